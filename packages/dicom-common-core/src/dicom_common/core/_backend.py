@@ -1,0 +1,26 @@
+"""What a plugin hands over: one record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+__all__ = ["Backend"]
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Backend(Generic[T_co]):
+    """A backend as its plugin registers it.
+
+    Args:
+        name: the name of the entry point, by which the configuration chooses it.
+        settings: a frozen, keyword-only dataclass; its fields are the keys of the table in the configuration.
+        open: takes settings and returns the live backend. It may connect, and must not wait for long.
+    """
+
+    name: str
+    settings: type[Any]
+    open: Callable[[Any], T_co]

@@ -1,0 +1,93 @@
+"""The Protocol of a message broker: durable topics, read by groups of consumers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self
+
+from dicom_common.core._health import Health
+
+__all__ = ["Broker", "Consumer", "Delivery", "Message"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What is published: a body, the key that orders it, and headers (ASCII names, text values)."""
+
+    key: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A message as a consumer receives it."""
+
+    topic: str
+    message: Message
+    partition: int
+    offset: int
+    """`(topic, partition, offset)` is the same each time that the message is delivered, and of no other message."""
+
+
+class Consumer(Protocol):
+    """A member of a consumer group. Belongs to one thread. A context manager that closes itself."""
+
+    def receive(self, max_messages: int, *, timeout: float) -> list[Delivery]:
+        """Wait up to `timeout` seconds for messages and return 1 to `max_messages` of them; none after a time-out.
+
+        Messages of one key arrive in the order in which they were published. What was received and not acknowledged is
+        not delivered again to this consumer, but to the group after `close`, a crash, or a rebalance.
+        """
+        ...
+
+    def acknowledge(self, deliveries: Iterable[Delivery]) -> None:
+        """Say that these deliveries are dealt with: durable on return, the group does not see them again."""
+        ...
+
+    def close(self) -> None:
+        """Leave the group; what was not acknowledged goes to others. A second call does nothing."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Broker(Protocol):
+    """Topics of messages. Thread-safe. Every method may raise `UnavailableError` and `RefusedError`."""
+
+    def publish(self, topic: str, messages: Sequence[Message]) -> None:
+        """Publish messages; on return the broker has them all durably.
+
+        Raises:
+            PublishError: it does not have all; the error says which.
+        """
+        ...
+
+    def consume(self, topics: Sequence[str], group: str, *, from_start: bool = True) -> Consumer:
+        """Join a consumer group: each message goes to one member of the group, at least once.
+
+        A group that is new begins at the first message that is kept, or with `from_start=False` at the next one.
+        """
+        ...
+
+    def backlog(self, topic: str, group: str) -> int:
+        """Count the messages of a topic that the group has not acknowledged."""
+        ...
+
+    def create_topics(self, topics: Iterable[str]) -> None:
+        """Make sure that the topics exist; those that do are left alone."""
+        ...
+
+    def check(self) -> Health:
+        """Find out, within seconds, whether the broker can be published to. Never raises."""
+        ...
+
+    def close(self) -> None:
+        """Release what is held. A second call does nothing."""
+        ...

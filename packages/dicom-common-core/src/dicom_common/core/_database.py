@@ -1,0 +1,159 @@
+"""The Protocol of the index: the instances, their metadata, and the events that are still to be published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Protocol, runtime_checkable
+
+from dicom_common.core._health import Health
+from dicom_common.core._query import Query
+from dicom_common.core._records import Entry, Event, Outcome, PersonName, RequestAttributes, Stored
+
+__all__ = ["Backlog", "Database", "EventsOf", "Found", "Migrations", "Value"]
+
+Value = (
+    str
+    | int
+    | float
+    | date
+    | time
+    | PersonName
+    | tuple[str, ...]
+    | tuple[float, ...]
+    | tuple[RequestAttributes, ...]
+    | None
+)
+Found = Mapping[str, Value]
+"""One match of a search: keyword -> value. All indexed attributes of its level and the levels above, and the computed
+`NumberOfPatientRelatedStudies/Series/Instances`, `NumberOfStudyRelatedSeries`, `NumberOfStudyRelatedInstances`,
+`NumberOfSeriesRelatedInstances` (int), `ModalitiesInStudy`, `SOPClassesInStudy` (sorted tuples)."""
+
+EventsOf = Callable[[Sequence[Outcome]], Iterable[Event]]
+"""Makes the events of a transaction from its outcomes. It may be called again where a transaction is tried again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """How many events wait in the outbox, and since when the oldest does."""
+
+    events: int
+    oldest: datetime | None
+
+
+class Database(Protocol):
+    """The index of all tenants. Thread-safe. Every method may raise `UnavailableError` and `RefusedError`.
+
+    The objects that rows refer to are deleted through the database, never around it: a key that no row refers to any
+    more is entered in a list of discarded keys by the transaction that took the reference away; who deletes the object
+    says so with `deleted`. A key in that list (and for a day after) is not taken by `add`, which answers `RETIRED`. So
+    no object is deleted under a row that a concurrent `add` is about to write.
+    """
+
+    def add(self, entries: Sequence[Entry], *, events: EventsOf | None = None) -> list[Outcome]:
+        """Index a batch in one transaction, with the events that `events` makes of the outcomes.
+
+        The outcomes are in the order of the entries. An entry that is not taken (see `AddStatus`) does not disturb the
+        others; its key is discarded if no row refers to it. A replaced instance's former key is discarded. An entry
+        twice in a batch counts as if it came in two batches.
+
+        Attributes of patient, study and series come from the instance with the greatest (Instance Creation Date, Time,
+        SOP Instance UID) below them (an absent date is the least): whatever the order of arrival, the rows are equal.
+        A study belongs to the patient with which it arrived first; a patient is (Issuer of Patient ID, Patient ID).
+        """
+        ...
+
+    def find(self, query: Query) -> list[Found]:
+        """Search.
+
+        The order is stable: patients by Patient ID and issuer; studies by Study Date, the latest first, then by UID;
+        their series by Series Number, then UID; their instances by Instance Number, then UID; an absent value is last.
+        """
+        ...
+
+    def count(self, query: Query) -> int:
+        """Count the matches of a search, without its limit and offset."""
+        ...
+
+    def stored(self, tenant: str, sop_uids: Iterable[str]) -> dict[str, Stored]:
+        """Look instances up by SOP Instance UID; those that are not indexed are absent from the answer."""
+        ...
+
+    def instances(
+        self, tenant: str, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
+    ) -> Iterator[Stored]:
+        """Iterate over the instances of a study, a series, or over the one; in the order of `find`."""
+        ...
+
+    def metadata(
+        self, tenant: str, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
+    ) -> Iterator[bytes]:
+        """Iterate over the DICOM JSON objects of a study, a series, or the one instance; in the order of `find`."""
+        ...
+
+    def owners(self, keys: Iterable[str]) -> dict[str, Stored]:
+        """Look instances up by storage key; keys that no row refers to are absent from the answer."""
+        ...
+
+    def walk(self, *, after: str = "") -> Iterator[Stored]:
+        """Iterate over all instances of all tenants, in ascending order of the keys' UTF-8 bytes, from behind `after`."""
+        ...
+
+    def remove(
+        self, tenant: str, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
+    ) -> list[Stored]:
+        """Take a study, a series or an instance out of the index, in one transaction; parents without children go too.
+
+        Returns what was removed; the keys are discarded.
+        """
+        ...
+
+    def discard(self, keys: Iterable[str]) -> list[str]:
+        """Enter keys in the list of discarded keys, and return those of them that no row refers to (now entered)."""
+        ...
+
+    def discarded(self, limit: int) -> list[str]:
+        """Return keys whose objects are still to be deleted from the storage."""
+        ...
+
+    def deleted(self, keys: Iterable[str]) -> None:
+        """Say that the objects of discarded keys are gone."""
+        ...
+
+    def pending(self, limit: int, *, relay: str, lease: float) -> list[Event]:
+        """Return the oldest events that are not published, in order.
+
+        One relay at a time gets them, so that the events of a key stay in order: `relay` is the caller's own name, and
+        holds the outbox for `lease` seconds from each call on; others are given nothing meanwhile.
+        """
+        ...
+
+    def published(self, events: Iterable[Event]) -> None:
+        """Say that events have reached the broker."""
+        ...
+
+    def backlog(self) -> Backlog:
+        """Tell how many events wait."""
+        ...
+
+    def check(self) -> Health:
+        """Find out, within seconds, whether the index can be read and written. Never raises."""
+        ...
+
+    def close(self) -> None:
+        """Release what is held. A second call does nothing."""
+        ...
+
+
+@runtime_checkable
+class Migrations(Protocol):
+    """A database whose schema has versions."""
+
+    def schema_version(self) -> tuple[str | None, str]:
+        """Return the version that the database has (None: empty) and the one that this code needs."""
+        ...
+
+    def migrate(self) -> None:
+        """Bring the schema to the version that this code needs; one that is newer is refused with `BackendError`."""
+        ...

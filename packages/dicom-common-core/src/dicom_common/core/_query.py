@@ -1,0 +1,60 @@
+"""A search in the index, as data: what QIDO-RS (PS3.18 10.6) and C-FIND (PS3.4 C.2.2.2) ask of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, time
+
+from dicom_common.core._attributes import Level
+
+__all__ = ["Condition", "Interval", "Like", "OneOf", "Query"]
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """The attribute equals one of the values: single value matching and UID list matching (PS3.4 C.2.2.2.1, .2).
+
+    `keyword` is a keyword of `ATTRIBUTES`, or `ModalitiesInStudy`, or
+    `RequestAttributesSequence.ScheduledProcedureStepID` or `.RequestedProcedureID`. PN ignores case, all else does not.
+    """
+
+    keyword: str
+    values: tuple[str | int | float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """The attribute matches a pattern of `*` (any text) and `?` (one character); all else is literal (C.2.2.2.4)."""
+
+    keyword: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A date, a time, or the two of them combined lie between two ends, both included (C.2.2.2.5).
+
+    `keywords` names a DA attribute, a TM attribute, or a DA and a TM attribute that are searched as one point in time;
+    an end has a value for each, or is None where that side is open.
+    """
+
+    keywords: tuple[str, ...]
+    low: tuple[date | time, ...] | None
+    high: tuple[date | time, ...] | None
+
+
+Condition = OneOf | Like | Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A search of one tenant at one level.
+
+    All conditions must hold; a condition on a lower level holds where any child does.
+    """
+
+    tenant: str
+    level: Level
+    conditions: tuple[Condition, ...] = ()
+    limit: int | None = None
+    offset: int = 0

@@ -1,0 +1,174 @@
+"""The Protocol of an object storage: a flat map from key to bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Protocol, runtime_checkable
+
+from dicom_common.core._errors import BackendError
+from dicom_common.core._health import Health
+
+__all__ = [
+    "MAX_KEY_BYTES",
+    "BatchWrites",
+    "LocalFiles",
+    "ObjectInfo",
+    "SignedUrls",
+    "Source",
+    "Storage",
+    "Write",
+    "validate_key",
+]
+
+MAX_KEY_BYTES = 1024
+"""The longest key, in bytes of UTF-8: what S3, GCS and Azure all take."""
+_MAX_SEGMENT_BYTES = 255
+
+Source = bytes | bytearray | memoryview | BinaryIO
+"""What can be written: bytes, or a binary file that can seek (a retry starts again from where it stood)."""
+
+
+def validate_key(key: str) -> str:
+    """Return `key` if it is one: segments joined by `/`, none empty, `.` or `..`, no control character, no backslash.
+
+    At most 255 bytes of UTF-8 a segment and 1024 in all. Every storage refuses other keys alike.
+
+    Raises:
+        ValueError: it is not; the message does not repeat the key, which may come from a data set.
+    """
+    try:
+        encoded = key.encode()
+    except UnicodeEncodeError:
+        raise ValueError("a storage key must be valid Unicode, without lone surrogates") from None
+    if not 0 < len(encoded) <= MAX_KEY_BYTES:
+        raise ValueError(f"a storage key has 1 to {MAX_KEY_BYTES} bytes of UTF-8")
+    if "\\" in key or any(ord(character) < 32 or 127 <= ord(character) < 160 for character in key):
+        raise ValueError("a storage key has no control characters and no backslash")
+    for segment in encoded.split(b"/"):
+        if segment in (b"", b".", b"..") or len(segment) > _MAX_SEGMENT_BYTES:
+            raise ValueError(
+                f"the segments of a storage key have 1 to {_MAX_SEGMENT_BYTES} bytes of UTF-8 and are not '.' or '..'"
+            )
+    return key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectInfo:
+    """What a storage knows of an object."""
+
+    key: str
+    size: int
+    """In bytes."""
+    modified: datetime
+    """When it was last written; with a zone."""
+    sha256: str | None = None
+    """The digest that was kept with it, in hex; None where the storage keeps none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One write of a batch; the arguments of `Storage.write`."""
+
+    key: str
+    source: Source
+    if_absent: bool = False
+    sha256: str | None = None
+
+
+class Storage(Protocol):
+    """Objects by key. Thread-safe. Memory does not grow with the size of an object.
+
+    A key is what `validate_key` lets through, else ValueError. Every method may raise `UnavailableError` (try again)
+    and `RefusedError` (do not).
+    """
+
+    def write(self, key: str, source: Source, *, if_absent: bool = False, sha256: str | None = None) -> ObjectInfo:
+        """Write an object: atomic, and durable on return. A reader sees the old object, or the new one, whole.
+
+        Args:
+            key: where.
+            source: the bytes; a file is read from where it stands to its end.
+            if_absent: refuse to replace; of several that write at once, one succeeds.
+            sha256: the digest, in hex, that the bytes must have.
+
+        Raises:
+            AlreadyExistsError: `if_absent`, and the object is there.
+            DamagedError: the bytes do not have the digest; nothing was written.
+        """
+        ...
+
+    def read(self, key: str, *, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Iterate over the bytes from `start` on, `length` of them at most, in chunks of at most 1 MiB.
+
+        A range beyond the end gives what there is. The object is opened by this call, not by the first `next`.
+
+        Raises:
+            NotFoundError: there is no such object.
+            ValueError: `start` or `length` is negative.
+        """
+        ...
+
+    def stat(self, key: str) -> ObjectInfo:
+        """Tell what is known of an object.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
+        ...
+
+    def scan(self, prefix: str = "", *, after: str = "") -> Iterator[ObjectInfo]:
+        """Iterate over the objects whose key starts with `prefix` (any text, not only whole segments).
+
+        In ascending order of the keys' UTF-8 bytes, from behind `after` on. An object written or deleted meanwhile may
+        be seen or not; all others are seen once.
+        """
+        ...
+
+    def delete(self, key: str) -> None:
+        """Delete an object, durably. Deleting what is not there is no error."""
+        ...
+
+    def check(self) -> Health:
+        """Find out, within seconds, whether objects can be written and read. Never raises."""
+        ...
+
+    def close(self) -> None:
+        """Release what is held. A second call does nothing."""
+        ...
+
+
+@runtime_checkable
+class BatchWrites(Protocol):
+    """A storage that can make many objects durable at less cost than one by one."""
+
+    def write_many(self, writes: Sequence[Write]) -> list[ObjectInfo | BackendError]:
+        """Write all; the answers are in the order of the writes, and one that fails does not stop the others.
+
+        The objects that are there on return are durable. The order in which they appear is not defined.
+        """
+        ...
+
+
+@runtime_checkable
+class SignedUrls(Protocol):
+    """A storage whose objects can be fetched by a URL that carries its own, expiring permission."""
+
+    def signed_url(self, key: str, *, expires: int) -> str:
+        """Make a URL for GET that works for `expires` seconds (1 to 604800)."""
+        ...
+
+
+@runtime_checkable
+class LocalFiles(Protocol):
+    """A storage whose objects are files of this machine."""
+
+    def local_path(self, key: str) -> Path:
+        """Tell where the object's file is; it must only be read.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
+        ...
