@@ -1,133 +1,144 @@
 """The core of dicom-common: hook specifications, Protocols, records, configuration and plugin loading.
 
 It knows nothing of DICOM files, of databases or of any SDK; packages that do are plugins, found by their entry points.
+Every name is imported when it is first used (PEP 562): a plugin's `hookimpl` must not cost what `Services` costs.
 """
 
-from dicom_common.core._attributes import ATTRIBUTES, ATTRIBUTES_BY_KEYWORD, Attribute, Level
-from dicom_common.core._auth import Authenticator
-from dicom_common.core._backend import Backend
-from dicom_common.core._broker import Broker, Consumer, Delivery, Message
-from dicom_common.core._cache import Cache
-from dicom_common.core._database import Backlog, Database, EventsOf, Found, Migrations, Value
-from dicom_common.core._errors import (
-    AlreadyExistsError,
-    AuthenticationError,
-    AuthorizationError,
-    BackendError,
-    BrokenPluginError,
-    ConfigError,
-    DamagedError,
-    DicomCommonError,
-    DicomError,
-    IncompatiblePluginError,
-    NotFoundError,
-    PluginConflictError,
-    PluginError,
-    PluginNotFoundError,
-    PublishError,
-    QueryError,
-    RefusedError,
-    UnavailableError,
-)
-from dicom_common.core._health import Health, HealthStatus
-from dicom_common.core._hooks import hookimpl, hookspec
-from dicom_common.core._query import Condition, Interval, Like, OneOf, Query
-from dicom_common.core._records import (
-    DEFAULT_TENANT,
-    AddStatus,
-    Entry,
-    Event,
-    Finding,
-    Instance,
-    Origin,
-    Outcome,
-    PersonName,
-    PixelData,
-    Principal,
-    RequestAttributes,
-    Stored,
-    uuid7,
-    validate_tenant,
-)
-from dicom_common.core._storage import (
-    MAX_KEY_BYTES,
-    BatchWrites,
-    LocalFiles,
-    ObjectInfo,
-    SignedUrls,
-    Source,
-    Storage,
-    Write,
-    validate_key,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "ATTRIBUTES",
-    "ATTRIBUTES_BY_KEYWORD",
-    "DEFAULT_TENANT",
-    "MAX_KEY_BYTES",
-    "AddStatus",
-    "AlreadyExistsError",
-    "Attribute",
-    "AuthenticationError",
-    "Authenticator",
-    "AuthorizationError",
-    "Backend",
-    "BackendError",
-    "Backlog",
-    "BatchWrites",
-    "BrokenPluginError",
-    "Broker",
-    "Cache",
-    "Condition",
-    "ConfigError",
-    "Consumer",
-    "DamagedError",
-    "Database",
-    "Delivery",
-    "DicomCommonError",
-    "DicomError",
-    "Entry",
-    "Event",
-    "EventsOf",
-    "Finding",
-    "Found",
-    "Health",
-    "HealthStatus",
-    "IncompatiblePluginError",
-    "Instance",
-    "Interval",
-    "Level",
-    "Like",
-    "LocalFiles",
-    "Message",
-    "Migrations",
-    "NotFoundError",
-    "ObjectInfo",
-    "OneOf",
-    "Origin",
-    "Outcome",
-    "PersonName",
-    "PixelData",
-    "PluginConflictError",
-    "PluginError",
-    "PluginNotFoundError",
-    "Principal",
-    "PublishError",
-    "Query",
-    "QueryError",
-    "RefusedError",
-    "RequestAttributes",
-    "SignedUrls",
-    "Source",
-    "Storage",
-    "Stored",
-    "UnavailableError",
-    "Value",
-    "Write",
-    "hookimpl",
-    "hookspec",
-    "uuid7",
-    "validate_key",
-    "validate_tenant",
-]
+if TYPE_CHECKING:
+    from dicom_common.core._attributes import (
+        ATTRIBUTES as ATTRIBUTES,
+        ATTRIBUTES_BY_KEYWORD as ATTRIBUTES_BY_KEYWORD,
+        Attribute as Attribute,
+        Level as Level,
+    )
+    from dicom_common.core._auth import Authenticator as Authenticator
+    from dicom_common.core._backend import Backend as Backend
+    from dicom_common.core._broker import (
+        Broker as Broker,
+        Consumer as Consumer,
+        Delivery as Delivery,
+        Message as Message,
+    )
+    from dicom_common.core._cache import Cache as Cache
+    from dicom_common.core._config import Config as Config, General as General
+    from dicom_common.core._database import (
+        Backlog as Backlog,
+        Database as Database,
+        EventsOf as EventsOf,
+        Found as Found,
+        Migrations as Migrations,
+        Value as Value,
+    )
+    from dicom_common.core._errors import (
+        AlreadyExistsError as AlreadyExistsError,
+        AuthenticationError as AuthenticationError,
+        AuthorizationError as AuthorizationError,
+        BackendError as BackendError,
+        BrokenPluginError as BrokenPluginError,
+        ConfigError as ConfigError,
+        DamagedError as DamagedError,
+        DicomCommonError as DicomCommonError,
+        DicomError as DicomError,
+        IncompatiblePluginError as IncompatiblePluginError,
+        NotFoundError as NotFoundError,
+        PluginConflictError as PluginConflictError,
+        PluginError as PluginError,
+        PluginNotFoundError as PluginNotFoundError,
+        PublishError as PublishError,
+        QueryError as QueryError,
+        RefusedError as RefusedError,
+        UnavailableError as UnavailableError,
+    )
+    from dicom_common.core._explain import Explained as Explained, explain as explain
+    from dicom_common.core._extensions import Extensions as Extensions
+    from dicom_common.core._health import Health as Health, HealthStatus as HealthStatus
+    from dicom_common.core._hooks import hookimpl as hookimpl, hookspec as hookspec
+    from dicom_common.core._loading import (
+        EXTENSION as EXTENSION,
+        KINDS as KINDS,
+        PluginInfo as PluginInfo,
+        Plugins as Plugins,
+        installed_plugins as installed_plugins,
+    )
+    from dicom_common.core._patience import call_within as call_within
+    from dicom_common.core._query import (
+        Condition as Condition,
+        Interval as Interval,
+        Like as Like,
+        OneOf as OneOf,
+        Query as Query,
+    )
+    from dicom_common.core._records import (
+        DEFAULT_TENANT as DEFAULT_TENANT,
+        AddStatus as AddStatus,
+        Entry as Entry,
+        Event as Event,
+        Finding as Finding,
+        Instance as Instance,
+        Origin as Origin,
+        Outcome as Outcome,
+        PersonName as PersonName,
+        PixelData as PixelData,
+        Principal as Principal,
+        RequestAttributes as RequestAttributes,
+        Stored as Stored,
+        uuid7 as uuid7,
+        validate_tenant as validate_tenant,
+    )
+    from dicom_common.core._secret import Secret as Secret
+    from dicom_common.core._services import Services as Services
+    from dicom_common.core._storage import (
+        MAX_KEY_BYTES as MAX_KEY_BYTES,
+        BatchWrites as BatchWrites,
+        LocalFiles as LocalFiles,
+        ObjectInfo as ObjectInfo,
+        SignedUrls as SignedUrls,
+        Source as Source,
+        Storage as Storage,
+        Write as Write,
+        validate_key as validate_key,
+    )
+
+_HOMES = {
+    "_attributes": "ATTRIBUTES ATTRIBUTES_BY_KEYWORD Attribute Level",
+    "_auth": "Authenticator",
+    "_backend": "Backend",
+    "_broker": "Broker Consumer Delivery Message",
+    "_cache": "Cache",
+    "_config": "Config General",
+    "_database": "Backlog Database EventsOf Found Migrations Value",
+    "_errors": (
+        "AlreadyExistsError AuthenticationError AuthorizationError BackendError BrokenPluginError ConfigError "
+        "DamagedError DicomCommonError DicomError IncompatiblePluginError NotFoundError PluginConflictError "
+        "PluginError PluginNotFoundError PublishError QueryError RefusedError UnavailableError"
+    ),
+    "_explain": "Explained explain",
+    "_extensions": "Extensions",
+    "_health": "Health HealthStatus",
+    "_hooks": "hookimpl hookspec",
+    "_loading": "EXTENSION KINDS PluginInfo Plugins installed_plugins",
+    "_patience": "call_within",
+    "_query": "Condition Interval Like OneOf Query",
+    "_records": (
+        "DEFAULT_TENANT AddStatus Entry Event Finding Instance Origin Outcome PersonName PixelData Principal "
+        "RequestAttributes Stored uuid7 validate_tenant"
+    ),
+    "_secret": "Secret",
+    "_services": "Services",
+    "_storage": "MAX_KEY_BYTES BatchWrites LocalFiles ObjectInfo SignedUrls Source Storage Write validate_key",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOME_OF)

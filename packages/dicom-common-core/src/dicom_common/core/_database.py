@@ -97,7 +97,7 @@ class Database(Protocol):
         ...
 
     def walk(self, *, after: str = "") -> Iterator[Stored]:
-        """Iterate over all instances of all tenants, in ascending order of the keys' UTF-8 bytes, from behind `after`."""
+        """Iterate over all instances of all tenants in ascending order of the keys' UTF-8 bytes, behind `after`."""
         ...
 
     def remove(

@@ -7,8 +7,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from datetime import time as time_of_day
+from datetime import date, datetime, time as time_of_day
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID

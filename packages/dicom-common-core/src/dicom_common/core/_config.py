@@ -1,0 +1,152 @@
+"""The configuration of an installation: what was written, where, and what it means."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dicom_common.core import _layers
+from dicom_common.core._errors import ConfigError
+from dicom_common.core._layers import Raw, Tree
+from dicom_common.core._loading import KINDS
+from dicom_common.core._records import DEFAULT_TENANT, validate_tenant
+from dicom_common.core._settings import convert, did_you_mean, field_types
+
+__all__ = ["DEFAULT_BACKENDS", "FILE_NAME", "SETTINGS_GROUP", "Config", "General"]
+
+FILE_NAME = "dicom-common.toml"
+SETTINGS_GROUP = "dicom_common.settings"
+"""The entry points that name further tables: `web = "dicom_common.web:Settings"` makes `[web]` a known table."""
+
+DEFAULT_BACKENDS = {"storage": "filesystem", "db": "sqlite", "cache": "memory", "broker": "sqlite"}
+"""The embedded set, which works with no configuration at all. There is no authenticator in it."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class General:
+    """The settings that stand outside every table."""
+
+    data: Path = Path("dicom-common-data")
+    """Where the embedded backends keep everything; relative paths in all settings are relative to it."""
+    tenant: str = DEFAULT_TENANT
+    """The tenant of the command line."""
+    extensions: tuple[str, ...] = ()
+    """The extensions that are called, by name and in this order."""
+    extension_time_limit: float = 10.0
+    """Seconds that an extension may take for one call."""
+
+    def __post_init__(self) -> None:
+        """Refuse a tenant that is none."""
+        validate_tenant(self.tenant)
+        if self.extension_time_limit <= 0:
+            raise ValueError("extension_time_limit has to be above 0")
+
+
+@dataclass(frozen=True)
+class Config:
+    """What was written, merged; `general` and `section` give it meaning. It can be pickled."""
+
+    tree: Tree
+    environment: Mapping[str, str] = field(repr=False)
+    folder: Path
+    file: Path | None = None
+    general: General = field(init=False)
+
+    @classmethod
+    def load(
+        cls,
+        file: str | os.PathLike[str] | None = None,
+        *,
+        overrides: Mapping[str, Any] | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> Config:
+        """Read the configuration.
+
+        In rising order: the file, its overlay for `DICOM_COMMON_ENV`, `.env` beside the file, variables
+        `DICOM_COMMON_<TABLE>__<KEY>`, `overrides`. With no file anywhere, the embedded set works in a local folder.
+
+        Args:
+            file: the configuration file; by default the one that `DICOM_COMMON_CONFIG` names, else
+                `dicom-common.toml` in the current folder, if it is there.
+            overrides: what the caller insists on, such as `{"data": "x", "storage.bucket": "y"}`; relative paths are
+                relative to the current folder.
+            variables: the environment; that of the process by default.
+
+        Raises:
+            ConfigError: something cannot be read, or is unknown.
+        """
+        variables = os.environ if variables is None else variables
+        path = Path(file) if file is not None else _default_file(variables)
+        folder = (path.parent if path else Path.cwd()).absolute()
+        environment = _layers.environment(folder, variables)
+        tree: Tree = {}
+        for layer in _layers.file_layers(path.absolute(), environment.get("DICOM_COMMON_ENV")) if path else ():
+            tree = _layers.merge(tree, layer)
+        tree = _layers.merge(tree, _layers.variables_layer(environment))
+        tree = _layers.merge(tree, _layers.from_mapping(overrides or {}, "command line", is_text=True))
+        return cls(tree, environment, folder, path)
+
+    def __post_init__(self) -> None:
+        """Check the top level: every key is a general setting or a known table."""
+        general = field_types(General)
+        for name, value in self.tree.items():
+            if isinstance(value, Raw):
+                if name not in general:
+                    raise ConfigError(f"{value.origin}: unknown setting {name}.{self._hint(name)}")
+            elif name not in KINDS and name not in settings_tables():
+                origin = next((raw.origin for raw in value.values()), "the configuration")
+                raise ConfigError(f"{origin}: unknown table [{name}].{self._hint(name)}")
+        written = {name: value for name, value in self.tree.items() if isinstance(value, Raw)}
+        data = written.get("data")
+        # `data` is relative to the folder of the file that names it; from a variable or the command line, to the
+        # current one.
+        base = (data.folder if data else self.folder) or Path.cwd()
+        made = convert(General, written, "", data=base, environment=self.environment)
+        object.__setattr__(self, "general", made)
+
+    def _hint(self, name: str) -> str:
+        known = sorted({*field_types(General), *KINDS, *settings_tables()})
+        return did_you_mean(name, known) or f" Known: {', '.join(known)}."
+
+    def table(self, name: str) -> dict[str, Raw]:
+        """Return what was written in a table."""
+        table = self.tree.get(name, {})
+        if isinstance(table, Raw):
+            raise ConfigError(f"{table.origin}: {name} has to be a table.")
+        return table
+
+    def backend(self, kind: str) -> str | None:
+        """Return the name of the backend that is chosen for a kind; None where none is and there is no default."""
+        chosen = self.table(kind).get("backend")
+        if chosen is None:
+            return DEFAULT_BACKENDS.get(kind)
+        if not isinstance(chosen.value, str) or not chosen.value:
+            raise ConfigError(f"{chosen.origin}: {kind}.backend has to be the name of a plugin.")
+        return chosen.value
+
+    def section(self, name: str, settings: type[T]) -> T:
+        """Return the settings of a table, as an instance of the dataclass.
+
+        Raises:
+            ConfigError: a key is unknown or missing, or a value is not of its type.
+        """
+        table = {key: raw for key, raw in self.table(name).items() if not (name in KINDS and key == "backend")}
+        return convert(settings, table, name, data=self.general.data, environment=self.environment)
+
+
+def _default_file(variables: Mapping[str, str]) -> Path | None:
+    if named := variables.get("DICOM_COMMON_CONFIG"):
+        return Path(named)
+    here = Path(FILE_NAME)
+    return here if here.is_file() else None
+
+
+def settings_tables() -> dict[str, Any]:
+    """Return the tables that installed packages know, by name, as entry points: nothing is imported."""
+    return {entry.name: entry for entry in entry_points(group=SETTINGS_GROUP)}

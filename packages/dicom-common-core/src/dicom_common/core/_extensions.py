@@ -1,0 +1,91 @@
+"""Calling the extensions that the configuration enables, so that none of them can harm a store."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import pluggy
+
+from dicom_common.core._errors import PluginError
+from dicom_common.core._loading import Plugins
+from dicom_common.core._patience import call_within
+from dicom_common.core._records import Instance, Origin, Stored
+
+__all__ = ["Extensions"]
+
+_log = logging.getLogger(__name__)
+_MAX_HANGS = 3
+
+
+class Extensions:
+    """The enabled extensions, in the order of the configuration. Thread-safe.
+
+    An extension that fails or hangs is isolated: `accept` then refuses the instance (a gate that is broken stays shut;
+    the sender keeps the instance and may try again), `stored` has no say any more. One that hung three times is not
+    called again.
+    """
+
+    def __init__(self, plugins: Plugins, names: Sequence[str], time_limit: float) -> None:
+        self._time_limit = time_limit
+        self._hangs = dict.fromkeys(names, 0)
+        self._accept: dict[str, pluggy.HookCaller] = {}
+        self._stored: dict[str, pluggy.HookCaller] = {}
+        self._commands: dict[str, pluggy.HookCaller] = {}
+        for name in names:
+            module = plugins.extension(name)
+            offered = {caller.name for caller in plugins.manager.get_hookcallers(module) or ()}
+            if not offered:
+                raise PluginError(f"The extension {name!r} implements no hook: remove it from `extensions`.")
+            for hook, callers in (
+                ("dicom_common_accept", self._accept),
+                ("dicom_common_stored", self._stored),
+                ("dicom_common_commands", self._commands),
+            ):
+                if hook in offered:
+                    callers[name] = plugins.subset(hook, module)
+
+    def accept(self, tenant: str, instance: Instance, origin: Origin) -> str | None:
+        """Ask every extension whether the instance may be stored; the first reason against it, or None."""
+        for name, hook in self._accept.items():
+            try:
+                reasons = self._call(name, hook, tenant=tenant, instance=instance, origin=origin)
+            except _FailedError as error:
+                return str(error)
+            if reasons:
+                return f"extension {name}: {reasons[0]}"
+        return None
+
+    def stored(self, instances: Sequence[Stored]) -> None:
+        """Tell every extension of instances that were stored. Never raises."""
+        for name, hook in self._stored.items():
+            try:
+                self._call(name, hook, instances=instances)
+            except _FailedError as error:
+                _log.warning("%s; what was stored stays stored", error)
+
+    def commands(self) -> list[Any]:
+        """Collect the subcommands of all extensions."""
+        found: list[Any] = []
+        for name, hook in self._commands.items():
+            for commands in self._call(name, hook):
+                found.extend(commands)
+        return found
+
+    def _call(self, name: str, hook: pluggy.HookCaller, **arguments: Any) -> list[Any]:
+        if self._hangs[name] >= _MAX_HANGS:
+            raise _FailedError(f"extension {name} does not answer any more")
+        try:
+            answers: list[Any] = call_within(self._time_limit, hook, **arguments)
+        except TimeoutError:
+            self._hangs[name] += 1
+            raise _FailedError(f"extension {name} did not answer within {self._time_limit:g} s") from None
+        except (Exception, SystemExit) as error:
+            # Its message may hold anything, a patient's name too: only its kind is told.
+            raise _FailedError(f"extension {name} failed ({type(error).__name__})") from error
+        return answers
+
+
+class _FailedError(PluginError):
+    """An extension failed or hung; the message may be shown to a sender."""
