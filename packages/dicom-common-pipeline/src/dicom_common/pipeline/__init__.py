@@ -1,0 +1,36 @@
+"""Ingest, outbox relay and reconciliation: what makes a storage, an index and a broker one system."""
+
+from dicom_common.pipeline._crew import WorkerDiedError, default_jobs
+from dicom_common.pipeline._files import find_files
+from dicom_common.pipeline._ingest import Ingest
+from dicom_common.pipeline._ingest_files import ingest_files
+from dicom_common.pipeline._layout import DEFAULT_LAYOUT, Layout
+from dicom_common.pipeline._read import read_verified
+from dicom_common.pipeline._reconcile import Difference, DifferenceKind, Progress, Reconciliation
+from dicom_common.pipeline._relay import Relay
+from dicom_common.pipeline._results import Received, Result, Status
+from dicom_common.pipeline._settings import IngestSettings, TopicSettings
+from dicom_common.pipeline._sweep import remove, sweep
+
+__all__ = [
+    "DEFAULT_LAYOUT",
+    "Difference",
+    "DifferenceKind",
+    "Ingest",
+    "IngestSettings",
+    "Layout",
+    "Progress",
+    "Received",
+    "Reconciliation",
+    "Relay",
+    "Result",
+    "Status",
+    "TopicSettings",
+    "WorkerDiedError",
+    "default_jobs",
+    "find_files",
+    "ingest_files",
+    "read_verified",
+    "remove",
+    "sweep",
+]

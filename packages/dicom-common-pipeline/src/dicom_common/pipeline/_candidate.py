@@ -1,0 +1,139 @@
+"""From something received to a candidate: read, identified, ready to be written as often as needed."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from dicom_common.dicom import ReaderSettings, read
+
+from dicom_common.core import DicomError, Instance, Source, Storage, Stored
+from dicom_common.pipeline._results import Received, Result, Status
+
+__all__ = ["Candidate", "prepare", "rejection", "same_data_set"]
+
+_CHUNK = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A readable instance and the way to its bytes."""
+
+    received: Received
+    instance: Instance
+    metadata: bytes
+    held: bytes | None
+    """The bytes, where they are held in memory."""
+    start: int = 0
+    """Where in a stream the instance begins."""
+
+    @contextmanager
+    def source(self) -> Iterator[Source]:
+        """Give the bytes as a storage takes them: held, or as an open file at its beginning."""
+        origin = self.received.source
+        if self.held is not None:
+            yield self.held
+        elif isinstance(origin, Path):
+            with origin.open("rb") as stream:
+                yield stream
+        elif not isinstance(origin, bytes):
+            origin.seek(self.start)
+            yield origin
+
+
+def prepare(received: Received, settings: ReaderSettings, in_memory_bytes: int) -> Candidate | Result:
+    """Read the header of what was received; the result of one that cannot be taken says why."""
+    source = received.source
+    try:
+        if isinstance(source, Path):
+            with source.open("rb") as stream:
+                held = stream.read(in_memory_bytes + 1)
+            large = len(held) > in_memory_bytes
+            reading = read(source if large else held, settings=settings)
+            return Candidate(received, reading.instance, reading.metadata, None if large else held)
+        if isinstance(source, bytes):
+            reading = read(source, settings=settings)
+            return Candidate(received, reading.instance, reading.metadata, source)
+        start = source.tell()
+        reading = read(source, settings=settings)
+        return Candidate(received, reading.instance, reading.metadata, None, start)
+    except DicomError as error:
+        return rejection(received, error.reason, str(error))
+    except OSError as error:
+        return rejection(received, "unreadable", f"It cannot be read: {error.strerror or type(error).__name__}.")
+
+
+def rejection(
+    received: Received, reason: str, message: str, *, instance: Instance | None = None, retry: bool = False
+) -> Result:
+    """Make the answer to what is refused."""
+    return Result(
+        name=received.name,
+        status=Status.REJECTED,
+        reason=reason,
+        message=message,
+        retry=retry,
+        study_uid=instance.study_uid if instance else None,
+        series_uid=instance.series_uid if instance else None,
+        sop_uid=instance.sop_uid if instance else None,
+        warnings=instance.warnings if instance else (),
+    )
+
+
+def same_data_set(candidate: Candidate, storage: Storage, stored: Stored) -> bool:
+    """Tell whether a stored object holds the candidate's data set, byte by byte, behind another preamble or file meta.
+
+    A sender that writes its own name into the file meta sends the same instance in other bytes.
+
+    Raises:
+        BackendError: the object cannot be read.
+    """
+    instance = candidate.instance
+    length = instance.size - instance.data_set_offset
+    if stored.transfer_syntax_uid != instance.transfer_syntax_uid or stored.size < length:
+        return False
+    head = b"".join(storage.read(stored.key, length=stored.size - length)) if stored.size > length else b""
+    if head and not _is_file_head(head):
+        return False
+    with candidate.source() as source:
+        ours = _chunks(source, instance.data_set_offset)
+        theirs = storage.read(stored.key, start=stored.size - length)
+        return _equal(ours, theirs)
+
+
+def _is_file_head(head: bytes) -> bool:
+    """Tell whether these bytes are a preamble and a File Meta Information, whole and nothing more (PS3.10 7.1)."""
+    prefix = b"DICM\x02\x00\x00\x00UL\x04\x00"
+    if len(head) < 144 or head[128:140] != prefix:
+        return False
+    (length,) = struct.unpack_from("<I", head, 140)
+    return len(head) == 144 + int(length)
+
+
+def _chunks(source: Source, start: int) -> Iterator[bytes]:
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        view = memoryview(source)[start:]
+        for begin in range(0, len(view), _CHUNK):
+            yield bytes(view[begin : begin + _CHUNK])
+    else:
+        stream: BinaryIO = source
+        stream.seek(start, 1)
+        while chunk := stream.read(_CHUNK):
+            yield chunk
+
+
+def _equal(ours: Iterator[bytes], theirs: Iterator[bytes]) -> bool:
+    left = right = b""
+    while True:
+        left = left or next(ours, b"")
+        right = right or next(theirs, b"")
+        if not left or not right:
+            return not left and not right
+        size = min(len(left), len(right))
+        if left[:size] != right[:size]:
+            return False
+        left, right = left[size:], right[size:]

@@ -1,0 +1,82 @@
+"""Walking the storage and the index side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from dicom_common.core import DamagedError, NotFoundError, ObjectInfo, Services, Stored
+from dicom_common.pipeline._read import read_verified
+
+__all__ = ["Pair", "compare_task", "pairs"]
+
+_METADATA = "metadata"
+"""Below `<tenant>/metadata/` lie documents that are made from the index; they are no instances."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A key with what the storage and the index have at it; one of the two may be absent."""
+
+    key: str
+    size: int
+    modified: datetime | None
+    stored: Stored | None
+
+
+def pairs(services: Services, *, after: str = "") -> Iterator[Pair]:
+    """Merge the objects of the storage and the rows of the index, both in the order of their keys.
+
+    Memory does not grow with either. What is written or deleted meanwhile may look like a difference: whoever acts on
+    one looks again first.
+    """
+    objects = (info for info in services.storage.scan(after=after) if _is_instance(info.key))
+    rows = services.db.walk(after=after)
+    info, row = next(objects, None), next(rows, None)
+    while info is not None or row is not None:
+        left = None if info is None else info.key.encode()
+        right = None if row is None else row.key.encode()
+        if right is None or (left is not None and left < right):
+            yield _pair(info, None)
+            info = next(objects, None)
+        elif left is None or right < left:
+            yield _pair(None, row)
+            row = next(rows, None)
+        else:
+            yield _pair(info, row)
+            info, row = next(objects, None), next(rows, None)
+
+
+def _pair(info: ObjectInfo | None, row: Stored | None) -> Pair:
+    if info is not None:
+        return Pair(info.key, info.size, info.modified, row)
+    if row is None:
+        raise AssertionError("a pair has at least one side")
+    return Pair(row.key, row.size, None, row)
+
+
+def _is_instance(key: str) -> bool:
+    segments = key.split("/", 2)
+    return len(segments) > 1 and segments[1] != _METADATA
+
+
+def compare_task(services: Services) -> Callable[[list[Pair]], list[str]]:
+    """Make the function that verifies the digests of pairs, and returns the keys of those that are damaged."""
+
+    def damaged(batch: list[Pair]) -> list[str]:
+        return [pair.key for pair in batch if pair.stored is not None and not _is_intact(services, pair.stored)]
+
+    return damaged
+
+
+def _is_intact(services: Services, stored: Stored) -> bool:
+    try:
+        for _ in read_verified(services.storage, stored):
+            pass
+    except NotFoundError:
+        return True  # it was removed meanwhile
+    except DamagedError:
+        # Or replaced meanwhile: then the index knows other bytes, or another key, by now.
+        return services.db.owners([stored.key]).get(stored.key) != stored
+    return True

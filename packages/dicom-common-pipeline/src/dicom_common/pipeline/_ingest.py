@@ -1,0 +1,75 @@
+"""Taking instances in: the way in for receivers, the command line and workers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from dicom_common.dicom import ReaderSettings
+
+from dicom_common.core import Services, validate_tenant
+from dicom_common.pipeline._batch import Batch, Context
+from dicom_common.pipeline._candidate import Candidate, prepare
+from dicom_common.pipeline._distinct import distinct_groups
+from dicom_common.pipeline._layout import Layout
+from dicom_common.pipeline._messages import node_id
+from dicom_common.pipeline._results import Received, Result
+from dicom_common.pipeline._settings import IngestSettings, TopicSettings
+from dicom_common.pipeline._write import Writer
+
+__all__ = ["Ingest"]
+
+
+class Ingest:
+    """Takes instances in, batch by batch, by the ingest contract. Thread-safe; a context manager.
+
+    Several processes and threads may ingest into the same backends at once, the same instances too.
+    """
+
+    def __init__(self, services: Services, settings: IngestSettings | None = None) -> None:
+        self._settings = settings or services.settings("ingest", IngestSettings)
+        self._reader = services.settings("reader", ReaderSettings)
+        self._writer = Writer(services.storage)
+        self._context = Context(
+            services=services,
+            settings=self._settings,
+            topics=services.settings("topics", TopicSettings),
+            layout=Layout(self._settings.layout),
+            writer=self._writer,
+            node=node_id(),
+        )
+
+    def store(self, received: Sequence[Received], *, tenant: str) -> list[Result]:
+        """Take in a batch and answer each, in order. An answer other than `REJECTED` means: durable and indexed.
+
+        One that cannot be taken does not disturb its neighbours. A backend that fails is an answer too (`retry`), not
+        an exception. The instances are in memory together, each up to `in_memory_bytes`.
+
+        Raises:
+            ConfigError: `tenant` is not a tenant id.
+        """
+        validate_tenant(tenant)
+        results: dict[int, Result] = {}
+        candidates: dict[int, Candidate] = {}
+        for position, item in enumerate(received):
+            prepared = prepare(item, self._reader, self._settings.in_memory_bytes)
+            if isinstance(prepared, Result):
+                results[position] = prepared
+            else:
+                candidates[position] = prepared
+        for group in distinct_groups(candidates.items(), lambda item: item[1].instance.sop_uid):
+            results |= Batch(self._context, tenant, dict(group)).store()
+        return [results[position] for position in range(len(received))]
+
+    def close(self) -> None:
+        """End the threads of this object; the services stay open."""
+        self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

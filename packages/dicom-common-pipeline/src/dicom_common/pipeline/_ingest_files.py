@@ -1,0 +1,98 @@
+"""Ingesting many files with several processes."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from dicom_common.core import Config, Origin, Services, validate_tenant
+from dicom_common.pipeline._candidate import rejection
+from dicom_common.pipeline._crew import Crew, WorkerDiedError, default_jobs
+from dicom_common.pipeline._ingest import Ingest
+from dicom_common.pipeline._results import Received, Result
+from dicom_common.pipeline._settings import IngestSettings
+
+__all__ = ["ingest_files"]
+
+_FEW = 64
+"""So few files are done before a second process has imported its libraries."""
+
+_Job = tuple[str, list[Received]]
+
+
+def ingest_files(
+    config: Config, files: Iterable[Path], *, tenant: str, jobs: int | None = None, origin: Origin | None = None
+) -> Iterator[Result]:
+    """Ingest files in batches and yield an answer for each as soon as it is durable; their order is not kept.
+
+    It may be interrupted at any time: what was answered is safe, and a second run answers it as a duplicate. A file
+    that ends a worker process is found and rejected, its neighbours go on.
+
+    Args:
+        config: the configuration; every worker process opens its own services from it.
+        files: the files; they are looked at while the work goes on.
+        tenant: whose instances they are.
+        jobs: worker processes; with 1, or with few files, this process does the work itself.
+        origin: where they come from.
+
+    Raises:
+        DicomCommonError: the backends cannot be opened.
+    """
+    validate_tenant(tenant)
+    with Services(config) as services:
+        settings = services.settings("ingest", IngestSettings)
+    received = (Received(source=path, name=str(path), origin=origin or Origin()) for path in files)
+    first = list(itertools.islice(received, _FEW))
+    jobs = jobs or default_jobs()
+    batches = _batches(itertools.chain(first, received), settings)
+    if jobs == 1 or len(first) < _FEW:
+        with Services(config) as services, Ingest(services) as ingest:
+            for batch in batches:
+                yield from ingest.store(batch, tenant=tenant)
+        return
+    again: deque[_Job] = deque()
+    crew: Crew[_Job, list[Result]] = Crew(config, _ingest_task, jobs)
+    for (_, batch), answer in crew.run(_with_retries(again, ((tenant, batch) for batch in batches))):
+        if not isinstance(answer, WorkerDiedError):
+            yield from answer
+        elif len(batch) > 1:
+            again.extend((tenant, [item]) for item in batch)
+        else:
+            yield rejection(batch[0], "reader-died", "Reading it ended the worker process: it may be malicious.")
+
+
+def _ingest_task(services: Services) -> Callable[[_Job], list[Result]]:
+    ingest = Ingest(services)
+    return lambda job: ingest.store(job[1], tenant=job[0])
+
+
+def _with_retries(again: deque[_Job], jobs: Iterator[_Job]) -> Iterator[_Job]:
+    """Yield what is to be done again first. The queue may be filled while this is iterated."""
+    while True:
+        if again:
+            yield again.popleft()
+        elif (job := next(jobs, None)) is not None:
+            yield job
+        else:
+            return
+
+
+def _batches(received: Iterable[Received], settings: IngestSettings) -> Iterator[list[Received]]:
+    """Group what was received up to the limits of a batch."""
+    batch: list[Received] = []
+    size = 0
+    for item in received:
+        try:
+            size_of = item.source.stat().st_size if isinstance(item.source, Path) else 0
+        except OSError:
+            size_of = 0  # the ingest says what is wrong with it
+        held = min(size_of, settings.in_memory_bytes)
+        if batch and (len(batch) >= settings.batch_instances or size + held > settings.batch_bytes):
+            yield batch
+            batch, size = [], 0
+        batch.append(item)
+        size += held
+    if batch:
+        yield batch

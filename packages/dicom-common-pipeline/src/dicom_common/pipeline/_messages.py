@@ -1,0 +1,189 @@
+"""The events of an ingest: topics and fields that other parts of an imaging installation listen to.
+
+The field names are a wire format: some are odd (`width` holds Rows), and stay as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from dicom_common.dicom import hash_uid
+
+from dicom_common.core import AddStatus, Entry, Event, Instance, Origin, Outcome, uuid7
+from dicom_common.pipeline._settings import TopicSettings
+
+__all__ = ["SCHEMA_VERSION", "ingest_events", "node_id", "series_key"]
+
+SCHEMA_VERSION = "1"
+_EVENTFUL = (AddStatus.ADDED, AddStatus.REPLACED)
+
+
+def node_id() -> str:
+    """Name this process in messages: `<host>-<process id>`."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+def series_key(tenant: str, instance: Instance) -> str:
+    """Return the key by which the messages of a series keep their order."""
+    return f"{tenant}|{instance.study_uid}|{instance.series_uid}"
+
+
+def ingest_events(
+    entries: Sequence[Entry], origins: Sequence[Origin], outcomes: Iterable[Outcome], topics: TopicSettings, node: str
+) -> Iterator[Event]:
+    """Make the events of a transaction: a log and an image event for each new instance, one state event a series."""
+    now = datetime.now(UTC)
+    series: dict[str, tuple[Entry, Outcome]] = {}
+    for entry, origin, outcome in zip(entries, origins, outcomes, strict=True):
+        if outcome.status in _EVENTFUL:
+            key = series_key(entry.tenant, entry.instance)
+            series[key] = (entry, outcome)
+            yield _event(topics.log, key, entry, received_message(entry, origin, node))
+            yield _event(topics.image, key, entry, image_message(entry, now))
+    for key, (entry, outcome) in series.items():
+        yield _event(topics.state, key, entry, state_message(entry, outcome, now))
+
+
+def _event(topic: str, key: str, entry: Entry, message: dict[str, Any]) -> Event:
+    event_id = str(uuid7())
+    headers = {
+        "schema-version": SCHEMA_VERSION,
+        "event-id": event_id,
+        "tenant": entry.tenant,
+        "content-digest": f"sha256:{entry.instance.sha256}",
+    }
+    body = json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return Event(tenant=entry.tenant, topic=topic, key=key, body=body, headers=headers, id=event_id)
+
+
+def received_message(entry: Entry, origin: Origin, node: str) -> dict[str, Any]:
+    """Make the message of `storage_queue` and `log_queue`: one object was received."""
+    instance = entry.instance
+    return {
+        "trace_id": str(uuid7()),
+        "worker_node_id": node,
+        "tenant_id": entry.tenant,
+        "patient_id": instance.patient_id,
+        "study_uid": instance.study_uid,
+        "series_uid": instance.series_uid,
+        "sop_uid": instance.sop_uid,
+        "file_size": instance.size,
+        "file_path": entry.key,
+        "transfer_syntax_uid": instance.transfer_syntax_uid,
+        "number_of_frames": instance.number_of_frames or 1,
+        "created_time": _timestamp(entry.received),
+        "series_uid_hash": hash_uid(instance.series_uid),
+        "study_uid_hash": hash_uid(instance.study_uid),
+        "accession_number": instance.accession_number,
+        "target_ts": instance.transfer_syntax_uid,
+        "study_date": _date(instance.study_date),
+        "transfer_status": "NoNeedTransfer",
+        "source_ip": origin.ip,
+        "source_ae": origin.ae_title,
+    }
+
+
+def state_message(entry: Entry, outcome: Outcome, now: datetime) -> dict[str, Any]:
+    """Make the message of `dicom_state_queue`: a series has new instances."""
+    instance = entry.instance
+    return _head(entry) | {
+        "patient_name": _text(instance.patient_name),
+        "patient_sex": instance.patient_sex,
+        "patient_birth_date": _date(instance.patient_birth_date),
+        "patient_birth_time": _time(instance.patient_birth_time),
+        "patient_age": instance.patient_age,
+        "patient_size": instance.patient_size,
+        "patient_weight": instance.patient_weight,
+        "study_date": _date(instance.study_date),
+        "study_time": _time(instance.study_time),
+        "accession_number": instance.accession_number,
+        "study_id": instance.study_id,
+        "study_description": instance.study_description,
+        "modality": instance.modality,
+        "series_number": instance.series_number,
+        "series_date": _date(instance.series_date),
+        "series_time": _time(instance.series_time),
+        "series_description": instance.series_description,
+        "body_part_examined": instance.body_part_examined,
+        "protocol_name": instance.protocol_name,
+        "series_related_instances": outcome.series_instances,
+        "created_time": _timestamp(entry.received),
+        "updated_time": _timestamp(now),
+    }
+
+
+def image_message(entry: Entry, now: datetime) -> dict[str, Any]:
+    """Make the message of `dicom_image_queue`: an instance is in the index."""
+    instance = entry.instance
+    return _head(entry) | {
+        "sop_uid": instance.sop_uid,
+        "instance_number": instance.instance_number,
+        "content_date": _date(instance.content_date),
+        "content_time": _time(instance.content_time),
+        "image_type": _joined(instance.image_type),
+        "image_orientation_patient": _joined(instance.image_orientation_patient),
+        "image_position_patient": _joined(instance.image_position_patient),
+        "slice_thickness": instance.slice_thickness,
+        "spacing_between_slices": instance.spacing_between_slices,
+        "slice_location": instance.slice_location,
+        "samples_per_pixel": instance.samples_per_pixel,
+        "photometric_interpretation": instance.photometric_interpretation,
+        "width": instance.rows,
+        "columns": instance.columns,
+        "bits_allocated": instance.bits_allocated,
+        "bits_stored": instance.bits_stored,
+        "high_bit": instance.high_bit,
+        "pixel_representation": instance.pixel_representation,
+        "rescale_intercept": instance.rescale_intercept,
+        "rescale_slope": instance.rescale_slope,
+        "rescale_type": instance.rescale_type,
+        "window_center": _joined(instance.window_center),
+        "window_width": _joined(instance.window_width),
+        "transfer_syntax_uid": instance.transfer_syntax_uid,
+        "pixel_data_location": entry.key,
+        "thumbnail_location": None,
+        "sop_class_uid": instance.sop_class_uid,
+        "image_status": "ACTIVE",
+        "space_size": instance.size,
+        "created_time": _timestamp(entry.received),
+        "updated_time": _timestamp(now),
+    }
+
+
+def _head(entry: Entry) -> dict[str, Any]:
+    instance = entry.instance
+    return {
+        "tenant_id": entry.tenant,
+        "patient_id": instance.patient_id,
+        "study_uid": instance.study_uid,
+        "series_uid": instance.series_uid,
+        "study_uid_hash": hash_uid(instance.study_uid),
+        "series_uid_hash": hash_uid(instance.series_uid),
+        "study_date_origin": instance.study_date_origin,
+    }
+
+
+def _date(value: date | None) -> str | None:
+    return None if value is None else value.isoformat()
+
+
+def _time(value: time | None) -> str | None:
+    return None if value is None else value.isoformat()
+
+
+def _timestamp(value: datetime) -> str:
+    return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"
+
+
+def _text(value: object | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _joined(values: Sequence[str | float]) -> str | None:
+    # As a data set writes several values (PS3.5 6.2); a number that is whole has no fraction.
+    return "\\".join(v if isinstance(v, str) else f"{v:.10g}" for v in values) or None

@@ -1,0 +1,221 @@
+"""Bringing storage and index together again: after a crash, after a loss, or to be sure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from itertools import islice
+from typing import TypeVar
+
+from dicom_common.core import AddStatus, Config, Entry, Event, NotFoundError, Origin, Outcome, Services
+from dicom_common.pipeline._compare import Pair, compare_task, pairs
+from dicom_common.pipeline._crew import default_jobs, in_order
+from dicom_common.pipeline._distinct import distinct_groups
+from dicom_common.pipeline._examine import Orphan, examine_task
+from dicom_common.pipeline._journal import Journal
+from dicom_common.pipeline._messages import ingest_events, node_id
+from dicom_common.pipeline._settings import IngestSettings, TopicSettings
+from dicom_common.pipeline._sweep import sweep
+
+__all__ = ["Difference", "DifferenceKind", "Progress", "Reconciliation"]
+
+_BATCH = 200
+T = TypeVar("T")
+
+
+class DifferenceKind(StrEnum):
+    """What is wrong with a key."""
+
+    ORPHAN = "orphan"
+    """An object that can be indexed and is not: what a crash between write and commit leaves."""
+    STRAY = "stray"
+    """An object whose SOP Instance UID is indexed with another object."""
+    UNREADABLE = "unreadable"
+    """An object that is no DICOM instance. Never touched."""
+    MISSING = "missing"
+    """A row whose object is not there. Never repaired: restore the object, or remove the instance."""
+    DAMAGED = "damaged"
+    """An object whose bytes are not those that were indexed. Never repaired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One difference between storage and index, and what was done about it."""
+
+    kind: DifferenceKind
+    key: str
+    action: str
+    """`indexed`, `discarded`, or `none`."""
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a reconciliation is."""
+
+    phase: str = "compare"
+    """`compare`, then `index`."""
+    compared: int = 0
+    """Keys that storage or index have."""
+    bytes_verified: int = 0
+    to_index: int = 0
+    """Orphans that are to be read."""
+    indexed: int = 0
+    differences: dict[DifferenceKind, int] = field(default_factory=dict)
+
+
+class Reconciliation:
+    """Compares storage and index in both directions.
+
+    Without `repair` it only tells. With it, orphans are indexed and their events published, and strays are discarded:
+    the index says which object of an instance counts. With `rebuild` the index is made anew from the storage (for an
+    index that is empty or has lost rows): orphans are indexed in the order in which they were written, without events;
+    strays are left alone, since there is nobody to say which object counts, unless the duplicate policy is `replace`,
+    by which the later one counts.
+
+    It can be interrupted; the next one with the same options goes on where it stopped, for a day.
+
+    Args:
+        config: the configuration; every worker process opens its own services from it.
+        repair: see above.
+        rebuild: see above.
+        digests: read every object and compare its digest; else only its size.
+        jobs: worker processes.
+        restart: forget an interrupted run.
+        on_progress: is called now and then.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a choice of the person who calls the command
+        self,
+        config: Config,
+        *,
+        repair: bool = False,
+        rebuild: bool = False,
+        digests: bool = True,
+        jobs: int | None = None,
+        restart: bool = False,
+        on_progress: Callable[[Progress], None] = lambda _: None,
+    ) -> None:
+        self._config = config
+        self._repair = repair
+        self._rebuild = rebuild
+        self._digests = digests
+        self._jobs = jobs or default_jobs()
+        self._restart = restart
+        self._on_progress = on_progress
+        self.progress = Progress()
+
+    def run(self) -> Iterator[Difference]:
+        """Reconcile, and yield each difference as it is found and dealt with.
+
+        Raises:
+            DicomCommonError: a backend failed; another run goes on from there.
+        """
+        file = self._config.general.data / "reconcile.sqlite"
+        with (
+            Services(self._config) as services,
+            closing(Journal(file, options=f"digests={self._digests}", restart=self._restart)) as journal,
+        ):
+            self._sweep(services)
+            yield from map(self._counted, self._compare(services, journal))
+            self.progress.phase = "index"
+            self.progress.to_index = journal.count()
+            yield from map(self._counted, self._index(services, journal))
+            self._sweep(services)
+            journal.finish()
+
+    def _compare(self, services: Services, journal: Journal) -> Iterator[Difference]:
+        batches = _batches(pairs(services, after=journal.after))
+        compared: Iterable[tuple[list[Pair], list[str]]] = ((batch, []) for batch in batches)
+        if self._digests:
+            compared = in_order(self._config, services, compare_task, batches, self._jobs)
+        for batch, damaged in compared:
+            orphans: list[Orphan] = []
+            for pair in batch:
+                if pair.modified is None:
+                    if _is_gone(services, pair):
+                        yield Difference(DifferenceKind.MISSING, pair.key, "none")
+                elif pair.stored is None:
+                    orphans.append((pair.key, pair.modified, pair.size))
+                elif pair.key in damaged or pair.size != pair.stored.size:
+                    yield Difference(DifferenceKind.DAMAGED, pair.key, "none")
+            self.progress.compared += len(batch)
+            self.progress.bytes_verified += sum(pair.size for pair in batch) if self._digests else 0
+            journal.advance(batch[-1].key, orphans)
+            self._on_progress(self.progress)
+
+    def _index(self, services: Services, journal: Journal) -> Iterator[Difference]:
+        batches = _batches(journal.orphans())
+        for _, answers in in_order(self._config, services, examine_task, batches, self._jobs):
+            entries = []
+            for answer in answers:
+                if isinstance(answer, Entry):
+                    entries.append(answer)
+                elif answer[1]:
+                    yield Difference(DifferenceKind.UNREADABLE, answer[0], "none", answer[1])
+            for group in distinct_groups(entries, lambda entry: (entry.tenant, entry.instance.sop_uid)):
+                yield from self._deal_with(services, group)
+            self.progress.indexed += len(answers)
+            self._on_progress(self.progress)
+
+    def _deal_with(self, services: Services, entries: Sequence[Entry]) -> Iterator[Difference]:
+        """Index orphans, or tell of them. The SOP Instance UIDs of the entries are distinct."""
+        later_counts = services.settings("ingest", IngestSettings).duplicates == "replace"
+        new = []
+        for tenant in sorted({entry.tenant for entry in entries}):
+            ours = [entry for entry in entries if entry.tenant == tenant]
+            known = services.db.stored(tenant, [entry.instance.sop_uid for entry in ours])
+            for entry in ours:
+                stored = known.get(entry.instance.sop_uid)
+                if stored is not None and stored.key == entry.key:
+                    continue  # indexed meanwhile
+                if stored is None or (self._rebuild and later_counts):
+                    new.append(replace(entry, replace=stored is not None))
+                else:
+                    discarded = self._repair and not self._rebuild and services.db.discard([entry.key])
+                    yield Difference(DifferenceKind.STRAY, entry.key, "discarded" if discarded else "none")
+        if not (self._repair or self._rebuild):
+            yield from (Difference(DifferenceKind.ORPHAN, entry.key, "none") for entry in new)
+        elif new:
+            yield from self._add(services, new)
+
+    def _add(self, services: Services, entries: Sequence[Entry]) -> Iterator[Difference]:
+        topics = services.settings("topics", TopicSettings)
+        origins = [Origin(source="reconcile")] * len(entries)
+
+        def events(outcomes: Sequence[Outcome]) -> Iterable[Event]:
+            return ingest_events(entries, origins, outcomes, topics, node_id())
+
+        # Who listens to the events of an index has had those of the rows that a rebuild only restores.
+        outcomes = services.db.add(entries, events=None if self._rebuild else events)
+        for entry, outcome in zip(entries, outcomes, strict=True):
+            if outcome.status in (AddStatus.ADDED, AddStatus.REPLACED):
+                yield Difference(DifferenceKind.ORPHAN, entry.key, "indexed")
+            elif outcome.status is not AddStatus.RETIRED:
+                yield Difference(DifferenceKind.STRAY, entry.key, "discarded", outcome.status)
+
+    def _sweep(self, services: Services) -> None:
+        while self._repair and sweep(services):
+            pass
+
+    def _counted(self, difference: Difference) -> Difference:
+        counts = self.progress.differences
+        counts[difference.kind] = counts.get(difference.kind, 0) + 1
+        return difference
+
+
+def _is_gone(services: Services, pair: Pair) -> bool:
+    """Look again: what is written while storage and index are walked may be seen in the one only."""
+    try:
+        services.storage.stat(pair.key)
+    except NotFoundError:
+        return pair.key in services.db.owners([pair.key])
+    return False
+
+
+def _batches(items: Iterable[T]) -> Iterator[list[T]]:
+    items = iter(items)
+    while batch := list(islice(items, _BATCH)):
+        yield batch

@@ -1,0 +1,92 @@
+"""From the outbox to the broker: at least once, in order for each key."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from itertools import groupby
+
+from dicom_common.core import BackendError, Event, Message, PublishError, Services
+from dicom_common.pipeline._messages import node_id
+
+__all__ = ["Relay"]
+
+_log = logging.getLogger(__name__)
+_LEASE = 30.0
+_IDLE = 0.5
+_MAX_PAUSE = 30.0
+
+
+class Relay:
+    """Publishes the events that wait in the outbox. Several may run: one at a time has the outbox, the others wait.
+
+    An event leaves the outbox only when the broker has it durably. A relay that dies in between publishes it again:
+    consumers know it by its event id.
+    """
+
+    def __init__(self, services: Services, *, batch: int = 500) -> None:
+        self._services = services
+        self._batch = batch
+        self._name = f"{node_id()}-{id(self):x}"
+
+    def run_once(self) -> int:
+        """Publish one batch and return how many events it had; 0 where none wait or another relay has the outbox.
+
+        Raises:
+            BackendError: the index or the broker failed. Nothing is lost, some events may be published again.
+        """
+        events = self._services.db.pending(self._batch, relay=self._name, lease=_LEASE)
+        done: list[Event] = []
+        try:
+            # Topics one after another, each in the outbox's order: keys are ordered within a topic only.
+            for topic, group in groupby(sorted(events, key=lambda event: event.topic), key=lambda event: event.topic):
+                done += self._publish(topic, list(group))
+        finally:
+            if done:
+                self._services.db.published(done)
+        return len(done)
+
+    def drain(self, time_limit: float) -> int:
+        """Publish until nothing waits or the time limit (seconds) is over; return how many events still wait.
+
+        Raises:
+            BackendError: as `run_once`.
+        """
+        end = time.monotonic() + time_limit
+        while time.monotonic() < end:
+            if not self.run_once():
+                waiting = self._services.db.backlog().events
+                if not waiting:
+                    return 0
+                time.sleep(min(_IDLE / 5, time_limit))
+        return self._services.db.backlog().events
+
+    def run(self, stop: threading.Event) -> None:
+        """Publish until told to stop. A broker or an index that is down is tried again, at growing intervals."""
+        pause = _IDLE
+        while not stop.is_set():
+            try:
+                published = self.run_once()
+            except BackendError as error:
+                pause = min(pause * 2, _MAX_PAUSE)
+                _log.warning("events wait in the outbox, next try in %g s: %s", pause, error)
+                stop.wait(pause)
+            else:
+                pause = _IDLE
+                if not published:
+                    stop.wait(_IDLE)
+
+    def _publish(self, topic: str, events: Sequence[Event]) -> list[Event]:
+        messages = [Message(key=event.key, body=event.body, headers=event.headers) for event in events]
+        try:
+            self._services.broker.publish(topic, messages)
+        except PublishError as error:
+            # What comes behind a failed event of the same key has to wait for it; so the whole rest waits.
+            first = min(error.failed, default=0)
+            if first == 0:
+                raise
+            _log.warning("the broker took %d of %d messages: %s", first, len(events), error)
+            return list(events[:first])
+        return list(events)

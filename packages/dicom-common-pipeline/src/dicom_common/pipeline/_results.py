@@ -1,0 +1,52 @@
+"""What goes into an ingest and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO
+
+from dicom_common.core import Finding, Origin
+
+__all__ = ["Received", "Result", "Status"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """One thing that arrived and may be a DICOM instance."""
+
+    source: Path | bytes | BinaryIO
+    """A file's path, the bytes themselves, or a binary file that can seek."""
+    name: str
+    """What the sender calls it, for messages: a path, or where it stood in a request."""
+    origin: Origin = field(default_factory=Origin)
+
+
+class Status(StrEnum):
+    """What became of it. All but `REJECTED` are an acknowledgement: the instance is durable and indexed."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    REPLACED = "replaced"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """The answer to one thing that was received."""
+
+    name: str
+    status: Status
+    reason: str = ""
+    """A stable code: why it was rejected, or how a duplicate was dealt with; else empty."""
+    message: str = ""
+    """The same as one sentence for a person."""
+    retry: bool = False
+    """Nothing is wrong with the instance: sending it again later may succeed."""
+    study_uid: str | None = None
+    series_uid: str | None = None
+    sop_uid: str | None = None
+    key: str | None = None
+    """Where the index has it in the storage."""
+    warnings: tuple[Finding, ...] = ()

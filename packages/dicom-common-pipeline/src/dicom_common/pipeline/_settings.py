@@ -1,0 +1,47 @@
+"""The tables `[ingest]` and `[topics]` of the configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dicom_common.pipeline._layout import DEFAULT_LAYOUT, Layout
+
+__all__ = ["IngestSettings", "TopicSettings"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestSettings:
+    """How instances are taken in."""
+
+    layout: str = DEFAULT_LAYOUT
+    """The storage key of an instance, as a template; see `Layout`."""
+    duplicates: Literal["reject", "replace", "keep"] = "reject"
+    """What to do with other bytes under a known SOP Instance UID: refuse them, let them take the place of the old
+    ones, or keep the old ones and say so. The same bytes are always a success, without a write."""
+    other_patient: Literal["accept-first", "reject"] = "accept-first"
+    """What to do with an instance whose study is known under another patient: leave the study with the patient that it
+    came with first and warn, or refuse the instance."""
+    batch_instances: int = 200
+    """How many instances share one transaction and one round of fsync."""
+    batch_bytes: int = 32 * 1024 * 1024
+    """How many bytes of instances are in memory at once, in each process."""
+    in_memory_bytes: int = 4 * 1024 * 1024
+    """An instance above this size is mapped and streamed instead of being held in memory."""
+
+    def __post_init__(self) -> None:
+        """Refuse a layout that cannot work, and limits that are none."""
+        Layout(self.layout)
+        for name in ("batch_instances", "batch_bytes", "in_memory_bytes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} has to be at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicSettings:
+    """The names of the topics; the defaults are those that other parts of such an installation listen to."""
+
+    storage: str = "storage_queue"
+    log: str = "log_queue"
+    state: str = "dicom_state_queue"
+    image: str = "dicom_image_queue"

@@ -1,0 +1,48 @@
+"""Deleting objects that no row of the index refers to any more."""
+
+from __future__ import annotations
+
+import logging
+
+from dicom_common.core import BackendError, Services, Stored
+
+__all__ = ["remove", "sweep"]
+
+_log = logging.getLogger(__name__)
+
+
+def sweep(services: Services, limit: int = 1000) -> int:
+    """Delete up to `limit` discarded objects from the storage, and return how many are gone.
+
+    What fails stays in the index's list of discarded keys and is tried again by the next sweep.
+
+    Raises:
+        BackendError: the index cannot be read or written.
+    """
+    gone = []
+    for key in services.db.discarded(limit):
+        try:
+            services.storage.delete(key)
+        except BackendError as error:
+            _log.warning("a discarded object could not be deleted and is kept for the next sweep: %s", error)
+        else:
+            gone.append(key)
+    if gone:
+        services.db.deleted(gone)
+    return len(gone)
+
+
+def remove(
+    services: Services, tenant: str, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
+) -> list[Stored]:
+    """Remove a study, a series or an instance: from the index in one transaction, then from the storage.
+
+    Once this returns nothing is found any more. An object whose deletion fails is deleted by a later `sweep`.
+
+    Raises:
+        BackendError: the index cannot be written; nothing was removed.
+    """
+    removed = services.db.remove(tenant, study_uid, series_uid, sop_uid)
+    while removed and sweep(services):
+        pass
+    return removed
