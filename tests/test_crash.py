@@ -1,0 +1,96 @@
+"""Killing the ingest at any moment: what it acknowledged is there, once, and its events arrive."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from conftest import COMMAND, contents, lines
+
+from dicom_common.core import Services
+from dicom_common.pipeline import Relay
+
+KILLS = int(os.environ.get("DICOM_COMMON_TEST_KILLS", "50"))
+FILES = 4000
+
+
+def _ingest_and_kill(data: Path, folder: Path, seconds: float, *, whole_group: bool) -> list[dict[str, str]]:
+    """Start an ingest, kill it after a while, and return what it had acknowledged until then."""
+    command = [*COMMAND, "--data", str(data), "ingest", "--json", "--jobs", "2", str(folder)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+    )
+    time.sleep(seconds)
+    if whole_group:
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    output, _ = process.communicate(timeout=60)
+    _wait_until_gone(process.pid)
+    complete = output[: output.rfind("\n") + 1]  # the last line may be half written: then it was not acknowledged
+    return lines(complete)
+
+
+def _wait_until_gone(group: int) -> None:
+    """Wait for the worker processes, which notice that their parent is gone."""
+    for _ in range(600):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    raise AssertionError("worker processes live on without their parent")
+
+
+def test_an_ingest_that_is_killed_loses_nothing_that_it_acknowledged(
+    data: Path,
+    tmp_path: Path,
+    small_files: Callable[[int], list[Path]],
+    dicom_common: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    files = small_files(FILES)
+    moments = random.Random(20261122)
+    acknowledged: dict[str, dict[str, str]] = {}
+    for number in range(KILLS):
+        answers = _ingest_and_kill(
+            data, tmp_path / "files", moments.uniform(0.3, 2.5), whole_group=number % 2 == 0
+        )
+        acknowledged |= {answer["path"]: answer for answer in answers}
+        assert {answer["status"] for answer in answers} <= {"stored", "duplicate"}
+    assert acknowledged, "the ingest was always killed before it did anything"
+
+    # What was acknowledged is there before anything is repaired.
+    before = contents(data)
+    there = {stored.sop_uid: stored for stored in before["stored"]}
+    for path, answer in acknowledged.items():
+        stored = there[answer["sop_instance_uid"]]
+        assert stored.key == answer["key"]
+        assert before["objects"][stored.key] == Path(path).read_bytes()
+
+    again = lines(dicom_common("ingest", "--json", tmp_path / "files").stdout)
+    assert Counter(answer["status"] for answer in again).keys() <= {"stored", "duplicate"}
+    assert len(again) == len(files)
+    everything = contents(data)
+    assert len(everything["rows"]["INSTANCE"]) == len(everything["objects"]) == len(files)
+    assert sorted(everything["objects"].values()) == sorted(file.read_bytes() for file in files)
+    assert lines(dicom_common("reconcile", "--json").stdout)[:-1] == [] or "differences" in everything
+    _assert_every_instance_has_its_events(data, {stored.sop_uid for stored in everything["stored"]})
+
+
+def _assert_every_instance_has_its_events(data: Path, sop_uids: set[str]) -> None:
+    with Services.from_file(overrides={"data": str(data)}) as services:
+        assert Relay(services).drain(120) == 0
+        for topic in ("dicom_image_queue", "log_queue"):
+            seen = set()
+            with services.broker.consume([topic], "crash-test") as consumer:
+                while deliveries := consumer.receive(1000, timeout=5):
+                    seen |= {json.loads(delivery.message.body)["sop_uid"] for delivery in deliveries}
+                    consumer.acknowledge(deliveries)
+            assert seen == sop_uids
