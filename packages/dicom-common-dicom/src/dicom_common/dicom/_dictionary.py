@@ -1,0 +1,67 @@
+"""The VR of a tag by the data dictionary (PS3.6), as pydicom has it.
+
+`import pydicom` takes some 400 ms and pulls in much that reading does not need; its dictionary alone, a module that
+imports nothing, takes 10 ms. So it is loaded from its file, at the first tag that needs it: most explicit VR data
+sets need it for none.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+__all__ = ["dictionary_vr", "private_vr"]
+
+
+@cache
+def _tables(name: str) -> dict[str, Any]:
+    package = importlib.util.find_spec("pydicom")
+    if package is None or package.origin is None:
+        raise ImportError("pydicom is not installed; run `pip install dicom-common-dicom` again.")
+    path = Path(package.origin).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"dicom_common.dicom.{name}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"pydicom has no {name}; dicom-common-dicom needs pydicom 3.0.2 or later.")
+    module = ModuleType(spec.name)
+    spec.loader.exec_module(module)
+    return vars(module)
+
+
+@cache
+def _repeaters() -> tuple[tuple[int, int, str], ...]:
+    """Give mask, value and VR of the repeating groups, such as the overlays 60xx (PS3.5 7.6)."""
+    rows = _tables("_dicom_dict")["RepeatersDictionary"]
+    return tuple(
+        (
+            int("".join("0" if digit == "x" else "F" for digit in key), 16),
+            int(key.replace("x", "0"), 16),
+            row[0],
+        )
+        for key, row in rows.items()
+    )
+
+
+def dictionary_vr(tag: int) -> str:
+    """Give the VR of a standard tag, `UN` if it has none. It may be a choice, such as `US or SS`."""
+    row = _tables("_dicom_dict")["DicomDictionary"].get(tag)
+    if row is not None:
+        vr: str = row[0]
+        return "UN" if vr == "NONE" else vr
+    if tag >> 16 & 1 == 0:
+        for mask, value, vr in _repeaters():
+            if tag & mask == value:
+                return vr
+    return "UN"
+
+
+def private_vr(creator: str, tag: int) -> str:
+    """Give the VR of a private tag (PS3.5 7.8) by its private creator, `UN` if pydicom does not know it."""
+    table: dict[str, tuple[str, ...]] | None = _tables("_private_dict")["private_dictionaries"].get(creator)
+    if table is None:
+        return "UN"
+    group, element = tag >> 16, tag & 0xFF
+    row = table.get(f"{group:04X}xx{element:02X}")
+    return row[0] if row else "UN"

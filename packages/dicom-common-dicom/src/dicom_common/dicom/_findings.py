@@ -1,0 +1,35 @@
+"""What was tolerated in a data set, collected while it is read."""
+
+from __future__ import annotations
+
+from dicom_common.core import Finding
+
+__all__ = ["Findings", "tag_path"]
+
+_MOST = 100
+
+
+def tag_path(tags: list[int]) -> str:
+    """Write nested tags as the records do: eight hex digits each, joined by dots."""
+    return ".".join(f"{tag:08X}" for tag in tags)
+
+
+class Findings:
+    """The warnings of one instance: each tag and rule once, at most 100, so that bad input cannot make them many."""
+
+    __slots__ = ("_found",)
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], Finding] = {}
+
+    def add(self, tags: list[int], rule: str, action: str) -> None:
+        """Note that `rule` was broken at the (nested) tag, and what was done. Never a value."""
+        if len(self._found) < _MOST:
+            path = tag_path(tags)
+            self._found.setdefault((path, rule), Finding(path, rule, action))
+        else:
+            self._found.setdefault(("", "more-findings"), Finding("", "more-findings", "further findings not kept"))
+
+    def as_tuple(self) -> tuple[Finding, ...]:
+        """Give the findings in the order in which they were made."""
+        return tuple(self._found.values())

@@ -1,0 +1,171 @@
+"""What is known of an element from the bytes before its length: tag and VR, and how to treat the value.
+
+A head is worked out once and found again by those very bytes (six in explicit VR, four in implicit), which saves
+taking tag and VR apart for each element: the largest single gain of the scanner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+from functools import lru_cache
+from typing import Any
+
+from dicom_common.core import ATTRIBUTES
+from dicom_common.dicom._dictionary import dictionary_vr
+from dicom_common.dicom._json_values import ENCODERS, encode_bulk, encode_nothing, encode_utf8
+
+__all__ = ["BIG", "BULK_VRS", "EXPLICIT", "IMPLICIT", "Encoding", "Head", "Heads", "Kind", "heads_for"]
+
+_LONG = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"))
+"""The VRs with a length of 32 bits (PS3.5 7.1.2)."""
+VRS = _LONG | frozenset("AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
+"""All VRs (PS3.5 6.2)."""
+BULK_VRS = frozenset("DS FD FL IS LT OB OD OF OL OV OW SL SS ST SV UC UL UN US UT UV".split()) | {"US or SS"}
+"""The VRs for which DICOM JSON allows a BulkDataURI (PS3.18 F.2.2)."""
+_WIDTHS = {"US": 2, "SS": 2, "US or SS": 2, "AT": 2, "OW": 2, "UL": 4, "SL": 4, "FL": 4, "OL": 4, "OF": 4}
+_WIDTHS |= {"FD": 8, "OD": 8, "SV": 8, "UV": 8, "OV": 8}
+_INDEXED = {attribute.tag: attribute for attribute in ATTRIBUTES}
+_HOLD_INDEXED = 4096
+"""Bytes of an indexed value that are held whatever the threshold is: the record needs them."""
+_MOST_HEADS = 1 << 14
+_CHARACTER_SET = 0x00080005
+_PIXEL_DATA = (0x7FE00008, 0x7FE00009, 0x7FE00010)
+
+
+class Kind(IntEnum):
+    """How the scanner treats an element."""
+
+    VALUE = 0
+    SEQUENCE = 1
+    UNKNOWN_SEQUENCE = 2
+    """A sequence that is coded as UN, so as implicit VR little endian (PS3.5 6.2.2)."""
+    PIXEL_DATA = 3
+    GROUP_LENGTH = 4
+    FOREIGN_GROUP = 5
+    """Command or File Meta group: not of a data set."""
+    DELIMITER = 6
+    CREATOR = 7
+    PRIVATE_UNKNOWN = 8
+    BAD_VR = 9
+
+
+class Head:
+    """Tag and VR of an element, and what follows from them."""
+
+    __slots__ = ("attribute", "encode", "hold", "kind", "long", "prefix", "tag", "vr", "width")
+
+    def __init__(self, tag: int, vr: str, kind: Kind, *, hold: int, long: bool = False) -> None:
+        self.tag = tag
+        self.vr = vr
+        self.kind = kind
+        self.hold = hold
+        """The longest value in bytes that is simply taken; -1 where the scanner has to look closer."""
+        self.long = long
+        """Whether the length has 32 bits, behind two reserved bytes."""
+        self.width = _WIDTHS.get(vr, 1)
+        """Bytes that are swapped in big endian."""
+        # Of a VR that depends on Pixel Representation the value's encoder writes the rest.
+        self.prefix = f'"{tag:08X}":{{"vr":"' if vr == "US or SS" else f'"{tag:08X}":{{"vr":"{vr}"'
+        self.encode: Callable[[Any, Any], str] = ENCODERS.get(vr, encode_nothing)
+        self.attribute = _INDEXED.get(tag)
+        if tag == _CHARACTER_SET:
+            self.encode = encode_utf8
+
+    def skipped(self) -> Head:
+        """Give the head of the same element whose value is not held."""
+        head = Head(self.tag, "US" if self.vr == "US or SS" else self.vr, self.kind, hold=self.hold, long=self.long)
+        head.encode = encode_bulk if head.vr in BULK_VRS or self.kind == Kind.PIXEL_DATA else encode_nothing
+        return head
+
+
+class Encoding(IntEnum):
+    """The three ways of writing elements (PS3.5 7.1, annex A)."""
+
+    IMPLICIT = 0
+    EXPLICIT = 1
+    BIG = 2
+
+
+IMPLICIT, EXPLICIT, BIG = Encoding.IMPLICIT, Encoding.EXPLICIT, Encoding.BIG
+
+
+class Heads(dict[bytes, Head]):
+    """The heads met so far in one encoding, by their bytes. Bounded, because the bytes are the sender's."""
+
+    def __init__(self, encoding: Encoding, threshold: int, max_element_value: int) -> None:
+        super().__init__()
+        self.encoding = encoding
+        self._threshold = threshold
+        self._max = max_element_value
+        self._resolved: dict[tuple[int, str], Head] = {}
+
+    def __missing__(self, key: bytes) -> Head:
+        order = "big" if self.encoding == BIG else "little"
+        tag = int.from_bytes(key[:2], order) << 16 | int.from_bytes(key[2:4], order)
+        if tag >> 16 == 0xFFFE:
+            return Head(tag, "UN", Kind.DELIMITER, hold=-1)
+        head = self._implicit(tag) if self.encoding == IMPLICIT else self._explicit(tag, key[4:])
+        if len(self) >= _MOST_HEADS:
+            self.clear()
+        self[bytes(key)] = head
+        return head
+
+    def resolved(self, tag: int, vr: str) -> Head:
+        """Give the head of an element whose VR is known from elsewhere than its own bytes."""
+        head = self._resolved.get((tag, vr))
+        if head is None:
+            if len(self._resolved) >= _MOST_HEADS:
+                self._resolved.clear()
+            head = self._resolved[tag, vr] = self._make(tag, vr, long=False)
+        return head
+
+    def _implicit(self, tag: int) -> Head:
+        return self._make(tag, _without_choice(dictionary_vr(tag)) if tag >> 16 & 1 == 0 else "UN", long=False)
+
+    def _explicit(self, tag: int, letters: bytes) -> Head:
+        vr = letters.decode("latin-1")
+        if vr not in VRS:
+            return Head(tag, "UN", Kind.BAD_VR, hold=-1)
+        long = vr in _LONG
+        if vr == "UN" and tag >> 16 & 1 == 0:
+            vr = _without_choice(dictionary_vr(tag))
+            if vr == "SQ":
+                return Head(tag, vr, Kind.UNKNOWN_SEQUENCE, hold=-1, long=True)
+        return self._make(tag, vr, long=long)
+
+    def _make(self, tag: int, vr: str, *, long: bool) -> Head:
+        group, element = tag >> 16, tag & 0xFFFF
+        if element == 0:
+            return Head(tag, vr, Kind.GROUP_LENGTH, hold=-1, long=long)
+        if group in (0x0000, 0x0002):
+            return Head(tag, vr, Kind.FOREIGN_GROUP, hold=-1, long=long)
+        if tag in _PIXEL_DATA:
+            return Head(tag, vr, Kind.PIXEL_DATA, hold=-1, long=long)
+        if vr == "SQ":
+            return Head(tag, vr, Kind.SEQUENCE, hold=-1, long=long)
+        if group & 1 and 0x10 <= element <= 0xFF and vr in ("LO", "UN"):
+            return Head(tag, "LO", Kind.CREATOR, hold=-1, long=long)
+        if group & 1 and vr == "UN":
+            return Head(tag, vr, Kind.PRIVATE_UNKNOWN, hold=-1, long=long)
+        hold = self._threshold if vr in BULK_VRS else self._max
+        if tag in _INDEXED:
+            hold = max(hold, _HOLD_INDEXED)
+        return Head(tag, vr, Kind.VALUE, hold=hold, long=long)
+
+
+def _without_choice(vr: str) -> str:
+    """Decide between the VRs of the dictionary.
+
+    In implicit VR, OW is the one for pixel, overlay, curve, waveform and lookup table data (PS3.5 A.1). US or SS is
+    decided by Pixel Representation when the value is written.
+    """
+    if "OW" in vr:
+        return "OW"
+    return vr if len(vr) == 2 or vr == "US or SS" else "UN"
+
+
+@lru_cache(maxsize=32)
+def heads_for(encoding: Encoding, threshold: int, max_element_value: int) -> Heads:
+    """Give the table of heads for these settings; it is shared by all reads of the process."""
+    return Heads(encoding, threshold, max_element_value)

@@ -1,0 +1,138 @@
+"""The DICOM JSON of a data set (PS3.18 Annex F), as bytes."""
+
+from __future__ import annotations
+
+from dicom_common.dicom._character_sets import CharacterSet, character_set
+from dicom_common.dicom._findings import Findings
+from dicom_common.dicom._heads import Head
+from dicom_common.dicom._json_values import Doubt
+from dicom_common.dicom._scan import Elements, Items, Value
+from dicom_common.dicom._settings import ReaderSettings
+
+__all__ = ["DataSetContext", "encode_json"]
+
+_CHARACTER_SET = 0x00080005
+_PIXEL_REPRESENTATION = 0x00280103
+_UTF8 = '"00080005":{"vr":"CS","Value":["ISO_IR 192"]}'
+
+
+class DataSetContext:
+    """What the values of one data set or item are read with: its character set and Pixel Representation.
+
+    An item has its own where it says so, else those of the data set around it (PS3.3 C.12.1.1.2).
+    """
+
+    __slots__ = ("_default", "_findings", "_set", "base", "declared", "guessed", "guesses", "numbers", "path", "signed", "tags")
+
+    def __init__(self, settings: ReaderSettings, findings: Findings) -> None:
+        self.numbers = settings.numbers_as == "number"
+        self.signed = False
+        self.path: list[str] = []
+        """Tags and item numbers down to the element that is being encoded, as its BulkDataURI has them."""
+        self.tags: list[int] = []
+        """The tags alone."""
+        self.guessed = False
+        """Whether the last text was not of the declared character set."""
+        self.guesses = 0
+        self.base = ""
+        """The path of the instance, relative to the root of the DICOMweb service."""
+        self.declared: tuple[str, ...] = ()
+        """Specific Character Set of the top level."""
+        self._default = settings.default_character_set
+        self._findings = findings
+        self._set = character_set((), self._default)
+
+    def enter(self, elements: Elements) -> tuple[CharacterSet, bool]:
+        """Take over what the elements of a data set or item say; give what to `leave` with."""
+        before = self._set, self.signed
+        for head, value in elements:
+            tag = head.tag
+            if tag >= _PIXEL_REPRESENTATION:
+                if tag == _PIXEL_REPRESENTATION and value:
+                    self.signed = type(value) is bytes and value[0] == 1
+                break
+            if tag == _CHARACTER_SET and type(value) is bytes:
+                self._declare(value)
+        return before
+
+    def leave(self, before: tuple[CharacterSet, bool]) -> None:
+        """Return to the data set around."""
+        self._set, self.signed = before
+
+    def _declare(self, value: bytes) -> None:
+        text = value.decode("ascii", "replace").rstrip(" \0")
+        terms = tuple(term.strip(" \0") for term in text.split("\\"))[:32] if text else ()
+        self._set = character_set(terms, self._default)
+        if not self.tags:
+            self.declared = terms
+        if not self._set.known:
+            self.note("unknown-character-set", "read what is not ASCII by a guess", _CHARACTER_SET)
+
+    def text(self, value: bytes, *, person_name: bool = False) -> str:
+        """Decode text of the VRs that Specific Character Set affects (PS3.5 6.1.2.3)."""
+        if value.isascii() and b"\x1b" not in value:
+            return value.decode("ascii")
+        text, declared = self._set.decode(value, person_name=person_name)
+        self.guessed = not declared
+        return text
+
+    def repertoire_text(self, value: bytes) -> str:
+        """Decode text that should be of the default repertoire."""
+        return self._set.decode(value)[0]
+
+    def uri(self) -> str:
+        """Give the BulkDataURI of the element at hand, relative to the root of the DICOMweb service."""
+        return f"{self.base}/bulkdata/{'.'.join(self.path)}"
+
+    def note(self, rule: str, action: str, tag: int) -> None:
+        """Note a finding at a tag of this data set."""
+        self._findings.add([*self.tags, tag], rule, action)
+
+
+def encode_json(elements: Elements, context: DataSetContext) -> bytes:
+    """Write a data set as one DICOM JSON object. All text is UTF-8, and so says (0008,0005) (PS3.18 F.2)."""
+    parts = _attributes(elements, context)
+    if context.guesses and not any(head.tag == _CHARACTER_SET for head, _ in elements):
+        parts.insert(sum(head.tag < _CHARACTER_SET for head, _ in elements), _UTF8)
+    # No decoder gives lone surrogates; if one ever did, a "?" is better than a lost instance.
+    return f"{{{','.join(parts)}}}".encode("utf-8", "replace")
+
+
+def _attributes(elements: Elements, context: DataSetContext) -> list[str]:
+    before = context.enter(elements)
+    parts: list[str] = []
+    append = parts.append
+    for head, value in elements:
+        if type(value) is not bytes:
+            append(_nested(head, value, context))
+            continue
+        try:
+            append(head.prefix + head.encode(value, context))
+        except Doubt as doubt:
+            append(head.prefix + doubt.text)
+            context.note(doubt.rule, doubt.action, head.tag)
+        if context.guessed:
+            context.guessed = False
+            context.guesses += 1
+            context.note("character-set", "decoded by a guess", head.tag)
+    context.leave(before)
+    return parts
+
+
+def _nested(head: Head, value: Value, context: DataSetContext) -> str:
+    """Write a sequence, or where a value that was not held can be fetched."""
+    path, tags = context.path, context.tags
+    path.append(f"{head.tag:08X}")
+    if isinstance(value, Items):
+        tags.append(head.tag)
+        written = []
+        for number, item in enumerate(value.items, 1):
+            path.append(str(number))
+            written.append(f"{{{','.join(_attributes(item, context))}}}")
+            path.pop()
+        tags.pop()
+        result = f'{head.prefix},"Value":[{",".join(written)}]}}' if written else head.prefix + "}"
+    else:
+        result = head.prefix + head.encode(value, context)
+    path.pop()
+    return result

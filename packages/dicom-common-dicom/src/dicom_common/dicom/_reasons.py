@@ -1,0 +1,42 @@
+"""Why bytes were refused: the stable codes of the errors of this package."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+__all__ = ["Reason"]
+
+
+class Reason(StrEnum):
+    """The `reason` of every `DicomError` that this package raises. A code never changes its meaning."""
+
+    EMPTY = "empty"
+    """There are no bytes."""
+    NOT_DICOM = "not-dicom"
+    """Neither `DICM` (PS3.10 7.1), nor a File Meta group, nor a data set in a syntax that can be recognised."""
+    TRUNCATED = "truncated"
+    """A declared length exceeds what is left, or pixel data is shorter than its attributes say."""
+    MALFORMED = "malformed"
+    """The structure cannot be followed: it contradicts itself in a way that leaves no safe reading."""
+    UNDECODABLE = "undecodable"
+    """The data set cannot be read in the transfer syntax that the File Meta declares."""
+    UNKNOWN_TRANSFER_SYNTAX = "unknown-transfer-syntax"
+    """The transfer syntax is not of the standard, and the settings refuse such."""
+    TOO_DEEP = "too-deep"
+    """Sequences are nested deeper than `max_depth`."""
+    TOO_MANY_ELEMENTS = "too-many-elements"
+    """There are more than `max_elements` elements."""
+    TOO_MANY_ITEMS = "too-many-items"
+    """There are more than `max_items` sequence items and pixel data fragments."""
+    TOO_LARGE = "too-large"
+    """A value that has to be held in memory is longer than `max_element_value`, or the header than `max_header`."""
+    INFLATES_TOO_MUCH = "inflates-too-much"
+    """A deflated data set (PS3.5 A.5) becomes larger than `max_inflated_bytes`, or grows by more than the ratio."""
+    BAD_DEFLATE = "bad-deflate"
+    """The data set of a deflated transfer syntax is not a deflate stream (RFC 1951)."""
+    MISSING_UID = "missing-uid"
+    """SOP Class, SOP Instance, Study or Series Instance UID is absent or empty."""
+    INVALID_UID = "invalid-uid"
+    """One of these four is not a UID (PS3.5 9.1)."""
+    MEDIA_DIRECTORY = "media-directory"
+    """The file is a DICOMDIR (PS3.10 8.6): it describes instances and is none."""

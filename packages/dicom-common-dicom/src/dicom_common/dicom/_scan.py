@@ -1,0 +1,472 @@
+"""The one pass over a data set: from bytes to elements, without recursion and inside the limits.
+
+The loop keeps its state in local variables, takes an ordinary element in a dozen steps, and leaves everything else
+(sequences, skipped and damaged values) to the branch behind them. Profiles say: a method call an element costs as much
+as all the rest.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from dicom_common.core import DicomError, PixelData
+from dicom_common.dicom._findings import Findings
+from dicom_common.dicom._dictionary import private_vr
+from dicom_common.dicom._heads import BIG, BULK_VRS, EXPLICIT, IMPLICIT, VRS, Encoding, Head, Heads, Kind, heads_for
+from dicom_common.dicom._json_values import Skipped
+from dicom_common.dicom._reasons import Reason
+from dicom_common.dicom._settings import ReaderSettings
+from dicom_common.dicom._window import Window
+
+__all__ = ["Elements", "Items", "Scanner"]
+
+_UNDEFINED = 0xFFFFFFFF
+_FAR = 1 << 62
+"""The end of a stream of unknown length."""
+_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_ITEM_STARTS = (b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0")
+_ITEM_STARTS_BIG = (b"\xff\xfe\xe0\x00", b"\xff\xfe\xe0\xdd")
+_U16 = {False: struct.Struct("<H").unpack_from, True: struct.Struct(">H").unpack_from}
+_U32 = {False: struct.Struct("<I").unpack_from, True: struct.Struct(">I").unpack_from}
+_TAG = {False: struct.Struct("<HH").unpack_from, True: struct.Struct(">HH").unpack_from}
+
+
+class Items(NamedTuple):
+    """The value of a sequence."""
+
+    items: list[Elements]
+
+
+Value = bytes | Items | Skipped
+Elements = list[tuple[Head, Value]]
+"""The elements of a data set or item, by ascending tag, each once."""
+
+
+class _Level(NamedTuple):
+    """What the loop has to know again when the sequence that it enters ends."""
+
+    elements: Elements
+    last: int
+    disorder: bool
+    creators: dict[int, str]
+    stop: int
+    open_item: bool
+    heads: Heads
+    items: list[Elements]
+    sequence_stop: int
+    open_sequence: bool
+    tag: int
+
+
+@dataclass(slots=True)
+class Scanner:
+    """Scans one data set.
+
+    Args:
+        window: the bytes; positions are those of the window.
+        settings: the limits.
+        findings: where tolerations are noted.
+    """
+
+    window: Window
+    settings: ReaderSettings
+    findings: Findings
+    pixel_data: PixelData | None = None
+    """The first pixel data of the top level."""
+    items_left: int = 0
+
+    def scan(self, encoding: Encoding, start: int) -> Elements:  # noqa: C901, PLR0912, PLR0915  # the hot loop, see above
+        """Read the data set that begins at `start`.
+
+        Raises:
+            DicomError: it is truncated, malformed or beyond a limit.
+        """
+        settings, window, add = self.settings, self.window, self.findings.add
+        threshold, max_value = settings.bulk_data_threshold, settings.max_element_value
+        left, self.items_left, held_left = settings.max_elements, settings.max_items, settings.max_header
+        buffer, base = window.buffer, window.base
+        have = base + len(buffer)
+        heads = heads_for(encoding, threshold, max_value)
+        implicit, big = encoding == IMPLICIT, encoding == BIG
+        key_length = 4 if implicit else 6
+        u16, u32 = _U16[big], _U32[big]
+        stack: list[_Level] = []
+        elements: Elements = []
+        items: list[Elements] = []
+        stop = sequence_stop = _FAR if window.size is None else window.size
+        last, disorder, open_item, open_sequence, in_sequence = -1, False, True, False, False
+        creators: dict[int, str] = {}
+        position = start
+
+        while True:
+            if position >= stop or in_sequence or have - position < 12:
+                if have - position < 12 and (in_sequence or position < stop):
+                    if held_left < 0:
+                        raise _too_large(settings)
+                    window.move(position, 12)
+                    buffer, base = window.buffer, window.base
+                    have = base + len(buffer)
+                    if have - position < 12:
+                        bound = sequence_stop if in_sequence else stop
+                        if have < position or have < bound < _FAR:
+                            raise self._truncated(stack, last)
+                        if in_sequence:
+                            sequence_stop = min(sequence_stop, have)
+                        else:
+                            stop = min(stop, have)
+                        # The last bytes: zeros behind them let every field be unpacked; `have` stays the true end.
+                        buffer, base = buffer[position - base :] + bytes(12), position
+                if in_sequence:
+                    # Between items: the next item, or the end of the sequence.
+                    if position < sequence_stop:
+                        if have - position < 8:
+                            raise self._truncated(stack, last)
+                        group, element = _TAG[big](buffer, position - base)
+                        tag = group << 16 | element
+                        length = u32(buffer, position - base + 4)[0]
+                        if tag == _ITEM:
+                            self.items_left -= 1
+                            if self.items_left < 0:
+                                raise _too_many_items(settings)
+                            position += 8
+                            open_item = length == _UNDEFINED
+                            stop = sequence_stop if open_item else position + length
+                            if stop > sequence_stop:
+                                raise self._truncated(stack, last)
+                            elements, last, disorder, creators, in_sequence = [], -1, False, {}, False
+                            continue
+                        if tag == _SEQUENCE_END:
+                            position += 8
+                            if not open_sequence:
+                                add([level.tag for level in stack], "stray-delimiter", "passed over")
+                                continue
+                        elif tag == _ITEM_END:
+                            add([level.tag for level in stack], "stray-delimiter", "passed over")
+                            position += 8
+                            continue
+                        elif open_sequence:
+                            # An element where only items can be: the sequence was not ended.
+                            add([level.tag for level in stack], "no-sequence-delimiter", "ended the sequence")
+                        else:
+                            raise self._malformed(stack, "a sequence holds what is no item")
+                    elif open_sequence:
+                        add([level.tag for level in stack], "no-sequence-delimiter", "ended the sequence")
+                    done = items
+                    (elements, last, disorder, creators, stop, open_item, heads, items, sequence_stop, open_sequence,
+                     tag) = stack.pop()  # fmt: skip
+                    elements.append((heads.resolved(tag, "SQ"), Items(done)))
+                    if heads.encoding != encoding:
+                        encoding = heads.encoding
+                        implicit, big = encoding == IMPLICIT, encoding == BIG
+                        key_length, u16, u32 = 4 if implicit else 6, _U16[big], _U32[big]
+                    in_sequence = False
+                    continue
+                if position >= stop:
+                    if not stack:
+                        break
+                    if open_item:
+                        if position >= have:
+                            raise self._truncated(stack, last)
+                        add([level.tag for level in stack], "no-item-delimiter", "ended the item")
+                    items.append(self._ordered(elements, stack) if disorder else elements)
+                    in_sequence = True
+                    continue
+                if have - position < 8:
+                    # Not even a tag and a length: padding, or a data set that was cut.
+                    if stack or not (self.pixel_data or not buffer[: have - position].strip(b"\0")):
+                        raise self._truncated(stack, last)
+                    add([], "trailing-bytes", "passed over")
+                    break
+
+            at = position - base
+            head = heads[buffer[at : at + key_length]]
+            if implicit:
+                length = u32(buffer, at + 4)[0]
+                begin = position + 8
+            elif head.long:
+                length = u32(buffer, at + 8)[0]
+                begin = position + 12
+            else:
+                length = u16(buffer, at + 6)[0]
+                begin = position + 8
+            end = begin + length
+            left -= 1
+            if left < 0:
+                raise _too_many_elements(settings)
+
+            if length <= head.hold and end <= stop:
+                if end > have:
+                    window.move(begin, length)
+                    buffer, base = window.buffer, window.base
+                    have = base + len(buffer)
+                    if end > have:
+                        raise self._truncated(stack, head.tag)
+                at = begin - base
+                value: Value = buffer[at : at + length]
+                if big and head.width > 1:
+                    value = _swapped(value, head.width)
+                held_left -= length
+                tag = head.tag
+                if tag <= last:
+                    disorder = True
+                last = tag
+                elements.append((head, value))
+                position = end
+                continue
+
+            # Everything that is not an ordinary value.
+            tag, kind = head.tag, head.kind
+            if held_left < 0:
+                raise _too_large(settings)
+            if kind == Kind.DELIMITER:
+                length = u32(buffer, at + 4)[0]
+                position += 8
+                if stack and open_item and tag == _ITEM_END:
+                    items.append(self._ordered(elements, stack) if disorder else elements)
+                    in_sequence = True
+                elif stack and open_item and tag in (_ITEM, _SEQUENCE_END):
+                    add([level.tag for level in stack], "no-item-delimiter", "ended the item")
+                    items.append(self._ordered(elements, stack) if disorder else elements)
+                    in_sequence = True
+                    position -= 8
+                else:
+                    add([*(level.tag for level in stack), tag], "stray-delimiter", "passed over")
+                continue
+            if not stack and self.pixel_data and tag <= last and (end > stop or kind == Kind.BAD_VR or not tag >> 16):
+                add([], "trailing-bytes", "passed over")
+                break
+            if kind == Kind.BAD_VR:
+                head, begin, length = self._bad_vr(buffer, at, position, head, heads, stop, stack)
+                end, kind, tag = begin + length, head.kind, head.tag
+            if kind == Kind.PRIVATE_UNKNOWN:
+                creator = creators.get(tag >> 8)
+                vr = private_vr(creator, tag) if creator and length != _UNDEFINED else "UN"
+                if vr == "SQ" and not implicit:
+                    head = Head(tag, vr, Kind.UNKNOWN_SEQUENCE, hold=-1)
+                elif vr in VRS and (vr == "SQ" or length <= max_value):
+                    head = heads.resolved(tag, vr)
+                kind = head.kind
+
+            if length == _UNDEFINED or kind in (Kind.SEQUENCE, Kind.UNKNOWN_SEQUENCE):
+                fragments = length == _UNDEFINED and (kind == Kind.PIXEL_DATA or head.vr in ("OB", "OW"))
+                if length != _UNDEFINED and end > stop:
+                    raise self._truncated(stack, tag)
+                if not fragments:
+                    unknown = not implicit and (head.vr == "UN" or kind == Kind.UNKNOWN_SEQUENCE)
+                    if begin + 8 > have:
+                        window.move(begin, 8)
+                        buffer, base = window.buffer, window.base
+                        have = base + len(buffer)
+                    first = buffer[begin - base : begin - base + 4]
+                    is_items = first in (_ITEM_STARTS_BIG if big and not unknown else _ITEM_STARTS)
+                    if length == 0 or is_items or length == _UNDEFINED:
+                        if not is_items and length:
+                            if begin < have or first:
+                                raise self._malformed([*stack], "a value of undefined length is no sequence")
+                            raise self._truncated(stack, tag)
+                        if len(stack) >= settings.max_depth:
+                            raise DicomError(
+                                Reason.TOO_DEEP,
+                                "Sequences are nested deeper than reader.max_depth; raise it if the sender is trusted.",
+                            )
+                        if head.vr not in ("SQ", "UN"):
+                            add([*(level.tag for level in stack), tag], "wrong-vr", "read as a sequence")
+                        disorder = disorder or tag <= last
+                        last = tag
+                        stack.append(
+                            _Level(elements, last, disorder, creators, stop, open_item, heads, items, sequence_stop,
+                                   open_sequence, tag)
+                        )  # fmt: skip
+                        open_sequence = length == _UNDEFINED
+                        sequence_stop = stop if open_sequence else end
+                        items, in_sequence, position = [], True, begin
+                        if unknown:
+                            encoding = IMPLICIT
+                            heads = heads_for(encoding, threshold, max_value)
+                            implicit, big, key_length, u16, u32 = True, False, 4, _U16[False], _U32[False]
+                        continue
+                    # A defined length that holds no items: some other value under the wrong VR.
+                    add([*(level.tag for level in stack), tag], "not-a-sequence", "kept as unknown bytes")
+                    head = Head(tag, "UN", Kind.VALUE, hold=threshold)
+                    kind = head.kind
+                else:
+                    if not stack and kind == Kind.PIXEL_DATA and self.pixel_data is None:
+                        self.pixel_data = PixelData(tag, head.vr, begin, None)
+                    disorder = disorder or tag <= last
+                    last = tag
+                    elements.append((head.skipped(), Skipped(begin, None)))
+                    position = self._skip_fragments(begin, stack, tag, big=big)
+                    if position < 0:
+                        break
+                    buffer, base = window.buffer, window.base
+                    have = base + len(buffer)
+                    continue
+
+            if end > stop:
+                raise self._truncated(stack, tag)
+            if kind == Kind.GROUP_LENGTH:
+                position = end
+                continue
+            if kind == Kind.FOREIGN_GROUP:
+                add([*(level.tag for level in stack), tag], "foreign-group", "left out")
+                position = end
+                continue
+            disorder = disorder or tag <= last
+            last = tag
+            if kind == Kind.PIXEL_DATA:
+                if not length:
+                    elements.append((head, b""))
+                else:
+                    if not stack and self.pixel_data is None:
+                        self.pixel_data = PixelData(tag, head.vr, begin, length)
+                    elements.append((head.skipped(), Skipped(begin, length)))
+                position = end
+                continue
+            if length > (threshold if head.vr in BULK_VRS else max_value):
+                if head.vr not in BULK_VRS:
+                    add([*(level.tag for level in stack), tag], "value-too-long", "left out")
+                elements.append((head.skipped(), Skipped(begin, length)))
+                position = end
+                continue
+            if end > have:
+                window.move(begin, length)
+                buffer, base = window.buffer, window.base
+                have = base + len(buffer)
+                if end > have:
+                    raise self._truncated(stack, tag)
+            value = buffer[begin - base : end - base]
+            if big and head.width > 1:
+                value = _swapped(value, head.width)
+            if kind == Kind.CREATOR:
+                creators[tag >> 16 << 8 | tag & 0xFF] = value.decode("latin-1").strip(" \0")
+            held_left -= length
+            elements.append((head, value))
+            position = end
+
+        if held_left < 0:
+            raise _too_large(settings)
+        if window.base + len(window.buffer) < position:
+            raise self._truncated(stack, last)
+        return self._ordered(elements, stack) if disorder else elements
+
+    def _ordered(self, elements: Elements, stack: list[_Level]) -> Elements:
+        """Sort elements by tag; of those with the same tag the last one stays."""
+        path = [level.tag for level in stack]
+        by_tag: dict[int, tuple[Head, Value]] = {}
+        for element in elements:
+            tag = element[0].tag
+            if tag in by_tag:
+                self.findings.add([*path, tag], "duplicate", "the last one counts")
+            by_tag[tag] = element
+        tags = list(by_tag)
+        if tags != sorted(tags):
+            self.findings.add(path, "order", "sorted the elements by tag")
+        return [by_tag[tag] for tag in sorted(tags)]
+
+    def _skip_fragments(self, position: int, stack: list[_Level], tag: int, *, big: bool) -> int:
+        """Pass over the fragments of a value of undefined length (PS3.5 A.4); give the position behind them.
+
+        -1 where they do not end, and that is accepted: what follows is of no known structure.
+        """
+        window = self.window
+        limit = _FAR if window.size is None else window.size
+        while True:
+            window.move(position, 8)
+            at = position - window.base
+            if at < 0 or at + 8 > len(window.buffer):
+                break
+            group, element = _TAG[big](window.buffer, at)
+            length = _U32[big](window.buffer, at + 4)[0]
+            if (group, element) == (0xFFFE, 0xE0DD):
+                return position + 8
+            if (group, element) != (0xFFFE, 0xE000) or length == _UNDEFINED:
+                break
+            self.items_left -= 1
+            if self.items_left < 0:
+                raise _too_many_items(self.settings)
+            if position + 8 + length > limit:
+                break
+            position += 8 + length
+        if stack or self.settings.truncated_pixel_data == "refuse":
+            raise self._truncated(stack, tag)
+        self.findings.add([*(level.tag for level in stack), tag], "no-sequence-delimiter", "took what is there")
+        return -1
+
+    def _bad_vr(
+        self, buffer: bytes, at: int, position: int, head: Head, heads: Heads, stop: int, stack: list[_Level]
+    ) -> tuple[Head, int, int]:
+        """Read an element of explicit VR whose VR is none: give head, begin and length of the value.
+
+        Newer VRs have a length of 32 bits (PS3.5 7.1.2); some writers leave the VR out, as in implicit VR; others write
+        any two letters before a short length.
+        """
+        big = heads.encoding == BIG
+        letters = buffer[at + 4 : at + 6]
+        path = [*(level.tag for level in stack), head.tag]
+        vr = heads_for(IMPLICIT, self.settings.bulk_data_threshold, self.settings.max_element_value)[
+            struct.pack("<HH", head.tag >> 16, head.tag & 0xFFFF)
+        ].vr
+        is_word = letters.isalpha() and letters.isupper()
+        if is_word and buffer[at + 6 : at + 8] == b"\0\0":
+            length = _U32[big](buffer, at + 8)[0]
+            if position + 12 + length <= stop:
+                self.findings.add(path, "unknown-vr", "used the dictionary's")
+                return heads.resolved(head.tag, vr), position + 12, length
+        if not is_word:
+            length = _U32[big](buffer, at + 4)[0]
+            if position + 8 + length <= stop:
+                self.findings.add(path, "no-vr", "used the dictionary's")
+                return heads.resolved(head.tag, vr), position + 8, length
+        length = _U16[big](buffer, at + 6)[0]
+        if position + 8 + length <= stop:
+            self.findings.add(path, "unknown-vr", "used the dictionary's")
+            return heads.resolved(head.tag, vr), position + 8, length
+        raise self._malformed(stack, "an element has neither a VR nor a possible length")
+
+    def _truncated(self, stack: list[_Level], tag: int) -> DicomError:
+        path = ".".join(f"{tag:08X}" for tag in (*(level.tag for level in stack), tag) if tag >= 0)
+        return DicomError(
+            Reason.TRUNCATED,
+            f"The data set ends early, or a length in it is wrong, at {path or 'its start'}; "
+            "ask the sender for a new copy.",
+        )
+
+    def _malformed(self, stack: list[_Level], what: str) -> DicomError:
+        path = ".".join(f"{level.tag:08X}" for level in stack)
+        return DicomError(
+            Reason.MALFORMED,
+            f"The data set cannot be followed: {what}{f' (in {path})' if path else ''}; ask the sender for a new copy.",
+        )
+
+
+def _swapped(value: bytes, width: int) -> bytes:
+    """Swap a big-endian value to little endian; one of a wrong length is left to the encoder, which will refuse it."""
+    if len(value) % width:
+        return value
+    words = array({2: "H", 4: "I", 8: "Q"}[width], value)
+    words.byteswap()
+    return words.tobytes()
+
+
+def _too_many_items(settings: ReaderSettings) -> DicomError:
+    return DicomError(
+        Reason.TOO_MANY_ITEMS,
+        f"There are more than {settings.max_items} sequence items and fragments; raise reader.max_items to read it.",
+    )
+
+
+def _too_many_elements(settings: ReaderSettings) -> DicomError:
+    return DicomError(
+        Reason.TOO_MANY_ELEMENTS,
+        f"There are more than {settings.max_elements} elements; raise reader.max_elements to read it.",
+    )
+
+
+def _too_large(settings: ReaderSettings) -> DicomError:
+    return DicomError(
+        Reason.TOO_LARGE,
+        f"The values of the header have more than {settings.max_header} bytes; raise reader.max_header to read it.",
+    )

@@ -1,0 +1,64 @@
+"""The settings of the reader: its limits, and how tolerant it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal, get_args, get_type_hints
+
+from dicom_common.core import ConfigError
+
+__all__ = ["ReaderSettings"]
+
+_DEEPEST = 200
+"""Items are encoded by recursion, one Python frame a level: this is well inside Python's own limit of 1000."""
+_LONGEST = (1 << 31) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderSettings:
+    """The `[reader]` table of the configuration. Every limit is checked before anything is allocated for it.
+
+    Raises:
+        ConfigError: a limit is not positive, `max_depth` is above 200, or a choice is none of those offered.
+    """
+
+    max_depth: int = 64
+    """How deep sequences may be nested. Real data sets stay below 15."""
+    max_elements: int = 1_000_000
+    """How many elements a data set may have, those of nested items included."""
+    max_items: int = 1_000_000
+    """How many sequence items and pixel data fragments it may have."""
+    max_element_value: int = 1 << 20
+    """Bytes of one value that has to be held in memory. A longer one of a VR for which DICOM JSON allows no
+    BulkDataURI is left out of the JSON, with a warning."""
+    max_header: int = 64 << 20
+    """Bytes of all values that are held in memory."""
+    max_inflated_bytes: int = 1 << 30
+    """Bytes that a deflated data set may become."""
+    max_inflate_ratio: int = 200
+    """Above 16 MiB, how many times larger than the deflated bytes the inflated ones may be."""
+    bulk_data_threshold: int = 1024
+    """Values of more bytes become a BulkDataURI in the DICOM JSON where PS3.18 F.2.2 allows that."""
+    numbers_as: Literal["number", "string"] = "number"
+    """How DS and IS are written in the DICOM JSON; a number that JSON would change is a string in both cases."""
+    default_character_set: str = "ISO_IR 100"
+    """The defined term (PS3.3 C.12.1.1.2) for text that is not what its data set declares, and not UTF-8."""
+    uids: Literal["lenient", "strict"] = "lenient"
+    """`strict` refuses UIDs with leading zeros or a first component above 2 (PS3.5 9.1); `lenient` warns."""
+    truncated_pixel_data: Literal["refuse", "accept"] = "refuse"
+    """What to do with pixel data that is shorter than its attributes say, or that lacks its sequence delimiter."""
+    accept_unknown_transfer_syntaxes: bool = True
+    """Read data sets of private and unknown transfer syntaxes as explicit VR little endian, if they can be."""
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for field in fields(self):
+            value, choices = getattr(self, field.name), get_args(hints[field.name])
+            if choices and value not in choices:
+                raise ConfigError(f"reader.{field.name} must be one of {', '.join(choices)}.")
+            if type(value) is int and value < 1:
+                raise ConfigError(f"reader.{field.name} must be at least 1.")
+        if max(self.max_element_value, self.bulk_data_threshold) > _LONGEST:
+            raise ConfigError(f"reader.max_element_value and reader.bulk_data_threshold must be at most {_LONGEST}.")
+        if self.max_depth > _DEEPEST:
+            raise ConfigError(f"reader.max_depth must be at most {_DEEPEST}.")
