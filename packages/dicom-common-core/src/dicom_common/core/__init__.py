@@ -51,6 +51,7 @@ from dicom_common.core._records import (
 )
 from dicom_common.core._storage import (
     MAX_KEY_BYTES,
+    RESERVED_SEGMENT,
     BatchWrites,
     LocalFiles,
     ObjectInfo,
@@ -66,6 +67,7 @@ __all__ = [
     "ATTRIBUTES_BY_KEYWORD",
     "DEFAULT_TENANT",
     "MAX_KEY_BYTES",
+    "RESERVED_SEGMENT",
     "AddStatus",
     "AlreadyExistsError",
     "Attribute",
