@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     from dicom_common.core._services import Services as Services
     from dicom_common.core._storage import (
         MAX_KEY_BYTES as MAX_KEY_BYTES,
+        RESERVED_SEGMENT as RESERVED_SEGMENT,
         BatchWrites as BatchWrites,
         LocalFiles as LocalFiles,
         ObjectInfo as ObjectInfo,
@@ -128,7 +129,7 @@ _HOMES = {
     ),
     "_secret": "Secret",
     "_services": "Services",
-    "_storage": "MAX_KEY_BYTES BatchWrites LocalFiles ObjectInfo SignedUrls Source Storage Write validate_key",
+    "_storage": "MAX_KEY_BYTES RESERVED_SEGMENT BatchWrites LocalFiles ObjectInfo SignedUrls Source Storage Write validate_key",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

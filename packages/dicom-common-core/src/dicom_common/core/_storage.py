@@ -13,6 +13,7 @@ from dicom_common.core._health import Health
 
 __all__ = [
     "MAX_KEY_BYTES",
+    "RESERVED_SEGMENT",
     "BatchWrites",
     "LocalFiles",
     "ObjectInfo",
@@ -27,6 +28,9 @@ MAX_KEY_BYTES = 1024
 """The longest key, in bytes of UTF-8: what S3, GCS and Azure all take."""
 _MAX_SEGMENT_BYTES = 255
 
+RESERVED_SEGMENT = ".dicom-common"
+"""The first segment of no key: below it a storage keeps what is its own, such as half-written and probing objects."""
+
 Source = bytes | bytearray | memoryview | BinaryIO
 """What can be written: bytes, or a binary file that can seek (a retry starts again from where it stood)."""
 
@@ -34,7 +38,8 @@ Source = bytes | bytearray | memoryview | BinaryIO
 def validate_key(key: str) -> str:
     """Return `key` if it is one: segments joined by `/`, none empty, `.` or `..`, no control character, no backslash.
 
-    At most 255 bytes of UTF-8 a segment and 1024 in all. Every storage refuses other keys alike.
+    At most 255 bytes of UTF-8 a segment and 1024 in all, and the first segment is not `RESERVED_SEGMENT`. Every storage
+    refuses other keys alike.
 
     Raises:
         ValueError: it is not; the message does not repeat the key, which may come from a data set.
@@ -52,6 +57,8 @@ def validate_key(key: str) -> str:
             raise ValueError(
                 f"the segments of a storage key have 1 to {_MAX_SEGMENT_BYTES} bytes of UTF-8 and are not '.' or '..'"
             )
+    if key.partition("/")[0] == RESERVED_SEGMENT:
+        raise ValueError(f"a storage key does not begin with {RESERVED_SEGMENT!r}: storages keep their own objects there")
     return key
 
 
@@ -81,8 +88,10 @@ class Write:
 class Storage(Protocol):
     """Objects by key. Thread-safe. Memory does not grow with the size of an object.
 
-    A key is what `validate_key` lets through, else ValueError. Every method may raise `UnavailableError` (try again)
-    and `RefusedError` (do not).
+    A key is what `validate_key` lets through, else ValueError. Keys are the paths of a tree: a key must not be the
+    folder of another one (`a/b` and `a/b/c`). A storage that cannot hold both refuses the later with `RefusedError`; one
+    that can may take it, and who relies on that cannot change storages. Every method may raise `UnavailableError` (try
+    again) and `RefusedError` (do not).
     """
 
     def write(self, key: str, source: Source, *, if_absent: bool = False, sha256: str | None = None) -> ObjectInfo:

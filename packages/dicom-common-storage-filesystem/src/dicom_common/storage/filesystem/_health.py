@@ -1,0 +1,69 @@
+"""Whether the storage works, and for how long it still will."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from dicom_common.core import BackendError, Health, HealthStatus
+
+__all__ = ["check_root"]
+
+_SECONDS = 5.0
+_LITTLE = 0.05
+
+
+def check_root(path: Path, probe: Callable[[], None], *, fsync: bool) -> Health:
+    """Run the probe with a time limit and look at the free space.
+
+    Args:
+        path: the root folder.
+        probe: writes, reads and deletes; raises a BackendError where that does not work.
+        fsync: whether writes wait for the disk.
+    """
+    answers: list[Health] = []
+    # A network file system that has lost its server blocks for ever: such a thread is left behind.
+    thread = threading.Thread(target=lambda: answers.append(_ask(path, probe, fsync=fsync)), daemon=True)
+    thread.start()
+    thread.join(_SECONDS)
+    if not answers:
+        return Health(
+            status=HealthStatus.FAILED, detail=f"The storage folder {path} did not answer within {_SECONDS:g} s."
+        )
+    return answers[0]
+
+
+def _ask(path: Path, probe: Callable[[], None], *, fsync: bool) -> Health:
+    try:
+        probe()
+        space = os.statvfs(path)
+    except (BackendError, OSError) as error:
+        detail = str(error) if isinstance(error, BackendError) else f"The storage folder {path} is not there any more."
+        return Health(status=HealthStatus.FAILED, detail=detail)
+    free, total = space.f_bavail * space.f_frsize, space.f_blocks * space.f_frsize
+    facts: dict[str, str | int | float | bool] = {
+        "root": str(path),
+        "free_bytes": free,
+        "total_bytes": total,
+        "free_files": space.f_favail,
+        "fsync": fsync,
+    }
+    if free < total * _LITTLE or 0 < space.f_files and space.f_favail < space.f_files * _LITTLE:
+        return Health(
+            status=HealthStatus.DEGRADED,
+            detail=f"The storage folder {path} is nearly full: {free / 1e9:.1f} GB are free.",
+            facts=facts,
+        )
+    if not fsync:
+        return Health(
+            status=HealthStatus.DEGRADED,
+            detail="The storage works, but fsync is off: a power failure loses objects that were acknowledged.",
+            facts=facts,
+        )
+    return Health(
+        status=HealthStatus.OK,
+        detail=f"Objects can be written and read in {path}; {free / 1e9:.1f} GB are free.",
+        facts=facts,
+    )

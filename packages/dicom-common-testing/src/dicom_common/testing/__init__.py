@@ -1,0 +1,22 @@
+"""Contract tests for every kind of backend: what a backend must do to be one, as classes to inherit from.
+
+A backend's test file gives one fixture and inherits one class; the README shows a whole one.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+# The asserts of these modules shall explain themselves. It must be said before they are imported, and by name:
+# pytest finds the modules of an installed plugin by itself, but not those of an editable installation.
+pytest.register_assert_rewrite(
+    "dicom_common.testing._broker",
+    "dicom_common.testing._cache",
+    "dicom_common.testing._storage",
+)
+
+from dicom_common.testing._broker import BrokerContract  # noqa: E402  # behind the registration, on purpose
+from dicom_common.testing._cache import CacheContract  # noqa: E402  # the same
+from dicom_common.testing._storage import StorageContract  # noqa: E402  # the same
+
+__all__ = ["BrokerContract", "CacheContract", "StorageContract"]
