@@ -129,7 +129,10 @@ _HOMES = {
     ),
     "_secret": "Secret",
     "_services": "Services",
-    "_storage": "MAX_KEY_BYTES RESERVED_SEGMENT BatchWrites LocalFiles ObjectInfo SignedUrls Source Storage Write validate_key",
+    "_storage": (
+        "MAX_KEY_BYTES RESERVED_SEGMENT BatchWrites LocalFiles ObjectInfo SignedUrls Source Storage Write "
+        "validate_key"
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from dicom_common.dicom import ReaderSettings, read
-
 from dicom_common.core import DicomError, Instance, Source, Storage, Stored
+from dicom_common.dicom import ReaderSettings, read
 from dicom_common.pipeline._results import Received, Result, Status
 
 __all__ = ["Candidate", "prepare", "rejection", "same_data_set"]

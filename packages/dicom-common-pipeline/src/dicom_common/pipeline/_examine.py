@@ -7,8 +7,6 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from dicom_common.dicom import ReaderSettings, Reading, read
-
 from dicom_common.core import (
     BackendError,
     ConfigError,
@@ -19,6 +17,7 @@ from dicom_common.core import (
     Services,
     validate_tenant,
 )
+from dicom_common.dicom import ReaderSettings, Reading, read
 
 __all__ = ["Orphan", "Unreadable", "examine_task"]
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from dicom_common.dicom import ReaderSettings
-
 from dicom_common.core import Services, validate_tenant
+from dicom_common.dicom import ReaderSettings
 from dicom_common.pipeline._batch import Batch, Context
 from dicom_common.pipeline._candidate import Candidate, prepare
 from dicom_common.pipeline._distinct import distinct_groups

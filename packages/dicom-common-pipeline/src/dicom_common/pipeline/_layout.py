@@ -6,9 +6,8 @@ import secrets
 import string
 from datetime import date
 
-from dicom_common.dicom import hash_uid, validate_uid
-
 from dicom_common.core import Instance, validate_key, validate_tenant
+from dicom_common.dicom import hash_uid, validate_uid
 
 __all__ = ["DEFAULT_LAYOUT", "UNDATED", "Layout"]
 

@@ -12,9 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from dicom_common.dicom import hash_uid
-
 from dicom_common.core import AddStatus, Entry, Event, Instance, Origin, Outcome, uuid7
+from dicom_common.dicom import hash_uid
 from dicom_common.pipeline._settings import TopicSettings
 
 __all__ = ["SCHEMA_VERSION", "ingest_events", "node_id", "series_key"]

@@ -60,9 +60,7 @@ class Placer:
                 unsynced.folders[b"".join(b"/" + segment for segment in folders)] = folder
                 if if_absent:
                     # A hard link is the one way to give a name that POSIX promises not to replace another.
-                    os.link(
-                        staged, name, src_dir_fd=staging.folder.fd, dst_dir_fd=folder.fd, follow_symlinks=False
-                    )
+                    os.link(staged, name, src_dir_fd=staging.folder.fd, dst_dir_fd=folder.fd, follow_symlinks=False)
                     staging.discard(staged)
                 else:
                     os.rename(staged, name, src_dir_fd=staging.folder.fd, dst_dir_fd=folder.fd)

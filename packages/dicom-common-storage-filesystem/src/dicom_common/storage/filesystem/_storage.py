@@ -279,9 +279,7 @@ class FilesystemStorage:
         staging, write = self._staging(), step.write
         try:
             with translated(self._path, "writing"):
-                self._placer.place(
-                    staging, step.staged, write.key, if_absent=write.if_absent, unsynced=step.unsynced
-                )
+                self._placer.place(staging, step.staged, write.key, if_absent=write.if_absent, unsynced=step.unsynced)
         except BaseException as error:
             staging.discard(step.staged)
             if not isinstance(error, BackendError):
@@ -297,9 +295,7 @@ class FilesystemStorage:
             return error
         return None
 
-    def _settle(
-        self, step: _Step, targets: dict[bytes, Folder], failed: dict[bytes, BackendError]
-    ) -> ObjectInfo:
+    def _settle(self, step: _Step, targets: dict[bytes, Folder], failed: dict[bytes, BackendError]) -> ObjectInfo:
         """Answer for one write after the syncs: also "it is already there" must be durable before it is said."""
         mine = step.unsynced.targets()
         self._placer.synced(step.unsynced, targets.keys() - failed.keys())
@@ -329,7 +325,9 @@ class FilesystemStorage:
             finally:
                 os.unlink(name, dir_fd=staging.folder.fd)
         if not same:
-            raise DamagedError(f"The storage folder {self._path} gave back other bytes than were written: check its disk.")
+            raise DamagedError(
+                f"The storage folder {self._path} gave back other bytes than were written: check its disk."
+            )
 
 
 def _mode(name: bytes, folder: Folder) -> int:
