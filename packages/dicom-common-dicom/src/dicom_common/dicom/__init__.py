@@ -3,5 +3,20 @@
 from dicom_common.dicom._read import Readable, Reading, read
 from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._settings import ReaderSettings
+from dicom_common.dicom._transfer_syntaxes import TRANSFER_SYNTAXES, TransferSyntax, transfer_syntax
+from dicom_common.dicom._uid import hash_uid, is_valid_uid, new_uid, validate_uid
 
-__all__ = ["Readable", "ReaderSettings", "Reading", "Reason", "read"]
+__all__ = [
+    "TRANSFER_SYNTAXES",
+    "Readable",
+    "ReaderSettings",
+    "Reading",
+    "Reason",
+    "TransferSyntax",
+    "hash_uid",
+    "is_valid_uid",
+    "new_uid",
+    "read",
+    "transfer_syntax",
+    "validate_uid",
+]
