@@ -1,5 +1,7 @@
 """Reading DICOM: one safe, tolerant pass over the bytes gives the record of an instance and its DICOM JSON."""
 
+from dicom_common.dicom._fragments import ByteRange, ReadRange
+from dicom_common.dicom._frames import Frame, FrameIndex, index_frames
 from dicom_common.dicom._read import Readable, Reading, read
 from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._settings import ReaderSettings
@@ -8,12 +10,17 @@ from dicom_common.dicom._uid import hash_uid, is_valid_uid, new_uid, validate_ui
 
 __all__ = [
     "TRANSFER_SYNTAXES",
+    "ByteRange",
+    "Frame",
+    "FrameIndex",
+    "ReadRange",
     "Readable",
     "ReaderSettings",
     "Reading",
     "Reason",
     "TransferSyntax",
     "hash_uid",
+    "index_frames",
     "is_valid_uid",
     "new_uid",
     "read",
