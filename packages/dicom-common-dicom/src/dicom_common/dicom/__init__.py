@@ -2,6 +2,7 @@
 
 from dicom_common.dicom._fragments import ByteRange, ReadRange
 from dicom_common.dicom._frames import Frame, FrameIndex, index_frames
+from dicom_common.dicom._from_json import BulkData, dataset_from_json
 from dicom_common.dicom._read import Readable, Reading, read
 from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._settings import ReaderSettings
@@ -10,6 +11,7 @@ from dicom_common.dicom._uid import hash_uid, is_valid_uid, new_uid, validate_ui
 
 __all__ = [
     "TRANSFER_SYNTAXES",
+    "BulkData",
     "ByteRange",
     "Frame",
     "FrameIndex",
@@ -19,6 +21,7 @@ __all__ = [
     "Reading",
     "Reason",
     "TransferSyntax",
+    "dataset_from_json",
     "hash_uid",
     "index_frames",
     "is_valid_uid",
