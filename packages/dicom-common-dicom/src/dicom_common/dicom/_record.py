@@ -47,7 +47,7 @@ def identity(elements: Elements, settings: ReaderSettings, context: DataSetConte
             uid = value.rstrip(b"\0 ").lstrip(b" ").decode("latin-1")
             if not uid:
                 break
-            if not is_valid_uid(uid):
+            if not is_valid_uid(uid, strict=True):
                 if settings.uids == "strict" or not is_valid_uid(uid, strict=False):
                     raise DicomError(Reason.INVALID_UID, f"The {named[1]} is not a UID; ask the sender to correct it.")
                 context.note("uid", "kept as it is", head.tag)

@@ -1,0 +1,366 @@
+"""The frame index on objects made here: every way to tell frames apart, and what is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import mmap
+import struct
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dicom_common.core import DicomError, Instance, PixelData
+from dicom_common.dicom import FrameIndex, index_frames
+
+JPEG = "1.2.840.10008.1.2.4.50"
+RLE = "1.2.840.10008.1.2.5"
+MPEG4 = "1.2.840.10008.1.2.4.102"
+SOI, EOI = b"\xff\xd8\xff\xe0", b"\xff\xd9"
+HEADER_BYTES = 500
+
+
+def item(value: bytes, element: int = 0xE000) -> bytes:
+    return struct.pack("<HHI", 0xFFFE, element, len(value)) + value
+
+
+def long_element(element: int, vr: bytes, value: bytes) -> bytes:
+    return struct.pack("<HH2s2xI", 0x7FE0, element, vr, len(value)) + value
+
+
+def instance(size: int, pixel: PixelData | None, **attributes: Any) -> Instance:
+    identity = dict.fromkeys(("study_uid", "series_uid", "sop_uid", "sop_class_uid"), "1.2")
+    return Instance(**{"transfer_syntax_uid": JPEG, **identity, **attributes}, size=size, sha256="", pixel_data=pixel)
+
+
+def encapsulated(
+    fragments: Sequence[bytes],
+    *,
+    table: Sequence[int] = (),
+    extended: tuple[Sequence[int], Sequence[int]] | None = None,
+    total: bool = False,
+    delimiter: bool = True,
+    **attributes: Any,
+) -> tuple[bytes, Instance]:
+    data = b"\x55" * HEADER_BYTES
+    if extended is not None:
+        for element, values in zip((1, 2), extended, strict=True):
+            data += long_element(element, b"OV", struct.pack(f"<{len(values)}Q", *values))
+        if total:
+            data += long_element(3, b"UV", struct.pack("<Q", sum(extended[1])))
+    data += struct.pack("<HH2s2xI", 0x7FE0, 0x0010, b"OB", 0xFFFFFFFF)
+    offset = len(data)
+    data += item(struct.pack(f"<{len(table)}I", *table)) + b"".join(map(item, fragments))
+    if delimiter:
+        data += item(b"", 0xE0DD) + b"\xfc\xff\xfc\xff\0\0\0\0"
+    return data, instance(len(data), PixelData(0x7FE00010, "OB", offset, None), **attributes)
+
+
+def native(value: bytes, **attributes: Any) -> tuple[bytes, Instance]:
+    data = b"\x55" * HEADER_BYTES + value
+    pixel = PixelData(attributes.pop("tag", 0x7FE00010), "OW", HEADER_BYTES, len(value))
+    return data, instance(len(data), pixel, **{"transfer_syntax_uid": "1.2.840.10008.1.2.1", **attributes})
+
+
+def frames(source: bytes, index: FrameIndex) -> list[bytes]:
+    return [index.read(source, number) for number in range(1, index.count + 1)]
+
+
+class Remote:
+    """An object that can only be read by ranges, and counts them."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.requests, self.bytes = data, 0, 0
+
+    def __call__(self, offset: int, length: int) -> bytes:
+        assert offset >= 0
+        assert length >= 0
+        answer = self.data[offset : offset + length]
+        self.requests += 1
+        self.bytes += len(answer)
+        return answer
+
+
+def refused(function: Callable[[], object]) -> str:
+    with pytest.raises(DicomError) as refusal:
+        function()
+    return refusal.value.reason
+
+
+# Encapsulated
+
+
+def test_one_fragment_is_one_frame_without_a_table() -> None:
+    data, record = encapsulated([b"aaaa", b"bb", b"cccccc"], number_of_frames=3, transfer_syntax_uid=RLE)
+    index = index_frames(data, record)
+    assert frames(data, index) == [b"aaaa", b"bb", b"cccccc"]
+    assert (index.encapsulated, index.warnings) == (True, ())
+
+
+def test_all_fragments_are_the_only_frame() -> None:
+    data, record = encapsulated([b"aaaa", b"bb"])
+    index = index_frames(data, record)
+    assert frames(data, index) == [b"aaaabb"]
+    assert len(index.frame(1).ranges) == 2
+
+
+def test_the_basic_offset_table_groups_fragments() -> None:
+    data, record = encapsulated([b"aaaa", b"bb", b"cc", b"dd"], table=[0, 22], number_of_frames=2)
+    assert frames(data, index_frames(data, record)) == [b"aaaabb", b"ccdd"]
+
+
+def test_a_table_without_number_of_frames_is_believed() -> None:
+    data, record = encapsulated([b"aaaa", b"bb", b"cc"], table=[0, 22])
+    assert frames(data, index_frames(data, record)) == [b"aaaabb", b"cc"]
+
+
+@pytest.mark.parametrize("table", [[0, 5], [0, 0], [4, 22], [22, 0], [0, 0xFFFFFFF0], [0, 12, 22], [0]])
+def test_a_table_that_does_not_fit_is_put_aside_with_a_warning(table: list[int]) -> None:
+    data, record = encapsulated([SOI + b"aa", b"b" + EOI + b"\0", SOI + b"cc" + EOI], table=table, number_of_frames=2)
+    index = index_frames(data, record)
+    assert frames(data, index) == [SOI + b"aab" + EOI + b"\0", SOI + b"cc" + EOI]
+    assert [finding.rule for finding in index.warnings] == ["bad-offset-table"]
+
+
+def test_a_table_of_another_count_is_used_where_nothing_else_tells() -> None:
+    data, record = encapsulated([b"aaaa", b"bb", b"cc", b"dd"], table=[0, 22], number_of_frames=3)
+    index = index_frames(data, record)
+    assert frames(data, index) == [b"aaaabb", b"ccdd"]
+    assert [finding.rule for finding in index.warnings] == ["frame-count-differs"]
+
+
+@pytest.mark.parametrize(
+    "start", [SOI, b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n", b"\xff\x0a", b"\0\0\0\x0cJXL \r\n"], ids=repr
+)
+def test_without_a_table_the_beginnings_of_images_tell(start: bytes) -> None:
+    fragments = [start + b"aa", b"bb", b"xx", start + b"cc", b"dd", start + b"ee"]
+    data, record = encapsulated(fragments, number_of_frames=3)
+    expected = [start + b"aabbxx", start + b"ccdd", start + b"ee"]
+    assert frames(data, index_frames(data, record)) == expected
+
+
+def test_without_a_table_or_beginnings_the_ends_of_images_tell() -> None:
+    data, record = encapsulated([b"aa", b"b" + EOI + b"\0", b"c" + EOI + b"\0", b"dd", b"ee" + EOI], number_of_frames=3)
+    assert frames(data, index_frames(data, record)) == [
+        *(b"aab" + EOI + b"\0", b"c" + EOI + b"\0"),
+        b"ddee" + EOI,
+    ]
+
+
+def extended_example(**changes: Any) -> tuple[bytes, Instance]:
+    # The lengths leave out the padding of an odd frame.
+    arguments = {"extended": ([0, 12, 26], [4, 5, 2]), "number_of_frames": 3, **changes}
+    return encapsulated([b"aaaa", b"bbbbb\0", b"cc"], **arguments)
+
+
+@pytest.mark.parametrize("total", [False, True])
+def test_the_extended_offset_table_gives_exact_lengths(total: bool) -> None:
+    data, record = extended_example(total=total)
+    index = index_frames(data, record)
+    assert frames(data, index) == [b"aaaa", b"bbbbb", b"cc"]
+    assert index.warnings == ()
+
+
+@pytest.mark.parametrize(
+    "extended",
+    [
+        *(([0, 12, 27], [4, 5, 2]), ([0, 12, 26], [4, 5, 4]), ([0, 12, 26], [4, 3, 2]), ([2, 12, 26], [4, 5, 2])),
+        *(([0, 12], [4, 5]), ([0, 12, 2**63], [4, 5, 2]), ([0, 0, 0], [0, 0, 0]), ([0, 12, 26], [4, 5, 0])),
+    ],
+)
+def test_an_extended_offset_table_that_does_not_add_up_is_not_believed(
+    extended: tuple[list[int], list[int]],
+) -> None:
+    data, record = extended_example(extended=extended)
+    assert frames(data, index_frames(data, record)) == [b"aaaa", b"bbbbb\0", b"cc"]
+
+
+def test_an_extended_offset_table_needs_few_requests_however_many_frames_there_are() -> None:
+    count, length = 2000, 1000
+    offsets = [number * (8 + length) for number in range(count)]
+    fragments = [struct.pack("<I", number) * (length // 4) for number in range(count)]
+    data, record = encapsulated(fragments, extended=(offsets, [length] * count), number_of_frames=count)
+    remote = Remote(data)
+    index = index_frames(remote, record)
+    assert remote.requests <= 4
+    before = remote.requests
+    assert index.read(remote, 1234) == fragments[1233]
+    assert remote.requests == before + 1
+
+
+def test_headers_that_lie_close_together_share_a_request_and_large_fragments_are_not_read() -> None:
+    small = Remote(b"")
+    small.data, record = encapsulated([b"x" * 100] * 1000, number_of_frames=1000)
+    assert index_frames(small, record).count == 1000
+    assert small.requests <= 3
+    large = Remote(b"")
+    large.data, record = encapsulated([b"x" * 2_000_000] * 5, number_of_frames=5)
+    assert index_frames(large, record).count == 5
+    assert large.bytes < len(large.data) / 4
+
+
+def test_a_video_is_one_stream() -> None:
+    data, record = encapsulated([b"aaaa", b"bb"], number_of_frames=250, transfer_syntax_uid=MPEG4)
+    assert frames(data, index_frames(data, record)) == [b"aaaabb"]
+
+
+def test_a_missing_delimiter_is_tolerated_with_a_warning() -> None:
+    data, record = encapsulated([b"aaaa", b"bb"], number_of_frames=2, delimiter=False)
+    index = index_frames(data, record)
+    assert frames(data, index) == [b"aaaa", b"bb"]
+    assert [finding.rule for finding in index.warnings] == ["no-sequence-delimiter"]
+
+
+def test_fragments_that_nothing_groups_are_refused() -> None:
+    for fragments, count in (([b"aa", b"bb", b"cc"], 2), ([b"aa"], 2), ([], 1), ([SOI, SOI, SOI], 2)):
+        data, record = encapsulated(fragments, number_of_frames=count)
+        assert refused(lambda: index_frames(data, record)) == "no-frames"  # noqa: B023  # called at once
+
+
+def test_more_fragments_or_frames_than_the_limit_are_refused() -> None:
+    data, record = encapsulated([b"aa"] * 11, number_of_frames=1)
+    assert refused(lambda: index_frames(data, record, max_fragments=10)) == "too-many-items"
+    data, record = encapsulated([b"aa"], number_of_frames=11)
+    assert refused(lambda: index_frames(data, record, max_fragments=10)) == "too-many-items"
+    data, record = encapsulated([b"aa"], table=range(11))
+    assert refused(lambda: index_frames(data, record, max_fragments=10)) == "too-many-items"
+
+
+def test_a_cut_object_is_refused_wherever_it_is_cut_within_a_fragment() -> None:
+    whole, record = encapsulated([b"aaaa", b"bb"], number_of_frames=2)
+    assert record.pixel_data is not None
+    ends_of_items = {record.pixel_data.offset + length for length in (8, 20, 30)}
+    for size in range(record.pixel_data.offset, record.pixel_data.offset + 30):
+        cut = dataclasses.replace(record, size=size)
+        if size not in ends_of_items:
+            assert refused(lambda: index_frames(whole[:size], cut)) in {"truncated", "no-frames"}  # noqa: B023  # ditto
+
+
+@given(st.binary(max_size=80))
+def test_no_bytes_in_the_place_of_fragments_do_harm(tail: bytes) -> None:
+    data = long_element(0x10, b"OB", b"")[:-4] + b"\xff\xff\xff\xff" + tail
+    record = instance(len(data), PixelData(0x7FE00010, "OB", 12, None), number_of_frames=2)
+    with contextlib.suppress(DicomError):  # anything else fails this test
+        index = index_frames(data, record)
+        assert all(part in tail for ranges in index._ranges for part in [data[o : o + n] for o, n in ranges])
+
+
+# Native
+
+
+def test_native_frames_are_arithmetic_and_read_nothing() -> None:
+    value = bytes(range(48))
+    data, record = native(value, rows=2, columns=4, bits_allocated=16, number_of_frames=3)
+    remote = Remote(data)
+    index = index_frames(remote, record)
+    assert remote.requests == 0
+    assert frames(data, index) == [value[:16], value[16:32], value[32:]]
+    assert index.frame(2).ranges == ((HEADER_BYTES + 16, 16),)
+    assert not index.encapsulated
+
+
+def test_samples_count_and_an_absent_number_of_frames_is_one() -> None:
+    value = bytes(range(24))
+    data, record = native(value + b"\0\0", rows=2, columns=4, bits_allocated=8, samples_per_pixel=3)
+    assert frames(data, index_frames(data, record)) == [value]
+
+
+def test_subsampled_colour_has_two_samples_a_pixel() -> None:
+    value = bytes(range(32))
+    attributes = {"rows": 2, "columns": 4, "bits_allocated": 8, "samples_per_pixel": 3, "number_of_frames": 2}
+    data, record = native(value, photometric_interpretation="YBR_FULL_422", **attributes)
+    assert frames(data, index_frames(data, record)) == [value[:16], value[16:]]
+
+
+def test_colour_that_is_only_labelled_as_subsampled_is_seen_by_its_length() -> None:
+    value = bytes(range(48))
+    attributes = {"rows": 2, "columns": 4, "bits_allocated": 8, "samples_per_pixel": 3, "number_of_frames": 2}
+    data, record = native(value, photometric_interpretation="YBR_FULL_422", **attributes)
+    index = index_frames(data, record)
+    assert frames(data, index) == [value[:24], value[24:]]
+    assert [finding.tag for finding in index.warnings] == ["00280004"]
+
+
+@pytest.mark.parametrize(("tag", "width"), [(0x7FE00008, 4), (0x7FE00009, 8)])
+def test_float_pixel_data_has_its_own_word_length(tag: int, width: int) -> None:
+    value = bytes(range(12 * width))
+    data, record = native(value, tag=tag, rows=2, columns=3, number_of_frames=2)
+    assert frames(data, index_frames(data, record)) == [value[: 6 * width], value[6 * width :]]
+
+
+@given(st.integers(1, 5), st.integers(1, 5), st.integers(1, 6), st.data())
+def test_packed_bits_are_shifted_so_that_a_frame_begins_at_a_byte(
+    rows: int, columns: int, count: int, draw: st.DataObject
+) -> None:
+    size = rows * columns
+    pixels = draw.draw(st.lists(st.integers(0, 1), min_size=size * count, max_size=size * count))
+    packed = pack(pixels) + b"\xaa"
+    data, record = native(packed, rows=rows, columns=columns, bits_allocated=1, number_of_frames=count)
+    expected = [pack(pixels[start : start + size]) for start in range(0, size * count, size)]
+    assert frames(data, index_frames(data, record)) == expected
+
+
+def pack(pixels: Sequence[int]) -> bytes:
+    packed = bytearray((len(pixels) + 7) // 8)
+    for position, pixel in enumerate(pixels):
+        packed[position // 8] |= pixel << position % 8
+    return bytes(packed)
+
+
+@pytest.mark.parametrize("missing", ["rows", "columns", "bits_allocated"])
+@pytest.mark.parametrize("value", [None, 0])
+def test_native_frames_need_their_attributes(missing: str, value: int | None) -> None:
+    attributes = {"rows": 2, "columns": 2, "bits_allocated": 8, missing: value}
+    data, record = native(b"abcd", **attributes)
+    assert refused(lambda: index_frames(data, record)) == "no-frames"
+
+
+def test_native_pixel_data_that_is_too_short_is_refused() -> None:
+    data, record = native(b"abcdefg", rows=2, columns=2, bits_allocated=8, number_of_frames=2)
+    assert refused(lambda: index_frames(data, record)) == "truncated"
+    data, record = native(b"abcdefgh", rows=2, columns=2, bits_allocated=8, number_of_frames=2)
+    assert refused(lambda: index_frames(data, dataclasses.replace(record, size=record.size - 1))) == "truncated"
+    huge = dataclasses.replace(record, rows=65535, columns=65535, number_of_frames=2**31 - 1)
+    assert refused(lambda: index_frames(data, huge)) == "truncated"
+
+
+def test_in_a_deflated_object_the_offsets_count_inflated_bytes() -> None:
+    data, record = native(b"abcd", rows=2, columns=2, bits_allocated=8)
+    record = dataclasses.replace(record, transfer_syntax_uid="1.2.840.10008.1.2.1.99", size=100)
+    index = index_frames(data, record)
+    assert index.inflated
+    assert frames(data, index) == [b"abcd"]
+
+
+# Sources and errors
+
+
+def test_bytes_memory_maps_and_range_reads_give_the_same(tmp_path: Path) -> None:
+    data, record = encapsulated([b"aaaa", b"bb", b"cc"], table=[0, 22], number_of_frames=2)
+    path = tmp_path / "object"
+    path.write_bytes(data)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        for source in (data, bytearray(data), memoryview(data), mapped, Remote(data)):
+            index = index_frames(source, record)
+            assert [index.read(source, number) for number in (1, 2)] == [b"aaaabb", b"cc"]
+
+
+@pytest.mark.parametrize("number", [0, -1, 3])
+def test_frame_numbers_start_with_one_and_end_with_the_count(number: int) -> None:
+    data, record = encapsulated([b"aaaa", b"bb"], number_of_frames=2)
+    with pytest.raises(IndexError, match="1 to 2"):
+        index_frames(data, record).read(data, number)
+
+
+def test_a_source_that_became_shorter_is_noticed() -> None:
+    data, record = encapsulated([b"aaaa", b"bb"], number_of_frames=2)
+    index = index_frames(data, record)
+    assert refused(lambda: index.read(data[:-20], 2)) == "truncated"
+
+
+def test_an_instance_without_pixel_data_has_no_frames() -> None:
+    assert refused(lambda: index_frames(b"", instance(0, None))) == "no-pixel-data"
