@@ -26,6 +26,8 @@ _AREA = (RESERVED_SEGMENT.encode(), b"writing")
 _LOCK = b".lock"
 _FLAGS = os.O_WRONLY | os.O_CLOEXEC
 _NO_TMPFILE = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL}
+_DELETED = {errno.ENOENT, errno.EPERM}
+"""What a file system says to a new file in a folder that a `delete` has just taken away; EPERM is what ext4 says."""
 
 
 class StagedFile:
@@ -98,9 +100,10 @@ class Staging:
             try:
                 return StagedFile(self, os.open(".", _FLAGS | os.O_TMPFILE, mode, dir_fd=folder.fd), None)
             except OSError as error:
-                if error.errno not in _NO_TMPFILE:
+                if error.errno in _NO_TMPFILE:
+                    self._anonymous = False  # this file system cannot
+                elif error.errno not in _DELETED:
                     raise
-                self._anonymous = False  # this file system cannot
         name = fresh_name()
         flags = _FLAGS | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         return StagedFile(self, os.open(name, flags, mode, dir_fd=self.folder.fd), name)
