@@ -7,10 +7,14 @@ whatever is swapped under the root meanwhile, no call leaves it. Names are bytes
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
 
-__all__ = ["Folder", "KnownFolders", "open_folder"]
+from dicom_common.core import RefusedError, UnavailableError
 
+__all__ = ["Folder", "KnownFolders", "Walked", "open_folder"]
+
+_TRIES = 1000
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -46,6 +50,17 @@ def open_folder(root: Folder, segments: Sequence[bytes]) -> Folder:
     return folder
 
 
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """The folder of a key, and what must be synced before a new name in it is durable."""
+
+    folder: Folder
+    unsynced: dict[bytes, Folder]
+    """By path: the folder itself, and the parents of those above it that are not known to be durable."""
+    unknown: dict[bytes, int]
+    """By path: the inode numbers of the folders that are durable once their parents are synced."""
+
+
 class KnownFolders:
     """Which folders' names are known to be on the disk, so that not every write has to sync all the folders above.
 
@@ -60,17 +75,38 @@ class KnownFolders:
         self._mode = mode
         self._inodes: dict[bytes, int] = {}
 
-    def make(self, root: Folder, segments: Sequence[bytes]) -> tuple[Folder, dict[bytes, tuple[Folder, int]]]:
+    def make(self, root: Folder, segments: Sequence[bytes]) -> Walked:
         """Walk down from the root and make what is missing.
 
-        Returns:
-            The folder, and what must be synced before it counts as durable: by path, the parent and the inode number.
-
         Raises:
-            FileNotFoundError: a folder was deleted under us; walk again.
-            OSError: a segment is an object or a symbolic link, or there is no permission.
+            RefusedError: a segment is an object or a symbolic link.
+            UnavailableError: folders are deleted as fast as they are made.
+            OSError: the file system failed.
         """
-        folder, path, unsynced = root, b"", {}
+        for _ in range(_TRIES):
+            try:
+                return self._walk(root, segments)
+            except FileNotFoundError:
+                continue  # a `delete` took away a folder that was still empty
+            except NotADirectoryError as error:
+                raise RefusedError(
+                    "The storage key goes through a name that is an object or a symbolic link: a key must not be the"
+                    " folder of another."
+                ) from error
+        raise UnavailableError("The folder of a storage key is deleted again and again while it is made: try again.")
+
+    def synced(self, walked: Walked, paths: Container[bytes]) -> None:
+        """Note which folders are durable, now that those at `paths` were synced."""
+        if len(self._inodes) >= self._LIMIT:
+            self._inodes.clear()
+        for path, inode in walked.unknown.items():
+            if path.rpartition(b"/")[0] in paths:
+                self._inodes[path] = inode
+
+    def _walk(self, root: Folder, segments: Sequence[bytes]) -> Walked:
+        folder, path = root, b""
+        unsynced: dict[bytes, Folder] = {}
+        unknown: dict[bytes, int] = {}
         for segment in segments:
             parent, made = folder, False
             try:
@@ -80,21 +116,13 @@ class KnownFolders:
                 folder = parent.child(segment)
                 if made:
                     os.fchmod(folder.fd, self._mode)  # mkdir's mode is cut by the umask
-            path += b"/" + segment
+            above, path = path, path + b"/" + segment
             inode = os.fstat(folder.fd).st_ino
-            if made or not self.knows(path, inode):
-                unsynced[path] = parent, inode
-        return folder, unsynced
-
-    def knows(self, path: bytes, inode: int) -> bool:
-        """Tell whether a folder's name is known to be on the disk."""
-        return self._inodes.get(path) == inode
-
-    def synced(self, path: bytes, inode: int) -> None:
-        """Note that the parent of a folder was synced."""
-        if len(self._inodes) >= self._LIMIT:
-            self._inodes.clear()
-        self._inodes[path] = inode
+            if made or self._inodes.get(path) != inode:
+                unsynced[above] = parent
+                unknown[path] = inode
+        unsynced[path] = folder
+        return Walked(folder, unsynced, unknown)
 
 
 def _make(parent: Folder, segment: bytes, mode: int) -> bool:

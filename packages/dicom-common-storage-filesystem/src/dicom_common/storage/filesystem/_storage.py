@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from dicom_common.core import (
     AlreadyExistsError,
@@ -22,13 +23,13 @@ from dicom_common.core import (
     Write,
     validate_key,
 )
-from dicom_common.storage.filesystem._folders import Folder, KnownFolders, open_folder
+from dicom_common.storage.filesystem._folders import Folder, KnownFolders, Walked, open_folder
 from dicom_common.storage.filesystem._health import check_root
-from dicom_common.storage.filesystem._placing import Placer, Unsynced, segments_of
+from dicom_common.storage.filesystem._placing import exists, place, prune, segments_of
 from dicom_common.storage.filesystem._root import open_root
 from dicom_common.storage.filesystem._scan import info_of, scan_keys
 from dicom_common.storage.filesystem._settings import Settings
-from dicom_common.storage.filesystem._staging import Staging, clean_stale
+from dicom_common.storage.filesystem._staging import StagedFile, Staging, clean_stale, fresh_name
 from dicom_common.storage.filesystem._translate import translated
 
 __all__ = ["FilesystemStorage"]
@@ -39,13 +40,19 @@ _CHUNK = 1 << 20
 _SYNC_THREADS = 8
 
 
+_Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+"""`map`, or that of a pool of threads."""
+_BATCH = 128
+"""Each write of a batch holds a descriptor open until the batch is done; more would come near the usual limit of 1024."""
+
+
 @dataclass(slots=True)
 class _Step:
     """One write on its way."""
 
     write: Write
-    unsynced: Unsynced = field(default_factory=Unsynced)
-    staged: bytes | None = None
+    walked: Walked | None = None
+    file: StagedFile | None = None
     info: ObjectInfo | None = None
     error: Exception | None = None
 
@@ -70,7 +77,6 @@ class FilesystemStorage:
             self._root: Folder | None = open_root(self._path, settings.folder_mode)
         clean_stale(self._root)
         self._known = KnownFolders(settings.folder_mode)
-        self._placer = Placer(self._root, self._known)
         # By process: a forked child must not write into a folder that goes with its parent.
         self._stagings: dict[int, Staging] = {}
 
@@ -78,11 +84,10 @@ class FilesystemStorage:
         """Write an object; see `Storage.write`. What `source` itself raises passes unchanged."""
         validate_key(key)
         step = _Step(Write(key=key, source=source, if_absent=if_absent, sha256=sha256))
-        self._stage(step)
-        self._place(step)
-        targets = step.unsynced.targets()
-        failed = {path: error for path, folder in targets.items() if (error := self._sync(folder)) is not None}
-        return self._settle(step, targets, failed)
+        self._run([step], map)
+        if step.error is not None:
+            raise step.error
+        return _answer(step)
 
     def write_many(self, writes: Sequence[Write]) -> list[ObjectInfo | BackendError]:
         """Write all, with the syncs of many files and folders at once; see `BatchWrites.write_many`.
@@ -93,25 +98,11 @@ class FilesystemStorage:
         for write in writes:
             validate_key(write.key)
         steps = [_Step(write) for write in writes]
-        answers: list[ObjectInfo | BackendError] = []
         # Threads for this batch only: nothing to stop at `close`, and nothing that is missing in a forked child.
         with ThreadPoolExecutor(_SYNC_THREADS, "dicom-common-fsync") as pool:
-            list(pool.map(self._stage, steps))
-            for step in steps:
-                self._place(step)
-            targets = {path: folder for step in steps for path, folder in step.unsynced.targets().items()}
-            errors = zip(targets, pool.map(self._sync, targets.values()), strict=True)
-            failed = {path: error for path, error in errors if error is not None}
-        for step in steps:
-            try:
-                answers.append(self._settle(step, targets, failed))
-            except BackendError as error:
-                answers.append(error)
-            except Exception as error:  # noqa: BLE001  # whatever a source raises must not stop the others
-                foreign = BackendError(f"The source of an object could not be read ({type(error).__name__}).")
-                foreign.__cause__ = error
-                answers.append(foreign)
-        return answers
+            for start in range(0, len(steps), _BATCH):
+                self._run(steps[start : start + _BATCH], pool.map)
+        return [_answer(step) if step.error is None else _backend_error(step.error) for step in steps]
 
     def read(self, key: str, *, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Iterate over the bytes of an object; see `Storage.read`."""
@@ -142,22 +133,18 @@ class FilesystemStorage:
     def delete(self, key: str) -> None:
         """Delete an object and the folders that it leaves empty; see `Storage.delete`."""
         folders, name = segments_of(validate_key(key))
-        walked = [self._opened()]
+        chain = [self._opened()]
         with translated(self._path, "deleting"):
             try:
                 for segment in folders:
-                    walked.append(walked[-1].child(segment))
-                if stat.S_ISREG(os.stat(name, dir_fd=walked[-1].fd, follow_symlinks=False).st_mode):
-                    os.unlink(name, dir_fd=walked[-1].fd)
+                    chain.append(chain[-1].child(segment))
+                if exists(chain[-1], name):
+                    os.unlink(name, dir_fd=chain[-1].fd)
             except (FileNotFoundError, NotADirectoryError):
                 pass  # what is left to do is to make sure that whoever deleted it has done so durably
-            # A folder that a writer is about to use may vanish here. The writer's rename then fails, and it walks anew.
-            with suppress(OSError):
-                while len(walked) > 1:
-                    os.rmdir(folders[len(walked) - 2], dir_fd=walked[-2].fd)
-                    walked.pop()
+            left = prune(chain, folders)
             if self._settings.fsync:
-                os.fsync(walked[-1].fd)
+                os.fsync(left.fd)
 
     def local_path(self, key: str) -> Path:
         """Tell where the object's file is; see `LocalFiles.local_path`."""
@@ -227,64 +214,77 @@ class FilesystemStorage:
         finally:
             os.close(descriptor)
 
-    def _stage(self, step: _Step) -> None:
-        """Write the bytes to a file without a name; what goes wrong is kept in the step."""
-        write = step.write
+    def _run(self, steps: list[_Step], in_parallel: _Map) -> None:
+        """Take writes through all stages; what goes wrong with one is kept in it."""
+        folders: dict[str, Walked] = {}
+        try:
+            for step in steps:
+                self._attempt(step, lambda step: self._walk(step, folders))
+            list(in_parallel(lambda step: self._attempt(step, self._stage), steps))
+            for step in steps:
+                self._attempt(step, self._place)
+        finally:
+            for step in steps:
+                if step.file is not None:
+                    step.file.close()
+        self._sync_all(steps, in_parallel)
+        for step in steps:
+            if step.error is not None:
+                self._prune(step.write.key)
+
+    def _attempt(self, step: _Step, stage: Callable[[_Step], None]) -> None:
+        if step.error is not None:
+            return
         try:
             with translated(self._path, "writing"):
-                self._opened()
-                # Cheaper than to write it all first; the answer that counts is `_place`'s.
-                if write.if_absent and self._placer.exists(write.key, step.unsynced):
-                    raise AlreadyExistsError("An object is already there under this storage key.")
-                staging = self._staging()
-                name, descriptor = staging.create(self._settings.file_mode)
-            try:
-                size = self._fill(descriptor, write)
-                with translated(self._path, "writing"):
-                    os.fchmod(descriptor, self._settings.file_mode)  # the mode of `open` is cut by the umask
-                    if self._settings.fsync:
-                        os.fsync(descriptor)
-                    status = os.fstat(descriptor)
-            except BaseException:
-                staging.discard(name)
-                raise
-            finally:
-                os.close(descriptor)
-        except Exception as error:  # noqa: BLE001  # raised by `_settle`, or answered by `write_many`
+                stage(step)
+        except _SourceError as error:
+            step.error = error.cause
+        except BackendError as error:
             step.error = error
-        else:
-            known = info_of(write.key, status)
-            step.info = ObjectInfo(key=write.key, size=size, modified=known.modified, sha256=write.sha256)
-            step.staged = name
 
-    def _fill(self, descriptor: int, write: Write) -> int:
-        digest = None if write.sha256 is None else hashlib.sha256()
-        size = 0
-        for chunk in _pieces(write.source):
-            if digest is not None:
-                digest.update(chunk)
-            written = 0
-            with translated(self._path, "writing"):
-                while written < len(chunk):
-                    written += os.write(descriptor, chunk[written:])
-            size += written
-        if digest is not None and digest.hexdigest() != write.sha256:
-            raise DamagedError("The bytes of an object do not have the SHA-256 that was given; nothing was written.")
-        return size
+    def _walk(self, step: _Step, folders: dict[str, Walked]) -> None:
+        above, _, _ = step.write.key.rpartition("/")
+        step.walked = folders.get(above)
+        if step.walked is None:
+            step.walked = folders[above] = self._known.make(self._opened(), segments_of(step.write.key)[0])
+
+    def _stage(self, step: _Step) -> None:
+        """Write the bytes to a file that has no name yet."""
+        write = step.write
+        assert step.walked is not None
+        # Cheaper than to write it all first; the answer that counts is `place`'s.
+        if write.if_absent and exists(step.walked.folder, segments_of(write.key)[1]):
+            raise AlreadyExistsError("An object is already there under this storage key.")
+        step.file = self._staging().create(step.walked.folder, self._settings.file_mode)
+        _fill(step.file.fd, write)
+        os.fchmod(step.file.fd, self._settings.file_mode)  # the mode of `open` is cut by the umask
+        if self._settings.fsync:
+            os.fsync(step.file.fd)
+        found = info_of(write.key, os.fstat(step.file.fd))
+        step.info = replace(found, sha256=write.sha256)
 
     def _place(self, step: _Step) -> None:
-        """Give the staged file its name; what goes wrong is kept in the step."""
-        if step.staged is None:
-            return
-        staging, write = self._staging(), step.write
-        try:
-            with translated(self._path, "writing"):
-                self._placer.place(staging, step.staged, write.key, if_absent=write.if_absent, unsynced=step.unsynced)
-        except BaseException as error:
-            staging.discard(step.staged)
-            if not isinstance(error, BackendError):
-                raise
-            step.error = error
+        """Give the file its name."""
+        write = step.write
+        assert step.walked is not None
+        assert step.file is not None
+        step.walked = place(
+            self._opened(), self._known, step.file, write.key, step.walked, if_absent=write.if_absent
+        )
+
+    def _sync_all(self, steps: list[_Step], in_parallel: _Map) -> None:
+        """Sync each folder once. Also "it is already there" is said only of what is durable."""
+        settled = [
+            step for step in steps if step.walked and (step.error is None or isinstance(step.error, AlreadyExistsError))
+        ]
+        targets = {path: folder for step in settled if step.walked for path, folder in step.walked.unsynced.items()}
+        errors = dict(zip(targets, in_parallel(self._sync, targets.values()), strict=True))
+        done = {path for path, error in errors.items() if error is None}
+        for step in settled:
+            assert step.walked is not None
+            self._known.synced(step.walked, done)
+            step.error = next((errors[path] for path in step.walked.unsynced if path not in done), None) or step.error
 
     def _sync(self, folder: Folder) -> BackendError | None:
         try:
@@ -295,39 +295,77 @@ class FilesystemStorage:
             return error
         return None
 
-    def _settle(self, step: _Step, targets: dict[bytes, Folder], failed: dict[bytes, BackendError]) -> ObjectInfo:
-        """Answer for one write after the syncs: also "it is already there" must be durable before it is said."""
-        mine = step.unsynced.targets()
-        self._placer.synced(step.unsynced, targets.keys() - failed.keys())
-        error = next((failed[path] for path in mine if path in failed), None) or step.error
-        if error is not None:
-            raise error
-        assert step.info is not None
-        return step.info
+    def _prune(self, key: str) -> None:
+        """Delete the empty folders that a failed write left."""
+        with suppress(OSError):
+            folders, _ = segments_of(key)
+            chain = [self._opened()]
+            for segment in folders:
+                chain.append(chain[-1].child(segment))
+            prune(chain, folders)
 
     def _probe(self) -> None:
         """Write, read back and delete a small file in this writer's own folder."""
         with translated(self._path, "a probe"):
-            staging = self._staging()
-            name, descriptor = staging.create(self._settings.file_mode)
+            folder, name = self._staging().folder, fresh_name()
+            file = self._staging().create(folder, self._settings.file_mode)
             try:
-                os.write(descriptor, name)
+                os.write(file.fd, name)
                 if self._settings.fsync:
-                    os.fsync(descriptor)
+                    os.fsync(file.fd)
+                file.link(folder, name)
             finally:
-                os.close(descriptor)
+                file.close()
             try:
-                descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=staging.folder.fd)
+                descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder.fd)
                 try:
                     same = os.pread(descriptor, len(name) + 1, 0) == name
                 finally:
                     os.close(descriptor)
             finally:
-                os.unlink(name, dir_fd=staging.folder.fd)
+                os.unlink(name, dir_fd=folder.fd)
         if not same:
-            raise DamagedError(
-                f"The storage folder {self._path} gave back other bytes than were written: check its disk."
-            )
+            raise DamagedError(f"The storage folder {self._path} gives back other bytes than were written: check its disk.")
+
+
+class _SourceError(Exception):
+    """Carries what a source raised past the translation of our own errors."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__()
+        self.cause = cause
+
+
+def _fill(descriptor: int, write: Write) -> None:
+    digest = None if write.sha256 is None else hashlib.sha256()
+    pieces = _pieces(write.source)
+    while True:
+        try:
+            piece = next(pieces, None)
+        except Exception as error:
+            raise _SourceError(error) from error
+        if piece is None:
+            break
+        if digest is not None:
+            digest.update(piece)
+        written = 0
+        while written < len(piece):
+            written += os.write(descriptor, piece[written:])
+    if digest is not None and digest.hexdigest() != write.sha256:
+        raise DamagedError("The bytes of an object do not have the SHA-256 that was given; nothing was written.")
+
+
+def _answer(step: _Step) -> ObjectInfo:
+    assert step.info is not None
+    return step.info
+
+
+def _backend_error(error: Exception) -> BackendError:
+    if isinstance(error, BackendError):
+        return error
+    foreign = BackendError(f"The source of an object could not be read ({type(error).__name__}).")
+    foreign.__cause__ = error
+    return foreign
 
 
 def _mode(name: bytes, folder: Folder) -> int:
