@@ -276,6 +276,13 @@ def test_subsampled_colour_has_two_samples_a_pixel() -> None:
     assert frames(data, index_frames(data, record)) == [value[:16], value[16:]]
 
 
+def test_colour_that_is_subsampled_in_both_directions_has_three_samples_for_two_pixels() -> None:
+    value = bytes(range(24))
+    attributes = {"rows": 2, "columns": 4, "bits_allocated": 8, "samples_per_pixel": 3, "number_of_frames": 2}
+    data, record = native(value, photometric_interpretation="YBR_PARTIAL_420", **attributes)
+    assert frames(data, index_frames(data, record)) == [value[:12], value[12:]]
+
+
 def test_colour_that_is_only_labelled_as_subsampled_is_seen_by_its_length() -> None:
     value = bytes(range(48))
     attributes = {"rows": 2, "columns": 4, "bits_allocated": 8, "samples_per_pixel": 3, "number_of_frames": 2}

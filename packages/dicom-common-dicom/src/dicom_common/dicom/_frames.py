@@ -25,6 +25,8 @@ Buffer = bytes | bytearray | memoryview | mmap.mmap
 _WINDOW: Final = 256 * 1024
 # Float and Double Float Pixel Data (PS3.3 C.7.6.24, C.7.6.25) have one word length; Pixel Data has Bits Allocated.
 _FLOAT_BITS: Final = {0x7FE00008: 32, 0x7FE00009: 64}
+# Pixels share their chrominance (PS3.3 C.7.6.3.1.2): of the six samples of two pixels, so many are there.
+_SUBSAMPLED: Final = {"_422": 4, "_420": 3}
 
 
 class Frame(NamedTuple):
@@ -132,10 +134,10 @@ def _native(instance: Instance, pixel: PixelData, length: int) -> FrameIndex:
     count = max(instance.number_of_frames or 1, 1)
     bits = rows * columns * samples * allocated
     warnings = []
-    if samples == 3 and (instance.photometric_interpretation or "").endswith("_422"):
-        # Two pixels share their chrominance (PS3.3 C.7.6.3.1.2): two samples a pixel are there, if the label is right.
+    subsampled = _SUBSAMPLED.get((instance.photometric_interpretation or "")[-4:])
+    if samples == 3 and subsampled is not None:
         if length < (count * bits + 7) // 8:
-            bits = bits // 3 * 2
+            bits = bits * subsampled // 6
         else:
             warnings.append(Finding("00280004", "pixel-data-longer", "taken as not subsampled"))
     needed = (count * bits + 7) // 8

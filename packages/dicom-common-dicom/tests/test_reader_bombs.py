@@ -1,0 +1,195 @@
+"""Bombs: small inputs that are made to use up memory, time or the stack are refused, in a child that is measured."""
+
+from __future__ import annotations
+
+import json
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+MEGABYTE = 1 << 20
+HANG_GUARD = 60  # seconds; a refusal takes well under one
+CHILD = """
+import json, resource, sys, time
+from pathlib import Path
+from dicom_common.core import DicomError
+from dicom_common.dicom import read
+
+read(Path(sys.argv[1]))  # what the first reading imports and builds is not the bomb's
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+begin = time.perf_counter()
+try:
+    read(Path(sys.argv[2])).metadata
+    reason = None
+except DicomError as refusal:
+    reason = refusal.reason
+took = time.perf_counter() - begin
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps({"reason": reason, "kilobytes": after - before, "seconds": took}))
+"""
+
+IMPLICIT, EXPLICIT, DEFLATED = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99"
+
+
+def explicit(tag: int, vr: bytes, value: bytes) -> bytes:
+    head = struct.pack("<HH", tag >> 16, tag & 0xFFFF) + vr
+    if vr in {b"OB", b"OW", b"SQ", b"UN"}:
+        return head + struct.pack("<2xI", len(value)) + value
+    return head + struct.pack("<H", len(value)) + value
+
+
+def implicit(tag: int, value: bytes) -> bytes:
+    return struct.pack("<HHI", tag >> 16, tag & 0xFFFF, len(value)) + value
+
+
+UIDS = ((0x00080016, b"1.2.840.10008.5.1.4.1.1.7\0"), (0x00080018, b"1.2.34"), (0x0020000D, b"1.2.34"))
+SERIES = (0x0020000E, b"1.2.34")
+
+
+def identity(*, is_implicit: bool = False) -> bytes:
+    pairs = (*UIDS, SERIES)
+    return b"".join(implicit(*pair) if is_implicit else explicit(pair[0], b"UI", pair[1]) for pair in pairs)
+
+
+def dicom_file(syntax: str, data_set: bytes) -> bytes:
+    uid = syntax.encode()
+    meta = explicit(0x00020010, b"UI", uid + b"\0" * (len(uid) % 2))
+    return bytes(128) + b"DICM" + explicit(0x00020000, b"UL", struct.pack("<I", len(meta))) + meta + data_set
+
+
+DEPTH = 100_000
+
+
+def nested_undefined_lengths() -> bytes:
+    level = b"\x40\x00\x30\xa7SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    return dicom_file(EXPLICIT, identity() + level * DEPTH)
+
+
+def nested_and_closed() -> bytes:
+    level = b"\x40\x00\x30\xa7SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    closing = b"\xfe\xff\x0d\xe0\0\0\0\0" + b"\xfe\xff\xdd\xe0\0\0\0\0"
+    return dicom_file(EXPLICIT, identity() + level * DEPTH + closing * DEPTH)
+
+
+def nested_implicit() -> bytes:
+    level = b"\x40\x00\x30\xa7\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    return dicom_file(IMPLICIT, identity(is_implicit=True) + level * DEPTH)
+
+
+def nested_unknown() -> bytes:
+    """Private UN of undefined length: its content is implicit VR (PS3.5 6.2.2), here more of the same."""
+    creator = explicit(0x00410010, b"LO", b"BOMB")
+    first = b"\x41\x00\x01\x10UN\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    level = b"\x41\x00\x01\x10\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    return dicom_file(EXPLICIT, identity() + creator + first + level * DEPTH)
+
+
+def nested_defined_lengths() -> bytes:
+    size = 20 * DEPTH
+    levels = b"".join(
+        b"\x40\x00\x30\xa7SQ\0\0"
+        + struct.pack("<I", size - 20 * n - 12)
+        + b"\xfe\xff\x00\xe0"
+        + struct.pack("<I", size - 20 * n - 20)
+        for n in range(DEPTH)
+    )
+    return dicom_file(EXPLICIT, identity() + levels)
+
+
+def deflated(chunks: Iterator[bytes]) -> bytes:
+    stream = zlib.compressobj(9, wbits=-15)
+    return dicom_file(DEFLATED, b"".join(map(stream.compress, chunks)) + stream.flush())
+
+
+def deflated_zeros() -> bytes:
+    return deflated(bytes(MEGABYTE) for _ in range(300))
+
+
+def deflated_long_value() -> bytes:
+    def chunks() -> Iterator[bytes]:
+        yield identity() + struct.pack("<HH2s2xI", 0x7FE0, 0x0010, b"OB", 1200 * MEGABYTE)
+        yield from (bytes(MEGABYTE) for _ in range(1200))
+
+    return deflated(chunks())
+
+
+def deflated_elements() -> bytes:
+    element = explicit(0x00100020, b"LO", b"")
+
+    def chunks() -> Iterator[bytes]:
+        yield identity()
+        yield from (element * (MEGABYTE // 8) for _ in range(100))
+
+    return deflated(chunks())
+
+
+def deflated_text_below_the_ratio() -> bytes:
+    """Many long values, none of which is bulk data."""
+    noise = bytes(range(32, 92)) * 1000
+
+    def chunks() -> Iterator[bytes]:
+        yield identity()
+        for group in range(0x0031, 0x1031, 2):
+            yield explicit(group << 16 | 0x10, b"LO", b"BOMB") + explicit(group << 16 | 0x1001, b"LO", noise)
+
+    return deflated(chunks())
+
+
+def many_elements() -> bytes:
+    return dicom_file(EXPLICIT, identity() + explicit(0x00410010, b"LO", b"") * 2_000_000)
+
+
+def many_items() -> bytes:
+    return dicom_file(EXPLICIT, identity() + explicit(0x0040A730, b"SQ", b"\xfe\xff\x00\xe0\0\0\0\0" * 2_000_000))
+
+
+def many_fragments() -> bytes:
+    head = struct.pack("<HH2s2xI", 0x7FE0, 0x0010, b"OB", 0xFFFFFFFF)
+    items = b"\xfe\xff\x00\xe0\0\0\0\0" * 2_000_000
+    return dicom_file("1.2.840.10008.1.2.4.50", identity() + head + items + b"\xfe\xff\xdd\xe0\0\0\0\0")
+
+
+def huge_length(vr: bytes) -> bytes:
+    return dicom_file(
+        EXPLICIT, identity() + struct.pack("<HH", 0x0041, 0x1001) + vr + struct.pack("<2xI", 0xFFFFFFF0) + b"abc"
+    )
+
+
+BOMBS: dict[str, tuple[Callable[[], bytes], set[str]]] = {
+    "nested, undefined lengths": (nested_undefined_lengths, {"too-deep"}),
+    "nested, closed again": (nested_and_closed, {"too-deep"}),
+    "nested, implicit VR": (nested_implicit, {"too-deep"}),
+    "nested, private unknown": (nested_unknown, {"too-deep"}),
+    "nested, defined lengths": (nested_defined_lengths, {"too-deep"}),
+    "deflated zeros": (deflated_zeros, {"inflates-too-much"}),
+    "deflated long value": (deflated_long_value, {"inflates-too-much"}),
+    "deflated elements": (deflated_elements, {"inflates-too-much", "too-many-elements"}),
+    "deflated texts": (deflated_text_below_the_ratio, {"inflates-too-much", "too-large"}),
+    "many elements": (many_elements, {"too-many-elements"}),
+    "many items": (many_items, {"too-many-items"}),
+    "many fragments": (many_fragments, {"too-many-items"}),
+    "huge declared OB": (lambda: huge_length(b"OB"), {"truncated"}),
+    "huge declared SQ": (lambda: huge_length(b"SQ"), {"truncated"}),
+    "huge declared UN": (lambda: huge_length(b"UN"), {"truncated"}),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_is_refused_within_a_hundred_megabytes(name: str, tmp_path: Path) -> None:
+    make, reasons = BOMBS[name]
+    harmless, bomb = tmp_path / "harmless.dcm", tmp_path / "bomb.dcm"
+    harmless.write_bytes(dicom_file(EXPLICIT, identity()))
+    bomb.write_bytes(make())
+    child = subprocess.run(
+        [sys.executable, "-c", CHILD, harmless, bomb], capture_output=True, check=False, timeout=HANG_GUARD
+    )
+    assert child.returncode == 0, child.stderr.decode()[-2000:]
+    result = json.loads(child.stdout)
+    print(name, result)
+    assert result["reason"] in reasons
+    assert result["kilobytes"] < 100 * 1024
