@@ -35,7 +35,7 @@ _EXTRA = {
     **{key: Attribute(key, 0x00400275, "SH", Level.SERIES, field) for key, field in REQUEST_KEYS.items()},
 }
 _NUMBERS = ("IS", "DS", "US")
-_TEXTS = ("AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT")
+_TEXTS = ("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT")
 _LAST = 0x10FFFF
 
 
