@@ -71,6 +71,7 @@ if TYPE_CHECKING:
         OneOf as OneOf,
         Query as Query,
     )
+    from dicom_common.core._query_parse import parse_query as parse_query
     from dicom_common.core._records import (
         DEFAULT_TENANT as DEFAULT_TENANT,
         AddStatus as AddStatus,
@@ -123,6 +124,7 @@ _HOMES = {
     "_loading": "EXTENSION KINDS PluginInfo Plugins installed_plugins",
     "_patience": "call_within",
     "_query": "Condition Interval Like OneOf Query",
+    "_query_parse": "parse_query",
     "_records": (
         "DEFAULT_TENANT AddStatus Entry Event Finding Instance Origin Outcome PersonName PixelData Principal "
         "RequestAttributes Stored uuid7 validate_tenant"
@@ -130,8 +132,7 @@ _HOMES = {
     "_secret": "Secret",
     "_services": "Services",
     "_storage": (
-        "MAX_KEY_BYTES RESERVED_SEGMENT BatchWrites LocalFiles ObjectInfo SignedUrls Source Storage Write "
-        "validate_key"
+        "MAX_KEY_BYTES RESERVED_SEGMENT BatchWrites LocalFiles ObjectInfo SignedUrls Source Storage Write validate_key"
     ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -1,0 +1,11 @@
+"""The index on SQL: the schema, the statements and the migrations that the database plugins share.
+
+A plugin fills in a `Flavour` (its connections, its errors, the expressions that it writes in its own way) and offers an
+`SqlDatabase` on it. This package registers nothing.
+"""
+
+from dicom_common.db.sql._database import SqlDatabase
+from dicom_common.db.sql._flavour import Flavour
+from dicom_common.db.sql._schema import metadata
+
+__all__ = ["Flavour", "SqlDatabase", "metadata"]

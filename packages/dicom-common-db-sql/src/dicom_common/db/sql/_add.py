@@ -1,0 +1,250 @@
+"""Adding a batch: a fixed number of statements, however many instances there are."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Dialect, Table, bindparam, delete, select, update
+
+from dicom_common.core import Level, Outcome
+from dicom_common.db.sql._batch import Batch, Held, PatientRow, SeriesRow, StudyRow
+from dicom_common.db.sql._derive import Derivation
+from dicom_common.db.sql._discarded import Discarded
+from dicom_common.db.sql._rows import Prepared, instance_row, parent_values
+from dicom_common.db.sql._schema import LEVELS, instance, instance_json, patient, series, series_class, study
+from dicom_common.db.sql._statements import Lookup, Statement, insert_rows, of_tenant, update_rows
+
+__all__ = ["Addition", "Allocate", "Counts"]
+
+Allocate = Callable[[Connection, Table, int], Sequence[int]]
+"""Gives new surrogate keys of a table, in ascending order."""
+
+
+class Counts:
+    """The statements that keep the counts of parents, for one dialect."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.patient = update_rows(dialect, patient, ("studies", "series", "instances"), plus=True)
+        self.study = update_rows(dialect, study, ("series", "instances"), plus=True)
+        self.series = update_rows(dialect, series, ("instances",), plus=True)
+        c = series_class.c
+        at = (c.series_fk == bindparam("at"), c.sop_class_uid == bindparam("class"))
+        self._class = Statement(
+            update(series_class).where(*at).values(instances=c.instances + bindparam("instances")), dialect
+        )
+        self._classes = Lookup(
+            dialect, lambda values: select(c.series_fk, c.sop_class_uid).where(c.series_fk.in_(values))
+        )
+        self._insert = insert_rows(dialect, series_class)
+        self._gone = Lookup(
+            dialect, lambda values: delete(series_class).where(c.series_fk.in_(values), c.instances == 0)
+        )
+
+    def classes(self, connection: Connection, changes: dict[tuple[int, str], int]) -> None:
+        """Change how many instances of a SOP Class series have."""
+        pks = sorted({pk for pk, _ in changes})
+        there = {(pk, uid) for pk, uid in self._classes.rows(connection, pks)}
+        self._class.run_many(
+            connection,
+            [
+                {"at": pk, "class": uid, "instances": change}
+                for (pk, uid), change in changes.items()
+                if change and (pk, uid) in there
+            ],
+        )
+        self._insert(connection, [(*at, change) for at, change in changes.items() if change and at not in there])
+        if any(change < 0 for change in changes.values()):
+            self._gone.run(connection, pks)
+
+
+class Addition:
+    """The statements of `add`, for one dialect."""
+
+    def __init__(self, dialect: Dialect, discarded: Discarded, derivation: Derivation, allocate: Allocate) -> None:
+        self._discarded, self._derivation, self._allocate = discarded, derivation, allocate
+        self._counts = Counts(dialect)
+        i, e, s, p = instance.c, series.c, study.c, patient.c
+        down = instance.join(series).join(study, e.study_fk == s.pk)
+        self._held = Lookup(
+            dialect,
+            lambda values: of_tenant(
+                select(i.sop_uid, i.pk, s.study_uid, e.series_uid, i.sop_class_uid, i.storage_key, i.sha256)
+                .select_from(down)
+                .where(i.sop_uid.in_(values)),
+                instance,
+            ),
+        )
+        # Locked where rows can be locked one by one: two batches of one study wait for each other here.
+        self._studies = Lookup(
+            dialect,
+            lambda values: of_tenant(
+                select(s.study_uid, s.pk, s.latest, p.patient_id, p.issuer_of_patient_id, p.pk, p.latest)
+                .select_from(study.join(patient))
+                .where(s.study_uid.in_(values))
+                .order_by(s.pk)
+                .with_for_update(of=study),
+                study,
+            ),
+        )
+        self._series = Lookup(
+            dialect,
+            lambda values: of_tenant(
+                select(e.series_uid, s.study_uid, e.pk, e.latest, e.instances, s.pk)
+                .select_from(series.join(study))
+                .where(e.series_uid.in_(values)),
+                series,
+            ),
+        )
+        self._patients = Lookup(
+            dialect,
+            lambda values: of_tenant(
+                select(p.patient_id, p.issuer_of_patient_id, p.pk, p.latest).where(p.patient_id.in_(values)), patient
+            ),
+        )
+        self._insert = {table.name: insert_rows(dialect, table) for table in (*LEVELS.values(), instance_json)}
+        self._forget_json = Lookup(
+            dialect, lambda values: delete(instance_json).where(instance_json.c.instance_fk.in_(values))
+        )
+        self._forget = Lookup(dialect, lambda values: delete(instance).where(i.pk.in_(values)))
+
+    def add(self, connection: Connection, prepared: Sequence[Prepared], tenants: Sequence[int]) -> list[Outcome]:
+        """Index a batch; `tenants` has the surrogate key of the tenant of each entry."""
+        batch = self._load(connection, prepared, tenants)
+        outcomes = [batch.decide(tenant, made) for tenant, made in zip(tenants, prepared, strict=True)]
+        self._write(connection, batch)
+        return [
+            dataclasses.replace(outcome, series_instances=_size(batch, tenant, made))
+            for outcome, tenant, made in zip(outcomes, tenants, prepared, strict=True)
+        ]
+
+    def _load(self, connection: Connection, prepared: Sequence[Prepared], tenants: Sequence[int]) -> Batch:
+        batch = Batch()
+        of_each: dict[int, list[Prepared]] = defaultdict(list)
+        for tenant, made in zip(tenants, prepared, strict=True):
+            of_each[tenant].append(made)
+        for tenant, some in of_each.items():
+            self._load_parents(connection, batch, tenant, some)
+            uids = sorted({made.entry.instance.sop_uid for made in some})
+            for uid, pk, study_uid, series_uid, sop_class, key, sha256 in self._held.rows(
+                connection, uids, tenant=tenant
+            ):
+                batch.held[tenant, uid] = Held(
+                    pk=pk, study_uid=study_uid, series_uid=series_uid, sop_class_uid=sop_class, key=key, sha256=sha256
+                )
+        keys = {made.entry.key for made in prepared}
+        batch.retired = self._discarded.retired(connection, sorted(keys))
+        keys.update(held.key for held in batch.held.values())
+        batch.referred.update(self._discarded.referred(connection, sorted(keys)))
+        return batch
+
+    def _load_parents(self, connection: Connection, batch: Batch, tenant: int, some: Iterable[Prepared]) -> None:
+        uids = {made.entry.instance.study_uid for made in some}
+        for uid, pk, latest, pid, issuer, patient_pk, patient_latest in self._studies.rows(
+            connection, sorted(uids), tenant=tenant
+        ):
+            owner = batch.patients.setdefault(
+                (tenant, pid, issuer),
+                PatientRow(tenant=tenant, pk=patient_pk, latest=patient_latest, identity=(pid, issuer)),
+            )
+            batch.studies[tenant, uid] = StudyRow(tenant=tenant, pk=pk, latest=latest, uid=uid, patient=owner)
+        ids = {made.upper.patient[0] for made in some if (tenant, made.entry.instance.study_uid) not in batch.studies}
+        for pid, issuer, pk, latest in self._patients.rows(connection, sorted(ids), tenant=tenant):
+            batch.patients.setdefault(
+                (tenant, pid, issuer), PatientRow(tenant=tenant, pk=pk, latest=latest, identity=(pid, issuer))
+            )
+        for uid, study_uid, pk, latest, count, study_pk in self._series.rows(
+            connection, sorted({made.entry.instance.series_uid for made in some}), tenant=tenant
+        ):
+            # The study is a stranger where the series also occurs elsewhere: nothing is written to it.
+            of_series = batch.studies.get((tenant, study_uid)) or _stranger(tenant, study_uid, study_pk)
+            batch.series.setdefault((tenant, uid), {})[study_uid] = SeriesRow(
+                tenant=tenant, pk=pk, latest=latest, uid=uid, study=of_series, instances=count
+            )
+
+    def _write(self, connection: Connection, batch: Batch) -> None:
+        patients, studies, all_series = [*batch.patients.values()], [*batch.studies.values()], [*batch.all_series()]
+        self._parents(connection, Level.PATIENT, [row for row in patients if row.pk or row.new_studies])
+        self._parents(connection, Level.STUDY, studies)
+        self._parents(connection, Level.SERIES, all_series)
+        written = [held for held in batch.held.values() if held.written is not None]
+        self._instances(connection, written)
+        self._counts.classes(
+            connection, {(row.pk, uid): change for row in all_series for uid, change in row.classes.items()}
+        )
+        for level, rows in ((Level.PATIENT, patients), (Level.STUDY, studies), (Level.SERIES, all_series)):
+            self._derivation.again(connection, level, [row.pk for row in rows if row.again])
+        self._discarded.enter(connection, batch.to_discard)
+
+    def _parents(self, connection: Connection, level: Level, rows: Sequence[Any]) -> None:
+        new, old = [row for row in rows if not row.pk], [row for row in rows if row.pk]
+        if new:
+            # In the order of the natural keys: two writers then never wait for each other crosswise.
+            new.sort(key=lambda row: (row.tenant, row.identity if level is Level.PATIENT else row.uid))
+            for row, pk in zip(new, self._allocate(connection, LEVELS[level], len(new)), strict=True):
+                row.pk = pk
+            names = [column.name for column in LEVELS[level].columns]
+            made = [_new_row(level, row) for row in new]
+            self._insert[LEVELS[level].name](connection, [tuple([one[name] for name in names]) for one in made])
+        self._derivation.update(
+            connection, level, [(row.pk, row.latest, row.newest.upper) for row in old if row.newest]
+        )
+        getattr(self._counts, LEVELS[level].name).run_many(
+            connection, [{"at": row.pk, **_changes(row)} for row in old if row.new_instances]
+        )
+        if level is Level.SERIES:
+            for some, is_new in ((new, True), (old, False)):
+                by_tenant: dict[int, list[tuple[int, Any]]] = defaultdict(list)
+                for row in some:
+                    if row.newest:
+                        by_tenant[row.tenant].append((row.pk, row.newest.upper))
+                for tenant, items in by_tenant.items():
+                    self._derivation.request_items(connection, tenant, items, new=is_new)
+
+    def _instances(self, connection: Connection, written: Sequence[Held]) -> None:
+        replaced = [held.pk for held in written if held.pk]
+        self._forget_json.run(connection, replaced)
+        self._forget.run(connection, replaced)
+        new = [held for held in written if not held.pk]
+        if new:
+            for held, pk in zip(new, self._allocate(connection, instance, len(new)), strict=True):
+                held.pk = pk
+        rows, documents = [], []
+        for held in written:
+            assert held.written is not None
+            assert held.series is not None
+            made, row = held.written, held.series
+            rows.append(instance_row(held.pk, row.tenant, row.pk, made, other_patient=held.other_patient))
+            documents.append((held.pk, made.entry.metadata, made.upper.blob))
+        self._insert["instance"](connection, rows)
+        self._insert["instance_json"](connection, documents)
+
+
+def _stranger(tenant: int, uid: str, pk: int) -> StudyRow:
+    return StudyRow(tenant=tenant, pk=pk, uid=uid, patient=PatientRow(tenant=tenant, pk=0, identity=("", "")))
+
+
+def _size(batch: Batch, tenant: int, made: Prepared) -> int:
+    instance = made.entry.instance
+    row = batch.series.get((tenant, instance.series_uid), {}).get(instance.study_uid)
+    return row.instances + row.new_instances if row else 0
+
+
+def _changes(row: Any) -> dict[str, int]:
+    changes = {"instances": row.new_instances}
+    if not isinstance(row, SeriesRow):
+        changes["series"] = row.new_series
+    if isinstance(row, PatientRow):
+        changes["studies"] = row.new_studies
+    return changes
+
+
+def _new_row(level: Level, row: Any) -> dict[str, Any]:
+    made = {"pk": row.pk, "tenant_fk": row.tenant, "latest": row.latest, **_changes(row)}
+    if level is Level.STUDY:
+        made["patient_fk"] = row.patient.pk
+    elif level is Level.SERIES:
+        made["study_fk"] = row.study.pk
+    return made | parent_values(level, row.newest.upper)

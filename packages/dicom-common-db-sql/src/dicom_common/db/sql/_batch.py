@@ -1,0 +1,203 @@
+"""What becomes of each entry of a batch: decided in memory, entry by entry, from what the index has of their like."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from dicom_common.core import AddStatus, Outcome
+from dicom_common.db.sql._rows import Prepared
+
+__all__ = ["Batch", "Held", "PatientRow", "SeriesRow", "StudyRow"]
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Parent:
+    """A row of `patient`, `study` or `series`, as the batch changes it."""
+
+    tenant: int
+    pk: int = 0
+    """0: it is new."""
+    latest: str = ""
+    newest: Prepared | None = None
+    """The entry of this batch that its attributes come from."""
+    again: bool = False
+    """An instance below it was replaced: its attributes have to be derived again."""
+    new_instances: int = 0
+    new_series: int = 0
+    new_studies: int = 0
+
+    def offer(self, made: Prepared) -> None:
+        """Take the attributes of an instance if it is the latest."""
+        if made.latest > self.latest:
+            self.latest, self.newest = made.latest, made
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class PatientRow(_Parent):
+    """A patient."""
+
+    identity: tuple[str, str]
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class StudyRow(_Parent):
+    """A study."""
+
+    uid: str
+    patient: PatientRow
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class SeriesRow(_Parent):
+    """A series."""
+
+    uid: str
+    study: StudyRow
+    instances: int = 0
+    """How many the index had before."""
+    classes: Counter[str] = field(default_factory=Counter)
+    """How many instances of each SOP Class come or go."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Held:
+    """An instance that the index has, from before or from an earlier entry of the batch."""
+
+    study_uid: str
+    series_uid: str
+    sop_class_uid: str
+    key: str
+    sha256: str
+    pk: int = 0
+    series: SeriesRow | None = None
+    written: Prepared | None = None
+    """The entry of this batch that its row comes from."""
+    other_patient: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Batch:
+    """What the index knows that matters for a batch, changed by each entry as it is decided."""
+
+    held: dict[tuple[int, str], Held] = field(default_factory=dict)
+    patients: dict[tuple[int, str, str], PatientRow] = field(default_factory=dict)
+    studies: dict[tuple[int, str], StudyRow] = field(default_factory=dict)
+    series: dict[tuple[int, str], dict[str, SeriesRow]] = field(default_factory=dict)
+    """By (tenant, Series Instance UID), then by Study Instance UID."""
+    referred: Counter[str] = field(default_factory=Counter)
+    """How many rows refer to a storage key."""
+    retired: set[str] = field(default_factory=set)
+    to_discard: set[str] = field(default_factory=set)
+
+    def decide(self, tenant: int, made: Prepared) -> Outcome:
+        """Decide on one entry, and change what the next ones find."""
+        entry, instance = made.entry, made.entry.instance
+        held = self.held.get((tenant, instance.sop_uid))
+        study = self.studies.get((tenant, instance.study_uid))
+        differs = study is not None and study.patient.identity != made.upper.patient
+        refused: AddStatus | None = None
+        if held is not None:
+            refused = _compare(held, made)
+        if refused is None and differs and not entry.accept_other_patient:
+            refused = AddStatus.OTHER_PATIENT
+        if refused is None and entry.key in self.retired:
+            refused = AddStatus.RETIRED
+        if refused is not None:
+            status = refused
+            self._discard(entry.key)
+        elif held is None:
+            status = AddStatus.ADDED
+            held = self._take(tenant, made, other_patient=differs)
+        else:
+            status = AddStatus.REPLACED
+            self._replace(held, tenant, made, other_patient=differs)
+        others = self.series.get((tenant, instance.series_uid), {})
+        return Outcome(
+            status=status,
+            key=held.key if held else "",
+            sha256=held.sha256 if held else "",
+            patient_differs=differs,
+            series_in_other_study=any(uid != instance.study_uid for uid in others),
+        )
+
+    def _take(self, tenant: int, made: Prepared, *, other_patient: bool) -> Held:
+        instance = made.entry.instance
+        series = self._series(tenant, made)
+        for parent in (series, series.study, series.study.patient):
+            parent.new_instances += 1
+        held = Held(
+            study_uid=instance.study_uid,
+            series_uid=instance.series_uid,
+            sop_class_uid="",
+            key="",
+            sha256="",
+            series=series,
+        )
+        self.held[tenant, instance.sop_uid] = held
+        self._write(held, series, made, other_patient=other_patient)
+        return held
+
+    def _replace(self, held: Held, tenant: int, made: Prepared, *, other_patient: bool) -> None:
+        series = self._series(tenant, made)
+        for parent in (series, series.study, series.study.patient):
+            parent.again = True
+        series.classes[held.sop_class_uid] -= 1
+        former = held.key
+        self.referred[former] -= 1
+        self._write(held, series, made, other_patient=other_patient)
+        self._discard(former)
+
+    def _write(self, held: Held, series: SeriesRow, made: Prepared, *, other_patient: bool) -> None:
+        instance = made.entry.instance
+        held.series, held.written, held.other_patient = series, made, other_patient
+        held.key, held.sha256 = made.entry.key, instance.sha256
+        held.sop_class_uid = made.sop_class_uid
+        series.classes[held.sop_class_uid] += 1
+        self.referred[held.key] += 1
+        series.offer(made)
+        series.study.offer(made)
+        if not other_patient:  # an instance of another patient says nothing of this one
+            series.study.patient.offer(made)
+
+    def _series(self, tenant: int, made: Prepared) -> SeriesRow:
+        instance = made.entry.instance
+        of_uid = self.series.setdefault((tenant, instance.series_uid), {})
+        series = of_uid.get(instance.study_uid)
+        if series is None:
+            study = self._study(tenant, made)
+            series = SeriesRow(tenant=tenant, uid=instance.series_uid, study=study)
+            of_uid[instance.study_uid] = series
+            study.new_series += 1
+            study.patient.new_series += 1
+        return series
+
+    def _study(self, tenant: int, made: Prepared) -> StudyRow:
+        uid = made.entry.instance.study_uid
+        study = self.studies.get((tenant, uid))
+        if study is None:
+            identity = made.upper.patient
+            patient = self.patients.setdefault((tenant, *identity), PatientRow(tenant=tenant, identity=identity))
+            study = self.studies[tenant, uid] = StudyRow(tenant=tenant, uid=uid, patient=patient)
+            patient.new_studies += 1
+        return study
+
+    def _discard(self, key: str) -> None:
+        if self.referred[key] == 0:
+            self.retired.add(key)
+            self.to_discard.add(key)
+
+    def all_series(self) -> Iterable[SeriesRow]:
+        """Return all series that are known."""
+        return (series for of_uid in self.series.values() for series in of_uid.values())
+
+
+def _compare(held: Held, made: Prepared) -> AddStatus | None:
+    """Judge an entry by the instance that the index has under its UID; None: it may take that one's place."""
+    instance = made.entry.instance
+    if (held.study_uid, held.series_uid) != (instance.study_uid, instance.series_uid):
+        return AddStatus.MISPLACED
+    if held.sha256 == instance.sha256:
+        return AddStatus.SAME
+    return None if made.entry.replace else AddStatus.CONFLICT

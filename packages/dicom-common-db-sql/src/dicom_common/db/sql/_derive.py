@@ -1,0 +1,101 @@
+"""The rows of patients, studies and series, made from the instances below them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import BindParameter, Connection, Dialect, bindparam, delete, func, select
+
+from dicom_common.core import Level
+from dicom_common.db.sql._rows import IDENTITY, Upper, latest, parent_values, upper_from_blob
+from dicom_common.db.sql._schema import LEVELS, instance, instance_json, request_item, series, study
+from dicom_common.db.sql._statements import Lookup, Statement, insert_rows, update_rows
+
+__all__ = ["Derivation"]
+
+PARENTS = (Level.PATIENT, Level.STUDY, Level.SERIES)
+
+
+class Derivation:
+    """The statements that write parents' rows, for one dialect."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._update = {level: update_rows(dialect, LEVELS[level], _changing(level)) for level in PARENTS}
+        self._newest = {level: Statement(_newest(level), dialect) for level in PARENTS}
+        self._forget_items = Lookup(
+            dialect, lambda values: delete(request_item).where(request_item.c.series_fk.in_(values))
+        )
+        self._insert_items = insert_rows(dialect, request_item)
+
+    def update(self, connection: Connection, level: Level, rows: Iterable[tuple[int, str, Upper]]) -> None:
+        """Give existing rows the attributes of the instance that is now the latest below them."""
+        fixed = set(IDENTITY[level])
+        self._update[level].run_many(
+            connection,
+            [
+                {"at": pk, "latest": rank}
+                | {name: value for name, value in parent_values(level, upper).items() if name not in fixed}
+                for pk, rank, upper in rows
+            ],
+        )
+
+    def request_items(
+        self, connection: Connection, tenant: int, rows: Sequence[tuple[int, Upper]], *, new: bool
+    ) -> None:
+        """Write what is searched of the Request Attributes Sequence of series."""
+        if not new:
+            self._forget_items.run(connection, [pk for pk, _ in rows])
+        self._insert_items(
+            connection,
+            [
+                (pk, position, tenant, step, procedure)
+                for pk, upper in rows
+                if (text := upper.columns["request_attributes"])
+                for position, (step, procedure) in enumerate(json.loads(text))
+            ],
+        )
+
+    def again(self, connection: Connection, level: Level, pks: Iterable[int]) -> None:
+        """Make rows anew from the instances that they have now."""
+        for pk in pks:
+            found = self._newest[level].rows(connection, {"at": pk})
+            if not found:
+                continue  # a patient whose own instances are all gone from a study that stays: the row is kept
+            tenant, day, moment, uid, blob = found[0]
+            upper = upper_from_blob(bytes(blob))
+            self.update(connection, level, [(pk, latest(day, moment, uid), upper)])
+            if level is Level.SERIES:
+                self.request_items(connection, tenant, [(pk, upper)], new=False)
+
+
+def _changing(level: Level) -> list[str]:
+    folded = {c.name for c in LEVELS[level].columns}
+    names = parent_values(level, upper_from_blob(b'{"patient_id":"","issuer_of_patient_id":""}'))
+    return ["latest", *(name for name in names if name in folded and name not in IDENTITY[level])]
+
+
+def _newest(level: Level) -> Any:
+    """Select the latest instance below a row; for a patient, only of those that name this very patient."""
+    c = instance.c
+    statement = (
+        select(c.tenant_fk, c.instance_creation_date, c.instance_creation_time, c.sop_uid, instance_json.c.upper)
+        .select_from(
+            instance.join(series)
+            .join(study, series.c.study_fk == study.c.pk)
+            .join(instance_json, instance_json.c.instance_fk == c.pk)
+        )
+        .order_by(
+            func.coalesce(c.instance_creation_date, 0).desc(),
+            func.coalesce(c.instance_creation_time, -1).desc(),
+            c.sop_uid.desc(),
+        )
+        .limit(1)
+    )
+    at: BindParameter[int] = bindparam("at")
+    if level is Level.SERIES:
+        return statement.where(c.series_fk == at)
+    if level is Level.STUDY:
+        return statement.where(series.c.study_fk == at)
+    return statement.where(study.c.patient_fk == at, c.other_patient == 0)

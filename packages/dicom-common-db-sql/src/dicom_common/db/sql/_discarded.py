@@ -1,0 +1,78 @@
+"""The list of discarded keys: objects that no row refers to any more, and that somebody is going to delete."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Iterator
+
+from sqlalchemy import Connection, Dialect, bindparam, delete, select, update
+
+from dicom_common.db.sql._schema import discarded_key, instance
+from dicom_common.db.sql._statements import Lookup, Statement, insert_rows
+
+__all__ = ["Discarded", "now"]
+
+_KEPT = 24 * 3600 * 1_000_000
+"""Microseconds for which a key stays in the list after its object was deleted."""
+
+
+def now() -> int:
+    """Return the present moment as columns keep it: microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+class Discarded:
+    """The statements about discarded keys, for one dialect."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        c = discarded_key.c
+        self._retired = Lookup(
+            dialect,
+            lambda values: select(c.storage_key).where(
+                c.storage_key.in_(values), (c.deleted.is_(None)) | (c.deleted >= bindparam("since"))
+            ),
+        )
+        self._referred = Lookup(
+            dialect, lambda values: select(instance.c.storage_key).where(instance.c.storage_key.in_(values))
+        )
+        self._forget = Lookup(dialect, lambda values: delete(discarded_key).where(c.storage_key.in_(values)))
+        self._insert = insert_rows(dialect, discarded_key)
+        self._open = Statement(
+            select(c.storage_key)
+            .where(c.deleted.is_(None))
+            .order_by(c.discarded, c.storage_key)
+            .limit(bindparam("limit")),
+            dialect,
+        )
+        self._deleted = Lookup(
+            dialect,
+            lambda values: (
+                update(discarded_key)
+                .where(c.storage_key.in_(values), c.deleted.is_(None))
+                .values(deleted=bindparam("now"))
+            ),
+        )
+        self._old = Statement(delete(discarded_key).where(c.deleted < bindparam("since")), dialect)
+
+    def retired(self, connection: Connection, keys: Iterable[str]) -> set[str]:
+        """Return those of the keys that may not be used."""
+        return {row[0] for row in self._retired.rows(connection, keys, since=now() - _KEPT)}
+
+    def referred(self, connection: Connection, keys: Iterable[str]) -> Iterator[str]:
+        """Return those of the keys that rows refer to, once for each row."""
+        return (row[0] for row in self._referred.rows(connection, keys))
+
+    def enter(self, connection: Connection, keys: Collection[str]) -> None:
+        """Enter keys that no row refers to; one that is there already is to be deleted once more."""
+        self._forget.run(connection, keys)
+        moment = now()
+        self._insert(connection, [(key, moment, None) for key in sorted(keys)])
+
+    def open(self, connection: Connection, limit: int) -> list[str]:
+        """Return keys whose objects are still to be deleted, the oldest first."""
+        return [row[0] for row in self._open.rows(connection, {"limit": limit})]
+
+    def deleted(self, connection: Connection, keys: Iterable[str]) -> None:
+        """Note that objects are gone, and forget those that have been so for long."""
+        self._deleted.run(connection, keys, now=now())
+        self._old.run(connection, {"since": now() - _KEPT})

@@ -1,0 +1,175 @@
+"""Searches: one compiled statement for each shape of query, and the rows as answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, FromClause, Select, bindparam, func, select
+
+from dicom_common.core import ATTRIBUTES, Found, Level, Query, Value
+from dicom_common.db.sql._flavour import Flavour
+from dicom_common.db.sql._schema import LEVELS, instance, patient, series, series_class, study
+from dicom_common.db.sql._shapes import Shape, Test, take_apart
+from dicom_common.db.sql._statements import Lookup, Statement, chunks
+from dicom_common.db.sql._values import from_column
+from dicom_common.db.sql._where import TENANT, levels_of, where
+
+__all__ = ["ORDER", "Search"]
+
+_COUNTS = (
+    ("NumberOfPatientRelatedStudies", patient.c.studies, Level.PATIENT),
+    ("NumberOfPatientRelatedSeries", patient.c.series, Level.PATIENT),
+    ("NumberOfPatientRelatedInstances", patient.c.instances, Level.PATIENT),
+    ("NumberOfStudyRelatedSeries", study.c.series, Level.STUDY),
+    ("NumberOfStudyRelatedInstances", study.c.instances, Level.STUDY),
+    ("NumberOfSeriesRelatedInstances", series.c.instances, Level.SERIES),
+)
+_DOWN: tuple[tuple[Level, tuple[Any, ...]], ...] = (
+    (Level.STUDY, (study.c.study_date.desc(), study.c.study_uid)),
+    (Level.SERIES, (series.c.series_number, series.c.series_uid)),
+    (Level.INSTANCE, (instance.c.instance_number, instance.c.sop_uid)),
+)
+_BY_PATIENT = (
+    patient.c.without_id,
+    patient.c.patient_id,
+    patient.c.without_issuer,
+    patient.c.issuer_of_patient_id,
+)
+ORDER: dict[Level, tuple[Any, ...]] = {Level.PATIENT: _BY_PATIENT} | {
+    level: tuple(column for at, columns in _DOWN if at <= level for column in columns)
+    for level in (Level.STUDY, Level.SERIES, Level.INSTANCE)
+}
+_KEPT_PLANS = 512
+_MODALITIES, _CLASSES = "ModalitiesInStudy", "SOPClassesInStudy"
+
+
+class _Reader(NamedTuple):
+    """How a row of a level is read: `keywords` in the order of the columns, behind them the study's surrogate key."""
+
+    columns: list[Any]
+    keywords: list[str]
+    convert: list[tuple[str, Callable[[Any], Value]]]
+
+
+def _reader(level: Level) -> _Reader:
+    attributes = [a for a in ATTRIBUTES if a.level <= level]
+    counts = [(name, column) for name, column, at in _COUNTS if at <= level]
+    columns = [LEVELS[a.level].c[a.field] for a in attributes] + [column for _, column in counts]
+    convert = [(a.keyword, made) for a in attributes if (made := from_column(a)) is not None]
+    key = [study.c.pk] if level >= Level.STUDY else []
+    return _Reader([*columns, *key], [a.keyword for a in attributes] + [name for name, _ in counts], convert)
+
+
+_READERS = {level: _reader(level) for level in Level}
+
+
+class Search:
+    """The searches of one database."""
+
+    def __init__(self, flavour: Flavour) -> None:
+        self._flavour = flavour
+        self._plans: dict[tuple[Any, ...], Statement] = {}
+        dialect = flavour.dialect
+        self._modalities = Lookup(
+            dialect,
+            lambda values: (
+                select(series.c.study_fk, series.c.modality)
+                .distinct()
+                .where(series.c.study_fk.in_(values), series.c.modality.is_not(None))
+            ),
+        )
+        self._classes = Lookup(
+            dialect,
+            lambda values: (
+                select(series.c.study_fk, series_class.c.sop_class_uid)
+                .distinct()
+                .select_from(series.join(series_class))
+                .where(series.c.study_fk.in_(values))
+            ),
+        )
+
+    def find(self, connection: Connection, tenant: int, query: Query) -> list[Found]:
+        """See `Database.find`."""
+        statement, parameters = self.plan(tenant, query)
+        rows = statement.rows(connection, parameters)
+        found = [_answer(_READERS[query.level], row) for row in rows]
+        if query.level >= Level.STUDY and rows:
+            self._add_computed(connection, rows, found)
+        return found  # type: ignore[return-value]  # a dict of values is a mapping of values
+
+    def count(self, connection: Connection, tenant: int, query: Query) -> int:
+        """See `Database.count`."""
+        statement, parameters = self.plan(tenant, query, count=True)
+        return int(statement.rows(connection, parameters)[0][0])
+
+    def plan(self, tenant: int, query: Query, *, count: bool = False) -> tuple[Statement, dict[str, Any]]:
+        """Return the statement of a query, and its parameters."""
+        tests = [test for condition in query.conditions if (test := take_apart(condition, self._flavour)) is not None]
+        bounded = not count and query.limit is not None
+        shifted = not count and query.offset > 0
+        key = (query.level, count, bounded, shifted, *(test.shape for test in tests))
+        statement = self._plans.get(key)
+        if statement is None:
+            if len(self._plans) >= _KEPT_PLANS:
+                self._plans.clear()
+            element = self._select([test.shape for test in tests], tests, query.level, count=count)
+            if bounded:
+                element = element.limit(bindparam("limit"))
+            if shifted:
+                element = element.offset(bindparam("offset"))
+            statement = self._plans[key] = Statement(element, self._flavour.dialect)
+        parameters: dict[str, Any] = {"tenant": tenant, "limit": query.limit, "offset": query.offset}
+        for number, test in enumerate(tests):
+            parameters |= {f"value_{number}_{at}": value for at, value in enumerate(test.values)}
+        return statement, parameters
+
+    def _select(self, shapes: Sequence[Shape], tests: Sequence[Test], level: Level, *, count: bool) -> Select[Any]:
+        conditions = [
+            where(shape, [bindparam(f"value_{number}_{at}") for at in range(len(test.values))], level, self._flavour)
+            for number, (shape, test) in enumerate(zip(shapes, tests, strict=True))
+        ]
+        own = LEVELS[level].c.tenant_fk == TENANT
+        if count:
+            top = min([level, *(levels_of(shape) for shape in shapes)])
+            return select(func.count()).select_from(_joined(top, level)).where(own, *conditions)
+        return (
+            select(*_READERS[level].columns)
+            .select_from(_joined(Level.PATIENT, level))
+            .where(own, *conditions)
+            .order_by(*ORDER[level])
+        )
+
+    def _add_computed(self, connection: Connection, rows: Sequence[Any], found: list[dict[str, Value]]) -> None:
+        """Add what is computed from the studies' children: two statements for all rows."""
+        studies = dict.fromkeys(row[-1] for row in rows)
+        computed: dict[int, tuple[set[str], set[str]]] = {pk: (set(), set()) for pk in studies}
+        for chunk in chunks(studies, 512):
+            for pk, modality in self._modalities.rows(connection, chunk):
+                computed[pk][0].add(modality)
+            for pk, uid in self._classes.rows(connection, chunk):
+                computed[pk][1].add(uid)
+        made = {pk: (tuple(sorted(first)), tuple(sorted(second))) for pk, (first, second) in computed.items()}
+        for row, answer in zip(rows, found, strict=True):
+            answer[_MODALITIES], answer[_CLASSES] = made[row[-1]]
+
+
+def _answer(reader: _Reader, row: Sequence[Any]) -> dict[str, Value]:
+    answer: dict[str, Value] = dict(zip(reader.keywords, row, strict=False))
+    for keyword, convert in reader.convert:
+        answer[keyword] = convert(answer[keyword])
+    return answer
+
+
+def _joined(top: Level, level: Level) -> FromClause:
+    joined: FromClause = LEVELS[top]
+    for lower in range(top + 1, level + 1):
+        joined = joined.join(LEVELS[Level(lower)], _LINKS[Level(lower)])
+    return joined
+
+
+_LINKS = {
+    Level.STUDY: study.c.patient_fk == patient.c.pk,
+    Level.SERIES: series.c.study_fk == study.c.pk,
+    Level.INSTANCE: instance.c.series_fk == series.c.pk,
+}

@@ -1,0 +1,61 @@
+"""What differs between SQLite, PostgreSQL and MySQL: a plugin fills in this class, and everything else is shared."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Dialect, Table
+
+from dicom_common.core import BackendError, Health
+
+__all__ = ["Flavour"]
+
+
+class Flavour(ABC):
+    """One database product: its connections, its errors, and the few expressions that it writes in its own way."""
+
+    dialect: Dialect
+    """The SQLAlchemy dialect that statements are compiled for."""
+    attempts: int = 1
+    """How often a transaction is tried that failed for a reason that passes (a deadlock)."""
+
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Lend a connection for reading; errors leave it translated."""
+
+    @abstractmethod
+    def writing(self) -> AbstractContextManager[Connection]:
+        """Lend a connection in a transaction that is committed, durably, at the end; errors leave it translated."""
+
+    @abstractmethod
+    def allocate(self, connection: Connection, table: Table, count: int) -> Sequence[int]:
+        """Return surrogate keys that no other transaction gets."""
+
+    @abstractmethod
+    def matches(self, column: ColumnElement[Any], pattern: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Match a column against a bound pattern, upper and lower case apart."""
+
+    @abstractmethod
+    def pattern(self, pattern: str) -> str:
+        """Write a pattern of `*` and `?` as `matches` takes it; all else is literal."""
+
+    @abstractmethod
+    def any_item(
+        self, column: ColumnElement[Any], test: Callable[[ColumnElement[Any]], ColumnElement[bool]]
+    ) -> ColumnElement[bool]:
+        """Tell whether the test holds for any item of a column that keeps a JSON array."""
+
+    @abstractmethod
+    def health(self) -> Health:
+        """See `Database.check`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release all connections."""
+
+    def passes(self, error: BackendError) -> bool:  # noqa: ARG002 - for those that override it
+        """Tell whether the same transaction may succeed at once if it is tried again."""
+        return False

@@ -1,0 +1,99 @@
+"""Taking instances out of the index."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Dialect, Table, delete, select
+
+from dicom_common.core import Level, Stored
+from dicom_common.db.sql._add import Counts
+from dicom_common.db.sql._derive import PARENTS, Derivation
+from dicom_common.db.sql._discarded import Discarded
+from dicom_common.db.sql._listing import Listing
+from dicom_common.db.sql._schema import LEVELS, instance, instance_json, request_item, series, series_class, study
+from dicom_common.db.sql._statements import Lookup
+
+__all__ = ["Removal"]
+
+
+class Removal:
+    """The statements of `remove`, for one dialect."""
+
+    def __init__(self, dialect: Dialect, listing: Listing, discarded: Discarded, derivation: Derivation) -> None:
+        self._listing, self._discarded, self._derivation = listing, discarded, derivation
+        self._counts = Counts(dialect)
+        up = instance.join(series).join(study, series.c.study_fk == study.c.pk)
+        self._parents = Lookup(
+            dialect,
+            lambda values: (
+                select(instance.c.sop_class_uid, study.c.patient_fk, study.c.pk, series.c.pk)
+                .select_from(up)
+                .where(instance.c.pk.in_(values))
+            ),
+        )
+        self._json = _delete(dialect, instance_json, "instance_fk")
+        self._instance = _delete(dialect, instance, "pk")
+        self._items = _delete(dialect, request_item, "series_fk")
+        self._series_class = _delete(dialect, series_class, "series_fk")
+        self._empty = {level: _delete(dialect, LEVELS[level], "pk") for level in PARENTS}
+        self._left = {level: _left(dialect, LEVELS[level]) for level in PARENTS}
+
+    def remove(self, connection: Connection, pks: Sequence[int]) -> list[Stored]:
+        """Remove instances and what is empty then; parents that stay are counted and made again."""
+        removed = self._listing.some(connection, pks)
+        rows = list(self._parents.rows(connection, pks))  # (SOP Class, patient, study, series) of each
+        of_level = {level: Counter(row[1 + level] for row in rows) for level in PARENTS}
+        up = {row[3]: (row[2], row[1]) for row in rows}
+        self._json.run(connection, pks)
+        self._instance.run(connection, pks)
+        classes = Counter((row[3], row[0]) for row in rows)
+        self._counts.classes(connection, {at: -count for at, count in classes.items()})
+        self._lower(connection, of_level, up)
+        self._items.run(connection, gone := self._gone(connection, Level.SERIES, of_level))
+        self._series_class.run(connection, gone)
+        uids = {stored.sop_uid for stored in removed}
+        for level in reversed(PARENTS):  # children first: they refer to their parents
+            self._empty[level].run(connection, self._gone(connection, level, of_level))
+            left = self._left[level].rows(connection, of_level[level])
+            stale = [pk for pk, _, latest in left if latest.rpartition("/")[2] in uids]
+            self._derivation.again(connection, level, stale)
+        keys = {stored.key for stored in removed}
+        self._discarded.enter(connection, keys - set(self._discarded.referred(connection, sorted(keys))))
+        return removed
+
+    def _gone(self, connection: Connection, level: Level, of_level: dict[Level, Counter[int]]) -> list[int]:
+        return [pk for pk, left, _ in self._left[level].rows(connection, of_level[level]) if not left]
+
+    def _lower(
+        self, connection: Connection, of_level: dict[Level, Counter[int]], up: dict[int, tuple[int, int]]
+    ) -> None:
+        """Lower the counts; a row is empty when it has no instances."""
+        counts = self._counts
+        counts.series.run_many(connection, [{"at": pk, "instances": -n} for pk, n in of_level[Level.SERIES].items()])
+        lost = [up[pk] for pk in self._gone(connection, Level.SERIES, of_level)]
+        of_study = Counter(study_pk for study_pk, _ in lost)
+        counts.study.run_many(
+            connection,
+            [{"at": pk, "instances": -n, "series": -of_study[pk]} for pk, n in of_level[Level.STUDY].items()],
+        )
+        owner = dict(up.values())
+        of_patient = Counter(patient_pk for _, patient_pk in lost)
+        studies = Counter(owner[pk] for pk in self._gone(connection, Level.STUDY, of_level))
+        counts.patient.run_many(
+            connection,
+            [
+                {"at": pk, "instances": -n, "series": -of_patient[pk], "studies": -studies[pk]}
+                for pk, n in of_level[Level.PATIENT].items()
+            ],
+        )
+
+
+def _delete(dialect: Dialect, table: Table, column: str) -> Lookup:
+    return Lookup(dialect, lambda values: delete(table).where(table.c[column].in_(values)))
+
+
+def _left(dialect: Dialect, table: Table) -> Lookup:
+    c = table.c
+    return Lookup(dialect, lambda values: select(c.pk, c.instances, c.latest).where(c.pk.in_(values)))

@@ -1,0 +1,149 @@
+"""From entries to what the tables take: everything that can be made before the transaction begins."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from dicom_common.core import ATTRIBUTES, Entry, Instance, Level, PersonName
+from dicom_common.db.sql._schema import FOLDED, columns_of
+from dicom_common.db.sql._values import clean, fold, from_column, micros, to_column
+
+__all__ = ["IDENTITY", "Prepared", "Upper", "instance_row", "latest", "parent_values", "prepare", "upper_from_blob"]
+
+IDENTITY: dict[Level, tuple[str, ...]] = {
+    Level.PATIENT: ("patient_id", "issuer_of_patient_id", "without_id", "without_issuer"),
+    Level.STUDY: ("study_uid",),
+    Level.SERIES: ("series_uid",),
+}
+"""Columns that say which patient, study or series a row is: they never change."""
+
+_UPPER_LEVELS = (Level.PATIENT, Level.STUDY, Level.SERIES)
+_UPPER = tuple(a for a in ATTRIBUTES if a.level in _UPPER_LEVELS)
+_OWN = tuple(a for a in ATTRIBUTES if a.level is Level.INSTANCE)
+_upper_of: Callable[[Instance], tuple[Any, ...]] = attrgetter(*(a.field for a in _UPPER))
+_own_of: Callable[[Instance], tuple[Any, ...]] = attrgetter(*(a.field for a in _OWN))
+# A UID that identifies is kept as it is: it was validated, and two of them must never become one.
+_KEPT = ("study_uid", "series_uid", "sop_uid")
+_UPPER_CONVERT = tuple(None if a.field in _KEPT else to_column(a) for a in _UPPER)
+_OWN_CONVERT = tuple(
+    (position, convert)
+    for position, attribute in enumerate(_OWN)
+    if attribute.field not in _KEPT and (convert := to_column(attribute)) is not None
+)
+_PERSON = {a.field: from_column(a) for a in _UPPER if a.field in FOLDED}
+_COLUMNS = {level: columns_of(level) for level in _UPPER_LEVELS}
+_ABSENT = {
+    a.field: convert(() if a.multiple else None) if convert else None
+    for a, convert in zip(_UPPER, _UPPER_CONVERT, strict=True)
+}
+
+
+class Upper(NamedTuple):
+    """What an instance says of its patient, study and series, as columns; and the same as the bytes that are kept."""
+
+    columns: Mapping[str, Any]
+    blob: bytes
+
+    @property
+    def patient(self) -> tuple[str, str]:
+        """Which patient: Patient ID and issuer."""
+        return self.columns["patient_id"], self.columns["issuer_of_patient_id"]
+
+
+class Prepared(NamedTuple):
+    """One entry, ready to be written."""
+
+    entry: Entry
+    upper: Upper
+    own: list[Any]
+    """The instance's own columns, in the order of `ATTRIBUTES`."""
+    latest: str
+    """Its rank among the instances that a parent's attributes may come from."""
+
+    @property
+    def sop_class_uid(self) -> str:
+        """Its SOP Class UID, as the index keeps it."""
+        return str(self.own[_SOP_CLASS])
+
+
+def prepare(entries: Sequence[Entry]) -> list[Prepared]:
+    """Make what the tables take of a batch."""
+    # The instances of a series mostly agree in all that is above them: it is made once for each set of values.
+    known: dict[tuple[Any, ...], Upper] = {}
+    prepared = []
+    for entry in entries:
+        instance = entry.instance
+        values = _upper_of(instance)
+        upper = known.get(values)
+        if upper is None:
+            upper = known[values] = _upper(values)
+        own = list(_own_of(instance))
+        for position, convert in _OWN_CONVERT:
+            own[position] = convert(own[position])
+        prepared.append(Prepared(entry, upper, own, latest(own[_CREATION], own[_CREATION + 1], instance.sop_uid)))
+    return prepared
+
+
+_SOP_CLASS = [a.field for a in _OWN].index("sop_class_uid")
+_CREATION = [a.field for a in _OWN].index("instance_creation_date")
+
+
+def latest(creation_date: int | None, creation_time: int | None, sop_uid: str) -> str:
+    """Return the rank of an instance: text that sorts by (Instance Creation Date, Time, SOP Instance UID)."""
+    time = "" if creation_time is None else f"{creation_time:012d}"  # "/" sorts before the digits: absent is the least
+    return f"{creation_date or 0:08d}{time}/{sop_uid}"
+
+
+def _upper(values: tuple[Any, ...]) -> Upper:
+    columns = {
+        attribute.field: convert(value) if convert else value
+        for attribute, convert, value in zip(_UPPER, _UPPER_CONVERT, values, strict=True)
+    }
+    present = {field: value for field, value in columns.items() if value is not None}
+    return Upper(columns, json.dumps(present, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def upper_from_blob(blob: bytes) -> Upper:
+    """Read what was kept; an attribute that was not indexed yet when it was written is absent."""
+    return Upper(_ABSENT | json.loads(blob), blob)
+
+
+def parent_values(level: Level, upper: Upper) -> dict[str, Any]:
+    """Return the attribute columns of a parent's row, the folded names among them."""
+    columns = upper.columns
+    values = {name: columns[name] for name in _COLUMNS[level]}
+    for name in FOLDED:
+        if name in values:
+            values |= _folded(name, values[name])
+    if level is Level.PATIENT:
+        values["without_id"] = int(not values["patient_id"])
+        values["without_issuer"] = int(not values["issuer_of_patient_id"])
+    return values
+
+
+def _folded(name: str, text: str | None) -> dict[str, str | None]:
+    convert = _PERSON[name]
+    person = convert(text) if convert and text else PersonName()
+    groups = person if isinstance(person, PersonName) else PersonName()
+    return {column: fold(group) or None for column, group in zip(FOLDED[name], groups, strict=True)}
+
+
+def instance_row(pk: int, tenant: int, series: int, made: Prepared, *, other_patient: bool) -> tuple[Any, ...]:
+    """Return the row of `instance`, in the order of the table's columns."""
+    entry = made.entry
+    instance = entry.instance
+    return (
+        pk,
+        tenant,
+        series,
+        *made.own,
+        clean(instance.transfer_syntax_uid, 64),
+        entry.key,
+        instance.size,
+        instance.sha256,
+        micros(entry.received),
+        int(other_patient),
+    )

@@ -1,0 +1,256 @@
+"""The tables. Columns of attributes are made from `ATTRIBUTES`; a change here needs a migration beside it.
+
+Rows are found by (tenant, UID) and joined by surrogate keys. A parent's row holds the counts of what is below it, and
+`latest`: the rank of the instance that its attributes come from.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Column, ForeignKey, Index, MetaData, Table, UniqueConstraint
+
+from dicom_common.core import ATTRIBUTES, Attribute, Level
+from dicom_common.db.sql._types import (
+    MAX_KEY,
+    MAX_TEXT,
+    MAX_UID,
+    blob,
+    flag,
+    integer,
+    long_text,
+    number,
+    primary_key,
+    text,
+)
+
+__all__ = [
+    "ABSENT_NUMBER",
+    "FOLDED",
+    "LEVELS",
+    "PATIENT_NAME",
+    "REFERRER_NAME",
+    "columns_of",
+    "discarded_key",
+    "instance",
+    "instance_json",
+    "metadata",
+    "outbox",
+    "outbox_lease",
+    "patient",
+    "request_item",
+    "series",
+    "series_class",
+    "study",
+    "tenant",
+]
+
+ABSENT_NUMBER = 2**31
+"""Stands for an absent Series or Instance Number: behind every IS (PS3.5 6.2), so that it is the last in any order."""
+PATIENT_NAME, REFERRER_NAME = "patient_name", "referring_physician_name"
+FOLDED = {
+    name: tuple(f"{name}_{group}" for group in ("alphabetic", "ideographic", "phonetic"))
+    for name in (PATIENT_NAME, REFERRER_NAME)
+}
+"""For each name that is searched, the columns of its component groups without case."""
+
+metadata = MetaData()
+
+
+def _column(attribute: Attribute) -> Column[Any]:  # noqa: PLR0911 - a line for each sort of column
+    name = attribute.field
+    if attribute.multiple:
+        return Column(name, long_text())  # a JSON array
+    if attribute.vr == "UI":
+        return Column(name, text(MAX_UID), nullable=False)
+    if name in ("patient_id", "issuer_of_patient_id"):
+        return Column(name, text(), nullable=False)  # part of a natural key; "" is absent
+    if name == "study_date":
+        return Column(name, integer(), nullable=False)  # 0 is absent: the last where the latest comes first
+    if name in ("series_number", "instance_number"):
+        return Column(name, integer(), nullable=False)
+    if attribute.vr in ("DA", "TM", "IS", "US"):
+        return Column(name, integer())
+    if attribute.vr == "DS":
+        return Column(name, number())
+    return Column(name, text(3 * MAX_TEXT + 2 if attribute.vr == "PN" else MAX_TEXT))
+
+
+def columns_of(level: Level) -> list[str]:
+    """Return the names of the columns that hold the attributes of a level."""
+    return [attribute.field for attribute in ATTRIBUTES if attribute.level is level]
+
+
+def _attributes(level: Level) -> list[Column[Any]]:
+    columns = [_column(attribute) for attribute in ATTRIBUTES if attribute.level is level]
+    names = [name for name in FOLDED if name in columns_of(level)]
+    return columns + [Column(folded, text()) for name in names for folded in FOLDED[name]]
+
+
+def _pk() -> Column[Any]:
+    return Column("pk", primary_key(), primary_key=True, autoincrement=False)
+
+
+def _fk(name: str, *, primary: bool = False) -> Column[Any]:
+    return Column(
+        f"{name}_fk", primary_key(), ForeignKey(f"{name}.pk"), primary_key=primary, nullable=False, autoincrement=False
+    )
+
+
+def _count(name: str) -> Column[Any]:
+    return Column(name, integer(), nullable=False)
+
+
+def _latest() -> Column[Any]:
+    return Column("latest", text(), nullable=False)
+
+
+tenant = Table("tenant", metadata, _pk(), Column("name", text(63), nullable=False, unique=True))
+
+patient = Table(
+    "patient",
+    metadata,
+    _pk(),
+    _fk("tenant"),
+    *_attributes(Level.PATIENT),
+    # "" would come first in an order in which an absent value is the last.
+    Column("without_id", flag(), nullable=False),
+    Column("without_issuer", flag(), nullable=False),
+    _latest(),
+    _count("studies"),
+    _count("series"),
+    _count("instances"),
+    UniqueConstraint("tenant_fk", "patient_id", "issuer_of_patient_id"),
+)
+study = Table(
+    "study",
+    metadata,
+    _pk(),
+    _fk("tenant"),
+    _fk("patient"),
+    *_attributes(Level.STUDY),
+    _latest(),
+    _count("series"),
+    _count("instances"),
+    UniqueConstraint("tenant_fk", "study_uid"),
+)
+series = Table(
+    "series",
+    metadata,
+    _pk(),
+    _fk("tenant"),
+    _fk("study"),
+    *_attributes(Level.SERIES),
+    _latest(),
+    _count("instances"),
+    UniqueConstraint("tenant_fk", "series_uid", "study_fk"),
+)
+instance = Table(
+    "instance",
+    metadata,
+    _pk(),
+    _fk("tenant"),
+    _fk("series"),
+    *_attributes(Level.INSTANCE),
+    Column("transfer_syntax_uid", text(MAX_UID), nullable=False),
+    Column("storage_key", text(MAX_KEY), nullable=False),
+    Column("size", integer(), nullable=False),
+    Column("sha256", text(64), nullable=False),
+    Column("received", integer(), nullable=False),
+    # 1: it names another patient than the one that its study belongs to.
+    Column("other_patient", flag(), nullable=False),
+    UniqueConstraint("tenant_fk", "sop_uid"),
+)
+# In a table of its own: searches read many instance rows and no metadata.
+instance_json = Table(
+    "instance_json",
+    metadata,
+    _fk("instance", primary=True),
+    Column("metadata", blob(), nullable=False),
+    # The instance's own attributes of the levels above, from which a parent's row can be made again.
+    Column("upper", blob(), nullable=False),
+)
+# How many instances of each SOP Class a series has: SOP Classes in Study without reading all instances.
+series_class = Table(
+    "series_class",
+    metadata,
+    _fk("series", primary=True),
+    Column("sop_class_uid", text(MAX_UID), primary_key=True),
+    _count("instances"),
+)
+# The items of Request Attributes Sequence, for searches; the series' row has them for answers.
+request_item = Table(
+    "request_item",
+    metadata,
+    _fk("series", primary=True),
+    Column("position", integer(), primary_key=True, autoincrement=False),
+    _fk("tenant"),
+    Column("scheduled_procedure_step_id", text()),
+    Column("requested_procedure_id", text()),
+)
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("pk", primary_key(), primary_key=True),
+    Column("event_id", text(), nullable=False, index=True),
+    Column("tenant", text(63), nullable=False),
+    Column("topic", text(), nullable=False),
+    Column("event_key", text(MAX_KEY), nullable=False),
+    Column("headers", blob(), nullable=False),
+    Column("body", blob(), nullable=False),
+    Column("created", integer(), nullable=False),
+    sqlite_autoincrement=True,
+)
+outbox_lease = Table(
+    "outbox_lease", metadata, _pk(), Column("relay", text(), nullable=False), Column("until", integer(), nullable=False)
+)
+discarded_key = Table(
+    "discarded_key",
+    metadata,
+    Column("storage_key", text(MAX_KEY), primary_key=True),
+    Column("discarded", integer(), nullable=False),
+    Column("deleted", integer()),  # None: the object is still to be deleted
+)
+Index("discarded_key_open", discarded_key.c.deleted, discarded_key.c.discarded)
+
+# One index for each key of PS3.18 table 10.6.1-5, the tenant first; and one for each order in which answers come.
+Index(
+    "patient_order",
+    patient.c.tenant_fk,
+    patient.c.without_id,
+    patient.c.patient_id,
+    patient.c.without_issuer,
+    patient.c.issuer_of_patient_id,
+)
+Index("study_order", study.c.tenant_fk, study.c.study_date.desc(), study.c.study_uid)
+Index("study_time", study.c.tenant_fk, study.c.study_time)
+Index("study_accession", study.c.tenant_fk, study.c.accession_number)
+Index("study_id", study.c.tenant_fk, study.c.study_id)
+Index("study_patient", study.c.patient_fk, study.c.study_date.desc(), study.c.study_uid)
+Index("series_order", series.c.study_fk, series.c.series_number, series.c.series_uid)
+Index("series_study_modality", series.c.study_fk, series.c.modality)
+Index("series_modality", series.c.tenant_fk, series.c.modality)
+Index("series_number", series.c.tenant_fk, series.c.series_number)
+Index(
+    "series_step",
+    series.c.tenant_fk,
+    series.c.performed_procedure_step_start_date,
+    series.c.performed_procedure_step_start_time,
+)
+Index("request_step", request_item.c.tenant_fk, request_item.c.scheduled_procedure_step_id)
+Index("request_procedure", request_item.c.tenant_fk, request_item.c.requested_procedure_id)
+Index("instance_order", instance.c.series_fk, instance.c.instance_number, instance.c.sop_uid)
+Index("instance_class", instance.c.tenant_fk, instance.c.sop_class_uid)
+Index("instance_number", instance.c.tenant_fk, instance.c.instance_number)
+Index("instance_key", instance.c.storage_key)
+for _name, _table in ((PATIENT_NAME, patient), (REFERRER_NAME, study)):
+    for _folded in FOLDED[_name]:
+        _there = _table.c[_folded].is_not(None)
+        Index(_folded, _table.c.tenant_fk, _table.c[_folded], sqlite_where=_there, postgresql_where=_there)
+
+LEVELS: dict[Level, Table] = {
+    Level.PATIENT: patient,
+    Level.STUDY: study,
+    Level.SERIES: series,
+    Level.INSTANCE: instance,
+}

@@ -1,0 +1,82 @@
+"""What SQLite does in its own way."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, exists, func
+from sqlalchemy.dialects.sqlite import dialect
+
+from dicom_common.core import BackendError, Health, HealthStatus
+from dicom_common.db.sql import Flavour
+from dicom_common.db.sqlite._connections import Connections
+
+__all__ = ["SqliteFlavour"]
+
+_LITTLE = 256 * 1024 * 1024
+"""Bytes of free space below which `check` warns."""
+
+
+class SqliteFlavour(Flavour):
+    """SQLite: GLOB for patterns, row ids for keys, one writer at a time."""
+
+    def __init__(self, connections: Connections, path: Path) -> None:
+        self._connections, self._path = connections, path
+        self.dialect = dialect()
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """See `Flavour.reading`."""
+        return self._connections.reading()
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """See `Flavour.writing`."""
+        return self._connections.writing()
+
+    def allocate(self, connection: Connection, table: Table, count: int) -> Sequence[int]:
+        """See `Flavour.allocate`; nobody else writes while this transaction has the lock."""
+        last = connection.exec_driver_sql(f"SELECT max(pk) FROM {table.name}").scalar() or 0  # noqa: S608 - our table
+        return range(last + 1, last + 1 + count)
+
+    def matches(self, column: ColumnElement[Any], pattern: ColumnElement[Any]) -> ColumnElement[bool]:
+        """See `Flavour.matches`; LIKE would not tell upper from lower case."""
+        return column.op("GLOB", is_comparison=True)(pattern)
+
+    def pattern(self, pattern: str) -> str:
+        """See `Flavour.pattern`; of the rest, only `[` means something to GLOB."""
+        return pattern.replace("[", "[[]")
+
+    def any_item(
+        self, column: ColumnElement[Any], test: Callable[[ColumnElement[Any]], ColumnElement[bool]]
+    ) -> ColumnElement[bool]:
+        """See `Flavour.any_item`."""
+        items = func.json_each(column).table_valued("value")
+        return exists().select_from(items).where(test(items.c.value))
+
+    def health(self) -> Health:
+        """See `Database.check`."""
+        facts: dict[str, str | int | float | bool] = {"path": str(self._path), "sqlite": sqlite3.sqlite_version}
+        try:
+            with self._connections.writing() as connection:
+                connection.exec_driver_sql("UPDATE outbox_lease SET until = until")
+            free = shutil.disk_usage(self._path.parent).free
+        except BackendError as error:
+            return Health(status=HealthStatus.FAILED, detail=str(error), facts=facts)
+        except OSError as error:
+            return Health(
+                status=HealthStatus.FAILED, detail=f"The folder of {self._path} is gone: {error.strerror}.", facts=facts
+            )
+        facts["free_bytes"] = free
+        if free < _LITTLE:
+            return Health(
+                status=HealthStatus.DEGRADED, detail=f"The disk of the index {self._path} is almost full.", facts=facts
+            )
+        return Health(status=HealthStatus.OK, detail=f"The index {self._path} can be read and written.", facts=facts)
+
+    def close(self) -> None:
+        """See `Flavour.close`."""
+        self._connections.close()

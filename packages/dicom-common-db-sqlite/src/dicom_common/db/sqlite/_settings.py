@@ -1,0 +1,32 @@
+"""The settings of the table [db] for SQLite."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Where the index is, and how it is kept."""
+
+    path: Path = Path("index.sqlite")
+    """The file, on a local disk: SQLite's locks do not work on network file systems."""
+    busy_timeout: float = 60.0
+    """Seconds that a writer waits for the writers of other processes."""
+    synchronous: Literal["full", "normal"] = "full"
+    """`full`: what was acknowledged survives a power cut. `normal`: it survives a crash of the process only."""
+    cache_mb: int = 64
+    """Megabytes of the file that each connection may keep in memory."""
+    migrate: Literal["on-open", "never"] = "on-open"
+    """Whether an empty or older file gets the present schema when it is opened, or by `dicom-common migrate` only."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no sense."""
+        if not 0 < self.busy_timeout <= 3600:
+            raise ValueError("busy_timeout has to be above 0 and at most 3600 seconds")
+        if not 1 <= self.cache_mb <= 65536:
+            raise ValueError("cache_mb has to be from 1 to 65536")
