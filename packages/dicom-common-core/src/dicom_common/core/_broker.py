@@ -59,7 +59,10 @@ class Consumer(Protocol):
 
 
 class Broker(Protocol):
-    """Topics of messages. Thread-safe. Every method may raise `UnavailableError` and `RefusedError`."""
+    """Topics of messages. Thread-safe. Every method may raise `UnavailableError` and `RefusedError`.
+
+    The name of a topic has 1 to 249 of the characters `a-z A-Z 0-9 . _ -`, else ValueError.
+    """
 
     def publish(self, topic: str, messages: Sequence[Message]) -> None:
         """Publish messages; on return the broker has them all durably.

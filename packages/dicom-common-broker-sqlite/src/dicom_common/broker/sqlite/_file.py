@@ -1,0 +1,182 @@
+"""The SQLite file: its schema, connections to it, transactions, and what its errors mean."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dicom_common.core import BackendError, DamagedError, RefusedError, UnavailableError
+
+__all__ = ["OFFSET_BITS", "OFFSET_MASK", "connect", "reading", "translated", "writing"]
+
+_APPLICATION = 0x64636D62  # "dcmb": whose file it is, in its header
+_VERSION = 1
+OFFSET_BITS = 40
+OFFSET_MASK = (1 << OFFSET_BITS) - 1
+
+# The id of a message is its partition's id and its offset there, in one number. So the messages of a partition lie
+# side by side in the file, new ones are appended, and no other index has to be written.
+_SCHEMA = """
+CREATE TABLE topics (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE partitions (
+    id INTEGER PRIMARY KEY,
+    topic INTEGER NOT NULL REFERENCES topics,
+    number INTEGER NOT NULL,
+    first INTEGER NOT NULL DEFAULT 0,  -- the offset of the first message that is kept
+    next INTEGER NOT NULL DEFAULT 0,   -- the offset of the message that comes next
+    UNIQUE (topic, number)
+);
+CREATE TABLE messages (
+    id INTEGER PRIMARY KEY,
+    published REAL NOT NULL,
+    key TEXT NOT NULL,
+    body BLOB NOT NULL,
+    headers TEXT NOT NULL
+);
+CREATE TABLE positions (
+    consumers TEXT NOT NULL,           -- the group
+    partition INTEGER NOT NULL REFERENCES partitions,
+    position INTEGER NOT NULL,         -- all offsets below are acknowledged
+    owner TEXT,                        -- a member, alive or not
+    PRIMARY KEY (consumers, partition)
+) WITHOUT ROWID;
+CREATE TABLE acknowledged (            -- what is acknowledged above the position
+    consumers TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (consumers, partition, position)
+) WITHOUT ROWID;
+CREATE TABLE members (
+    id TEXT PRIMARY KEY,
+    consumers TEXT NOT NULL,
+    topics TEXT NOT NULL,              -- a JSON array of names
+    lease REAL NOT NULL                -- until when it counts as alive
+) WITHOUT ROWID;
+CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), value INTEGER NOT NULL);
+"""
+
+_REFUSED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_CANTOPEN}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_PRIMARY = 0xFF  # the lower byte of an extended result code
+
+
+def _translate(error: sqlite3.Error, path: Path) -> BackendError:
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = None if code is None else code & _PRIMARY
+    if primary in _DAMAGED:
+        return DamagedError(f"The broker's file {path} is damaged or no SQLite database ({error}): restore or move it.")
+    if primary in _REFUSED:
+        return RefusedError(f"The broker's file {path} cannot be opened or written ({error}): check its permissions.")
+    if primary == sqlite3.SQLITE_TOOBIG:
+        return RefusedError(f"A message is larger than the broker's file {path} takes (1 GB): publish where it is.")
+    if primary == sqlite3.SQLITE_FULL:
+        return UnavailableError(f"The disk of the broker's file {path} is full: free space there, then try again.")
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return UnavailableError(f"The broker's file {path} is kept busy by another process: try again.")
+    if isinstance(error, sqlite3.OperationalError):
+        return UnavailableError(f"The broker's file {path} failed ({error}): try again, or check its disk.")
+    return BackendError(f"The broker's file {path} failed in a way that was not foreseen ({error}).")
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into the BackendErrors that say what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _translate(error, path) from error
+
+
+@contextmanager
+def writing(connection: sqlite3.Connection) -> Iterator[None]:
+    """Run a transaction that writes: it waits for its turn at the beginning, never in the middle."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def reading(connection: sqlite3.Connection) -> Iterator[None]:
+    """Run a transaction that sees one state of the file."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def connect(path: Path, timeout: float) -> sqlite3.Connection:
+    """Open the file, and make it or its schema where they are missing.
+
+    Raises:
+        BackendError: it cannot be opened, is no database, or not ours.
+    """
+    if not path.parent.is_dir():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            raise RefusedError(f"The folder of the broker's file {path} cannot be made ({reason}).") from error
+    with translated(path):
+        connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
+        try:
+            _prepare(connection, path, timeout)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
+    _switch_to_wal(connection, timeout)
+    connection.execute("PRAGMA synchronous = FULL")  # a commit is on the disk when it returns, in WAL mode too
+    connection.execute("PRAGMA journal_size_limit = 67108864")
+    if _version(connection, path) == _VERSION:
+        return
+    with writing(connection):
+        if _version(connection, path) == _VERSION:
+            return  # another process was faster
+        for statement in _SCHEMA.split(";\n"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _switch_to_wal(connection: sqlite3.Connection, timeout: float) -> None:
+    """Switch to the write-ahead log; SQLite does not wait by itself for others who switch at the same time."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
+        else:
+            return
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    """Tell the version of the schema; 0 for an empty file."""
+    [(application,)] = connection.execute("PRAGMA application_id")
+    [(version,)] = connection.execute("PRAGMA user_version")
+    if application == _APPLICATION and version > _VERSION:
+        raise RefusedError(
+            f"The broker's file {path} was made by a newer version of dicom-common-broker-sqlite: upgrade this one."
+        )
+    if application == _APPLICATION:
+        return int(version)
+    [(tables,)] = connection.execute("SELECT count(*) FROM sqlite_master")
+    if tables or application:
+        raise RefusedError(f"The file {path} is another program's database: give the broker a file of its own.")
+    return 0

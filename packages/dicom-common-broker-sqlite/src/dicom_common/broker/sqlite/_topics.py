@@ -1,0 +1,48 @@
+"""Topics and their partitions."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import zlib
+
+__all__ = ["ensure_topic", "partition_of", "partitions_of", "validate_topic"]
+
+_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+
+
+def validate_topic(name: str) -> str:
+    """Return `name` if it is one of a topic.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if _NAME.fullmatch(name) is None:
+        raise ValueError("the name of a topic has 1 to 249 of the characters a-z A-Z 0-9 . _ -")
+    return name
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """Tell the number of a key's partition: the same in every process and for ever."""
+    return zlib.crc32(key.encode()) % partitions
+
+
+def partitions_of(connection: sqlite3.Connection, topic: str) -> list[int]:
+    """Return the ids of a topic's partitions, in the order of their numbers; none where there is no such topic."""
+    rows = connection.execute(
+        "SELECT p.id FROM partitions p JOIN topics t ON t.id = p.topic WHERE t.name = ? ORDER BY p.number", (topic,)
+    )
+    return [partition for (partition,) in rows]
+
+
+def ensure_topic(connection: sqlite3.Connection, topic: str, partitions: int) -> list[int]:
+    """Make a topic where it is missing, in the transaction of the caller; returns the ids of its partitions."""
+    there = partitions_of(connection, topic)
+    if there:
+        return there
+    connection.execute("INSERT INTO topics (name) VALUES (?)", (topic,))
+    [(identity,)] = connection.execute("SELECT id FROM topics WHERE name = ?", (topic,))
+    connection.executemany(
+        "INSERT INTO partitions (topic, number) VALUES (?, ?)", [(identity, number) for number in range(partitions)]
+    )
+    return partitions_of(connection, topic)

@@ -1,0 +1,73 @@
+"""What the child processes of the broker contract do. They find it by import, so it is here and not in the contract."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from multiprocessing.connection import Connection
+
+from dicom_common.core import Broker, Message
+
+__all__ = ["consume_on", "consume_until", "publish_numbers", "publish_on", "receive_and_hang"]
+
+OpenBroker = Callable[[], Broker]
+
+
+def publish_numbers(open_broker: OpenBroker, topic: str, publisher: str, count: int, batch: int) -> int:
+    """Publish numbered messages of ten keys, in batches."""
+    with closing(open_broker()) as broker:
+        for start in range(0, count, batch):
+            numbers = range(start, min(start + batch, count))
+            broker.publish(topic, [Message(key=f"{publisher}{n % 10}", body=b"%d" % n) for n in numbers])
+    return count
+
+
+def publish_on(reports: Connection, open_broker: OpenBroker, topic: str) -> None:
+    """Publish batches of 20 until killed; report the last number that was acknowledged."""
+    broker = open_broker()
+    number = 0
+    while True:
+        broker.publish(
+            topic, [Message(key=f"k{n % 7}", body=b"%d" % n + bytes(2000)) for n in range(number, number + 20)]
+        )
+        number += 20
+        reports.send(number)
+
+
+def consume_on(reports: Connection, open_broker: OpenBroker, topic: str, group: str) -> None:
+    """Receive and acknowledge until killed; report what was received before, and what is acknowledged after."""
+    broker = open_broker()
+    with broker.consume([topic], group) as consumer:
+        while True:
+            deliveries = consumer.receive(5, timeout=0.2)
+            bodies = [delivery.message.body for delivery in deliveries]
+            reports.send(("received", bodies))
+            consumer.acknowledge(deliveries)
+            reports.send(("acknowledged", bodies))
+
+
+def receive_and_hang(reports: Connection, open_broker: OpenBroker, topic: str, group: str, count: int) -> None:
+    """Receive `count` messages, acknowledge none, and wait to be killed."""
+    broker = open_broker()
+    consumer = broker.consume([topic], group)
+    bodies: list[bytes] = []
+    while len(bodies) < count:
+        bodies += [delivery.message.body for delivery in consumer.receive(count - len(bodies), timeout=0.2)]
+    reports.send(bodies)
+    time.sleep(600)
+
+
+def consume_until(open_broker: OpenBroker, topic: str, group: str, seconds_quiet: float) -> list[tuple[str, bytes]]:
+    """Receive and acknowledge until the group has nothing left; return keys and bodies in the order of arrival."""
+    received: list[tuple[str, bytes]] = []
+    with closing(open_broker()) as broker, broker.consume([topic], group) as consumer:
+        quiet_since = time.monotonic()
+        while broker.backlog(topic, group) or time.monotonic() < quiet_since + seconds_quiet:
+            deliveries = consumer.receive(7, timeout=0.2)
+            consumer.acknowledge(deliveries)
+            received += [(delivery.message.key, delivery.message.body) for delivery in deliveries]
+            if deliveries:
+                quiet_since = time.monotonic()
+                time.sleep(0.002)  # work: nobody takes it all before the others have come
+    return received
