@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dicom_common.dicom._character_sets import CharacterSet, character_set
+from dicom_common.dicom._elements import Elements, Items, Value
 from dicom_common.dicom._findings import Findings
 from dicom_common.dicom._heads import Head
 from dicom_common.dicom._json_values import Doubt
-from dicom_common.dicom._scan import Elements, Items, Value
 from dicom_common.dicom._settings import ReaderSettings
 
 __all__ = ["DataSetContext", "encode_json"]
@@ -22,7 +22,19 @@ class DataSetContext:
     An item has its own where it says so, else those of the data set around it (PS3.3 C.12.1.1.2).
     """
 
-    __slots__ = ("_default", "_findings", "_set", "base", "declared", "guessed", "guesses", "numbers", "path", "signed", "tags")
+    __slots__ = (
+        "_default",
+        "_findings",
+        "_set",
+        "base",
+        "declared",
+        "guessed",
+        "guesses",
+        "numbers",
+        "path",
+        "signed",
+        "tags",
+    )
 
     def __init__(self, settings: ReaderSettings, findings: Findings) -> None:
         self.numbers = settings.numbers_as == "number"
@@ -90,7 +102,11 @@ class DataSetContext:
 
 
 def encode_json(elements: Elements, context: DataSetContext) -> bytes:
-    """Write a data set as one DICOM JSON object. All text is UTF-8, and so says (0008,0005) (PS3.18 F.2)."""
+    """Write a data set as one DICOM JSON object. All text is UTF-8, and so says (0008,0005) (PS3.18 F.2).
+
+    The context stays that of the data set.
+    """
+    context.enter(elements)
     parts = _attributes(elements, context)
     if context.guesses and not any(head.tag == _CHARACTER_SET for head, _ in elements):
         parts.insert(sum(head.tag < _CHARACTER_SET for head, _ in elements), _UTF8)
@@ -99,7 +115,6 @@ def encode_json(elements: Elements, context: DataSetContext) -> bytes:
 
 
 def _attributes(elements: Elements, context: DataSetContext) -> list[str]:
-    before = context.enter(elements)
     parts: list[str] = []
     append = parts.append
     for head, value in elements:
@@ -115,7 +130,6 @@ def _attributes(elements: Elements, context: DataSetContext) -> list[str]:
             context.guessed = False
             context.guesses += 1
             context.note("character-set", "decoded by a guess", head.tag)
-    context.leave(before)
     return parts
 
 
@@ -128,7 +142,9 @@ def _nested(head: Head, value: Value, context: DataSetContext) -> str:
         written = []
         for number, item in enumerate(value.items, 1):
             path.append(str(number))
+            before = context.enter(item)
             written.append(f"{{{','.join(_attributes(item, context))}}}")
+            context.leave(before)
             path.pop()
         tags.pop()
         result = f'{head.prefix},"Value":[{",".join(written)}]}}' if written else head.prefix + "}"
