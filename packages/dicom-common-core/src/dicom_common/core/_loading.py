@@ -162,7 +162,7 @@ def _entries(kind: str) -> dict[str, list[EntryPoint]]:
     found: dict[str, dict[str, EntryPoint]] = defaultdict(dict)
     for entry in entry_points(group=f"{_hooks.PROJECT}.{kind}"):
         found[entry.name].setdefault(_distribution(entry), entry)
-    return {name: list(by_distribution.values()) for name, by_distribution in found.items()}
+    return {name: [entry for _, entry in sorted(entries.items())] for name, entries in found.items()}
 
 
 def _distribution(entry: EntryPoint) -> str:
