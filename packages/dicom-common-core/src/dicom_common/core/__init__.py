@@ -136,6 +136,7 @@ _HOMES = {
     ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+__all__ = sorted(_HOME_OF)  # noqa: PLE0605 - a list, made of the one table instead of written a third time
 
 
 def __getattr__(name: str) -> Any:
@@ -146,4 +147,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(_HOME_OF)
+    return sorted({*globals(), *_HOME_OF})

@@ -17,7 +17,7 @@ class Message:
     """What is published: a body, the key that orders it, and headers (ASCII names, text values)."""
 
     key: str
-    body: bytes
+    body: bytes = field(repr=False)  # it holds a patient's attributes, and a repr may end up in a log
     headers: Mapping[str, str] = field(default_factory=dict)
 
 

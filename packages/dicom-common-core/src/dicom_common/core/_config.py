@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from dicom_common.core._errors import ConfigError
 from dicom_common.core._layers import Raw, Tree
 from dicom_common.core._loading import KINDS
 from dicom_common.core._records import DEFAULT_TENANT, validate_tenant
-from dicom_common.core._settings import convert, did_you_mean, field_types
+from dicom_common.core._settings import convert, did_you_mean, follow
 
 __all__ = ["DEFAULT_BACKENDS", "FILE_NAME", "SETTINGS_GROUP", "Config", "General"]
 
@@ -52,7 +52,7 @@ class General:
 class Config:
     """What was written, merged; `general` and `section` give it meaning. It can be pickled."""
 
-    tree: Tree
+    tree: Tree = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
     folder: Path
     file: Path | None = None
@@ -86,22 +86,34 @@ class Config:
         folder = (path.parent if path else Path.cwd()).absolute()
         environment = _layers.environment(folder, variables)
         tree: Tree = {}
-        for layer in _layers.file_layers(path.absolute(), environment.get("DICOM_COMMON_ENV")) if path else ():
+        overlay = environment.get("DICOM_COMMON_ENV")
+        if overlay and path is None:
+            raise ConfigError(
+                f"DICOM_COMMON_ENV is set to {overlay!r}, and there is no {FILE_NAME} in {folder}: name the"
+                " configuration file, or unset the variable."
+            )
+        for layer in _layers.file_layers(path.absolute(), overlay, _KEYS) if path else ():
             tree = _layers.merge(tree, layer)
         tree = _layers.merge(tree, _layers.variables_layer(environment))
-        tree = _layers.merge(tree, _layers.from_mapping(overrides or {}, "command line", is_text=True))
+        tree = _layers.merge(tree, _layers.from_mapping(overrides or {}, "command line", _KEYS, is_text=True))
         return cls(tree, environment, folder, path)
 
     def __post_init__(self) -> None:
-        """Check the top level: every key is a general setting or a known table."""
-        general = field_types(General)
+        """Check the top level: every key is a general setting or a known table, every backend's name a text."""
+        tables = {*KINDS}
+        if any(name not in tables and name not in _KEYS for name in self.tree):
+            tables |= settings_tables().keys()  # reads the metadata of what is installed: only where it is needed
         for name, value in self.tree.items():
             if isinstance(value, Raw):
-                if name not in general:
-                    raise ConfigError(f"{value.origin}: unknown setting {name}.{self._hint(name)}")
-            elif name not in KINDS and name not in settings_tables():
-                origin = next((raw.origin for raw in value.values()), "the configuration")
-                raise ConfigError(f"{origin}: unknown table [{name}].{self._hint(name)}")
+                if name in tables:
+                    raise ConfigError(f"{value.origin}: {name} has to be a table: write [{name}].")
+                if name not in _KEYS:
+                    raise ConfigError(f"{value.origin}: unknown setting {name}.{_hint(name)}")
+            elif name not in tables:
+                origin = next((raw.origin for raw in value.values()), str(self.file and self.file.absolute()))
+                if name in _KEYS:
+                    raise ConfigError(f"{origin}: {name} has to be a value, not a table.")
+                raise ConfigError(f"{origin}: unknown table [{name}].{_hint(name)}")
         written = {name: value for name, value in self.tree.items() if isinstance(value, Raw)}
         data = written.get("data")
         # `data` is relative to the folder of the file that names it; from a variable or the command line, to the
@@ -109,10 +121,8 @@ class Config:
         base = (data.folder if data else self.folder) or Path.cwd()
         made = convert(General, written, "", data=base, environment=self.environment)
         object.__setattr__(self, "general", made)
-
-    def _hint(self, name: str) -> str:
-        known = sorted({*field_types(General), *KINDS, *settings_tables()})
-        return did_you_mean(name, known) or f" Known: {', '.join(known)}."
+        for kind in KINDS:
+            self.backend(kind)
 
     def table(self, name: str) -> dict[str, Raw]:
         """Return what was written in a table."""
@@ -126,6 +136,7 @@ class Config:
         chosen = self.table(kind).get("backend")
         if chosen is None:
             return DEFAULT_BACKENDS.get(kind)
+        chosen = follow(chosen, f"{kind}.backend", self.environment)
         if not isinstance(chosen.value, str) or not chosen.value:
             raise ConfigError(f"{chosen.origin}: {kind}.backend has to be the name of a plugin.")
         return chosen.value
@@ -138,6 +149,14 @@ class Config:
         """
         table = {key: raw for key, raw in self.table(name).items() if not (name in KINDS and key == "backend")}
         return convert(settings, table, name, data=self.general.data, environment=self.environment)
+
+
+_KEYS = tuple(setting.name for setting in fields(General))
+
+
+def _hint(name: str) -> str:
+    known = sorted({*_KEYS, *KINDS, *settings_tables()})
+    return did_you_mean(name, known) or f" Known: {', '.join(known)}."
 
 
 def _default_file(variables: Mapping[str, str]) -> Path | None:

@@ -95,6 +95,9 @@ class PublishError(UnavailableError):
         super().__init__(message)
         self.failed = failed
 
+    def __reduce__(self) -> tuple[type[PublishError], tuple[str, tuple[int, ...]]]:
+        return type(self), (str(self), self.failed)  # as in DicomError
+
 
 class DicomError(DicomCommonError):
     """A byte stream cannot be taken as a DICOM instance.

@@ -11,6 +11,7 @@ from dicom_common.core._errors import BrokenPluginError
 from dicom_common.core._layers import Raw
 from dicom_common.core._loading import KINDS, Plugins
 from dicom_common.core._secret import Secret
+from dicom_common.core._settings import field_types
 
 __all__ = ["Explained", "explain"]
 
@@ -43,6 +44,7 @@ def explain(config: Config, plugins: Plugins) -> list[Explained]:
     for name, entry in sorted(settings_tables().items()):
         try:
             settings = entry.load()
+            field_types(settings)
         except Exception as error:
             raise BrokenPluginError(
                 f"The settings of the table [{name}] cannot be imported from {entry.value} ({type(error).__name__}):"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pluggy
 
-from dicom_common.core._errors import PluginError
+from dicom_common.core._errors import BrokenPluginError, PluginError
 from dicom_common.core._loading import Plugins
-from dicom_common.core._patience import call_within
+from dicom_common.core._patience import TimeLimitError, call_within
 from dicom_common.core._records import Instance, Origin, Stored
 
 __all__ = ["Extensions"]
@@ -34,17 +34,18 @@ class Extensions:
         self._stored: dict[str, pluggy.HookCaller] = {}
         self._commands: dict[str, pluggy.HookCaller] = {}
         for name in names:
-            module = plugins.extension(name)
-            offered = {caller.name for caller in plugins.manager.get_hookcallers(module) or ()}
-            if not offered:
-                raise PluginError(f"The extension {name!r} implements no hook: remove it from `extensions`.")
+            hooks = plugins.extension(name).hook
+            offered = 0
             for hook, callers in (
-                ("dicom_common_accept", self._accept),
-                ("dicom_common_stored", self._stored),
-                ("dicom_common_commands", self._commands),
+                (hooks.dicom_common_accept, self._accept),
+                (hooks.dicom_common_stored, self._stored),
+                (hooks.dicom_common_commands, self._commands),
             ):
-                if hook in offered:
-                    callers[name] = plugins.subset(hook, module)
+                if hook.get_hookimpls():
+                    callers[name] = hook
+                    offered += 1
+            if not offered:
+                raise BrokenPluginError(f"The extension {name!r} implements no hook: remove it from `extensions`.")
 
     def accept(self, tenant: str, instance: Instance, origin: Origin) -> str | None:
         """Ask every extension whether the instance may be stored; the first reason against it, or None."""
@@ -66,11 +67,15 @@ class Extensions:
                 _log.warning("%s; what was stored stays stored", error)
 
     def commands(self) -> list[Any]:
-        """Collect the subcommands of all extensions."""
+        """Collect the subcommands of all extensions; one that fails has none."""
         found: list[Any] = []
         for name, hook in self._commands.items():
-            for commands in self._call(name, hook):
-                found.extend(commands)
+            try:
+                for commands in self._call(name, hook):
+                    found.extend(commands)
+            except (_FailedError, TypeError) as error:
+                why = error if isinstance(error, _FailedError) else f"extension {name} returned no list of commands"
+                _log.warning("%s; its subcommands are missing", why)
         return found
 
     def _call(self, name: str, hook: pluggy.HookCaller, **arguments: Any) -> list[Any]:
@@ -78,7 +83,7 @@ class Extensions:
             raise _FailedError(f"extension {name} does not answer any more")
         try:
             answers: list[Any] = call_within(self._time_limit, hook, **arguments)
-        except TimeoutError:
+        except TimeLimitError:
             self._hangs[name] += 1
             raise _FailedError(f"extension {name} did not answer within {self._time_limit:g} s") from None
         except (Exception, SystemExit) as error:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dicom_common.core._errors import ConfigError
 
-__all__ = ["PREFIX", "Raw", "Tree", "environment", "file_layers", "from_mapping", "merge", "variables_layer"]
+__all__ = [
+    "PREFIX",
+    "Raw",
+    "Tree",
+    "environment",
+    "file_layers",
+    "from_mapping",
+    "is_reference",
+    "merge",
+    "variables_layer",
+]
 
 PREFIX = "DICOM_COMMON_"
 _RESERVED = ("DICOM_COMMON_ENV", "DICOM_COMMON_CONFIG")
@@ -21,7 +32,7 @@ _RESERVED_PREFIX = "DICOM_COMMON_TEST_"  # where the test kit finds its servers
 class Raw:
     """A value as it was written, and where."""
 
-    value: Any
+    value: Any = field(repr=False)  # nobody knows yet whether it is a secret
     origin: str
     is_text: bool = False
     """It comes from a variable or the command line, where everything is text: "8" may be a number."""
@@ -33,20 +44,19 @@ Tree = dict[str, "Raw | dict[str, Raw]"]
 """Top-level keys and tables of the configuration. A table below a table is a value of its own."""
 
 
-def file_layers(file: Path, overlay: str | None) -> Iterator[Tree]:
+def file_layers(file: Path, overlay: str | None, keys: Collection[str]) -> Iterator[Tree]:
     """Read the configuration file, then its overlay for one environment (`dicom-common.<overlay>.toml`)."""
-    yield _read(file)
+    yield _read(file, keys)
     if overlay:
         path = file.with_name(f"{file.stem}.{overlay}{file.suffix}")
         if not path.is_file():
             raise ConfigError(f"DICOM_COMMON_ENV asks for {path}, which is not there: write it or unset the variable.")
-        yield _read(path)
+        yield _read(path, keys)
 
 
-def _read(file: Path) -> Tree:
+def _read(file: Path, keys: Collection[str]) -> Tree:
     try:
-        with file.open("rb") as stream:
-            table = tomllib.load(stream)
+        table = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # some editors write a byte order mark
     except FileNotFoundError:
         raise ConfigError(f"The configuration file {file} is not there; `dicom-common init` writes one.") from None
     except tomllib.TOMLDecodeError as error:
@@ -55,28 +65,46 @@ def _read(file: Path) -> Tree:
         raise ConfigError(f"{file} is not valid TOML: it is not UTF-8 text.") from None
     except OSError as error:
         raise ConfigError(f"The configuration file {file} cannot be read: {error.strerror}.") from error
-    return from_mapping(table, str(file), folder=file.parent)
+    return from_mapping(table, str(file), keys, folder=file.parent)
 
 
-def from_mapping(table: Mapping[str, Any], origin: str, *, is_text: bool = False, folder: Path | None = None) -> Tree:
-    """Make a layer of nested mappings; a dotted key is a key of a table."""
+def from_mapping(
+    table: Mapping[str, Any],
+    origin: str,
+    keys: Collection[str],
+    *,
+    is_text: bool = False,
+    folder: Path | None = None,
+) -> Tree:
+    """Make a layer of nested mappings; a dotted key is a key of a table.
+
+    `keys` are the settings outside every table: below one of them `{ env = "NAME" }` is a reference, and below any
+    other name it is a table with a setting called `env`.
+    """
     tree: Tree = {}
+
+    def raw(value: Any) -> Raw:
+        return Raw(value, origin, is_text=is_text and isinstance(value, str), folder=folder)
+
     for key, value in table.items():
         name, _, rest = key.partition(".")
         values = {rest: value} if rest else value
-        if rest or (isinstance(value, Mapping) and not _is_reference(value)):
+        if rest or (isinstance(value, Mapping) and not (name in keys and is_reference(value))):
             section = tree.setdefault(name, {})
             if isinstance(section, Raw):
                 raise ConfigError(f"{origin}: {name} is used as a value and as a table.")
-            section |= {k: Raw(v, origin, is_text=is_text, folder=folder) for k, v in values.items()}
+            section |= {k: raw(v) for k, v in values.items()}
         else:
-            tree[name] = Raw(value, origin, is_text=is_text, folder=folder)
+            tree[name] = raw(value)
     return tree
 
 
-def _is_reference(value: Mapping[str, Any]) -> bool:
-    # At the top level no table has one key called `env` or `file` only, so this is `tenant = { env = "NAME" }`.
-    return len(value) == 1 and next(iter(value)) in ("env", "file")
+def is_reference(value: Any) -> bool:
+    """Tell whether a value is `{ env = "NAME" }` or `{ file = "PATH" }`."""
+    if not isinstance(value, Mapping) or len(value) != 1:
+        return False
+    ((key, target),) = value.items()
+    return key in ("env", "file") and isinstance(target, str)
 
 
 def environment(folder: Path, variables: Mapping[str, str]) -> dict[str, str]:
@@ -84,11 +112,13 @@ def environment(folder: Path, variables: Mapping[str, str]) -> dict[str, str]:
     file = folder / ".env"
     found: dict[str, str] = {}
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError:
         lines = []
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} cannot be read: {type(error).__name__}.") from error
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file} cannot be read: it is not UTF-8 text.") from None
     for number, line in enumerate(lines, 1):
         text = line.strip().removeprefix("export ").lstrip()
         if not text or text.startswith("#"):
@@ -96,10 +126,15 @@ def environment(folder: Path, variables: Mapping[str, str]) -> dict[str, str]:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
             raise ConfigError(f"{file}, line {number}: expected NAME=VALUE.")
-        value = value.strip()
-        quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
-        found[name.strip()] = value[1:-1] if quoted else value.split(" #")[0].rstrip()
+        found[name.strip()] = _unquoted(value.strip())
     return found | dict(variables)
+
+
+def _unquoted(value: str) -> str:
+    """Take off quotes, within which everything counts, or else a comment behind the value."""
+    if quoted := re.fullmatch(r"""(["'])(.*?)\1(\s+#.*)?""", value):
+        return quoted[2]
+    return re.split(r"(?:^|\s)#", value, maxsplit=1)[0].rstrip()
 
 
 def variables_layer(variables: Mapping[str, str]) -> Tree:
@@ -128,8 +163,10 @@ def merge(below: Tree, above: Tree) -> Tree:
         if isinstance(value, dict) and isinstance(under, dict):
             merged[name] = under | value
         elif under is not None and isinstance(value, dict) != isinstance(under, dict):
-            origin = value.origin if isinstance(value, Raw) else next(iter(value.values())).origin
-            raise ConfigError(f"{origin}: {name} is a value in one place and a table in another.")
+            origins = {
+                raw.origin for side in (under, value) for raw in ([side] if isinstance(side, Raw) else side.values())
+            }
+            raise ConfigError(f"{', '.join(sorted(origins))}: {name} is a value in one place and a table in another.")
         else:
             merged[name] = dict(value) if isinstance(value, dict) else value
     return merged

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
+import pkgutil
+import re
 import sys
-import threading
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any
 
@@ -22,7 +23,7 @@ from dicom_common.core._errors import (
     PluginError,
     PluginNotFoundError,
 )
-from dicom_common.core._settings import did_you_mean
+from dicom_common.core._settings import did_you_mean, field_types
 
 __all__ = ["EXTENSION", "KINDS", "PluginInfo", "Plugins", "installed_plugins"]
 
@@ -63,7 +64,7 @@ def installed_plugins() -> list[PluginInfo]:
                         kind=kind,
                         name=name,
                         distribution=_distribution(entry),
-                        version=entry.dist.version if entry.dist else "",
+                        version=(entry.dist.version if entry.dist else None) or "",
                         state=state,
                         reason=reason,
                     )
@@ -79,12 +80,14 @@ _STATES: dict[type[PluginError], str] = {
 
 
 class Plugins:
-    """The plugins that are in use. Thread-safe."""
+    """The plugins that are in use, each imported once. Thread-safe.
+
+    Each has a plugin manager of its own: a module may be a backend that is in use and an extension that is not
+    enabled, and pluggy's callers of a subset would also call what is registered after they were made.
+    """
 
     def __init__(self) -> None:
-        self.manager = pluggy.PluginManager(_hooks.PROJECT)
-        self.manager.add_hookspecs(_hooks)
-        self._lock = threading.Lock()
+        self._managers: dict[tuple[str, str], pluggy.PluginManager] = {}
 
     def backend(self, kind: str, name: str) -> Backend[Any]:
         """Import the plugin of a kind and return what it registers.
@@ -92,48 +95,66 @@ class Plugins:
         Raises:
             PluginError: one of the four, each of which says what to do.
         """
-        with self._lock:
-            module = self._load(kind, name)
-            hook = self.subset(f"{_hooks.PROJECT}_{kind}", module)
-            try:
-                offered = [backend for backend in hook() if isinstance(backend, Backend)]
-            except Exception as error:
-                raise _broken(kind, name, f"its hook failed: {type(error).__name__}") from error
+        hook = getattr(self._load(kind, name).hook, f"{_hooks.PROJECT}_{kind}")
+        if not hook.get_hookimpls():
+            raise _broken(kind, name, f"it does not implement the hook {hook.name}")
+        try:
+            offered = [backend for backend in hook() if isinstance(backend, Backend)]
+        except (Exception, SystemExit) as error:
+            raise _broken(kind, name, f"its hook {hook.name} failed ({type(error).__name__})") from error
         # One module may offer several backends of a kind under several names.
         chosen = [backend for backend in offered if backend.name == name]
-        if len(chosen) != 1 or not dataclasses.is_dataclass(chosen[0].settings):
+        if len(chosen) != 1 or not callable(chosen[0].open):
+            others = ", ".join(repr(backend.name) for backend in offered) or "none"
             raise _broken(
-                kind, name, f"its hook dicom_common_{kind} has to return one Backend({name!r}, dataclass, callable)"
+                kind, name, f"its hook {hook.name} has to return one Backend called {name!r}, and returns {others}"
             )
+        try:
+            field_types(chosen[0].settings)
+        except (TypeError, NameError) as error:
+            raise _broken(
+                kind, name, "its settings have to be a dataclass whose annotations can be read at run time"
+            ) from error
         return chosen[0]
 
-    def extension(self, name: str) -> Any:
-        """Import an extension and return its module."""
-        with self._lock:
-            return self._load(EXTENSION, name)
+    def extension(self, name: str) -> pluggy.PluginManager:
+        """Import an extension and return the manager of its hooks, and of no others.
 
-    def subset(self, hook: str, plugin: Any) -> pluggy.HookCaller:
-        """Return a caller of a hook that calls this plugin only."""
-        others = [other for other in self.manager.get_plugins() if other is not plugin]
-        return self.manager.subset_hook_caller(hook, others)
+        Raises:
+            PluginError: one of the four.
+        """
+        return self._load(EXTENSION, name)
 
-    def _load(self, kind: str, name: str) -> Any:
-        known = _entries(kind)
-        if name not in known:
-            raise PluginNotFoundError(_not_found(kind, name, known))
-        entry = _checked(kind, name, known[name])
-        try:
-            plugin = entry.load()
-        except (Exception, SystemExit) as error:  # a plugin may do anything when it is imported
-            raise _broken(kind, name, f"importing {entry.value} failed: {type(error).__name__}") from error
-        if not self.manager.is_registered(plugin):
-            try:
-                self.manager.register(plugin, f"{kind}.{name}")
-                self.manager.check_pending()
-            except (pluggy.PluginValidationError, ValueError) as error:
-                self.manager.unregister(plugin)
-                raise _broken(kind, name, f"its hooks do not fit: {error}") from error
-        return plugin
+    def _load(self, kind: str, name: str) -> pluggy.PluginManager:
+        manager = self._managers.get((kind, name))
+        if manager is None:
+            # Two threads may both do this: the import is Python's to lock, and one of the two managers is kept.
+            # A lock here would let one plugin whose import hangs hold up all others.
+            manager = self._managers.setdefault((kind, name), _manager_of(kind, name))
+        return manager
+
+
+def _manager_of(kind: str, name: str) -> pluggy.PluginManager:
+    known = _entries(kind)
+    if name not in known:
+        raise PluginNotFoundError(_not_found(kind, name, known))
+    entry = _checked(kind, name, known[name])
+    try:
+        plugin = entry.load()
+    except (Exception, SystemExit) as error:  # a plugin may do anything when it is imported
+        raise _broken(kind, name, f"importing {entry.value} failed ({type(error).__name__}: {_line(error)})") from error
+    manager = pluggy.PluginManager(_hooks.PROJECT)
+    manager.add_hookspecs(_hooks)
+    try:
+        manager.register(plugin, f"{kind}.{name}")
+        manager.check_pending()
+    except (pluggy.PluginValidationError, ValueError) as error:
+        raise _broken(kind, name, f"its hooks do not fit those of this core ({_line(error)})") from error
+    return manager
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())
 
 
 def _entries(kind: str) -> dict[str, list[EntryPoint]]:
@@ -141,11 +162,12 @@ def _entries(kind: str) -> dict[str, list[EntryPoint]]:
     found: dict[str, dict[str, EntryPoint]] = defaultdict(dict)
     for entry in entry_points(group=f"{_hooks.PROJECT}.{kind}"):
         found[entry.name].setdefault(_distribution(entry), entry)
-    return {name: list(by_distribution.values()) for name, by_distribution in found.items()}
+    return {name: [entry for _, entry in sorted(entries.items())] for name, entries in found.items()}
 
 
 def _distribution(entry: EntryPoint) -> str:
-    return entry.dist.name if entry.dist else entry.module
+    # A half-removed distribution may have entry points and no name.
+    return (entry.dist.name if entry.dist else None) or entry.value
 
 
 def _not_found(kind: str, name: str, known: Iterable[str]) -> str:
@@ -180,27 +202,48 @@ def _check_requirement(kind: str, name: str, distribution: str, text: str) -> No
         present = version(requirement.name)
     except PackageNotFoundError:
         raise _broken(kind, name, f"{distribution} needs {requirement.name}, which is not installed") from None
-    if requirement.name == "dicom-common-core" and not requirement.specifier.contains(present, prereleases=True):
+    if _normalized(requirement.name) == "dicom-common-core" and not requirement.specifier.contains(
+        present, prereleases=True
+    ):
         raise IncompatiblePluginError(
             f"The {kind} plugin {name!r} ({distribution}) needs dicom-common-core{requirement.specifier}, and {present}"
             f" is installed: upgrade one of them, for example with pip install --upgrade {distribution}"
         )
 
 
+def _normalized(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
 def _check_module(kind: str, entry: EntryPoint) -> None:
     """Look for the module of an entry point without importing it or any package above it."""
+    try:
+        parts = entry.module.split(".")
+    except AttributeError:  # what EntryPoint raises where the text is not `module:attribute`
+        raise _broken(kind, entry.name, f"its entry point {entry.value!r} names no module") from None
     path: list[str] | None = None
-    parts = entry.module.split(".")
     for count in range(1, len(parts) + 1):
-        name = ".".join(parts[:count])
-        specs = (finder.find_spec(name, path) for finder in sys.meta_path)
-        spec = next((spec for spec in specs if spec is not None), None)
-        if spec is None:
+        path = _locations(".".join(parts[:count]), path)
+        if path is None:
             raise _broken(kind, entry.name, f"its module {entry.module} is not there")
-        path = list(spec.submodule_search_locations or [])
+
+
+def _locations(name: str, path: list[str] | None) -> list[str] | None:
+    """Return where the submodules of a module are; None where the module is not there."""
+    for finder in sys.meta_path:
+        if finder is not PathFinder and (spec := finder.find_spec(name, path)):
+            return list(spec.submodule_search_locations or [])
+    # PathFinder itself cannot look below a namespace package that is not imported: it asks `sys.modules` for it.
+    portions: list[str] = []
+    for folder in sys.path if path is None else path:
+        importer = pkgutil.get_importer(folder)
+        spec = importer.find_spec(name) if importer else None
+        if spec and spec.loader:
+            return list(spec.submodule_search_locations or [])
+        portions += (spec.submodule_search_locations or []) if spec else []
+    return portions or None
 
 
 def _broken(kind: str, name: str, why: str) -> BrokenPluginError:
-    return BrokenPluginError(
-        f"The {kind} plugin {name!r} is broken: {why}. Reinstall or upgrade it, or name another in [{kind}]."
-    )
+    instead = "remove it from `extensions`" if kind == EXTENSION else f"name another in [{kind}]"
+    return BrokenPluginError(f"The {kind} plugin {name!r} is broken: {why}. Reinstall or upgrade it, or {instead}.")

@@ -6,9 +6,13 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-__all__ = ["call_within"]
+__all__ = ["TimeLimitError", "call_within"]
 
 T = TypeVar("T")
+
+
+class TimeLimitError(TimeoutError):
+    """The time limit of `call_within` is over: not to be confused with a TimeoutError of what was called."""
 
 
 def call_within(seconds: float, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -18,7 +22,7 @@ def call_within(seconds: float, function: Callable[..., T], *args: Any, **kwargs
     process from ending (the threads of `concurrent.futures` would).
 
     Raises:
-        TimeoutError: the time is over.
+        TimeoutError: the time is over (a `TimeLimitError`), or the function itself raised one.
     """
     answer: list[tuple[bool, Any]] = []
 
@@ -32,7 +36,7 @@ def call_within(seconds: float, function: Callable[..., T], *args: Any, **kwargs
     thread.start()
     thread.join(seconds)
     if not answer:
-        raise TimeoutError
+        raise TimeLimitError
     succeeded, value = answer[0]
     if not succeeded:
         raise value

@@ -206,7 +206,7 @@ class Entry:
     key: str
     """Where the storage has it."""
     instance: Instance
-    metadata: bytes
+    metadata: bytes = field(repr=False)
     """Its DICOM JSON object (PS3.18 Annex F), UTF-8."""
     received: datetime
     """When it was received; UTC, with its zone."""
@@ -277,8 +277,8 @@ class Event:
     topic: str
     key: str
     """Messages of one key keep their order: `<tenant>|<study>|<series>`."""
-    body: bytes
-    """One JSON object, UTF-8."""
+    body: bytes = field(repr=False)
+    """One JSON object, UTF-8. Like the metadata of an entry it is not in the repr: it holds a patient's attributes."""
     headers: Mapping[str, str] = field(default_factory=dict)
     id: str = field(default_factory=lambda: str(uuid7()))
     """By which a consumer knows an event that it sees twice."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
@@ -14,11 +14,11 @@ from dicom_common.core._broker import Broker
 from dicom_common.core._cache import Cache
 from dicom_common.core._config import Config
 from dicom_common.core._database import Database
-from dicom_common.core._errors import ConfigError, DicomCommonError
+from dicom_common.core._errors import BackendError, ConfigError, DicomCommonError
 from dicom_common.core._extensions import Extensions
 from dicom_common.core._health import Health, HealthStatus
 from dicom_common.core._loading import KINDS, Plugins
-from dicom_common.core._patience import call_within
+from dicom_common.core._patience import TimeLimitError, call_within
 from dicom_common.core._storage import Storage
 
 __all__ = ["Services"]
@@ -42,8 +42,11 @@ class Services:
         self.config = config
         self.plugins = Plugins()
         self._opened: dict[str, Any] = {}
-        self._lock = threading.RLock()
         self._closed = False
+        self._lock = threading.Lock()
+        """Guards the two above; held for a moment only."""
+        self._opening = {name: threading.Lock() for name in (*KINDS, "extensions")}
+        """One for each kind: a backend that hangs while it is opened holds up nobody but those who ask for it."""
 
     @classmethod
     def from_file(
@@ -80,11 +83,7 @@ class Services:
     @property
     def extensions(self) -> Extensions:
         """The enabled extensions."""
-        with self._lock:
-            if "extensions" not in self._opened:
-                general = self.config.general
-                self._opened["extensions"] = Extensions(self.plugins, general.extensions, general.extension_time_limit)
-            return cast("Extensions", self._opened["extensions"])
+        return cast("Extensions", self._get("extensions", self._open_extensions))
 
     def settings(self, table: str, settings: type[T]) -> T:
         """Return the settings of a table that is not a backend's; see `Config.section`."""
@@ -99,16 +98,12 @@ class Services:
         return {kind: self._check(kind, time_limit) for kind in self.kinds()}
 
     def close(self) -> None:
-        """Close every backend that was opened. A second call does nothing."""
+        """Close every backend that was opened, the last one first. Never raises; a second call does nothing."""
         with self._lock:
             self._closed = True
             opened, self._opened = self._opened, {}
-        for name, backend in opened.items():
-            if name in KINDS:
-                try:
-                    backend.close()
-                except Exception:  # noqa: BLE001 - one that fails must not keep the others open
-                    _log.warning("closing the %s backend failed", name, exc_info=True)
+        for name, backend in reversed(opened.items()):
+            _close(name, backend)
 
     def __enter__(self) -> Self:
         return self
@@ -119,28 +114,65 @@ class Services:
         self.close()
 
     def _backend(self, kind: str) -> Any:
+        return self._get(kind, lambda: self._open(kind))
+
+    def _get(self, name: str, open_it: Callable[[], Any]) -> Any:
         # Unlocked look first: a backend is asked for on every call of every thread.
-        opened = self._opened.get(kind)
+        opened = self._opened.get(name)
         if opened is not None:
             return opened
-        with self._lock:
-            if kind not in self._opened:
+        with self._opening[name]:
+            with self._lock:
                 if self._closed:
-                    raise ConfigError(f"The {kind} backend was asked for after the services were closed.")
-                name = self.config.backend(kind)
-                if name is None:
-                    raise ConfigError(f'No {kind} backend is configured: write backend = "..." below [{kind}].')
-                backend = self.plugins.backend(kind, name)
-                self._opened[kind] = backend.open(self.config.section(kind, backend.settings))
-            return self._opened[kind]
+                    raise ConfigError(f"{name} was asked for after the services were closed: open them again.")
+                if name in self._opened:
+                    return self._opened[name]
+            opened = open_it()
+            with self._lock:
+                if not self._closed:
+                    self._opened[name] = opened
+                    return opened
+        _close(name, opened)
+        raise ConfigError(f"The services were closed while {name} was being opened: open them again.")
+
+    def _open(self, kind: str) -> Any:
+        name = self.config.backend(kind)
+        if name is None:
+            raise ConfigError(f'No {kind} backend is configured: write backend = "..." below [{kind}].')
+        backend = self.plugins.backend(kind, name)
+        settings = self.config.section(kind, backend.settings)
+        try:
+            return backend.open(settings)
+        except DicomCommonError:
+            raise
+        except Exception as error:
+            # Its message may hold a password, as those of many SDKs do: only its kind is told.
+            raise BackendError(
+                f"The {kind} backend {name!r} cannot be opened ({type(error).__name__}): check its settings."
+            ) from error
+
+    def _open_extensions(self) -> Extensions:
+        general = self.config.general
+        return Extensions(self.plugins, general.extensions, general.extension_time_limit)
 
     def _check(self, kind: str, time_limit: float) -> Health:
         try:
-            health: Health = call_within(time_limit, lambda: self._backend(kind).check())
-        except TimeoutError:
+            health = call_within(time_limit, lambda: self._backend(kind).check())
+        except TimeLimitError:
             return Health(status=HealthStatus.FAILED, detail=f"no answer within {time_limit:g} s")
         except DicomCommonError as error:
             return Health(status=HealthStatus.FAILED, detail=str(error))
-        except Exception as error:  # noqa: BLE001 - a backend that breaks its promise is ill, and others are asked
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - one that breaks its promise is ill; others are asked
             return Health(status=HealthStatus.FAILED, detail=f"its check failed: {type(error).__name__}")
+        if not isinstance(health, Health):
+            return Health(status=HealthStatus.FAILED, detail=f"its check gave {type(health).__name__}, not a Health")
         return health
+
+
+def _close(name: str, opened: Any) -> None:
+    if name not in KINDS:
+        return
+    try:
+        opened.close()
+    except Exception as error:  # noqa: BLE001 - one that fails must not keep the others open
+        _log.warning("closing the %s backend failed (%s)", name, type(error).__name__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
@@ -80,7 +80,7 @@ class Write:
     """One write of a batch; the arguments of `Storage.write`."""
 
     key: str
-    source: Source
+    source: Source = field(repr=False)
     if_absent: bool = False
     sha256: str | None = None
 
