@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,6 +28,7 @@ __all__ = [
 MAX_KEY_BYTES = 1024
 """The longest key, in bytes of UTF-8: what S3, GCS and Azure all take."""
 _MAX_SEGMENT_BYTES = 255
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
 
 RESERVED_SEGMENT = ".dicom-common"
 """The first segment of no key: below it a storage keeps what is its own, such as half-written and probing objects."""
@@ -50,7 +52,7 @@ def validate_key(key: str) -> str:
         raise ValueError("a storage key must be valid Unicode, without lone surrogates") from None
     if not 0 < len(encoded) <= MAX_KEY_BYTES:
         raise ValueError(f"a storage key has 1 to {MAX_KEY_BYTES} bytes of UTF-8")
-    if "\\" in key or any(ord(character) < 32 or 127 <= ord(character) < 160 for character in key):
+    if _FORBIDDEN.search(key):
         raise ValueError("a storage key has no control characters and no backslash")
     for segment in encoded.split(b"/"):
         if segment in (b"", b".", b"..") or len(segment) > _MAX_SEGMENT_BYTES:
