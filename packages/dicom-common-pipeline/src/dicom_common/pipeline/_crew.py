@@ -1,8 +1,8 @@
 """Worker processes: reading headers is work for the processor, and one process has one of those.
 
-Not `concurrent.futures`: its workers outlive a parent that is killed, and one that dies takes the whole pool along.
-Here every worker has a pipe of its own. It ends when the other end of the pipe is gone, and a worker that dies costs
-its batch only, which is told.
+Not `concurrent.futures`: its workers outlive a parent that is killed, one that dies takes the whole pool along, and
+starting them runs the caller's main module again. Here every worker is a new interpreter with a pipe of its own. It
+ends when the other end of the pipe is gone, and a worker that dies costs its job only, which is told.
 """
 
 from __future__ import annotations
@@ -10,30 +10,83 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import chain, islice
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
 from typing import Any, Generic, TypeVar
 
 from dicom_common.core import Config, DicomCommonError, Services
+from dicom_common.pipeline._worker import READY, Task
 
 __all__ = ["Crew", "WorkerDiedError", "default_jobs", "in_order"]
 
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
 
-Task = Callable[[Services], Callable[[Any], Any]]
-"""Makes, once in each worker, the function that does a job. A function of a module, so that it can be pickled."""
+_PROGRAM = """
+import sys
+from multiprocessing.connection import Connection
+connection = Connection(int(sys.argv[1]))
+sys.path[:] = connection.recv()
+from dicom_common.pipeline._worker import work
+work(connection)
+"""
 
 
 def default_jobs() -> int:
     """Return how many worker processes are used where nobody says: one for each processor, at most eight."""
-    return min(8, len(os.sched_getaffinity(0)))
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(8, usable)
 
 
 class WorkerDiedError(DicomCommonError):
     """A worker process ended in the middle of a job: it was killed, ran out of memory, or crashed."""
+
+
+class _Worker:
+    """A worker process, and what it is at."""
+
+    def __init__(self, config: Config, task: Task) -> None:
+        ours, theirs = multiprocessing.Pipe()
+        # Ctrl-C reaches every process of the terminal: the parent decides, a worker finishes its job. A signal that is
+        # blocked here stays blocked there, from the first instruction on, and reaches us when we unblock it.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and program
+                [sys.executable, "-c", _PROGRAM, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            theirs.close()
+        self.connection = ours
+        self.is_ready = False
+        self.job: Any = None
+        self.tell(sys.path)
+        self.tell((config, task))
+
+    def tell(self, message: object) -> None:
+        """Send something; a worker that is dead is noticed when its answer is collected."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.connection.send(message)
+
+    def hear(self) -> Any:
+        """Receive what it says; WorkerDiedError where it is dead."""
+        try:
+            return self.connection.recv()
+        except (EOFError, ConnectionResetError):
+            code = self.leave()
+            return WorkerDiedError(f"A worker process ended with exit code {code}.")
+
+    def leave(self) -> int:
+        """Close the pipe, which ends it after its job, and wait for that."""
+        self.connection.close()
+        return self._process.wait()
 
 
 class Crew(Generic[Job, Answer]):
@@ -43,9 +96,8 @@ class Crew(Generic[Job, Answer]):
         self._config = config
         self._task = task
         self._workers = workers
-        self._idle: list[Connection] = []
-        self._busy: dict[Connection, Job] = {}
-        self._processes: dict[Connection, SpawnProcess] = {}
+        self._idle: list[_Worker] = []
+        self._busy: dict[Connection, _Worker] = {}
 
     def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Answer | WorkerDiedError]]:
         """Do the jobs and yield each with its answer as it is done; their order is not kept.
@@ -55,6 +107,7 @@ class Crew(Generic[Job, Answer]):
 
         Raises:
             DicomCommonError: what a worker raised in making its services, or in a job.
+            WorkerDiedError: a worker died before it could work.
         """
         waiting = iter(jobs)
         interrupted: KeyboardInterrupt | None = None
@@ -70,53 +123,40 @@ class Crew(Generic[Job, Answer]):
                     interrupted = error
                     continue
                 for connection in ready:
-                    if isinstance(connection, Connection):
-                        yield self._collect(connection)
+                    worker = self._busy[connection]  # type: ignore[index]  # only connections are waited for
+                    answer = worker.hear()
+                    if isinstance(answer, WorkerDiedError) and worker.is_ready:
+                        del self._busy[worker.connection]
+                        yield worker.job, answer
+                    elif isinstance(answer, BaseException):
+                        raise answer
+                    elif worker.is_ready:
+                        self._idle.append(self._busy.pop(worker.connection))
+                        yield worker.job, answer
+                    worker.is_ready |= answer == READY
         finally:
             self._dismiss()
         if interrupted is not None:
             raise interrupted
 
     def _hand_out(self, waiting: Iterator[Job]) -> None:
-        while self._idle or len(self._processes) < self._workers:
+        while self._idle or len(self._busy) < self._workers:
             job = next(waiting, None)
             if job is None:
                 return
-            connection = self._idle.pop() if self._idle else self._start()
-            self._busy[connection] = job
-            connection.send(job)
-
-    def _start(self) -> Connection:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs, self._config, self._task), daemon=True)
-        process.start()
-        theirs.close()
-        self._processes[ours] = process
-        return ours
-
-    def _collect(self, connection: Connection) -> tuple[Job, Answer | WorkerDiedError]:
-        job = self._busy.pop(connection)
-        try:
-            answer = connection.recv()
-        except (EOFError, ConnectionResetError):
-            process = self._processes.pop(connection)
-            process.join()
-            connection.close()
-            return job, WorkerDiedError(f"A worker process ended with exit code {process.exitcode}.")
-        self._idle.append(connection)
-        if isinstance(answer, BaseException):
-            raise answer
-        return job, answer
+            worker = self._idle.pop() if self._idle else _Worker(self._config, self._task)
+            worker.job = job
+            self._busy[worker.connection] = worker
+            worker.tell(job)
 
     def _dismiss(self) -> None:
-        for connection in self._processes:
-            connection.close()
-        for process in self._processes.values():
-            process.join()
-        self._processes.clear()
-        self._idle.clear()
+        workers = [*self._busy.values(), *self._idle]
         self._busy.clear()
+        self._idle.clear()
+        for worker in workers:
+            worker.connection.close()
+        for worker in workers:
+            worker.leave()
 
 
 def in_order(
@@ -154,24 +194,3 @@ def in_order(
         while turn in done:
             yield done.pop(turn)
             turn += 1
-
-
-def _work(connection: Connection, config: Config, task: Task) -> None:
-    # Ctrl-C reaches every process of the terminal: the parent decides, the worker finishes its job.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with Services(config) as services:
-        function: Callable[[Any], Any] | None = None
-        while True:
-            try:
-                job = connection.recv()
-            except (EOFError, ConnectionResetError):
-                return
-            try:
-                function = function or task(services)
-                answer = function(job)
-            except Exception as error:  # noqa: BLE001 - it is the parent's to deal with
-                answer = error
-            try:
-                connection.send(answer)
-            except (BrokenPipeError, ConnectionResetError):
-                return
