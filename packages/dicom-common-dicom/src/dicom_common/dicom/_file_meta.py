@@ -65,7 +65,7 @@ def sniff(head: bytes, *, size: int | None, known: bool) -> Encoding | None:
         return EXPLICIT if known else None
     length = int.from_bytes(head[4:8], "little")
     fits = length == 0xFFFFFFFF or (length <= size if size is not None else length < 1 << 20)
-    if fits and (little <= _HIGHEST_FIRST_GROUP) and little & 1 == 0:
+    if fits and little <= _HIGHEST_FIRST_GROUP and (known or little & 1 == 0):
         return IMPLICIT
     return None
 
@@ -133,7 +133,9 @@ def _walk(window: Window, start: int, findings: Findings) -> tuple[dict[int, byt
             begin, length = at + 8, int.from_bytes(buffer[at + 6 : at + 8], "little")
         else:
             begin, length = at + 8, int.from_bytes(buffer[at + 4 : at + 8], "little")
-            findings.add([0x00020000], "no-vr", "read the File Meta as implicit VR")
+            if begin + length > len(buffer):
+                length = int.from_bytes(buffer[at + 6 : at + 8], "little")
+            findings.add([0x00020000], "unknown-vr", "went by the length")
         if begin + length > len(buffer):
             raise DicomError(
                 Reason.TRUNCATED, "A length in the File Meta exceeds the file; ask the sender for a new copy."

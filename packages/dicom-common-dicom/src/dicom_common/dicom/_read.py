@@ -72,7 +72,7 @@ def _read_bytes(data: bytes, settings: ReaderSettings) -> Reading:
     findings = Findings()
     meta = read_file_meta(window, settings, findings)
     if meta.deflated:
-        window = Window(b"", Inflater(MemoryFeed(memoryview(data), meta.data_set_offset), settings))
+        window = Window(b"", Inflater(MemoryFeed(memoryview(data), meta.data_set_offset), settings), most=settings.max_header)
     return _finish(window, meta, settings, findings, lambda: (len(data), hashlib.sha256(data).hexdigest()))
 
 
@@ -81,10 +81,10 @@ def _read_memory(view: memoryview, settings: ReaderSettings) -> Reading:
     if len(view) <= _WHOLE:
         return _read_bytes(bytes(view), settings)
     findings = Findings()
-    window = Window(b"", MemoryFeed(view), len(view))
+    window = Window(b"", MemoryFeed(view), size=len(view), most=settings.max_header)
     meta = read_file_meta(window, settings, findings)
     if meta.deflated:
-        window = Window(b"", Inflater(MemoryFeed(view, meta.data_set_offset), settings))
+        window = Window(b"", Inflater(MemoryFeed(view, meta.data_set_offset), settings), most=settings.max_header)
     return _finish(window, meta, settings, findings, lambda: (len(view), hashlib.sha256(view).hexdigest()))
 
 
@@ -94,12 +94,12 @@ def _read_file(file: Any, size: int | None, settings: ReaderSettings) -> Reading
         return _read_bytes(start, settings)
     findings = Findings()
     feed = StreamFeed(file, start)
-    window = Window(b"", feed, size)
+    window = Window(b"", feed, size=size, most=settings.max_header)
     meta = read_file_meta(window, settings, findings)
     if meta.deflated:
         at = meta.data_set_offset - window.base
         feed.unread(window.buffer[at:])
-        window = Window(b"", Inflater(feed, settings))
+        window = Window(b"", Inflater(feed, settings), most=settings.max_header)
     return _finish(window, meta, settings, findings, feed.finish)
 
 

@@ -86,12 +86,11 @@ class Scanner:
         """
         settings, window, add = self.settings, self.window, self.findings.add
         threshold, max_value = settings.bulk_data_threshold, settings.max_element_value
-        left, self.items_left, held_left = settings.max_elements, settings.max_items, settings.max_header
+        self.items_left = settings.max_items
         buffer, base = window.buffer, window.base
         have = base + len(buffer)
         heads = heads_for(encoding, threshold, max_value)
         implicit, big = encoding == IMPLICIT, encoding == BIG
-        key_length = 4 if implicit else 6
         u16, u32 = _U16[big], _U32[big]
         stack: list[_Level] = []
         elements: Elements = []
@@ -100,12 +99,14 @@ class Scanner:
         last, disorder, open_item, open_sequence, in_sequence = -1, False, True, False, False
         creators: dict[int, str] = {}
         position = start
+        # Two bounds in place of five questions an element. Up to `clear` an element may begin; beyond it something has
+        # to be seen to: the end of an item, or of the buffer. Up to `near` a value may end.
+        near = min(stop, have)
+        clear = near - 12
 
-        while True:
-            if position >= stop or in_sequence or have - position < 12:
+        for _ in range(settings.max_elements):
+            if position > clear:
                 if have - position < 12 and (in_sequence or position < stop):
-                    if held_left < 0:
-                        raise _too_large(settings)
                     window.move(position, 12)
                     buffer, base = window.buffer, window.base
                     have = base + len(buffer)
@@ -137,6 +138,8 @@ class Scanner:
                             if stop > sequence_stop:
                                 raise self._truncated(stack, last)
                             elements, last, disorder, creators, in_sequence = [], -1, False, {}, False
+                            near = min(stop, have)
+                            clear = near - 12
                             continue
                         if tag == _SEQUENCE_END:
                             position += 8
@@ -161,8 +164,10 @@ class Scanner:
                     if heads.encoding != encoding:
                         encoding = heads.encoding
                         implicit, big = encoding == IMPLICIT, encoding == BIG
-                        key_length, u16, u32 = 4 if implicit else 6, _U16[big], _U32[big]
+                        u16, u32 = _U16[big], _U32[big]
                     in_sequence = False
+                    near = min(stop, have)
+                    clear = near - 12
                     continue
                 if position >= stop:
                     if not stack:
@@ -172,7 +177,7 @@ class Scanner:
                             raise self._truncated(stack, last)
                         add([level.tag for level in stack], "no-item-delimiter", "ended the item")
                     items.append(self._ordered(elements, stack) if disorder else elements)
-                    in_sequence = True
+                    in_sequence, clear = True, -1
                     continue
                 if have - position < 8:
                     # Not even a tag and a length: padding, or a data set that was cut.
@@ -180,57 +185,43 @@ class Scanner:
                         raise self._truncated(stack, last)
                     add([], "trailing-bytes", "passed over")
                     break
+                near = min(stop, have)
+                clear = near - 12
 
             at = position - base
-            head = heads[buffer[at : at + key_length]]
-            if implicit:
-                length = u32(buffer, at + 4)[0]
-                begin = position + 8
-            elif head.long:
-                length = u32(buffer, at + 8)[0]
-                begin = position + 12
-            else:
-                length = u16(buffer, at + 6)[0]
-                begin = position + 8
-            end = begin + length
-            left -= 1
-            if left < 0:
-                raise _too_many_elements(settings)
-
-            if length <= head.hold and end <= stop:
-                if end > have:
-                    window.move(begin, length)
-                    buffer, base = window.buffer, window.base
-                    have = base + len(buffer)
-                    if end > have:
-                        raise self._truncated(stack, head.tag)
-                at = begin - base
-                value: Value = buffer[at : at + length]
-                if big and head.width > 1:
-                    value = _swapped(value, head.width)
-                held_left -= length
-                tag = head.tag
+            head, tag, header, whole = heads[buffer[at : at + 8]]
+            if whole and position + whole <= near:
                 if tag <= last:
                     disorder = True
+                last = tag
+                elements.append((head, buffer[at + header : at + whole]))
+                position += whole
+                continue
+
+            # Everything that is not an ordinary value.
+            kind = head.kind
+            begin = position + header
+            length = (u32(buffer, at + header - 4) if implicit or head.long else u16(buffer, at + 6))[0]
+            end = begin + length
+            if kind is Kind.VALUE and length <= head.hold and end <= stop and end <= have:
+                value: Value = buffer[at + header : at + header + length]
+                if big and head.width > 1:
+                    value = _swapped(value, head.width)
+                disorder = disorder or tag <= last
                 last = tag
                 elements.append((head, value))
                 position = end
                 continue
-
-            # Everything that is not an ordinary value.
-            tag, kind = head.tag, head.kind
-            if held_left < 0:
-                raise _too_large(settings)
             if kind == Kind.DELIMITER:
                 length = u32(buffer, at + 4)[0]
                 position += 8
                 if stack and open_item and tag == _ITEM_END:
                     items.append(self._ordered(elements, stack) if disorder else elements)
-                    in_sequence = True
+                    in_sequence, clear = True, -1
                 elif stack and open_item and tag in (_ITEM, _SEQUENCE_END):
                     add([level.tag for level in stack], "no-item-delimiter", "ended the item")
                     items.append(self._ordered(elements, stack) if disorder else elements)
-                    in_sequence = True
+                    in_sequence, clear = True, -1
                     position -= 8
                 else:
                     add([*(level.tag for level in stack), tag], "stray-delimiter", "passed over")
@@ -282,11 +273,11 @@ class Scanner:
                         )  # fmt: skip
                         open_sequence = length == _UNDEFINED
                         sequence_stop = stop if open_sequence else end
-                        items, in_sequence, position = [], True, begin
+                        items, in_sequence, clear, position = [], True, -1, begin
                         if unknown:
                             encoding = IMPLICIT
                             heads = heads_for(encoding, threshold, max_value)
-                            implicit, big, key_length, u16, u32 = True, False, 4, _U16[False], _U32[False]
+                            implicit, big, u16, u32 = True, False, _U16[False], _U32[False]
                         continue
                     # A defined length that holds no items: some other value under the wrong VR.
                     add([*(level.tag for level in stack), tag], "not-a-sequence", "kept as unknown bytes")
@@ -342,12 +333,11 @@ class Scanner:
                 value = _swapped(value, head.width)
             if kind == Kind.CREATOR:
                 creators[tag >> 16 << 8 | tag & 0xFF] = value.decode("latin-1").strip(" \0")
-            held_left -= length
             elements.append((head, value))
             position = end
 
-        if held_left < 0:
-            raise _too_large(settings)
+        else:
+            raise _too_many_elements(settings)
         if window.base + len(window.buffer) < position:
             raise self._truncated(stack, last)
         return self._ordered(elements, stack) if disorder else elements
@@ -407,8 +397,8 @@ class Scanner:
         letters = buffer[at + 4 : at + 6]
         path = [*(level.tag for level in stack), head.tag]
         vr = heads_for(IMPLICIT, self.settings.bulk_data_threshold, self.settings.max_element_value)[
-            struct.pack("<HH", head.tag >> 16, head.tag & 0xFFFF)
-        ].vr
+            struct.pack("<HHI", head.tag >> 16, head.tag & 0xFFFF, 0)
+        ][0].vr
         is_word = letters.isalpha() and letters.isupper()
         if is_word and buffer[at + 6 : at + 8] == b"\0\0":
             length = _U32[big](buffer, at + 8)[0]
@@ -462,11 +452,4 @@ def _too_many_elements(settings: ReaderSettings) -> DicomError:
     return DicomError(
         Reason.TOO_MANY_ELEMENTS,
         f"There are more than {settings.max_elements} elements; raise reader.max_elements to read it.",
-    )
-
-
-def _too_large(settings: ReaderSettings) -> DicomError:
-    return DicomError(
-        Reason.TOO_LARGE,
-        f"The values of the header have more than {settings.max_header} bytes; raise reader.max_header to read it.",
     )

@@ -25,14 +25,14 @@ class ReaderSettings:
     max_depth: int = 64
     """How deep sequences may be nested. Real data sets stay below 15."""
     max_elements: int = 1_000_000
-    """How many elements a data set may have, those of nested items included."""
+    """How many elements a data set may have, those of nested items, the items and their delimiters included."""
     max_items: int = 1_000_000
     """How many sequence items and pixel data fragments it may have."""
     max_element_value: int = 1 << 20
     """Bytes of one value that has to be held in memory. A longer one of a VR for which DICOM JSON allows no
     BulkDataURI is left out of the JSON, with a warning."""
     max_header: int = 64 << 20
-    """Bytes of all values that are held in memory."""
+    """Bytes of the data set that are taken into memory; long values that are passed over do not count."""
     max_inflated_bytes: int = 1 << 30
     """Bytes that a deflated data set may become."""
     max_inflate_ratio: int = 200

@@ -137,16 +137,20 @@ class Inflater:
 class Window:
     """`buffer` holds the bytes from `base` on. Without a feed it holds all there are.
 
-    `size` is how many bytes there should be in all; None where only their end will tell.
+    `size` is how many bytes there should be in all; None where only their end will tell. `most` is how many may be
+    taken into the buffer, one after the other.
     """
 
-    __slots__ = ("_feed", "base", "buffer", "size")
+    __slots__ = ("_feed", "_most", "base", "buffer", "size")
 
-    def __init__(self, buffer: bytes, feed: Feed | None = None, size: int | None = None) -> None:
+    def __init__(
+        self, buffer: bytes, feed: Feed | None = None, *, size: int | None = None, most: int = 1 << 62
+    ) -> None:
         self.buffer = buffer
         self.base = 0
         self.size = len(buffer) if feed is None else size
         self._feed = feed
+        self._most = most
 
     def move(self, position: int, need: int) -> None:
         """Have `need` bytes from `position` on in the buffer, or as many as there are. Only ever forward."""
@@ -165,11 +169,16 @@ class Window:
             parts = [self.buffer[position - self.base :]]
             size = len(parts[0])
         while size < need:
+            if self._most <= 0:
+                raise DicomError(
+                    Reason.TOO_LARGE, "The header is longer than reader.max_header; raise it to read the data set."
+                )
             data = self._feed.pull(max(_CHUNK, need - size) if need > _CHUNK else _CHUNK)
             if not data:
                 self._feed = None
                 break
             parts.append(data)
             size += len(data)
+            self._most -= len(data)
         self.buffer = b"".join(parts)
         self.base = position
