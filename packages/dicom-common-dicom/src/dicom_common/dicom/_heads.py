@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from dicom_common.core import ATTRIBUTES
 from dicom_common.dicom._dictionary import dictionary_vr
+from dicom_common.dicom._fields import FAST, TEXT_VRS
 from dicom_common.dicom._json_values import ENCODERS, encode_bulk, encode_nothing, encode_utf8
 
 __all__ = ["BIG", "BULK_VRS", "EXPLICIT", "IMPLICIT", "Encoding", "Head", "Heads", "Kind", "Start", "heads_for"]
@@ -28,10 +29,16 @@ _WIDTHS |= {"FD": 8, "OD": 8, "SV": 8, "UV": 8, "OV": 8}
 _INDEXED = {attribute.tag: attribute for attribute in ATTRIBUTES}
 _HOLD_INDEXED = 4096
 """Bytes of an indexed value that are held whatever the threshold is: the record needs them."""
+_IDENTITY = (0x00080016, 0x00080018, 0x0020000D, 0x0020000E)
 _MOST_HEADS = 1 << 13
 _MOST_STARTS = 1 << 15
 _CHARACTER_SET = 0x00080005
 _PIXEL_DATA = (0x7FE00008, 0x7FE00009, 0x7FE00010)
+
+
+def _not_indexed(value: bytes) -> Any:
+    """Stand where there is no fast way from value to field."""
+    raise ValueError
 
 
 class Kind(IntEnum):
@@ -54,7 +61,7 @@ class Kind(IntEnum):
 class Head:
     """Tag and VR of an element, and what follows from them."""
 
-    __slots__ = ("attribute", "encode", "hold", "kind", "long", "prefix", "tag", "vr", "width")
+    __slots__ = ("attribute", "encode", "hold", "index", "kind", "long", "prefix", "tag", "vr", "width")
 
     def __init__(self, tag: int, vr: str, kind: Kind, *, hold: int, long: bool = False) -> None:
         self.tag = tag
@@ -69,7 +76,10 @@ class Head:
         # Of a VR that depends on Pixel Representation the value's encoder writes the rest.
         self.prefix = f'"{tag:08X}":{{"vr":"' if vr == "US or SS" else f'"{tag:08X}":{{"vr":"{vr}"'
         self.encode: Callable[[Any, Any], str] = ENCODERS.get(vr, encode_nothing)
-        self.attribute = _INDEXED.get(tag)
+        self.attribute = None if tag in _IDENTITY else _INDEXED.get(tag)
+        self.index = _not_indexed
+        if self.attribute is not None and (self.attribute.vr == vr or vr in TEXT_VRS):
+            self.index = FAST.get((self.attribute.vr, self.attribute.multiple), _not_indexed)
         if tag == _CHARACTER_SET:
             self.encode = encode_utf8
 
@@ -135,10 +145,13 @@ class Heads(dict[bytes, Start]):
         return head
 
     def _implicit(self, tag: int) -> Head:
-        return self._make(tag, _without_choice(dictionary_vr(tag)) if tag >> 16 & 1 == 0 else "UN", long=False)
+        standard = tag >> 16 & 1 == 0 and tag >> 16 != 0xFFFE
+        return self._make(tag, _without_choice(dictionary_vr(tag)) if standard else "UN", long=False)
 
     def _explicit(self, tag: int, letters: bytes) -> Head:
-        vr = "UN" if tag >> 16 == 0xFFFE else letters.decode("latin-1")
+        if tag >> 16 == 0xFFFE:
+            return self._make(tag, "UN", long=False)
+        vr = letters.decode("latin-1")
         if vr not in VRS:
             return Head(tag, "UN", Kind.BAD_VR, hold=-1)
         long = vr in _LONG

@@ -90,7 +90,11 @@ class DataSetContext:
 
 
 def encode_json(elements: Elements, context: DataSetContext) -> bytes:
-    """Write a data set as one DICOM JSON object. All text is UTF-8, and so says (0008,0005) (PS3.18 F.2)."""
+    """Write a data set as one DICOM JSON object. All text is UTF-8, and so says (0008,0005) (PS3.18 F.2).
+
+    The context stays that of the data set.
+    """
+    context.enter(elements)
     parts = _attributes(elements, context)
     if context.guesses and not any(head.tag == _CHARACTER_SET for head, _ in elements):
         parts.insert(sum(head.tag < _CHARACTER_SET for head, _ in elements), _UTF8)
@@ -99,7 +103,6 @@ def encode_json(elements: Elements, context: DataSetContext) -> bytes:
 
 
 def _attributes(elements: Elements, context: DataSetContext) -> list[str]:
-    before = context.enter(elements)
     parts: list[str] = []
     append = parts.append
     for head, value in elements:
@@ -115,7 +118,6 @@ def _attributes(elements: Elements, context: DataSetContext) -> list[str]:
             context.guessed = False
             context.guesses += 1
             context.note("character-set", "decoded by a guess", head.tag)
-    context.leave(before)
     return parts
 
 
@@ -128,7 +130,9 @@ def _nested(head: Head, value: Value, context: DataSetContext) -> str:
         written = []
         for number, item in enumerate(value.items, 1):
             path.append(str(number))
+            before = context.enter(item)
             written.append(f"{{{','.join(_attributes(item, context))}}}")
+            context.leave(before)
             path.pop()
         tags.pop()
         result = f'{head.prefix},"Value":[{",".join(written)}]}}' if written else head.prefix + "}"

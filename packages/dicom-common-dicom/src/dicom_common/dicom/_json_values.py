@@ -15,11 +15,13 @@ from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring as quote
 from typing import NamedTuple, Protocol
 
-__all__ = ["ENCODERS", "Context", "Doubt", "Skipped", "decimal_json", "encode_bulk", "encode_nothing",
+__all__ = ["ENCODERS", "PADDING", "PLAIN", "Context", "Doubt", "Skipped", "decimal_json", "encode_bulk", "encode_nothing",
     "encode_utf8", "integer_json"]
 
 _ALLOWED_IN_UID = b"0123456789."
-_PAD = " \0"
+PADDING = b" \0"
+PLAIN = bytes(sorted(set(range(0x20, 0x7F)) - set(b'"\\')))
+"""The characters that are the same in every character set and in a JSON string, and delimit nothing."""
 
 
 class Context(Protocol):
@@ -75,12 +77,7 @@ def encode_utf8(value: object, context: Context) -> str:  # noqa: ARG001  # one 
 
 def _strings(text: str) -> str:
     """Write the values of a text; padding, before as well as behind, is not significant (PS3.5 6.2)."""
-    if "\0" in text:
-        text = text.replace("\0", "")
-    if "\\" not in text:
-        text = text.strip(" ")
-        return f',"Value":[{quote(text)}]}}' if text else "}"
-    parts = [part.strip(" ") for part in text.split("\\")]
+    parts = [part.strip(" ") for part in text.replace("\0", "").split("\\")]
     if not any(parts):
         return "}"
     return f',"Value":[{",".join([quote(part) if part else "null" for part in parts])}]}}'
@@ -88,13 +85,13 @@ def _strings(text: str) -> str:
 
 def _encode_code(value: bytes, context: Context) -> str:
     """AE AS CS DA DT TM: text of the default repertoire."""
-    try:
-        # The usual value, first: no padding inside, no delimiter.
-        text = value.decode("ascii")
-    except UnicodeDecodeError:
-        text = context.repertoire_text(value)
-        raise Doubt("repertoire", "decoded by a guess of the character set", _strings(text)) from None
-    return _strings(text)
+    value = value.strip(PADDING)
+    # Deleting all that needs no care is the fastest way to ask whether there is anything else.
+    if not value.translate(None, PLAIN):
+        return f',"Value":["{value.decode("ascii")}"]}}' if value else "}"
+    if value.isascii():
+        return _strings(value.decode("ascii"))
+    raise Doubt("repertoire", "decoded by a guess", _strings(context.repertoire_text(value)))
 
 
 def _encode_uid(value: bytes, context: Context) -> str:
@@ -109,15 +106,15 @@ def _encode_uid(value: bytes, context: Context) -> str:
 
 def _encode_text_values(value: bytes, context: Context) -> str:
     """LO SH UC: values in the declared character set; split behind decoding, for a trail byte may be a backslash."""
+    value = value.strip(PADDING)
+    if not value.translate(None, PLAIN):
+        return f',"Value":["{value.decode("ascii")}"]}}' if value else "}"
     return _strings(context.text(value))
 
 
 def _encode_text(value: bytes, context: Context) -> str:
     """LT ST UT: one value, in which leading spaces and backslashes are text."""
-    text = context.text(value)
-    if "\0" in text:
-        text = text.replace("\0", "")
-    text = text.rstrip(" ")
+    text = context.text(value).replace("\0", "").rstrip(" ")
     return f',"Value":[{quote(text)}]}}' if text else "}"
 
 
@@ -137,12 +134,10 @@ def _person_name(text: str) -> str:
 
 
 def _encode_person_name(value: bytes, context: Context) -> str:
-    text = context.text(value, person_name=True)
-    if "\0" in text:
-        text = text.replace("\0", "")
-    if "=" not in text and "\\" not in text:
-        text = text.strip(" ")
-        return f',"Value":[{{"Alphabetic":{quote(text)}}}]}}' if text else "}"
+    value = value.strip(PADDING)
+    if b"=" not in value and not value.translate(None, PLAIN):
+        return f',"Value":[{{"Alphabetic":"{value.decode("ascii")}"}}]}}' if value else "}"
+    text = context.text(value, person_name=True).replace("\0", "")
     names = [_person_name(part) for part in text.split("\\")]
     if names.count("null") == len(names):
         return "}"
@@ -157,6 +152,7 @@ _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,64}")
 _SAFE_DIGITS = 15
+_BACKSLASH = "\\"
 
 
 def decimal_json(text: str) -> str | None:
@@ -189,7 +185,7 @@ def _numbers(value: bytes, context: Context, written: Callable[[str], str | None
         text = value.decode("ascii")
     except UnicodeDecodeError:
         text = context.repertoire_text(value)
-    parts = [part.strip(_PAD) for part in text.replace("\0", "").split("\\")]
+    parts = [part.strip(" ") for part in text.replace("\0", "").split("\\")]
     if not any(parts):
         return "}"
     out = []
@@ -208,11 +204,25 @@ def _numbers(value: bytes, context: Context, written: Callable[[str], str | None
     return result
 
 
+# Values that are JSON numbers as they stand, and have 15 digits at most, so that a double holds them.
+# Atomic groups: no value, however long, is tried in more than one way.
+_PLAIN_DECIMALS = re.compile(
+    rb"(?>-?(?:[0-9]\.[0-9]{1,14}|(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,6})?)(?:\\(?!\Z)|\Z))++"
+)
+_PLAIN_INTEGERS = re.compile(rb"(?>-?(?:0|[1-9][0-9]{0,8})(?:\\(?!\Z)|\Z))++")
+
+
 def _encode_decimal_string(value: bytes, context: Context) -> str:
+    value = value.strip(PADDING)
+    if context.numbers and _PLAIN_DECIMALS.fullmatch(value):
+        return f',"Value":[{value.decode("ascii").replace(_BACKSLASH, ",")}]}}'
     return _numbers(value, context, decimal_json, _DECIMAL)
 
 
 def _encode_integer_string(value: bytes, context: Context) -> str:
+    value = value.strip(PADDING)
+    if context.numbers and _PLAIN_INTEGERS.fullmatch(value):
+        return f',"Value":[{value.decode("ascii").replace(_BACKSLASH, ",")}]}}'
     return _numbers(value, context, integer_json, _INTEGER)
 
 
@@ -221,16 +231,16 @@ _WRONG_LENGTH = "left out: its length is no multiple of the size of a value"
 
 def _integers(code: str, size: int) -> Callable[[bytes, Context], str]:
     def encode(value: bytes, context: Context) -> str:  # noqa: ARG001  # one of a table of functions
+        if len(value) == size:
+            return f',"Value":[{from_bytes(value, "little", signed=signed)}]}}'
         count, rest = divmod(len(value), size)
         if rest:
             raise Doubt("length", _WRONG_LENGTH, "}")
-        if count == 1:
-            return f',"Value":[{struct.unpack(one, value)[0]}]}}'
         if not count:
             return "}"
         return f',"Value":[{",".join(map(str, struct.unpack(f"<{count}{code}", value)))}]}}'
 
-    one = f"<{code}"
+    from_bytes, signed = int.from_bytes, code.islower()
     return encode
 
 
