@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from dicom_common.core import ATTRIBUTES
-from dicom_common.dicom._dictionary import dictionary_vr
+from dicom_common.dicom._dictionary import dictionary_vr, private_vr
 from dicom_common.dicom._fields import FAST, TEXT_VRS
 from dicom_common.dicom._json_values import ENCODERS, encode_bulk, encode_nothing, encode_utf8
 
@@ -45,16 +45,18 @@ class Kind(IntEnum):
     """How the scanner treats an element."""
 
     VALUE = 0
-    SEQUENCE = 1
-    UNKNOWN_SEQUENCE = 2
+    PRIVATE = 1
+    """A private element of unknown VR; its private creator may tell it."""
+    CREATOR = 2
+    """A private creator (PS3.5 7.8.1)."""
+    SEQUENCE = 3
+    UNKNOWN_SEQUENCE = 4
     """A sequence that is coded as UN, so as implicit VR little endian (PS3.5 6.2.2)."""
-    PIXEL_DATA = 3
-    GROUP_LENGTH = 4
-    FOREIGN_GROUP = 5
-    """Command or File Meta group: not of a data set."""
-    DELIMITER = 6
-    CREATOR = 7
-    PRIVATE_UNKNOWN = 8
+    PIXEL_DATA = 5
+    GROUP_LENGTH = 6
+    FOREIGN_GROUP = 7
+    """Of the command or the File Meta: not of a data set."""
+    DELIMITER = 8
     BAD_VR = 9
 
 
@@ -68,7 +70,7 @@ class Head:
         self.vr = vr
         self.kind = kind
         self.hold = hold
-        """The longest value in bytes that is simply taken; -1 where the scanner has to look closer."""
+        """The longest value in bytes that is held."""
         self.long = long
         """Whether the length has 32 bits, behind two reserved bytes."""
         self.width = _WIDTHS.get(vr, 1)
@@ -128,12 +130,19 @@ class Heads(dict[bytes, Start]):
                 self._heads.clear()
             self._heads[tag, letters] = head
         length = int.from_bytes(key[6:8] if letters else key[4:8], order)
-        simple = not head.long and not (big and head.width > 1) and length <= head.hold
+        simple = head.kind == Kind.VALUE and not head.long and not (big and head.width > 1) and length <= head.hold
         start = (head, tag, 12 if head.long else 8, 8 + length if simple else 0)
         if len(self) >= _MOST_STARTS:
             self.clear()
         self[key] = start
         return start
+
+    def private(self, tag: int, creator: str) -> Head | None:
+        """Give the head of a private element of UN or unknown VR, if its private creator tells the VR."""
+        vr = private_vr(creator, tag)
+        if vr == "SQ" and self.encoding != IMPLICIT:
+            return Head(tag, vr, Kind.UNKNOWN_SEQUENCE, hold=0)
+        return self.resolved(tag, vr) if vr in VRS and vr != "UN" else None
 
     def resolved(self, tag: int, vr: str) -> Head:
         """Give the head of an element whose VR is known from elsewhere than its own bytes."""
@@ -153,30 +162,30 @@ class Heads(dict[bytes, Start]):
             return self._make(tag, "UN", long=False)
         vr = letters.decode("latin-1")
         if vr not in VRS:
-            return Head(tag, "UN", Kind.BAD_VR, hold=-1)
+            return Head(tag, "UN", Kind.BAD_VR, hold=0)
         long = vr in _LONG
         if vr == "UN" and tag >> 16 & 1 == 0:
             vr = _without_choice(dictionary_vr(tag))
             if vr == "SQ":
-                return Head(tag, vr, Kind.UNKNOWN_SEQUENCE, hold=-1, long=True)
+                return Head(tag, vr, Kind.UNKNOWN_SEQUENCE, hold=0, long=True)
         return self._make(tag, vr, long=long)
 
     def _make(self, tag: int, vr: str, *, long: bool) -> Head:
         group, element = tag >> 16, tag & 0xFFFF
         if group == 0xFFFE:
-            return Head(tag, "UN", Kind.DELIMITER, hold=-1)
+            return Head(tag, "UN", Kind.DELIMITER, hold=0)
         if element == 0:
-            return Head(tag, vr, Kind.GROUP_LENGTH, hold=-1, long=long)
+            return Head(tag, vr, Kind.GROUP_LENGTH, hold=0, long=long)
         if group in (0x0000, 0x0002):
-            return Head(tag, vr, Kind.FOREIGN_GROUP, hold=-1, long=long)
+            return Head(tag, vr, Kind.FOREIGN_GROUP, hold=0, long=long)
         if tag in _PIXEL_DATA:
-            return Head(tag, vr, Kind.PIXEL_DATA, hold=-1, long=long)
+            return Head(tag, vr, Kind.PIXEL_DATA, hold=0, long=long)
         if vr == "SQ":
-            return Head(tag, vr, Kind.SEQUENCE, hold=-1, long=long)
+            return Head(tag, vr, Kind.SEQUENCE, hold=0, long=long)
         if group & 1 and 0x10 <= element <= 0xFF and vr in ("LO", "UN"):
-            return Head(tag, "LO", Kind.CREATOR, hold=-1, long=long)
+            return Head(tag, "LO", Kind.CREATOR, hold=self._max, long=long)
         if group & 1 and vr == "UN":
-            return Head(tag, vr, Kind.PRIVATE_UNKNOWN, hold=-1, long=long)
+            return Head(tag, vr, Kind.PRIVATE, hold=self._threshold, long=long)
         hold = self._threshold if vr in BULK_VRS else self._max
         if tag in _INDEXED:
             hold = max(hold, _HOLD_INDEXED)

@@ -23,6 +23,10 @@ from dicom_common.dicom._window import Window
 
 __all__ = ["Elements", "Items", "Scanner"]
 
+# The members under names of their own: looking them up in the class costs as much as the question.
+_PRIVATE, _CREATOR, _SEQUENCE, _UNKNOWN_SEQUENCE = Kind.PRIVATE, Kind.CREATOR, Kind.SEQUENCE, Kind.UNKNOWN_SEQUENCE
+_PIXEL_DATA, _GROUP_LENGTH, _FOREIGN_GROUP = Kind.PIXEL_DATA, Kind.GROUP_LENGTH, Kind.FOREIGN_GROUP
+_DELIMITER, _BAD_VR = Kind.DELIMITER, Kind.BAD_VR
 _UNDEFINED = 0xFFFFFFFF
 _FAR = 1 << 62
 """The end of a stream of unknown length."""
@@ -203,16 +207,21 @@ class Scanner:
             begin = position + header
             length = (u32(buffer, at + header - 4) if implicit or head.long else u16(buffer, at + 6))[0]
             end = begin + length
-            if kind is Kind.VALUE and length <= head.hold and end <= stop and end <= have:
+            if kind is _PRIVATE and length != _UNDEFINED:
+                head = heads.private(tag, creators.get(tag >> 8, "")) or head
+                kind = head.kind
+            if kind <= _CREATOR and length <= head.hold and end <= stop and end <= have:
                 value: Value = buffer[at + header : at + header + length]
                 if big and head.width > 1:
                     value = _swapped(value, head.width)
+                if kind is _CREATOR:
+                    creators[tag >> 16 << 8 | tag & 0xFF] = value.decode("latin-1").strip(" \0")
                 disorder = disorder or tag <= last
                 last = tag
                 elements.append((head, value))
                 position = end
                 continue
-            if kind == Kind.DELIMITER:
+            if kind is _DELIMITER:
                 length = u32(buffer, at + 4)[0]
                 position += 8
                 if stack and open_item and tag == _ITEM_END:
@@ -226,27 +235,18 @@ class Scanner:
                 else:
                     add([*(level.tag for level in stack), tag], "stray-delimiter", "passed over")
                 continue
-            if not stack and self.pixel_data and tag <= last and (end > stop or kind == Kind.BAD_VR or not tag >> 16):
+            if not stack and self.pixel_data and tag <= last and (end > stop or kind is _BAD_VR or not tag >> 16):
                 add([], "trailing-bytes", "passed over")
                 break
-            if kind == Kind.BAD_VR:
+            if kind is _BAD_VR:
                 head, begin, length = self._bad_vr(buffer, at, position, head, heads, stop, stack)
                 end, kind, tag = begin + length, head.kind, head.tag
-            if kind == Kind.PRIVATE_UNKNOWN:
-                creator = creators.get(tag >> 8)
-                vr = private_vr(creator, tag) if creator and length != _UNDEFINED else "UN"
-                if vr == "SQ" and not implicit:
-                    head = Head(tag, vr, Kind.UNKNOWN_SEQUENCE, hold=-1)
-                elif vr in VRS and (vr == "SQ" or length <= max_value):
-                    head = heads.resolved(tag, vr)
-                kind = head.kind
-
-            if length == _UNDEFINED or kind in (Kind.SEQUENCE, Kind.UNKNOWN_SEQUENCE):
-                fragments = length == _UNDEFINED and (kind == Kind.PIXEL_DATA or head.vr in ("OB", "OW"))
+            if length == _UNDEFINED or kind is _SEQUENCE or kind is _UNKNOWN_SEQUENCE:
+                fragments = length == _UNDEFINED and (kind is _PIXEL_DATA or head.vr in ("OB", "OW"))
                 if length != _UNDEFINED and end > stop:
                     raise self._truncated(stack, tag)
                 if not fragments:
-                    unknown = not implicit and (head.vr == "UN" or kind == Kind.UNKNOWN_SEQUENCE)
+                    unknown = not implicit and (head.vr == "UN" or kind is _UNKNOWN_SEQUENCE)
                     if begin + 8 > have:
                         window.move(begin, 8)
                         buffer, base = window.buffer, window.base
@@ -284,7 +284,7 @@ class Scanner:
                     head = Head(tag, "UN", Kind.VALUE, hold=threshold)
                     kind = head.kind
                 else:
-                    if not stack and kind == Kind.PIXEL_DATA and self.pixel_data is None:
+                    if not stack and kind is _PIXEL_DATA and self.pixel_data is None:
                         self.pixel_data = PixelData(tag, head.vr, begin, None)
                     disorder = disorder or tag <= last
                     last = tag
@@ -298,16 +298,16 @@ class Scanner:
 
             if end > stop:
                 raise self._truncated(stack, tag)
-            if kind == Kind.GROUP_LENGTH:
+            if kind is _GROUP_LENGTH:
                 position = end
                 continue
-            if kind == Kind.FOREIGN_GROUP:
+            if kind is _FOREIGN_GROUP:
                 add([*(level.tag for level in stack), tag], "foreign-group", "left out")
                 position = end
                 continue
             disorder = disorder or tag <= last
             last = tag
-            if kind == Kind.PIXEL_DATA:
+            if kind is _PIXEL_DATA:
                 if not length:
                     elements.append((head, b""))
                 else:
@@ -316,7 +316,7 @@ class Scanner:
                     elements.append((head.skipped(), Skipped(begin, length)))
                 position = end
                 continue
-            if length > (threshold if head.vr in BULK_VRS else max_value):
+            if length > head.hold:
                 if head.vr not in BULK_VRS:
                     add([*(level.tag for level in stack), tag], "value-too-long", "left out")
                 elements.append((head.skipped(), Skipped(begin, length)))
@@ -331,7 +331,7 @@ class Scanner:
             value = buffer[begin - base : end - base]
             if big and head.width > 1:
                 value = _swapped(value, head.width)
-            if kind == Kind.CREATOR:
+            if kind is _CREATOR:
                 creators[tag >> 16 << 8 | tag & 0xFF] = value.decode("latin-1").strip(" \0")
             elements.append((head, value))
             position = end
