@@ -120,28 +120,37 @@ def _without_meta(window: Window, findings: Findings) -> FileMeta:
 
 def _walk(window: Window, start: int, findings: Findings) -> tuple[dict[int, bytes], int]:
     """Take the elements of group 0002 up to the first of another group, whatever the group length says."""
-    window.move(start, _MOST_META)
-    buffer, base = window.buffer, window.base
     values: dict[int, bytes] = {}
-    position, have = start, base + len(buffer)
-    while have - position >= 8 and buffer[position - base : position - base + 2] == b"\2\0":
-        at = position - base
-        letters = buffer[at + 4 : at + 6]
+    position = start
+    while True:
+        window.move(position, 12)
+        head = window.buffer[position - window.base : position - window.base + 12]
+        if len(head) < 8 or head[:2] != b"\2\0":
+            break
+        letters = head[4:6]
         if letters in _LONG_VR_BYTES:
-            begin, length = at + 12, int.from_bytes(buffer[at + 8 : at + 12], "little")
+            begin, length = position + 12, int.from_bytes(head[8:12], "little")
         elif letters in _VR_BYTES:
-            begin, length = at + 8, int.from_bytes(buffer[at + 6 : at + 8], "little")
+            begin, length = position + 8, int.from_bytes(head[6:8], "little")
         else:
-            begin, length = at + 8, int.from_bytes(buffer[at + 4 : at + 8], "little")
-            if begin + length > len(buffer):
-                length = int.from_bytes(buffer[at + 6 : at + 8], "little")
+            begin, length = position + 8, int.from_bytes(head[4:8], "little")
+            if begin + length > (start + _MOST_META if window.size is None else window.size):
+                length = int.from_bytes(head[6:8], "little")
             findings.add([0x00020000], "unknown-vr", "went by the length")
-        if begin + length > len(buffer):
+        if window.size is not None and begin + length > window.size:
             raise DicomError(
                 Reason.TRUNCATED, "A length in the File Meta exceeds the file; ask the sender for a new copy."
             )
-        values[int.from_bytes(buffer[at + 2 : at + 4], "little")] = buffer[begin : begin + length]
-        position = base + begin + length
+        if begin + length > start + _MOST_META:
+            raise DicomError(Reason.TOO_LARGE, "The File Meta has more than 1 MiB; ask the sender for a sane one.")
+        window.move(begin, length)
+        value = window.buffer[begin - window.base : begin - window.base + length]
+        if len(value) < length or begin < window.base:
+            raise DicomError(
+                Reason.TRUNCATED, "A length in the File Meta exceeds the file; ask the sender for a new copy."
+            )
+        values[int.from_bytes(head[2:4], "little")] = value
+        position = begin + length
     declared = values.get(0)
     first = start + 12
     if declared is None or len(declared) != 4 or first + int.from_bytes(declared, "little") != position:

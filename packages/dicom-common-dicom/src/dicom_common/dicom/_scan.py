@@ -338,6 +338,7 @@ class Scanner:
 
         else:
             raise _too_many_elements(settings)
+        window.move(position, 0)
         if window.base + len(window.buffer) < position:
             raise self._truncated(stack, last)
         return self._ordered(elements, stack) if disorder else elements
