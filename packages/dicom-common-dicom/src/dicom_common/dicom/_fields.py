@@ -1,7 +1,7 @@
 """From a value to a field of the record: dates, times, numbers, names and text (PS3.5 6.2).
 
-There are two ways. `FAST` takes the value that nearly every data set has and gives up on anything unusual; `field_value`
-takes the rest. Both raise ValueError for a value that the field cannot take.
+There are two ways. `FAST` takes the values that nearly all data sets have and gives up on anything unusual;
+`text_field` and `binary_field` take the rest. Both raise ValueError for a value that the field cannot take.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from dicom_common.dicom._json_values import PADDING, PLAIN
 
 __all__ = ["FAST", "TEXT_VRS", "binary_field", "text_field"]
 
-TEXT_VRS = frozenset("AE AS CS DA DS DT IS LO LT PN SH ST TM UC UI UR UT".split())
+TEXT_VRS = frozenset(
+    ["AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"]
+)
 _BINARY = {"US": "<H", "SS": "<h", "UL": "<I", "SL": "<i", "US or SS": "<H", "UN": "<H"}
 _DATE = re.compile(r"[0-9]{8}")
 _TIME = re.compile(r"([0-9]{2})(?:([0-9]{2})(?:([0-9]{2})(?:\.([0-9]{1,6}))?)?)?")

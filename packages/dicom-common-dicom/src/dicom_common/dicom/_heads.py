@@ -20,9 +20,57 @@ __all__ = ["BIG", "BULK_VRS", "EXPLICIT", "IMPLICIT", "Encoding", "Head", "Heads
 
 _LONG = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"))
 """The VRs with a length of 32 bits (PS3.5 7.1.2)."""
-VRS = _LONG | frozenset("AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
+VRS = _LONG | frozenset(
+    [
+        "AE",
+        "AS",
+        "AT",
+        "CS",
+        "DA",
+        "DS",
+        "DT",
+        "FD",
+        "FL",
+        "IS",
+        "LO",
+        "LT",
+        "PN",
+        "SH",
+        "SL",
+        "SS",
+        "ST",
+        "TM",
+        "UI",
+        "UL",
+        "US",
+    ]
+)
 """All VRs (PS3.5 6.2)."""
-BULK_VRS = frozenset("DS FD FL IS LT OB OD OF OL OV OW SL SS ST SV UC UL UN US UT UV".split()) | {"US or SS"}
+BULK_VRS = frozenset(
+    [
+        "DS",
+        "FD",
+        "FL",
+        "IS",
+        "LT",
+        "OB",
+        "OD",
+        "OF",
+        "OL",
+        "OV",
+        "OW",
+        "SL",
+        "SS",
+        "ST",
+        "SV",
+        "UC",
+        "UL",
+        "UN",
+        "US",
+        "UT",
+        "UV",
+    ]
+) | {"US or SS"}
 """The VRs for which DICOM JSON allows a BulkDataURI (PS3.18 F.2.2)."""
 _WIDTHS = {"US": 2, "SS": 2, "US or SS": 2, "AT": 2, "OW": 2, "UL": 4, "SL": 4, "FL": 4, "OL": 4, "OF": 4}
 _WIDTHS |= {"FD": 8, "OD": 8, "SV": 8, "UV": 8, "OV": 8}
@@ -36,7 +84,7 @@ _CHARACTER_SET = 0x00080005
 _PIXEL_DATA = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 
 
-def _not_indexed(value: bytes) -> Any:
+def _not_indexed(value: bytes) -> Any:  # noqa: ARG001  # one of a table of functions
     """Stand where there is no fast way from value to field."""
     raise ValueError
 
@@ -79,7 +127,7 @@ class Head:
         self.prefix = f'"{tag:08X}":{{"vr":"' if vr == "US or SS" else f'"{tag:08X}":{{"vr":"{vr}"'
         self.encode: Callable[[Any, Any], str] = ENCODERS.get(vr, encode_nothing)
         self.attribute = None if tag in _IDENTITY else _INDEXED.get(tag)
-        self.index = _not_indexed
+        self.index: Callable[[bytes], Any] = _not_indexed
         if self.attribute is not None and (self.attribute.vr == vr or vr in TEXT_VRS):
             self.index = FAST.get((self.attribute.vr, self.attribute.multiple), _not_indexed)
         if tag == _CHARACTER_SET:
@@ -137,6 +185,12 @@ class Heads(dict[bytes, Start]):
         self[key] = start
         return start
 
+    @staticmethod
+    def standard_vr(tag: int) -> str:
+        """Give the VR that an element has by the data dictionary; `UN` for private ones."""
+        standard = tag >> 16 & 1 == 0 and tag >> 16 != 0xFFFE
+        return _without_choice(dictionary_vr(tag)) if standard else "UN"
+
     def private(self, tag: int, creator: str) -> Head | None:
         """Give the head of a private element of UN or unknown VR, if its private creator tells the VR."""
         vr = private_vr(creator, tag)
@@ -154,8 +208,7 @@ class Heads(dict[bytes, Start]):
         return head
 
     def _implicit(self, tag: int) -> Head:
-        standard = tag >> 16 & 1 == 0 and tag >> 16 != 0xFFFE
-        return self._make(tag, _without_choice(dictionary_vr(tag)) if standard else "UN", long=False)
+        return self._make(tag, self.standard_vr(tag), long=False)
 
     def _explicit(self, tag: int, letters: bytes) -> Head:
         if tag >> 16 == 0xFFFE:
@@ -164,32 +217,41 @@ class Heads(dict[bytes, Start]):
         if vr not in VRS:
             return Head(tag, "UN", Kind.BAD_VR, hold=0)
         long = vr in _LONG
-        if vr == "UN" and tag >> 16 & 1 == 0:
-            vr = _without_choice(dictionary_vr(tag))
+        if vr == "UN":
+            vr = self.standard_vr(tag)
             if vr == "SQ":
                 return Head(tag, vr, Kind.UNKNOWN_SEQUENCE, hold=0, long=True)
         return self._make(tag, vr, long=long)
 
     def _make(self, tag: int, vr: str, *, long: bool) -> Head:
-        group, element = tag >> 16, tag & 0xFFFF
-        if group == 0xFFFE:
-            return Head(tag, "UN", Kind.DELIMITER, hold=0)
-        if element == 0:
-            return Head(tag, vr, Kind.GROUP_LENGTH, hold=0, long=long)
-        if group in (0x0000, 0x0002):
-            return Head(tag, vr, Kind.FOREIGN_GROUP, hold=0, long=long)
-        if tag in _PIXEL_DATA:
-            return Head(tag, vr, Kind.PIXEL_DATA, hold=0, long=long)
-        if vr == "SQ":
-            return Head(tag, vr, Kind.SEQUENCE, hold=0, long=long)
-        if group & 1 and 0x10 <= element <= 0xFF and vr in ("LO", "UN"):
-            return Head(tag, "LO", Kind.CREATOR, hold=self._max, long=long)
-        if group & 1 and vr == "UN":
-            return Head(tag, vr, Kind.PRIVATE, hold=self._threshold, long=long)
+        kind = _kind(tag, vr)
+        if kind is Kind.CREATOR:
+            vr = "LO"
         hold = self._threshold if vr in BULK_VRS else self._max
         if tag in _INDEXED:
             hold = max(hold, _HOLD_INDEXED)
-        return Head(tag, vr, Kind.VALUE, hold=hold, long=long)
+        return Head(tag, vr, kind, hold=hold, long=long)
+
+
+def _kind(tag: int, vr: str) -> Kind:
+    group, element = tag >> 16, tag & 0xFFFF
+    if group == 0xFFFE:
+        kind = Kind.DELIMITER
+    elif element == 0:
+        kind = Kind.GROUP_LENGTH
+    elif group in (0x0000, 0x0002):
+        kind = Kind.FOREIGN_GROUP
+    elif tag in _PIXEL_DATA:
+        kind = Kind.PIXEL_DATA
+    elif vr == "SQ":
+        kind = Kind.SEQUENCE
+    elif group & 1 and 0x10 <= element <= 0xFF and vr in ("LO", "UN"):
+        kind = Kind.CREATOR
+    elif group & 1 and vr == "UN":
+        kind = Kind.PRIVATE
+    else:
+        kind = Kind.VALUE
+    return kind
 
 
 def _without_choice(vr: str) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dicom_common.dicom._character_sets import CharacterSet, character_set
+from dicom_common.dicom._elements import Elements, Items, Value
 from dicom_common.dicom._findings import Findings
 from dicom_common.dicom._heads import Head
 from dicom_common.dicom._json_values import Doubt
-from dicom_common.dicom._scan import Elements, Items, Value
 from dicom_common.dicom._settings import ReaderSettings
 
 __all__ = ["DataSetContext", "encode_json"]
@@ -22,7 +22,19 @@ class DataSetContext:
     An item has its own where it says so, else those of the data set around it (PS3.3 C.12.1.1.2).
     """
 
-    __slots__ = ("_default", "_findings", "_set", "base", "declared", "guessed", "guesses", "numbers", "path", "signed", "tags")
+    __slots__ = (
+        "_default",
+        "_findings",
+        "_set",
+        "base",
+        "declared",
+        "guessed",
+        "guesses",
+        "numbers",
+        "path",
+        "signed",
+        "tags",
+    )
 
     def __init__(self, settings: ReaderSettings, findings: Findings) -> None:
         self.numbers = settings.numbers_as == "number"

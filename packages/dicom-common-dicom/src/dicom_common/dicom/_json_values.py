@@ -15,8 +15,19 @@ from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring as quote
 from typing import NamedTuple, Protocol
 
-__all__ = ["ENCODERS", "PADDING", "PLAIN", "Context", "Doubt", "Skipped", "decimal_json", "encode_bulk", "encode_nothing",
-    "encode_utf8", "integer_json"]
+__all__ = [
+    "ENCODERS",
+    "PADDING",
+    "PLAIN",
+    "Context",
+    "Doubt",
+    "Skipped",
+    "decimal_json",
+    "encode_bulk",
+    "encode_nothing",
+    "encode_utf8",
+    "integer_json",
+]
 
 _ALLOWED_IN_UID = b"0123456789."
 PADDING = b" \0"
@@ -206,9 +217,7 @@ def _numbers(value: bytes, context: Context, written: Callable[[str], str | None
 
 # Values that are JSON numbers as they stand, and have 15 digits at most, so that a double holds them.
 # Atomic groups: no value, however long, is tried in more than one way.
-_PLAIN_DECIMALS = re.compile(
-    rb"(?>-?(?:[0-9]\.[0-9]{1,14}|(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,6})?)(?:\\(?!\Z)|\Z))++"
-)
+_PLAIN_DECIMALS = re.compile(rb"(?>-?(?:[0-9]\.[0-9]{1,14}|(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,6})?)(?:\\(?!\Z)|\Z))++")
 _PLAIN_INTEGERS = re.compile(rb"(?>-?(?:0|[1-9][0-9]{0,8})(?:\\(?!\Z)|\Z))++")
 
 

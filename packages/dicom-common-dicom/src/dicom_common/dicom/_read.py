@@ -18,7 +18,7 @@ from dicom_common.dicom._scan import Scanner
 from dicom_common.dicom._settings import ReaderSettings
 from dicom_common.dicom._window import Inflater, MemoryFeed, StreamFeed, Window
 
-__all__ = ["Reading", "Readable", "read"]
+__all__ = ["Readable", "Reading", "read"]
 
 Readable = bytes | bytearray | memoryview | mmap.mmap | BinaryIO | os.PathLike[str]
 """What `read` takes."""
@@ -72,7 +72,9 @@ def _read_bytes(data: bytes, settings: ReaderSettings) -> Reading:
     findings = Findings()
     meta = read_file_meta(window, settings, findings)
     if meta.deflated:
-        window = Window(b"", Inflater(MemoryFeed(memoryview(data), meta.data_set_offset), settings), most=settings.max_header)
+        window = Window(
+            b"", Inflater(MemoryFeed(memoryview(data), meta.data_set_offset), settings), most=settings.max_header
+        )
     return _finish(window, meta, settings, findings, lambda: (len(data), hashlib.sha256(data).hexdigest()))
 
 
@@ -125,7 +127,7 @@ def _finish(
     scanner = Scanner(window, settings, findings)
     elements = scanner.scan(meta.encoding, 0 if meta.deflated else meta.data_set_offset)
     context = DataSetContext(settings, findings)
-    uids = identity(elements, settings, context)
+    uids: dict[str, Any] = dict(identity(elements, settings, context))
     if meta.sop_uid and meta.sop_uid != uids["sop_uid"]:
         findings.add([0x00020003], "file-meta", "the data set counts")
     context.base = f"studies/{uids['study_uid']}/series/{uids['series_uid']}/instances/{uids['sop_uid']}"

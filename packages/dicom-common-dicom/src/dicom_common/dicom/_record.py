@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from dicom_common.core import DicomError, RequestAttributes
+from dicom_common.core import Attribute, DicomError, RequestAttributes
+from dicom_common.dicom._elements import Elements, Items, Value
 from dicom_common.dicom._fields import TEXT_VRS, binary_field, text_field
 from dicom_common.dicom._heads import Head
 from dicom_common.dicom._json import DataSetContext
 from dicom_common.dicom._reasons import Reason
-from dicom_common.dicom._scan import Elements, Items
 from dicom_common.dicom._settings import ReaderSettings
 from dicom_common.dicom._uid import is_valid_uid
 
@@ -63,7 +63,7 @@ def indexed_fields(elements: Elements, context: DataSetContext) -> dict[str, Any
         try:
             fields[field] = head.index(value)  # type: ignore[arg-type]  # another type of value is a TypeError
         except (ValueError, TypeError, AttributeError):
-            result = _unusual(head, value, context)
+            result = _unusual(head, attribute, value, context)
             if result is not None:
                 fields[field] = result
         if head.tag == _STUDY_DATE and type(value) is bytes:
@@ -71,9 +71,8 @@ def indexed_fields(elements: Elements, context: DataSetContext) -> dict[str, Any
     return {field: value for field, value in fields.items() if value is not None}
 
 
-def _unusual(head: Head, value: Any, context: DataSetContext) -> Any:
+def _unusual(head: Head, attribute: Attribute, value: Value, context: DataSetContext) -> Any:
     """Read a value that is not as it mostly is; None, and a finding, if that is not possible."""
-    attribute = head.attribute
     if isinstance(value, Items) and attribute.vr == "SQ":
         return _request_attributes(value, context)
     if type(value) is not bytes:

@@ -10,18 +10,28 @@ from __future__ import annotations
 import struct
 from array import array
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from dicom_common.core import DicomError, PixelData
+from dicom_common.dicom._elements import (
+    Elements,
+    Items,
+    Level,
+    malformed,
+    ordered,
+    path_of,
+    too_many_elements,
+    too_many_items,
+    truncated,
+)
 from dicom_common.dicom._findings import Findings
-from dicom_common.dicom._dictionary import private_vr
-from dicom_common.dicom._heads import BIG, BULK_VRS, EXPLICIT, IMPLICIT, VRS, Encoding, Head, Heads, Kind, heads_for
+from dicom_common.dicom._heads import BIG, BULK_VRS, IMPLICIT, Encoding, Head, Kind, heads_for
 from dicom_common.dicom._json_values import Skipped
 from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._settings import ReaderSettings
 from dicom_common.dicom._window import Window
+from dicom_common.dicom._without_vr import without_vr
 
-__all__ = ["Elements", "Items", "Scanner"]
+__all__ = ["Scanner"]
 
 # The members under names of their own: looking them up in the class costs as much as the question.
 _PRIVATE, _CREATOR, _SEQUENCE, _UNKNOWN_SEQUENCE = Kind.PRIVATE, Kind.CREATOR, Kind.SEQUENCE, Kind.UNKNOWN_SEQUENCE
@@ -36,33 +46,6 @@ _ITEM_STARTS_BIG = (b"\xff\xfe\xe0\x00", b"\xff\xfe\xe0\xdd")
 _U16 = {False: struct.Struct("<H").unpack_from, True: struct.Struct(">H").unpack_from}
 _U32 = {False: struct.Struct("<I").unpack_from, True: struct.Struct(">I").unpack_from}
 _TAG = {False: struct.Struct("<HH").unpack_from, True: struct.Struct(">HH").unpack_from}
-
-
-class Items(NamedTuple):
-    """The value of a sequence."""
-
-    items: list[Elements]
-
-
-Value = bytes | Items | Skipped
-Elements = list[tuple[Head, Value]]
-"""The elements of a data set or item, by ascending tag, each once."""
-
-
-class _Level(NamedTuple):
-    """What the loop has to know again when the sequence that it enters ends."""
-
-    elements: Elements
-    last: int
-    disorder: bool
-    creators: dict[int, str]
-    stop: int
-    open_item: bool
-    heads: Heads
-    items: list[Elements]
-    sequence_stop: int
-    open_sequence: bool
-    tag: int
 
 
 @dataclass(slots=True)
@@ -96,7 +79,7 @@ class Scanner:
         heads = heads_for(encoding, threshold, max_value)
         implicit, big = encoding == IMPLICIT, encoding == BIG
         u16, u32 = _U16[big], _U32[big]
-        stack: list[_Level] = []
+        stack: list[Level] = []
         elements: Elements = []
         items: list[Elements] = []
         stop = sequence_stop = _FAR if window.size is None else window.size
@@ -117,7 +100,7 @@ class Scanner:
                     if have - position < 12:
                         bound = sequence_stop if in_sequence else stop
                         if have < position or have < bound < _FAR:
-                            raise self._truncated(stack, last)
+                            raise truncated(stack, last)
                         if in_sequence:
                             sequence_stop = min(sequence_stop, have)
                         else:
@@ -128,19 +111,19 @@ class Scanner:
                     # Between items: the next item, or the end of the sequence.
                     if position < sequence_stop:
                         if have - position < 8:
-                            raise self._truncated(stack, last)
+                            raise truncated(stack, last)
                         group, element = _TAG[big](buffer, position - base)
                         tag = group << 16 | element
                         length = u32(buffer, position - base + 4)[0]
                         if tag == _ITEM:
                             self.items_left -= 1
                             if self.items_left < 0:
-                                raise _too_many_items(settings)
+                                raise too_many_items(settings)
                             position += 8
                             open_item = length == _UNDEFINED
                             stop = sequence_stop if open_item else position + length
                             if stop > sequence_stop:
-                                raise self._truncated(stack, last)
+                                raise truncated(stack, last)
                             elements, last, disorder, creators, in_sequence = [], -1, False, {}, False
                             near = min(stop, have)
                             clear = near - 12
@@ -148,19 +131,19 @@ class Scanner:
                         if tag == _SEQUENCE_END:
                             position += 8
                             if not open_sequence:
-                                add([level.tag for level in stack], "stray-delimiter", "passed over")
+                                add(path_of(stack), "stray-delimiter", "passed over")
                                 continue
                         elif tag == _ITEM_END:
-                            add([level.tag for level in stack], "stray-delimiter", "passed over")
+                            add(path_of(stack), "stray-delimiter", "passed over")
                             position += 8
                             continue
                         elif open_sequence:
                             # An element where only items can be: the sequence was not ended.
-                            add([level.tag for level in stack], "no-sequence-delimiter", "ended the sequence")
+                            add(path_of(stack), "no-sequence-delimiter", "ended the sequence")
                         else:
-                            raise self._malformed(stack, "a sequence holds what is no item")
+                            raise malformed(stack, "a sequence holds what is no item")
                     elif open_sequence:
-                        add([level.tag for level in stack], "no-sequence-delimiter", "ended the sequence")
+                        add(path_of(stack), "no-sequence-delimiter", "ended the sequence")
                     done = items
                     (elements, last, disorder, creators, stop, open_item, heads, items, sequence_stop, open_sequence,
                      tag) = stack.pop()  # fmt: skip
@@ -178,15 +161,15 @@ class Scanner:
                         break
                     if open_item:
                         if position >= have:
-                            raise self._truncated(stack, last)
-                        add([level.tag for level in stack], "no-item-delimiter", "ended the item")
-                    items.append(self._ordered(elements, stack) if disorder else elements)
+                            raise truncated(stack, last)
+                        add(path_of(stack), "no-item-delimiter", "ended the item")
+                    items.append(ordered(elements, stack, self.findings) if disorder else elements)
                     in_sequence, clear = True, -1
                     continue
                 if have - position < 8:
                     # Not even a tag and a length: padding, or a data set that was cut.
                     if stack or not (self.pixel_data or not buffer[: have - position].strip(b"\0")):
-                        raise self._truncated(stack, last)
+                        raise truncated(stack, last)
                     add([], "trailing-bytes", "passed over")
                     break
                 near = min(stop, have)
@@ -211,7 +194,7 @@ class Scanner:
                 head = heads.private(tag, creators.get(tag >> 8, "")) or head
                 kind = head.kind
             if kind <= _CREATOR and length <= head.hold and end <= stop and end <= have:
-                value: Value = buffer[at + header : at + header + length]
+                value = buffer[at + header : at + header + length]
                 if big and head.width > 1:
                     value = _swapped(value, head.width)
                 if kind is _CREATOR:
@@ -225,26 +208,32 @@ class Scanner:
                 length = u32(buffer, at + 4)[0]
                 position += 8
                 if stack and open_item and tag == _ITEM_END:
-                    items.append(self._ordered(elements, stack) if disorder else elements)
+                    items.append(ordered(elements, stack, self.findings) if disorder else elements)
                     in_sequence, clear = True, -1
                 elif stack and open_item and tag in (_ITEM, _SEQUENCE_END):
-                    add([level.tag for level in stack], "no-item-delimiter", "ended the item")
-                    items.append(self._ordered(elements, stack) if disorder else elements)
+                    add(path_of(stack), "no-item-delimiter", "ended the item")
+                    items.append(ordered(elements, stack, self.findings) if disorder else elements)
                     in_sequence, clear = True, -1
                     position -= 8
                 else:
-                    add([*(level.tag for level in stack), tag], "stray-delimiter", "passed over")
+                    add([*path_of(stack), tag], "stray-delimiter", "passed over")
                 continue
             if not stack and self.pixel_data and tag <= last and (end > stop or kind is _BAD_VR or not tag >> 16):
                 add([], "trailing-bytes", "passed over")
                 break
             if kind is _BAD_VR:
-                head, begin, length = self._bad_vr(buffer, at, position, head, heads, stop, stack)
-                end, kind, tag = begin + length, head.kind, head.tag
+                guess = without_vr(buffer[at : at + 12], stop - position, head, heads)
+                if guess is None:
+                    raise malformed(stack, "an element has neither a VR nor a possible length")
+                head, header, length, rule = guess
+                add([*path_of(stack), tag], rule, "used the dictionary's")
+                begin = position + header
+                end, kind = begin + length, head.kind
+
             if length == _UNDEFINED or kind is _SEQUENCE or kind is _UNKNOWN_SEQUENCE:
                 fragments = length == _UNDEFINED and (kind is _PIXEL_DATA or head.vr in ("OB", "OW"))
                 if length != _UNDEFINED and end > stop:
-                    raise self._truncated(stack, tag)
+                    raise truncated(stack, tag)
                 if not fragments:
                     unknown = not implicit and (head.vr == "UN" or kind is _UNKNOWN_SEQUENCE)
                     if begin + 8 > have:
@@ -256,19 +245,19 @@ class Scanner:
                     if length == 0 or is_items or length == _UNDEFINED:
                         if not is_items and length:
                             if begin < have or first:
-                                raise self._malformed([*stack], "a value of undefined length is no sequence")
-                            raise self._truncated(stack, tag)
+                                raise malformed(stack, "a value of undefined length is no sequence")
+                            raise truncated(stack, tag)
                         if len(stack) >= settings.max_depth:
                             raise DicomError(
                                 Reason.TOO_DEEP,
                                 "Sequences are nested deeper than reader.max_depth; raise it if the sender is trusted.",
                             )
                         if head.vr not in ("SQ", "UN"):
-                            add([*(level.tag for level in stack), tag], "wrong-vr", "read as a sequence")
+                            add([*path_of(stack), tag], "wrong-vr", "read as a sequence")
                         disorder = disorder or tag <= last
                         last = tag
                         stack.append(
-                            _Level(elements, last, disorder, creators, stop, open_item, heads, items, sequence_stop,
+                            Level(elements, last, disorder, creators, stop, open_item, heads, items, sequence_stop,
                                    open_sequence, tag)
                         )  # fmt: skip
                         open_sequence = length == _UNDEFINED
@@ -280,7 +269,7 @@ class Scanner:
                             implicit, big, u16, u32 = True, False, _U16[False], _U32[False]
                         continue
                     # A defined length that holds no items: some other value under the wrong VR.
-                    add([*(level.tag for level in stack), tag], "not-a-sequence", "kept as unknown bytes")
+                    add([*path_of(stack), tag], "not-a-sequence", "kept as unknown bytes")
                     head = Head(tag, "UN", Kind.VALUE, hold=threshold)
                     kind = head.kind
                 else:
@@ -297,12 +286,12 @@ class Scanner:
                     continue
 
             if end > stop:
-                raise self._truncated(stack, tag)
+                raise truncated(stack, tag)
             if kind is _GROUP_LENGTH:
                 position = end
                 continue
             if kind is _FOREIGN_GROUP:
-                add([*(level.tag for level in stack), tag], "foreign-group", "left out")
+                add([*path_of(stack), tag], "foreign-group", "left out")
                 position = end
                 continue
             disorder = disorder or tag <= last
@@ -318,7 +307,7 @@ class Scanner:
                 continue
             if length > head.hold:
                 if head.vr not in BULK_VRS:
-                    add([*(level.tag for level in stack), tag], "value-too-long", "left out")
+                    add([*path_of(stack), tag], "value-too-long", "left out")
                 elements.append((head.skipped(), Skipped(begin, length)))
                 position = end
                 continue
@@ -327,7 +316,7 @@ class Scanner:
                 buffer, base = window.buffer, window.base
                 have = base + len(buffer)
                 if end > have:
-                    raise self._truncated(stack, tag)
+                    raise truncated(stack, tag)
             value = buffer[begin - base : end - base]
             if big and head.width > 1:
                 value = _swapped(value, head.width)
@@ -337,27 +326,13 @@ class Scanner:
             position = end
 
         else:
-            raise _too_many_elements(settings)
+            raise too_many_elements(settings)
         window.move(position, 0)
         if window.base + len(window.buffer) < position:
-            raise self._truncated(stack, last)
-        return self._ordered(elements, stack) if disorder else elements
+            raise truncated(stack, last)
+        return ordered(elements, stack, self.findings) if disorder else elements
 
-    def _ordered(self, elements: Elements, stack: list[_Level]) -> Elements:
-        """Sort elements by tag; of those with the same tag the last one stays."""
-        path = [level.tag for level in stack]
-        by_tag: dict[int, tuple[Head, Value]] = {}
-        for element in elements:
-            tag = element[0].tag
-            if tag in by_tag:
-                self.findings.add([*path, tag], "duplicate", "the last one counts")
-            by_tag[tag] = element
-        tags = list(by_tag)
-        if tags != sorted(tags):
-            self.findings.add(path, "order", "sorted the elements by tag")
-        return [by_tag[tag] for tag in sorted(tags)]
-
-    def _skip_fragments(self, position: int, stack: list[_Level], tag: int, *, big: bool) -> int:
+    def _skip_fragments(self, position: int, stack: list[Level], tag: int, *, big: bool) -> int:
         """Pass over the fragments of a value of undefined length (PS3.5 A.4); give the position behind them.
 
         -1 where they do not end, and that is accepted: what follows is of no known structure.
@@ -377,60 +352,14 @@ class Scanner:
                 break
             self.items_left -= 1
             if self.items_left < 0:
-                raise _too_many_items(self.settings)
+                raise too_many_items(self.settings)
             if position + 8 + length > limit:
                 break
             position += 8 + length
         if stack or self.settings.truncated_pixel_data == "refuse":
-            raise self._truncated(stack, tag)
-        self.findings.add([*(level.tag for level in stack), tag], "no-sequence-delimiter", "took what is there")
+            raise truncated(stack, tag)
+        self.findings.add([*path_of(stack), tag], "no-sequence-delimiter", "took what is there")
         return -1
-
-    def _bad_vr(
-        self, buffer: bytes, at: int, position: int, head: Head, heads: Heads, stop: int, stack: list[_Level]
-    ) -> tuple[Head, int, int]:
-        """Read an element of explicit VR whose VR is none: give head, begin and length of the value.
-
-        Newer VRs have a length of 32 bits (PS3.5 7.1.2); some writers leave the VR out, as in implicit VR; others write
-        any two letters before a short length.
-        """
-        big = heads.encoding == BIG
-        letters = buffer[at + 4 : at + 6]
-        path = [*(level.tag for level in stack), head.tag]
-        vr = heads_for(IMPLICIT, self.settings.bulk_data_threshold, self.settings.max_element_value)[
-            struct.pack("<HHI", head.tag >> 16, head.tag & 0xFFFF, 0)
-        ][0].vr
-        is_word = letters.isalpha() and letters.isupper()
-        if is_word and buffer[at + 6 : at + 8] == b"\0\0":
-            length = _U32[big](buffer, at + 8)[0]
-            if position + 12 + length <= stop:
-                self.findings.add(path, "unknown-vr", "used the dictionary's")
-                return heads.resolved(head.tag, vr), position + 12, length
-        if not is_word:
-            length = _U32[big](buffer, at + 4)[0]
-            if position + 8 + length <= stop:
-                self.findings.add(path, "no-vr", "used the dictionary's")
-                return heads.resolved(head.tag, vr), position + 8, length
-        length = _U16[big](buffer, at + 6)[0]
-        if position + 8 + length <= stop:
-            self.findings.add(path, "unknown-vr", "used the dictionary's")
-            return heads.resolved(head.tag, vr), position + 8, length
-        raise self._malformed(stack, "an element has neither a VR nor a possible length")
-
-    def _truncated(self, stack: list[_Level], tag: int) -> DicomError:
-        path = ".".join(f"{tag:08X}" for tag in (*(level.tag for level in stack), tag) if tag >= 0)
-        return DicomError(
-            Reason.TRUNCATED,
-            f"The data set ends early, or a length in it is wrong, at {path or 'its start'}; "
-            "ask the sender for a new copy.",
-        )
-
-    def _malformed(self, stack: list[_Level], what: str) -> DicomError:
-        path = ".".join(f"{level.tag:08X}" for level in stack)
-        return DicomError(
-            Reason.MALFORMED,
-            f"The data set cannot be followed: {what}{f' (in {path})' if path else ''}; ask the sender for a new copy.",
-        )
 
 
 def _swapped(value: bytes, width: int) -> bytes:
@@ -440,17 +369,3 @@ def _swapped(value: bytes, width: int) -> bytes:
     words = array({2: "H", 4: "I", 8: "Q"}[width], value)
     words.byteswap()
     return words.tobytes()
-
-
-def _too_many_items(settings: ReaderSettings) -> DicomError:
-    return DicomError(
-        Reason.TOO_MANY_ITEMS,
-        f"There are more than {settings.max_items} sequence items and fragments; raise reader.max_items to read it.",
-    )
-
-
-def _too_many_elements(settings: ReaderSettings) -> DicomError:
-    return DicomError(
-        Reason.TOO_MANY_ELEMENTS,
-        f"There are more than {settings.max_elements} elements; raise reader.max_elements to read it.",
-    )

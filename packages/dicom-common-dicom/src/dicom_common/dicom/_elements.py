@@ -1,0 +1,107 @@
+"""The elements of a data set as the scanner gives them, and the state of the scan inside sequences."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dicom_common.core import DicomError
+from dicom_common.dicom._findings import Findings, tag_path
+from dicom_common.dicom._heads import Head, Heads
+from dicom_common.dicom._json_values import Skipped
+from dicom_common.dicom._reasons import Reason
+from dicom_common.dicom._settings import ReaderSettings
+
+__all__ = [
+    "Elements",
+    "Items",
+    "Level",
+    "Value",
+    "malformed",
+    "ordered",
+    "path_of",
+    "too_many_elements",
+    "too_many_items",
+    "truncated",
+]
+
+
+class Items(NamedTuple):
+    """The value of a sequence."""
+
+    items: list[Elements]
+
+
+Value = bytes | Items | Skipped
+Elements = list[tuple[Head, Value]]
+"""The elements of a data set or item, by ascending tag, each once."""
+
+
+class Level(NamedTuple):
+    """What the loop has to know again when the sequence that it enters ends."""
+
+    elements: Elements
+    last: int
+    disorder: bool
+    creators: dict[int, str]
+    stop: int
+    open_item: bool
+    heads: Heads
+    items: list[Elements]
+    sequence_stop: int
+    open_sequence: bool
+    tag: int
+
+
+def path_of(stack: list[Level]) -> list[int]:
+    """Give the tags of the sequences that are open."""
+    return [level.tag for level in stack]
+
+
+def ordered(elements: Elements, stack: list[Level], findings: Findings) -> Elements:
+    """Sort elements by tag; of those with the same tag the last one stays."""
+    path = path_of(stack)
+    by_tag: dict[int, tuple[Head, Value]] = {}
+    for element in elements:
+        tag = element[0].tag
+        if tag in by_tag:
+            findings.add([*path, tag], "duplicate", "the last one counts")
+        by_tag[tag] = element
+    tags = list(by_tag)
+    if tags != sorted(tags):
+        findings.add(path, "order", "sorted the elements by tag")
+    return [by_tag[tag] for tag in sorted(tags)]
+
+
+def truncated(stack: list[Level], tag: int) -> DicomError:
+    """Make the error for a length beyond what is left, or for bytes that end too early."""
+    path = tag_path([*path_of(stack), tag] if tag >= 0 else path_of(stack))
+    return DicomError(
+        Reason.TRUNCATED,
+        f"The data set ends early, or a length in it is wrong, at {path or 'its start'}; "
+        "ask the sender for a new copy.",
+    )
+
+
+def malformed(stack: list[Level], what: str) -> DicomError:
+    """Make the error for a structure that has no safe reading."""
+    path = tag_path(path_of(stack))
+    return DicomError(
+        Reason.MALFORMED,
+        f"The data set cannot be followed: {what}{f' (in {path})' if path else ''}; ask the sender for a new copy.",
+    )
+
+
+def too_many_items(settings: ReaderSettings) -> DicomError:
+    """Make the error for a limit."""
+    return DicomError(
+        Reason.TOO_MANY_ITEMS,
+        f"There are more than {settings.max_items} sequence items and fragments; raise reader.max_items to read it.",
+    )
+
+
+def too_many_elements(settings: ReaderSettings) -> DicomError:
+    """Make the error for a limit."""
+    return DicomError(
+        Reason.TOO_MANY_ELEMENTS,
+        f"There are more than {settings.max_elements} elements; raise reader.max_elements to read it.",
+    )

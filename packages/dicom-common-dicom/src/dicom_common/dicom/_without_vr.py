@@ -1,0 +1,47 @@
+"""Elements of explicit VR data sets whose VR is none of the standard's."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from dicom_common.dicom._heads import BIG, Head, Heads
+
+__all__ = ["Guess", "without_vr"]
+
+
+class Guess(NamedTuple):
+    """How an element is read in spite of its VR."""
+
+    head: Head
+    header: int
+    """Bytes before the value."""
+    length: int
+    rule: str
+
+
+def without_vr(start: bytes, room: int, head: Head, heads: Heads) -> Guess | None:
+    """Guess how the element that begins with these twelve bytes is meant; None if nothing fits.
+
+    Newer VRs have a length of 32 bits behind two zero bytes (PS3.5 7.1.2). Some writers leave the VR out, as in
+    implicit VR. Others write any two characters before a short length.
+
+    Args:
+        start: the first twelve bytes.
+        room: how many bytes there are from its first on.
+        head: its head, of which the tag is right.
+        heads: those of its encoding.
+    """
+    order: Literal["big", "little"] = "big" if heads.encoding == BIG else "little"
+    meant = heads.resolved(head.tag, heads.standard_vr(head.tag))
+    letters = start[4:6]
+    is_word = letters.isalpha() and letters.isupper()
+    if is_word and start[6:8] == b"\0\0":
+        length = int.from_bytes(start[8:12], order)
+        if 12 + length <= room:
+            return Guess(meant, 12, length, "unknown-vr")
+    if not is_word:
+        length = int.from_bytes(start[4:8], order)
+        if 8 + length <= room:
+            return Guess(meant, 8, length, "no-vr")
+    length = int.from_bytes(start[6:8], order)
+    return Guess(meant, 8, length, "unknown-vr") if 8 + length <= room else None
