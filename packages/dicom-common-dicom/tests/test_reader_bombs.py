@@ -171,7 +171,7 @@ BOMBS: dict[str, tuple[Callable[[], bytes], set[str]]] = {
     "deflated elements": (deflated_elements, {"inflates-too-much", "too-many-elements"}),
     "deflated texts": (deflated_text_below_the_ratio, {"inflates-too-much", "too-large"}),
     "many elements": (many_elements, {"too-many-elements"}),
-    "many items": (many_items, {"too-many-items"}),
+    "many items": (many_items, {"too-many-items", "too-many-elements"}),
     "many fragments": (many_fragments, {"too-many-items"}),
     "huge declared OB": (lambda: huge_length(b"OB"), {"truncated"}),
     "huge declared SQ": (lambda: huge_length(b"SQ"), {"truncated"}),

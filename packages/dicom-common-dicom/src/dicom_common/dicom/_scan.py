@@ -38,6 +38,9 @@ _PRIVATE, _CREATOR, _SEQUENCE, _UNKNOWN_SEQUENCE = Kind.PRIVATE, Kind.CREATOR, K
 _PIXEL_DATA, _GROUP_LENGTH, _FOREIGN_GROUP = Kind.PIXEL_DATA, Kind.GROUP_LENGTH, Kind.FOREIGN_GROUP
 _DELIMITER, _BAD_VR = Kind.DELIMITER, Kind.BAD_VR
 _UNDEFINED = 0xFFFFFFFF
+_ZEROS = bytes(8)
+_MOST_GUESSES = 10_000
+"""Elements without a VR, in a data set of explicit VR, that are read by a guess."""
 _FAR = 1 << 62
 """The end of a stream of unknown length."""
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
@@ -73,7 +76,7 @@ class Scanner:
         """
         settings, window, add = self.settings, self.window, self.findings.add
         threshold, max_value = settings.bulk_data_threshold, settings.max_element_value
-        self.items_left = settings.max_items
+        left, self.items_left, guesses_left = settings.max_elements, settings.max_items, _MOST_GUESSES
         buffer, base = window.buffer, window.base
         have = base + len(buffer)
         heads = heads_for(encoding, threshold, max_value)
@@ -91,7 +94,7 @@ class Scanner:
         near = min(stop, have)
         clear = near - 12
 
-        for _ in range(settings.max_elements):
+        while True:
             if position > clear:
                 if have - position < 12 and (in_sequence or position < stop):
                     window.move(position, 12)
@@ -175,6 +178,9 @@ class Scanner:
                 near = min(stop, have)
                 clear = near - 12
 
+            left -= 1
+            if left < 0:
+                raise too_many_elements(settings)
             at = position - base
             head, tag, header, whole = heads[buffer[at : at + 8]]
             if whole and position + whole <= near:
@@ -218,11 +224,18 @@ class Scanner:
                 else:
                     add([*path_of(stack), tag], "stray-delimiter", "passed over")
                 continue
+            if not tag and not stack and buffer[at : at + 8] == _ZEROS:
+                # Padding, in a data set of any length: all of it that is in the buffer at once.
+                rest = buffer[at : have - base]
+                position += max((len(rest) - len(rest.lstrip(b"\0"))) & ~1, min(8, len(rest)))
+                add([], "zeros", "passed over")
+                continue
             if not stack and self.pixel_data and tag <= last and (end > stop or kind is _BAD_VR or not tag >> 16):
                 add([], "trailing-bytes", "passed over")
                 break
             if kind is _BAD_VR:
-                guess = without_vr(buffer[at : at + 12], stop - position, head, heads)
+                guesses_left -= 1
+                guess = None if guesses_left < 0 else without_vr(buffer[at : at + 12], stop - position, head, heads)
                 if guess is None:
                     raise malformed(stack, "an element has neither a VR nor a possible length")
                 head, header, length, rule = guess
@@ -325,8 +338,6 @@ class Scanner:
             elements.append((head, value))
             position = end
 
-        else:
-            raise too_many_elements(settings)
         window.move(position, 0)
         if window.base + len(window.buffer) < position:
             raise truncated(stack, last)

@@ -1,0 +1,290 @@
+"""Damaged input: cut at every byte, bits flipped, lengths edited. Nothing but a refusal or a reading comes of it."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.filewriter import dcmwrite
+from pydicom.sequence import Sequence
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+)
+
+from dicom_common.core import DicomError
+from dicom_common.dicom import Reading, Reason, index_frames, read
+
+HANG_GUARD = 300
+SYNTAXES = {
+    "explicit": ExplicitVRLittleEndian,
+    "implicit": ImplicitVRLittleEndian,
+    "big endian": ExplicitVRBigEndian,
+    "deflated": DeflatedExplicitVRLittleEndian,
+    "encapsulated": JPEGBaseline8Bit,
+}
+
+
+def item(**attributes: object) -> Dataset:
+    made = Dataset()
+    for keyword, value in attributes.items():
+        setattr(made, keyword, value)
+    return made
+
+
+def small_file(syntax: str) -> bytes:
+    """Make a file of about 1.5 KB that has something of everything."""
+    data_set = item(
+        SpecificCharacterSet=["", "ISO 2022 IR 87"],
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.7",
+        SOPInstanceUID="1.2.3.4",
+        StudyInstanceUID="1.2.3",
+        SeriesInstanceUID="1.2.3.5",
+        StudyDate="20260102",
+        StudyTime="101112.5",
+        PatientName="Yamada^Tarou=山田^太郎",
+        ImageType=["ORIGINAL", "PRIMARY", ""],
+        WindowCenter=["40", "400"],
+        Rows=2,
+        Columns=4,
+        BitsAllocated=8,
+        BitsStored=8,
+        HighBit=7,
+        SamplesPerPixel=1,
+        PixelRepresentation=0,
+        PhotometricInterpretation="MONOCHROME2",
+        NumberOfFrames=2,
+        SmallestImagePixelValue=0,
+        FrameIncrementPointer=0x00181063,
+        ImageComments="x" * 40,
+    )
+    code = item(CodeValue="1", CodeMeaning="one", ReferencedSOPSequence=Sequence([item(ReferencedSOPInstanceUID="1.2")]))
+    code.is_undefined_length_sequence_item = True
+    data_set.ProcedureCodeSequence = Sequence([code, Dataset(), item(CodeValue="2")])
+    data_set["ProcedureCodeSequence"].is_undefined_length = True
+    data_set.RequestAttributesSequence = Sequence([item(RequestedProcedureID="R")])
+    block = data_set.private_block(0x0041, "SOMEBODY", create=True)
+    block.add_new(1, "UN", b"\1\2\3\4")
+    block.add_new(2, "FD", [1.5, float("nan")])
+    block.add_new(3, "OW", bytes(6))
+    pixels = bytes(range(16))
+    if syntax == JPEGBaseline8Bit:
+        data_set.PixelData = encapsulate([pixels[:8], pixels[8:]])
+        data_set["PixelData"].is_undefined_length = True
+    else:
+        data_set.PixelData = pixels
+    data_set["PixelData"].VR = "OB"
+    data_set.file_meta = FileMetaDataset()
+    data_set.file_meta.TransferSyntaxUID = syntax
+    buffer = io.BytesIO()
+    dcmwrite(buffer, data_set, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+FILES = {name: small_file(syntax) for name, syntax in SYNTAXES.items()}
+
+
+def outcome(data: bytes) -> Reading | Reason:
+    """Read bytes; every refusal must be a documented one, every reading must be whole."""
+    try:
+        reading = read(data)
+    except DicomError as refusal:
+        return Reason(refusal.reason)
+    tree = json.loads(reading.metadata, parse_constant=_not_json)
+    assert list(tree) == sorted(tree)
+    assert reading.instance.size == len(data)
+    if reading.instance.pixel_data is not None and not reading.instance.transfer_syntax_uid.endswith(".99"):
+        try:
+            index = index_frames(data, reading.instance)
+            index.read(data, index.count)
+        except DicomError as refusal:
+            Reason(refusal.reason)
+    return reading
+
+
+def _not_json(name: str) -> None:
+    raise AssertionError(f"{name} is not JSON")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_whole_file_is_read_without_a_warning(name: str) -> None:
+    whole = outcome(FILES[name])
+    assert isinstance(whole, Reading)
+    assert whole.instance.warnings == ()
+    assert whole.instance.patient_name is not None
+    assert whole.instance.patient_name.ideographic == "山田^太郎"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_is_cut_is_refused_or_is_the_shorter_file_that_it_became(name: str) -> None:
+    """A cut at the border of two elements cannot be seen: what comes before is a data set."""
+    data = FILES[name]
+    whole = read(data)
+    place = whole.instance.pixel_data
+    assert place is not None
+    seen = 0
+    for size in range(len(data)):
+        cut = outcome(data[:size])
+        if isinstance(cut, Reason):
+            continue
+        seen += 1
+        members = json.loads(cut.metadata)
+        assert members.items() <= json.loads(whole.metadata).items()
+        # Nothing of pixel data that was begun is taken for all of it.
+        assert "7FE00010" not in members
+    assert seen < 40
+
+
+@pytest.mark.parametrize("name", FILES)
+@given(data=st.data())
+def test_flipped_bits_and_edited_lengths_do_no_harm(name: str, data: st.DataObject) -> None:
+    changed = bytearray(FILES[name])
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(changed) - 1))
+        change = data.draw(st.integers(0, 255) | st.sampled_from([b"\0\0", b"\xff\xff", b"\xff\xff\xff\xff", b"\0\0\0\x80"]))
+        if isinstance(change, int):
+            changed[at] = change
+        else:
+            changed[at : at + len(change)] = change
+    outcome(bytes(changed))
+
+
+@given(st.binary(max_size=400), st.booleans())
+def test_arbitrary_bytes_do_no_harm(data: bytes, preamble: bool) -> None:
+    outcome(bytes(128) + b"DICM" + data if preamble else data)
+
+
+ELEMENT = st.builds(
+    lambda tag, vr, length, value: struct.pack("<HH", *tag) + vr + struct.pack("<H", length) + value,
+    st.tuples(st.sampled_from([0x0008, 0x0010, 0x0020, 0x0028, 0x0041, 0x7FE0, 0xFFFE]), st.integers(0, 0xFFFF)),
+    st.sampled_from([b"UI", b"PN", b"SQ", b"UN", b"OB", b"DS", b"US", b"??", b"\0\0", b"LT"]),
+    st.integers(0, 40) | st.sampled_from([0, 0xFFFF]),
+    st.binary(max_size=40),
+)
+
+
+@given(st.lists(ELEMENT, max_size=12), st.sampled_from(sorted(SYNTAXES)))
+def test_made_up_elements_do_no_harm(elements: list[bytes], name: str) -> None:
+    file = FILES[name]
+    start = read(file).instance.data_set_offset
+    body = b"".join(elements)
+    if name == "deflated":
+        stream = zlib.compressobj(wbits=-15)
+        outcome(file[:start] + stream.compress(body) + stream.flush())
+    outcome(file[:start] + body)
+    outcome(file[:start] + body + file[start:])
+
+
+class Slow(io.RawIOBase):
+    """A stream that gives few bytes at a time and cannot seek, as a socket does."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        size = min(7, size) if size >= 0 else 7
+        self.at += size
+        return self.data[self.at - size : self.at]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [io.BytesIO, bytearray, memoryview, Slow],
+    ids=lambda source: source.__name__,
+)
+def test_every_kind_of_source_gives_the_same(
+    source: Callable[[bytes], io.BytesIO | bytearray | memoryview], corpus_files: tuple[Path, ...]
+) -> None:
+    for path in corpus_files[:40]:
+        data = path.read_bytes()
+        if source is Slow and len(data) > 100_000:
+            continue
+        try:
+            expected = read(path)
+        except DicomError as refusal:
+            with pytest.raises(DicomError) as same:
+                read(source(data))
+            assert same.value.reason == refusal.reason
+        else:
+            reading = read(source(data))
+            assert (reading.instance, reading.metadata) == (expected.instance, expected.metadata)
+
+
+CHILD = """
+import random, resource, sys, time
+from pathlib import Path
+from dicom_common.core import DicomError
+from dicom_common.dicom import Reason, read
+
+count, paths = int(sys.argv[1]), sys.argv[2:]
+files = [Path(path).read_bytes() for path in paths]
+for data in files:
+    try:
+        read(data)
+    except DicomError:
+        pass
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+limit = 1024 * before + (200 << 20)
+resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+chance = random.Random(20260102)
+slowest = 0.0
+for number in range(count):
+    data = bytearray(chance.choice(files))
+    for _ in range(chance.randint(1, 6)):
+        at = chance.randrange(len(data)) if chance.random() < 0.2 else chance.randrange(min(len(data), 4096))
+        match chance.randrange(4):
+            case 0:
+                data[at] ^= 1 << chance.randrange(8)
+            case 1:
+                data[at : at + 4] = chance.choice([b"\\xff" * 4, bytes(4), b"\\xfe\\xff\\xff\\xff", b"\\0\\0\\0\\x10"])
+            case 2:
+                data[at : at + 2] = chance.choice([b"\\xff\\xff", bytes(2), b"SQ", b"UN", b"OB"])
+            case 3:
+                del data[at : at + chance.randint(1, 16)]
+    begin = time.perf_counter()
+    try:
+        read(bytes(data))
+    except DicomError as refusal:
+        Reason(refusal.reason)
+    slowest = max(slowest, time.perf_counter() - begin)
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(f"{after - before} {slowest:.3f}")
+"""
+
+
+def test_mutations_of_real_files_stay_within_memory_and_never_hang(
+    tmp_path: Path, corpus_files: tuple[Path, ...], heavy: int
+) -> None:
+    paths = [path for path in corpus_files if path.stat().st_size < 60_000]
+    for name, data in FILES.items():
+        paths.append(tmp_path / name)
+        paths[-1].write_bytes(data)
+    chosen = random.Random(1).sample(paths, min(len(paths), 60))
+    child = subprocess.run(
+        [sys.executable, "-c", CHILD, str(20_000 * heavy), *chosen],
+        capture_output=True,
+        check=False,
+        timeout=HANG_GUARD * heavy,
+    )
+    assert child.returncode == 0, child.stderr.decode()[-3000:]
+    kilobytes, slowest = child.stdout.split()
+    print(f"{int(kilobytes)} KB more, slowest {slowest.decode()} s")
+    assert int(kilobytes) < 200 * 1024
