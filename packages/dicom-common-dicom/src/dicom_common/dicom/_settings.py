@@ -25,7 +25,7 @@ class ReaderSettings:
     max_depth: int = 64
     """How deep sequences may be nested. Real data sets stay below 15."""
     max_elements: int = 1_000_000
-    """How many elements a data set may have, those of nested items, the items and their delimiters included."""
+    """How many elements a data set may have, those of nested items included."""
     max_items: int = 1_000_000
     """How many sequence items and pixel data fragments it may have."""
     max_element_value: int = 1 << 20
