@@ -39,10 +39,10 @@ _SHORT = 0.5
 @click.option("--once", is_flag=True, help="Publish what waits now, then end.")
 @pass_session
 def relay(session: Session, *, once: bool) -> int:
-    """Publish the events of the outbox to the broker, until SIGINT or SIGTERM.
+    """Publish events to the broker.
 
-    `ingest` does this for itself while it runs; a relay is for what runs all the time, and for a broker that was down.
-    Several may run: one at a time works.
+    Publishes what waits in the outbox, until SIGINT or SIGTERM. `ingest` does this for itself while it runs; a relay is
+    for what runs all the time, and for a broker that was down. Several may run: one at a time works.
     """
     from dicom_common.pipeline import Relay  # noqa: PLC0415 - imports pydicom
 
@@ -81,9 +81,10 @@ def relay(session: Session, *, once: bool) -> int:
 @click.option("--follow", is_flag=True, help="Wait for further messages, until Ctrl-C.")
 @pass_session
 def events(session: Session, topic: str, group: str | None, limit: int | None, *, follow: bool) -> int:
-    """Print the messages of a topic, from the oldest one that is kept, as JSON lines.
+    """Print the messages of a topic.
 
-    Without --group no other reader is disturbed: nothing is acknowledged for anybody.
+    Prints them as JSON lines, from the oldest one that is kept. Without --group no other reader is disturbed: nothing
+    is acknowledged for anybody.
     """
     from dicom_common.core import uuid7  # noqa: PLC0415 - the help does not need it
 

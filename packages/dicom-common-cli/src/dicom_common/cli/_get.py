@@ -64,11 +64,11 @@ def get(  # noqa: PLR0913 - each is an option
     overwrite: bool,
     as_json: bool,
 ) -> int:
-    """Copy the files of a study, a series or an instance into a folder.
+    """Copy files into a folder.
 
-    The files are DIR/<study>/<series>/<instance>.dcm, with exactly the bytes that were received; each is verified by
-    its digest before it gets its name. Files that are there already are not fetched again, so an interrupted command
-    goes on where it stopped.
+    The files of a study, a series or an instance become DIR/<study>/<series>/<instance>.dcm, with exactly the bytes
+    that were received; each is verified by its digest before it gets its name. Files that are there already are not
+    fetched again, so an interrupted command goes on where it stopped.
 
     Exits 1 if a file is damaged or missing in the storage, or another one is in its place.
     """

@@ -18,7 +18,7 @@ from dicom_common.cli._instances import as_json, tenant as tenant_option
 from dicom_common.cli._interrupt import stopping_on_signals
 from dicom_common.cli._output import note, print_json, print_line
 from dicom_common.cli._progress import Bar, progress
-from dicom_common.cli._relay_thread import relaying
+from dicom_common.cli._relay_thread import RelayThread
 from dicom_common.cli._session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def ingest(  # noqa: PLR0913 - each is an option
     config = session.load({"ingest.duplicates": duplicates} if duplicates else None)
     tally = _Tally()
     again = "Stopping after the files in flight; the same command goes on from there."
-    with relaying(config), stopping_on_signals(again) as stop, progress("ingesting") as bar:
+    with closing(RelayThread(config)) as relay, stopping_on_signals(again) as stop, progress("ingesting") as bar:
         _count(paths, bar)
         files = _until(stop, find_files(paths))
         with closing(_iterate(ingest_files(config, files, tenant=whose, jobs=jobs))) as results:
@@ -86,8 +86,11 @@ def ingest(  # noqa: PLR0913 - each is an option
                 _report(result, as_json=as_json)
                 tally.add(result)
                 bar.advance()
-                if tally.in_vain >= _GIVE_UP:
+                if result.status != "rejected":
+                    relay.start()
+                elif tally.in_vain >= _GIVE_UP:
                     stop.set()
+        relay.finish()
     if not tally.counts and not stop.is_set():
         shown = ", ".join(map(str, paths))
         raise CommandError(f"There are no files in {shown}: name a folder that holds DICOM files.")
@@ -108,6 +111,7 @@ class _Tally:
     """What became of the files so far."""
 
     counts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
     warned: int = 0
     unavailable: int = 0
     in_vain: int = 0
@@ -115,6 +119,8 @@ class _Tally:
 
     def add(self, result: Result) -> None:
         self.counts[result.status] += 1
+        if result.status == "rejected":
+            self.reasons[result.reason] += 1
         self.warned += bool(result.warnings)
         self.unavailable += result.retry
         self.in_vain = self.in_vain + 1 if result.retry else 0
@@ -169,7 +175,12 @@ def _report(result: Result, *, as_json: bool) -> None:
 def _summarise(tally: _Tally, *, as_json: bool) -> None:
     if as_json:
         return
-    known = ("stored", "duplicate", "replaced", "rejected")
-    line = ", ".join(f"{tally.counts[status]} {status}" for status in known if tally.counts[status])
-    with_warnings = f" ({tally.warned} with warnings, which --json shows)" if tally.warned else ""
-    print_line(f"{tally.counts.total()} files: {line or 'nothing done'}{with_warnings}")
+    line = ", ".join(f"{number} {status}" for status, number in sorted(tally.counts.items(), key=_by_status))
+    why = ", ".join(f"{number} {reason}" for reason, number in tally.reasons.most_common())
+    print_line(f"{tally.counts.total()} files: {line or 'nothing done'}{f' ({why})' if why else ''}")
+    if tally.warned:
+        note(f"{tally.warned} of them have warnings, which --json shows.")
+
+
+def _by_status(item: tuple[str, int]) -> int:
+    return ("stored", "duplicate", "replaced", "rejected").index(item[0])

@@ -57,7 +57,9 @@ _TABLES = {
 )
 @pass_session
 def init(session: Session) -> int:
-    """Write a commented configuration, make the data folder, and get every backend ready.
+    """Write a configuration and get ready.
+
+    Writes a commented configuration, makes the data folder, opens every backend and creates the topics.
 
     The configuration is ./dicom-common.toml, or the file that --config names; one that is there is never overwritten.
     """

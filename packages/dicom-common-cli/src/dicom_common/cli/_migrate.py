@@ -24,9 +24,9 @@ __all__ = ["migrate"]
 )
 @pass_session
 def migrate(session: Session) -> None:
-    """Bring the schema of the index to the version that this release needs.
+    """Update the schema of the index.
 
-    Make a backup first. Does nothing where the schema is up to date.
+    Brings it to the version that this release needs; make a backup first. Does nothing where the schema is up to date.
     """
     database = session.services.db
     if not isinstance(database, Migrations):

@@ -50,10 +50,11 @@ __all__ = ["reconcile"]
 def reconcile(  # noqa: PLR0913 - each is an option
     session: Session, *, repair: bool, rebuild: bool, no_digests: bool, restart: bool, jobs: int | None, as_json: bool
 ) -> int:
-    """Compare the storage with the index, in both directions and for all tenants.
+    """Compare and repair storage and index.
 
-    Without --repair or --rebuild nothing is changed. Missing and damaged objects are only told: they have to be
-    restored from a copy. An interrupted run is continued by the next one, for a day.
+    Compares the two in both directions and for all tenants. Without --repair or --rebuild nothing is changed. Missing
+    and damaged objects are only told: they have to be restored from a copy. An interrupted run is continued by the next
+    one, for a day.
 
     Exits 1 if a difference is left as it is.
     """

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from dicom_common.cli._output import note
 from dicom_common.core import Config, DicomCommonError, Services
 
-if TYPE_CHECKING:
-    from dicom_common.pipeline import Relay
-
-__all__ = ["relaying"]
+__all__ = ["RelayThread"]
 
 _DRAIN = 5.0
 """Seconds that the end of the command may be held up by events."""
@@ -21,42 +15,49 @@ _END = 10.0
 """Seconds that a batch in flight may take to end."""
 
 
-@contextmanager
-def relaying(config: Config) -> Iterator[None]:
-    """Publish events while the block runs, then for a few seconds more, and say what is left.
+class RelayThread:
+    """Publishes events in a thread, from `start` on. Events that stay in the outbox are no failure of the command."""
 
-    Events that are not published are in the outbox: they are no failure of the command.
-    """
-    from dicom_common.pipeline import Relay  # noqa: PLC0415 - imports pydicom
+    def __init__(self, config: Config) -> None:
+        from dicom_common.pipeline import Relay  # noqa: PLC0415 - imports pydicom
 
-    stop = threading.Event()
-    failures: list[DicomCommonError] = []
-    with Services(config) as services:
-        relay = Relay(services)
+        self._services = Services(config)
+        self._relay = Relay(self._services)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
+        self._failure: DicomCommonError | None = None
 
-        def run() -> None:
-            try:
-                relay.run(stop)
-            except DicomCommonError as error:
-                failures.append(error)
+    def start(self) -> None:
+        """Begin, once there may be events; a second call does nothing."""
+        if self._thread.ident is None:
+            self._thread.start()
 
-        thread = threading.Thread(target=run, name="relay", daemon=True)
-        thread.start()
+    def finish(self) -> None:
+        """Publish what waits, for a few seconds, and say what is left."""
+        self._stop.set()
+        if self._thread.ident is None:
+            return
+        self._thread.join(_END)
         try:
-            yield
-        finally:
-            stop.set()
-            thread.join(_END)
-            if not thread.is_alive():
-                _drain(services, relay, failures)
+            if self._thread.is_alive() or self._failure:
+                waiting = self._services.db.backlog().events
+            else:
+                waiting = self._relay.drain(_DRAIN)
+        except DicomCommonError as error:
+            note(f"Events wait in the outbox; `dicom-common relay` publishes them. {error}")
+        else:
+            why = f" {self._failure}" if self._failure else ""
+            if waiting:
+                note(f"{waiting} events wait in the outbox; `dicom-common relay` publishes them.{why}")
 
+    def close(self) -> None:
+        """Close the backends, unless the thread hangs in one of them: it ends with the process."""
+        self._stop.set()
+        if self._thread.ident is None or not self._thread.is_alive():
+            self._services.close()
 
-def _drain(services: Services, relay: Relay, failures: list[DicomCommonError]) -> None:
-    try:
-        waiting = services.db.backlog().events if failures else relay.drain(_DRAIN)
-    except DicomCommonError as error:
-        note(f"Events wait in the outbox; `dicom-common relay` publishes them. {error}")
-        return
-    if waiting:
-        why = f" {failures[0]}" if failures else ""
-        note(f"{waiting} events wait in the outbox; `dicom-common relay` publishes them.{why}")
+    def _run(self) -> None:
+        try:
+            self._relay.run(self._stop)
+        except DicomCommonError as error:
+            self._failure = error

@@ -40,9 +40,10 @@ def remove(  # noqa: PLR0913 - each is an option
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Remove a study, a series or an instance from the index and the storage.
+    """Remove instances for good.
 
-    Asks before it does on a terminal; elsewhere it needs --yes. There is no way back.
+    Removes a study, a series or an instance from the index, then from the storage. Asks before it does on a terminal;
+    elsewhere it needs --yes. There is no way back.
     """
     from dicom_common.pipeline import remove as remove_instances  # noqa: PLC0415 - imports pydicom
 

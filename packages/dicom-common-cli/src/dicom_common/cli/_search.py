@@ -104,7 +104,7 @@ def find(  # noqa: PLR0913 - each is an option
     if matches:
         rows = [[_shown(match.get(keyword)) for keyword in columns] for match in matches]
         print_table(list(columns.values()), rows, whole=_WHOLE)
-    note(f"{len(matches)} {level} match{'' if len(matches) == 1 else 'es'}")
+    note(f"{len(matches)} match{'' if len(matches) == 1 else 'es'}")
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -141,10 +141,10 @@ def _shown(value: Any) -> str:
 @tenant_option
 @pass_session
 def metadata(session: Session, study: str, series: str | None, instance: str | None, tenant: str | None) -> None:
-    """Print the DICOM JSON (PS3.18 Annex F) of a study, a series or an instance.
+    """Print DICOM JSON (PS3.18 Annex F).
 
-    One JSON array on stdout, as it was taken when the instances were stored; pixel data and other large values are
-    references.
+    One JSON array of the instances of a study, a series, or of one instance, as it was taken when the instances were
+    stored; pixel data and other large values are references.
     """
     objects = session.existing.db.metadata(session.tenant(tenant), study, series, instance)
     first = next(objects, None)
