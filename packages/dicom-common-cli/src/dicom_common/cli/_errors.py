@@ -1,0 +1,92 @@
+"""How the command ends: its exit codes, and one line for every error."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from enum import IntEnum
+from types import TracebackType
+
+import click
+
+from dicom_common.cli._output import complain
+from dicom_common.core import DicomCommonError
+
+__all__ = ["CommandError", "ExitCode", "ending"]
+
+
+class ExitCode(IntEnum):
+    """The exit codes of every command."""
+
+    OK = 0
+    DIFFERENT = 1
+    """The command did its work, and something was rejected, ill, damaged or different."""
+    FAILED = 2
+    """The command itself failed: wrong usage or configuration, a backend that is down, nothing found."""
+    INTERRUPTED = 130
+
+
+class CommandError(DicomCommonError):
+    """A command cannot do what was asked; the message is one sentence for the person who asked."""
+
+
+def ending(work: Callable[[], object], *, verbose: Callable[[], bool]) -> int:
+    """Do the work of a command and return the exit code; whatever goes wrong is one line on stderr.
+
+    Args:
+        work: returns the exit code; anything that is no number means success.
+        verbose: whether a traceback is wanted. Asked afterwards: the command line has been read by then.
+    """
+    try:
+        code = work()
+        sys.stdout.flush()
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except BrokenPipeError:
+        return _nobody_reads()
+    except (KeyboardInterrupt, click.Abort):
+        complain("interrupted.")
+        return ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        complain(_usage(error))
+    except DicomCommonError as error:
+        complain(str(error))
+        _show_trace(verbose)
+    except OSError as error:
+        subject = f"{error.filename}: " if error.filename else ""
+        complain(f"{subject}{error.strerror or type(error).__name__}.")
+        _show_trace(verbose)
+    except Exception as error:  # noqa: BLE001 - the last place to catch it; its text may hold anything, so it is not told
+        complain(
+            f"this is a bug: {type(error).__name__} in {_place(error.__traceback__)}. "
+            "Please report it, with the traceback that `dicom-common --verbose ...` prints."
+        )
+        _show_trace(verbose)
+    else:
+        return code if isinstance(code, int) else ExitCode.OK
+    return ExitCode.FAILED
+
+
+def _nobody_reads() -> int:
+    # The interpreter flushes stdout once more when it ends, which must not fail again.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.FAILED
+
+
+def _usage(error: click.ClickException) -> str:
+    message = error.format_message().strip()
+    message += "" if message.endswith((".", "?", "!")) else "."
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{message} See `{context.command_path} --help`." if context else message
+
+
+def _show_trace(verbose: Callable[[], bool]) -> None:
+    if verbose():
+        traceback.print_exc()
+
+
+def _place(trace: TracebackType | None) -> str:
+    frames = traceback.extract_tb(trace)
+    return f"{os.path.basename(frames[-1].filename)} line {frames[-1].lineno}" if frames else "an unknown place"  # noqa: PTH119 - a name in a message

@@ -1,0 +1,136 @@
+"""`relay` and `events`: from the outbox to the broker, and what is there."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dicom_common.cli._errors import ExitCode
+from dicom_common.cli._help import below
+from dicom_common.cli._interrupt import stopping_on_signals
+from dicom_common.cli._output import note, print_json, print_line
+from dicom_common.cli._session import Session, pass_session
+
+if TYPE_CHECKING:
+    from dicom_common.core import Delivery
+
+__all__ = ["events", "relay"]
+
+_BATCH = 100
+_PATIENCE = 3.0
+"""Seconds without a message after which a topic counts as read to its end; joining a group may take so long."""
+_SHORT = 0.5
+"""The same, once messages have come, or while following."""
+
+
+@click.command(
+    epilog=below(
+        {
+            "Examples": [
+                "dicom-common relay",
+                "dicom-common relay --once",
+            ],
+        }
+    )
+)
+@click.option("--once", is_flag=True, help="Publish what waits now, then end.")
+@pass_session
+def relay(session: Session, *, once: bool) -> int:
+    """Publish events to the broker.
+
+    Publishes what waits in the outbox, until SIGINT or SIGTERM. `ingest` does this for itself while it runs; a relay is
+    for what runs all the time, and for a broker that was down. Several may run: one at a time works.
+    """
+    from dicom_common.pipeline import Relay  # noqa: PLC0415 - imports pydicom
+
+    services = session.existing
+    worker = Relay(services)
+    with stopping_on_signals() as stop:
+        if not once:
+            _ = services.db, services.broker  # what is wrong with the configuration is told now, not in a log
+            worker.run(stop)
+            return ExitCode.OK
+        published = 0
+        while not stop.is_set() and (number := worker.run_once()):
+            published += number
+    waiting = services.db.backlog().events
+    print_line(f"{published} events published, {waiting} wait")
+    return ExitCode.INTERRUPTED if stop.is_set() else ExitCode.OK
+
+
+@click.command(
+    epilog=below(
+        {
+            "Examples": [
+                "dicom-common events dicom_state_queue",
+                "dicom-common events storage_queue --follow",
+                "dicom-common events dicom_image_queue --group debugging --limit 10",
+            ],
+            "One line a message": [
+                '{"topic", "partition", "offset", "key", "headers", "body"}',
+            ],
+        }
+    )
+)
+@click.argument("topic")
+@click.option("--group", metavar="G", help="Read as this consumer group, and acknowledge what was printed.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="End after so many messages.")
+@click.option("--follow", is_flag=True, help="Wait for further messages, until Ctrl-C.")
+@pass_session
+def events(session: Session, topic: str, group: str | None, limit: int | None, *, follow: bool) -> int:
+    """Print the messages of a topic.
+
+    Prints them as JSON lines, from the oldest one that is kept. Without --group no other reader is disturbed: nothing
+    is acknowledged for anybody.
+    """
+    from dicom_common.core import uuid7  # noqa: PLC0415 - the help does not need it
+
+    name = group or f"dicom-common-events-{uuid7()}"
+    printed = 0
+    with stopping_on_signals() as stop, session.existing.broker.consume([topic], name) as consumer:
+        patience = _PATIENCE
+        while not stop.is_set() and (limit is None or printed < limit):
+            wanted = _BATCH if limit is None else min(_BATCH, limit - printed)
+            deliveries = consumer.receive(wanted, timeout=_SHORT if follow else patience)
+            if not deliveries and not follow:
+                break
+            for delivery in deliveries:
+                print_json(_document(delivery))
+            if group is not None and deliveries:
+                consumer.acknowledge(deliveries)
+            printed += len(deliveries)
+            patience = _SHORT if deliveries else patience
+    if not printed and not stop.is_set():
+        note(f"No message in the topic {topic}" + (f" is new to the group {group}." if group else "."))
+    return ExitCode.INTERRUPTED if stop.is_set() else ExitCode.OK
+
+
+def _document(delivery: Delivery) -> dict[str, Any]:
+    message = delivery.message
+    return {
+        "topic": delivery.topic,
+        "partition": delivery.partition,
+        "offset": delivery.offset,
+        "key": message.key,
+        "headers": dict(message.headers),
+        "body": _body(message.body),
+    }
+
+
+def _body(body: bytes) -> Any:
+    """Return a body as what it is: JSON, else text, else base64."""
+    try:
+        return json.loads(body, parse_constant=_refuse)
+    except ValueError:
+        pass
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return base64.b64encode(body).decode()
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(constant)

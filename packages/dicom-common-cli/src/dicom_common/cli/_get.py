@@ -1,0 +1,163 @@
+"""`get`: files out, byte by byte as they came in."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+
+import click
+
+from dicom_common.cli._errors import CommandError, ExitCode
+from dicom_common.cli._help import below
+from dicom_common.cli._instances import as_json, count, instances, nothing_stored, tenant as tenant_option
+from dicom_common.cli._interrupt import stopping_on_signals
+from dicom_common.cli._output import complain, note, print_json, print_line
+from dicom_common.cli._progress import progress
+from dicom_common.cli._session import Session, pass_session
+from dicom_common.core import DamagedError, NotFoundError, Services, Stored, validate_key
+
+__all__ = ["get"]
+
+
+class _State(StrEnum):
+    """What became of a file."""
+
+    FETCHED = "fetched"
+    PRESENT = "present"
+    """It was there already, with the same bytes."""
+    DIFFERENT = "different"
+    """Another file is there; it was left alone."""
+    DAMAGED = "damaged"
+    MISSING = "missing"
+
+
+@click.command(
+    epilog=below(
+        {
+            "Examples": [
+                "dicom-common get 1.2.826.0.1.3680043 --output /tmp/study",
+                "dicom-common get 1.2.826.0.1.3680043 1.2.826.0.1.3680044 -o . --json",
+            ],
+        }
+    )
+)
+@instances
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", required=True, help="Where to."
+)
+@click.option("--overwrite", is_flag=True, help="Replace files of these names that have other bytes.")
+@tenant_option
+@as_json
+@pass_session
+def get(  # noqa: PLR0913 - each is an option
+    session: Session,
+    *,
+    study: str,
+    series: str | None,
+    instance: str | None,
+    output: Path,
+    tenant: str | None,
+    overwrite: bool,
+    as_json: bool,
+) -> int:
+    """Copy files into a folder.
+
+    The files of a study, a series or an instance become DIR/<study>/<series>/<instance>.dcm, with exactly the bytes
+    that were received; each is verified by its digest before it gets its name. Files that are there already are not
+    fetched again, so an interrupted command goes on where it stopped.
+
+    Exits 1 if a file is damaged or missing in the storage, or another one is in its place.
+    """
+    services = session.existing
+    whose = session.tenant(tenant)
+    wanted = services.db.instances(whose, study, series, instance)
+    counts = dict.fromkeys(_State, 0)
+    with stopping_on_signals("Stopping after this file.") as stop, progress("fetching") as bar:
+        if total := count(services, whose, study, series, instance):
+            bar.total(total)
+        for stored in wanted:
+            if stop.is_set():
+                break
+            path = output / _place(stored)
+            state = _fetch(services, stored, path, overwrite=overwrite)
+            counts[state] += 1
+            if as_json:
+                print_json({"path": str(path), "status": state, "sop_instance_uid": stored.sop_uid})
+            bar.advance()
+    if not any(counts.values()) and not stop.is_set():
+        raise nothing_stored(study, series, instance)
+    if not as_json:
+        print_line(", ".join(f"{count} {state}" for state, count in counts.items() if count) or "nothing fetched")
+    if stop.is_set():
+        note("Interrupted; the same command goes on from there.")
+        return ExitCode.INTERRUPTED
+    bad = counts[_State.DIFFERENT] + counts[_State.DAMAGED] + counts[_State.MISSING]
+    return ExitCode.DIFFERENT if bad else ExitCode.OK
+
+
+def _place(stored: Stored) -> str:
+    """Return the path below the output folder; UIDs that would lead out of it are refused, whoever wrote them."""
+    if any("/" in uid for uid in (stored.study_uid, stored.series_uid, stored.sop_uid)):
+        raise CommandError("The index has a UID with a slash in it, which cannot become a file name.")
+    try:
+        return validate_key(f"{stored.study_uid}/{stored.series_uid}/{stored.sop_uid}.dcm")
+    except ValueError as error:
+        raise CommandError(f"The index has a UID that cannot become a file name: {error}.") from error
+
+
+def _fetch(services: Services, stored: Stored, path: Path, *, overwrite: bool) -> _State:
+    from dicom_common.pipeline import read_verified  # noqa: PLC0415 - imports pydicom
+
+    try:
+        if path.exists():
+            if _has(path, stored):
+                return _State.PRESENT
+            if not overwrite:
+                complain(f"{path} is another file and is left alone; --overwrite replaces it.")
+                return _State.DIFFERENT
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, read_verified(services.storage, stored))
+    except DamagedError as error:
+        complain(str(error))
+        return _State.DAMAGED
+    except NotFoundError as error:
+        complain(str(error))
+        return _State.MISSING
+    except OSError as error:
+        raise CommandError(
+            f"{path} cannot be written: {error.strerror or type(error).__name__}. Files fetched so far are complete."
+        ) from error
+    return _State.FETCHED
+
+
+def _has(path: Path, stored: Stored) -> bool:
+    if path.stat().st_size != stored.size:
+        return False
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest() == stored.sha256
+
+
+def _write(path: Path, chunks: Iterator[bytes]) -> None:
+    """Write a file that has its name only when it is complete."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".get-", suffix=".part", delete=False) as file:
+        try:
+            for chunk in chunks:
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).chmod(0o666 & ~_umask())
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def _umask() -> int:
+    # It can only be read by setting it; this command has one thread that makes files.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,133 @@
+"""`init`: a configuration, a data folder, and backends that are ready."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from dicom_common.cli._errors import CommandError, ExitCode
+from dicom_common.cli._help import below
+from dicom_common.cli._output import complain, print_line
+from dicom_common.cli._session import Session, pass_session
+from dicom_common.cli._toml import toml_value
+from dicom_common.core import Config, Explained, HealthStatus, Migrations, Services, explain, validate_tenant
+
+__all__ = ["init"]
+
+_DEFAULT_FILE = Path("dicom-common.toml")
+_DEFAULT_DATA = Path("dicom-common-data")
+
+_TOP = """\
+# The configuration of dicom-common.
+#
+# Each line that is commented out shows a default. Above this file stand, in rising order: an overlay
+# dicom-common.<env>.toml where DICOM_COMMON_ENV names one, a file .env beside it, variables such as
+# DICOM_COMMON_STORAGE__BACKEND, and the command line. A value may be
+# {{ env = "NAME" }} or {{ file = "/run/secrets/x" }}.
+# `dicom-common config explain` shows every setting in effect, and where it was written.
+
+# Where the embedded backends keep everything; relative paths in the tables below are relative to it.
+data = {data}
+"""
+
+_TABLES = {
+    "storage": "Where the bytes of the instances are.",
+    "db": "The index: what is searched.",
+    "cache": "What may be lost at any time.",
+    "broker": "Where the events of stored instances go.",
+    "ingest": "How instances are taken in.",
+    "reader": "How the header of an instance is read.",
+    "topics": "The names of the topics.",
+}
+
+
+@click.command(
+    epilog=below(
+        {
+            "Examples": [
+                "dicom-common init",
+                "dicom-common --config /etc/dicom-common.toml --data /srv/dicom init",
+            ],
+        }
+    )
+)
+@pass_session
+def init(session: Session) -> int:
+    """Write a configuration and get ready.
+
+    Writes a commented configuration, makes the data folder, opens every backend and creates the topics.
+
+    The configuration is ./dicom-common.toml, or the file that --config names; one that is there is never overwritten.
+    """
+    file = session.file or Path(os.environ.get("DICOM_COMMON_CONFIG") or _DEFAULT_FILE)
+    # Made absolute: the setting in the file is relative to the file, the option to the current folder.
+    data = session.data.absolute() if session.data else _DEFAULT_DATA
+    top = _TOP.format(data=toml_value(data))
+    if session.tenant_name is not None:
+        top += f"tenant = {toml_value(validate_tenant(session.tenant_name))}\n"
+    _create(file, top)
+    try:
+        ill = _get_ready(Config.load(file), file, top)
+    except BaseException:
+        file.unlink(missing_ok=True)  # it is ours: another try must find the place free
+        raise
+    print_line(f"wrote {file}: dicom-common ingest DIR is next")
+    if ill:
+        complain(f"not well: {', '.join(ill)}; `dicom-common check` says more.")
+        return ExitCode.DIFFERENT
+    return ExitCode.OK
+
+
+def _create(file: Path, text: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise CommandError(
+            f"{file} is there already and is not overwritten: edit it, or name another with --config."
+        ) from None
+    except (OSError, UnicodeEncodeError) as error:
+        raise CommandError(f"{file} cannot be written: {getattr(error, 'strerror', 'a path is not UTF-8')}.") from error
+
+
+def _get_ready(config: Config, file: Path, top: str) -> list[str]:
+    """Complete the file, open every backend, and return the kinds of those that are ill."""
+    from dicom_common.pipeline import TopicSettings  # noqa: PLC0415 - imports pydicom
+
+    with Services(config) as services:
+        rows = explain(config, services.plugins)
+        file.write_text(top + "".join(_lines(rows, config.general.data)), encoding="utf-8")
+        _make(config.general.data)
+        health = services.check()
+        if isinstance(services.db, Migrations):
+            services.db.migrate()
+        services.broker.create_topics(dataclasses.asdict(services.settings("topics", TopicSettings)).values())
+    return [kind for kind, answer in health.items() if answer.status is HealthStatus.FAILED]
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"The data folder {folder} cannot be made: {error.strerror}.") from error
+
+
+def _lines(rows: Sequence[Explained], data: Path) -> Iterator[str]:
+    """Write every setting that the file does not set as a comment, table by table."""
+    at = ""
+    for row in rows:
+        table, _, key = row.key.rpartition(".")
+        if table != at:
+            at = table
+            yield f"\n# {_TABLES[table]}\n" if table in _TABLES else "\n"
+            yield f"[{table}]\n"
+        if table or row.origin == "default":
+            value = row.value
+            if isinstance(value, Path) and value.is_relative_to(data):
+                value = value.relative_to(data)
+            yield f"# {key} = {'' if value is None else toml_value(value)}".rstrip() + "\n"

@@ -1,0 +1,71 @@
+"""`check` and `plugins`: is everything there, and is it well?"""
+
+from __future__ import annotations
+
+import click
+
+from dicom_common.cli._errors import ExitCode
+from dicom_common.cli._help import below
+from dicom_common.cli._instances import as_json
+from dicom_common.cli._output import print_json, print_table
+from dicom_common.cli._session import Session, pass_session
+
+__all__ = ["check", "plugins"]
+
+
+@click.command(
+    epilog=below(
+        {
+            "Examples": [
+                "dicom-common check",
+                "dicom-common check --json --time-limit 2",
+            ],
+        }
+    )
+)
+@click.option("--time-limit", type=click.FloatRange(min=0.1), default=10.0, show_default=True, help="Seconds for each.")
+@as_json
+@pass_session
+def check(session: Session, time_limit: float, *, as_json: bool) -> int:
+    """Ask every configured backend for its health.
+
+    Exits 1 if a backend does not work. One that is degraded works.
+    """
+    services = session.services
+    health = services.check(time_limit=time_limit)
+    rows = [(kind, services.config.backend(kind), answer) for kind, answer in health.items()]
+    if as_json:
+        for kind, backend, answer in rows:
+            facts = dict(answer.facts)
+            print_json(
+                {"kind": kind, "backend": backend, "status": answer.status, "detail": answer.detail, "facts": facts}
+            )
+    else:
+        cells = [(kind, backend, answer.status, answer.detail) for kind, backend, answer in rows]
+        print_table(["kind", "backend", "status", "detail"], cells, whole=["detail"])
+    return ExitCode.DIFFERENT if any(answer.status == "failed" for answer in health.values()) else ExitCode.OK
+
+
+@click.command(
+    epilog=below(
+        {
+            "Examples": [
+                "dicom-common plugins",
+                "dicom-common plugins --json",
+            ],
+        }
+    )
+)
+@as_json
+def plugins(*, as_json: bool) -> None:
+    """List the installed plugins. Imports none of them."""
+    from dicom_common.core import installed_plugins  # noqa: PLC0415 - the help does not need it
+
+    found = installed_plugins()
+    columns = ["kind", "name", "distribution", "version", "state", "reason"]
+    rows = [[getattr(plugin, column) for column in columns] for plugin in found]
+    if as_json:
+        for row in rows:
+            print_json(dict(zip(columns, row, strict=True)))
+    else:
+        print_table(columns, rows, whole=["distribution", "reason"])

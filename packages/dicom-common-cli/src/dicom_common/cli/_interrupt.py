@@ -1,0 +1,37 @@
+"""Ctrl-C that lets what is in flight come to its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+__all__ = ["stopping_on_signals"]
+
+
+@contextmanager
+def stopping_on_signals(message: str = "") -> Iterator[threading.Event]:
+    """Give an event that the first SIGINT or SIGTERM sets. The second one interrupts at once.
+
+    Args:
+        message: what the first signal says on stderr.
+    """
+    stop = threading.Event()
+
+    def on_signal(_: int, __: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        if message:
+            # Not print: the signal may have come in the middle of one.
+            os.write(2, f"{message}\n".encode())
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,169 @@
+"""The group of all subcommands: global options, and commands that are imported when they are asked for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from platform import python_version
+from typing import Any
+
+import click
+
+from dicom_common.cli._errors import ending
+from dicom_common.cli._output import log_to_stderr, note
+from dicom_common.cli._session import Session
+from dicom_common.core import DicomCommonError
+
+__all__ = ["main"]
+
+_HOMES = {
+    "init": "_init",
+    "ingest": "_ingest",
+    "find": "_search",
+    "metadata": "_search",
+    "get": "_get",
+    "remove": "_remove",
+    "check": "_inspect",
+    "plugins": "_inspect",
+    "config": "_settings",
+    "reconcile": "_reconcile",
+    "migrate": "_migrate",
+    "relay": "_events",
+    "events": "_events",
+}
+"""Each command and the module that holds a click command of its name. None of them imports a backend or pydicom."""
+
+
+class _Commands(click.Group):
+    """Our own commands, then those of the extensions that the configuration enables."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, in the order of the help."""
+        try:
+            others = sorted(self._extensions(ctx))
+        except DicomCommonError as error:
+            note(f"The commands of extensions are not listed: {error}")
+            others = []
+        return [*_HOMES, *(name for name in others if name not in _HOMES)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command; extensions are asked only for a name that is not ours."""
+        if home := _HOMES.get(cmd_name):
+            command: click.Command = getattr(import_module(f"dicom_common.cli.{home}"), cmd_name)
+            return command
+        return self._extensions(ctx).get(cmd_name)
+
+    def _extensions(self, ctx: click.Context) -> dict[str, click.Command]:
+        session = ctx.ensure_object(Session)
+        if not session.config.general.extensions:
+            return {}
+        commands = session.services.extensions.commands()
+        return {command.name: command for command in commands if isinstance(command, click.Command) and command.name}
+
+
+def _set(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    # These options are read before all others, so that `--config FILE --help` lists the commands of its extensions.
+    if parameter.name is not None and value is not None:
+        setattr(ctx.ensure_object(Session), parameter.name, value)
+    return value
+
+
+def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        versions = {}
+        for name in ("dicom-common-cli", "dicom-common-core"):
+            try:
+                versions[name] = version(name)
+            except PackageNotFoundError:
+                versions[name] = "(not installed)"
+        click.echo(
+            f"dicom-common {versions['dicom-common-cli']} "
+            f"(dicom-common-core {versions['dicom-common-core']}, Python {python_version()})"
+        )
+        ctx.exit()
+
+
+_EPILOG = """\b
+Examples:
+  dicom-common --data /srv/dicom ingest /media/cdrom
+  dicom-common find --level study PatientID=4711
+  dicom-common get 1.2.826.0.1.3680043 --output /tmp/study
+
+\b
+Exit codes:
+    0  done
+    1  done, and something was rejected, ill, damaged or different
+    2  the command failed: usage, configuration, a backend that is down, nothing found
+  130  interrupted
+"""
+
+
+@click.command(cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    is_eager=True,
+    expose_value=False,
+    callback=_set,
+    help="The configuration; else DICOM_COMMON_CONFIG, else ./dicom-common.toml if it is there.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    is_eager=True,
+    expose_value=False,
+    callback=_set,
+    help="The data folder of the embedded backends; else that of the configuration, else ./dicom-common-data.",
+)
+@click.option(
+    "--tenant",
+    "tenant_name",
+    metavar="T",
+    is_eager=True,
+    expose_value=False,
+    callback=_set,
+    help="Whose instances; else the tenant of the configuration.",
+)
+@click.option(
+    "--verbose",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_set,
+    help="Log to stderr, and show the traceback of an error.",
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show it.")
+@click.pass_context
+def _program(ctx: click.Context) -> None:
+    """Store, find, check and hand out DICOM instances.
+
+    Without a configuration the embedded backends work in a local folder. Results go to stdout, all else to stderr.
+    """
+    session = ctx.ensure_object(Session)
+    ctx.call_on_close(session.close)
+    log_to_stderr(verbose=session.verbose)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Args:
+        arguments: without the program's name; those of the process by default.
+    """
+    if "_DICOM_COMMON_COMPLETE" in os.environ:
+        _program.main(prog_name="dicom-common")  # the shell asks for completions; ends the process
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    session = Session()
+
+    def work() -> object:
+        with _program.make_context("dicom-common", words, obj=session) as ctx:
+            return _program.invoke(ctx)
+
+    return ending(work, verbose=lambda: session.verbose)

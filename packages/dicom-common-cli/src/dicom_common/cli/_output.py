@@ -1,0 +1,112 @@
+"""Results on stdout, everything else on stderr; tables for people, JSON lines for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+__all__ = ["complain", "log_to_stderr", "note", "print_json", "print_line", "print_table", "printable"]
+
+_WIDEST = 40
+"""A cell that may be cut is not wider than this."""
+_UNPRINTABLE_IN_JSON = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]")
+
+
+def printable(text: object) -> str:
+    """Return a text that is safe on a terminal: control characters, which may be commands to it, are escaped."""
+    shown = str(text)
+    if shown.isprintable():
+        return shown
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+
+
+def complain(message: str) -> None:
+    """Say what is wrong, in one line on stderr."""
+    print(f"dicom-common: {printable(message)}", file=sys.stderr, flush=True)  # noqa: T201 - a command prints
+
+
+def note(message: str) -> None:
+    """Say something on stderr that is no result."""
+    print(printable(message), file=sys.stderr, flush=True)  # noqa: T201 - a command prints
+
+
+def print_line(message: str) -> None:
+    """Print one line of a result."""
+    print(printable(message))  # noqa: T201 - a command prints
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document as a line, and flush it: who reads the line may rely on it."""
+    ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
+    text = json.dumps(value, ensure_ascii=ascii_only, allow_nan=False, default=_plain)
+    # These are in strings only, where JSON lets any character be written as an escape.
+    print(_UNPRINTABLE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text), flush=True)  # noqa: T201 - see above
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (date, time, datetime)):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return str(value)
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, whole: Sequence[str] = ()) -> None:
+    """Print a table. Cells of the columns in `whole` (a UID, a key: what one copies) are never cut.
+
+    Where a line is wider than the terminal, the terminal folds it: no value is lost in a pipe or in a copy.
+    """
+    from rich.console import Console  # noqa: PLC0415 - 60 ms that a command without a table does not need
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in headings:
+        table.add_column(heading, no_wrap=True)
+    for row in rows:
+        cells = (_cell(value, whole=heading in whole) for heading, value in zip(headings, row, strict=True))
+        table.add_row(*(Text(cell) for cell in cells))
+    console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    console.width = max(console.width, console.measure(table, options=console.options.update(width=10_000)).maximum)
+    for line in _lines(console, table):
+        print(line)  # noqa: T201 - a command prints
+
+
+def _cell(value: object, *, whole: bool) -> str:
+    text = "" if value is None else printable(value)
+    return text if whole or len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+
+
+def _lines(console: Any, table: Any) -> list[str]:
+    with console.capture() as captured:
+        console.print(table)
+    return [line.rstrip() for line in str(captured.get()).splitlines()]
+
+
+class _ToStderr(logging.Handler):
+    """Writes to whatever `sys.stderr` is at the time: a progress bar puts itself in its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(printable(self.format(record)), file=sys.stderr, flush=True)  # noqa: T201 - a command prints
+
+
+def log_to_stderr(*, verbose: bool) -> None:
+    """Send the library's log to stderr: warnings, or everything.
+
+    Other libraries' debug logs stay off: some of them show the values of a query.
+    """
+    handler = _ToStderr()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    logging.getLogger("dicom_common").setLevel(logging.DEBUG if verbose else logging.WARNING)

@@ -1,0 +1,63 @@
+"""Publishing events beside another command, so that a single machine needs no relay of its own."""
+
+from __future__ import annotations
+
+import threading
+
+from dicom_common.cli._output import note
+from dicom_common.core import Config, DicomCommonError, Services
+
+__all__ = ["RelayThread"]
+
+_DRAIN = 5.0
+"""Seconds that the end of the command may be held up by events."""
+_END = 10.0
+"""Seconds that a batch in flight may take to end."""
+
+
+class RelayThread:
+    """Publishes events in a thread, from `start` on. Events that stay in the outbox are no failure of the command."""
+
+    def __init__(self, config: Config) -> None:
+        from dicom_common.pipeline import Relay  # noqa: PLC0415 - imports pydicom
+
+        self._services = Services(config)
+        self._relay = Relay(self._services)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
+        self._failure: DicomCommonError | None = None
+
+    def start(self) -> None:
+        """Begin, once there may be events; a second call does nothing."""
+        if self._thread.ident is None:
+            self._thread.start()
+
+    def finish(self) -> None:
+        """Publish what waits, for a few seconds, and say what is left."""
+        self._stop.set()
+        if self._thread.ident is None:
+            return
+        self._thread.join(_END)
+        try:
+            if self._thread.is_alive() or self._failure:
+                waiting = self._services.db.backlog().events
+            else:
+                waiting = self._relay.drain(_DRAIN)
+        except DicomCommonError as error:
+            note(f"Events wait in the outbox; `dicom-common relay` publishes them. {error}")
+        else:
+            why = f" {self._failure}" if self._failure else ""
+            if waiting:
+                note(f"{waiting} events wait in the outbox; `dicom-common relay` publishes them.{why}")
+
+    def close(self) -> None:
+        """Close the backends, unless the thread hangs in one of them: it ends with the process."""
+        self._stop.set()
+        if self._thread.ident is None or not self._thread.is_alive():
+            self._services.close()
+
+    def _run(self) -> None:
+        try:
+            self._relay.run(self._stop)
+        except DicomCommonError as error:
+            self._failure = error

@@ -1,0 +1,77 @@
+"""What the commands of one call share: the configuration and the open backends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import click
+
+from dicom_common.cli._errors import CommandError
+from dicom_common.core import Config, Services, validate_tenant
+
+__all__ = ["Session", "pass_session"]
+
+
+@dataclass(kw_only=True)
+class Session:
+    """The global options of a call, and what follows from them. Extensions get it by `pass_session`."""
+
+    file: Path | None = None
+    data: Path | None = None
+    tenant_name: str | None = None
+    verbose: bool = False
+
+    def load(self, overrides: Mapping[str, str] | None = None) -> Config:
+        """Read the configuration, with the global options and these settings above it.
+
+        Raises:
+            ConfigError: it is wrong.
+        """
+        options = {"data": self.data and str(self.data), "tenant": self.tenant_name}
+        given = {key: value for key, value in options.items() if value is not None}
+        return Config.load(self.file, overrides={**given, **(overrides or {})})
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration."""
+        return self.load()
+
+    @cached_property
+    def services(self) -> Services:
+        """The backends, each of which is opened, and made where it is not there, when it is first used."""
+        return Services(self.config)
+
+    @property
+    def existing(self) -> Services:
+        """The same, for a command that has nothing to do where nothing was ever stored.
+
+        Raises:
+            CommandError: only the embedded set is in use, and its data folder is not there.
+        """
+        config = self.config
+        embedded = config.file is None and not any(config.table(kind) for kind in ("storage", "db", "broker"))
+        if embedded and not config.general.data.is_dir():
+            raise CommandError(
+                f"There is no data folder {config.general.data}: name one with --data, or a file with --config."
+            )
+        return self.services
+
+    def tenant(self, given: str | None = None) -> str:
+        """Return the tenant that a command works for: the one that was given to it, else that of the configuration.
+
+        Raises:
+            ConfigError: it is not a tenant id.
+        """
+        return self.config.general.tenant if given is None else validate_tenant(given)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if "services" in self.__dict__:
+            self.services.close()
+
+
+pass_session = click.make_pass_decorator(Session)
+"""Gives the `Session` to a command as its first argument."""
