@@ -144,11 +144,11 @@ def summarise(nox_code: int, absent: Mapping[str, str]) -> int:
     except (OSError, ValueError, KeyError):
         raise ToolError("nox ended before it ran a session; what it said stands above.") from None
     total = Counts()
-    rows: list[tuple[str, str, str]] = []
+    rows: list[tuple[str, str, str, str]] = []
     reasons: dict[tuple[str, str], int] = {}
     failed = nox_code != 0
     for result in results:
-        name, outcome = str(result["signature"] or result["name"]), str(result["result"])
+        name, outcome = str(result["signatures"][0]), str(result["result"])
         report = REPORTS / "junit" / f"{name}.xml"
         counts = ""
         if report.exists():
@@ -159,8 +159,8 @@ def summarise(nox_code: int, absent: Mapping[str, str]) -> int:
         elif outcome == "skipped":
             counts = str(result.get("reason") or "not possible here: see its lines above")
         failed = failed or outcome not in ("success", "skipped")
-        rows.append((name, outcome, counts))
-    print_table("What ran", ("session", "result", "tests"), rows)
+        rows.append((name, outcome, f"{result['duration']:.0f} s", counts))
+    print_table("What ran", ("session", "result", "time", "tests"), rows)
     print_services(absent)
     skipped = [(name, str(number), reason) for (name, reason), number in reasons.items()]
     print_table("What was skipped, and why", ("session", "tests", "reason"), skipped)
