@@ -101,7 +101,7 @@ def types(session: nox.Session) -> None:
     """Check types: mypy --strict over all packages, their tests and the tools at once."""
     sync(session, "--all-packages", "--all-groups")
     sources = [str(package.folder / "src") for package in PACKAGES if package.module]
-    scripts = [str(path) for path in sorted(ROOT.glob("tools/*.py"))]
+    scripts = [str(path) for path in sorted((*ROOT.glob("tools/*.py"), *ROOT.glob("tools/template/*.py")))]
     path = {"MYPYPATH": os.pathsep.join([*sources, str(ROOT / "tools")])}
     waiting = [*sorted(ROOT.glob("packages/*/tests/**/*.py")), *sorted(ROOT.glob("tests/**/*.py"))]
     targets = [*sources, *scripts, "noxfile.py"]
@@ -116,7 +116,7 @@ def types(session: nox.Session) -> None:
 def layout(session: nox.Session) -> None:
     """Check the rules that make a namespace of many distributions work."""
     sync(session, "--only-group=test")
-    run_pytest(session, "tests/test_layout.py")
+    run_pytest(session, "--noconftest", "tests/test_layout.py")
 
 
 def tests_of(package: Package) -> Callable[[nox.Session], None]:
@@ -154,7 +154,7 @@ def wheels(session: nox.Session) -> None:
     session.run("uv", "build", "--all-packages", "--quiet", f"--out-dir={folder}")
     session.env["DICOM_COMMON_WHEELS"] = str(folder)
     session.env["DICOM_COMMON_LEFT_OUT"] = " ".join(uncompilable())
-    run_pytest(session, "tests/wheels")
+    run_pytest(session, "--noconftest", "tests/wheels")
 
 
 @nox.session

@@ -14,6 +14,7 @@ import argparse
 import ast
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
@@ -32,11 +33,15 @@ def values(kind: str, name: str) -> dict[str, str]:
     core = find_package("core")
     assert core is not None
     major, minor, _ = core.version.split(".")
+    title = "".join(part.capitalize() for part in name.split("-"))
+    public = sorted((f"{title}{PROTOCOLS[kind]}", "Settings"))
     return {
         "kind": kind,
         "name": name,
         "module": f"dicom_common_{kind}_{name.replace('-', '_')}",
-        "title": "".join(part.capitalize() for part in name.split("-")),
+        "title": title,
+        "public": ", ".join(public),
+        "quoted": ", ".join(f'"{word}"' for word in public),
         "protocol": PROTOCOLS[kind],
         "core": f"{major}.{minor}",
         "next_core": f"{major}.{int(minor) + 1}",
@@ -71,19 +76,20 @@ def backend(kind: str, filled: dict[str, str]) -> str:
     core = find_package("core")
     assert core is not None
     assert core.module_folder is not None
-    tree = ast.parse((core.module_folder / SOURCES[kind]).read_text(encoding="utf-8"))
-    protocol = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == PROTOCOLS[kind])
+    source = (core.module_folder / SOURCES[kind]).read_text(encoding="utf-8")
+    protocol = next(
+        node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == PROTOCOLS[kind]
+    )
     methods = [node for node in protocol.body if isinstance(node, ast.FunctionDef)]
     text = (TEMPLATE / "skeleton.py.tmpl").read_text(encoding="utf-8")
-    written = "\n\n".join(map(method_to_write, methods))
+    written = "\n\n".join(method_to_write(method, source.splitlines()) for method in methods)
     return Template(text).substitute(filled, imports=imports_of(methods), methods=written)
 
 
-def method_to_write(method: ast.FunctionDef) -> str:
+def method_to_write(method: ast.FunctionDef, source: Sequence[str]) -> str:
     """Return a method of a Protocol as the method that is to be written: signature, first sentence, no body."""
+    head = "\n".join(source[method.lineno - 1 : method.body[0].lineno - 1])
     sentence = (ast.get_docstring(method) or "").partition("\n")[0]
-    returns = f" -> {ast.unparse(method.returns)}" if method.returns else ""
-    head = f"    def {method.name}({ast.unparse(method.args)}){returns}:"
     return f'{head}\n        """{sentence}"""\n        raise NotImplementedError'
 
 

@@ -74,7 +74,9 @@ def main() -> int:
             raise ToolError(f"there is no package {arguments.package!r} in packages/.")
         changelog = check(package)
         if arguments.dry_run:
-            print(f"{package.name} {package.version} can be released as {tag_of(package)}; its CHANGELOG.md would be:\n")
+            print(
+                f"{package.name} {package.version} can be released as {tag_of(package)}; its CHANGELOG.md would be:\n"
+            )
             print(changelog)
             return 0
         make_venv()

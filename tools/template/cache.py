@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
 
-from dicom_common.core import Health, HealthStatus
+from dicom_common.core import Health, HealthStatus, UnavailableError
 
 KEY = re.compile(r"[!-~]{1,250}")
 
@@ -29,22 +31,23 @@ class ExampleCache:
         self._settings = settings
         self._values: dict[str, tuple[bytes, float]] = {}
         self._lock = threading.Lock()
+        self._closed = False
 
     def get(self, key: str) -> bytes | None:
         """Return the value, unless its time is over."""
-        with self._lock:
+        with self._open():
             return self._current(_checked(key))
 
     def set(self, key: str, value: bytes, *, ttl: float) -> None:
         """Keep a value."""
         _checked(key, ttl)
-        with self._lock:
+        with self._open():
             self._keep(key, value, ttl)
 
     def add(self, key: str, value: bytes, *, ttl: float) -> bool:
         """Keep a value only if there is none."""
         _checked(key, ttl)
-        with self._lock:
+        with self._open():
             if self._current(key) is not None:
                 return False
             return self._keep(key, value, ttl)
@@ -52,7 +55,7 @@ class ExampleCache:
     def delete(self, key: str, *, only_if: bytes | None = None) -> bool:
         """Delete a value, with `only_if` only where it is this one."""
         _checked(key)
-        with self._lock:
+        with self._open():
             current = self._current(key)
             if current is None or only_if not in (None, current):
                 return False
@@ -66,7 +69,15 @@ class ExampleCache:
     def close(self) -> None:
         """Forget everything."""
         with self._lock:
+            self._closed = True
             self._values.clear()
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        with self._lock:
+            if self._closed:
+                raise UnavailableError("The cache is closed.")
+            yield
 
     def _current(self, key: str) -> bytes | None:
         value, end = self._values.get(key, (None, 0.0))
@@ -89,5 +100,5 @@ def _checked(key: str, ttl: float = 1.0) -> str:
     if KEY.fullmatch(key) is None:
         raise ValueError("a cache key has 1 to 250 printable ASCII characters and no space")
     if not ttl > 0:
-        raise ValueError("ttl is in seconds, above 0")
+        raise ValueError("the time to live is in seconds, above 0")
     return key

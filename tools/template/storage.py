@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from dicom_common.core import (
     AlreadyExistsError,
@@ -27,7 +28,8 @@ from dicom_common.core import (
 CHUNK = 1 << 20
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS object (
-    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, size INTEGER NOT NULL, modified TEXT NOT NULL, sha256 TEXT NOT NULL
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE,
+    size INTEGER NOT NULL, modified TEXT NOT NULL, sha256 TEXT NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS chunk (
     object INTEGER NOT NULL REFERENCES object ON DELETE CASCADE, number INTEGER NOT NULL, data BLOB NOT NULL,
@@ -53,6 +55,7 @@ class ExampleStorage:
         self._settings = settings
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
+        self._closed = False
         with self._translated():
             settings.file.parent.mkdir(parents=True, exist_ok=True)
             self._connection().executescript(SCHEMA)
@@ -70,7 +73,7 @@ class ExampleStorage:
             row = (key, modified.isoformat())
             sql = "INSERT INTO object (key, size, modified, sha256) VALUES (?, 0, ?, '')"
             number = connection.execute(sql, row).lastrowid
-            for index, chunk in enumerate(iter(lambda: stream.read(CHUNK), b"")):
+            for index, chunk in enumerate(_full_chunks(stream)):
                 digest.update(chunk)
                 size += len(chunk)
                 connection.execute("INSERT INTO chunk VALUES (?, ?, ?)", (number, index, chunk))
@@ -146,6 +149,7 @@ class ExampleStorage:
 
     def close(self) -> None:
         """Close the connections of all threads."""
+        self._closed = True
         while self._connections:
             self._connections.pop().close()
         self._local = threading.local()
@@ -159,6 +163,8 @@ class ExampleStorage:
         return connection
 
     def _connect(self) -> sqlite3.Connection:
+        if self._closed:
+            raise UnavailableError("The storage is closed.")
         connection = sqlite3.connect(
             self._settings.file, timeout=self._settings.time_limit, isolation_level=None, check_same_thread=False
         )
@@ -185,6 +191,18 @@ class ExampleStorage:
             yield
         except (sqlite3.Error, OSError) as error:
             raise UnavailableError(f"The storage file {self._settings.file.name} cannot be used: {error}") from error
+
+
+def _full_chunks(stream: BinaryIO) -> Iterator[bytes]:
+    """Cut a stream into chunks of one size, however little it gives at a time: `read` counts on the size."""
+    waiting = bytearray()
+    while part := stream.read(CHUNK):
+        waiting += part
+        while len(waiting) >= CHUNK:
+            yield bytes(waiting[:CHUNK])
+            del waiting[:CHUNK]
+    if waiting:
+        yield bytes(waiting)
 
 
 def _info(key: str, size: int, modified: str, sha256: str) -> ObjectInfo:
