@@ -12,7 +12,7 @@ It commits, tags and uploads nothing: these are the last steps that it prints.
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import re
 import subprocess
 import sys
@@ -36,7 +36,7 @@ def tag_of(package: Package) -> str:
     return f"{package.name}-v{package.version}"
 
 
-def released(changelog: str, version: str, today: datetime.date) -> str:
+def released(changelog: str, version: str, today: dt.date) -> str:
     """Return the changelog with what was unreleased below the version, and an empty `Unreleased` on top."""
     head, found, rest = changelog.partition(UNRELEASED)
     if not found:
@@ -57,7 +57,29 @@ def check(package: Package) -> str:
     changelog = (package.folder / "CHANGELOG.md").read_text(encoding="utf-8")
     if re.search(rf"^## {re.escape(package.version)}\b", changelog, re.MULTILINE):
         raise ToolError(f"CHANGELOG.md of {package.name} has a section {package.version} already: raise the version.")
-    return released(changelog, package.version, datetime.datetime.now(datetime.UTC).date())
+    return released(changelog, package.version, dt.datetime.now(dt.UTC).date())
+
+
+def release(name: str, *, dry_run: bool) -> None:
+    """Prepare the release of one distribution, or say what it would be."""
+    package = find_package(name)
+    if package is None:
+        raise ToolError(f"there is no package {name!r} in packages/.")
+    changelog = check(package)
+    if dry_run:
+        print(f"{package.name} {package.version} can be released as {tag_of(package)}; its CHANGELOG.md would be:\n")
+        print(changelog)
+        return
+    make_venv()
+    (package.folder / "CHANGELOG.md").write_text(changelog, encoding="utf-8")
+    output = ROOT / "dist" / tag_of(package)
+    run(BIN / "uv", "build", f"--package={package.name}", f"--out-dir={output}", what=f"building {package.name}")
+    path = output.relative_to(ROOT)
+    print(f"{path} holds what to upload. Next:")
+    print(f"  python3 tools/dev.py test {package.short_name} layout wheels")
+    print(f"  git commit --all --message 'Release {package.name} {package.version}'")
+    print(f"  git tag {tag_of(package)} && git push --follow-tags")
+    print(f"  .venv/bin/uv publish {path}/*")
 
 
 def main() -> int:
@@ -69,29 +91,10 @@ def main() -> int:
     parser.add_argument("--dry-run", action="store_true", help="write nothing")
     arguments = parser.parse_args()
     try:
-        package = find_package(arguments.package)
-        if package is None:
-            raise ToolError(f"there is no package {arguments.package!r} in packages/.")
-        changelog = check(package)
-        if arguments.dry_run:
-            print(
-                f"{package.name} {package.version} can be released as {tag_of(package)}; its CHANGELOG.md would be:\n"
-            )
-            print(changelog)
-            return 0
-        make_venv()
-        (package.folder / "CHANGELOG.md").write_text(changelog, encoding="utf-8")
-        output = ROOT / "dist" / tag_of(package)
-        run(BIN / "uv", "build", f"--package={package.name}", f"--out-dir={output}", what=f"building {package.name}")
+        release(arguments.package, dry_run=arguments.dry_run)
     except ToolError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    path = output.relative_to(ROOT)
-    print(f"{path} holds what to upload. Next:")
-    print(f"  python3 tools/dev.py test {package.short_name} layout wheels")
-    print(f"  git commit --all --message 'Release {package.name} {package.version}'")
-    print(f"  git tag {tag_of(package)} && git push --follow-tags")
-    print(f"  .venv/bin/uv publish {path}/*")
     return 0
 
 

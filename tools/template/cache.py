@@ -63,7 +63,9 @@ class ExampleCache:
             return True
 
     def check(self) -> Health:
-        """Say how many values there are: nothing here can break."""
+        """Say how many values there are: but for `close`, nothing here can break."""
+        if self._closed:
+            return Health(status=HealthStatus.FAILED, detail="closed")
         return Health(status=HealthStatus.OK, detail="in memory", facts={"entries": len(self._values)})
 
     def close(self) -> None:
