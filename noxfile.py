@@ -33,14 +33,16 @@ PACKAGES = packages()
 PRIMARY = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = sorted({"3.11", "3.12", "3.13", PRIMARY}, key=lambda version: int(version.partition(".")[2]))
 REPORTS = ROOT / ".reports"
+LOCKED: list[bool] = []
 COMPILED = {"mysqlclient": ("libmariadb", "mysqlclient")}
 """Requirements that pip compiles on Linux, and the pkg-config modules of which one is needed for it."""
 
 
-@functools.cache
-def lock() -> None:
+def lock(session: nox.Session) -> None:
     """Bring `uv.lock` up to date, once for all sessions."""
-    subprocess.run(["uv", "lock", "--quiet"], cwd=ROOT, check=True)  # noqa: S607  # uv is on PATH, wherever it was installed
+    if not LOCKED:
+        session.run_install("uv", "lock", "--quiet")
+        LOCKED.append(True)
 
 
 @functools.cache
@@ -58,7 +60,7 @@ def uncompilable() -> tuple[str, ...]:
 
 def sync(session: nox.Session, *arguments: str) -> None:
     """Make the session's environment exactly what `arguments` choose from the lock file."""
-    lock()
+    lock(session)
     session.run_install(
         *("uv", "sync", "--frozen", "--quiet", "--no-default-groups", f"--python={session.virtualenv.location}"),
         *arguments,

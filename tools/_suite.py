@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from _environment import BIN, ToolError, make_venv, tool_environment
+from _environment import BIN, ToolError, make_venv, run, step, tool_environment
 from _table import print_table
 from _workspace import ROOT, find_package, packages
 from services import running_services
@@ -52,6 +52,8 @@ def test(choice: Choice) -> int:
     """Run what was chosen; 0 only if every session that ran succeeded."""
     make_venv()
     sessions, paths = plan(choice)
+    with step("resolving the requirements of all packages"):
+        run(BIN / "uv", "lock", what="resolving the requirements of all packages (uv lock)")
     shutil.rmtree(REPORTS, ignore_errors=True)
     (REPORTS / "junit").mkdir(parents=True)
     words = (*(("--require-services",) if choice.require_services else ()), *choice.pytest, *paths)
