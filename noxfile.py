@@ -1,0 +1,182 @@
+"""The sessions: what is checked, each in an environment of its own.
+
+`nox --list` shows them; `python3 tools/dev.py test` runs them and sums up. `uv lock` runs once, everything after it is
+`--frozen`, and sessions run one after another, because all of them share one lock file.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT / "tools"))
+from _environment import tool_environment  # noqa: E402  # found only after the line above
+from _workspace import Package, packages, requirement_name  # noqa: E402  # likewise
+
+nox.needs_version = ">=2025.5"
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_venv = "yes"  # `uv sync` is exact: it also removes what does not belong there
+nox.options.stop_on_first_error = False
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = False  # a missing Python is said in the summary, in CI too
+os.environ |= tool_environment()
+
+PACKAGES = packages()
+PRIMARY = f"{sys.version_info.major}.{sys.version_info.minor}"
+PYTHONS = sorted({"3.11", "3.12", "3.13", PRIMARY}, key=lambda version: int(version.partition(".")[2]))
+REPORTS = ROOT / ".reports"
+LOCKED: list[bool] = []
+COMPILED = {"mysqlclient": ("libmariadb", "mysqlclient")}
+"""Requirements that pip compiles on Linux, and the pkg-config modules of which one is needed for it."""
+
+
+def lock(session: nox.Session) -> None:
+    """Bring `uv.lock` up to date, once for all sessions."""
+    if not LOCKED:
+        session.run_install("uv", "lock", "--quiet")
+        LOCKED.append(True)
+
+
+@functools.cache
+def uncompilable() -> tuple[str, ...]:
+    """The requirements that cannot be installed here, because their compiler or library is missing."""
+    config = shutil.which("pkg-config")
+    if config is None or shutil.which("cc") is None:
+        return tuple(COMPILED)
+    found = {
+        name: any(subprocess.run([config, "--exists", module], check=False).returncode == 0 for module in modules)  # noqa: S603  # our own words
+        for name, modules in COMPILED.items()
+    }
+    return tuple(name for name, there in found.items() if not there)
+
+
+def sync(session: nox.Session, *arguments: str) -> None:
+    """Make the session's environment exactly what `arguments` choose from the lock file."""
+    lock(session)
+    session.run_install(
+        *("uv", "sync", "--frozen", "--quiet", "--no-default-groups", f"--python={session.virtualenv.location}"),
+        *arguments,
+        *(f"--no-install-package={name}" for name in uncompilable()),
+        env={"UV_PROJECT_ENVIRONMENT": session.virtualenv.location},
+    )
+
+
+def run_pytest(session: nox.Session, *paths: str) -> None:
+    """Run pytest; its counts go to `.reports/junit`, what it ran against which server to `.reports/services.jsonl`."""
+    options = [word for word in session.posargs if word != "--require-services" and not word.startswith("tests/")]
+    kit = "import importlib.util as u; print(bool(u.find_spec('dicom_common') and u.find_spec('dicom_common.testing')))"
+    if str(session.run("python", "-c", kit, silent=True, log=False)).strip() == "True":
+        options.append(f"--service-report={REPORTS / 'services.jsonl'}")
+        options.extend(word for word in session.posargs if word == "--require-services")
+    filtered = any(word.startswith(("-k", "-m")) for word in options)
+    session.run(
+        *(
+            "pytest",
+            f"--junitxml={REPORTS / 'junit' / f'{session.name}.xml'}",
+            "-o",
+            f"junit_suite_name={session.name}",
+        ),
+        *options,
+        *paths,
+        success_codes=[0, 5] if filtered else [0],  # 5: the filter left no test, which is no fault of this package
+    )
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting with ruff."""
+    sync(session, "--only-group=lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types: mypy --strict over all packages, their tests and the tools at once."""
+    sync(session, "--all-packages", "--all-groups")
+    sources = [str(package.folder / "src") for package in PACKAGES if package.module]
+    scripts = [str(path) for path in sorted((*ROOT.glob("tools/*.py"), *ROOT.glob("tools/template/*.py")))]
+    path = {"MYPYPATH": os.pathsep.join([*sources, str(ROOT / "tools")])}
+    waiting = [*sorted(ROOT.glob("packages/*/tests/**/*.py")), *sorted(ROOT.glob("tests/**/*.py"))]
+    targets = [*sources, *scripts, "noxfile.py"]
+    while targets:  # mypy takes one file of a name at a time: a second `conftest` waits for the next turn
+        turn = {file.stem: file for file in reversed(waiting)}
+        session.run("mypy", *targets, *map(str, turn.values()), env=path)
+        waiting = [file for file in waiting if turn[file.stem] != file]
+        targets = [str(waiting[0])] if waiting else []
+
+
+@nox.session
+def layout(session: nox.Session) -> None:
+    """Check the rules that make a namespace of many distributions work."""
+    sync(session, "--only-group=test")
+    run_pytest(session, "--noconftest", "tests/test_layout.py")
+
+
+def tests_of(package: Package) -> Callable[[nox.Session], None]:
+    """Make the session that tests one package with its own requirements and nothing else."""
+
+    def tests(session: nox.Session) -> None:
+        needed = {requirement_name(requirement) for requirement in package.requirements}
+        if missing := sorted(needed.intersection(uncompilable())):
+            session.skip(f"{missing[0]} cannot be compiled here: see packages/{package.name}/README.md")
+        sync(session, f"--package={package.name}", *(["--group=test"] if "test" in package.groups else []))
+        run_pytest(session, str(package.tests.relative_to(ROOT)))
+
+    tests.__doc__ = f"Test {package.name} with its own requirements and nothing else."
+    return tests
+
+
+for _package in PACKAGES:
+    if any(_package.tests.rglob("test_*.py")):
+        nox.session(name=f"tests-{_package.name}", python=PYTHONS)(tests_of(_package))
+
+
+@nox.session(python=PYTHONS)
+def imports(session: nox.Session) -> None:
+    """Install everything and import every module: what a Python version breaks, it mostly breaks here."""
+    sync(session, "--all-packages")
+    session.run("python", "-W", "error::SyntaxWarning", "tools/_import_all.py")
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Build every wheel and sdist, install each wheel alone, import it and use it."""
+    sync(session, "--only-group=test")
+    folder = REPORTS / "wheels"
+    shutil.rmtree(folder, ignore_errors=True)
+    session.run("uv", "build", "--all-packages", "--quiet", f"--out-dir={folder}")
+    session.env["DICOM_COMMON_WHEELS"] = str(folder)
+    session.env["DICOM_COMMON_LEFT_OUT"] = " ".join(uncompilable())
+    run_pytest(session, "--noconftest", "tests/wheels")
+
+
+@nox.session
+def integration(session: nox.Session) -> None:
+    """Run what crosses packages, with all of them installed."""
+    sync(session, "--all-packages", "--group=test")
+    chosen = [word for word in session.posargs if word.startswith("tests/")]
+    run_pytest(session, *(chosen or ["tests", "--ignore=tests/test_layout.py", "--ignore=tests/wheels"]))
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Run benchmarks and write what they measured: `nox -s bench -- OUTPUT.json FILE...`."""
+    sync(session, "--all-packages", "--group=test")
+    session.run("python", "tools/_measure.py", *session.posargs)
+
+
+nox.options.sessions = [
+    *("lint", "types", "layout"),
+    *(f"tests-{package.name}-{PRIMARY}" for package in PACKAGES if any(package.tests.rglob("test_*.py"))),
+    *(f"imports-{version}" for version in PYTHONS if version != PRIMARY),
+    *("wheels", "integration"),
+]

@@ -1,0 +1,186 @@
+"""`dev.py test`: chooses sessions, runs them through nox, and sums up what ran, where, and what did not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from _environment import BIN, ToolError, make_venv, run, step, tool_environment
+from _table import print_table
+from _workspace import ROOT, find_package, packages
+from services import running_services
+
+REPORTS = ROOT / ".reports"
+PYTHONS = ("3.11", "3.12", "3.13")
+PLAIN_SESSIONS = ("lint", "types", "layout", "wheels", "integration")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What of the suite to run."""
+
+    names: tuple[str, ...] = ()
+    require_services: bool = False
+    python: str | None = None
+    all_pythons: bool = False
+    pytest: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The tests of one run of pytest."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        """Sum up two runs."""
+        return Counts(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+    def __str__(self) -> str:
+        """The closing line."""
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def test(choice: Choice) -> int:
+    """Run what was chosen; 0 only if every session that ran succeeded."""
+    make_venv()
+    sessions, paths = plan(choice)
+    with step("resolving the requirements of all packages"):
+        run(BIN / "uv", "lock", what="resolving the requirements of all packages (uv lock)")
+    shutil.rmtree(REPORTS, ignore_errors=True)
+    (REPORTS / "junit").mkdir(parents=True)
+    words = (*(("--require-services",) if choice.require_services else ()), *choice.pytest, *paths)
+    with running_services(wanted_services()) as (environment, absent):
+        command = [BIN / "nox", f"--report={REPORTS / 'nox.json'}", "--session", *sessions, "--", *words]
+        done = subprocess.run(
+            command, cwd=ROOT, env=tool_environment(environment), stdin=subprocess.DEVNULL, check=False
+        )
+    return summarise(done.returncode, absent)
+
+
+def plan(choice: Choice) -> tuple[list[str], list[str]]:
+    """Return the nox sessions to run, and the parts of tests/ for the session `integration` (none: all of it)."""
+    primary = session_python()
+    pythons = PYTHONS if choice.all_pythons else (choice.python or primary,)
+    tested = [package.name for package in packages() if any(package.tests.rglob("test_*.py"))]
+    if not choice.names:
+        tests = [f"tests-{name}-{python}" for python in pythons for name in tested]
+        imports = [] if choice.all_pythons or choice.python else [f"imports-{v}" for v in PYTHONS if v != primary]
+        return ["lint", "types", "layout", *tests, *imports, "wheels", "integration"], []
+    sessions: list[str] = []
+    paths: list[str] = []
+    for name in choice.names:
+        if name in PLAIN_SESSIONS:
+            sessions.append(name)
+        elif name == "imports":
+            sessions.extend(f"imports-{python}" for python in PYTHONS)
+        elif (package := find_package(name)) is not None:
+            if package.name not in tested:
+                raise ToolError(f"packages/{package.name} has no tests: there is no tests/test_*.py in it.")
+            sessions.extend(f"tests-{package.name}-{python}" for python in pythons)
+        else:
+            paths.append(part_of_tests(name))
+    if paths and "integration" not in sessions:
+        sessions.append("integration")
+    return list(dict.fromkeys(sessions)), paths
+
+
+def part_of_tests(name: str) -> str:
+    """Find the folder or file of tests/ that is called `name`."""
+    for path in (ROOT / "tests" / name, ROOT / "tests" / f"test_{name}.py"):
+        if path.exists() and path.parent == ROOT / "tests":
+            return str(path.relative_to(ROOT))
+    known = [*PLAIN_SESSIONS, "imports", *(package.short_name for package in packages())]
+    known += [path.stem.removeprefix("test_") for path in sorted((ROOT / "tests").glob("test_*.py"))]
+    raise ToolError(f"there is nothing called {name!r} to test; there are: {', '.join(known)}.")
+
+
+def session_python() -> str:
+    """Return the version of `.venv`'s Python, as nox has it."""
+    program = "import sys; print('%d.%d' % sys.version_info[:2])"
+    return subprocess.run([BIN / "python", "-c", program], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def wanted_services() -> set[str]:
+    """Return the servers that tests of this repository name in `@pytest.mark.service(...)`: only they are started."""
+    files = [*ROOT.glob("packages/*/tests/**/*.py"), *ROOT.glob("tests/**/*.py")]
+    return {
+        part.split(quote, 1)[0]
+        for file in files
+        for quote in "\"'"
+        for part in file.read_text(encoding="utf-8").split(f"mark.service({quote}")[1:]
+    }
+
+
+def count(report: Path) -> Counts:
+    """Count the tests of a JUnit report. A test that fails and whose tear-down fails too is one failed test."""
+    total = Counts()
+    for case in ET.parse(report).iter("testcase"):  # noqa: S314  # pytest wrote it a moment ago
+        outcomes = {child.tag for child in case}
+        if outcomes & {"failure", "error"}:
+            total += Counts(failed=1)
+        elif "skipped" in outcomes:
+            total += Counts(skipped=1)
+        else:
+            total += Counts(passed=1)
+    return total
+
+
+def skip_reasons(report: Path) -> Iterator[str]:
+    """Iterate over the reasons of the skipped tests of a JUnit report."""
+    for skipped in ET.parse(report).iter("skipped"):  # noqa: S314  # pytest wrote it a moment ago
+        yield (skipped.get("message") or "no reason given").splitlines()[0]
+
+
+def summarise(nox_code: int, absent: Mapping[str, str]) -> int:
+    """Print the tables and the closing line, and return the exit code."""
+    try:
+        results = json.loads((REPORTS / "nox.json").read_text(encoding="utf-8"))["sessions"]
+    except (OSError, ValueError, KeyError):
+        raise ToolError("nox ended before it ran a session; what it said stands above.") from None
+    total = Counts()
+    rows: list[tuple[str, str, str, str]] = []
+    reasons: dict[tuple[str, str], int] = {}
+    failed = nox_code != 0
+    for result in results:
+        name, outcome = str(result["signatures"][0]), str(result["result"])
+        report = REPORTS / "junit" / f"{name}.xml"
+        counts = ""
+        if report.exists():
+            total += (of_session := count(report))
+            counts = str(of_session)
+            for reason in skip_reasons(report):
+                reasons[name, reason] = reasons.get((name, reason), 0) + 1
+        elif outcome == "skipped":
+            counts = str(result.get("reason") or "not possible here: see its lines above")
+        failed = failed or outcome not in ("success", "skipped")
+        rows.append((name, outcome, f"{result['duration']:.0f} s", counts))
+    print_table("What ran", ("session", "result", "time", "tests"), rows)
+    print_services(absent)
+    skipped = [(name, str(number), reason) for (name, reason), number in reasons.items()]
+    print_table("What was skipped, and why", ("session", "tests", "reason"), skipped)
+    if failed:
+        print("\nFailed: " + (", ".join(row[0] for row in rows if row[1] not in ("success", "skipped")) or "nox"))
+    print(f"\n{total}", flush=True)
+    return 1 if failed or total.failed else 0
+
+
+def print_services(absent: Mapping[str, str]) -> None:
+    """Print against which servers tests ran, and which servers there were not."""
+    rows: dict[tuple[str, str, str], int] = {}
+    for file in sorted(REPORTS.glob("services*.jsonl")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            entry = json.loads(line)
+            where = entry.get("endpoint") or entry.get("server") or entry.get("reason") or ""
+            key = (str(entry.get("service", "")), str(where), str(entry.get("outcome", "")))
+            rows[key] = rows.get(key, 0) + 1
+    table = [(service, str(number), outcome, where) for (service, where, outcome), number in sorted(rows.items())]
+    table += [(name, "0", "absent", reason) for name, reason in absent.items()]
+    print_table("Servers", ("service", "tests", "result", "server, or why there is none"), table)

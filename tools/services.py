@@ -1,0 +1,296 @@
+#!/usr/bin/env python3
+"""Start and stop real servers for tests, on free ports of the loopback interface.
+
+Examples:
+  python3 tools/services.py start redis postgres   start two (without names: all that this machine can run)
+  python3 tools/services.py status                 what runs where, and why the others do not
+  eval "$(python3 tools/services.py env)"          let tests in this shell find them
+  python3 tools/services.py stop                   stop what was started, also by a run that crashed
+
+For each server an endpoint in the environment comes first (DICOM_COMMON_TEST_REDIS=host:port), then a docker engine,
+then a program of this machine. What runs is noted in .services/state.json, by process id and start time; logs lie
+beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import functools
+import json
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from _servers import HOST, SERVERS, Server
+from _workspace import ROOT
+
+FOLDER = ROOT / ".services"
+READY_SECONDS = 60
+STOP_SECONDS = 15
+
+
+class AbsentError(Exception):
+    """A server cannot be had here; the message says why."""
+
+
+@contextlib.contextmanager
+def locked_state() -> Iterator[dict[str, Any]]:
+    """Hold the state file: no other start or stop of this repository runs meanwhile. What is changed is written."""
+    FOLDER.mkdir(exist_ok=True)
+    with (FOLDER / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        state = read_state()
+        try:
+            yield state
+        finally:
+            write_state(state)
+
+
+def read_state() -> dict[str, Any]:
+    """Return what is noted of each server that was started."""
+    try:
+        return dict(json.loads((FOLDER / "state.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def write_state(state: dict[str, Any]) -> None:
+    """Replace the state file, in one step."""
+    new = FOLDER / "state.new"
+    new.write_text(json.dumps(state, indent=1), encoding="utf-8")
+    new.replace(FOLDER / "state.json")
+
+
+def start_time(pid: int) -> str | None:
+    """Return when a process started; with its id, that names it, though ids are used again. None: it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        if sys.platform == "linux":
+            return None
+        shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        return shown.stdout.strip() or None
+    return None if fields[0] == "Z" else fields[19]
+
+
+def alive(entry: dict[str, Any]) -> bool:
+    """Tell whether a noted server still runs."""
+    if container := entry.get("container"):
+        asked = ["docker", "inspect", "-f", "{{.State.Running}}", container]
+        return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() == "true"
+    return start_time(entry["pid"]) == str(entry["started"])
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+@functools.cache
+def docker_answers() -> bool:
+    """Tell whether there is a docker engine."""
+    if shutil.which("docker") is None:
+        return False
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return subprocess.run(["docker", "info"], capture_output=True, check=False, timeout=10).returncode == 0
+    return False
+
+
+def start(server: Server, state: dict[str, Any], *, keep: bool) -> None:
+    """Start a server, note it, and wait until it is ready; AbsentError says why there is none."""
+    entry: dict[str, Any] = {"port": free_port(), "keep": keep}
+    if server.image and docker_answers():
+        start_container(server, entry)
+    elif reason := server.missing():
+        raise AbsentError(reason)
+    else:
+        start_program(server, entry)
+    state[server.name] = entry
+    write_state(state)  # before the wait: what crashes now can still be stopped
+    give_up = time.monotonic() + READY_SECONDS
+    while not is_ready(server, entry["port"]):
+        if not alive(entry) or time.monotonic() > give_up:
+            stop(server.name, state)
+            raise AbsentError(f"{server.name} does not start: see {log_file(server).relative_to(ROOT)}")
+        time.sleep(0.05)
+
+
+def is_ready(server: Server, port: int) -> bool:
+    """Ask the server whether it takes work."""
+    with contextlib.suppress(OSError):
+        return server.ready(port)
+    return False
+
+
+def log_file(server: Server) -> Path:
+    """Where the output of a server goes."""
+    return FOLDER / f"{server.name}.log"
+
+
+def start_container(server: Server, entry: dict[str, Any]) -> None:
+    """Start a server in a container that removes itself."""
+    assert server.image is not None
+    command = ["docker", "run", "--detach", "--rm", f"--publish={HOST}:{entry['port']}:{server.image_port}"]
+    command += [f"--env={setting}" for setting in server.image_environment]
+    done = subprocess.run(
+        [*command, server.image, *server.image_arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise AbsentError(f"docker does not run {server.image}: {done.stderr.strip().splitlines()[-1]}")
+    entry["container"] = done.stdout.strip()
+
+
+def start_program(server: Server, entry: dict[str, Any]) -> None:
+    """Start a server as a process group of its own, in a fresh folder; where we are root, as the server's account."""
+    account = server.user if server.user and os.geteuid() == 0 else None
+    # Not below the repository: a server's own account may not be let in there, and a socket's path must be short.
+    folder = Path(tempfile.mkdtemp(prefix=f"dicom-common-{server.name}-"))
+    entry["folder"] = str(folder)
+    if account:
+        shutil.chown(folder, account)
+    groups = {"user": account, "extra_groups": []} if account else {}
+    *prepare, serve = server.commands(folder, entry["port"])
+    with log_file(server).open("wb") as log:
+        io: dict[str, Any] = {"cwd": folder, "stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **groups}
+        for command in prepare:
+            if subprocess.run([str(word) for word in command], **io, check=False).returncode != 0:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise AbsentError(f"{server.name} cannot be prepared: see {log_file(server).relative_to(ROOT)}")
+        process = subprocess.Popen([str(word) for word in serve], **io, start_new_session=True)
+    entry["pid"] = process.pid
+    entry["started"] = start_time(process.pid)
+
+
+def stop(name: str, state: dict[str, Any]) -> None:
+    """Stop a server that was started here, and forget it. A process id that now belongs to another is left alone."""
+    entry = state.pop(name)
+    if container := entry.get("container"):
+        subprocess.run(["docker", "rm", "--force", container], capture_output=True, check=False)
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        give_up = time.monotonic() + STOP_SECONDS
+        with contextlib.suppress(ProcessLookupError):
+            if alive(entry):
+                os.killpg(entry["pid"], number)
+        while alive(entry) and time.monotonic() < give_up:
+            time.sleep(0.02)
+            reap(entry["pid"])
+    reap(entry["pid"])
+    shutil.rmtree(entry["folder"], ignore_errors=True)
+
+
+def reap(pid: int) -> None:
+    """Take the exit status of a server that is our own child."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
+def forget_dead(state: dict[str, Any]) -> None:
+    """Forget servers that no longer run, and remove their folders."""
+    for name in [name for name, entry in state.items() if not alive(entry)]:
+        stop(name, state)
+
+
+def variables(state: dict[str, Any]) -> dict[str, str]:
+    """Return the variables by which tests find the servers that run."""
+    return {server.variable: f"{HOST}:{state[server.name]['port']}" for server in SERVERS if server.name in state}
+
+
+def start_all(names: Iterable[str], *, keep: bool) -> dict[str, str]:
+    """Start what does not run yet; return, for each server that cannot be had, why."""
+    absent = {}
+    known = {server.name: server for server in SERVERS}
+    with locked_state() as state:
+        forget_dead(state)
+        for name in sorted(names):
+            server = known.get(name)
+            if server is None:
+                absent[name] = "tools/_servers.py does not know how to start it"
+            elif server.variable not in os.environ and name not in state:
+                try:
+                    start(server, state, keep=keep)
+                except AbsentError as error:
+                    absent[name] = str(error)
+    return absent
+
+
+def stop_all(names: Iterable[str] = (), *, kept: bool) -> list[str]:
+    """Stop what runs (of `names`, if there are any); with `kept=False` only what no one asked to keep."""
+    chosen = set(names)
+    with locked_state() as state:
+        stopped = [
+            name for name, entry in state.items() if (not chosen or name in chosen) and (kept or not entry["keep"])
+        ]
+        for name in stopped:
+            stop(name, state)
+    return stopped
+
+
+@contextlib.contextmanager
+def running_services(names: Iterable[str]) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+    """Run servers for the length of a block: yields the environment with them, and why the others are absent."""
+    names = set(names)
+    if not names:
+        yield dict(os.environ), {}
+        return
+    absent = start_all(names, keep=False)
+    try:
+        yield {**variables(read_state()), **os.environ}, absent
+    finally:
+        stop_all(kept=False)
+
+
+def print_status() -> None:
+    """Print one line a server."""
+    state = read_state()
+    for server in SERVERS:
+        entry = state.get(server.name)
+        if given := os.environ.get(server.variable):
+            text = f"{given} (from {server.variable})"
+        elif entry and alive(entry):
+            what = f"container {entry['container'][:12]}" if entry.get("container") else f"process {entry['pid']}"
+            text = f"{HOST}:{entry['port']} ({what}, log {log_file(server).relative_to(ROOT)})"
+        else:
+            text = "docker can start it" if server.image and docker_answers() else server.missing() or "not started"
+        print(f"{server.name:10} {text}")
+
+
+def main() -> int:
+    """Run one command; exit code 1 where a server that was asked for cannot be had."""
+    parser = argparse.ArgumentParser(
+        prog="services.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", choices=("start", "stop", "status", "env"))
+    parser.add_argument("names", nargs="*", metavar="SERVER", help=", ".join(server.name for server in SERVERS))
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - {server.name for server in SERVERS}:
+        parser.error(f"there is no server {min(unknown)!r} in tools/_servers.py")
+    if arguments.command == "start":
+        absent = start_all(arguments.names or [server.name for server in SERVERS], keep=True)
+        print_status()
+        return 1 if set(absent) & set(arguments.names) else 0
+    if arguments.command == "stop":
+        print("\n".join(f"{name} stopped" for name in stop_all(arguments.names, kept=True)) or "nothing runs")
+    elif arguments.command == "status":
+        print_status()
+    else:
+        for name, value in variables(read_state()).items():
+            print(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
