@@ -81,7 +81,7 @@ def test_a_plugin_that_is_not_installed_is_told_with_those_that_are_and_how_to_a
 
 
 def test_an_unknown_extension_is_told_without_a_guess_at_its_distribution() -> None:
-    with pytest.raises(PluginNotFoundError, match="No extension plugin called 'gate' .* To add it: pip install its"):
+    with pytest.raises(PluginNotFoundError, match=r"No extension plugin called 'gate' .* To add it: pip install its"):
         Plugins().extension("gate")
 
 
