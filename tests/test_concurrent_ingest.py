@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import COMMAND, contents, lines
+from embedded import COMMAND, contents, lines
 
 
 def test_two_processes_that_ingest_the_same_folder_leave_one_row_and_one_object_of_each(

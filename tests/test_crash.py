@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -12,29 +13,35 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import COMMAND, contents, lines
+from embedded import COMMAND, contents, lines
 
 from dicom_common.core import Services
 from dicom_common.pipeline import Relay
 
 KILLS = int(os.environ.get("DICOM_COMMON_TEST_KILLS", "50"))
-FILES = 4000
+FILES = 2000
 
 
-def _ingest_and_kill(data: Path, folder: Path, seconds: float, *, whole_group: bool) -> list[dict[str, str]]:
-    """Start an ingest, kill it after a while, and return what it had acknowledged until then."""
+def _ingest_and_kill(
+    data: Path, folder: Path, *, after_answers: int, pause: float, whole_group: bool
+) -> list[dict[str, str]]:
+    """Start an ingest, kill it a moment after so many answers, and return what it acknowledged."""
     command = [*COMMAND, "--data", str(data), "ingest", "--json", "--jobs", "2", str(folder)]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
     )
-    time.sleep(seconds)
+    assert process.stdout is not None
+    answers = "".join(itertools.islice(process.stdout, after_answers))
+    time.sleep(pause)
     if whole_group:
         os.killpg(process.pid, signal.SIGKILL)
     else:
         process.kill()
-    output, _ = process.communicate(timeout=60)
+    answers += process.stdout.read()
+    process.stdout.close()
+    process.wait()
     _wait_until_gone(process.pid)
-    complete = output[: output.rfind("\n") + 1]  # the last line may be half written: then it was not acknowledged
+    complete = answers[: answers.rfind("\n") + 1]  # a last line that is half written was not acknowledged
     return lines(complete)
 
 
@@ -60,7 +67,11 @@ def test_an_ingest_that_is_killed_loses_nothing_that_it_acknowledged(
     acknowledged: dict[str, dict[str, str]] = {}
     for number in range(KILLS):
         answers = _ingest_and_kill(
-            data, tmp_path / "files", moments.uniform(0.3, 2.5), whole_group=number % 2 == 0
+            data,
+            tmp_path / "files",
+            after_answers=moments.randrange(FILES),
+            pause=moments.uniform(0, 0.2),
+            whole_group=number % 2 == 0,
         )
         acknowledged |= {answer["path"]: answer for answer in answers}
         assert {answer["status"] for answer in answers} <= {"stored", "duplicate"}
@@ -80,7 +91,7 @@ def test_an_ingest_that_is_killed_loses_nothing_that_it_acknowledged(
     everything = contents(data)
     assert len(everything["rows"]["INSTANCE"]) == len(everything["objects"]) == len(files)
     assert sorted(everything["objects"].values()) == sorted(file.read_bytes() for file in files)
-    assert lines(dicom_common("reconcile", "--json").stdout)[:-1] == [] or "differences" in everything
+    dicom_common("reconcile")  # exit code 0: no difference
     _assert_every_instance_has_its_events(data, {stored.sop_uid for stored in everything["stored"]})
 
 

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import lines, real_files
+from embedded import lines, real_files
 
 from dicom_common.core import Services
 

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import contents, real_files
+from embedded import contents, real_files
 
 
 def test_an_index_that_is_rebuilt_from_the_storage_equals_the_old_one(

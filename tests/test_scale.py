@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from conftest import COMMAND
+from embedded import COMMAND
 
 INSTANCES = int(os.environ.get("DICOM_COMMON_TEST_INSTANCES", "100000"))
 PARTS = 10

@@ -53,7 +53,12 @@ ATTRIBUTES: dict[str, Any] = {
     **{"ImageOrientationPatient": ["1", "0", "0", "0", "1", "0"], "PixelSpacing": ["0.703125", "0.703125"]},
     **{"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "BitsAllocated": 16, "BitsStored": 12},
     **{"HighBit": 11, "PixelRepresentation": 0, "SmallestImagePixelValue": 0, "LargestImagePixelValue": 2000},
-    **{"WindowCenter": ["40", "-600"], "WindowWidth": ["400", "1200"], "RescaleIntercept": "-1024", "RescaleSlope": "1"},
+    **{
+        "WindowCenter": ["40", "-600"],
+        "WindowWidth": ["400", "1200"],
+        "RescaleIntercept": "-1024",
+        "RescaleSlope": "1",
+    },
     **{"RescaleType": "HU", "WindowCenterWidthExplanation": ["WINDOW1", "WINDOW2"]},
     **{"RequestedProcedureDescription": "CT Thorax", "PerformedProcedureStepStartDate": "20260102"},
     **{"PerformedProcedureStepStartTime": "101000", "PerformedProcedureStepID": "P1"},
