@@ -111,7 +111,7 @@ class Plugins:
             )
         try:
             field_types(chosen[0].settings)
-        except (TypeError, NameError) as error:
+        except Exception as error:  # whatever reading an annotation raises
             raise _broken(
                 kind, name, "its settings have to be a dataclass whose annotations can be read at run time"
             ) from error
