@@ -173,6 +173,8 @@ def test_a_byte_order_mark_is_no_mistake() -> None:
         ("[storage]\nsize = 'x'", "storage.size: Expected `int`, got `str`."),
         ("tenant = 'NO'", "'NO' is not a tenant id: use 1 to 63 of the characters"),
         ("extension_time_limit = 0", "extension_time_limit has to be above 0"),
+        ("extension_time_limit = nan", "extension_time_limit has to be above 0"),
+        ("extension_time_limit = inf", "extension_time_limit has to be above 0 and at most 86400 seconds"),
         ("tenant = { env = 'NOT_SET' }", "tenant asks for the variable NOT_SET, which is not set."),
         ("tenant = { file = 'gone' }", "which cannot be read: No such file or directory."),
         ("tenant = { file = 'a\\u0000b' }", "which cannot be read"),

@@ -143,6 +143,7 @@ def test_a_missing_requirement_is_named(add_distribution: Add) -> None:
         (GOOD.replace("    return", "    raise SystemExit\n    return"), "hook dicom_common_cache failed (SystemExit)"),
         (GOOD.replace("Settings, lambda", "dict, lambda"), "settings have to be a dataclass"),
         (GOOD.replace("size: int", "size: 'NoSuchName'"), "settings have to be a dataclass"),
+        (GOOD.replace("size: int", "size: 'dataclasses.Nope'"), "settings have to be a dataclass"),
         (GOOD.replace("lambda settings: settings.size", "None"), "one Backend called 'fake'"),
     ],
 )

@@ -1,6 +1,7 @@
 """From what was written to settings: types, references, nested tables, and what is said of mistakes."""
 
 import enum
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -210,3 +211,4 @@ def test_a_secret_shows_itself_to_nobody_and_compares_by_its_text() -> None:
     assert secret != "hunter2"
     assert bool(secret)
     assert not Secret("")
+    assert pickle.loads(pickle.dumps(secret)) == secret

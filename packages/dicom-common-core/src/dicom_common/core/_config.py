@@ -44,8 +44,8 @@ class General:
     def __post_init__(self) -> None:
         """Refuse a tenant that is none."""
         validate_tenant(self.tenant)
-        if self.extension_time_limit <= 0:
-            raise ValueError("extension_time_limit has to be above 0")
+        if not 0 < self.extension_time_limit <= 86_400:  # not a number is no limit either
+            raise ValueError("extension_time_limit has to be above 0 and at most 86400 seconds")
 
 
 @dataclass(frozen=True)

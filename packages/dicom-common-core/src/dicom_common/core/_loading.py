@@ -64,7 +64,7 @@ def installed_plugins() -> list[PluginInfo]:
                         kind=kind,
                         name=name,
                         distribution=_distribution(entry),
-                        version=(entry.dist.version if entry.dist else None) or "",
+                        version=_metadata(entry, "Version"),
                         state=state,
                         reason=reason,
                     )
@@ -111,7 +111,7 @@ class Plugins:
             )
         try:
             field_types(chosen[0].settings)
-        except (TypeError, NameError) as error:
+        except Exception as error:  # whatever reading an annotation raises
             raise _broken(
                 kind, name, "its settings have to be a dataclass whose annotations can be read at run time"
             ) from error
@@ -166,8 +166,14 @@ def _entries(kind: str) -> dict[str, list[EntryPoint]]:
 
 
 def _distribution(entry: EntryPoint) -> str:
-    # A half-removed distribution may have entry points and no name.
-    return (entry.dist.name if entry.dist else None) or entry.value
+    return _metadata(entry, "Name") or entry.value
+
+
+def _metadata(entry: EntryPoint, key: str) -> str:
+    # A half-removed distribution may have entry points and no metadata.
+    if entry.dist is None or key not in entry.dist.metadata:
+        return ""
+    return entry.dist.metadata[key]
 
 
 def _not_found(kind: str, name: str, known: Iterable[str]) -> str:
@@ -217,15 +223,16 @@ def _normalized(distribution: str) -> str:
 
 def _check_module(kind: str, entry: EntryPoint) -> None:
     """Look for the module of an entry point without importing it or any package above it."""
-    try:
-        parts = entry.module.split(".")
-    except AttributeError:  # what EntryPoint raises where the text is not `module:attribute`
-        raise _broken(kind, entry.name, f"its entry point {entry.value!r} names no module") from None
+    # Not `entry.module`: what that raises for a text that names no module differs between versions of Python.
+    module = entry.value.partition(":")[0].partition("[")[0].strip()
+    parts = module.split(".")
+    if not all(part.isidentifier() for part in parts):
+        raise _broken(kind, entry.name, f"its entry point {entry.value!r} names no module")
     path: list[str] | None = None
     for count in range(1, len(parts) + 1):
         path = _locations(".".join(parts[:count]), path)
         if path is None:
-            raise _broken(kind, entry.name, f"its module {entry.module} is not there")
+            raise _broken(kind, entry.name, f"its module {module} is not there")
 
 
 def _locations(name: str, path: list[str] | None) -> list[str] | None:

@@ -60,7 +60,9 @@ def validate_key(key: str) -> str:
                 f"the segments of a storage key have 1 to {_MAX_SEGMENT_BYTES} bytes of UTF-8 and are not '.' or '..'"
             )
     if key.partition("/")[0] == RESERVED_SEGMENT:
-        raise ValueError(f"a storage key does not begin with {RESERVED_SEGMENT!r}: storages keep their own objects there")
+        raise ValueError(
+            f"a storage key does not begin with {RESERVED_SEGMENT!r}: storages keep their own objects there"
+        )
     return key
 
 
@@ -91,9 +93,9 @@ class Storage(Protocol):
     """Objects by key. Thread-safe. Memory does not grow with the size of an object.
 
     A key is what `validate_key` lets through, else ValueError. Keys are the paths of a tree: a key must not be the
-    folder of another one (`a/b` and `a/b/c`). A storage that cannot hold both refuses the later with `RefusedError`; one
-    that can may take it, and who relies on that cannot change storages. Every method may raise `UnavailableError` (try
-    again) and `RefusedError` (do not).
+    folder of another one (`a/b` and `a/b/c`). A storage that cannot hold both refuses the later with `RefusedError`;
+    one that can may take it, and who relies on that cannot change storages. Every method may raise `UnavailableError`
+    (try again) and `RefusedError` (do not).
     """
 
     def write(self, key: str, source: Source, *, if_absent: bool = False, sha256: str | None = None) -> ObjectInfo:
