@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import statistics
 import subprocess
@@ -53,7 +54,7 @@ def test_memory_is_bounded_and_the_rate_holds_for_many_instances(
     assert done == INSTANCES
     assert 0 < peak < MEMORY
     # The first part holds the start of the processes; so the rates between the marks are compared.
-    seconds = [after - before for before, after in zip(marks, marks[1:], strict=False)]
+    seconds = [after - before for before, after in itertools.pairwise(marks)]
     early, late = seconds[0], statistics.median(seconds[-3:])
     print(f"peak {peak / 2**20:.0f} MiB; rate of the last parts / rate of an early one: {early / late:.2f}")
     assert early / late >= 0.8

@@ -1,4 +1,4 @@
-"""Made-up CT-like files for the benchmarks and the scale tests: synthetic, and quick to make by the hundred thousand."""
+"""Made-up CT-like files for the benchmarks and the scale tests: synthetic, and quick to make in any number."""
 
 from __future__ import annotations
 
