@@ -29,8 +29,8 @@ _VR_BYTES = frozenset(vr.encode() for vr in VRS)
 _LONG_VR_BYTES = frozenset(vr.encode() for vr in ("OB", "OW", "OF", "OD", "OL", "OV", "SQ", "UC", "UR", "UT", "UN"))
 _MOST_META = 1 << 20
 """Bytes of a File Meta Information that are looked at."""
-_HIGHEST_FIRST_GROUP = 0x0040
-"""The group that a data set may begin with, where nothing else says that it is one."""
+_LOWEST_FIRST_GROUP, _HIGHEST_FIRST_GROUP = 0x0004, 0x0040
+"""The groups that a data set may begin with, where nothing else says that it is one."""
 
 
 class FileMeta(NamedTuple):
@@ -59,13 +59,13 @@ def sniff(head: bytes, *, size: int | None, known: bool) -> Encoding | None:
     if letters in _VR_BYTES:
         # A data set begins with a low group, so the byte order with the lower number is the true one.
         encoding, group = (EXPLICIT, little) if little <= big else (BIG, big)
-        return encoding if known or group <= _HIGHEST_FIRST_GROUP else None
+        return encoding if known or _LOWEST_FIRST_GROUP <= group <= _HIGHEST_FIRST_GROUP else None
     if letters.isalpha() and letters.isupper():
         # As a length these two letters would make a first value of more than 16 kB: they are a VR that is none.
         return EXPLICIT if known else None
     length = int.from_bytes(head[4:8], "little")
     fits = length == 0xFFFFFFFF or (length <= size if size is not None else length < 1 << 20)
-    if fits and little <= _HIGHEST_FIRST_GROUP and (known or little & 1 == 0):
+    if fits and little <= _HIGHEST_FIRST_GROUP and (known or (little >= _LOWEST_FIRST_GROUP and little & 1 == 0)):
         return IMPLICIT
     return None
 

@@ -128,7 +128,7 @@ class Head:
         self.encode: Callable[[Any, Any], str] = ENCODERS.get(vr, encode_nothing)
         self.attribute = None if tag in _IDENTITY else _INDEXED.get(tag)
         self.index: Callable[[bytes], Any] = _not_indexed
-        if self.attribute is not None and (self.attribute.vr == vr or vr in TEXT_VRS):
+        if self.attribute is not None and (self.attribute.vr == vr or TEXT_VRS.issuperset((self.attribute.vr, vr))):
             self.index = FAST.get((self.attribute.vr, self.attribute.multiple), _not_indexed)
         if tag == _CHARACTER_SET:
             self.encode = encode_utf8

@@ -286,6 +286,8 @@ class Scanner:
                     head = Head(tag, "UN", Kind.VALUE, hold=threshold)
                     kind = head.kind
                 else:
+                    if implicit:  # fragments are bytes (PS3.5 A.4), whatever the dictionary says of native ones
+                        head = heads.resolved(tag, "OB")
                     if not stack and kind is _PIXEL_DATA and self.pixel_data is None:
                         self.pixel_data = PixelData(tag, head.vr, begin, None)
                     disorder = disorder or tag <= last
