@@ -58,8 +58,9 @@ def data_set(*extra: bytes, write: Callable[..., bytes] = explicit, order: str =
     def tag(data: bytes) -> tuple[int, ...]:
         return struct.unpack(f"{order}HH", data[:4])
 
-    everything: list[bytes] = [write(*row) for row in IDENTITY]
-    return b"".join(sorted([*everything, *extra], key=tag))
+    everything = [*(write(*row) for row in IDENTITY), *extra]
+    everything.sort(key=tag)
+    return b"".join(everything)
 
 
 def meta(syntax: str, *extra: bytes, group_length: int | None = None) -> bytes:
