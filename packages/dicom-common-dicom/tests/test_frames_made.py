@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from dicom_common.core import DicomError, Instance, PixelData
 from dicom_common.dicom import FrameIndex, index_frames

@@ -11,8 +11,7 @@ from typing import Any
 
 import pydicom
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from dicom_common.core import DicomError
 from dicom_common.dicom import dataset_from_json
