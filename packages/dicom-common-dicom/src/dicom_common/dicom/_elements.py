@@ -28,6 +28,7 @@ __all__ = [
 class Items(NamedTuple):
     """The value of a sequence."""
 
+    tag: int
     items: list[Elements]
 
 

@@ -28,7 +28,7 @@ _MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 _VR_BYTES = frozenset(vr.encode() for vr in VRS)
 _LONG_VR_BYTES = frozenset(vr.encode() for vr in ("OB", "OW", "OF", "OD", "OL", "OV", "SQ", "UC", "UR", "UT", "UN"))
 _MOST_META = 1 << 20
-"""Bytes of a File Meta Information that are looked at."""
+"""Bytes of a File Meta Information that are looked at where the size of the whole is not known."""
 _LOWEST_FIRST_GROUP, _HIGHEST_FIRST_GROUP = 0x0004, 0x0040
 """The groups that a data set may begin with, where nothing else says that it is one."""
 
@@ -122,9 +122,9 @@ def _walk(window: Window, start: int, findings: Findings) -> tuple[dict[int, byt
     """Take the elements of group 0002 up to the first of another group, whatever the group length says."""
     values: dict[int, bytes] = {}
     position = start
+    limit = start + _MOST_META if window.size is None else window.size
     while True:
-        window.move(position, 12)
-        head = window.buffer[position - window.base : position - window.base + 12]
+        head = _bytes_at(window, position, 12)
         if len(head) < 8 or head[:2] != b"\2\0":
             break
         letters = head[4:6]
@@ -134,18 +134,11 @@ def _walk(window: Window, start: int, findings: Findings) -> tuple[dict[int, byt
             begin, length = position + 8, int.from_bytes(head[6:8], "little")
         else:
             begin, length = position + 8, int.from_bytes(head[4:8], "little")
-            if begin + length > (start + _MOST_META if window.size is None else window.size):
+            if begin + length > limit:
                 length = int.from_bytes(head[6:8], "little")
             findings.add([0x00020000], "unknown-vr", "went by the length")
-        if window.size is not None and begin + length > window.size:
-            raise DicomError(
-                Reason.TRUNCATED, "A length in the File Meta exceeds the file; ask the sender for a new copy."
-            )
-        if begin + length > start + _MOST_META:
-            raise DicomError(Reason.TOO_LARGE, "The File Meta has more than 1 MiB; ask the sender for a sane one.")
-        window.move(begin, length)
-        value = window.buffer[begin - window.base : begin - window.base + length]
-        if len(value) < length or begin < window.base:
+        value = _bytes_at(window, begin, length) if begin + length <= limit else b""
+        if len(value) < length:
             raise DicomError(
                 Reason.TRUNCATED, "A length in the File Meta exceeds the file; ask the sender for a new copy."
             )
@@ -156,6 +149,12 @@ def _walk(window: Window, start: int, findings: Findings) -> tuple[dict[int, byt
     if declared is None or len(declared) != 4 or first + int.from_bytes(declared, "little") != position:
         findings.add([0x00020000], "group-length", "went by the elements")
     return values, position
+
+
+def _bytes_at(window: Window, position: int, size: int) -> bytes:
+    window.move(position, size)
+    at = position - window.base
+    return window.buffer[at : at + size]
 
 
 def _uid(value: bytes) -> str:

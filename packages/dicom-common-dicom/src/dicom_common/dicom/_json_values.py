@@ -13,7 +13,7 @@ from binascii import b2a_base64
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring as quote
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 __all__ = [
     "ENCODERS",
@@ -43,22 +43,30 @@ class Context(Protocol):
     signed: bool
     """Pixel Representation (0028,0103): how a VR that is US or SS is read (PS3.3 C.7.6.3.1.1)."""
 
+    guessed: bool
+    """Whether the last text was not of the declared character set."""
+
     def text(self, value: bytes, *, person_name: bool = False) -> str:
         """Decode text of the VRs that Specific Character Set affects."""
+        ...
+
+    def sequence(self, value: Any) -> str:
+        """Write the items of a sequence."""
         ...
 
     def repertoire_text(self, value: bytes) -> str:
         """Decode text that should be of the default repertoire, and is not."""
         ...
 
-    def uri(self) -> str:
-        """Give the BulkDataURI of the element that is being encoded."""
+    def uri(self, tag: int) -> str:
+        """Give the BulkDataURI of an element of the data set or item that is being encoded."""
         ...
 
 
 class Skipped(NamedTuple):
-    """The place of a value that was not held: its first byte, and its length, None for fragments."""
+    """The place of a value that was not held: its tag, its first byte, and its length, None for fragments."""
 
+    tag: int
     offset: int
     length: int | None
 
@@ -76,9 +84,21 @@ def encode_nothing(value: object, context: Context) -> str:  # noqa: ARG001  # o
     return "}"
 
 
-def encode_bulk(value: object, context: Context) -> str:  # noqa: ARG001  # one of a table of functions
+def encode_bulk(value: Skipped, context: Context) -> str:
     """Write where the value can be fetched (F.2.2)."""
-    return f',"BulkDataURI":{quote(context.uri())}}}'
+    return f',"BulkDataURI":{quote(context.uri(value.tag))}}}'
+
+
+def encode_sequence(value: Any, context: Context) -> str:
+    """Write the items of a sequence (F.2.2), or its bytes where there were none."""
+    return _encode_inline(value, context) if type(value) is bytes else context.sequence(value)
+
+
+def _doubted(written: str, context: Context) -> str:
+    """Return what was written, unless the text in it was not of the declared character set."""
+    if context.guessed:
+        raise Doubt("character-set", "decoded by a guess", written)
+    return written
 
 
 def encode_utf8(value: object, context: Context) -> str:  # noqa: ARG001  # one of a table of functions
@@ -120,13 +140,13 @@ def _encode_text_values(value: bytes, context: Context) -> str:
     value = value.strip(PADDING)
     if not value.translate(None, PLAIN):
         return f',"Value":["{value.decode("ascii")}"]}}' if value else "}"
-    return _strings(context.text(value))
+    return _doubted(_strings(context.text(value)), context)
 
 
 def _encode_text(value: bytes, context: Context) -> str:
     """LT ST UT: one value, in which leading spaces and backslashes are text."""
     text = context.text(value).replace("\0", "").rstrip(" ")
-    return f',"Value":[{quote(text)}]}}' if text else "}"
+    return _doubted(f',"Value":[{quote(text)}]}}' if text else "}", context)
 
 
 def _encode_uri_reference(value: bytes, context: Context) -> str:
@@ -155,7 +175,7 @@ def _encode_person_name(value: bytes, context: Context) -> str:
     written = f',"Value":[{",".join(names)}]}}'
     if any(part.count("=") > 2 for part in text.split("\\")):
         raise Doubt("person-name-groups", "kept the first three component groups", written)
-    return written
+    return _doubted(written, context)
 
 
 # A JSON number that is also a DS. 15 digits always survive the way through a double.
@@ -332,7 +352,7 @@ def _encode_inline(value: bytes, context: Context) -> str:  # noqa: ARG001  # on
     return f',"InlineBinary":"{b2a_base64(value, newline=False).decode("ascii")}"}}'
 
 
-ENCODERS: dict[str, Callable[[bytes, Context], str]] = {
+ENCODERS: dict[str, Callable[[Any, Context], str]] = {
     **dict.fromkeys(("AE", "AS", "CS", "DA", "DT", "TM"), _encode_code),
     **dict.fromkeys(("LO", "SH", "UC"), _encode_text_values),
     **dict.fromkeys(("LT", "ST", "UT"), _encode_text),
@@ -344,6 +364,7 @@ ENCODERS: dict[str, Callable[[bytes, Context], str]] = {
     "IS": _encode_integer_string,
     "PN": _encode_person_name,
     "SL": _integers("i", 4),
+    "SQ": encode_sequence,
     "SS": _encode_ss,
     "SV": _very_long("q"),
     "UI": _encode_uid,
@@ -353,4 +374,4 @@ ENCODERS: dict[str, Callable[[bytes, Context], str]] = {
     "US or SS": _encode_us_or_ss,
     "UV": _very_long("Q"),
 }
-"""How the values of each VR are written; sequences are the encoder's own."""
+"""How the values of each VR are written."""

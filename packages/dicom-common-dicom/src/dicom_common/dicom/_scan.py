@@ -150,7 +150,7 @@ class Scanner:
                     done = items
                     (elements, last, disorder, creators, stop, open_item, heads, items, sequence_stop, open_sequence,
                      tag) = stack.pop()  # fmt: skip
-                    elements.append((heads.resolved(tag, "SQ"), Items(done)))
+                    elements.append((heads.resolved(tag, "SQ"), Items(tag, done)))
                     if heads.encoding != encoding:
                         encoding = heads.encoding
                         implicit, big = encoding == IMPLICIT, encoding == BIG
@@ -197,7 +197,8 @@ class Scanner:
             length = (u32(buffer, at + header - 4) if implicit or head.long else u16(buffer, at + 6))[0]
             end = begin + length
             if kind is _PRIVATE and length != _UNDEFINED:
-                head = heads.private(tag, creators.get(tag >> 8, "")) or head
+                creator = creators.get(tag >> 8, "")
+                head = heads.privates.get((creator, tag)) or heads.private(tag, creator, head)
                 kind = head.kind
             if kind <= _CREATOR and length <= head.hold and end <= stop and end <= have:
                 value = buffer[at + header : at + header + length]
@@ -292,7 +293,7 @@ class Scanner:
                         self.pixel_data = PixelData(tag, head.vr, begin, None)
                     disorder = disorder or tag <= last
                     last = tag
-                    elements.append((head.skipped(), Skipped(begin, None)))
+                    elements.append((head.skipped(), Skipped(tag, begin, None)))
                     position = self._skip_fragments(begin, stack, tag, big=big)
                     if position < 0:
                         break
@@ -317,13 +318,13 @@ class Scanner:
                 else:
                     if not stack and self.pixel_data is None:
                         self.pixel_data = PixelData(tag, head.vr, begin, length)
-                    elements.append((head.skipped(), Skipped(begin, length)))
+                    elements.append((head.skipped(), Skipped(tag, begin, length)))
                 position = end
                 continue
             if length > head.hold:
                 if head.vr not in BULK_VRS:
                     add([*path_of(stack), tag], "value-too-long", "left out")
-                elements.append((head.skipped(), Skipped(begin, length)))
+                elements.append((head.skipped(), Skipped(tag, begin, length)))
                 position = end
                 continue
             if end > have:
