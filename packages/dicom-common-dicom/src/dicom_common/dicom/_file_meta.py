@@ -8,6 +8,7 @@ from dicom_common.core import DicomError
 from dicom_common.dicom._findings import Findings
 from dicom_common.dicom._heads import BIG, EXPLICIT, IMPLICIT, VRS, Encoding
 from dicom_common.dicom._reasons import Reason
+from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._settings import ReaderSettings
 from dicom_common.dicom._uid import is_valid_uid
 from dicom_common.dicom._window import Window
@@ -88,10 +89,10 @@ def read_file_meta(window: Window, settings: ReaderSettings, findings: Findings)
         start = 132
     elif head[:4] == b"DICM":
         start = 4
-        findings.add([], "no-preamble", "read from the File Meta on")
+        findings.add([], Rule.NO_PREAMBLE, "read from the File Meta on")
     elif head[:2] == b"\2\0" and head[4:6] in _VR_BYTES:
         start = 0
-        findings.add([], "no-preamble", "read from the File Meta on")
+        findings.add([], Rule.NO_PREAMBLE, "read from the File Meta on")
     else:
         return _without_meta(window, findings)
     values, position = _walk(window, start, findings)
@@ -114,7 +115,7 @@ def _without_meta(window: Window, findings: Findings) -> FileMeta:
             Reason.NOT_DICOM,
             "This is not DICOM: neither the letters DICM at byte 128 nor a data set at the start; leave the file out.",
         )
-    findings.add([], "no-file-meta", "told the transfer syntax from the data set")
+    findings.add([], Rule.NO_FILE_META, "told the transfer syntax from the data set")
     return FileMeta(_UIDS[encoding], encoding, deflated=False, data_set_offset=0, sop_uid="")
 
 
@@ -136,7 +137,7 @@ def _walk(window: Window, start: int, findings: Findings) -> tuple[dict[int, byt
             begin, length = position + 8, int.from_bytes(head[4:8], "little")
             if begin + length > limit:
                 length = int.from_bytes(head[6:8], "little")
-            findings.add([0x00020000], "unknown-vr", "went by the length")
+            findings.add([0x00020000], Rule.UNKNOWN_VR, "went by the length")
         value = _bytes_at(window, begin, length) if begin + length <= limit else b""
         if len(value) < length:
             raise DicomError(
@@ -147,7 +148,7 @@ def _walk(window: Window, start: int, findings: Findings) -> tuple[dict[int, byt
     declared = values.get(0)
     first = start + 12
     if declared is None or len(declared) != 4 or first + int.from_bytes(declared, "little") != position:
-        findings.add([0x00020000], "group-length", "went by the elements")
+        findings.add([0x00020000], Rule.GROUP_LENGTH, "went by the elements")
     return values, position
 
 
@@ -169,7 +170,7 @@ def _resolve(window: Window, declared: str, position: int, settings: ReaderSetti
         # A data set that begins with a plain element was not deflated.
         plain = head[:2] in (b"\x08\0", b"\2\0") and head[4:6] in _VR_BYTES
         if plain:
-            findings.add([0x00020010], "transfer-syntax", "read as not deflated")
+            findings.add([0x00020010], Rule.TRANSFER_SYNTAX, "read as not deflated")
         return FileMeta(declared, EXPLICIT, not plain, position, "")
     encoding = _ENCODINGS.get(declared, EXPLICIT)
     looks = sniff(head, size=size, known=True)
@@ -178,7 +179,7 @@ def _resolve(window: Window, declared: str, position: int, settings: ReaderSetti
             raise DicomError(
                 Reason.UNDECODABLE, "The File Meta names no transfer syntax, and none fits; ask the sender to add it."
             )
-        findings.add([0x00020010], "no-transfer-syntax", "told it from the data set")
+        findings.add([0x00020010], Rule.NO_TRANSFER_SYNTAX, "told it from the data set")
         return FileMeta(_UIDS[looks], looks, deflated=False, data_set_offset=position, sop_uid="")
     if not declared.startswith(_STANDARD) or not is_valid_uid(declared, strict=False):
         if not settings.accept_unknown_transfer_syntaxes or not is_valid_uid(declared, strict=False):
@@ -186,10 +187,10 @@ def _resolve(window: Window, declared: str, position: int, settings: ReaderSetti
                 Reason.UNKNOWN_TRANSFER_SYNTAX,
                 "The transfer syntax is not of the standard; set reader.accept_unknown_transfer_syntaxes to read it.",
             )
-        findings.add([0x00020010], "unknown-transfer-syntax", "read as explicit VR little endian")
+        findings.add([0x00020010], Rule.UNKNOWN_TRANSFER_SYNTAX, "read as explicit VR little endian")
     if looks is None or looks == encoding:
         return FileMeta(declared, encoding, deflated=False, data_set_offset=position, sop_uid="")
-    findings.add([0x00020010], "transfer-syntax", "read the data set as what it looks like")
+    findings.add([0x00020010], Rule.TRANSFER_SYNTAX, "read the data set as what it looks like")
     # The declared UID stays where it says more than the encoding: that of encapsulated pixel data.
     uid = _UIDS[looks] if declared in _ENCODINGS else declared
     return FileMeta(uid, looks, deflated=False, data_set_offset=position, sop_uid="")

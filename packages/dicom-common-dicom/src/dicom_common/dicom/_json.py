@@ -6,6 +6,7 @@ from dicom_common.dicom._character_sets import CharacterSet, character_set
 from dicom_common.dicom._elements import Elements, Items
 from dicom_common.dicom._findings import Findings
 from dicom_common.dicom._json_values import Doubt
+from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._settings import ReaderSettings
 
 __all__ = ["DataSetContext", "encode_json"]
@@ -80,7 +81,7 @@ class DataSetContext:
         terms = tuple(term.strip(" \0") for term in text.split("\\"))[:32] if text else ()
         self._set = character_set(terms, self._default)
         if not self._set.known:
-            self.note("unknown-character-set", "read what is not ASCII by a guess", _CHARACTER_SET)
+            self.note(Rule.UNKNOWN_CHARACTER_SET, "read what is not ASCII by a guess", _CHARACTER_SET)
 
     def text(self, value: bytes, *, person_name: bool = False) -> str:
         """Decode text of the VRs that Specific Character Set affects (PS3.5 6.1.2.3)."""
@@ -123,7 +124,7 @@ class DataSetContext:
             self.guesses += 1
         self.note(doubt.rule, doubt.action, tag)
 
-    def note(self, rule: str, action: str, tag: int) -> None:
+    def note(self, rule: Rule, action: str, tag: int) -> None:
         """Note a finding at a tag of this data set."""
         self._findings.add([*self.tags, tag], rule, action)
 

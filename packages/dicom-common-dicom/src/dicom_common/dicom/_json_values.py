@@ -15,6 +15,8 @@ from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring as quote
 from typing import Any, NamedTuple, Protocol
 
+from dicom_common.dicom._rules import Rule
+
 __all__ = [
     "ENCODERS",
     "PADDING",
@@ -74,7 +76,7 @@ class Skipped(NamedTuple):
 class Doubt(Exception):  # noqa: N818  # not an error: the value was encoded as well as it can be
     """Says that a value broke `rule`; `text` is what to write in spite of it."""
 
-    def __init__(self, rule: str, action: str, text: str) -> None:
+    def __init__(self, rule: Rule, action: str, text: str) -> None:
         super().__init__(rule)
         self.rule, self.action, self.text = rule, action, text
 
@@ -97,7 +99,7 @@ def encode_sequence(value: Any, context: Context) -> str:
 def _doubted(written: str, context: Context) -> str:
     """Return what was written, unless the text in it was not of the declared character set."""
     if context.guessed:
-        raise Doubt("character-set", "decoded by a guess", written)
+        raise Doubt(Rule.CHARACTER_SET, "decoded by a guess", written)
     return written
 
 
@@ -122,7 +124,7 @@ def _encode_code(value: bytes, context: Context) -> str:
         return f',"Value":["{value.decode("ascii")}"]}}' if value else "}"
     if value.isascii():
         return _strings(value.decode("ascii"))
-    raise Doubt("repertoire", "decoded by a guess", _strings(context.repertoire_text(value)))
+    raise Doubt(Rule.REPERTOIRE, "decoded by a guess", _strings(context.repertoire_text(value)))
 
 
 def _encode_uid(value: bytes, context: Context) -> str:
@@ -132,7 +134,7 @@ def _encode_uid(value: bytes, context: Context) -> str:
     text = _strings(context.repertoire_text(value))
     if not value.translate(None, b"0123456789.\\ \0"):
         return text
-    raise Doubt("uid-characters", "kept as text", text)
+    raise Doubt(Rule.UID_CHARACTERS, "kept as text", text)
 
 
 def _encode_text_values(value: bytes, context: Context) -> str:
@@ -174,7 +176,7 @@ def _encode_person_name(value: bytes, context: Context) -> str:
         return "}"
     written = f',"Value":[{",".join(names)}]}}'
     if any(part.count("=") > 2 for part in text.split("\\")):
-        raise Doubt("person-name-groups", "kept the first three component groups", written)
+        raise Doubt(Rule.PERSON_NAME_GROUPS, "kept the first three component groups", written)
     return _doubted(written, context)
 
 
@@ -231,7 +233,7 @@ def _numbers(value: bytes, context: Context, written: Callable[[str], str | None
         out.append(number)
     result = f',"Value":[{",".join(out)}]}}'
     if bad:
-        raise Doubt("number", "kept as text", result)
+        raise Doubt(Rule.NUMBER, "kept as text", result)
     return result
 
 
@@ -264,7 +266,7 @@ def _integers(code: str, size: int) -> Callable[[bytes, Context], str]:
             return f',"Value":[{from_bytes(value, "little", signed=signed)}]}}'
         count, rest = divmod(len(value), size)
         if rest:
-            raise Doubt("length", _WRONG_LENGTH, "}")
+            raise Doubt(Rule.LENGTH, _WRONG_LENGTH, "}")
         if not count:
             return "}"
         return f',"Value":[{",".join(map(str, struct.unpack(f"<{count}{code}", value)))}]}}'
@@ -289,7 +291,7 @@ def _very_long(code: str) -> Callable[[bytes, Context], str]:
     def encode(value: bytes, context: Context) -> str:  # noqa: ARG001  # one of a table of functions
         count, rest = divmod(len(value), 8)
         if rest:
-            raise Doubt("length", _WRONG_LENGTH, "}")
+            raise Doubt(Rule.LENGTH, _WRONG_LENGTH, "}")
         if not count:
             return "}"
         numbers = struct.unpack(f"<{count}{code}", value)
@@ -327,7 +329,7 @@ def _floats(code: str, size: int, write: Callable[[float], str]) -> Callable[[by
     def encode(value: bytes, context: Context) -> str:  # noqa: ARG001  # one of a table of functions
         count, rest = divmod(len(value), size)
         if rest:
-            raise Doubt("length", _WRONG_LENGTH, "}")
+            raise Doubt(Rule.LENGTH, _WRONG_LENGTH, "}")
         if not count:
             return "}"
         return f',"Value":[{",".join(map(write, struct.unpack(f"<{count}{code}", value)))}]}}'
@@ -338,7 +340,7 @@ def _floats(code: str, size: int, write: Callable[[float], str]) -> Callable[[by
 def _encode_tags(value: bytes, context: Context) -> str:  # noqa: ARG001  # one of a table of functions
     count, rest = divmod(len(value), 4)
     if rest:
-        raise Doubt("length", _WRONG_LENGTH, "}")
+        raise Doubt(Rule.LENGTH, _WRONG_LENGTH, "}")
     if not count:
         return "}"
     halves = struct.unpack(f"<{2 * count}H", value)
