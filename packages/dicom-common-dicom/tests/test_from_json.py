@@ -113,6 +113,13 @@ def test_a_character_set_is_added_where_text_needs_it() -> None:
     assert "SpecificCharacterSet" not in dataset_from_json({"00080100": short("a")})
 
 
+def test_an_item_that_declares_its_own_character_set_needs_none_around_it() -> None:
+    own = {"00080005": {"vr": "CS", "Value": ["ISO_IR 192"]}, "00080100": short("ü")}
+    data_set = read_back(dataset_from_json({"0040A730": {"vr": "SQ", "Value": [own]}, "00100020": short("a")}))
+    assert "SpecificCharacterSet" not in data_set
+    assert data_set.ContentSequence[0].CodeValue == "ü"
+
+
 def read_back(data_set: pydicom.Dataset) -> pydicom.Dataset:
     buffer = io.BytesIO()
     pydicom.dcmwrite(buffer, data_set, implicit_vr=False, little_endian=True)
