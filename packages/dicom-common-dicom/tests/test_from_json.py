@@ -11,8 +11,7 @@ from typing import Any
 
 import pydicom
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from dicom_common.core import DicomError
 from dicom_common.dicom import dataset_from_json
@@ -112,6 +111,13 @@ def test_a_character_set_is_added_where_text_needs_it() -> None:
     assert data_set.SpecificCharacterSet == "ISO_IR 192"
     assert [item.CodeValue for item in data_set.ContentSequence] == ["a", "ü"]
     assert "SpecificCharacterSet" not in dataset_from_json({"00080100": short("a")})
+
+
+def test_an_item_that_declares_its_own_character_set_needs_none_around_it() -> None:
+    own = {"00080005": {"vr": "CS", "Value": ["ISO_IR 192"]}, "00080100": short("ü")}
+    data_set = read_back(dataset_from_json({"0040A730": {"vr": "SQ", "Value": [own]}, "00100020": short("a")}))
+    assert "SpecificCharacterSet" not in data_set
+    assert data_set.ContentSequence[0].CodeValue == "ü"
 
 
 def read_back(data_set: pydicom.Dataset) -> pydicom.Dataset:

@@ -23,6 +23,7 @@ from pydicom.uid import (
 from dicom_common.core import DicomError, Instance
 from dicom_common.dicom import Reading, index_frames, read
 
+LARGEST = 150_000
 WIDTHS = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
 
 
@@ -108,7 +109,7 @@ def native_data_set(path: Path) -> Dataset | None:
 
 
 def twins_without_vr(path: Path) -> list[bytes]:
-    """Make explicit, implicit, deflated and big endian twins of what has the same meaning in all; none if not possible."""
+    """Make explicit, implicit, deflated and big endian twins of what means the same in all; none if impossible."""
     data_set = native_data_set(path)
     if data_set is None:
         return []
@@ -127,7 +128,9 @@ def twins_with_vr(path: Path) -> list[bytes]:
 
 def written_in(data_set: Dataset, *more: str) -> list[bytes]:
     try:
-        twins = [written(data_set, syntax) for syntax in (ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, *more)]
+        twins = [
+            written(data_set, syntax) for syntax in (ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, *more)
+        ]
         return [*twins, written(swapped(data_set), ExplicitVRBigEndian)]
     except Exception:  # noqa: BLE001  # pydicom raises many for values that it cannot write
         return []
@@ -135,13 +138,13 @@ def written_in(data_set: Dataset, *more: str) -> list[bytes]:
 
 @pytest.mark.parametrize("make", [twins_without_vr, twins_with_vr])
 def test_the_twins_of_a_file_give_the_same_record_and_json(
-    make: Callable[[Path], list[bytes]], corpus_file: Path
+    make: Callable[[Path], list[bytes]], corpus_file: Path, heavy: int
 ) -> None:
-    first, *others = [read(twin) for twin in make(corpus_file)] or [None]
-    for other in others:
-        assert first is not None
-        assert other is not None
-        assert_twins(first, other)
+    if corpus_file.stat().st_size > LARGEST * heavy:
+        return  # most of the time would go into pixels
+    readings = [read(twin) for twin in make(corpus_file)]
+    for reading in readings[1:]:
+        assert_twins(readings[0], reading)
 
 
 @pytest.mark.parametrize("make", [twins_without_vr, twins_with_vr])

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from dicom_common.core import DicomError
 from dicom_common.dicom import hash_uid, is_valid_uid, new_uid, validate_uid

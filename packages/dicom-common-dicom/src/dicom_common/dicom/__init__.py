@@ -5,6 +5,7 @@ from dicom_common.dicom._frames import Frame, FrameIndex, index_frames
 from dicom_common.dicom._from_json import BulkData, dataset_from_json
 from dicom_common.dicom._read import Readable, Reading, read
 from dicom_common.dicom._reasons import Reason
+from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._settings import ReaderSettings
 from dicom_common.dicom._transfer_syntaxes import TRANSFER_SYNTAXES, TransferSyntax, transfer_syntax
 from dicom_common.dicom._uid import hash_uid, is_valid_uid, new_uid, validate_uid
@@ -20,6 +21,7 @@ __all__ = [
     "ReaderSettings",
     "Reading",
     "Reason",
+    "Rule",
     "TransferSyntax",
     "dataset_from_json",
     "hash_uid",

@@ -9,6 +9,7 @@ from dicom_common.dicom._findings import Findings, tag_path
 from dicom_common.dicom._heads import Head, Heads
 from dicom_common.dicom._json_values import Skipped
 from dicom_common.dicom._reasons import Reason
+from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._settings import ReaderSettings
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
 class Items(NamedTuple):
     """The value of a sequence."""
 
+    tag: int
     items: list[Elements]
 
 
@@ -64,11 +66,11 @@ def ordered(elements: Elements, stack: list[Level], findings: Findings) -> Eleme
     for element in elements:
         tag = element[0].tag
         if tag in by_tag:
-            findings.add([*path, tag], "duplicate", "the last one counts")
+            findings.add([*path, tag], Rule.DUPLICATE, "the last one counts")
         by_tag[tag] = element
     tags = list(by_tag)
     if tags != sorted(tags):
-        findings.add(path, "order", "sorted the elements by tag")
+        findings.add(path, Rule.ORDER, "sorted the elements by tag")
     return [by_tag[tag] for tag in sorted(tags)]
 
 

@@ -8,6 +8,7 @@ from dicom_common.core import DicomError
 from dicom_common.dicom._findings import Findings
 from dicom_common.dicom._heads import BIG, EXPLICIT, IMPLICIT, VRS, Encoding
 from dicom_common.dicom._reasons import Reason
+from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._settings import ReaderSettings
 from dicom_common.dicom._uid import is_valid_uid
 from dicom_common.dicom._window import Window
@@ -28,9 +29,9 @@ _MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 _VR_BYTES = frozenset(vr.encode() for vr in VRS)
 _LONG_VR_BYTES = frozenset(vr.encode() for vr in ("OB", "OW", "OF", "OD", "OL", "OV", "SQ", "UC", "UR", "UT", "UN"))
 _MOST_META = 1 << 20
-"""Bytes of a File Meta Information that are looked at."""
-_HIGHEST_FIRST_GROUP = 0x0040
-"""The group that a data set may begin with, where nothing else says that it is one."""
+"""Bytes of a File Meta Information that are looked at where the size of the whole is not known."""
+_LOWEST_FIRST_GROUP, _HIGHEST_FIRST_GROUP = 0x0004, 0x0040
+"""The groups that a data set may begin with, where nothing else says that it is one."""
 
 
 class FileMeta(NamedTuple):
@@ -59,13 +60,13 @@ def sniff(head: bytes, *, size: int | None, known: bool) -> Encoding | None:
     if letters in _VR_BYTES:
         # A data set begins with a low group, so the byte order with the lower number is the true one.
         encoding, group = (EXPLICIT, little) if little <= big else (BIG, big)
-        return encoding if known or group <= _HIGHEST_FIRST_GROUP else None
+        return encoding if known or _LOWEST_FIRST_GROUP <= group <= _HIGHEST_FIRST_GROUP else None
     if letters.isalpha() and letters.isupper():
         # As a length these two letters would make a first value of more than 16 kB: they are a VR that is none.
         return EXPLICIT if known else None
     length = int.from_bytes(head[4:8], "little")
     fits = length == 0xFFFFFFFF or (length <= size if size is not None else length < 1 << 20)
-    if fits and little <= _HIGHEST_FIRST_GROUP and (known or little & 1 == 0):
+    if fits and little <= _HIGHEST_FIRST_GROUP and (known or (little >= _LOWEST_FIRST_GROUP and little & 1 == 0)):
         return IMPLICIT
     return None
 
@@ -88,10 +89,10 @@ def read_file_meta(window: Window, settings: ReaderSettings, findings: Findings)
         start = 132
     elif head[:4] == b"DICM":
         start = 4
-        findings.add([], "no-preamble", "read from the File Meta on")
+        findings.add([], Rule.NO_PREAMBLE, "read from the File Meta on")
     elif head[:2] == b"\2\0" and head[4:6] in _VR_BYTES:
         start = 0
-        findings.add([], "no-preamble", "read from the File Meta on")
+        findings.add([], Rule.NO_PREAMBLE, "read from the File Meta on")
     else:
         return _without_meta(window, findings)
     values, position = _walk(window, start, findings)
@@ -114,7 +115,7 @@ def _without_meta(window: Window, findings: Findings) -> FileMeta:
             Reason.NOT_DICOM,
             "This is not DICOM: neither the letters DICM at byte 128 nor a data set at the start; leave the file out.",
         )
-    findings.add([], "no-file-meta", "told the transfer syntax from the data set")
+    findings.add([], Rule.NO_FILE_META, "told the transfer syntax from the data set")
     return FileMeta(_UIDS[encoding], encoding, deflated=False, data_set_offset=0, sop_uid="")
 
 
@@ -122,9 +123,9 @@ def _walk(window: Window, start: int, findings: Findings) -> tuple[dict[int, byt
     """Take the elements of group 0002 up to the first of another group, whatever the group length says."""
     values: dict[int, bytes] = {}
     position = start
+    limit = start + _MOST_META if window.size is None else window.size
     while True:
-        window.move(position, 12)
-        head = window.buffer[position - window.base : position - window.base + 12]
+        head = _bytes_at(window, position, 12)
         if len(head) < 8 or head[:2] != b"\2\0":
             break
         letters = head[4:6]
@@ -134,18 +135,11 @@ def _walk(window: Window, start: int, findings: Findings) -> tuple[dict[int, byt
             begin, length = position + 8, int.from_bytes(head[6:8], "little")
         else:
             begin, length = position + 8, int.from_bytes(head[4:8], "little")
-            if begin + length > (start + _MOST_META if window.size is None else window.size):
+            if begin + length > limit:
                 length = int.from_bytes(head[6:8], "little")
-            findings.add([0x00020000], "unknown-vr", "went by the length")
-        if window.size is not None and begin + length > window.size:
-            raise DicomError(
-                Reason.TRUNCATED, "A length in the File Meta exceeds the file; ask the sender for a new copy."
-            )
-        if begin + length > start + _MOST_META:
-            raise DicomError(Reason.TOO_LARGE, "The File Meta has more than 1 MiB; ask the sender for a sane one.")
-        window.move(begin, length)
-        value = window.buffer[begin - window.base : begin - window.base + length]
-        if len(value) < length or begin < window.base:
+            findings.add([0x00020000], Rule.UNKNOWN_VR, "went by the length")
+        value = _bytes_at(window, begin, length) if begin + length <= limit else b""
+        if len(value) < length:
             raise DicomError(
                 Reason.TRUNCATED, "A length in the File Meta exceeds the file; ask the sender for a new copy."
             )
@@ -154,8 +148,14 @@ def _walk(window: Window, start: int, findings: Findings) -> tuple[dict[int, byt
     declared = values.get(0)
     first = start + 12
     if declared is None or len(declared) != 4 or first + int.from_bytes(declared, "little") != position:
-        findings.add([0x00020000], "group-length", "went by the elements")
+        findings.add([0x00020000], Rule.GROUP_LENGTH, "went by the elements")
     return values, position
+
+
+def _bytes_at(window: Window, position: int, size: int) -> bytes:
+    window.move(position, size)
+    at = position - window.base
+    return window.buffer[at : at + size]
 
 
 def _uid(value: bytes) -> str:
@@ -170,7 +170,7 @@ def _resolve(window: Window, declared: str, position: int, settings: ReaderSetti
         # A data set that begins with a plain element was not deflated.
         plain = head[:2] in (b"\x08\0", b"\2\0") and head[4:6] in _VR_BYTES
         if plain:
-            findings.add([0x00020010], "transfer-syntax", "read as not deflated")
+            findings.add([0x00020010], Rule.TRANSFER_SYNTAX, "read as not deflated")
         return FileMeta(declared, EXPLICIT, not plain, position, "")
     encoding = _ENCODINGS.get(declared, EXPLICIT)
     looks = sniff(head, size=size, known=True)
@@ -179,7 +179,7 @@ def _resolve(window: Window, declared: str, position: int, settings: ReaderSetti
             raise DicomError(
                 Reason.UNDECODABLE, "The File Meta names no transfer syntax, and none fits; ask the sender to add it."
             )
-        findings.add([0x00020010], "no-transfer-syntax", "told it from the data set")
+        findings.add([0x00020010], Rule.NO_TRANSFER_SYNTAX, "told it from the data set")
         return FileMeta(_UIDS[looks], looks, deflated=False, data_set_offset=position, sop_uid="")
     if not declared.startswith(_STANDARD) or not is_valid_uid(declared, strict=False):
         if not settings.accept_unknown_transfer_syntaxes or not is_valid_uid(declared, strict=False):
@@ -187,10 +187,10 @@ def _resolve(window: Window, declared: str, position: int, settings: ReaderSetti
                 Reason.UNKNOWN_TRANSFER_SYNTAX,
                 "The transfer syntax is not of the standard; set reader.accept_unknown_transfer_syntaxes to read it.",
             )
-        findings.add([0x00020010], "unknown-transfer-syntax", "read as explicit VR little endian")
+        findings.add([0x00020010], Rule.UNKNOWN_TRANSFER_SYNTAX, "read as explicit VR little endian")
     if looks is None or looks == encoding:
         return FileMeta(declared, encoding, deflated=False, data_set_offset=position, sop_uid="")
-    findings.add([0x00020010], "transfer-syntax", "read the data set as what it looks like")
+    findings.add([0x00020010], Rule.TRANSFER_SYNTAX, "read the data set as what it looks like")
     # The declared UID stays where it says more than the encoding: that of encapsulated pixel data.
     uid = _UIDS[looks] if declared in _ENCODINGS else declared
     return FileMeta(uid, looks, deflated=False, data_set_offset=position, sop_uid="")

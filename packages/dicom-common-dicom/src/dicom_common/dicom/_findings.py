@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dicom_common.core import Finding
+from dicom_common.dicom._rules import Rule
 
 __all__ = ["Findings", "tag_path"]
 
@@ -22,13 +23,14 @@ class Findings:
     def __init__(self) -> None:
         self._found: dict[tuple[str, str], Finding] = {}
 
-    def add(self, tags: list[int], rule: str, action: str) -> None:
+    def add(self, tags: list[int], rule: Rule, action: str) -> None:
         """Note that `rule` was broken at the (nested) tag, and what was done. Never a value."""
         if len(self._found) < _MOST:
             path = tag_path(tags)
-            self._found.setdefault((path, rule), Finding(path, rule, action))
+            self._found.setdefault((path, rule), Finding(path, rule.value, action))
         else:
-            self._found.setdefault(("", "more-findings"), Finding("", "more-findings", "further findings not kept"))
+            more = Rule.MORE_FINDINGS
+            self._found.setdefault(("", more), Finding("", more.value, "further findings not kept"))
 
     def as_tuple(self) -> tuple[Finding, ...]:
         """Give the findings in the order in which they were made."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -50,15 +51,21 @@ class RangeReader:
 
 
 class Fragments(NamedTuple):
-    """What the Value Field of encapsulated pixel data consists of.
+    """The fragments of encapsulated pixel data: the Value Fields of the items behind the Basic Offset Table.
 
-    `table` holds the bytes of the Basic Offset Table item, `fragments` the values of the items behind it.
-    `terminated` is False where the object ends before the sequence delimiter.
+    Arrays, not a record for each: there may be a million. `terminated` is False where the object ends before the
+    sequence delimiter.
     """
 
     table: bytes
-    fragments: list[ByteRange]
-    terminated: bool
+    """The bytes of the Basic Offset Table item."""
+    offsets: array[int]
+    lengths: array[int]
+    terminated: bool = True
+
+    def range(self, index: int) -> ByteRange:
+        """Give the place of one fragment."""
+        return ByteRange(self.offsets[index], self.lengths[index])
 
 
 def read_item(reader: RangeReader, offset: int, size: int) -> ByteRange | None:
@@ -99,13 +106,14 @@ def walk_fragments(reader: RangeReader, offset: int, size: int, limit: int) -> F
         DicomError: what is there is not fragments, is cut off, or there are more than `limit`.
     """
     table, position = read_table(reader, offset, size, limit)
-    fragments: list[ByteRange] = []
+    offsets, lengths = array("Q"), array("Q")
     while position < size:
         item = read_item(reader, position, size)
         if item is None:
-            return Fragments(table, fragments, terminated=True)
-        if len(fragments) == limit:
+            return Fragments(table, offsets, lengths)
+        if len(offsets) == limit:
             raise DicomError(Reason.TOO_MANY_ITEMS, f"The pixel data has more than {limit} fragments.")
-        fragments.append(item)
+        offsets.append(item.offset)
+        lengths.append(item.length)
         position = item.offset + item.length
-    return Fragments(table, fragments, terminated=False)
+    return Fragments(table, offsets, lengths, terminated=False)

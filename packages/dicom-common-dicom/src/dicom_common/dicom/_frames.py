@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from dicom_common.core import DicomError, Finding, Instance, PixelData
 from dicom_common.dicom._fragments import ByteRange, Fragments, RangeReader, ReadRange, walk_fragments
 from dicom_common.dicom._offset_tables import (
-    Ranges,
+    Starts,
     frames_by_basic_table,
     frames_by_count,
     frames_by_extended_table,
@@ -37,7 +36,7 @@ class Frame(NamedTuple):
     of binary segmentations.
     """
 
-    ranges: Ranges
+    ranges: tuple[ByteRange, ...]
     first_bit: int
     bits: int
 
@@ -53,7 +52,8 @@ class FrameIndex:
     warnings: tuple[Finding, ...] = ()
     _start: int = 0
     _bits: int = 0
-    _ranges: Sequence[Ranges] = field(default=(), repr=False)
+    _fragments: Fragments | None = field(default=None, repr=False)
+    _starts: Starts = field(default=(), repr=False)
 
     def frame(self, number: int) -> Frame:
         """Tell where frame `number` is.
@@ -63,8 +63,9 @@ class FrameIndex:
         """
         if not 1 <= number <= self.count:
             raise IndexError(f"frame {number} is not one of the frames 1 to {self.count}")
-        if self.encapsulated:
-            ranges = self._ranges[number - 1]
+        if self._fragments is not None:
+            fragments = range(self._starts[number - 1], self._starts[number])
+            ranges = tuple(self._fragments.range(index) for index in fragments)
             return Frame(ranges, 0, 8 * sum(length for _, length in ranges))
         first = (number - 1) * self._bits
         begin, end = first // 8, (first + self._bits + 7) // 8
@@ -166,23 +167,30 @@ def _encapsulated(reader: RangeReader, instance: Instance, pixel: PixelData, lim
     if count > limit:
         raise DicomError(Reason.TOO_MANY_ITEMS, f"Number of Frames is above {limit}, the limit on fragments.")
     warnings: list[Finding] = []
-    ranges = None if video else frames_by_extended_table(reader, pixel, count, instance.size, limit)
-    if ranges is None:
+    starts: Starts = range(count + 1)
+    found = None if video else frames_by_extended_table(reader, pixel, count, instance.size, limit)
+    if found is None:
         found = walk_fragments(reader, pixel.offset, instance.size, limit)
         if not found.terminated:
             warnings.append(Finding("7FE00010", "no-sequence-delimiter", "read to the end of the object"))
-        counted = video or instance.number_of_frames is not None
-        ranges, finding = _group(reader, found, count, counted=counted)
-        warnings += finding
-    return FrameIndex(count=len(ranges), encapsulated=True, inflated=False, warnings=tuple(warnings), _ranges=ranges)
+        starts, findings = _group(reader, found, count, counted=video or instance.number_of_frames is not None)
+        warnings += findings
+    return FrameIndex(
+        count=len(starts) - 1,
+        encapsulated=True,
+        inflated=False,
+        warnings=tuple(warnings),
+        _fragments=found._replace(table=b""),
+        _starts=starts,
+    )
 
 
-def _group(reader: RangeReader, found: Fragments, count: int, *, counted: bool) -> tuple[list[Ranges], list[Finding]]:
+def _group(reader: RangeReader, found: Fragments, count: int, *, counted: bool) -> tuple[Starts, list[Finding]]:
     """Group fragments to `count` frames; where that was not `counted` but assumed, the offset table knows better."""
     by_table = frames_by_basic_table(found)
-    if by_table is not None and (len(by_table) == count or not counted):
+    if by_table is not None and (len(by_table) - 1 == count or not counted):
         return by_table, []
-    by_count = frames_by_count(reader, found.fragments, count)
+    by_count = frames_by_count(reader, found, count)
     if by_count is not None:
         finding = Finding("7FE00010", "bad-offset-table", "the frames were found by their fragments")
         return by_count, [finding] if found.table else []
@@ -190,6 +198,6 @@ def _group(reader: RangeReader, found: Fragments, count: int, *, counted: bool) 
         return by_table, [Finding("00280008", "frame-count-differs", "the frames are those of the offset table")]
     raise DicomError(
         Reason.NO_FRAMES,
-        f"The pixel data has {len(found.fragments)} fragments, and nothing tells which of them make the {count} "
+        f"The pixel data has {len(found.offsets)} fragments, and nothing tells which of them make the {count} "
         "frames: send it with an offset table.",
     )

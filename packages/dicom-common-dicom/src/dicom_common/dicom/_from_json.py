@@ -25,6 +25,8 @@ _KEY: Final = re.compile(r"[0-9A-Fa-f]{8}")
 _CONTENTS: Final = ("Value", "InlineBinary", "BulkDataURI")
 _CHARACTER_SET: Final = 0x00080005
 _UTF_8: Final = "ISO_IR 192"
+# The VRs that Specific Character Set affects (PS3.5 6.1.2.2); all other text is of the default repertoire.
+_AFFECTED: Final = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
 
 
 def dataset_from_json(
@@ -179,7 +181,7 @@ class _DataSets:
             value = VALUE_FIELDS[vr](given)
         except (ValueError, TypeError, KeyError, OverflowError, struct.error):
             raise self._invalid(f"has a Value that is not one of VR {vr}") from None
-        if self._ascii and vr in _TEXT and not value.isascii():
+        if self._ascii and vr in _AFFECTED and not value.isascii():
             self._ascii = False
         return value
 
@@ -196,10 +198,12 @@ class _DataSets:
         trees = [{} if item is None else item for item in items]
         if not all(isinstance(tree, Mapping) for tree in trees):
             raise self._invalid("has an item that is not an object")
-        elements = [self._elements(tree) for tree in trees]
-        return DataElement(tag, "SQ", Sequence([self._data_set(item) for item in elements]))
+        return DataElement(tag, "SQ", Sequence([self._item(tree) for tree in trees]))
 
-
-_TEXT: Final = frozenset(VALUE_FIELDS) - {
-    *("AT", "FD", "FL", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "UN", "US", "UV")
-}
+    def _item(self, tree: Mapping[str, Any]) -> Dataset:
+        before = self._ascii
+        elements = self._elements(tree)
+        item = self._data_set(elements)
+        if _CHARACTER_SET in elements:
+            self._ascii = before  # its text says nothing of what the data sets around have to declare
+        return item

@@ -128,7 +128,7 @@ class Head:
         self.encode: Callable[[Any, Any], str] = ENCODERS.get(vr, encode_nothing)
         self.attribute = None if tag in _IDENTITY else _INDEXED.get(tag)
         self.index: Callable[[bytes], Any] = _not_indexed
-        if self.attribute is not None and (self.attribute.vr == vr or vr in TEXT_VRS):
+        if self.attribute is not None and (self.attribute.vr == vr or TEXT_VRS.issuperset((self.attribute.vr, vr))):
             self.index = FAST.get((self.attribute.vr, self.attribute.multiple), _not_indexed)
         if tag == _CHARACTER_SET:
             self.encode = encode_utf8
@@ -165,6 +165,8 @@ class Heads(dict[bytes, Start]):
         self._max = max_element_value
         self._heads: dict[tuple[int, bytes], Head] = {}
         self._resolved: dict[tuple[int, str], Head] = {}
+        self.privates: dict[tuple[str, int], Head] = {}
+        """What `private` gave, by creator and tag."""
 
     def __missing__(self, key: bytes) -> Start:
         big = self.encoding == BIG
@@ -191,12 +193,17 @@ class Heads(dict[bytes, Start]):
         standard = tag >> 16 & 1 == 0 and tag >> 16 != 0xFFFE
         return _without_choice(dictionary_vr(tag)) if standard else "UN"
 
-    def private(self, tag: int, creator: str) -> Head | None:
-        """Give the head of a private element of UN or unknown VR, if its private creator tells the VR."""
-        vr = private_vr(creator, tag)
+    def private(self, tag: int, creator: str, head: Head) -> Head:
+        """Give the head of a private element whose own bytes tell no VR: that of its private creator, else `head`."""
+        vr = private_vr(creator, tag) if creator else "UN"
         if vr == "SQ" and self.encoding != IMPLICIT:
-            return Head(tag, vr, Kind.UNKNOWN_SEQUENCE, hold=0)
-        return self.resolved(tag, vr) if vr in VRS and vr != "UN" else None
+            head = Head(tag, vr, Kind.UNKNOWN_SEQUENCE, hold=0)
+        elif vr in VRS and vr != "UN":
+            head = self.resolved(tag, vr)
+        if len(self.privates) >= _MOST_HEADS:
+            self.privates.clear()
+        self.privates[creator, tag] = head
+        return head
 
     def resolved(self, tag: int, vr: str) -> Head:
         """Give the head of an element whose VR is known from elsewhere than its own bytes."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dicom_common.dicom._character_sets import CharacterSet, character_set
-from dicom_common.dicom._elements import Elements, Items, Value
+from dicom_common.dicom._elements import Elements, Items
 from dicom_common.dicom._findings import Findings
-from dicom_common.dicom._heads import Head
 from dicom_common.dicom._json_values import Doubt
+from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._settings import ReaderSettings
 
 __all__ = ["DataSetContext", "encode_json"]
@@ -40,9 +40,9 @@ class DataSetContext:
         self.numbers = settings.numbers_as == "number"
         self.signed = False
         self.path: list[str] = []
-        """Tags and item numbers down to the element that is being encoded, as its BulkDataURI has them."""
+        """Tags and item numbers down to the item that is being encoded, as a BulkDataURI has them."""
         self.tags: list[int] = []
-        """The tags alone."""
+        """The tags alone, as a finding has them."""
         self.guessed = False
         """Whether the last text was not of the declared character set."""
         self.guesses = 0
@@ -67,6 +67,11 @@ class DataSetContext:
                 self._declare(value)
         return before
 
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Specific Character Set of the data set or item that is being read."""
+        return self._set.terms
+
     def leave(self, before: tuple[CharacterSet, bool]) -> None:
         """Return to the data set around."""
         self._set, self.signed = before
@@ -75,10 +80,8 @@ class DataSetContext:
         text = value.decode("ascii", "replace").rstrip(" \0")
         terms = tuple(term.strip(" \0") for term in text.split("\\"))[:32] if text else ()
         self._set = character_set(terms, self._default)
-        if not self.tags:
-            self.declared = terms
         if not self._set.known:
-            self.note("unknown-character-set", "read what is not ASCII by a guess", _CHARACTER_SET)
+            self.note(Rule.UNKNOWN_CHARACTER_SET, "read what is not ASCII by a guess", _CHARACTER_SET)
 
     def text(self, value: bytes, *, person_name: bool = False) -> str:
         """Decode text of the VRs that Specific Character Set affects (PS3.5 6.1.2.3)."""
@@ -92,11 +95,36 @@ class DataSetContext:
         """Decode text that should be of the default repertoire."""
         return self._set.decode(value)[0]
 
-    def uri(self) -> str:
-        """Give the BulkDataURI of the element at hand, relative to the root of the DICOMweb service."""
-        return f"{self.base}/bulkdata/{'.'.join(self.path)}"
+    def sequence(self, value: Items) -> str:
+        """Write the items of a sequence."""
+        if not value.items:
+            return "}"
+        before = self._set, self.signed
+        self.tags.append(value.tag)
+        self.path.append(f"{value.tag:08X}")
+        written = []
+        for number, item in enumerate(value.items, 1):
+            self.path.append(str(number))
+            self.enter(item)
+            written.append(f"{{{','.join(_attributes(item, self))}}}")
+            self._set, self.signed = before
+            self.path.pop()
+        self.path.pop()
+        self.tags.pop()
+        return f',"Value":[{",".join(written)}]}}'
 
-    def note(self, rule: str, action: str, tag: int) -> None:
+    def uri(self, tag: int) -> str:
+        """Give the BulkDataURI of an element of this data set, relative to the root of the DICOMweb service."""
+        return f"{self.base}/bulkdata/{'.'.join([*self.path, f'{tag:08X}'])}"
+
+    def doubted(self, doubt: Doubt, tag: int) -> None:
+        """Note what an encoder doubted."""
+        if self.guessed:
+            self.guessed = False
+            self.guesses += 1
+        self.note(doubt.rule, doubt.action, tag)
+
+    def note(self, rule: Rule, action: str, tag: int) -> None:
         """Note a finding at a tag of this data set."""
         self._findings.add([*self.tags, tag], rule, action)
 
@@ -107,6 +135,7 @@ def encode_json(elements: Elements, context: DataSetContext) -> bytes:
     The context stays that of the data set.
     """
     context.enter(elements)
+    context.declared = context.terms
     parts = _attributes(elements, context)
     if context.guesses and not any(head.tag == _CHARACTER_SET for head, _ in elements):
         parts.insert(sum(head.tag < _CHARACTER_SET for head, _ in elements), _UTF8)
@@ -118,37 +147,9 @@ def _attributes(elements: Elements, context: DataSetContext) -> list[str]:
     parts: list[str] = []
     append = parts.append
     for head, value in elements:
-        if type(value) is not bytes:
-            append(_nested(head, value, context))
-            continue
         try:
             append(head.prefix + head.encode(value, context))
         except Doubt as doubt:
             append(head.prefix + doubt.text)
-            context.note(doubt.rule, doubt.action, head.tag)
-        if context.guessed:
-            context.guessed = False
-            context.guesses += 1
-            context.note("character-set", "decoded by a guess", head.tag)
+            context.doubted(doubt, head.tag)
     return parts
-
-
-def _nested(head: Head, value: Value, context: DataSetContext) -> str:
-    """Write a sequence, or where a value that was not held can be fetched."""
-    path, tags = context.path, context.tags
-    path.append(f"{head.tag:08X}")
-    if isinstance(value, Items):
-        tags.append(head.tag)
-        written = []
-        for number, item in enumerate(value.items, 1):
-            path.append(str(number))
-            before = context.enter(item)
-            written.append(f"{{{','.join(_attributes(item, context))}}}")
-            context.leave(before)
-            path.pop()
-        tags.pop()
-        result = f'{head.prefix},"Value":[{",".join(written)}]}}' if written else head.prefix + "}"
-    else:
-        result = head.prefix + head.encode(value, context)
-    path.pop()
-    return result

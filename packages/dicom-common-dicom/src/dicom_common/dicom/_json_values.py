@@ -13,7 +13,9 @@ from binascii import b2a_base64
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring as quote
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
+
+from dicom_common.dicom._rules import Rule
 
 __all__ = [
     "ENCODERS",
@@ -43,22 +45,30 @@ class Context(Protocol):
     signed: bool
     """Pixel Representation (0028,0103): how a VR that is US or SS is read (PS3.3 C.7.6.3.1.1)."""
 
+    guessed: bool
+    """Whether the last text was not of the declared character set."""
+
     def text(self, value: bytes, *, person_name: bool = False) -> str:
         """Decode text of the VRs that Specific Character Set affects."""
+        ...
+
+    def sequence(self, value: Any) -> str:
+        """Write the items of a sequence."""
         ...
 
     def repertoire_text(self, value: bytes) -> str:
         """Decode text that should be of the default repertoire, and is not."""
         ...
 
-    def uri(self) -> str:
-        """Give the BulkDataURI of the element that is being encoded."""
+    def uri(self, tag: int) -> str:
+        """Give the BulkDataURI of an element of the data set or item that is being encoded."""
         ...
 
 
 class Skipped(NamedTuple):
-    """The place of a value that was not held: its first byte, and its length, None for fragments."""
+    """The place of a value that was not held: its tag, its first byte, and its length, None for fragments."""
 
+    tag: int
     offset: int
     length: int | None
 
@@ -66,7 +76,7 @@ class Skipped(NamedTuple):
 class Doubt(Exception):  # noqa: N818  # not an error: the value was encoded as well as it can be
     """Says that a value broke `rule`; `text` is what to write in spite of it."""
 
-    def __init__(self, rule: str, action: str, text: str) -> None:
+    def __init__(self, rule: Rule, action: str, text: str) -> None:
         super().__init__(rule)
         self.rule, self.action, self.text = rule, action, text
 
@@ -76,9 +86,21 @@ def encode_nothing(value: object, context: Context) -> str:  # noqa: ARG001  # o
     return "}"
 
 
-def encode_bulk(value: object, context: Context) -> str:  # noqa: ARG001  # one of a table of functions
+def encode_bulk(value: Skipped, context: Context) -> str:
     """Write where the value can be fetched (F.2.2)."""
-    return f',"BulkDataURI":{quote(context.uri())}}}'
+    return f',"BulkDataURI":{quote(context.uri(value.tag))}}}'
+
+
+def encode_sequence(value: Any, context: Context) -> str:
+    """Write the items of a sequence (F.2.2), or its bytes where there were none."""
+    return _encode_inline(value, context) if type(value) is bytes else context.sequence(value)
+
+
+def _doubted(written: str, context: Context) -> str:
+    """Return what was written, unless the text in it was not of the declared character set."""
+    if context.guessed:
+        raise Doubt(Rule.CHARACTER_SET, "decoded by a guess", written)
+    return written
 
 
 def encode_utf8(value: object, context: Context) -> str:  # noqa: ARG001  # one of a table of functions
@@ -102,7 +124,7 @@ def _encode_code(value: bytes, context: Context) -> str:
         return f',"Value":["{value.decode("ascii")}"]}}' if value else "}"
     if value.isascii():
         return _strings(value.decode("ascii"))
-    raise Doubt("repertoire", "decoded by a guess", _strings(context.repertoire_text(value)))
+    raise Doubt(Rule.REPERTOIRE, "decoded by a guess", _strings(context.repertoire_text(value)))
 
 
 def _encode_uid(value: bytes, context: Context) -> str:
@@ -112,7 +134,7 @@ def _encode_uid(value: bytes, context: Context) -> str:
     text = _strings(context.repertoire_text(value))
     if not value.translate(None, b"0123456789.\\ \0"):
         return text
-    raise Doubt("uid-characters", "kept as text", text)
+    raise Doubt(Rule.UID_CHARACTERS, "kept as text", text)
 
 
 def _encode_text_values(value: bytes, context: Context) -> str:
@@ -120,13 +142,13 @@ def _encode_text_values(value: bytes, context: Context) -> str:
     value = value.strip(PADDING)
     if not value.translate(None, PLAIN):
         return f',"Value":["{value.decode("ascii")}"]}}' if value else "}"
-    return _strings(context.text(value))
+    return _doubted(_strings(context.text(value)), context)
 
 
 def _encode_text(value: bytes, context: Context) -> str:
     """LT ST UT: one value, in which leading spaces and backslashes are text."""
     text = context.text(value).replace("\0", "").rstrip(" ")
-    return f',"Value":[{quote(text)}]}}' if text else "}"
+    return _doubted(f',"Value":[{quote(text)}]}}' if text else "}", context)
 
 
 def _encode_uri_reference(value: bytes, context: Context) -> str:
@@ -154,8 +176,8 @@ def _encode_person_name(value: bytes, context: Context) -> str:
         return "}"
     written = f',"Value":[{",".join(names)}]}}'
     if any(part.count("=") > 2 for part in text.split("\\")):
-        raise Doubt("person-name-groups", "kept the first three component groups", written)
-    return written
+        raise Doubt(Rule.PERSON_NAME_GROUPS, "kept the first three component groups", written)
+    return _doubted(written, context)
 
 
 # A JSON number that is also a DS. 15 digits always survive the way through a double.
@@ -211,7 +233,7 @@ def _numbers(value: bytes, context: Context, written: Callable[[str], str | None
         out.append(number)
     result = f',"Value":[{",".join(out)}]}}'
     if bad:
-        raise Doubt("number", "kept as text", result)
+        raise Doubt(Rule.NUMBER, "kept as text", result)
     return result
 
 
@@ -244,7 +266,7 @@ def _integers(code: str, size: int) -> Callable[[bytes, Context], str]:
             return f',"Value":[{from_bytes(value, "little", signed=signed)}]}}'
         count, rest = divmod(len(value), size)
         if rest:
-            raise Doubt("length", _WRONG_LENGTH, "}")
+            raise Doubt(Rule.LENGTH, _WRONG_LENGTH, "}")
         if not count:
             return "}"
         return f',"Value":[{",".join(map(str, struct.unpack(f"<{count}{code}", value)))}]}}'
@@ -269,7 +291,7 @@ def _very_long(code: str) -> Callable[[bytes, Context], str]:
     def encode(value: bytes, context: Context) -> str:  # noqa: ARG001  # one of a table of functions
         count, rest = divmod(len(value), 8)
         if rest:
-            raise Doubt("length", _WRONG_LENGTH, "}")
+            raise Doubt(Rule.LENGTH, _WRONG_LENGTH, "}")
         if not count:
             return "}"
         numbers = struct.unpack(f"<{count}{code}", value)
@@ -307,7 +329,7 @@ def _floats(code: str, size: int, write: Callable[[float], str]) -> Callable[[by
     def encode(value: bytes, context: Context) -> str:  # noqa: ARG001  # one of a table of functions
         count, rest = divmod(len(value), size)
         if rest:
-            raise Doubt("length", _WRONG_LENGTH, "}")
+            raise Doubt(Rule.LENGTH, _WRONG_LENGTH, "}")
         if not count:
             return "}"
         return f',"Value":[{",".join(map(write, struct.unpack(f"<{count}{code}", value)))}]}}'
@@ -318,7 +340,7 @@ def _floats(code: str, size: int, write: Callable[[float], str]) -> Callable[[by
 def _encode_tags(value: bytes, context: Context) -> str:  # noqa: ARG001  # one of a table of functions
     count, rest = divmod(len(value), 4)
     if rest:
-        raise Doubt("length", _WRONG_LENGTH, "}")
+        raise Doubt(Rule.LENGTH, _WRONG_LENGTH, "}")
     if not count:
         return "}"
     halves = struct.unpack(f"<{2 * count}H", value)
@@ -332,7 +354,7 @@ def _encode_inline(value: bytes, context: Context) -> str:  # noqa: ARG001  # on
     return f',"InlineBinary":"{b2a_base64(value, newline=False).decode("ascii")}"}}'
 
 
-ENCODERS: dict[str, Callable[[bytes, Context], str]] = {
+ENCODERS: dict[str, Callable[[Any, Context], str]] = {
     **dict.fromkeys(("AE", "AS", "CS", "DA", "DT", "TM"), _encode_code),
     **dict.fromkeys(("LO", "SH", "UC"), _encode_text_values),
     **dict.fromkeys(("LT", "ST", "UT"), _encode_text),
@@ -344,6 +366,7 @@ ENCODERS: dict[str, Callable[[bytes, Context], str]] = {
     "IS": _encode_integer_string,
     "PN": _encode_person_name,
     "SL": _integers("i", 4),
+    "SQ": encode_sequence,
     "SS": _encode_ss,
     "SV": _very_long("q"),
     "UI": _encode_uid,
@@ -353,4 +376,4 @@ ENCODERS: dict[str, Callable[[bytes, Context], str]] = {
     "US or SS": _encode_us_or_ss,
     "UV": _very_long("Q"),
 }
-"""How the values of each VR are written; sequences are the encoder's own."""
+"""How the values of each VR are written."""

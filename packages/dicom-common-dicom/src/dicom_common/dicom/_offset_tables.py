@@ -1,18 +1,22 @@
-"""Which fragments make which frame: by the Basic or the Extended Offset Table, or by the fragments themselves."""
+"""Which fragments make which frame: by the Basic or the Extended Offset Table, or by the fragments themselves.
+
+The answer is the indices of the fragments with which frames begin, and the number of fragments at its end.
+"""
 
 from __future__ import annotations
 
 import struct
+from array import array
+from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Final
 
 from dicom_common.core import PixelData
 from dicom_common.dicom._fragments import ByteRange, Fragments, RangeReader, read_item, read_table
 
-__all__ = ["Ranges", "frames_by_basic_table", "frames_by_count", "frames_by_extended_table"]
+__all__ = ["Starts", "frames_by_basic_table", "frames_by_count", "frames_by_extended_table"]
 
-Ranges = tuple[ByteRange, ...]
+Starts = Sequence[int]
 
 _ITEM_HEADER: Final = 8
 _LONG_HEADER: Final = struct.Struct("<HH2s2xI")
@@ -24,31 +28,35 @@ _END: Final = b"\xff\xd9"
 _TAIL: Final = 10
 
 
-def frames_by_basic_table(found: Fragments) -> list[Ranges] | None:
+def frames_by_basic_table(found: Fragments) -> Starts | None:
     """Group fragments by the Basic Offset Table (PS3.5 A.4); None where it is empty or does not fit them.
 
     It fits if it begins with 0, ascends, and each offset is that of an item. In objects of over 4 GiB its 32-bit
     offsets wrap round, and it does not.
     """
-    if not found.table or len(found.table) % 4 or not found.fragments:
+    if not found.table or len(found.table) % 4 or not found.offsets:
         return None
-    offsets = struct.unpack(f"<{len(found.table) // 4}I", found.table)
-    base = found.fragments[0].offset
-    position = {fragment.offset - base: index for index, fragment in enumerate(found.fragments)}
-    starts = [position.get(offset, -1) for offset in offsets]
-    if starts[0] != 0 or any(before >= after for before, after in pairwise(starts)):
+    base = found.offsets[0]
+    starts = array("Q")
+    for (offset,) in struct.iter_unpack("<I", found.table):
+        index = bisect_left(found.offsets, base + offset, lo=len(starts))
+        if index == len(found.offsets) or found.offsets[index] != base + offset or (starts and index <= starts[-1]):
+            return None
+        starts.append(index)
+    if starts[0] != 0:
         return None
-    return _cut(found.fragments, starts)
+    starts.append(len(found.offsets))
+    return starts
 
 
 def frames_by_extended_table(
     reader: RangeReader, pixel: PixelData, frames: int, size: int, limit: int
-) -> list[Ranges] | None:
-    """Make frames of the Extended Offset Table (PS3.3 C.7.6.3.1.8); None where there is none, or it does not fit.
+) -> Fragments | None:
+    """Make fragments of the Extended Offset Table (PS3.3 C.7.6.3.1.8); None where there is none, or it does not fit.
 
-    Each frame then is one fragment, so table and lengths must account for every byte: each fragment begins where the
-    one before ends, and the sequence delimiter follows the last. That is checked with two small reads however many
-    frames there are; no fragment is visited.
+    Each frame then is one fragment; its length leaves out the padding of an odd one. So table and lengths must account
+    for every byte: each fragment begins where the one before ends, and the sequence delimiter follows the last. That is
+    checked with two small reads however many frames there are; no fragment is visited.
     """
     tables = _extended_tables(reader, pixel.offset, frames)
     if tables is None:
@@ -65,9 +73,8 @@ def frames_by_extended_table(
         return None
     if read_item(reader, first + ends[-1], size) is not None:
         return None
-    return [
-        (ByteRange(first + offset + _ITEM_HEADER, length),) for offset, length in zip(offsets, lengths, strict=True)
-    ]
+    places = array("Q", [first + offset + _ITEM_HEADER for offset in offsets])
+    return Fragments(b"", places, array("Q", lengths))
 
 
 def _extended_tables(reader: RangeReader, offset: int, frames: int) -> tuple[Sequence[int], Sequence[int]] | None:
@@ -103,28 +110,27 @@ def _element_before(block: bytes, end: int, element: int, length: int) -> bool:
     return (group, found, declared) == (0x7FE0, element, length)
 
 
-def frames_by_count(reader: RangeReader, fragments: Sequence[ByteRange], frames: int) -> list[Ranges] | None:
+def frames_by_count(reader: RangeReader, found: Fragments, frames: int) -> Starts | None:
     """Group fragments without a table; None where that cannot be done.
 
     One fragment is one frame, or all are the only frame. Else the fragments are looked into: where a JPEG, JPEG 2000
     or JPEG XL image begins, or ends, a frame does. Within entropy-coded data none of their markers can occur
     (ITU-T T.81 B.1.1.5, T.800 A.1.1).
     """
-    if not fragments:
+    count = len(found.offsets)
+    if not 0 < frames <= count:
         return None
     if frames == 1:
-        return [tuple(fragments)]
-    if len(fragments) == frames:
-        return [(fragment,) for fragment in fragments]
-    if len(fragments) < frames:
-        return None
-    starts = [index for index, fragment in enumerate(fragments) if _begins_image(reader, fragment)]
-    if len(starts) != frames or starts[0] != 0:
-        ends = [index + 1 for index, fragment in enumerate(fragments) if _ends_image(reader, fragment)]
-        if len(ends) != frames or ends[-1] != len(fragments):
-            return None
-        starts = [0, *ends[:-1]]
-    return _cut(fragments, starts)
+        return (0, count)
+    if frames == count:
+        return range(count + 1)
+    starts = [index for index in range(count) if _begins_image(reader, found.range(index))]
+    if len(starts) == frames and starts[0] == 0:
+        return array("Q", [*starts, count])
+    ends = [index + 1 for index in range(count) if _ends_image(reader, found.range(index))]
+    if len(ends) == frames and ends[-1] == count:
+        return array("Q", [0, *ends])
+    return None
 
 
 def _begins_image(reader: RangeReader, fragment: ByteRange) -> bool:
@@ -134,7 +140,3 @@ def _begins_image(reader: RangeReader, fragment: ByteRange) -> bool:
 def _ends_image(reader: RangeReader, fragment: ByteRange) -> bool:
     tail = min(fragment.length, _TAIL)
     return _END in reader.read(fragment.offset + fragment.length - tail, tail)
-
-
-def _cut(fragments: Sequence[ByteRange], starts: Sequence[int]) -> list[Ranges]:
-    return [tuple(fragments[start:end]) for start, end in pairwise([*starts, len(fragments)])]

@@ -14,6 +14,7 @@ from dicom_common.dicom._findings import Findings
 from dicom_common.dicom._json import DataSetContext, encode_json
 from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._record import identity, indexed_fields
+from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._scan import Scanner
 from dicom_common.dicom._settings import ReaderSettings
 from dicom_common.dicom._window import Inflater, MemoryFeed, StreamFeed, Window
@@ -129,7 +130,7 @@ def _finish(
     context = DataSetContext(settings, findings)
     uids: dict[str, Any] = dict(identity(elements, settings, context))
     if meta.sop_uid and meta.sop_uid != uids["sop_uid"]:
-        findings.add([0x00020003], "file-meta", "the data set counts")
+        findings.add([0x00020003], Rule.FILE_META, "the data set counts")
     context.base = f"studies/{uids['study_uid']}/series/{uids['series_uid']}/instances/{uids['sop_uid']}"
     metadata = encode_json(elements, context)
     fields = indexed_fields(elements, context)
@@ -162,7 +163,7 @@ def _check_pixel_data(
         return
     if pixel_data is None:
         if fields.get("bits_allocated"):
-            findings.add([0x7FE00010], "no-pixel-data", "none expected any more")
+            findings.add([0x7FE00010], Rule.NO_PIXEL_DATA, "none expected any more")
         return
     if pixel_data.length is None or pixel_data.tag != _PIXEL_DATA:
         return
@@ -176,4 +177,4 @@ def _check_pixel_data(
             "The pixel data is shorter than rows, columns, frames and bits say; ask the sender for a new copy, "
             "or set reader.truncated_pixel_data to accept it.",
         )
-    findings.add([_PIXEL_DATA], "short-pixel-data", "took what is there")
+    findings.add([_PIXEL_DATA], Rule.SHORT_PIXEL_DATA, "took what is there")

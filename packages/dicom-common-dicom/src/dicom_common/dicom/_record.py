@@ -10,6 +10,7 @@ from dicom_common.dicom._fields import TEXT_VRS, binary_field, text_field
 from dicom_common.dicom._heads import Head
 from dicom_common.dicom._json import DataSetContext
 from dicom_common.dicom._reasons import Reason
+from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._settings import ReaderSettings
 from dicom_common.dicom._uid import is_valid_uid
 
@@ -44,7 +45,7 @@ def identity(elements: Elements, settings: ReaderSettings, context: DataSetConte
         if not is_valid_uid(uid, strict=True):
             if settings.uids == "strict" or not is_valid_uid(uid, strict=False):
                 raise DicomError(Reason.INVALID_UID, f"The {name} is not a UID; ask the sender to correct it.")
-            context.note("uid", "kept as it is", head.tag)
+            context.note(Rule.UID, "kept as it is", head.tag)
         uids[field] = uid
         if len(uids) == len(_IDENTITY):
             return uids
@@ -76,7 +77,7 @@ def _unusual(head: Head, attribute: Attribute, value: Value, context: DataSetCon
     if isinstance(value, Items) and attribute.vr == "SQ":
         return _request_attributes(value, context)
     if type(value) is not bytes:
-        context.note("value", "not indexed", head.tag)
+        context.note(Rule.VALUE, "not indexed", head.tag)
         return None
     try:
         if head.vr not in TEXT_VRS:
@@ -89,10 +90,10 @@ def _unusual(head: Head, attribute: Attribute, value: Value, context: DataSetCon
         text = text.replace("\0", "")
         result = text_field(text, attribute)
     except (ValueError, OverflowError):
-        context.note("value", "not indexed", head.tag)
+        context.note(Rule.VALUE, "not indexed", head.tag)
         return None
     if "\\" in text and not attribute.multiple:
-        context.note("several-values", "indexed the first", head.tag)
+        context.note(Rule.SEVERAL_VALUES, "indexed the first", head.tag)
     return result
 
 

@@ -27,6 +27,7 @@ from dicom_common.dicom._findings import Findings
 from dicom_common.dicom._heads import BIG, BULK_VRS, IMPLICIT, Encoding, Head, Kind, heads_for
 from dicom_common.dicom._json_values import Skipped
 from dicom_common.dicom._reasons import Reason
+from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._settings import ReaderSettings
 from dicom_common.dicom._window import Window
 from dicom_common.dicom._without_vr import without_vr
@@ -134,23 +135,23 @@ class Scanner:
                         if tag == _SEQUENCE_END:
                             position += 8
                             if not open_sequence:
-                                add(path_of(stack), "stray-delimiter", "passed over")
+                                add(path_of(stack), Rule.STRAY_DELIMITER, "passed over")
                                 continue
                         elif tag == _ITEM_END:
-                            add(path_of(stack), "stray-delimiter", "passed over")
+                            add(path_of(stack), Rule.STRAY_DELIMITER, "passed over")
                             position += 8
                             continue
                         elif open_sequence:
                             # An element where only items can be: the sequence was not ended.
-                            add(path_of(stack), "no-sequence-delimiter", "ended the sequence")
+                            add(path_of(stack), Rule.NO_SEQUENCE_DELIMITER, "ended the sequence")
                         else:
                             raise malformed(stack, "a sequence holds what is no item")
                     elif open_sequence:
-                        add(path_of(stack), "no-sequence-delimiter", "ended the sequence")
+                        add(path_of(stack), Rule.NO_SEQUENCE_DELIMITER, "ended the sequence")
                     done = items
                     (elements, last, disorder, creators, stop, open_item, heads, items, sequence_stop, open_sequence,
                      tag) = stack.pop()  # fmt: skip
-                    elements.append((heads.resolved(tag, "SQ"), Items(done)))
+                    elements.append((heads.resolved(tag, "SQ"), Items(tag, done)))
                     if heads.encoding != encoding:
                         encoding = heads.encoding
                         implicit, big = encoding == IMPLICIT, encoding == BIG
@@ -165,7 +166,7 @@ class Scanner:
                     if open_item:
                         if position >= have:
                             raise truncated(stack, last)
-                        add(path_of(stack), "no-item-delimiter", "ended the item")
+                        add(path_of(stack), Rule.NO_ITEM_DELIMITER, "ended the item")
                     items.append(ordered(elements, stack, self.findings) if disorder else elements)
                     in_sequence, clear = True, -1
                     continue
@@ -173,7 +174,7 @@ class Scanner:
                     # Not even a tag and a length: padding, or a data set that was cut.
                     if stack or not (self.pixel_data or not buffer[: have - position].strip(b"\0")):
                         raise truncated(stack, last)
-                    add([], "trailing-bytes", "passed over")
+                    add([], Rule.TRAILING_BYTES, "passed over")
                     break
                 near = min(stop, have)
                 clear = near - 12
@@ -197,7 +198,8 @@ class Scanner:
             length = (u32(buffer, at + header - 4) if implicit or head.long else u16(buffer, at + 6))[0]
             end = begin + length
             if kind is _PRIVATE and length != _UNDEFINED:
-                head = heads.private(tag, creators.get(tag >> 8, "")) or head
+                creator = creators.get(tag >> 8, "")
+                head = heads.privates.get((creator, tag)) or heads.private(tag, creator, head)
                 kind = head.kind
             if kind <= _CREATOR and length <= head.hold and end <= stop and end <= have:
                 value = buffer[at + header : at + header + length]
@@ -217,21 +219,21 @@ class Scanner:
                     items.append(ordered(elements, stack, self.findings) if disorder else elements)
                     in_sequence, clear = True, -1
                 elif stack and open_item and tag in (_ITEM, _SEQUENCE_END):
-                    add(path_of(stack), "no-item-delimiter", "ended the item")
+                    add(path_of(stack), Rule.NO_ITEM_DELIMITER, "ended the item")
                     items.append(ordered(elements, stack, self.findings) if disorder else elements)
                     in_sequence, clear = True, -1
                     position -= 8
                 else:
-                    add([*path_of(stack), tag], "stray-delimiter", "passed over")
+                    add([*path_of(stack), tag], Rule.STRAY_DELIMITER, "passed over")
                 continue
             if not tag and not stack and buffer[at : at + 8] == _ZEROS:
                 # Padding, in a data set of any length: all of it that is in the buffer at once.
                 rest = buffer[at : have - base]
                 position += max((len(rest) - len(rest.lstrip(b"\0"))) & ~1, min(8, len(rest)))
-                add([], "zeros", "passed over")
+                add([], Rule.ZEROS, "passed over")
                 continue
             if not stack and self.pixel_data and tag <= last and (end > stop or kind is _BAD_VR or not tag >> 16):
-                add([], "trailing-bytes", "passed over")
+                add([], Rule.TRAILING_BYTES, "passed over")
                 break
             if kind is _BAD_VR:
                 guesses_left -= 1
@@ -266,7 +268,7 @@ class Scanner:
                                 "Sequences are nested deeper than reader.max_depth; raise it if the sender is trusted.",
                             )
                         if head.vr not in ("SQ", "UN"):
-                            add([*path_of(stack), tag], "wrong-vr", "read as a sequence")
+                            add([*path_of(stack), tag], Rule.WRONG_VR, "read as a sequence")
                         disorder = disorder or tag <= last
                         last = tag
                         stack.append(
@@ -282,15 +284,17 @@ class Scanner:
                             implicit, big, u16, u32 = True, False, _U16[False], _U32[False]
                         continue
                     # A defined length that holds no items: some other value under the wrong VR.
-                    add([*path_of(stack), tag], "not-a-sequence", "kept as unknown bytes")
+                    add([*path_of(stack), tag], Rule.NOT_A_SEQUENCE, "kept as unknown bytes")
                     head = Head(tag, "UN", Kind.VALUE, hold=threshold)
                     kind = head.kind
                 else:
+                    if implicit:  # fragments are bytes (PS3.5 A.4), whatever the dictionary says of native ones
+                        head = heads.resolved(tag, "OB")
                     if not stack and kind is _PIXEL_DATA and self.pixel_data is None:
                         self.pixel_data = PixelData(tag, head.vr, begin, None)
                     disorder = disorder or tag <= last
                     last = tag
-                    elements.append((head.skipped(), Skipped(begin, None)))
+                    elements.append((head.skipped(), Skipped(tag, begin, None)))
                     position = self._skip_fragments(begin, stack, tag, big=big)
                     if position < 0:
                         break
@@ -304,7 +308,7 @@ class Scanner:
                 position = end
                 continue
             if kind is _FOREIGN_GROUP:
-                add([*path_of(stack), tag], "foreign-group", "left out")
+                add([*path_of(stack), tag], Rule.FOREIGN_GROUP, "left out")
                 position = end
                 continue
             disorder = disorder or tag <= last
@@ -315,13 +319,13 @@ class Scanner:
                 else:
                     if not stack and self.pixel_data is None:
                         self.pixel_data = PixelData(tag, head.vr, begin, length)
-                    elements.append((head.skipped(), Skipped(begin, length)))
+                    elements.append((head.skipped(), Skipped(tag, begin, length)))
                 position = end
                 continue
             if length > head.hold:
                 if head.vr not in BULK_VRS:
-                    add([*path_of(stack), tag], "value-too-long", "left out")
-                elements.append((head.skipped(), Skipped(begin, length)))
+                    add([*path_of(stack), tag], Rule.VALUE_TOO_LONG, "left out")
+                elements.append((head.skipped(), Skipped(tag, begin, length)))
                 position = end
                 continue
             if end > have:
@@ -369,7 +373,7 @@ class Scanner:
             position += 8 + length
         if stack or self.settings.truncated_pixel_data == "refuse":
             raise truncated(stack, tag)
-        self.findings.add([*path_of(stack), tag], "no-sequence-delimiter", "took what is there")
+        self.findings.add([*path_of(stack), tag], Rule.NO_SEQUENCE_DELIMITER, "took what is there")
         return -1
 
 

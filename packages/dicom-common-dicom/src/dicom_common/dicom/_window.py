@@ -40,11 +40,12 @@ class StreamFeed:
         self._stream = stream
         self._digest = hashlib.sha256(seen)
         self.size = len(seen)
-        self._seen = seen
+        self._seen = memoryview(seen)
 
     def pull(self, size: int) -> bytes:
         if self._seen:
-            data, self._seen = self._seen[:size], self._seen[size:]
+            data = bytes(self._seen[:size])
+            self._seen = self._seen[size:]
             return data
         # A raw, non-blocking stream may answer None; it has nothing to offer a reader that waits for the end.
         data = self._stream.read(size) or b""
@@ -60,7 +61,7 @@ class StreamFeed:
 
     def unread(self, data: bytes) -> None:
         """Take back what was pulled last, to be pulled again."""
-        self._seen = data + self._seen
+        self._seen = memoryview(data + bytes(self._seen))
 
     def finish(self) -> tuple[int, str]:
         """Read to the end; give the size and the SHA-256 of all bytes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from dicom_common.dicom._heads import BIG, Head, Heads
+from dicom_common.dicom._rules import Rule
 
 __all__ = ["Guess", "without_vr"]
 
@@ -16,7 +17,7 @@ class Guess(NamedTuple):
     header: int
     """Bytes before the value."""
     length: int
-    rule: str
+    rule: Rule
 
 
 def without_vr(start: bytes, room: int, head: Head, heads: Heads) -> Guess | None:
@@ -38,10 +39,10 @@ def without_vr(start: bytes, room: int, head: Head, heads: Heads) -> Guess | Non
     if is_word and start[6:8] == b"\0\0":
         length = int.from_bytes(start[8:12], order)
         if 12 + length <= room:
-            return Guess(meant, 12, length, "unknown-vr")
+            return Guess(meant, 12, length, Rule.UNKNOWN_VR)
     if not is_word:
         length = int.from_bytes(start[4:8], order)
         if 8 + length <= room:
-            return Guess(meant, 8, length, "no-vr")
+            return Guess(meant, 8, length, Rule.NO_VR)
     length = int.from_bytes(start[6:8], order)
-    return Guess(meant, 8, length, "unknown-vr") if 8 + length <= room else None
+    return Guess(meant, 8, length, Rule.UNKNOWN_VR) if 8 + length <= room else None

@@ -1,0 +1,165 @@
+"""The record of an instance: its typed fields, and what becomes of values that are none."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from datetime import date, time
+from typing import Any
+
+import pytest
+
+from dicom_common.core import ATTRIBUTES, PersonName, RequestAttributes
+from dicom_common.dicom import Reading, read
+
+EXPLICIT = "1.2.840.10008.1.2.1"
+
+
+def element(tag: int, vr: str, value: bytes) -> bytes:
+    head = struct.pack("<HH", tag >> 16, tag & 0xFFFF) + vr.encode()
+    size = struct.pack("<HI", 0, len(value)) if vr in ("OB", "SQ", "UN", "UT") else struct.pack("<H", len(value))
+    return head + size + value
+
+
+def file_with(*elements: bytes) -> bytes:
+    ids = [
+        element(tag, "UI", value)
+        for tag, value in [(0x00080016, b"1.2.840.10008.5.1.4.1.1.7"), (0x00080018, b"1.2.5"), (0x0020000D, b"1.2.3")]
+    ]
+    everything = sorted(
+        [*ids, element(0x0020000E, "UI", b"1.2.4"), *elements], key=lambda data: struct.unpack("<HH", data[:4])
+    )
+    group = element(0x00020010, "UI", EXPLICIT.encode() + b"\0")
+    head = bytes(128) + b"DICM" + element(0x00020000, "UL", struct.pack("<I", len(group))) + group
+    return head + b"".join(everything)
+
+
+def reading(*elements: bytes) -> Reading:
+    return read(file_with(*elements))
+
+
+def field(name: str, vr: str, value: bytes) -> Any:
+    """Give the field that an attribute with this value becomes, and the rules that the value broke."""
+    attribute = next(attribute for attribute in ATTRIBUTES if attribute.field == name)
+    result = reading(element(attribute.tag, vr, value)).instance
+    return getattr(result, name), {finding.rule for finding in result.warnings}
+
+
+@pytest.mark.parametrize(
+    ("name", "vr", "value", "expected"),
+    [
+        ("patient_id", "LO", b" P 1 ", "P 1"),
+        ("patient_name", "PN", b"A^B=C=D ", PersonName("A^B", "C", "D")),
+        ("patient_name", "PN", b"A^B\0", PersonName("A^B")),
+        ("patient_name", "PN", b"= ", None),
+        ("patient_birth_date", "DA", b"19700131", date(1970, 1, 31)),
+        ("patient_sex", "CS", b"F ", "F"),
+        ("patient_weight", "DS", b"+70.5 ", 70.5),
+        ("patient_size", "DS", b"1E0 ", 1.0),
+        ("study_time", "TM", b"07", time(7)),
+        ("study_time", "TM", b"0730", time(7, 30)),
+        ("study_time", "TM", b"073015", time(7, 30, 15)),
+        ("study_time", "TM", b"073015.5 ", time(7, 30, 15, 500000)),
+        ("study_time", "TM", b"073015.123456 ", time(7, 30, 15, 123456)),
+        ("study_time", "TM", b"235960", time(23, 59, 59, 999999)),
+        ("series_number", "IS", b"-7", -7),
+        ("series_number", "IS", b"+012 ", 12),
+        ("rows", "US", b"\0\2", 512),
+        ("image_type", "CS", b"ORIGINAL\\PRIMARY\\\\M ", ("ORIGINAL", "PRIMARY", "", "M")),
+        ("image_position_patient", "DS", b"-1.5\\0\\ 2 ", (-1.5, 0.0, 2.0)),
+        ("window_center", "DS", b"40\\400", (40.0, 400.0)),
+        ("study_description", "LO", b'a=b "c"', 'a=b "c"'),
+        ("laterality", "CS", b"  ", None),
+        # Another VR than the standard's that says the same.
+        ("rows", "SS", b"\2\0", 2),
+        ("rows", "UL", b"\2\0\0\0", 2),
+        ("rows", "IS", b"2 ", 2),
+        ("modality", "LO", b"CT", "CT"),
+    ],
+)
+def test_a_value_becomes_a_typed_field(name: str, vr: str, value: bytes, expected: Any) -> None:
+    assert field(name, vr, value) == (expected, set())
+
+
+@pytest.mark.parametrize(
+    ("name", "vr", "value"),
+    [
+        ("study_date", "DA", b"20231345"),
+        ("study_date", "DA", b"00000000"),
+        ("study_date", "DA", b"2023.01.02"),
+        ("study_date", "DA", b"2023-1-2"),
+        ("study_date", "DA", b"NotADate"),
+        ("study_date", "DA", b"2023W011"),
+        ("study_time", "TM", b"99:99"),
+        ("study_time", "TM", b"10:30:00"),
+        ("study_time", "TM", b"250000"),
+        ("study_time", "TM", b"1"),
+        ("study_time", "TM", b"073015.1234567"),
+        ("patient_weight", "DS", b"1,5 "),
+        ("patient_weight", "DS", b"1_5 "),
+        ("patient_weight", "DS", b"NaN "),
+        ("patient_weight", "DS", b"inf "),
+        ("patient_weight", "DS", b"1e999 "),
+        ("series_number", "IS", b"1.5 "),
+        ("series_number", "IS", b"2147483648"),
+        ("series_number", "IS", b"1A"),
+        ("rows", "US", b"\1"),
+        ("rows", "FD", bytes(8)),
+        ("patient_id", "US", b"\1\0"),
+    ],
+)
+def test_a_bad_value_is_null_and_a_warning(name: str, vr: str, value: bytes) -> None:
+    found, rules = field(name, vr, value)
+    assert found in (None, "")
+    assert "value" in rules
+
+
+def test_one_bad_value_among_several_makes_all_null() -> None:
+    assert field("image_position_patient", "DS", b"1\\x\\3 ")[0] == ()
+
+
+def test_of_several_values_the_first_is_indexed() -> None:
+    assert field("modality", "CS", b"CT\\MR ") == ("CT", {"several-values"})
+    assert field("series_number", "IS", b"1\\2 ") == (1, {"several-values"})
+
+
+def test_the_study_date_is_also_kept_as_it_is() -> None:
+    assert reading(element(0x00080020, "DA", b"2023.01.02")).instance.study_date_origin == "2023.01.02"
+    assert reading(element(0x00080020, "DA", b"20230102")).instance.study_date_origin == "20230102"
+    assert reading().instance.study_date_origin == ""
+
+
+def test_request_attributes_are_taken_from_each_item() -> None:
+    first = element(0x00400009, "SH", b"STEP1 ") + element(0x00401001, "SH", b"PROC")
+    second = element(0x00400007, "LO", b"other ")
+    items = b"".join(struct.pack("<HHI", 0xFFFE, 0xE000, len(content)) + content for content in (first, second))
+    result = reading(element(0x00400275, "SQ", items)).instance
+    assert result.request_attributes == (RequestAttributes("STEP1", "PROC"), RequestAttributes(None, None))
+
+
+def test_attributes_of_items_are_not_those_of_the_instance() -> None:
+    content = element(0x00100020, "LO", b"other ") + element(0x00080018, "UI", b"9.9\0")
+    item = struct.pack("<HHI", 0xFFFE, 0xE000, len(content)) + content
+    result = reading(element(0x00101002, "SQ", item)).instance
+    assert (result.patient_id, result.sop_uid) == ("", "1.2.5")
+
+
+def test_size_and_digest_are_of_the_bytes_as_received() -> None:
+    data = file_with()
+    result = read(data).instance
+    assert (result.size, result.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+
+
+@pytest.mark.parametrize("attribute", [a for a in ATTRIBUTES if a.vr not in ("SQ", "UI")], ids=lambda a: a.keyword)
+def test_every_indexed_attribute_reaches_its_field(attribute: Any) -> None:
+    value = {"DA": b"20240229", "TM": b"101112", "DS": b"1.5 ", "IS": b"12", "US": b"\1\0"}.get(attribute.vr, b"AB")
+    expected = {
+        "DA": date(2024, 2, 29),
+        "TM": time(10, 11, 12),
+        "DS": 1.5,
+        "IS": 12,
+        "US": 1,
+        "PN": PersonName("AB"),
+    }.get(attribute.vr, "AB")
+    found = getattr(reading(element(attribute.tag, attribute.vr, value)).instance, attribute.field)
+    assert found == ((expected,) if attribute.multiple else expected)
