@@ -216,9 +216,16 @@ class AddingContract:
         assert len(rows(database, Level.PATIENT)) == 2
 
     def test_numbers_that_no_column_takes_spoil_nothing(self, database: Database) -> None:
-        wild: dict[str, Any] = {"series_number": 10**30, "instance_number": -(10**30), "rows": 10**25, "number_of_frames": 2**31,
-                "slice_thickness": float("nan"), "patient_weight": float("inf"), "window_center": (float("nan"), 1.0),
-                "rescale_slope": 1e308}  # fmt: skip
+        wild: dict[str, Any] = {
+            "series_number": 10**30,
+            "instance_number": -(10**30),
+            "rows": 10**25,
+            "number_of_frames": 2**31,
+            "slice_thickness": float("nan"),
+            "patient_weight": float("inf"),
+            "window_center": (float("nan"), 1.0),
+            "rescale_slope": 1e308,
+        }
         entries = [
             make_entry(make_instance(number, **{name: value})) for number, (name, value) in enumerate(wild.items())
         ]
