@@ -60,6 +60,7 @@ def time_number(value: time) -> int:
     return ((value.hour * 100 + value.minute) * 100 + value.second) * 1_000_000 + value.microsecond
 
 
+@lru_cache(4096)
 def _date(number: int) -> date:
     return date(number // 10000, number // 100 % 100, number % 100)
 
@@ -163,6 +164,7 @@ def _numbers(text: str | None) -> Value:
     return tuple(json.loads(text)) if text else ()
 
 
+@lru_cache(4096)
 def _person(text: str | None) -> PersonName | None:
     return PersonName(*text.split("=", 2)) if text else None
 
