@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -114,11 +113,11 @@ class Addition:
     def add(self, session: Session, prepared: Sequence[Prepared], tenants: Sequence[int]) -> list[Outcome]:
         """Index a batch; `tenants` has the surrogate key of the tenant of each entry."""
         batch = self._load(session, prepared, tenants)
-        outcomes = [batch.decide(tenant, made) for tenant, made in zip(tenants, prepared, strict=True)]
+        decisions = [batch.decide(tenant, made) for tenant, made in zip(tenants, prepared, strict=True)]
         self._write(session, batch)
         return [
-            dataclasses.replace(outcome, series_instances=_size(batch, tenant, made))
-            for outcome, tenant, made in zip(outcomes, tenants, prepared, strict=True)
+            batch.outcome(tenant, made, decision)
+            for tenant, made, decision in zip(tenants, prepared, decisions, strict=True)
         ]
 
     def _load(self, session: Session, prepared: Sequence[Prepared], tenants: Sequence[int]) -> Batch:
@@ -221,12 +220,6 @@ class Addition:
 
 def _stranger(tenant: int, uid: str, pk: int) -> StudyRow:
     return StudyRow(tenant=tenant, pk=pk, uid=uid, patient=PatientRow(tenant=tenant, pk=0, identity=("", "")))
-
-
-def _size(batch: Batch, tenant: int, made: Prepared) -> int:
-    instance = made.entry.instance
-    row = batch.series.get((tenant, instance.series_uid), {}).get(instance.study_uid)
-    return row.instances + row.new_instances if row else 0
 
 
 def _changes(row: Any) -> dict[str, int]:

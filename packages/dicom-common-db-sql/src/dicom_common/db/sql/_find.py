@@ -51,6 +51,8 @@ class _Reader(NamedTuple):
     columns: list[Any]
     keywords: list[str]
     convert: list[tuple[int, Callable[[Any], Value]]]
+    """What makes a value of a column that is not NULL; NULL is None, or () where there may be several values."""
+    several: list[int]
 
 
 def _reader(level: Level) -> _Reader:
@@ -59,7 +61,8 @@ def _reader(level: Level) -> _Reader:
     columns = [LEVELS[a.level].c[a.field] for a in attributes] + [column for _, column in counts]
     convert = [(position, made) for position, a in enumerate(attributes) if (made := from_column(a)) is not None]
     key = [study.c.pk] if level >= Level.STUDY else []
-    return _Reader([*columns, *key], [a.keyword for a in attributes] + [name for name, _ in counts], convert)
+    several = [position for position, a in enumerate(attributes) if a.multiple]
+    return _Reader([*columns, *key], [a.keyword for a in attributes] + [name for name, _ in counts], convert, several)
 
 
 _READERS = {level: _reader(level) for level in Level}
@@ -174,7 +177,10 @@ class Search:
 def _answer(reader: _Reader, row: Sequence[Any]) -> dict[str, Value]:
     values = list(row)
     for position, convert in reader.convert:
-        values[position] = convert(values[position])
+        if (value := values[position]) is not None:
+            values[position] = convert(value)
+    for position in reader.several:
+        values[position] = values[position] or ()
     return dict(zip(reader.keywords, values, strict=False))  # behind the keywords stands the study's surrogate key
 
 

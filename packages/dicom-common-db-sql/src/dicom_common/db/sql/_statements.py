@@ -86,13 +86,15 @@ def chunks(values: Iterable[Any], size: int) -> Iterator[list[Any]]:
 
 def insert_rows(dialect: Dialect, table: Table) -> Callable[[Session, Sequence[Row]], None]:
     """Return what inserts rows whose values are in the order of the table's columns."""
-    compiled: Any = insert(table).compile(dialect=dialect, column_keys=[column.name for column in table.columns])
-    text, names = str(compiled), [column.name for column in table.columns]
+    names = table.columns.keys()
+    compiled: Any = insert(table).compile(dialect=dialect, column_keys=names)
+    text = str(compiled)
 
     def run(session: Session, rows: Sequence[Row]) -> None:
         if rows:
-            bound: Any = rows if compiled.positional else [dict(zip(names, row, strict=True)) for row in rows]
-            session.run_many(text, bound)
+            session.run_many(
+                text, rows if compiled.positional else [dict(zip(names, row, strict=True)) for row in rows]
+            )
 
     return run
 
