@@ -9,8 +9,8 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from datetime import date, timedelta
-from datetime import time as time_of_day
+from datetime import date, time as time_of_day, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,8 +116,8 @@ def bench_add(folder: Path) -> dict[str, Any]:
         with closing(ours), closing(_bare(folder / f"bare-{turn}.sqlite")) as bare:
             took_ours = took_bare = 0.0
             for batch, some in zip(batches, rows, strict=True):
-                took_bare += _timed(lambda some=some: _write_bare(bare, some))
-                took_ours += _timed(lambda batch=batch: ours.add(batch))
+                took_bare += _timed(partial(_write_bare, bare, some))
+                took_ours += _timed(partial(ours.add, batch))
         ratios.append(took_bare / took_ours)
     return _result("add, 1,000 a batch: rate of bare executemany", ratios, ">= 0.65")
 
@@ -153,17 +153,21 @@ def bench_find(folder: Path) -> list[dict[str, Any]]:
             said = _statements(database, bare, query)
             assert said[0][0].startswith("SELECT")
 
-            def on_bare(said: list[tuple[str, Any]] = said) -> None:
-                for text, parameters in said:
-                    bare.execute(text, parameters).fetchall()
-
-            ratios = []
-            for _ in range(3 * ROUNDS):
-                took_bare = _timed(lambda on_bare=on_bare: [on_bare() for _ in range(FINDS)])
-                took_ours = _timed(lambda query=query: [database.find(query) for _ in range(FINDS)])
-                ratios.append(took_ours / took_bare)
+            on_bare, on_ours = partial(_ask_bare, bare, said), partial(_ask, database, query)
+            ratios = [_timed(on_ours) / _timed(on_bare) for _ in range(3 * ROUNDS)]
             results.append(_result(f"find by {name}: time of bare sqlite3", ratios, "<= 3"))
     return results
+
+
+def _ask(database: SqliteDatabase, query: Query) -> None:
+    for _ in range(FINDS):
+        database.find(query)
+
+
+def _ask_bare(connection: sqlite3.Connection, said: Sequence[tuple[str, Any]]) -> None:
+    for _ in range(FINDS):
+        for text, parameters in said:
+            connection.execute(text, parameters).fetchall()
 
 
 class _Recorder:
