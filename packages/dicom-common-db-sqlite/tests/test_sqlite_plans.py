@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 
 from dicom_common.core import Level, parse_query
+from dicom_common.db.sql._statements import Lookup, Statement
 from dicom_common.db.sqlite import Settings, SqliteDatabase
 from dicom_common.testing import CORPUS, make_entry
 
@@ -103,3 +105,32 @@ def test_a_page_in_the_order_of_dates_is_not_sorted(database: SqliteDatabase) ->
     for level in (E, I):  # sorted within a study only: the page ends the walk
         sorts = [step for step in plan_of(database, level, {}) if "TEMP B-TREE FOR ORDER BY" in step]
         assert sorts == []
+
+
+def statements(owner: Any) -> Iterator[Statement]:
+    """Find all statements that a database keeps."""
+    if isinstance(owner, Statement):
+        yield owner
+    elif isinstance(owner, Lookup):
+        yield from (statement for statement, _ in owner._chunks([1, 2, 3], {}))
+    elif isinstance(owner, dict):
+        for one in owner.values():
+            yield from statements(one)
+    elif type(owner).__module__.startswith("dicom_common.db.sql") and hasattr(owner, "__dict__"):
+        for one in vars(owner).values():
+            yield from statements(one)
+
+
+def test_no_statement_reads_all_of_a_large_table(database: SqliteDatabase) -> None:
+    for place in ((None, None), ("1.2", None), (None, "1.2"), ("1.2", "1.3")):
+        database.remove("local", "1.2.999", *place)
+    small = {"tenant", "schema_version", "outbox_lease"}
+    walked = {"outbox"}  # in the order of its row ids, up to the limit; and counted
+    found = list(statements(database))
+    assert len(found) > 40
+    with closing(sqlite3.connect(database.path)) as bare:
+        for statement in found:
+            values = [1] * statement.text.count("?")
+            for row in bare.execute("EXPLAIN QUERY PLAN " + statement.text, values):
+                step = str(row[3])
+                assert not step.startswith("SCAN") or step.split()[1] in small | walked, (statement.text, step)

@@ -24,6 +24,7 @@ class Derivation:
 
     def __init__(self, dialect: Dialect) -> None:
         self._update = {level: update_rows(dialect, LEVELS[level], _changing(level)) for level in PARENTS}
+        self._unknown = update_rows(dialect, LEVELS[Level.PATIENT], ["latest"])
         self._newest = {level: Statement(_newest(level), dialect) for level in PARENTS}
         self._forget_items = Lookup(
             dialect, lambda values: delete(request_item).where(request_item.c.series_fk.in_(values))
@@ -61,7 +62,10 @@ class Derivation:
         for pk in pks:
             found = self._newest[level].rows(session, {"at": pk})
             if not found:
-                continue  # a patient whose own instances are all gone from a study that stays: the row is kept
+                # A patient whose own instances are all gone from a study that stays: what is known of him is kept
+                # until the next one comes.
+                self._unknown.run(session, {"at": pk, "latest": ""})
+                continue
             tenant, day, moment, uid, blob = found[0]
             upper = upper_from_blob(bytes(blob))
             self.update(session, level, [(pk, latest(day, moment, uid), upper)])

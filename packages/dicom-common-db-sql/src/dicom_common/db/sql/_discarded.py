@@ -47,11 +47,7 @@ class Discarded:
         )
         self._deleted = Lookup(
             dialect,
-            lambda values: (
-                update(discarded_key)
-                .where(c.storage_key.in_(values), c.deleted.is_(None))
-                .values(deleted=bindparam("now"))
-            ),
+            lambda values: update(discarded_key).where(c.storage_key.in_(values)).values(deleted=bindparam("now")),
         )
         self._old = Statement(delete(discarded_key).where(c.deleted < bindparam("since")), dialect)
 

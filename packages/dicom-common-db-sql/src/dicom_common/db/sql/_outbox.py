@@ -31,7 +31,8 @@ class Outbox:
             dialect,
         )
         self._published = Lookup(dialect, lambda values: delete(outbox).where(c.event_id.in_(values)))
-        self._backlog = Statement(select(func.count(), func.min(c.created)).select_from(outbox), dialect)
+        first = select(c.created).order_by(c.pk).limit(1).scalar_subquery()
+        self._backlog = Statement(select(func.count(), first).select_from(outbox), dialect)
         lease = outbox_lease.c
         self._take = Statement(
             update(outbox_lease)
