@@ -61,6 +61,8 @@ class Database(Protocol):
         Attributes of patient, study and series come from the instance with the greatest (Instance Creation Date, Time,
         SOP Instance UID) below them (an absent date is the least): whatever the order of arrival, the rows are equal.
         A study belongs to the patient with which it arrived first; a patient is (Issuer of Patient ID, Patient ID).
+        An instance of another patient in that study says nothing of the patient: it gives no name to a Patient ID that
+        is not its own.
         """
         ...
 

@@ -12,11 +12,31 @@ import pytest
 pytest.register_assert_rewrite(
     "dicom_common.testing._broker",
     "dicom_common.testing._cache",
+    "dicom_common.testing._database",
+    "dicom_common.testing._database_add",
+    "dicom_common.testing._database_checks",
+    "dicom_common.testing._database_find",
+    "dicom_common.testing._database_outbox",
+    "dicom_common.testing._database_processes",
+    "dicom_common.testing._database_remove",
     "dicom_common.testing._storage",
 )
 
 from dicom_common.testing._broker import BrokerContract  # noqa: E402  # behind the registration, on purpose
 from dicom_common.testing._cache import CacheContract  # noqa: E402  # the same
+from dicom_common.testing._corpus import CORPUS, SEARCHES, Search  # noqa: E402  # the same
+from dicom_common.testing._database import DatabaseContract  # noqa: E402  # the same
+from dicom_common.testing._instances import make_entry, make_instance  # noqa: E402  # the same
 from dicom_common.testing._storage import StorageContract  # noqa: E402  # the same
 
-__all__ = ["BrokerContract", "CacheContract", "StorageContract"]
+__all__ = [
+    "CORPUS",
+    "SEARCHES",
+    "BrokerContract",
+    "CacheContract",
+    "DatabaseContract",
+    "Search",
+    "StorageContract",
+    "make_entry",
+    "make_instance",
+]

@@ -7,5 +7,6 @@ A plugin fills in a `Flavour` (its connections, its errors, the expressions that
 from dicom_common.db.sql._database import SqlDatabase
 from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._schema import metadata
+from dicom_common.db.sql._session import Row, Session
 
-__all__ = ["Flavour", "SqlDatabase", "metadata"]
+__all__ = ["Flavour", "Row", "Session", "SqlDatabase", "metadata"]

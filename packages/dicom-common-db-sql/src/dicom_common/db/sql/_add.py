@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Table, bindparam, delete, select, update
+from sqlalchemy import Dialect, Table, bindparam, delete, select, update
 
 from dicom_common.core import Level, Outcome
 from dicom_common.db.sql._batch import Batch, Held, PatientRow, SeriesRow, StudyRow
@@ -15,11 +14,12 @@ from dicom_common.db.sql._derive import Derivation
 from dicom_common.db.sql._discarded import Discarded
 from dicom_common.db.sql._rows import Prepared, instance_row, parent_values
 from dicom_common.db.sql._schema import LEVELS, instance, instance_json, patient, series, series_class, study
+from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Lookup, Statement, insert_rows, of_tenant, update_rows
 
 __all__ = ["Addition", "Allocate", "Counts"]
 
-Allocate = Callable[[Connection, Table, int], Sequence[int]]
+Allocate = Callable[[Session, Table, int], Sequence[int]]
 """Gives new surrogate keys of a table, in ascending order."""
 
 
@@ -43,21 +43,21 @@ class Counts:
             dialect, lambda values: delete(series_class).where(c.series_fk.in_(values), c.instances == 0)
         )
 
-    def classes(self, connection: Connection, changes: dict[tuple[int, str], int]) -> None:
+    def classes(self, session: Session, changes: dict[tuple[int, str], int]) -> None:
         """Change how many instances of a SOP Class series have."""
         pks = sorted({pk for pk, _ in changes})
-        there = {(pk, uid) for pk, uid in self._classes.rows(connection, pks)}
+        there = {(pk, uid) for pk, uid in self._classes.rows(session, pks)}
         self._class.run_many(
-            connection,
+            session,
             [
                 {"at": pk, "class": uid, "instances": change}
                 for (pk, uid), change in changes.items()
                 if change and (pk, uid) in there
             ],
         )
-        self._insert(connection, [(*at, change) for at, change in changes.items() if change and at not in there])
+        self._insert(session, [(*at, change) for at, change in changes.items() if change and at not in there])
         if any(change < 0 for change in changes.values()):
-            self._gone.run(connection, pks)
+            self._gone.run(session, pks)
 
 
 class Addition:
@@ -110,40 +110,38 @@ class Addition:
         )
         self._forget = Lookup(dialect, lambda values: delete(instance).where(i.pk.in_(values)))
 
-    def add(self, connection: Connection, prepared: Sequence[Prepared], tenants: Sequence[int]) -> list[Outcome]:
+    def add(self, session: Session, prepared: Sequence[Prepared], tenants: Sequence[int]) -> list[Outcome]:
         """Index a batch; `tenants` has the surrogate key of the tenant of each entry."""
-        batch = self._load(connection, prepared, tenants)
-        outcomes = [batch.decide(tenant, made) for tenant, made in zip(tenants, prepared, strict=True)]
-        self._write(connection, batch)
+        batch = self._load(session, prepared, tenants)
+        decisions = [batch.decide(tenant, made) for tenant, made in zip(tenants, prepared, strict=True)]
+        self._write(session, batch)
         return [
-            dataclasses.replace(outcome, series_instances=_size(batch, tenant, made))
-            for outcome, tenant, made in zip(outcomes, tenants, prepared, strict=True)
+            batch.outcome(tenant, made, decision)
+            for tenant, made, decision in zip(tenants, prepared, decisions, strict=True)
         ]
 
-    def _load(self, connection: Connection, prepared: Sequence[Prepared], tenants: Sequence[int]) -> Batch:
+    def _load(self, session: Session, prepared: Sequence[Prepared], tenants: Sequence[int]) -> Batch:
         batch = Batch()
         of_each: dict[int, list[Prepared]] = defaultdict(list)
         for tenant, made in zip(tenants, prepared, strict=True):
             of_each[tenant].append(made)
         for tenant, some in of_each.items():
-            self._load_parents(connection, batch, tenant, some)
+            self._load_parents(session, batch, tenant, some)
             uids = sorted({made.entry.instance.sop_uid for made in some})
-            for uid, pk, study_uid, series_uid, sop_class, key, sha256 in self._held.rows(
-                connection, uids, tenant=tenant
-            ):
+            for uid, pk, study_uid, series_uid, sop_class, key, sha256 in self._held.rows(session, uids, tenant=tenant):
                 batch.held[tenant, uid] = Held(
                     pk=pk, study_uid=study_uid, series_uid=series_uid, sop_class_uid=sop_class, key=key, sha256=sha256
                 )
         keys = {made.entry.key for made in prepared}
-        batch.retired = self._discarded.retired(connection, sorted(keys))
+        batch.retired = self._discarded.retired(session, sorted(keys))
         keys.update(held.key for held in batch.held.values())
-        batch.referred.update(self._discarded.referred(connection, sorted(keys)))
+        batch.referred.update(self._discarded.referred(session, sorted(keys)))
         return batch
 
-    def _load_parents(self, connection: Connection, batch: Batch, tenant: int, some: Iterable[Prepared]) -> None:
+    def _load_parents(self, session: Session, batch: Batch, tenant: int, some: Iterable[Prepared]) -> None:
         uids = {made.entry.instance.study_uid for made in some}
         for uid, pk, latest, pid, issuer, patient_pk, patient_latest in self._studies.rows(
-            connection, sorted(uids), tenant=tenant
+            session, sorted(uids), tenant=tenant
         ):
             owner = batch.patients.setdefault(
                 (tenant, pid, issuer),
@@ -151,12 +149,12 @@ class Addition:
             )
             batch.studies[tenant, uid] = StudyRow(tenant=tenant, pk=pk, latest=latest, uid=uid, patient=owner)
         ids = {made.upper.patient[0] for made in some if (tenant, made.entry.instance.study_uid) not in batch.studies}
-        for pid, issuer, pk, latest in self._patients.rows(connection, sorted(ids), tenant=tenant):
+        for pid, issuer, pk, latest in self._patients.rows(session, sorted(ids), tenant=tenant):
             batch.patients.setdefault(
                 (tenant, pid, issuer), PatientRow(tenant=tenant, pk=pk, latest=latest, identity=(pid, issuer))
             )
         for uid, study_uid, pk, latest, count, study_pk in self._series.rows(
-            connection, sorted({made.entry.instance.series_uid for made in some}), tenant=tenant
+            session, sorted({made.entry.instance.series_uid for made in some}), tenant=tenant
         ):
             # The study is a stranger where the series also occurs elsewhere: nothing is written to it.
             of_series = batch.studies.get((tenant, study_uid)) or _stranger(tenant, study_uid, study_pk)
@@ -164,35 +162,33 @@ class Addition:
                 tenant=tenant, pk=pk, latest=latest, uid=uid, study=of_series, instances=count
             )
 
-    def _write(self, connection: Connection, batch: Batch) -> None:
+    def _write(self, session: Session, batch: Batch) -> None:
         patients, studies, all_series = [*batch.patients.values()], [*batch.studies.values()], [*batch.all_series()]
-        self._parents(connection, Level.PATIENT, [row for row in patients if row.pk or row.new_studies])
-        self._parents(connection, Level.STUDY, studies)
-        self._parents(connection, Level.SERIES, all_series)
+        self._parents(session, Level.PATIENT, [row for row in patients if row.pk or row.new_studies])
+        self._parents(session, Level.STUDY, studies)
+        self._parents(session, Level.SERIES, all_series)
         written = [held for held in batch.held.values() if held.written is not None]
-        self._instances(connection, written)
+        self._instances(session, written)
         self._counts.classes(
-            connection, {(row.pk, uid): change for row in all_series for uid, change in row.classes.items()}
+            session, {(row.pk, uid): change for row in all_series for uid, change in row.classes.items()}
         )
         for level, rows in ((Level.PATIENT, patients), (Level.STUDY, studies), (Level.SERIES, all_series)):
-            self._derivation.again(connection, level, [row.pk for row in rows if row.again])
-        self._discarded.enter(connection, batch.to_discard)
+            self._derivation.again(session, level, [row.pk for row in rows if row.again])
+        self._discarded.enter(session, batch.to_discard)
 
-    def _parents(self, connection: Connection, level: Level, rows: Sequence[Any]) -> None:
+    def _parents(self, session: Session, level: Level, rows: Sequence[Any]) -> None:
         new, old = [row for row in rows if not row.pk], [row for row in rows if row.pk]
         if new:
             # In the order of the natural keys: two writers then never wait for each other crosswise.
             new.sort(key=lambda row: (row.tenant, row.identity if level is Level.PATIENT else row.uid))
-            for row, pk in zip(new, self._allocate(connection, LEVELS[level], len(new)), strict=True):
+            for row, pk in zip(new, self._allocate(session, LEVELS[level], len(new)), strict=True):
                 row.pk = pk
             names = [column.name for column in LEVELS[level].columns]
             made = [_new_row(level, row) for row in new]
-            self._insert[LEVELS[level].name](connection, [tuple([one[name] for name in names]) for one in made])
-        self._derivation.update(
-            connection, level, [(row.pk, row.latest, row.newest.upper) for row in old if row.newest]
-        )
+            self._insert[LEVELS[level].name](session, [tuple([one[name] for name in names]) for one in made])
+        self._derivation.update(session, level, [(row.pk, row.latest, row.newest.upper) for row in old if row.newest])
         getattr(self._counts, LEVELS[level].name).run_many(
-            connection, [{"at": row.pk, **_changes(row)} for row in old if row.new_instances]
+            session, [{"at": row.pk, **_changes(row)} for row in old if row.new_instances]
         )
         if level is Level.SERIES:
             for some, is_new in ((new, True), (old, False)):
@@ -201,15 +197,15 @@ class Addition:
                     if row.newest:
                         by_tenant[row.tenant].append((row.pk, row.newest.upper))
                 for tenant, items in by_tenant.items():
-                    self._derivation.request_items(connection, tenant, items, new=is_new)
+                    self._derivation.request_items(session, tenant, items, new=is_new)
 
-    def _instances(self, connection: Connection, written: Sequence[Held]) -> None:
+    def _instances(self, session: Session, written: Sequence[Held]) -> None:
         replaced = [held.pk for held in written if held.pk]
-        self._forget_json.run(connection, replaced)
-        self._forget.run(connection, replaced)
+        self._forget_json.run(session, replaced)
+        self._forget.run(session, replaced)
         new = [held for held in written if not held.pk]
         if new:
-            for held, pk in zip(new, self._allocate(connection, instance, len(new)), strict=True):
+            for held, pk in zip(new, self._allocate(session, instance, len(new)), strict=True):
                 held.pk = pk
         rows, documents = [], []
         for held in written:
@@ -218,18 +214,12 @@ class Addition:
             made, row = held.written, held.series
             rows.append(instance_row(held.pk, row.tenant, row.pk, made, other_patient=held.other_patient))
             documents.append((held.pk, made.entry.metadata, made.upper.blob))
-        self._insert["instance"](connection, rows)
-        self._insert["instance_json"](connection, documents)
+        self._insert["instance"](session, rows)
+        self._insert["instance_json"](session, documents)
 
 
 def _stranger(tenant: int, uid: str, pk: int) -> StudyRow:
     return StudyRow(tenant=tenant, pk=pk, uid=uid, patient=PatientRow(tenant=tenant, pk=0, identity=("", "")))
-
-
-def _size(batch: Batch, tenant: int, made: Prepared) -> int:
-    instance = made.entry.instance
-    row = batch.series.get((tenant, instance.series_uid), {}).get(instance.study_uid)
-    return row.instances + row.new_instances if row else 0
 
 
 def _changes(row: Any) -> dict[str, int]:

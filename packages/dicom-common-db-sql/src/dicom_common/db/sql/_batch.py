@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from dicom_common.core import AddStatus, Outcome
 from dicom_common.db.sql._rows import Prepared
@@ -77,6 +78,16 @@ class Held:
     other_patient: bool = False
 
 
+class Decision(NamedTuple):
+    """What is decided of one entry; see `Outcome`."""
+
+    status: AddStatus
+    key: str
+    sha256: str
+    patient_differs: bool
+    series_in_other_study: bool
+
+
 @dataclass(slots=True, kw_only=True)
 class Batch:
     """What the index knows that matters for a batch, changed by each entry as it is decided."""
@@ -91,7 +102,7 @@ class Batch:
     retired: set[str] = field(default_factory=set)
     to_discard: set[str] = field(default_factory=set)
 
-    def decide(self, tenant: int, made: Prepared) -> Outcome:
+    def decide(self, tenant: int, made: Prepared) -> Decision:
         """Decide on one entry, and change what the next ones find."""
         entry, instance = made.entry, made.entry.instance
         held = self.held.get((tenant, instance.sop_uid))
@@ -114,12 +125,20 @@ class Batch:
             status = AddStatus.REPLACED
             self._replace(held, tenant, made, other_patient=differs)
         others = self.series.get((tenant, instance.series_uid), {})
+        elsewhere = len(others) > (instance.study_uid in others)
+        return Decision(status, held.key if held else "", held.sha256 if held else "", differs, elsewhere)
+
+    def outcome(self, tenant: int, made: Prepared, decision: Decision) -> Outcome:
+        """Return the outcome of an entry, when all have been decided."""
+        instance = made.entry.instance
+        row = self.series.get((tenant, instance.series_uid), {}).get(instance.study_uid)
         return Outcome(
-            status=status,
-            key=held.key if held else "",
-            sha256=held.sha256 if held else "",
-            patient_differs=differs,
-            series_in_other_study=any(uid != instance.study_uid for uid in others),
+            status=decision.status,
+            key=decision.key,
+            sha256=decision.sha256,
+            series_instances=row.instances + row.new_instances if row else 0,
+            patient_differs=decision.patient_differs,
+            series_in_other_study=decision.series_in_other_study,
         )
 
     def _take(self, tenant: int, made: Prepared, *, other_patient: bool) -> Held:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import column, select, table
 
 from dicom_common.core import (
     BackendError,
@@ -32,13 +32,14 @@ from dicom_common.db.sql._outbox import Outbox
 from dicom_common.db.sql._removal import Removal
 from dicom_common.db.sql._rows import prepare
 from dicom_common.db.sql._schema import tenant as tenant_table
+from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Statement, chunks, insert_rows
 
 __all__ = ["SqlDatabase"]
 
 T = TypeVar("T")
 _PAGE = 500
-"""Instances that a listing reads at a time; no connection is held between two pages."""
+"""Instances that a listing reads at a time; no session is held between two pages."""
 _JSON_PAGE = 64
 """The same for metadata, which is larger."""
 
@@ -60,6 +61,7 @@ class SqlDatabase:
         self._addition = Addition(dialect, self._discarded, derivation, flavour.allocate)
         self._removal = Removal(dialect, self._listing, self._discarded, derivation)
         self._tenants: dict[str, int] = {}
+        self._version = Statement(select(column("version_num")).select_from(table(_migrate.VERSION_TABLE)), dialect)
         self._all_tenants = Statement(select(tenant_table.c.name, tenant_table.c.pk), dialect)
         self._insert_tenant = insert_rows(dialect, tenant_table)
 
@@ -67,12 +69,16 @@ class SqlDatabase:
 
     def schema_version(self) -> tuple[str | None, str]:
         """See `Migrations.schema_version`."""
-        with self._flavour.reading() as connection:
-            return _migrate.version(connection), _migrate.HEAD
+        with self._flavour.reading() as session:
+            if not self._flavour.has_table(session, _migrate.VERSION_TABLE):
+                return None, _migrate.HEAD
+            found = self._version.rows(session, {})
+        return (str(found[0][0]) if found else None), _migrate.HEAD
 
     def migrate(self) -> None:
         """See `Migrations.migrate`."""
-        self._write(lambda connection: _migrate.migrate(connection, self._where))
+        with self._flavour.migrating() as connection:
+            _migrate.migrate(connection, self._where)
 
     def require_schema(self) -> None:
         """Refuse a database whose schema is not the one that this code needs.
@@ -94,11 +100,11 @@ class SqlDatabase:
         prepared = prepare(entries)
         names = list(dict.fromkeys(entry.tenant for entry in entries))
 
-        def work(connection: Connection) -> tuple[list[Outcome], dict[str, int]]:
-            tenants = self._tenants_for(connection, names)
-            outcomes = self._addition.add(connection, prepared, [tenants[entry.tenant] for entry in entries])
+        def work(session: Session) -> tuple[list[Outcome], dict[str, int]]:
+            tenants = self._tenants_for(session, names)
+            outcomes = self._addition.add(session, prepared, [tenants[entry.tenant] for entry in entries])
             if events is not None:
-                self._outbox.put(connection, events(outcomes))
+                self._outbox.put(session, events(outcomes))
             return outcomes, tenants
 
         outcomes, tenants = self._write(work)
@@ -107,21 +113,21 @@ class SqlDatabase:
 
     def find(self, query: Query) -> list[Found]:
         """See `Database.find`."""
-        with self._flavour.reading() as connection:
-            tenant = self._tenant(connection, query.tenant)
-            return [] if tenant is None else self._search.find(connection, tenant, query)
+        with self._flavour.reading() as session:
+            tenant = self._tenant(session, query.tenant)
+            return [] if tenant is None else self._search.find(session, tenant, query)
 
     def count(self, query: Query) -> int:
         """See `Database.count`."""
-        with self._flavour.reading() as connection:
-            tenant = self._tenant(connection, query.tenant)
-            return 0 if tenant is None else self._search.count(connection, tenant, query)
+        with self._flavour.reading() as session:
+            tenant = self._tenant(session, query.tenant)
+            return 0 if tenant is None else self._search.count(session, tenant, query)
 
     def stored(self, tenant: str, sop_uids: Iterable[str]) -> dict[str, Stored]:
         """See `Database.stored`."""
-        with self._flavour.reading() as connection:
-            pk = self._tenant(connection, tenant)
-            return {} if pk is None else self._listing.stored(connection, pk, sop_uids)
+        with self._flavour.reading() as session:
+            pk = self._tenant(session, tenant)
+            return {} if pk is None else self._listing.stored(session, pk, sop_uids)
 
     def instances(
         self, tenant: str, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
@@ -137,15 +143,15 @@ class SqlDatabase:
 
     def owners(self, keys: Iterable[str]) -> dict[str, Stored]:
         """See `Database.owners`."""
-        with self._flavour.reading() as connection:
-            return self._listing.owners(connection, keys)
+        with self._flavour.reading() as session:
+            return self._listing.owners(session, keys)
 
     def walk(self, *, after: str = "") -> Iterator[Stored]:
         """See `Database.walk`."""
         key, pk = after, 2**63 - 1
         while True:
-            with self._flavour.reading() as connection:
-                page = self._listing.page(connection, key, pk, _PAGE)
+            with self._flavour.reading() as session:
+                page = self._listing.page(session, key, pk, _PAGE)
             yield from (stored for _, stored in page)
             if len(page) < _PAGE:
                 return
@@ -157,12 +163,12 @@ class SqlDatabase:
     ) -> list[Stored]:
         """See `Database.remove`."""
 
-        def work(connection: Connection) -> list[Stored]:
-            pk = self._tenant(connection, tenant)
+        def work(session: Session) -> list[Stored]:
+            pk = self._tenant(session, tenant)
             if pk is None:
                 return []
-            pks = self._listing.at(connection, (pk, study_uid, series_uid, sop_uid))
-            return self._removal.remove(connection, pks) if pks else []
+            pks = self._listing.at(session, (pk, study_uid, series_uid, sop_uid))
+            return self._removal.remove(session, pks) if pks else []
 
         return self._write(work)
 
@@ -172,40 +178,40 @@ class SqlDatabase:
         """See `Database.discard`."""
         wanted = list(dict.fromkeys(keys))
 
-        def work(connection: Connection) -> list[str]:
-            referred = set(self._discarded.referred(connection, wanted))
+        def work(session: Session) -> list[str]:
+            referred = set(self._discarded.referred(session, wanted))
             free = [key for key in wanted if key not in referred]
-            self._discarded.enter(connection, free)
+            self._discarded.enter(session, free)
             return free
 
         return self._write(work) if wanted else []
 
     def discarded(self, limit: int) -> list[str]:
         """See `Database.discarded`."""
-        with self._flavour.reading() as connection:
-            return self._discarded.open(connection, max(limit, 0))
+        with self._flavour.reading() as session:
+            return self._discarded.open(session, max(limit, 0))
 
     def deleted(self, keys: Iterable[str]) -> None:
         """See `Database.deleted`."""
         wanted = list(dict.fromkeys(keys))
-        self._write(lambda connection: self._discarded.deleted(connection, wanted))
+        self._write(lambda session: self._discarded.deleted(session, wanted))
 
     # The outbox
 
     def pending(self, limit: int, *, relay: str, lease: float) -> list[Event]:
         """See `Database.pending`."""
-        return self._write(lambda connection: self._outbox.pending(connection, limit, relay, lease))
+        return self._write(lambda session: self._outbox.pending(session, limit, relay, lease))
 
     def published(self, events: Iterable[Event]) -> None:
         """See `Database.published`."""
         done = list(events)
         if done:
-            self._write(lambda connection: self._outbox.published(connection, done))
+            self._write(lambda session: self._outbox.published(session, done))
 
     def backlog(self) -> Backlog:
         """See `Database.backlog`."""
-        with self._flavour.reading() as connection:
-            return self._outbox.backlog(connection)
+        with self._flavour.reading() as session:
+            return self._outbox.backlog(session)
 
     # The rest
 
@@ -217,12 +223,12 @@ class SqlDatabase:
         """See `Database.close`."""
         self._flavour.close()
 
-    def _write(self, work: Callable[[Connection], T]) -> T:
+    def _write(self, work: Callable[[Session], T]) -> T:
         """Run a transaction, again where it failed for a reason that passes."""
         for attempt in range(1, self._flavour.attempts + 1):
             try:
-                with self._flavour.writing() as connection:
-                    return work(connection)
+                with self._flavour.writing() as session:
+                    return work(session)
             except BackendError as error:
                 if attempt == self._flavour.attempts or not self._flavour.passes(error):
                     raise
@@ -231,36 +237,36 @@ class SqlDatabase:
 
     def _pages(
         self,
-        read: Callable[[Connection, Sequence[int]], list[T]],
+        read: Callable[[Session, Sequence[int]], list[T]],
         size: int,
         tenant: str,
         place: tuple[str, str | None, str | None],
     ) -> Iterator[T]:
-        with self._flavour.reading() as connection:
-            pk = self._tenant(connection, tenant)
-            pks = [] if pk is None else self._listing.at(connection, (pk, *place))
+        with self._flavour.reading() as session:
+            pk = self._tenant(session, tenant)
+            pks = [] if pk is None else self._listing.at(session, (pk, *place))
         for chunk in chunks(pks, size):
-            with self._flavour.reading() as connection:
-                page = read(connection, chunk)
+            with self._flavour.reading() as session:
+                page = read(session, chunk)
             yield from page
 
-    def _tenant(self, connection: Connection, name: str) -> int | None:
+    def _tenant(self, session: Session, name: str) -> int | None:
         """Return the surrogate key of a tenant; None where nothing was ever added for it."""
         if name not in self._tenants:
-            self._tenants |= self._known_tenants(connection)
+            self._tenants |= self._known_tenants(session)
         return self._tenants.get(name)
 
-    def _known_tenants(self, connection: Connection) -> dict[str, int]:
-        return {str(name): int(pk) for name, pk in self._all_tenants.rows(connection, {})}
+    def _known_tenants(self, session: Session) -> dict[str, int]:
+        return {str(name): int(pk) for name, pk in self._all_tenants.rows(session, {})}
 
-    def _tenants_for(self, connection: Connection, names: Sequence[str]) -> dict[str, int]:
+    def _tenants_for(self, session: Session, names: Sequence[str]) -> dict[str, int]:
         """Return the surrogate keys of tenants, made where they are not there."""
         if all(name in self._tenants for name in names):
             return {name: self._tenants[name] for name in names}
-        known = self._known_tenants(connection)
+        known = self._known_tenants(session)
         missing = sorted(set(names) - set(known))
         if missing:
-            made = dict(zip(missing, self._flavour.allocate(connection, tenant_table, len(missing)), strict=True))
-            self._insert_tenant(connection, [(pk, name) for name, pk in made.items()])
+            made = dict(zip(missing, self._flavour.allocate(session, tenant_table, len(missing)), strict=True))
+            self._insert_tenant(session, [(pk, name) for name, pk in made.items()])
             known |= made
         return {name: known[name] for name in names}

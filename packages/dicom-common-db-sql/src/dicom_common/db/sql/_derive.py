@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Dialect, bindparam, delete, func, select
+from sqlalchemy import BindParameter, Dialect, bindparam, delete, func, select
 
 from dicom_common.core import Level
 from dicom_common.db.sql._rows import IDENTITY, Upper, latest, parent_values, upper_from_blob
 from dicom_common.db.sql._schema import LEVELS, instance, instance_json, request_item, series, study
+from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Lookup, Statement, insert_rows, update_rows
 
 __all__ = ["Derivation"]
@@ -23,17 +24,18 @@ class Derivation:
 
     def __init__(self, dialect: Dialect) -> None:
         self._update = {level: update_rows(dialect, LEVELS[level], _changing(level)) for level in PARENTS}
+        self._unknown = update_rows(dialect, LEVELS[Level.PATIENT], ["latest"])
         self._newest = {level: Statement(_newest(level), dialect) for level in PARENTS}
         self._forget_items = Lookup(
             dialect, lambda values: delete(request_item).where(request_item.c.series_fk.in_(values))
         )
         self._insert_items = insert_rows(dialect, request_item)
 
-    def update(self, connection: Connection, level: Level, rows: Iterable[tuple[int, str, Upper]]) -> None:
+    def update(self, session: Session, level: Level, rows: Iterable[tuple[int, str, Upper]]) -> None:
         """Give existing rows the attributes of the instance that is now the latest below them."""
         fixed = set(IDENTITY[level])
         self._update[level].run_many(
-            connection,
+            session,
             [
                 {"at": pk, "latest": rank}
                 | {name: value for name, value in parent_values(level, upper).items() if name not in fixed}
@@ -41,14 +43,12 @@ class Derivation:
             ],
         )
 
-    def request_items(
-        self, connection: Connection, tenant: int, rows: Sequence[tuple[int, Upper]], *, new: bool
-    ) -> None:
+    def request_items(self, session: Session, tenant: int, rows: Sequence[tuple[int, Upper]], *, new: bool) -> None:
         """Write what is searched of the Request Attributes Sequence of series."""
         if not new:
-            self._forget_items.run(connection, [pk for pk, _ in rows])
+            self._forget_items.run(session, [pk for pk, _ in rows])
         self._insert_items(
-            connection,
+            session,
             [
                 (pk, position, tenant, step, procedure)
                 for pk, upper in rows
@@ -57,17 +57,20 @@ class Derivation:
             ],
         )
 
-    def again(self, connection: Connection, level: Level, pks: Iterable[int]) -> None:
+    def again(self, session: Session, level: Level, pks: Iterable[int]) -> None:
         """Make rows anew from the instances that they have now."""
         for pk in pks:
-            found = self._newest[level].rows(connection, {"at": pk})
+            found = self._newest[level].rows(session, {"at": pk})
             if not found:
-                continue  # a patient whose own instances are all gone from a study that stays: the row is kept
+                # A patient whose own instances are all gone from a study that stays: what is known of him is kept
+                # until the next one comes.
+                self._unknown.run(session, {"at": pk, "latest": ""})
+                continue
             tenant, day, moment, uid, blob = found[0]
             upper = upper_from_blob(bytes(blob))
-            self.update(connection, level, [(pk, latest(day, moment, uid), upper)])
+            self.update(session, level, [(pk, latest(day, moment, uid), upper)])
             if level is Level.SERIES:
-                self.request_items(connection, tenant, [(pk, upper)], new=False)
+                self.request_items(session, tenant, [(pk, upper)], new=False)
 
 
 def _changing(level: Level) -> list[str]:

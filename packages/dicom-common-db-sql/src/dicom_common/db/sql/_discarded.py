@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Iterator
 
-from sqlalchemy import Connection, Dialect, bindparam, delete, select, update
+from sqlalchemy import Dialect, bindparam, delete, select, update
 
 from dicom_common.db.sql._schema import discarded_key, instance
+from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Lookup, Statement, insert_rows
 
 __all__ = ["Discarded", "now"]
@@ -46,33 +47,29 @@ class Discarded:
         )
         self._deleted = Lookup(
             dialect,
-            lambda values: (
-                update(discarded_key)
-                .where(c.storage_key.in_(values), c.deleted.is_(None))
-                .values(deleted=bindparam("now"))
-            ),
+            lambda values: update(discarded_key).where(c.storage_key.in_(values)).values(deleted=bindparam("now")),
         )
         self._old = Statement(delete(discarded_key).where(c.deleted < bindparam("since")), dialect)
 
-    def retired(self, connection: Connection, keys: Iterable[str]) -> set[str]:
+    def retired(self, session: Session, keys: Iterable[str]) -> set[str]:
         """Return those of the keys that may not be used."""
-        return {row[0] for row in self._retired.rows(connection, keys, since=now() - _KEPT)}
+        return {row[0] for row in self._retired.rows(session, keys, since=now() - _KEPT)}
 
-    def referred(self, connection: Connection, keys: Iterable[str]) -> Iterator[str]:
+    def referred(self, session: Session, keys: Iterable[str]) -> Iterator[str]:
         """Return those of the keys that rows refer to, once for each row."""
-        return (row[0] for row in self._referred.rows(connection, keys))
+        return (row[0] for row in self._referred.rows(session, keys))
 
-    def enter(self, connection: Connection, keys: Collection[str]) -> None:
+    def enter(self, session: Session, keys: Collection[str]) -> None:
         """Enter keys that no row refers to; one that is there already is to be deleted once more."""
-        self._forget.run(connection, keys)
+        self._forget.run(session, keys)
         moment = now()
-        self._insert(connection, [(key, moment, None) for key in sorted(keys)])
+        self._insert(session, [(key, moment, None) for key in sorted(keys)])
 
-    def open(self, connection: Connection, limit: int) -> list[str]:
+    def open(self, session: Session, limit: int) -> list[str]:
         """Return keys whose objects are still to be deleted, the oldest first."""
-        return [row[0] for row in self._open.rows(connection, {"limit": limit})]
+        return [row[0] for row in self._open.rows(session, {"limit": limit})]
 
-    def deleted(self, connection: Connection, keys: Iterable[str]) -> None:
+    def deleted(self, session: Session, keys: Iterable[str]) -> None:
         """Note that objects are gone, and forget those that have been so for long."""
-        self._deleted.run(connection, keys, now=now())
-        self._old.run(connection, {"since": now() - _KEPT})
+        self._deleted.run(session, keys, now=now())
+        self._old.run(session, {"since": now() - _KEPT})

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, FromClause, Select, bindparam, func, select
+from sqlalchemy import FromClause, Select, UnaryExpression, bindparam, func, select
 
 from dicom_common.core import ATTRIBUTES, Found, Level, Query, Value
 from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._schema import LEVELS, instance, patient, series, series_class, study
-from dicom_common.db.sql._shapes import Shape, Test, take_apart
+from dicom_common.db.sql._session import Session
+from dicom_common.db.sql._shapes import Test, take_apart
 from dicom_common.db.sql._statements import Lookup, Statement, chunks
 from dicom_common.db.sql._values import from_column
-from dicom_common.db.sql._where import TENANT, levels_of, where
+from dicom_common.db.sql._where import TENANT, leading, levels_of, where
 
 __all__ = ["ORDER", "Search"]
 
@@ -49,16 +50,19 @@ class _Reader(NamedTuple):
 
     columns: list[Any]
     keywords: list[str]
-    convert: list[tuple[str, Callable[[Any], Value]]]
+    convert: list[tuple[int, Callable[[Any], Value]]]
+    """What makes a value of a column that is not NULL; NULL is None, or () where there may be several values."""
+    several: list[int]
 
 
 def _reader(level: Level) -> _Reader:
     attributes = [a for a in ATTRIBUTES if a.level <= level]
     counts = [(name, column) for name, column, at in _COUNTS if at <= level]
     columns = [LEVELS[a.level].c[a.field] for a in attributes] + [column for _, column in counts]
-    convert = [(a.keyword, made) for a in attributes if (made := from_column(a)) is not None]
+    convert = [(position, made) for position, a in enumerate(attributes) if (made := from_column(a)) is not None]
     key = [study.c.pk] if level >= Level.STUDY else []
-    return _Reader([*columns, *key], [a.keyword for a in attributes] + [name for name, _ in counts], convert)
+    several = [position for position, a in enumerate(attributes) if a.multiple]
+    return _Reader([*columns, *key], [a.keyword for a in attributes] + [name for name, _ in counts], convert, several)
 
 
 _READERS = {level: _reader(level) for level in Level}
@@ -89,19 +93,19 @@ class Search:
             ),
         )
 
-    def find(self, connection: Connection, tenant: int, query: Query) -> list[Found]:
+    def find(self, session: Session, tenant: int, query: Query) -> list[Found]:
         """See `Database.find`."""
         statement, parameters = self.plan(tenant, query)
-        rows = statement.rows(connection, parameters)
+        rows = statement.rows(session, parameters)
         found = [_answer(_READERS[query.level], row) for row in rows]
         if query.level >= Level.STUDY and rows:
-            self._add_computed(connection, rows, found)
+            self._add_computed(session, rows, found)
         return found  # type: ignore[return-value]  # a dict of values is a mapping of values
 
-    def count(self, connection: Connection, tenant: int, query: Query) -> int:
+    def count(self, session: Session, tenant: int, query: Query) -> int:
         """See `Database.count`."""
         statement, parameters = self.plan(tenant, query, count=True)
-        return int(statement.rows(connection, parameters)[0][0])
+        return int(statement.rows(session, parameters)[0][0])
 
     def plan(self, tenant: int, query: Query, *, count: bool = False) -> tuple[Statement, dict[str, Any]]:
         """Return the statement of a query, and its parameters."""
@@ -113,7 +117,7 @@ class Search:
         if statement is None:
             if len(self._plans) >= _KEPT_PLANS:
                 self._plans.clear()
-            element = self._select([test.shape for test in tests], tests, query.level, count=count)
+            element = self._select(tests, query.level, count=count, whole=not bounded)
             if bounded:
                 element = element.limit(bindparam("limit"))
             if shifted:
@@ -124,30 +128,46 @@ class Search:
             parameters |= {f"value_{number}_{at}": value for at, value in enumerate(test.values)}
         return statement, parameters
 
-    def _select(self, shapes: Sequence[Shape], tests: Sequence[Test], level: Level, *, count: bool) -> Select[Any]:
+    def _select(self, tests: Sequence[Test], level: Level, *, count: bool, whole: bool) -> Select[Any]:
+        shapes = [test.shape for test in tests]
+        leader = leading(shapes, level, whole=whole)
         conditions = [
-            where(shape, [bindparam(f"value_{number}_{at}") for at in range(len(test.values))], level, self._flavour)
-            for number, (shape, test) in enumerate(zip(shapes, tests, strict=True))
+            where(
+                test.shape,
+                [bindparam(f"value_{number}_{at}") for at in range(len(test.values))],
+                level,
+                self._flavour,
+                leads=number == leader,
+            )
+            for number, test in enumerate(tests)
         ]
-        own = LEVELS[level].c.tenant_fk == TENANT
+        top = min([level, *(levels_of(shape) for shape in shapes)]) if count else Level.PATIENT
+        # Without a leader, rows are met in order: by the index on the studies' dates, or on the patients.
+        first = level if count else min(level, Level.STUDY)
+        if leader is None:
+            conditions.append(LEVELS[first].c.tenant_fk == TENANT)
+        else:
+            conditions.append(self._flavour.neutral(LEVELS[level].c.tenant_fk) == TENANT)
         if count:
-            top = min([level, *(levels_of(shape) for shape in shapes)])
-            return select(func.count()).select_from(_joined(top, level)).where(own, *conditions)
-        return (
-            select(*_READERS[level].columns)
-            .select_from(_joined(Level.PATIENT, level))
-            .where(own, *conditions)
-            .order_by(*ORDER[level])
-        )
+            return select(func.count()).select_from(_joined(top, level)).where(*conditions)
+        order = ORDER[level]
+        if leader is not None and shapes[leader].keywords[0] != "StudyDate":
+            order = self._unordered(order)  # the leader's index, and a sort of the few that it finds
+        return select(*_READERS[level].columns).select_from(_joined(top, level)).where(*conditions).order_by(*order)
 
-    def _add_computed(self, connection: Connection, rows: Sequence[Any], found: list[dict[str, Value]]) -> None:
+    def _unordered(self, order: Sequence[Any]) -> tuple[Any, ...]:
+        neutral = self._flavour.neutral
+        # A descending column is a unary expression around the column.
+        return tuple([neutral(c.element).desc() if isinstance(c, UnaryExpression) else neutral(c) for c in order])
+
+    def _add_computed(self, session: Session, rows: Sequence[Any], found: list[dict[str, Value]]) -> None:
         """Add what is computed from the studies' children: two statements for all rows."""
         studies = dict.fromkeys(row[-1] for row in rows)
         computed: dict[int, tuple[set[str], set[str]]] = {pk: (set(), set()) for pk in studies}
         for chunk in chunks(studies, 512):
-            for pk, modality in self._modalities.rows(connection, chunk):
+            for pk, modality in self._modalities.rows(session, chunk):
                 computed[pk][0].add(modality)
-            for pk, uid in self._classes.rows(connection, chunk):
+            for pk, uid in self._classes.rows(session, chunk):
                 computed[pk][1].add(uid)
         made = {pk: (tuple(sorted(first)), tuple(sorted(second))) for pk, (first, second) in computed.items()}
         for row, answer in zip(rows, found, strict=True):
@@ -155,10 +175,13 @@ class Search:
 
 
 def _answer(reader: _Reader, row: Sequence[Any]) -> dict[str, Value]:
-    answer: dict[str, Value] = dict(zip(reader.keywords, row, strict=False))
-    for keyword, convert in reader.convert:
-        answer[keyword] = convert(answer[keyword])
-    return answer
+    values = list(row)
+    for position, convert in reader.convert:
+        if (value := values[position]) is not None:
+            values[position] = convert(value)
+    for position in reader.several:
+        values[position] = values[position] or ()
+    return dict(zip(reader.keywords, values, strict=False))  # behind the keywords stands the study's surrogate key
 
 
 def _joined(top: Level, level: Level) -> FromClause:

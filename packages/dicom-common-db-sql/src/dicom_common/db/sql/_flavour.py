@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Dialect, Table
 
 from dicom_common.core import BackendError, Health
+from dicom_common.db.sql._session import Session
 
 __all__ = ["Flavour"]
 
@@ -23,20 +24,32 @@ class Flavour(ABC):
     """How often a transaction is tried that failed for a reason that passes (a deadlock)."""
 
     @abstractmethod
-    def reading(self) -> AbstractContextManager[Connection]:
+    def reading(self) -> AbstractContextManager[Session]:
         """Lend a connection for reading; errors leave it translated."""
 
     @abstractmethod
-    def writing(self) -> AbstractContextManager[Connection]:
+    def writing(self) -> AbstractContextManager[Session]:
         """Lend a connection in a transaction that is committed, durably, at the end; errors leave it translated."""
 
     @abstractmethod
-    def allocate(self, connection: Connection, table: Table, count: int) -> Sequence[int]:
+    def migrating(self) -> AbstractContextManager[Connection]:
+        """Lend what `writing` lends as a connection of SQLAlchemy, for a schema that is changed."""
+
+    @abstractmethod
+    def has_table(self, session: Session, name: str) -> bool:
+        """Tell whether the database has a table."""
+
+    @abstractmethod
+    def allocate(self, session: Session, table: Table, count: int) -> Sequence[int]:
         """Return surrogate keys that no other transaction gets."""
 
     @abstractmethod
     def matches(self, column: ColumnElement[Any], pattern: ColumnElement[Any]) -> ColumnElement[bool]:
         """Match a column against a bound pattern, upper and lower case apart."""
+
+    def neutral(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """Write a column so that no index is used for it; only for a database that plans without statistics."""
+        return column
 
     @abstractmethod
     def pattern(self, pattern: str) -> str:

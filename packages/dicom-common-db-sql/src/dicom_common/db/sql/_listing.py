@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, and_, bindparam, or_, select
+from sqlalchemy import Dialect, and_, bindparam, or_, select
 
 from dicom_common.core import Level, Stored
 from dicom_common.db.sql._find import ORDER
 from dicom_common.db.sql._schema import instance, instance_json, series, study, tenant
+from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Lookup, Statement, of_tenant
 
 __all__ = ["Listing", "Place"]
@@ -60,15 +61,15 @@ class Listing:
             dialect,
         )
 
-    def stored(self, connection: Connection, tenant_pk: int, uids: Iterable[str]) -> dict[str, Stored]:
+    def stored(self, session: Session, tenant_pk: int, uids: Iterable[str]) -> dict[str, Stored]:
         """See `Database.stored`."""
-        return {row[3]: _stored(row) for row in self._by_uid.rows(connection, dict.fromkeys(uids), tenant=tenant_pk)}
+        return {row[3]: _stored(row) for row in self._by_uid.rows(session, dict.fromkeys(uids), tenant=tenant_pk)}
 
-    def owners(self, connection: Connection, keys: Iterable[str]) -> dict[str, Stored]:
+    def owners(self, session: Session, keys: Iterable[str]) -> dict[str, Stored]:
         """See `Database.owners`."""
-        return {row[6]: _stored(row) for row in self._by_key.rows(connection, dict.fromkeys(keys))}
+        return {row[6]: _stored(row) for row in self._by_key.rows(session, dict.fromkeys(keys))}
 
-    def at(self, connection: Connection, place: Place) -> list[int]:
+    def at(self, session: Session, place: Place) -> list[int]:
         """Return the surrogate keys of the instances of a place, in order."""
         tenant_pk, study_uid, series_uid, sop_uid = place
         shape = (series_uid is not None, sop_uid is not None)
@@ -82,21 +83,21 @@ class Listing:
             element = select(instance.c.pk).select_from(_JOINED).where(*tests).order_by(*ORDER[Level.INSTANCE])
             statement = self._places[shape] = Statement(element, self._dialect)
         parameters = {"tenant": tenant_pk, "study": study_uid, "series": series_uid, "sop": sop_uid}
-        return [row[0] for row in statement.rows(connection, parameters)]
+        return [row[0] for row in statement.rows(session, parameters)]
 
-    def some(self, connection: Connection, pks: Sequence[int]) -> list[Stored]:
+    def some(self, session: Session, pks: Sequence[int]) -> list[Stored]:
         """Return instances by surrogate key, in the order of the keys; those that are gone are left out."""
-        found = {row[0]: _stored(row[1:]) for row in self._by_pk.rows(connection, pks)}
+        found = {row[0]: _stored(row[1:]) for row in self._by_pk.rows(session, pks)}
         return [found[pk] for pk in pks if pk in found]
 
-    def metadata(self, connection: Connection, pks: Sequence[int]) -> list[bytes]:
+    def metadata(self, session: Session, pks: Sequence[int]) -> list[bytes]:
         """Return the metadata of instances by surrogate key, in the order of the keys."""
-        found = {row[0]: bytes(row[1]) for row in self._json.rows(connection, pks)}
+        found = {row[0]: bytes(row[1]) for row in self._json.rows(session, pks)}
         return [found[pk] for pk in pks if pk in found]
 
-    def page(self, connection: Connection, key: str, pk: int, limit: int) -> list[tuple[int, Stored]]:
+    def page(self, session: Session, key: str, pk: int, limit: int) -> list[tuple[int, Stored]]:
         """Return instances in the order of their storage keys, from behind (key, pk) on."""
-        rows = self._walk.rows(connection, {"key": key, "pk": pk, "limit": limit})
+        rows = self._walk.rows(session, {"key": key, "pk": pk, "limit": limit})
         return [(row[0], _stored(row[1:])) for row in rows]
 
 

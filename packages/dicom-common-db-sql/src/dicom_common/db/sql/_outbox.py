@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, Dialect, bindparam, delete, func, insert, select, update
+from sqlalchemy import Dialect, bindparam, delete, func, insert, select, update
 
 from dicom_common.core import Backlog, Event
 from dicom_common.db.sql._discarded import now
 from dicom_common.db.sql._schema import outbox, outbox_lease
+from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Lookup, Statement
 from dicom_common.db.sql._values import moment
 
@@ -30,7 +31,8 @@ class Outbox:
             dialect,
         )
         self._published = Lookup(dialect, lambda values: delete(outbox).where(c.event_id.in_(values)))
-        self._backlog = Statement(select(func.count(), func.min(c.created)).select_from(outbox), dialect)
+        first = select(c.created).order_by(c.pk).limit(1).scalar_subquery()
+        self._backlog = Statement(select(func.count(), first).select_from(outbox), dialect)
         lease = outbox_lease.c
         self._take = Statement(
             update(outbox_lease)
@@ -43,11 +45,11 @@ class Outbox:
         )
         self._held = Statement(select(lease.pk), dialect)
 
-    def put(self, connection: Connection, events: Iterable[Event]) -> None:
+    def put(self, session: Session, events: Iterable[Event]) -> None:
         """Write events behind all others."""
         created = now()
         self._insert.run_many(
-            connection,
+            session,
             [
                 {
                     "new_event_id": event.id,
@@ -62,26 +64,26 @@ class Outbox:
             ],
         )
 
-    def pending(self, connection: Connection, limit: int, relay: str, lease: float) -> list[Event]:
+    def pending(self, session: Session, limit: int, relay: str, lease: float) -> list[Event]:
         """See `Database.pending`."""
         present = now()
         taken = {"name": relay, "moment": present, "end": present + int(lease * 1_000_000)}
-        if not self._take.run(connection, taken):
-            if self._held.rows(connection, {}):
+        if not self._take.run(session, taken):
+            if self._held.rows(session, {}):
                 return []
-            self._first.run(connection, taken | {"one": 1})
+            self._first.run(session, taken | {"one": 1})
         return [
             Event(
                 tenant=tenant, topic=topic, key=key, body=bytes(body), id=event_id, headers=json.loads(bytes(headers))
             )
-            for event_id, tenant, topic, key, headers, body in self._oldest.rows(connection, {"limit": max(limit, 0)})
+            for event_id, tenant, topic, key, headers, body in self._oldest.rows(session, {"limit": max(limit, 0)})
         ]
 
-    def published(self, connection: Connection, events: Iterable[Event]) -> None:
+    def published(self, session: Session, events: Iterable[Event]) -> None:
         """See `Database.published`."""
-        self._published.run(connection, [event.id for event in events])
+        self._published.run(session, [event.id for event in events])
 
-    def backlog(self, connection: Connection) -> Backlog:
+    def backlog(self, session: Session) -> Backlog:
         """See `Database.backlog`."""
-        ((count, oldest),) = self._backlog.rows(connection, {})
+        ((count, oldest),) = self._backlog.rows(session, {})
         return Backlog(events=count, oldest=None if oldest is None else moment(oldest))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Dialect, Table, delete, select
+from sqlalchemy import Dialect, Table, delete, select
 
 from dicom_common.core import Level, Stored
 from dicom_common.db.sql._add import Counts
@@ -13,6 +13,7 @@ from dicom_common.db.sql._derive import PARENTS, Derivation
 from dicom_common.db.sql._discarded import Discarded
 from dicom_common.db.sql._listing import Listing
 from dicom_common.db.sql._schema import LEVELS, instance, instance_json, request_item, series, series_class, study
+from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Lookup
 
 __all__ = ["Removal"]
@@ -40,49 +41,47 @@ class Removal:
         self._empty = {level: _delete(dialect, LEVELS[level], "pk") for level in PARENTS}
         self._left = {level: _left(dialect, LEVELS[level]) for level in PARENTS}
 
-    def remove(self, connection: Connection, pks: Sequence[int]) -> list[Stored]:
+    def remove(self, session: Session, pks: Sequence[int]) -> list[Stored]:
         """Remove instances and what is empty then; parents that stay are counted and made again."""
-        removed = self._listing.some(connection, pks)
-        rows = list(self._parents.rows(connection, pks))  # (SOP Class, patient, study, series) of each
+        removed = self._listing.some(session, pks)
+        rows = list(self._parents.rows(session, pks))  # (SOP Class, patient, study, series) of each
         of_level = {level: Counter(row[1 + level] for row in rows) for level in PARENTS}
         up = {row[3]: (row[2], row[1]) for row in rows}
-        self._json.run(connection, pks)
-        self._instance.run(connection, pks)
+        self._json.run(session, pks)
+        self._instance.run(session, pks)
         classes = Counter((row[3], row[0]) for row in rows)
-        self._counts.classes(connection, {at: -count for at, count in classes.items()})
-        self._lower(connection, of_level, up)
-        self._items.run(connection, gone := self._gone(connection, Level.SERIES, of_level))
-        self._series_class.run(connection, gone)
+        self._counts.classes(session, {at: -count for at, count in classes.items()})
+        self._lower(session, of_level, up)
+        self._items.run(session, gone := self._gone(session, Level.SERIES, of_level))
+        self._series_class.run(session, gone)
         uids = {stored.sop_uid for stored in removed}
         for level in reversed(PARENTS):  # children first: they refer to their parents
-            self._empty[level].run(connection, self._gone(connection, level, of_level))
-            left = self._left[level].rows(connection, of_level[level])
+            self._empty[level].run(session, self._gone(session, level, of_level))
+            left = self._left[level].rows(session, of_level[level])
             stale = [pk for pk, _, latest in left if latest.rpartition("/")[2] in uids]
-            self._derivation.again(connection, level, stale)
+            self._derivation.again(session, level, stale)
         keys = {stored.key for stored in removed}
-        self._discarded.enter(connection, keys - set(self._discarded.referred(connection, sorted(keys))))
+        self._discarded.enter(session, keys - set(self._discarded.referred(session, sorted(keys))))
         return removed
 
-    def _gone(self, connection: Connection, level: Level, of_level: dict[Level, Counter[int]]) -> list[int]:
-        return [pk for pk, left, _ in self._left[level].rows(connection, of_level[level]) if not left]
+    def _gone(self, session: Session, level: Level, of_level: dict[Level, Counter[int]]) -> list[int]:
+        return [pk for pk, left, _ in self._left[level].rows(session, of_level[level]) if not left]
 
-    def _lower(
-        self, connection: Connection, of_level: dict[Level, Counter[int]], up: dict[int, tuple[int, int]]
-    ) -> None:
+    def _lower(self, session: Session, of_level: dict[Level, Counter[int]], up: dict[int, tuple[int, int]]) -> None:
         """Lower the counts; a row is empty when it has no instances."""
         counts = self._counts
-        counts.series.run_many(connection, [{"at": pk, "instances": -n} for pk, n in of_level[Level.SERIES].items()])
-        lost = [up[pk] for pk in self._gone(connection, Level.SERIES, of_level)]
+        counts.series.run_many(session, [{"at": pk, "instances": -n} for pk, n in of_level[Level.SERIES].items()])
+        lost = [up[pk] for pk in self._gone(session, Level.SERIES, of_level)]
         of_study = Counter(study_pk for study_pk, _ in lost)
         counts.study.run_many(
-            connection,
+            session,
             [{"at": pk, "instances": -n, "series": -of_study[pk]} for pk, n in of_level[Level.STUDY].items()],
         )
         owner = dict(up.values())
         of_patient = Counter(patient_pk for _, patient_pk in lost)
-        studies = Counter(owner[pk] for pk in self._gone(connection, Level.STUDY, of_level))
+        studies = Counter(owner[pk] for pk in self._gone(session, Level.STUDY, of_level))
         counts.patient.run_many(
-            connection,
+            session,
             [
                 {"at": pk, "instances": -n, "series": -of_patient[pk], "studies": -studies[pk]}
                 for pk, n in of_level[Level.PATIENT].items()

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from dicom_common.core import ATTRIBUTES, Entry, Instance, Level, PersonName
-from dicom_common.db.sql._schema import FOLDED, columns_of
+from dicom_common.db.sql._schema import FOLDED, VARYING, columns_of
 from dicom_common.db.sql._values import clean, fold, from_column, micros, to_column
 
 __all__ = ["IDENTITY", "Prepared", "Upper", "instance_row", "latest", "parent_values", "prepare", "upper_from_blob"]
@@ -22,17 +22,17 @@ IDENTITY: dict[Level, tuple[str, ...]] = {
 
 _UPPER_LEVELS = (Level.PATIENT, Level.STUDY, Level.SERIES)
 _UPPER = tuple(a for a in ATTRIBUTES if a.level in _UPPER_LEVELS)
-_OWN = tuple(a for a in ATTRIBUTES if a.level is Level.INSTANCE)
 _upper_of: Callable[[Instance], tuple[Any, ...]] = attrgetter(*(a.field for a in _UPPER))
-_own_of: Callable[[Instance], tuple[Any, ...]] = attrgetter(*(a.field for a in _OWN))
+_STEADY = tuple(name for name in columns_of(Level.INSTANCE) if name not in VARYING)
+_varying_of: Callable[[Instance], tuple[Any, ...]] = attrgetter(*VARYING)
+_steady_of: Callable[[Instance], tuple[Any, ...]] = attrgetter(*_STEADY)
 # A UID that identifies is kept as it is: it was validated, and two of them must never become one.
 _KEPT = ("study_uid", "series_uid", "sop_uid")
+_BY_FIELD = {a.field: a for a in ATTRIBUTES}
 _UPPER_CONVERT = tuple(None if a.field in _KEPT else to_column(a) for a in _UPPER)
-_OWN_CONVERT = tuple(
-    (position, convert)
-    for position, attribute in enumerate(_OWN)
-    if attribute.field not in _KEPT and (convert := to_column(attribute)) is not None
-)
+_STEADY_CONVERT = tuple(to_column(_BY_FIELD[field]) for field in _STEADY)
+_day, _clock, _count = (to_column(_BY_FIELD[f]) for f in ("content_date", "content_time", "instance_number"))
+_position, _location = (to_column(_BY_FIELD[f]) for f in ("image_position_patient", "slice_location"))
 _PERSON = {a.field: from_column(a) for a in _UPPER if a.field in FOLDED}
 _COLUMNS = {level: columns_of(level) for level in _UPPER_LEVELS}
 _ABSENT = {
@@ -58,37 +58,55 @@ class Prepared(NamedTuple):
 
     entry: Entry
     upper: Upper
-    own: list[Any]
-    """The instance's own columns, in the order of `ATTRIBUTES`."""
+    steady: tuple[Any, ...]
+    varying: tuple[Any, ...]
     latest: str
     """Its rank among the instances that a parent's attributes may come from."""
 
     @property
     def sop_class_uid(self) -> str:
         """Its SOP Class UID, as the index keeps it."""
-        return str(self.own[_SOP_CLASS])
+        return str(self.steady[_SOP_CLASS])
 
 
 def prepare(entries: Sequence[Entry]) -> list[Prepared]:
     """Make what the tables take of a batch."""
-    # The instances of a series mostly agree in all that is above them: it is made once for each set of values.
+    # The instances of a series mostly agree in all but the position and the time of the image: what they agree in is
+    # converted once. Without this, converting takes longer than SQLite takes to write.
     known: dict[tuple[Any, ...], Upper] = {}
+    converted: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     prepared = []
     for entry in entries:
         instance = entry.instance
-        values = _upper_of(instance)
-        upper = known.get(values)
+        upper_values = _upper_of(instance)
+        upper = known.get(upper_values)
         if upper is None:
-            upper = known[values] = _upper(values)
-        own = list(_own_of(instance))
-        for position, convert in _OWN_CONVERT:
-            own[position] = convert(own[position])
-        prepared.append(Prepared(entry, upper, own, latest(own[_CREATION], own[_CREATION + 1], instance.sop_uid)))
+            upper = known[upper_values] = _upper(upper_values)
+        values = _steady_of(instance)
+        steady = converted.get(values)
+        if steady is None:
+            made = [convert(value) for convert, value in zip(_STEADY_CONVERT, values, strict=True)]
+            steady = converted[values] = tuple(made)
+        uid, day, clock, *dates, number, position, location = _varying_of(instance)
+        creation_date, creation_time = _day(day), _clock(clock)
+        varying = (
+            uid,
+            creation_date,
+            creation_time,
+            _day(dates[0]),
+            _clock(dates[1]),
+            _day(dates[2]),
+            _clock(dates[3]),
+            _count(number),
+            _position(position),
+            _location(location),
+        )
+        rank = latest(creation_date, creation_time, uid)
+        prepared.append(Prepared(entry, upper, steady, varying, rank))
     return prepared
 
 
-_SOP_CLASS = [a.field for a in _OWN].index("sop_class_uid")
-_CREATION = [a.field for a in _OWN].index("instance_creation_date")
+_SOP_CLASS = _STEADY.index("sop_class_uid")
 
 
 def latest(creation_date: int | None, creation_time: int | None, sop_uid: str) -> str:
@@ -132,18 +150,10 @@ def _folded(name: str, text: str | None) -> dict[str, str | None]:
 
 
 def instance_row(pk: int, tenant: int, series: int, made: Prepared, *, other_patient: bool) -> tuple[Any, ...]:
-    """Return the row of `instance`, in the order of the table's columns."""
+    """Return the row of an instance, in the order of the table's columns."""
     entry = made.entry
     instance = entry.instance
     return (
-        pk,
-        tenant,
-        series,
-        *made.own,
-        clean(instance.transfer_syntax_uid, 64),
-        entry.key,
-        instance.size,
-        instance.sha256,
-        micros(entry.received),
-        int(other_patient),
-    )
+        pk, tenant, series, *made.steady, *made.varying, clean(instance.transfer_syntax_uid, 64), entry.key,
+        instance.size, instance.sha256, micros(entry.received), int(other_patient),
+    )  # fmt: skip

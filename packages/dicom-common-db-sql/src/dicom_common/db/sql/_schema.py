@@ -30,6 +30,7 @@ __all__ = [
     "LEVELS",
     "PATIENT_NAME",
     "REFERRER_NAME",
+    "VARYING",
     "columns_of",
     "discarded_key",
     "instance",
@@ -76,13 +77,30 @@ def _column(attribute: Attribute) -> Column[Any]:  # noqa: PLR0911 - a line for 
     return Column(name, text(3 * MAX_TEXT + 2 if attribute.vr == "PN" else MAX_TEXT))
 
 
+VARYING = (
+    "sop_uid",
+    "instance_creation_date",
+    "instance_creation_time",
+    "acquisition_date",
+    "acquisition_time",
+    "content_date",
+    "content_time",
+    "instance_number",
+    "image_position_patient",
+    "slice_location",
+)
+"""What differs from image to image, in columns behind those that are the same for many images of a series."""
+
+
 def columns_of(level: Level) -> list[str]:
-    """Return the names of the columns that hold the attributes of a level."""
-    return [attribute.field for attribute in ATTRIBUTES if attribute.level is level]
+    """Return the names of the columns that hold the attributes of a level, in order."""
+    names = [attribute.field for attribute in ATTRIBUTES if attribute.level is level and attribute.field not in VARYING]
+    return [*names, *VARYING] if level is Level.INSTANCE else names
 
 
 def _attributes(level: Level) -> list[Column[Any]]:
-    columns = [_column(attribute) for attribute in ATTRIBUTES if attribute.level is level]
+    by_field = {attribute.field: attribute for attribute in ATTRIBUTES}
+    columns = [_column(by_field[name]) for name in columns_of(level)]
     names = [name for name in FOLDED if name in columns_of(level)]
     return columns + [Column(folded, text()) for name in names for folded in FOLDED[name]]
 

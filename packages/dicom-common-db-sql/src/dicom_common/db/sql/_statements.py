@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Dialect, Select, Table, bindparam, insert, update
+from sqlalchemy import BindParameter, Dialect, Select, Table, bindparam, insert, update
 from sqlalchemy.sql import ClauseElement
+
+from dicom_common.db.sql._session import Row, Session
 
 __all__ = ["Lookup", "Statement", "chunks", "insert_rows", "of_tenant", "update_rows"]
 
-Row = Sequence[Any]
 _SIZES = (1, 8, 64, 512)
 """The lengths of list for which a look-up is compiled; a list between them is padded with its last value."""
 
@@ -28,18 +29,18 @@ class Statement:
         self._order: list[str] | None = compiled.positiontup
         self._fixed: dict[str, Any] = {k: v for k, v in compiled.params.items() if v is not None}
 
-    def rows(self, connection: Connection, parameters: Mapping[str, Any]) -> Sequence[Row]:
+    def rows(self, session: Session, parameters: Mapping[str, Any]) -> Sequence[Row]:
         """Run it and return all rows."""
-        return connection.exec_driver_sql(self.text, self._bound(parameters)).fetchall()
+        return session.rows(self.text, self._bound(parameters))
 
-    def run(self, connection: Connection, parameters: Mapping[str, Any]) -> int:
+    def run(self, session: Session, parameters: Mapping[str, Any]) -> int:
         """Run it and return the number of rows that it changed."""
-        return connection.exec_driver_sql(self.text, self._bound(parameters)).rowcount
+        return session.run(self.text, self._bound(parameters))
 
-    def run_many(self, connection: Connection, parameters: Iterable[Mapping[str, Any]]) -> None:
+    def run_many(self, session: Session, parameters: Iterable[Mapping[str, Any]]) -> None:
         """Run it once for each set of parameters."""
         if bound := [self._bound(one) for one in parameters]:
-            connection.exec_driver_sql(self.text, bound)
+            session.run_many(self.text, bound)
 
     def _bound(self, parameters: Mapping[str, Any]) -> Any:
         values = {**self._fixed, **parameters} if self._fixed else parameters
@@ -55,15 +56,15 @@ class Lookup:
         self._build = build
         self._compiled: dict[int, Statement] = {}
 
-    def rows(self, connection: Connection, values: Iterable[Any], **fixed: Any) -> Iterator[Row]:
+    def rows(self, session: Session, values: Iterable[Any], **fixed: Any) -> Iterator[Row]:
         """Run it over all values, a chunk at a time."""
         for statement, parameters in self._chunks(values, fixed):
-            yield from statement.rows(connection, parameters)
+            yield from statement.rows(session, parameters)
 
-    def run(self, connection: Connection, values: Iterable[Any], **fixed: Any) -> None:
+    def run(self, session: Session, values: Iterable[Any], **fixed: Any) -> None:
         """Run it over all values, for its effect."""
         for statement, parameters in self._chunks(values, fixed):
-            statement.run(connection, parameters)
+            statement.run(session, parameters)
 
     def _chunks(self, values: Iterable[Any], fixed: Mapping[str, Any]) -> Iterator[tuple[Statement, dict[str, Any]]]:
         for chunk in chunks(values, _SIZES[-1]):
@@ -83,15 +84,17 @@ def chunks(values: Iterable[Any], size: int) -> Iterator[list[Any]]:
         yield chunk
 
 
-def insert_rows(dialect: Dialect, table: Table) -> Callable[[Connection, Sequence[Row]], None]:
+def insert_rows(dialect: Dialect, table: Table) -> Callable[[Session, Sequence[Row]], None]:
     """Return what inserts rows whose values are in the order of the table's columns."""
-    compiled: Any = insert(table).compile(dialect=dialect, column_keys=[column.name for column in table.columns])
-    text, names = str(compiled), [column.name for column in table.columns]
+    names = table.columns.keys()
+    compiled: Any = insert(table).compile(dialect=dialect, column_keys=names)
+    text = str(compiled)
 
-    def run(connection: Connection, rows: Sequence[Row]) -> None:
+    def run(session: Session, rows: Sequence[Row]) -> None:
         if rows:
-            bound: Any = rows if compiled.positional else [dict(zip(names, row, strict=True)) for row in rows]
-            connection.exec_driver_sql(text, bound if isinstance(bound, list) else list(bound))
+            session.run_many(
+                text, rows if compiled.positional else [dict(zip(names, row, strict=True)) for row in rows]
+            )
 
     return run
 

@@ -60,6 +60,7 @@ def time_number(value: time) -> int:
     return ((value.hour * 100 + value.minute) * 100 + value.second) * 1_000_000 + value.microsecond
 
 
+@lru_cache(4096)
 def _date(number: int) -> date:
     return date(number // 10000, number // 100 % 100, number % 100)
 
@@ -99,7 +100,7 @@ def to_column(attribute: Attribute) -> Callable[[Any], Any]:  # noqa: PLR0911 - 
 
 
 def from_column(attribute: Attribute) -> Callable[[Any], Value] | None:
-    """Return what makes a value of an attribute's column; None where nothing is to be done."""
+    """Return what makes a value of an attribute's column that is not NULL; None where nothing is to be done."""
     if attribute.field == "study_date":
         return lambda number: _date(number) if number else None
     if attribute.field in ("series_number", "instance_number"):
@@ -107,7 +108,7 @@ def from_column(attribute: Attribute) -> Callable[[Any], Value] | None:
     if attribute.field == "issuer_of_patient_id":
         return lambda text: text or None
     if attribute.field == "request_attributes":
-        return lambda text: tuple(RequestAttributes(*item) for item in json.loads(text)) if text else ()
+        return lambda text: tuple(RequestAttributes(*item) for item in json.loads(text))
     if attribute.multiple:
         return _texts if attribute.vr == "CS" else _numbers
     return _FROM_COLUMN.get(attribute.vr)
@@ -154,17 +155,18 @@ def _requests_text(values: Sequence[RequestAttributes]) -> str | None:
     return json.dumps([[_text(one) for one in item] for item in values[:_MAX_ITEMS]], ensure_ascii=False)
 
 
-def _texts(text: str | None) -> Value:
-    return tuple(json.loads(text)) if text else ()
+def _texts(text: str) -> Value:
+    return tuple(json.loads(text))
 
 
 @lru_cache(4096)
-def _numbers(text: str | None) -> Value:
-    return tuple(json.loads(text)) if text else ()
+def _numbers(text: str) -> Value:
+    return tuple(json.loads(text))
 
 
-def _person(text: str | None) -> PersonName | None:
-    return PersonName(*text.split("=", 2)) if text else None
+@lru_cache(4096)
+def _person(text: str) -> PersonName:
+    return PersonName(*text.split("=", 2))
 
 
 _TO_COLUMN: dict[str, Callable[[Any], Any]] = {
@@ -176,7 +178,7 @@ _TO_COLUMN: dict[str, Callable[[Any], Any]] = {
     "UI": _uid,
 }
 _FROM_COLUMN: dict[str, Callable[[Any], Value]] = {
-    "DA": lambda number: None if number is None else _date(number),
-    "TM": lambda number: None if number is None else _time(number),
+    "DA": _date,
+    "TM": _time,
     "PN": _person,
 }

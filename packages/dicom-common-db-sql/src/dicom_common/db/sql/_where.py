@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    CompoundSelect,
     FromClause,
     and_,
     bindparam,
@@ -22,43 +23,79 @@ from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._schema import FOLDED, LEVELS, request_item, series, series_class, study
 from dicom_common.db.sql._shapes import MODALITIES, REQUEST_KEYS, Shape, searched
 
-__all__ = ["TENANT", "levels_of", "where"]
+__all__ = ["TENANT", "leading", "levels_of", "where"]
 
 TENANT: BindParameter[int] = bindparam("tenant")
 _PARENT = {Level.STUDY: "patient_fk", Level.SERIES: "study_fk", Level.INSTANCE: "series_fk"}
-_SELECTIVE = frozenset(
-    {
-        "StudyInstanceUID",
-        "AccessionNumber",
-        "StudyID",
-        "StudyDate",
-        "StudyTime",
-        "ReferringPhysicianName",
-        "SeriesInstanceUID",
-        "PerformedProcedureStepStartDate",
-        "PerformedProcedureStepStartTime",
-        *REQUEST_KEYS,
-        "SOPInstanceUID",
-    }
+_COMMON = ("Modality", "SOPClassUID", "SeriesNumber", "InstanceNumber")
+"""Keys with an index whose values many rows share."""
+_LEADING = (
+    "SOPInstanceUID",
+    "SeriesInstanceUID",
+    "StudyInstanceUID",
+    "PatientID",
+    "AccessionNumber",
+    *REQUEST_KEYS,
+    "StudyID",
+    "PatientName",
+    "ReferringPhysicianName",
+    "PerformedProcedureStepStartDate",
+    "StudyDate",
+    "StudyTime",
+    *_COMMON,
 )
-"""Keys with an index whose values few rows share: on a higher level, the rows that match are looked up first. For all
-others (a modality, an instance number) each candidate is asked in the order of the answer, until the page is full."""
+"""Keys with an index, those whose values the fewest rows share first."""
+_SELECTIVE = frozenset(_LEADING) - frozenset(_COMMON)
+"""Keys whose matches on a lower level are looked up first. For all others (a modality, an instance number) each
+candidate is asked in the order of the answer, until the page is full."""
 
 Bound = Iterator[BindParameter[Any]]
 
 
-def where(shape: Shape, bound: Sequence[BindParameter[Any]], level: Level, flavour: Flavour) -> ColumnElement[bool]:
-    """Write a condition of a search at a level, of which the tables of this and the upper levels are joined."""
+def where(
+    shape: Shape, bound: Sequence[BindParameter[Any]], level: Level, flavour: Flavour, *, leads: bool
+) -> ColumnElement[bool]:
+    """Write a condition of a search at a level, of which the tables of this and the upper levels are joined.
+
+    The condition that leads is the one whose index is used; see `leading`.
+    """
     attribute = searched(shape.keywords[0])
     if shape.keywords[0] == MODALITIES:
         inner = series.alias()
         if level is Level.PATIENT:
-            return _below(level, Level.SERIES, shape, bound, flavour)
-        return exists().where(inner.c.study_fk == study.c.pk, _test(inner, shape, iter(bound), flavour))
+            return _below(level, Level.SERIES, shape, bound, flavour, leads=leads)
+        return exists().where(inner.c.study_fk == study.c.pk, _test(inner, shape, iter(bound), flavour, leads=True))
     if attribute.level > level:
-        return _below(level, attribute.level, shape, bound, flavour)
+        return _below(level, attribute.level, shape, bound, flavour, leads=leads)
     table = LEVELS[attribute.level]
-    return and_(table.c.tenant_fk == TENANT, _test(table, shape, iter(bound), flavour))
+    test = _test(table, shape, iter(bound), flavour, leads=leads)
+    return and_(table.c.tenant_fk == TENANT, test) if leads and _uses_tenant(shape) else test
+
+
+def leading(shapes: Sequence[Shape], level: Level, *, whole: bool) -> int | None:
+    """Choose the condition that rows are looked up by; None: they are met in the order of the answer.
+
+    SQLite has no statistics unless somebody runs ANALYZE, and then takes the tenant, which all rows share, for a good
+    beginning. So the choice is made here: the key whose values the fewest rows share. Where the whole answer is asked
+    for, and not its first page, also a key that many share.
+    """
+    found = [
+        (_LEADING.index(shape.keywords[0]), number)
+        for number, shape in enumerate(shapes)
+        if shape.keywords[0] in _LEADING and not (shape.kind == "any" and shape.form[0] and not shape.form[0][0])
+    ]
+    best = min(found, default=None)
+    if best is None:
+        return None
+    keyword = shapes[best[1]].keywords[0]
+    if keyword in _COMMON and (not whole or searched(keyword).level > level):
+        return None
+    return best[1]
+
+
+def _uses_tenant(shape: Shape) -> bool:
+    """Tell whether a condition is tested on the row itself, by an index that begins with the tenant."""
+    return shape.kind != "name" and shape.keywords[0] not in REQUEST_KEYS
 
 
 def levels_of(shape: Shape) -> Level:
@@ -66,8 +103,14 @@ def levels_of(shape: Shape) -> Level:
     return Level.STUDY if shape.keywords[0] == MODALITIES else searched(shape.keywords[0]).level
 
 
-def _below(
-    level: Level, down_to: Level, shape: Shape, bound: Sequence[BindParameter[Any]], flavour: Flavour
+def _below(  # noqa: PLR0913 - what `where` has, and the level
+    level: Level,
+    down_to: Level,
+    shape: Shape,
+    bound: Sequence[BindParameter[Any]],
+    flavour: Flavour,
+    *,
+    leads: bool,
 ) -> ColumnElement[bool]:
     """A condition on a lower level holds where any child does."""
     if shape.keywords[0] == "SOPClassUID":
@@ -81,27 +124,33 @@ def _below(
     joined = tables[0]
     for upper, lower, link in zip(tables, tables[1:], links[1:], strict=False):
         joined = joined.join(lower, lower.c[link] == upper.c.pk)
-    test = _test(last, shape, iter(bound), flavour)
+    test = _test(last, shape, iter(bound), flavour, leads=True)
     own, link_up = LEVELS[level].c.pk, tables[0].c[links[0]]
     if shape.keywords[0] in _SELECTIVE:
-        return own.in_(select(link_up).select_from(joined).where(last.c.tenant_fk == TENANT, test))
+        return (own if leads else flavour.neutral(own)).in_(
+            select(link_up).select_from(joined).where(last.c.tenant_fk == TENANT, test)
+        )
     return exists().select_from(joined).where(link_up == own, test)
 
 
-def _test(table: FromClause, shape: Shape, bound: Bound, flavour: Flavour) -> ColumnElement[bool]:
+def _test(table: FromClause, shape: Shape, bound: Bound, flavour: Flavour, *, leads: bool) -> ColumnElement[bool]:
+    def column_of(name: str) -> ColumnElement[Any]:
+        return table.c[name] if leads else flavour.neutral(table.c[name])
+
     keyword = shape.keywords[0]
     if shape.kind == "range":
-        return _range(table, shape, bound)
+        return _range([(searched(one).field, column_of(searched(one).field)) for one in shape.keywords], shape, bound)
     if shape.kind == "name":
-        return _name(table, FOLDED[searched(keyword).field], shape, bound, flavour)
+        level = searched(keyword).level
+        return _name(column_of("pk"), level, FOLDED[searched(keyword).field], shape, bound, flavour)
     if keyword in REQUEST_KEYS:
         item = request_item.alias()
         test = _column_test(item.c[REQUEST_KEYS[keyword]], shape, bound, flavour)
-        return table.c.pk.in_(select(item.c.series_fk).where(item.c.tenant_fk == TENANT, test))
+        return column_of("pk").in_(select(item.c.series_fk).where(item.c.tenant_fk == TENANT, test))
     attribute = searched(keyword)
-    column = table.c[attribute.field]
+    column = column_of(attribute.field)
     if attribute.multiple:
-        return flavour.any_item(column, lambda item: _column_test(item, shape, bound, flavour))
+        return flavour.any_item(table.c[attribute.field], lambda item: _column_test(item, shape, bound, flavour))
     return _column_test(column, shape, bound, flavour)
 
 
@@ -124,43 +173,41 @@ def _text(column: ColumnElement[Any], form: tuple[bool, ...], bound: Bound, flav
     return and_(*tests, flavour.matches(column, next(bound)))
 
 
-def _name(
-    table: FromClause, columns: Sequence[str], shape: Shape, bound: Bound, flavour: Flavour
+def _name(  # noqa: PLR0913, PLR0917 - what `_test` has, and the columns
+    pk: ColumnElement[Any], level: Level, columns: Sequence[str], shape: Shape, bound: Bound, flavour: Flavour
 ) -> ColumnElement[bool]:
     alternatives = []
     for form in shape.form:
         tests = [
-            _one_name(table, columns if group is None else [columns[group]], text, bound, flavour)
+            pk.in_(_named(level, columns if group is None else [columns[group]], text, bound, flavour))
             for group, text in form
         ]
         alternatives.append(and_(*tests))
     return or_(*alternatives)
 
 
-def _one_name(
-    table: FromClause, columns: Sequence[str], text: tuple[bool, ...], bound: Bound, flavour: Flavour
-) -> ColumnElement[bool]:
-    # Each component group has an index of its own, and a union uses them all; an OR would use none.
-    parameters = [next(bound) for _ in range(1 + sum(text))]
-    source = LEVELS[Level.PATIENT if "patient_id" in table.c else Level.STUDY]
-
-    def of(column: str) -> Any:
-        rows = source.alias()
-        test = _text(rows.c[column], text, iter(parameters), flavour)
-        return select(rows.c.pk).where(rows.c.tenant_fk == TENANT, rows.c[column].is_not(None), test)
-
-    return table.c.pk.in_(union_all(*(of(column) for column in columns)))
+def _named(
+    level: Level, columns: Sequence[str], form: tuple[bool, ...], bound: Bound, flavour: Flavour
+) -> CompoundSelect[Any]:
+    """Select the rows that have a name in one of the columns: each has an index, and a union uses them all."""
+    parameters = [next(bound) for _ in range(1 + sum(form))]
+    selected = []
+    for column in columns:
+        rows = LEVELS[level].alias()
+        test = _text(rows.c[column], form, iter(parameters), flavour)
+        selected.append(select(rows.c.pk).where(rows.c.tenant_fk == TENANT, rows.c[column].is_not(None), test))
+    return union_all(*selected)
 
 
-def _range(table: FromClause, shape: Shape, bound: Bound) -> ColumnElement[bool]:
-    columns = [table.c[searched(keyword).field] for keyword in shape.keywords]
+def _range(named: Sequence[tuple[str, ColumnElement[Any]]], shape: Shape, bound: Bound) -> ColumnElement[bool]:
+    columns = [column for _, column in named]
     has_low, has_high = shape.form
     low = [next(bound) for _ in columns] if has_low else []
     high = [next(bound) for _ in columns] if has_high else []
     tests: list[ColumnElement[bool]] = []
     if low:
         tests.append(columns[0] >= low[0])
-    elif columns[0].name == "study_date":
+    elif named[0][0] == "study_date":
         tests.append(columns[0] > 0)  # 0 is no date
     if high:
         tests.append(columns[0] <= high[0])

@@ -1,4 +1,8 @@
-"""Connections to the file, lent one at a time to each thread; and writers in single file."""
+"""Connections to the file, lent one at a time to each thread; and writers in single file.
+
+A search by key takes SQLite some ten microseconds: what lends a connection must cost less. So there is no pool of
+SQLAlchemy here, only a list; `list.append` and `list.pop` are atomic.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +11,45 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
 
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import NullPool
 
-from dicom_common.core import RefusedError, UnavailableError
+from dicom_common.core import BackendError, RefusedError, UnavailableError
+from dicom_common.db.sql import Row
 from dicom_common.db.sqlite._errors import translate
 from dicom_common.db.sqlite._settings import Settings
 
-__all__ = ["Connections"]
+__all__ = ["Connections", "SqliteSession"]
 
-_POOLED = 8
-"""Connections that are kept open; more are opened while more threads ask."""
+_KEPT = 16
+"""Connections that are kept open while nobody uses them."""
+
+
+class SqliteSession:
+    """A connection that is lent."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: sqlite3.Connection) -> None:
+        self.raw = raw
+
+    def rows(self, text: str, bound: Any) -> Sequence[Row]:
+        """See `Session.rows`."""
+        return self.raw.execute(text, bound).fetchall()
+
+    def run(self, text: str, bound: Any) -> int:
+        """See `Session.run`."""
+        return self.raw.execute(text, bound).rowcount
+
+    def run_many(self, text: str, bound: Sequence[Any]) -> None:
+        """See `Session.run_many`."""
+        self.raw.executemany(text, bound)
 
 
 class Connections:
@@ -32,65 +59,91 @@ class Connections:
         self._settings = settings
         self._path = settings.path
         self._closed = False
+        self._idle: list[SqliteSession] = []
         # Threads of this process wait for each other here, in turn and without polling; processes by SQLite's lock.
         self._writer = threading.Lock()
         self._make_file()
-        self.engine = create_engine(
-            "sqlite://",
-            creator=self._connect,
-            poolclass=QueuePool,
-            pool_size=_POOLED,
-            max_overflow=-1,
-            hide_parameters=True,
-        )
-        _forked(self)
+        _OPEN.add(self)
         self._use_write_ahead_log()
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> _Lent:
         """Lend a connection. Each statement sees what was committed before it."""
-        with self._lent() as connection:
-            yield connection
+        return _Lent(self)
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self) -> Iterator[SqliteSession]:
         """Lend a connection that has the write lock, and commit."""
+        with _Lent(self) as session, self._transaction(session.raw):
+            yield session
+
+    @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """Lend what `writing` lends as a connection of SQLAlchemy."""
+        # On a connection of its own: SQLAlchemy rolls back and closes what it has, whenever it finds the time.
+        engine = create_engine("sqlite://", creator=self._connect, poolclass=NullPool, hide_parameters=True)
+        try:
+            # The transaction is ours, and begins when SQLAlchemy has tried the connection.
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                raw = connection.connection.driver_connection
+                assert isinstance(raw, sqlite3.Connection)
+                with self._transaction(raw):
+                    yield connection
+        except DBAPIError as error:
+            raise translate(error.orig or error, self._path) from error.orig
+        except sqlite3.Error as error:
+            raise self.failed(error) from error
+
+    @contextmanager
+    def _transaction(self, raw: sqlite3.Connection) -> Iterator[None]:
         if not self._writer.acquire(timeout=self._settings.busy_timeout):
             raise UnavailableError(
                 f"Another thread held the index {self._path} for longer than db.busy_timeout: try again."
             )
         try:
-            with self._lent() as connection:
-                # From the beginning: a transaction that becomes a writer half-way fails where another one was quicker.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-                yield connection
-                connection.commit()
+            # From the beginning: a transaction that becomes a writer half-way fails where another one was quicker.
+            raw.execute("BEGIN IMMEDIATE")
+            yield
+            raw.execute("COMMIT")
+        except BaseException:
+            if raw.in_transaction:
+                raw.rollback()
+            raise
         finally:
             self._writer.release()
 
+    def take(self) -> SqliteSession:
+        """Return a connection that nobody uses."""
+        if self._closed:
+            raise UnavailableError(f"The index {self._path} was closed: open it again.")
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return SqliteSession(self._connect())
+
+    def give_back(self, session: SqliteSession) -> None:
+        """Keep a connection for the next one who asks."""
+        if session.raw.in_transaction:
+            session.raw.rollback()
+        if self._closed or len(self._idle) >= _KEPT:
+            session.raw.close()
+        else:
+            self._idle.append(session)
+
+    def failed(self, error: sqlite3.Error) -> BackendError:
+        """Return what an error of the driver means."""
+        return translate(error, self._path)
+
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; one that is in use is closed when it comes back."""
         self._closed = True
-        self.engine.dispose()
+        while self._idle:
+            self._idle.pop().raw.close()
 
     def after_fork(self) -> None:
-        """Forget what belongs to the parent: SQLite's connections must not cross a fork."""
+        """Forget what belongs to the parent: a connection must not be used across a fork, nor be closed there."""
+        _INHERITED.extend(self._idle)
+        self._idle = []
         self._writer = threading.Lock()
-        self.engine.dispose(close=False)
-
-    @contextmanager
-    def _lent(self) -> Iterator[Connection]:
-        if self._closed:
-            raise UnavailableError(f"The index {self._path} was closed.")
-        try:
-            with self.engine.connect() as connection:
-                yield connection
-        except DBAPIError as error:
-            raise translate(error.orig or error, self._path) from error.orig
-        except sqlite3.Error as error:
-            raise translate(error, self._path) from error
-        except PoolTimeoutError as error:
-            raise UnavailableError(f"No connection to the index {self._path} became free: try again.") from error
 
     def _connect(self) -> sqlite3.Connection:
         settings = self._settings
@@ -126,10 +179,9 @@ class Connections:
         end = time.monotonic() + self._settings.busy_timeout
         while True:
             try:
-                with self._lent() as connection:
-                    mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
-                    if mode != "wal":
-                        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+                with self.reading() as session:
+                    if session.rows("PRAGMA journal_mode", ()) != [("wal",)]:
+                        session.rows("PRAGMA journal_mode=WAL", ())
             except UnavailableError:
                 # Several processes that open a new file at once: this pragma does not wait for a lock by itself.
                 if time.monotonic() > end:
@@ -139,11 +191,35 @@ class Connections:
                 return
 
 
+class _Lent:
+    """A connection for the length of a `with`; errors of the driver leave it translated."""
+
+    __slots__ = ("_connections", "_session")
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def __enter__(self) -> SqliteSession:
+        try:
+            self._session = self._connections.take()
+        except sqlite3.Error as error:
+            raise self._connections.failed(error) from error
+        return self._session
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._connections.give_back(self._session)
+        except sqlite3.Error as failure:
+            if error is None:
+                raise self._connections.failed(failure) from failure
+        if isinstance(error, sqlite3.Error):
+            raise self._connections.failed(error) from error
+
+
 _OPEN: weakref.WeakSet[Connections] = weakref.WeakSet()
-
-
-def _forked(connections: Connections) -> None:
-    _OPEN.add(connections)
+_INHERITED: list[SqliteSession] = []
 
 
 def _after_fork() -> None:

@@ -30,6 +30,7 @@ class SqliteDatabase(SqlDatabase):
             raise BackendError(
                 f"The index needs SQLite 3.35, and this Python has {sqlite3.sqlite_version}: use another Python."
             )
+        self.path = settings.path
         connections = Connections(settings)
         super().__init__(SqliteFlavour(connections, settings.path), f"The index {settings.path}")
         try:

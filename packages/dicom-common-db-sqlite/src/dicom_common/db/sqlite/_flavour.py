@@ -11,9 +11,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, exists, func
 from sqlalchemy.dialects.sqlite import dialect
+from sqlalchemy.sql.expression import UnaryExpression
+from sqlalchemy.sql.operators import custom_op
 
 from dicom_common.core import BackendError, Health, HealthStatus
-from dicom_common.db.sql import Flavour
+from dicom_common.db.sql import Flavour, Session
 from dicom_common.db.sqlite._connections import Connections
 
 __all__ = ["SqliteFlavour"]
@@ -29,22 +31,34 @@ class SqliteFlavour(Flavour):
         self._connections, self._path = connections, path
         self.dialect = dialect()
 
-    def reading(self) -> AbstractContextManager[Connection]:
+    def reading(self) -> AbstractContextManager[Session]:
         """See `Flavour.reading`."""
         return self._connections.reading()
 
-    def writing(self) -> AbstractContextManager[Connection]:
+    def writing(self) -> AbstractContextManager[Session]:
         """See `Flavour.writing`."""
         return self._connections.writing()
 
-    def allocate(self, connection: Connection, table: Table, count: int) -> Sequence[int]:
+    def migrating(self) -> AbstractContextManager[Connection]:
+        """See `Flavour.migrating`."""
+        return self._connections.migrating()
+
+    def has_table(self, session: Session, name: str) -> bool:
+        """See `Flavour.has_table`."""
+        return bool(session.rows("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)))
+
+    def allocate(self, session: Session, table: Table, count: int) -> Sequence[int]:
         """See `Flavour.allocate`; nobody else writes while this transaction has the lock."""
-        last = connection.exec_driver_sql(f"SELECT max(pk) FROM {table.name}").scalar() or 0  # noqa: S608 - our table
+        ((last,),) = session.rows(f"SELECT coalesce(max(pk), 0) FROM {table.name}", ())  # noqa: S608 - a table of ours
         return range(last + 1, last + 1 + count)
 
     def matches(self, column: ColumnElement[Any], pattern: ColumnElement[Any]) -> ColumnElement[bool]:
         """See `Flavour.matches`; LIKE would not tell upper from lower case."""
         return column.op("GLOB", is_comparison=True)(pattern)
+
+    def neutral(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """See `Flavour.neutral`: a unary plus, as SQLite's manual on its query planner has it."""
+        return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
 
     def pattern(self, pattern: str) -> str:
         """See `Flavour.pattern`; of the rest, only `[` means something to GLOB."""
@@ -61,8 +75,8 @@ class SqliteFlavour(Flavour):
         """See `Database.check`."""
         facts: dict[str, str | int | float | bool] = {"path": str(self._path), "sqlite": sqlite3.sqlite_version}
         try:
-            with self._connections.writing() as connection:
-                connection.exec_driver_sql("UPDATE outbox_lease SET until = until")
+            with self._connections.writing() as session:
+                session.run("UPDATE outbox_lease SET until = until", ())
             free = shutil.disk_usage(self._path.parent).free
         except BackendError as error:
             return Health(status=HealthStatus.FAILED, detail=str(error), facts=facts)

@@ -1,0 +1,79 @@
+"""The tables and their history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+import dicom_common.db.sql
+from dicom_common.core import ATTRIBUTES, BackendError, Level
+from dicom_common.db.sql import _migrate, _rows, metadata
+from dicom_common.db.sql._schema import LEVELS
+from dicom_common.testing import make_entry
+
+
+def history() -> ScriptDirectory:
+    config = Config()
+    config.set_main_option("script_location", str(Path(dicom_common.db.sql.__file__).parent / "migrations"))
+    return ScriptDirectory.from_config(config)
+
+
+def migrated() -> Connection:
+    connection = create_engine("sqlite://").connect()
+    _migrate.migrate(connection, "The index")
+    return connection
+
+
+def test_the_newest_migration_is_the_version_that_the_code_needs() -> None:
+    assert history().get_current_head() == _migrate.HEAD
+    assert {script.revision for script in history().walk_revisions()} == set(_migrate.KNOWN)
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_code() -> None:
+    with migrated() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": _migrate.VERSION_TABLE})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_migrating_twice_is_migrating_once() -> None:
+    with migrated() as connection:
+        _migrate.migrate(connection, "The index")
+        assert _migrate.version(connection) == _migrate.HEAD
+
+
+def test_a_newer_schema_is_refused_by_name() -> None:
+    with pytest.raises(BackendError, match=r"The index has the schema version 9999, which is newer"):
+        _migrate.require("9999", "The index")
+
+
+def test_every_attribute_has_a_column_of_its_level() -> None:
+    for attribute in ATTRIBUTES:
+        assert attribute.field in LEVELS[attribute.level].columns
+
+
+def test_rows_are_made_in_the_order_of_the_columns() -> None:
+    (made,) = _rows.prepare([make_entry()])
+    row = _rows.instance_row(1, 2, 3, made, other_patient=False)
+    named = dict(zip(LEVELS[Level.INSTANCE].columns.keys(), row, strict=True))
+    instance = made.entry.instance
+    assert named["sop_uid"] == instance.sop_uid
+    assert named["sop_class_uid"] == instance.sop_class_uid
+    assert named["transfer_syntax_uid"] == instance.transfer_syntax_uid
+    assert (named["instance_number"], named["storage_key"], named["size"]) == (1, made.entry.key, instance.size)
+
+
+@pytest.mark.parametrize("url", ["postgresql+psycopg://", "mysql+mysqldb://"])
+def test_the_tables_can_be_written_for_other_databases(url: str) -> None:
+    dialect = make_url(url).get_dialect()()
+    for table in metadata.sorted_tables:
+        assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=dialect))
+        for index in table.indexes:
+            assert "CREATE" in str(CreateIndex(index).compile(dialect=dialect))

@@ -1,0 +1,59 @@
+"""What the tests of an index ask it, and what must hold whatever was added and removed."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from dicom_common.core import Database, Found, Level, Query
+
+__all__ = ["UID_OF", "assert_consistent", "rows", "uids"]
+
+UID_OF = {
+    Level.PATIENT: "PatientID",
+    Level.STUDY: "StudyInstanceUID",
+    Level.SERIES: "SeriesInstanceUID",
+    Level.INSTANCE: "SOPInstanceUID",
+}
+
+
+def rows(database: Database, level: Level, tenant: str = "local") -> list[Found]:
+    """Return all rows of a level."""
+    return database.find(Query(tenant=tenant, level=level))
+
+
+def uids(database: Database, level: Level, tenant: str = "local") -> list[str]:
+    """Return what the rows of a level are called, in the order of the answer."""
+    return [str(row[UID_OF[level]]) for row in rows(database, level, tenant)]
+
+
+def assert_consistent(database: Database, tenant: str = "local") -> None:
+    """Assert that every count, and every list of what is in a study, agrees with the rows themselves."""
+    patients, studies, series, instances = (rows(database, level, tenant) for level in Level)
+    who = ("PatientID", "IssuerOfPatientID")
+    of_series = Counter((row["StudyInstanceUID"], row["SeriesInstanceUID"]) for row in instances)
+    of_study = Counter(row["StudyInstanceUID"] for row in instances)
+    of_patient = Counter(tuple(row[key] for key in who) for row in instances)
+    assert len({row["SOPInstanceUID"] for row in instances}) == len(instances)
+    assert {
+        (row["StudyInstanceUID"], row["SeriesInstanceUID"]): row["NumberOfSeriesRelatedInstances"] for row in series
+    } == of_series
+    assert len(series) == len(of_series)
+    assert {row["StudyInstanceUID"]: row["NumberOfStudyRelatedInstances"] for row in studies} == of_study
+    assert len(studies) == len(of_study)
+    assert {row["StudyInstanceUID"]: row["NumberOfStudyRelatedSeries"] for row in studies} == Counter(
+        row["StudyInstanceUID"] for row in series
+    )
+    assert {tuple(row[key] for key in who): row["NumberOfPatientRelatedInstances"] for row in patients} == of_patient
+    assert len(patients) == len(of_patient)
+    assert {tuple(row[key] for key in who): row["NumberOfPatientRelatedStudies"] for row in patients} == Counter(
+        tuple(row[key] for key in who) for row in studies
+    )
+    assert {tuple(row[key] for key in who): row["NumberOfPatientRelatedSeries"] for row in patients} == Counter(
+        tuple(row[key] for key in who) for row in series
+    )
+    for study in studies:
+        of_this = [row for row in series if row["StudyInstanceUID"] == study["StudyInstanceUID"]]
+        below = [row for row in instances if row["StudyInstanceUID"] == study["StudyInstanceUID"]]
+        modalities = {str(row["Modality"]) for row in of_this if row["Modality"] is not None}
+        assert study["ModalitiesInStudy"] == tuple(sorted(modalities))
+        assert study["SOPClassesInStudy"] == tuple(sorted({str(row["SOPClassUID"]) for row in below}))
