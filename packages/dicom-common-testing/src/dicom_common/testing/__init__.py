@@ -17,6 +17,7 @@ pytest.register_assert_rewrite(
 
 from dicom_common.testing._broker import BrokerContract  # noqa: E402  # behind the registration, on purpose
 from dicom_common.testing._cache import CacheContract  # noqa: E402  # the same
+from dicom_common.testing._services import Endpoint  # noqa: E402  # the same
 from dicom_common.testing._storage import StorageContract  # noqa: E402  # the same
 
-__all__ = ["BrokerContract", "CacheContract", "StorageContract"]
+__all__ = ["BrokerContract", "CacheContract", "Endpoint", "StorageContract"]

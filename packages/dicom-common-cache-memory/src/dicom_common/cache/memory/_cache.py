@@ -17,7 +17,7 @@ __all__ = ["MemoryCache"]
 
 _KEY = re.compile(r"[!-~]{1,250}")
 _OVERHEAD = 200
-"""Bytes, about, that an entry takes beside its key and value: two objects' heads, a tuple, a place in the dictionary."""
+"""Bytes, about, that an entry takes beside key and value: heads of objects, a tuple, a place in the dictionary."""
 _CACHES: WeakSet[MemoryCache] = WeakSet()
 
 
