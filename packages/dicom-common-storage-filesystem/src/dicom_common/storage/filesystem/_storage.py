@@ -231,7 +231,7 @@ class FilesystemStorage:
         for step in steps:
             # An error that the caller keeps holds this step in its traceback, which must not hold folders open.
             step.walked = step.file = None
-            if step.error is not None:
+            if step.error is not None and not isinstance(step.error, AlreadyExistsError):
                 self._prune(step.write.key)
 
     def _attempt(self, step: _Step, stage: Callable[[_Step], None]) -> None:
