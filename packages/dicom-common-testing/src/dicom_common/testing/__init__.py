@@ -27,6 +27,7 @@ from dicom_common.testing._cache import CacheContract  # noqa: E402  # the same
 from dicom_common.testing._corpus import CORPUS, SEARCHES, Search  # noqa: E402  # the same
 from dicom_common.testing._database import DatabaseContract  # noqa: E402  # the same
 from dicom_common.testing._instances import make_entry, make_instance  # noqa: E402  # the same
+from dicom_common.testing._services import Endpoint  # noqa: E402  # the same
 from dicom_common.testing._storage import StorageContract  # noqa: E402  # the same
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "BrokerContract",
     "CacheContract",
     "DatabaseContract",
+    "Endpoint",
     "Search",
     "StorageContract",
     "make_entry",

@@ -127,9 +127,13 @@ class BrokerContract:
             consumer.acknowledge([])
 
     def test_a_consumer_that_waits_is_woken_by_a_message(self, broker: Broker, topic: str) -> None:
+        def publish_later() -> None:
+            time.sleep(0.3)
+            broker.publish(topic, numbered(1))
+
         with broker.consume([topic], "readers") as consumer, ThreadPoolExecutor(1) as pool:
             consumer.receive(1, timeout=0.1)
-            pool.submit(lambda: (time.sleep(0.3), broker.publish(topic, numbered(1))))
+            pool.submit(publish_later)
             started = time.monotonic()
             received = consumer.receive(10, timeout=self.patience)
             assert bodies(received) == [b"0"]
@@ -271,7 +275,7 @@ class BrokerContract:
 
     def test_a_slow_consumer_loses_nothing_and_gets_nothing_twice(self, broker: Broker, topic: str) -> None:
         broker.publish(topic, numbered(12))
-        received = []
+        received: list[bytes] = []
         with broker.consume([topic], "readers") as consumer:
             while len(received) < 24:
                 deliveries = consumer.receive(3, timeout=self.patience)

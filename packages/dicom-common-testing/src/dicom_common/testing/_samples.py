@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+from typing import BinaryIO, cast
 
-__all__ = ["ODD_KEYS", "PatternFile", "pattern", "pattern_digest"]
+__all__ = ["ODD_KEYS", "pattern", "pattern_digest", "pattern_file"]
 
 _BLOCK = 1 << 16
 
@@ -36,25 +37,30 @@ ODD_KEYS = (
     "con/nul/aux.txt",
     ".hidden/.git/config",
 )
-"""Keys that are valid and that something somewhere will stumble over: every plane of Unicode, look-alikes that must stay
-apart, what shells, URLs and Windows take for something else, the longest segment and nearly the longest key."""
+"""Keys that are valid and that something somewhere will stumble over: every plane of Unicode, look-alikes that must
+stay apart, what shells, URLs and Windows take for something else, the longest segment and nearly the longest key."""
+
+
+def pattern_file(seed: int, size: int) -> BinaryIO:
+    """Make a binary file of those bytes that can seek and takes no memory, however large it is."""
+    return cast("BinaryIO", _PatternFile(seed, size))
 
 
 def pattern(seed: int, size: int) -> bytes:
     """Make `size` bytes that tell of which `seed` they are; each place in them is different, too."""
-    return PatternFile(seed, size).read()
+    return _PatternFile(seed, size).read()
 
 
 def pattern_digest(seed: int, size: int) -> str:
     """Tell the SHA-256 of `pattern(seed, size)` without making it as a whole."""
-    digest, file = hashlib.sha256(), PatternFile(seed, size)
+    digest, file = hashlib.sha256(), _PatternFile(seed, size)
     while piece := file.read(1 << 20):
         digest.update(piece)
     return digest.hexdigest()
 
 
-class PatternFile(io.RawIOBase):
-    """A binary file of made-up bytes that can seek and that takes no memory, however large it is."""
+class _PatternFile(io.RawIOBase):
+    """See `pattern_file`."""
 
     def __init__(self, seed: int, size: int) -> None:
         super().__init__()

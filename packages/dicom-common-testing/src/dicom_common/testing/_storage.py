@@ -32,7 +32,7 @@ from dicom_common.core import (
 )
 from dicom_common.testing import _storage_children as children
 from dicom_common.testing._processes import child, run_children
-from dicom_common.testing._samples import ODD_KEYS, PatternFile, pattern, pattern_digest
+from dicom_common.testing._samples import ODD_KEYS, pattern, pattern_digest, pattern_file
 
 __all__ = ["StorageContract"]
 
@@ -109,7 +109,7 @@ class StorageContract:
 
     def test_a_memoryview_of_other_items_is_taken_by_its_bytes(self, storage: Storage) -> None:
         data = pattern(2, 80_000)
-        storage.write("a", memoryview(data).cast("d"))
+        storage.write("a", cast("memoryview", memoryview(data).cast("d")))
         assert content(storage, "a") == data
 
     def test_a_file_is_written_from_where_it_stands(self, storage: Storage) -> None:
@@ -289,7 +289,7 @@ class StorageContract:
 
     def test_a_wrong_digest_writes_nothing(self, storage: Storage) -> None:
         wrong = "0" * 64
-        for source in (b"data", cast("BinaryIO", PatternFile(1, 9_000_000))):
+        for source in (b"data", pattern_file(1, 9_000_000)):
             with pytest.raises(DamagedError):
                 storage.write("new/key", source, sha256=wrong)
         with pytest.raises(NotFoundError):
@@ -301,7 +301,7 @@ class StorageContract:
         assert [found.key for found in storage.scan()] == ["old/key"]
 
     def test_a_right_digest_is_no_hindrance(self, storage: Storage) -> None:
-        info = storage.write("a", cast("BinaryIO", PatternFile(1, 9_000_000)), sha256=pattern_digest(1, 9_000_000))
+        info = storage.write("a", pattern_file(1, 9_000_000), sha256=pattern_digest(1, 9_000_000))
         assert info.size == 9_000_000
         assert info.sha256 in (None, pattern_digest(1, 9_000_000))
         assert storage.stat("a").sha256 in (None, pattern_digest(1, 9_000_000))
@@ -400,7 +400,9 @@ class StorageContract:
                 key for key in expected if key.encode() > b"a/b/c"
             ]
 
-    @pytest.mark.parametrize("prefix", ["/", "../", "..", "./", "a/../", "//", ".dicom-common", ".dicom-common/", "\0", "\\"])
+    @pytest.mark.parametrize(
+        "prefix", ["/", "../", "..", "./", "a/../", "//", ".dicom-common", ".dicom-common/", "\0", "\\"]
+    )
     def test_a_prefix_that_begins_no_key_finds_nothing(self, storage: Storage, prefix: str) -> None:
         storage.write("a/b", b"")
         storage.check()

@@ -1,4 +1,4 @@
-"""What the child processes of the storage contract do. They find it by import, so it is here and not in the contract."""
+"""What the child processes of the storage contract do. They find it by import, so it stands in a module of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 
 from dicom_common.core import AlreadyExistsError, BackendError, BatchWrites, Storage, Write
 from dicom_common.testing._processes import memory_peak
-from dicom_common.testing._samples import PatternFile, pattern
+from dicom_common.testing._samples import pattern, pattern_file
 
 __all__ = ["CRASH_SIZE", "claim", "overwrite", "stream_large", "write_batches", "write_on"]
 
@@ -65,11 +65,11 @@ def write_batches(reports: Connection, open_storage: OpenStorage, prefix: str) -
 def stream_large(open_storage: OpenStorage, key: str, size: int) -> tuple[str, int, int]:
     """Write and read a large object; tell the digest of what was read, its size, and by how much the memory grew."""
     with closing(open_storage()) as storage:
-        storage.write(f"{key}.small", PatternFile(1, 3 << 20))  # whatever is needed once is not growth
+        storage.write(f"{key}.small", pattern_file(1, 3 << 20))  # whatever is needed once is not growth
         for _ in storage.read(f"{key}.small"):
             pass
         before = memory_peak()
-        storage.write(key, PatternFile(7, size))
+        storage.write(key, pattern_file(7, size))
         digest, read = hashlib.sha256(), 0
         for chunk in storage.read(key):
             digest.update(chunk)

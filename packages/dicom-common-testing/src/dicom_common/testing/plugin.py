@@ -1,3 +1,142 @@
-"""The pytest plugin: tests that need a server say so with `@pytest.mark.service("redis")`."""
+"""The pytest plugin for tests that need a server.
+
+Such a test says so with `@pytest.mark.service("redis")` and asks for the fixture `service_endpoint`. Where there is no
+server it is skipped with the reason; with `--require-services` it fails. `--service-report FILE` appends what ran
+against which server, one JSON object a line.
+"""
 
 from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from dicom_common.testing._services import Endpoint, Found, find_service
+
+_KNOWN = pytest.StashKey[dict[str, Found]]()
+_PROPERTY = "dicom_common_service"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the two options."""
+    group = parser.getgroup("dicom-common", "tests that need a server")
+    group.addoption("--require-services", action="store_true", help="fail, do not skip, where a server is missing")
+    group.addoption(
+        "--service-report", type=Path, metavar="FILE", help="append what ran against which server, as lines of JSON"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker, and the report where it is asked for."""
+    config.addinivalue_line("markers", "service(name): the test needs this server, such as redis or kafka")
+    config.stash[_KNOWN] = {}
+    path = config.getoption("--service-report")
+    # With pytest-xdist the workers' results reach the controller, which writes them.
+    if path is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Report(path), "dicom-common-service-report")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Find the servers that the test needs, or skip it."""
+    for mark in reversed(list(item.iter_markers("service"))):
+        found = _find(item.config, mark.args[0])
+        item.user_properties.append((_PROPERTY, [mark.args[0], str(found.endpoint or ""), found.origin or ""]))
+        _endpoint(item.config, found)
+
+
+@pytest.fixture
+def service_endpoint(request: pytest.FixtureRequest) -> Endpoint:
+    """Give host and port of the server that the test's closest `service` mark names."""
+    mark = request.node.get_closest_marker("service")
+    if mark is None:
+        pytest.fail('the fixture service_endpoint needs @pytest.mark.service("name")', pytrace=False)
+    return _endpoint(request.config, _find(request.config, mark.args[0]))
+
+
+@pytest.fixture(scope="session")
+def service_finder(pytestconfig: pytest.Config) -> Callable[[str], Endpoint]:
+    """Give a function from a server's name to host and port, for fixtures of wider scope; it skips where there is none.
+
+    The tests still carry the mark: the report is made of it.
+    """
+    return lambda name: _endpoint(pytestconfig, _find(pytestconfig, name))
+
+
+def _find(config: pytest.Config, name: str) -> Found:
+    known = config.stash[_KNOWN]
+    if name not in known:
+        try:
+            known[name] = find_service(name, config.rootpath)
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from error
+    return known[name]
+
+
+def _endpoint(config: pytest.Config, found: Found) -> Endpoint:
+    if found.endpoint is not None:
+        return found.endpoint
+    assert found.reason is not None
+    if config.getoption("--require-services"):
+        pytest.fail(found.reason, pytrace=False)
+    pytest.skip(found.reason)
+
+
+class _Line(NamedTuple):
+    """What is counted: a line of the report, without its count."""
+
+    suite: str
+    """The package, or the folder, whose tests they are."""
+    service: str
+    """The server's name; empty for tests that need none."""
+    endpoint: str
+    origin: str
+    outcome: str
+    """`passed`, `failed`, `skipped` or `xfailed`."""
+    reason: str
+    """Why it was skipped."""
+
+
+class _Report:
+    """Counts what ran against which server."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._tests: dict[str, _Line] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the worst of set-up, call and tear-down."""
+        before = self._tests.get(report.nodeid)
+        if before is not None and (report.passed or before.outcome == "failed"):
+            return
+        if report.when == "setup" and report.passed:
+            return
+        servers = [value for name, value in report.user_properties if name == _PROPERTY and isinstance(value, list)]
+        service, endpoint, origin = (",".join(filter(None, (each[at] for each in servers))) for at in range(3))
+        outcome, reason = _outcome(report)
+        self._tests[report.nodeid] = _Line(_suite(report.nodeid), service, endpoint, origin, outcome, reason)
+
+    def pytest_sessionfinish(self) -> None:
+        """Append the counts."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as file:
+            for line, count in sorted(Counter(self._tests.values()).items()):
+                file.write(json.dumps({**line._asdict(), "count": count}, ensure_ascii=False) + "\n")
+
+
+def _outcome(report: pytest.TestReport) -> tuple[str, str]:
+    """Tell the outcome, and why a test was skipped or was expected to fail."""
+    if not report.skipped:
+        return report.outcome, ""
+    if hasattr(report, "wasxfail"):
+        return "xfailed", str(report.wasxfail)
+    reason = str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else ""
+    return "skipped", reason.removeprefix("Skipped: ")
+
+
+def _suite(nodeid: str) -> str:
+    path = nodeid.partition("::")[0]
+    return path.partition("/tests/")[0] if "/tests/" in path else path.rpartition("/")[0] or path

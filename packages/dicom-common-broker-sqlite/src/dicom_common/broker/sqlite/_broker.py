@@ -22,6 +22,21 @@ from dicom_common.core import BackendError, Health, Message, PublishError, Unava
 __all__ = ["SqliteBroker"]
 
 _SWEEP_SECONDS = 600.0
+_JOIN = {  # by `from_start`
+    True: "INSERT OR IGNORE INTO positions (consumers, partition, position) SELECT ?, id, first FROM partitions"
+    " WHERE id = ?",
+    False: "INSERT OR IGNORE INTO positions (consumers, partition, position) SELECT ?, id, next FROM partitions"
+    " WHERE id = ?",
+}
+_BACKLOG = """
+SELECT coalesce(sum(
+    p.next - max(p.first, coalesce(s.position, 0))
+    - (SELECT count(*) FROM acknowledged a WHERE a.consumers = s.consumers AND a.partition = p.id)
+), 0)
+FROM topics t JOIN partitions p ON p.topic = t.id
+LEFT JOIN positions s ON s.partition = p.id AND s.consumers = ?
+WHERE t.name = ?
+"""
 _INHERITED: list[sqlite3.Connection] = []
 """Connections of a parent process. Closing one in a forked child could delete the log under the parent."""
 
@@ -69,23 +84,15 @@ class SqliteBroker:
         with self._connected() as connection, writing(connection):
             for topic in topics:
                 ids = partitions[topic] = ensure_topic(connection, validate_topic(topic), self._settings.partitions)
-                connection.executemany(
-                    "INSERT OR IGNORE INTO positions (consumers, partition, position)"
-                    f" SELECT ?, id, {'first' if from_start else 'next'} FROM partitions WHERE id = ?",  # noqa: S608  # one of two columns
-                    [(group, partition) for partition in ids],
-                )
-        return SqliteConsumer(connect(self._path, self._settings.timeout), self._path, group, partitions, self._settings)
+                connection.executemany(_JOIN[from_start], [(group, partition) for partition in ids])
+        connection = connect(self._path, self._settings.timeout)
+        return SqliteConsumer(connection, self._path, group, partitions, self._settings)
 
     def backlog(self, topic: str, group: str) -> int:
         """Count what the group has not acknowledged; see `Broker.backlog`. For an unknown group, all that is kept."""
         validate_topic(topic)
         with self._connected() as connection:
-            [(count,)] = connection.execute(
-                "SELECT coalesce(sum(p.next - max(p.first, coalesce(s.position, 0)) - (SELECT count(*) FROM acknowledged a"
-                " WHERE a.consumers = s.consumers AND a.partition = p.id)), 0) FROM topics t JOIN partitions p"
-                " ON p.topic = t.id LEFT JOIN positions s ON s.partition = p.id AND s.consumers = ? WHERE t.name = ?",
-                (group, topic),
-            )
+            [(count,)] = connection.execute(_BACKLOG, (group, topic))
             return int(count)
 
     def create_topics(self, topics: Iterable[str]) -> None:
@@ -116,7 +123,8 @@ class SqliteBroker:
     def _connected(self) -> Iterator[sqlite3.Connection]:
         """Give the connection to one thread at a time."""
         if os.getpid() != self._process:
-            # A forked child: SQLite forbids to use the parent's connection, and a thread of the parent's may hold the lock.
+            # A forked child: SQLite forbids to use the parent's connection, and the lock may be held by a thread
+            # that exists only in the parent.
             self._lock = threading.Lock()
             self._process = os.getpid()
             if self._connection is not None:

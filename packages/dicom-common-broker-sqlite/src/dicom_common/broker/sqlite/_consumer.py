@@ -54,9 +54,7 @@ class SqliteConsumer:
         self._lease = settings.lease
         self._membership = Membership(os.urandom(16).hex(), group, partitions, settings.lease)
         self._places = {
-            partition: (topic, number)
-            for topic, ids in partitions.items()
-            for number, partition in enumerate(ids)
+            partition: (topic, number) for topic, ids in partitions.items() for number, partition in enumerate(ids)
         }
         self._ids = {place: partition for partition, place in self._places.items()}
         self._readings: dict[int, _Reading] = {}
@@ -155,19 +153,13 @@ class SqliteConsumer:
             topic, number = self._places[partition]
             self._readings[partition] = _Reading(topic, number, position, {offset for (offset,) in above})
 
-    def _fetch(
-        self, connection: sqlite3.Connection, max_messages: int, draining: frozenset[int]
-    ) -> list[Delivery]:
+    def _fetch(self, connection: sqlite3.Connection, max_messages: int, draining: frozenset[int]) -> list[Delivery]:
         found: list[Delivery] = []
         partitions = sorted(self._readings.keys() - draining)
         if not partitions:
             return found
-        marks = ",".join("?" * len(partitions))
-        ends = dict(
-            connection.execute(
-                f"SELECT id, next FROM partitions WHERE id IN ({marks})", partitions  # noqa: S608  # question marks only
-            ).fetchall()
-        )
+        query = f"SELECT id, next FROM partitions WHERE id IN ({','.join('?' * len(partitions))})"  # noqa: S608  # marks only
+        ends = dict(connection.execute(query, partitions).fetchall())
         # Each call begins with another partition, so that a full one does not starve the others.
         self._turn += 1
         start = self._turn % len(partitions)
@@ -200,7 +192,8 @@ class SqliteConsumer:
         """Acknowledge offsets of a partition: the position moves over all that are acknowledged without a gap."""
         place = (self._group, partition)
         [(position, end)] = connection.execute(
-            "SELECT position, next FROM positions JOIN partitions ON id = partition WHERE consumers = ? AND partition = ?",
+            "SELECT position, next FROM positions JOIN partitions ON id = partition"
+            " WHERE consumers = ? AND partition = ?",
             place,
         )
         if not all(0 <= offset < end for offset in offsets):
@@ -214,7 +207,9 @@ class SqliteConsumer:
         done = before | offsets
         while position in done:
             position += 1
-        connection.execute("UPDATE positions SET position = ? WHERE consumers = ? AND partition = ?", (position, *place))
+        connection.execute(
+            "UPDATE positions SET position = ? WHERE consumers = ? AND partition = ?", (position, *place)
+        )
         connection.execute(
             "DELETE FROM acknowledged WHERE consumers = ? AND partition = ? AND position < ?", (*place, position)
         )

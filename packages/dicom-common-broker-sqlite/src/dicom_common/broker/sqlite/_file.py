@@ -59,27 +59,26 @@ CREATE TABLE members (
 CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), value INTEGER NOT NULL);
 """
 
-_REFUSED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_CANTOPEN}
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_SAYINGS: dict[int, tuple[type[BackendError], str]] = {
+    sqlite3.SQLITE_CORRUPT: (DamagedError, "is damaged: restore it, or move it away to begin anew"),
+    sqlite3.SQLITE_NOTADB: (DamagedError, "is no SQLite database: move it, or give the broker another path"),
+    sqlite3.SQLITE_READONLY: (RefusedError, "cannot be written: check its permissions and those of its folder"),
+    sqlite3.SQLITE_PERM: (RefusedError, "cannot be opened: check its permissions"),
+    sqlite3.SQLITE_AUTH: (RefusedError, "cannot be opened: check its permissions"),
+    sqlite3.SQLITE_CANTOPEN: (RefusedError, "cannot be opened or made: check the permissions of its folder"),
+    sqlite3.SQLITE_TOOBIG: (RefusedError, "takes no message of this size: keep bodies under 1 GB"),
+    sqlite3.SQLITE_FULL: (UnavailableError, "lies on a disk that is full: free space there, then try again"),
+    sqlite3.SQLITE_BUSY: (UnavailableError, "is kept busy by another process: try again"),
+    sqlite3.SQLITE_LOCKED: (UnavailableError, "is kept busy by another process: try again"),
+    sqlite3.SQLITE_IOERR: (UnavailableError, "cannot be read or written: try again, and check its disk"),
+}
 _PRIMARY = 0xFF  # the lower byte of an extended result code
 
 
 def _translate(error: sqlite3.Error, path: Path) -> BackendError:
-    code = getattr(error, "sqlite_errorcode", None)
-    primary = None if code is None else code & _PRIMARY
-    if primary in _DAMAGED:
-        return DamagedError(f"The broker's file {path} is damaged or no SQLite database ({error}): restore or move it.")
-    if primary in _REFUSED:
-        return RefusedError(f"The broker's file {path} cannot be opened or written ({error}): check its permissions.")
-    if primary == sqlite3.SQLITE_TOOBIG:
-        return RefusedError(f"A message is larger than the broker's file {path} takes (1 GB): publish where it is.")
-    if primary == sqlite3.SQLITE_FULL:
-        return UnavailableError(f"The disk of the broker's file {path} is full: free space there, then try again.")
-    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return UnavailableError(f"The broker's file {path} is kept busy by another process: try again.")
-    if isinstance(error, sqlite3.OperationalError):
-        return UnavailableError(f"The broker's file {path} failed ({error}): try again, or check its disk.")
-    return BackendError(f"The broker's file {path} failed in a way that was not foreseen ({error}).")
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+    kind, saying = _SAYINGS.get(code, (BackendError, "failed in a way that was not foreseen"))
+    return kind(f"The broker's file {path} {saying} ({error}).")
 
 
 @contextmanager

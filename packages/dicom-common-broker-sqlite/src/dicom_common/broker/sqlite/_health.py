@@ -22,9 +22,7 @@ def check_file(path: Path, *, closed: bool) -> Health:
     try:
         with closing(connect(path, _SECONDS)) as connection, translated(path):
             with writing(connection):
-                connection.execute(
-                    "INSERT INTO probe VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET value = value + 1"
-                )
+                connection.execute("INSERT INTO probe VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET value = value + 1")
             [(messages, topics)] = connection.execute(
                 "SELECT coalesce(sum(next - first), 0), count(DISTINCT topic) FROM partitions"
             )

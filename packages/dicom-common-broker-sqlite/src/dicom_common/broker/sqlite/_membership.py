@@ -1,7 +1,8 @@
 """How the members of a group share the partitions of their topics.
 
 Each member counts as alive until its lease ends, and renews it. Each may own as many partitions of a topic as its rank
-among the living gives it; it gives up what is too much once nothing of it is in flight, and takes what nobody alive owns.
+among the living gives it. It gives up what is too much once nothing of it is in flight, and takes what nobody alive
+owns.
 """
 
 from __future__ import annotations

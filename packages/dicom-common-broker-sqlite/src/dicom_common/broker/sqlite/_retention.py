@@ -53,8 +53,6 @@ def _drop_some(
         count = connection.execute("DELETE FROM messages WHERE id BETWEEN ? AND ?", (base, end)).rowcount
         first = (end & OFFSET_MASK) + 1
         connection.execute("UPDATE partitions SET first = ? WHERE id = ?", (first, partition))
-        connection.execute(
-            "UPDATE positions SET position = max(position, ?) WHERE partition = ?", (first, partition)
-        )
+        connection.execute("UPDATE positions SET position = max(position, ?) WHERE partition = ?", (first, partition))
         connection.execute("DELETE FROM acknowledged WHERE partition = ? AND position < ?", (partition, first))
         return int(count)

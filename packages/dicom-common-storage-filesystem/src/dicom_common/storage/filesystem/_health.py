@@ -50,7 +50,7 @@ def _ask(path: Path, probe: Callable[[], None], *, fsync: bool) -> Health:
         "free_files": space.f_favail,
         "fsync": fsync,
     }
-    if free < total * _LITTLE or 0 < space.f_files and space.f_favail < space.f_files * _LITTLE:
+    if free < total * _LITTLE or (space.f_files and space.f_favail < space.f_files * _LITTLE):
         return Health(
             status=HealthStatus.DEGRADED,
             detail=f"The storage folder {path} is nearly full: {free / 1e9:.1f} GB are free.",

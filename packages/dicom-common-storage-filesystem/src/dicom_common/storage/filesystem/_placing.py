@@ -29,7 +29,9 @@ def exists(folder: Folder, name: bytes) -> bool:
         return False
 
 
-def place(root: Folder, known: KnownFolders, file: StagedFile, key: str, walked: Walked, *, if_absent: bool) -> Walked:
+def place(  # noqa: PLR0913  # all of them are needed, and no object would hold them together for longer
+    root: Folder, known: KnownFolders, file: StagedFile, key: str, walked: Walked, *, if_absent: bool
+) -> Walked:
     """Give a file the name of its key.
 
     Args:

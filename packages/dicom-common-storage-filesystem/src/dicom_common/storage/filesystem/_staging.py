@@ -127,8 +127,7 @@ def clean_stale(root: Folder) -> None:
         area = root
         for segment in _AREA:
             area = area.child(segment)
-        # A descriptor of its own: the position in a listing belongs to the descriptor.
-        for name in os.listdir(area.child(b".").fd):
+        for name in os.listdir(area.fd):  # noqa: PTH208  # by descriptor
             if os.fsencode(name).endswith(_LOCK):
                 with suppress(OSError):
                     _remove_if_dead(area, os.fsencode(name)[: -len(_LOCK)])
@@ -164,7 +163,7 @@ def _remove(area: Folder, name: bytes) -> None:
     """Delete a writer's folder, then its lock file: a folder without a lock file would never be found again."""
     with suppress(FileNotFoundError):
         folder = area.child(name)
-        for file in os.listdir(folder.fd):
+        for file in os.listdir(folder.fd):  # noqa: PTH208  # by descriptor
             os.unlink(os.fsencode(file), dir_fd=folder.fd)
         os.rmdir(name, dir_fd=area.fd)
     os.unlink(name + _LOCK, dir_fd=area.fd)

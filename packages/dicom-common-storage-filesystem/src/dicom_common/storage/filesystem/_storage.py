@@ -43,7 +43,7 @@ _SYNC_THREADS = 8
 _Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 """`map`, or that of a pool of threads."""
 _BATCH = 128
-"""Each write of a batch holds a descriptor open until the batch is done; more would come near the usual limit of 1024."""
+"""Each write of a batch holds a descriptor open until the batch is done; the usual limit is 1024."""
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class _Step:
 class FilesystemStorage:
     """Objects as files below a root folder; the file's path is the key.
 
-    Several processes may have the same root open, on one machine or, as far as the file system keeps its locks, on many.
+    Several processes may have the same root open: of one machine, or of many where the file system keeps locks.
 
     Args:
         settings: where, and how.
@@ -229,7 +229,9 @@ class FilesystemStorage:
                     step.file.close()
         self._sync_all(steps, in_parallel)
         for step in steps:
-            if step.error is not None:
+            # An error that the caller keeps holds this step in its traceback, which must not hold folders open.
+            step.walked = step.file = None
+            if step.error is not None and not isinstance(step.error, AlreadyExistsError):
                 self._prune(step.write.key)
 
     def _attempt(self, step: _Step, stage: Callable[[_Step], None]) -> None:
@@ -269,9 +271,7 @@ class FilesystemStorage:
         write = step.write
         assert step.walked is not None
         assert step.file is not None
-        step.walked = place(
-            self._opened(), self._known, step.file, write.key, step.walked, if_absent=write.if_absent
-        )
+        step.walked = place(self._opened(), self._known, step.file, write.key, step.walked, if_absent=write.if_absent)
 
     def _sync_all(self, steps: list[_Step], in_parallel: _Map) -> None:
         """Sync each folder once. Also "it is already there" is said only of what is durable."""
@@ -325,7 +325,9 @@ class FilesystemStorage:
             finally:
                 os.unlink(name, dir_fd=folder.fd)
         if not same:
-            raise DamagedError(f"The storage folder {self._path} gives back other bytes than were written: check its disk.")
+            raise DamagedError(
+                f"The storage folder {self._path} gives back other bytes than were written: check its disk."
+            )
 
 
 class _SourceError(Exception):
