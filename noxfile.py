@@ -72,8 +72,9 @@ def sync(session: nox.Session, *arguments: str) -> None:
 def run_pytest(session: nox.Session, *paths: str) -> None:
     """Run pytest; its counts go to `.reports/junit`, what it ran against which server to `.reports/services.jsonl`."""
     options = [word for word in session.posargs if word != "--require-services" and not word.startswith("tests/")]
-    kit = "import importlib.util as u; print(bool(u.find_spec('dicom_common') and u.find_spec('dicom_common.testing')))"
-    if str(session.run("python", "-c", kit, silent=True, log=False)).strip() == "True":
+    # Only an environment with the kit (and so with its plugin) knows these options.
+    kit = "import importlib.metadata as m; print([e.value for e in m.entry_points(group='pytest11')])"
+    if "dicom_common.testing" in str(session.run("python", "-c", kit, silent=True, log=False)):
         options.append(f"--service-report={REPORTS / 'services.jsonl'}")
         options.extend(word for word in session.posargs if word == "--require-services")
     filtered = any(word.startswith(("-k", "-m")) for word in options)
@@ -105,13 +106,14 @@ def types(session: nox.Session) -> None:
     sources = [str(package.folder / "src") for package in PACKAGES if package.module]
     scripts = [str(path) for path in sorted((*ROOT.glob("tools/*.py"), *ROOT.glob("tools/template/*.py")))]
     path = {"MYPYPATH": os.pathsep.join([*sources, str(ROOT / "tools")])}
-    waiting = [*sorted(ROOT.glob("packages/*/tests/**/*.py")), *sorted(ROOT.glob("tests/**/*.py"))]
-    targets = [*sources, *scripts, "noxfile.py"]
-    while targets:  # mypy takes one file of a name at a time: a second `conftest` waits for the next turn
+    session.run("mypy", *sources, *scripts, "noxfile.py", env=path)
+    waiting = sorted(ROOT.glob("packages/*/tests/**/*.py"))
+    while waiting:  # mypy takes one file of a name at a time: a second `conftest` waits for the next turn
         turn = {file.stem: file for file in reversed(waiting)}
-        session.run("mypy", *targets, *map(str, turn.values()), env=path)
+        session.run("mypy", *map(str, turn.values()), env=path)
         waiting = [file for file in waiting if turn[file.stem] != file]
-        targets = [str(waiting[0])] if waiting else []
+    path["MYPYPATH"] += os.pathsep.join(["", *(str(ROOT / folder) for folder in ("tests", "tests/benchmarks"))])
+    session.run("mypy", *map(str, sorted(ROOT.glob("tests/**/*.py"))), env=path)
 
 
 @nox.session
@@ -154,8 +156,8 @@ def wheels(session: nox.Session) -> None:
     folder = REPORTS / "wheels"
     shutil.rmtree(folder, ignore_errors=True)
     session.run("uv", "build", "--all-packages", "--quiet", f"--out-dir={folder}")
-    session.env["DICOM_COMMON_WHEELS"] = str(folder)
-    session.env["DICOM_COMMON_LEFT_OUT"] = " ".join(uncompilable())
+    session.env["DICOM_COMMON_TEST_WHEELS"] = str(folder)
+    session.env["DICOM_COMMON_TEST_LEFT_OUT"] = " ".join(uncompilable())
     run_pytest(session, "--noconftest", "tests/wheels")
 
 

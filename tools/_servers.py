@@ -44,7 +44,7 @@ class Server:
     @property
     def variable(self) -> str:
         """The variable by which tests find the server."""
-        return f"DICOM_COMMON_TEST_{self.name.upper()}"
+        return f"DICOM_COMMON_TEST_{self.name.upper().replace('-', '_')}"
 
     def missing(self) -> str | None:
         """Return why the server cannot be started as a local program, or None."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from _environment import BIN, ToolError, make_venv, run, step, tool_environment
+from _servers import SERVERS
 from _table import print_table
 from _workspace import ROOT, find_package, packages
 from services import running_services
@@ -111,12 +112,8 @@ def session_python() -> str:
 def wanted_services() -> set[str]:
     """Return the servers that tests of this repository name in `@pytest.mark.service(...)`: only they are started."""
     files = [*ROOT.glob("packages/*/tests/**/*.py"), *ROOT.glob("tests/**/*.py")]
-    return {
-        part.split(quote, 1)[0]
-        for file in files
-        for quote in "\"'"
-        for part in file.read_text(encoding="utf-8").split(f"mark.service({quote}")[1:]
-    }
+    text = "".join(file.read_text(encoding="utf-8") for file in files)
+    return {server.name for server in SERVERS if f'mark.service("{server.name}")' in text}
 
 
 def count(report: Path) -> Counts:
@@ -174,13 +171,17 @@ def summarise(nox_code: int, absent: Mapping[str, str]) -> int:
 
 def print_services(absent: Mapping[str, str]) -> None:
     """Print against which servers tests ran, and which servers there were not."""
-    rows: dict[tuple[str, str, str], int] = {}
-    for file in sorted(REPORTS.glob("services*.jsonl")):
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for file in REPORTS.glob("services*.jsonl"):
         for line in file.read_text(encoding="utf-8").splitlines():
             entry = json.loads(line)
-            where = entry.get("endpoint") or entry.get("server") or entry.get("reason") or ""
-            key = (str(entry.get("service", "")), str(where), str(entry.get("outcome", "")))
-            rows[key] = rows.get(key, 0) + 1
-    table = [(service, str(number), outcome, where) for (service, where, outcome), number in sorted(rows.items())]
-    table += [(name, "0", "absent", reason) for name, reason in absent.items()]
-    print_table("Servers", ("service", "tests", "result", "server, or why there is none"), table)
+            where = f"{entry['endpoint']} ({entry['origin']})" if entry["endpoint"] else entry["reason"]
+            key = (entry["service"], where) if entry["service"] else ("none needed", "embedded backends, plain files")
+            counts = found.setdefault(key, {})
+            counts[entry["outcome"]] = counts.get(entry["outcome"], 0) + entry["count"]
+    rows = [
+        (service, ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items())), where)
+        for (service, where), counts in sorted(found.items())
+    ]
+    rows += [(name, "", reason) for name, reason in sorted(absent.items())]
+    print_table("Servers", ("server", "tests", "where it ran, or why there is none"), rows)

@@ -206,7 +206,8 @@ def forget_dead(state: dict[str, Any]) -> None:
 
 def variables(state: dict[str, Any]) -> dict[str, str]:
     """Return the variables by which tests find the servers that run."""
-    return {server.variable: f"{HOST}:{state[server.name]['port']}" for server in SERVERS if server.name in state}
+    running = [server for server in SERVERS if server.name in state and alive(state[server.name])]
+    return {server.variable: f"{HOST}:{state[server.name]['port']}" for server in running}
 
 
 def start_all(names: Iterable[str], *, keep: bool) -> dict[str, str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from _workspace import META, Package, packages
 
-FOLDER = Path(os.environ["DICOM_COMMON_WHEELS"]) if "DICOM_COMMON_WHEELS" in os.environ else None
+FOLDER = Path(os.environ["DICOM_COMMON_TEST_WHEELS"]) if "DICOM_COMMON_TEST_WHEELS" in os.environ else None
 PACKAGES = packages()
 OURS = (
     "import importlib.metadata as m; print(*sorted({d.name for d in m.distributions() if d.name.startswith('dicom')}))"
@@ -76,7 +76,9 @@ def test_an_sdist_is_built_too(package: Package) -> None:
 
 @each_package
 def test_a_wheel_installs_alone_and_can_be_imported(package: Package, tmp_path: Path) -> None:
-    if "mysqlclient" in " ".join(package.requirements) and "mysqlclient" in os.environ.get("DICOM_COMMON_LEFT_OUT", ""):
+    if "mysqlclient" in " ".join(package.requirements) and "mysqlclient" in os.environ.get(
+        "DICOM_COMMON_TEST_LEFT_OUT", ""
+    ):
         pytest.skip("mysqlclient cannot be compiled here")
     environment = Environment(tmp_path / "venv", package)
     if package.module:

@@ -63,7 +63,7 @@ class ExampleStorage:
     def write(self, key: str, source: Source, *, if_absent: bool = False, sha256: str | None = None) -> ObjectInfo:
         """Write an object in one transaction: it is there whole, or not at all."""
         validate_key(key)
-        stream = source if hasattr(source, "read") else io.BytesIO(source)
+        stream = io.BytesIO(source) if isinstance(source, bytes | bytearray | memoryview) else source
         digest, size, modified = hashlib.sha256(), 0, datetime.now(UTC)
         with self._transaction() as connection:
             found = connection.execute("SELECT id FROM object WHERE key = ?", (key,)).fetchone()
