@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING, Any
+import threading
+from typing import Any
 
 import click
 
@@ -13,9 +14,7 @@ from dicom_common.cli._help import below
 from dicom_common.cli._interrupt import stopping_on_signals
 from dicom_common.cli._output import note, print_json, print_line
 from dicom_common.cli._session import Session, pass_session
-
-if TYPE_CHECKING:
-    from dicom_common.core import Delivery
+from dicom_common.core import Consumer, Delivery, Groups, uuid7
 
 __all__ = ["events", "relay"]
 
@@ -86,26 +85,38 @@ def events(session: Session, topic: str, group: str | None, limit: int | None, *
     Prints them as JSON lines, from the oldest one that is kept. Without --group no other reader is disturbed: nothing
     is acknowledged for anybody.
     """
-    from dicom_common.core import uuid7  # noqa: PLC0415 - the help does not need it
-
+    broker = session.existing.broker
     name = group or f"dicom-common-events-{uuid7()}"
-    printed = 0
-    with stopping_on_signals() as stop, session.existing.broker.consume([topic], name) as consumer:
-        patience = _PATIENCE
-        while not stop.is_set() and (limit is None or printed < limit):
-            wanted = _BATCH if limit is None else min(_BATCH, limit - printed)
-            deliveries = consumer.receive(wanted, timeout=_SHORT if follow else patience)
-            if not deliveries and not follow:
-                break
-            for delivery in deliveries:
-                print_json(_document(delivery))
-            if group is not None and deliveries:
-                consumer.acknowledge(deliveries)
-            printed += len(deliveries)
-            patience = _SHORT if deliveries else patience
-    if not printed and not stop.is_set():
+    try:
+        with stopping_on_signals() as stop, broker.consume([topic], name) as consumer:
+            printed = _print(consumer, stop, limit=limit, follow=follow, acknowledge=group is not None)
+    finally:
+        if group is None and isinstance(broker, Groups):
+            broker.forget(name)  # or messages would be kept for it for ever
+    if stop.is_set():
+        return ExitCode.INTERRUPTED
+    if not printed:
         note(f"No message in the topic {topic}" + (f" is new to the group {group}." if group else "."))
-    return ExitCode.INTERRUPTED if stop.is_set() else ExitCode.OK
+    return ExitCode.OK
+
+
+def _print(consumer: Consumer, stop: threading.Event, *, limit: int | None, follow: bool, acknowledge: bool) -> int:
+    """Print messages until there are no more, and return how many."""
+    printed = 0
+    patience = _SHORT if follow else _PATIENCE
+    while not stop.is_set() and (limit is None or printed < limit):
+        wanted = _BATCH if limit is None else min(_BATCH, limit - printed)
+        deliveries = consumer.receive(wanted, timeout=patience)
+        if not deliveries and not follow:
+            break
+        for delivery in deliveries:
+            print_json(_document(delivery))
+        if deliveries:
+            patience = _SHORT
+            if acknowledge:
+                consumer.acknowledge(deliveries)
+        printed += len(deliveries)
+    return printed
 
 
 def _document(delivery: Delivery) -> dict[str, Any]:

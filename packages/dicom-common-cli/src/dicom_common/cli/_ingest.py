@@ -97,8 +97,8 @@ def ingest(  # noqa: PLR0913 - each is an option
     _summarise(tally, as_json=as_json)
     if tally.unavailable:
         raise CommandError(
-            f"{tally.unavailable} files could not be stored, and nothing is wrong with them: {tally.obstacle} "
-            "Then run the same command again."
+            f"{tally.unavailable} files could not be stored though nothing is wrong with them; run the same command "
+            f"again when this is mended: {tally.obstacle}"
         )
     if stop.is_set():
         note(f"Interrupted after {tally.counts.total()} files; the same command goes on from there.")

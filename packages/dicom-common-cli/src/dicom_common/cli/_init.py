@@ -130,4 +130,4 @@ def _lines(rows: Sequence[Explained], data: Path) -> Iterator[str]:
             value = row.value
             if isinstance(value, Path) and value.is_relative_to(data):
                 value = value.relative_to(data)
-            yield f"# {key} = {'' if value is None else toml_value(value)}".rstrip() + "\n"
+            yield f"# {key} is not set\n" if value is None else f"# {key} = {toml_value(value)}\n"

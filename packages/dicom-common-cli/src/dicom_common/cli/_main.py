@@ -18,7 +18,7 @@ from dicom_common.cli._output import log_to_stderr, note
 from dicom_common.cli._session import Session
 from dicom_common.core import DicomCommonError
 
-__all__ = ["main"]
+__all__ = ["run"]
 
 _HOMES = {
     "init": "_init",
@@ -151,7 +151,7 @@ def _program(ctx: click.Context) -> None:
     log_to_stderr(verbose=session.verbose)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
     Args:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from dicom_common.cli._errors import CommandError
-from dicom_common.core import Config, Services, validate_tenant
+from dicom_common.core import KINDS, Config, Services, validate_tenant
 
 __all__ = ["Session", "pass_session"]
 
@@ -52,7 +52,7 @@ class Session:
             CommandError: only the embedded set is in use, and its data folder is not there.
         """
         config = self.config
-        embedded = config.file is None and not any(config.table(kind) for kind in ("storage", "db", "broker"))
+        embedded = config.file is None and not any("backend" in config.table(kind) for kind in KINDS)
         if embedded and not config.general.data.is_dir():
             raise CommandError(
                 f"There is no data folder {config.general.data}: name one with --data, or a file with --config."

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Broker as Broker,
         Consumer as Consumer,
         Delivery as Delivery,
+        Groups as Groups,
         Message as Message,
     )
     from dicom_common.core._cache import Cache as Cache
@@ -108,7 +109,7 @@ _HOMES = {
     "_attributes": "ATTRIBUTES ATTRIBUTES_BY_KEYWORD Attribute Level",
     "_auth": "Authenticator",
     "_backend": "Backend",
-    "_broker": "Broker Consumer Delivery Message",
+    "_broker": "Broker Consumer Delivery Groups Message",
     "_cache": "Cache",
     "_config": "Config General",
     "_database": "Backlog Database EventsOf Found Migrations Value",

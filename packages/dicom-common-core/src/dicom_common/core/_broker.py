@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from dicom_common.core._health import Health
 
-__all__ = ["Broker", "Consumer", "Delivery", "Message"]
+__all__ = ["Broker", "Consumer", "Delivery", "Groups", "Message"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,4 +93,13 @@ class Broker(Protocol):
 
     def close(self) -> None:
         """Release what is held. A second call does nothing."""
+        ...
+
+
+@runtime_checkable
+class Groups(Protocol):
+    """A broker that remembers a consumer group, and keeps messages for it, until it is told to forget it."""
+
+    def forget(self, group: str) -> None:
+        """Forget a group that has no members: no message is kept for it any more. An unknown one is no error."""
         ...

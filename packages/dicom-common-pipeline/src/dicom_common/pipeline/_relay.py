@@ -63,6 +63,14 @@ class Relay:
                 time.sleep(min(_IDLE / 5, time_limit))
         return self._services.db.backlog().events
 
+    def release(self) -> None:
+        """Let another relay have the outbox at once; without this it waits until the lease of this one ends.
+
+        Raises:
+            BackendError: the index cannot be written.
+        """
+        self._services.db.pending(0, relay=self._name, lease=0)
+
     def run(self, stop: threading.Event) -> None:
         """Publish until told to stop. A broker or an index that is down is tried again, at growing intervals."""
         pause = _IDLE

@@ -95,6 +95,12 @@ class SqliteBroker:
             [(count,)] = connection.execute(_BACKLOG, (group, topic))
             return int(count)
 
+    def forget(self, group: str) -> None:
+        """Forget a group; see `Groups.forget`."""
+        with self._connected() as connection, writing(connection):
+            for table in ("positions", "acknowledged", "members"):
+                connection.execute(f"DELETE FROM {table} WHERE consumers = ?", (group,))  # noqa: S608  # our own names
+
     def create_topics(self, topics: Iterable[str]) -> None:
         """Make the topics that are missing; see `Broker.create_topics`."""
         names = [validate_topic(topic) for topic in topics]
