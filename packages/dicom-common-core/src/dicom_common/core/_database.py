@@ -127,7 +127,8 @@ class Database(Protocol):
         """Return the oldest events that are not published, in order.
 
         One relay at a time gets them, so that the events of a key stay in order: `relay` is the caller's own name, and
-        holds the outbox for `lease` seconds from each call on; others are given nothing meanwhile.
+        holds the outbox for `lease` seconds from each call on; others are given nothing meanwhile. A call with a limit
+        and a lease of 0 gives the outbox back.
         """
         ...
 

@@ -28,15 +28,13 @@ from dicom_common.core import (
     Entry,
     Event,
     Finding,
-    Instance,
     NotFoundError,
     Outcome,
-    RefusedError,
     Services,
     Stored,
-    UnavailableError,
 )
-from dicom_common.pipeline._candidate import Candidate, rejection, same_data_set
+from dicom_common.pipeline._answers import NOT_ITS_FAULT, Answers
+from dicom_common.pipeline._candidate import Candidate, same_data_set
 from dicom_common.pipeline._layout import Layout
 from dicom_common.pipeline._messages import ingest_events
 from dicom_common.pipeline._results import Result, Status
@@ -74,7 +72,7 @@ class Batch:
         self._context = context
         self._tenant = tenant
         self._candidates = candidates
-        self._results: dict[int, Result] = {}
+        self._answers = Answers(keeps=context.settings.duplicates == "keep")
         self._loose_ends = False
 
     def store(self) -> dict[int, Result]:
@@ -88,13 +86,14 @@ class Batch:
             retired = []
             for attempt, outcome in self._index(attempts):
                 if outcome.status is AddStatus.RETIRED:
-                    attempt.key = self._unique_key(attempt)
+                    attempt.key, attempt.restore = self._unique_key(attempt), False
                     retired.append(attempt)
+                    self._loose_ends = True
                 else:
                     self._settle(attempt, outcome, added)
             attempts = retired
         for attempt in attempts:
-            self._reject(
+            self._answers.reject(
                 attempt, "storage-busy", "Its place in the storage is being cleared: send it again.", retry=True
             )
         if self._loose_ends:
@@ -104,7 +103,7 @@ class Batch:
                 _log.warning("discarded objects are kept for a later sweep: %s", error)
         if added:
             self._context.services.extensions.stored(added)
-        return self._results
+        return self._answers.results
 
     # Step 2
 
@@ -114,7 +113,7 @@ class Batch:
             known = services.db.stored(self._tenant, [instance.sop_uid for instance in instances])
         except BackendError as error:
             for position in self._candidates:
-                self._backend_failed(Attempt(position, self._candidates[position], ""), "index", error)
+                self._answers.backend_failed(Attempt(position, self._candidates[position], ""), "index", error)
             return []
         attempts = []
         for position, candidate in self._candidates.items():
@@ -123,7 +122,7 @@ class Batch:
             try:
                 goes_on = self._is_new(attempt, stored) and self._is_accepted(attempt)
             except BackendError as error:
-                self._backend_failed(attempt, "storage", error)
+                self._answers.backend_failed(attempt, "storage", error)
             else:
                 if goes_on:
                     attempts.append(attempt)
@@ -135,7 +134,7 @@ class Batch:
             return True
         instance = attempt.candidate.instance
         if (stored.study_uid, stored.series_uid) != (instance.study_uid, instance.series_uid):
-            self._misplaced(attempt)
+            self._answers.misplaced(attempt)
             return False
         if stored.sha256 == instance.sha256:
             # An acknowledgement says that the bytes are there: look, before giving one for what came long ago.
@@ -143,15 +142,32 @@ class Batch:
             if attempt.restore:
                 attempt.key = stored.key
             else:
-                self._accept(attempt, Status.DUPLICATE, stored.key, "same-bytes")
+                self._answers.accept(attempt, Status.DUPLICATE, stored.key, "same-bytes")
             return attempt.restore
-        if self._is_there(stored) and same_data_set(attempt.candidate, self._context.services.storage, stored):
-            self._accept(attempt, Status.DUPLICATE, stored.key, "same-data-set")
+        return self._may_replace(attempt, stored)
+
+    def _may_replace(self, attempt: Attempt, stored: Stored) -> bool:
+        """Answer an attempt whose instance is indexed with other bytes, or prepare the write that takes their place."""
+        there = self._is_there(stored)
+        try:
+            same = there and same_data_set(attempt.candidate, self._context.services.storage, stored)
+        except NotFoundError:  # replaced or removed while it was compared: the index decides
+            attempt.key = self._unique_key(attempt)
+            return True
+        if same:
+            self._answers.accept(attempt, Status.DUPLICATE, stored.key, "same-data-set")
             return False
         if self._context.settings.duplicates == "replace":
             attempt.key = self._unique_key(attempt)
             return True
-        self._differs(attempt, stored.key)
+        if there:
+            self._answers.differs(attempt, stored.key)
+        else:  # to keep what is lost would be no acknowledgement
+            self._answers.reject(
+                attempt,
+                "indexed-object-missing",
+                "The object that is indexed under its SOP Instance UID is missing or damaged: restore or remove that.",
+            )
         return False
 
     def _is_there(self, stored: Stored) -> bool:
@@ -165,7 +181,7 @@ class Batch:
         origin = candidate.received.origin
         reason = self._context.services.extensions.accept(self._tenant, candidate.instance, origin)
         if reason is not None:
-            self._reject(attempt, "refused", f"It was refused: {reason}.")
+            self._answers.reject(attempt, "refused", f"It was refused: {reason}.")
         return reason is None
 
     # Step 3
@@ -175,9 +191,9 @@ class Batch:
         for attempt in attempts:
             error = errors.get(attempt.position)
             if isinstance(error, DamagedError):
-                self._reject(attempt, "changed", "It changed while it was being read: send it again.", retry=True)
+                self._answers.changed(attempt)
             elif error is not None:
-                self._backend_failed(attempt, "storage", error)
+                self._answers.backend_failed(attempt, "storage", error)
         return [attempt for attempt in attempts if attempt.position not in errors]
 
     def _unique_key(self, attempt: Attempt) -> str:
@@ -196,12 +212,17 @@ class Batch:
 
         try:
             outcomes = self._context.services.db.add(entries, events=events)
-        except BackendError as error:
-            if len(attempts) > 1 and not isinstance(error, (UnavailableError, RefusedError)):
+        except NOT_ITS_FAULT as error:
+            for attempt in attempts:
+                self._answers.backend_failed(attempt, "index", error)
+            return []
+        except Exception as error:  # noqa: BLE001 - whatever one entry does to the index, the others go on
+            if len(attempts) > 1:
                 middle = len(attempts) // 2
                 return self._index(attempts[:middle]) + self._index(attempts[middle:])
-            for attempt in attempts:
-                self._backend_failed(attempt, "index", error)
+            kind = type(error).__name__  # its message may quote the entry
+            known = error if isinstance(error, BackendError) else BackendError(f"The index failed with {kind}.")
+            self._answers.backend_failed(attempts[0], "index", known)
             return []
         return list(zip(attempts, outcomes, strict=True))
 
@@ -229,59 +250,39 @@ class Batch:
                 )
                 replaced = outcome.status is AddStatus.REPLACED
                 status = Status.REPLACED if replaced else Status.STORED
-                self._accept(attempt, status, attempt.key, "", warnings)
+                self._answers.accept(attempt, status, attempt.key, "", warnings)
                 self._loose_ends |= replaced
                 added.append(_stored(self._tenant, attempt))
             case AddStatus.SAME:
-                self._accept(attempt, Status.DUPLICATE, outcome.key, "restored" if attempt.restore else "same-bytes")
+                self._answers.accept(
+                    attempt, Status.DUPLICATE, outcome.key, "restored" if attempt.restore else "same-bytes"
+                )
                 self._loose_ends |= outcome.key != attempt.key
             case AddStatus.CONFLICT:
-                self._differs(attempt, outcome.key)
+                self._conflicts(attempt, outcome.key)
                 self._loose_ends = True
             case AddStatus.OTHER_PATIENT:
-                self._reject(attempt, "other-patient", "Its study is known under another patient.")
+                self._answers.reject(attempt, "other-patient", "Its study is known under another patient.")
                 self._loose_ends = True
             case _:
-                self._misplaced(attempt)
+                self._answers.misplaced(attempt)
                 self._loose_ends = True
 
-    def _differs(self, attempt: Attempt, key: str) -> None:
-        if self._context.settings.duplicates == "keep":
-            self._accept(attempt, Status.DUPLICATE, key, "kept-first")
+    def _conflicts(self, attempt: Attempt, key: str) -> None:
+        """Answer an attempt that lost a race: what won may be the same data set behind another file meta."""
+        services, sop_uid = self._context.services, attempt.candidate.instance.sop_uid
+        try:
+            winner = services.db.stored(self._tenant, [sop_uid]).get(sop_uid)
+            same = winner is not None and same_data_set(attempt.candidate, services.storage, winner)
+        except NotFoundError:  # what won is gone again
+            same = False
+        except BackendError as error:
+            self._answers.backend_failed(attempt, "storage", error)
+            return
+        if same:
+            self._answers.accept(attempt, Status.DUPLICATE, key, "same-data-set")
         else:
-            self._reject(attempt, "duplicate-differs", "Other bytes are stored under its SOP Instance UID.")
-
-    def _misplaced(self, attempt: Attempt) -> None:
-        self._reject(attempt, "uid-in-other-series", "Its SOP Instance UID is known in another study or series.")
-
-    def _accept(
-        self, attempt: Attempt, status: Status, key: str, reason: str, warnings: tuple[Finding, ...] = ()
-    ) -> None:
-        instance: Instance = attempt.candidate.instance
-        self._results[attempt.position] = Result(
-            name=attempt.candidate.received.name,
-            status=status,
-            reason=reason,
-            study_uid=instance.study_uid,
-            series_uid=instance.series_uid,
-            sop_uid=instance.sop_uid,
-            key=key,
-            warnings=instance.warnings + warnings,
-        )
-
-    def _reject(self, attempt: Attempt, reason: str, message: str, *, retry: bool = False) -> None:
-        candidate = attempt.candidate
-        self._results[attempt.position] = rejection(
-            candidate.received, reason, message, instance=candidate.instance, retry=retry
-        )
-
-    def _backend_failed(self, attempt: Attempt, what: str, error: BackendError) -> None:
-        if isinstance(error, UnavailableError):
-            self._reject(attempt, f"{what}-unavailable", str(error), retry=True)
-        elif isinstance(error, RefusedError):
-            self._reject(attempt, f"{what}-refused", str(error), retry=True)
-        else:
-            self._reject(attempt, f"{what}-failed", str(error))
+            self._answers.differs(attempt, key)
 
 
 def _stored(tenant: str, attempt: Attempt) -> Stored:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from dicom_common.core import DicomError, Instance, Source, Storage, Stored
+from dicom_common.core import BackendError, DicomError, Instance, Source, Storage, Stored
 from dicom_common.dicom import ReaderSettings, read
 from dicom_common.pipeline._results import Received, Result, Status
 
-__all__ = ["Candidate", "prepare", "rejection", "same_data_set"]
+__all__ = ["Candidate", "SourceLostError", "prepare", "rejection", "same_data_set"]
 
 _CHUNK = 1024 * 1024
 
@@ -32,38 +33,67 @@ class Candidate:
 
     @contextmanager
     def source(self) -> Iterator[Source]:
-        """Give the bytes as a storage takes them: held, or as an open file at its beginning."""
+        """Give the bytes as a storage takes them: held, or as an open file at its beginning.
+
+        Raises:
+            SourceLostError: they cannot be read again.
+        """
         origin = self.received.source
         if self.held is not None:
             yield self.held
         elif isinstance(origin, Path):
-            with origin.open("rb") as stream:
+            with lost_where_unreadable():
+                stream = origin.open("rb")
+            with stream:
                 yield stream
         elif not isinstance(origin, bytes):
-            origin.seek(self.start)
+            with lost_where_unreadable():
+                origin.seek(self.start)
             yield origin
+
+
+class SourceLostError(BackendError):
+    """The bytes could be read before and cannot be read again; no backend is to blame."""
+
+
+@contextmanager
+def lost_where_unreadable() -> Iterator[None]:
+    """Turn what a file raises into `SourceLostError`."""
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ValueError: a binary file that was closed
+        raise SourceLostError(f"It cannot be read again ({type(error).__name__}): send it again.") from error
 
 
 def prepare(received: Received, settings: ReaderSettings, in_memory_bytes: int) -> Candidate | Result:
     """Read the header of what was received; the result of one that cannot be taken says why."""
-    source = received.source
     try:
-        if isinstance(source, Path):
-            with source.open("rb") as stream:
-                held = stream.read(in_memory_bytes + 1)
-            large = len(held) > in_memory_bytes
-            reading = read(source if large else held, settings=settings)
-            return Candidate(received, reading.instance, reading.metadata, None if large else held)
-        if isinstance(source, bytes):
-            reading = read(source, settings=settings)
-            return Candidate(received, reading.instance, reading.metadata, source)
-        start = source.tell()
-        reading = read(source, settings=settings)
-        return Candidate(received, reading.instance, reading.metadata, None, start)
+        return _prepare(received, settings, in_memory_bytes)
     except DicomError as error:
         return rejection(received, error.reason, str(error))
     except OSError as error:
         return rejection(received, "unreadable", f"It cannot be read: {error.strerror or type(error).__name__}.")
+    except Exception as error:  # noqa: BLE001 - what the reader did not foresee must not harm the batch
+        # Only its kind is told: the message of such an error may quote the data set.
+        return rejection(received, "reader-failed", f"Reading it failed with {type(error).__name__}: please report it.")
+
+
+def _prepare(received: Received, settings: ReaderSettings, in_memory_bytes: int) -> Candidate | Result:
+    source = received.source
+    if isinstance(source, Path):
+        if not stat.S_ISREG(source.stat().st_mode):  # to open a named pipe would wait for ever
+            return rejection(received, "unreadable", "It cannot be read: it is not a regular file.")
+        with source.open("rb") as stream:
+            held = stream.read(in_memory_bytes + 1)
+        large = len(held) > in_memory_bytes
+        reading = read(source if large else held, settings=settings)
+        return Candidate(received, reading.instance, reading.metadata, None if large else held)
+    if isinstance(source, bytes):
+        reading = read(source, settings=settings)
+        return Candidate(received, reading.instance, reading.metadata, source)
+    start = source.tell()
+    reading = read(source, settings=settings)
+    return Candidate(received, reading.instance, reading.metadata, None, start)
 
 
 def rejection(
@@ -89,7 +119,7 @@ def same_data_set(candidate: Candidate, storage: Storage, stored: Stored) -> boo
     A sender that writes its own name into the file meta sends the same instance in other bytes.
 
     Raises:
-        BackendError: the object cannot be read.
+        BackendError: the object, or the candidate's source, cannot be read.
     """
     instance = candidate.instance
     length = instance.size - instance.data_set_offset
@@ -120,8 +150,13 @@ def _chunks(source: Source, start: int) -> Iterator[bytes]:
             yield bytes(view[begin : begin + _CHUNK])
     else:
         stream: BinaryIO = source
-        stream.seek(start, 1)
-        while chunk := stream.read(_CHUNK):
+        with lost_where_unreadable():
+            stream.seek(start, 1)
+        while True:
+            with lost_where_unreadable():
+                chunk = stream.read(_CHUNK)
+            if not chunk:
+                return
             yield chunk
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from dicom_common.core import DamagedError, NotFoundError, ObjectInfo, Services, Stored
+from dicom_common.core import DamagedError, NotFoundError, ObjectInfo, Services, Storage, Stored
 from dicom_common.pipeline._read import read_verified
 
-__all__ = ["Pair", "compare_task", "pairs"]
+__all__ = ["Pair", "compare_task", "is_intact", "pairs"]
 
 _METADATA = "metadata"
 """Below `<tenant>/metadata/` lie documents that are made from the index; they are no instances."""
@@ -65,18 +65,27 @@ def compare_task(services: Services) -> Callable[[list[Pair]], list[str]]:
     """Make the function that verifies the digests of pairs, and returns the keys of those that are damaged."""
 
     def damaged(batch: list[Pair]) -> list[str]:
-        return [pair.key for pair in batch if pair.stored is not None and not _is_intact(services, pair.stored)]
+        return [pair.key for pair in batch if pair.stored is not None and _is_damaged(services, pair.stored)]
 
     return damaged
 
 
-def _is_intact(services: Services, stored: Stored) -> bool:
+def is_intact(storage: Storage, stored: Stored) -> bool:
+    """Tell whether the storage has the very bytes that were indexed, by reading them."""
     try:
-        for _ in read_verified(services.storage, stored):
+        for _ in read_verified(storage, stored):
             pass
-    except NotFoundError:
-        return True  # it was removed meanwhile
-    except DamagedError:
-        # Or replaced meanwhile: then the index knows other bytes, or another key, by now.
-        return services.db.owners([stored.key]).get(stored.key) != stored
+    except (NotFoundError, DamagedError):
+        return False
     return True
+
+
+def _is_damaged(services: Services, stored: Stored) -> bool:
+    if is_intact(services.storage, stored):
+        return False
+    try:
+        services.storage.stat(stored.key)
+    except NotFoundError:
+        return False  # it was removed meanwhile
+    # Or replaced meanwhile: then the index knows other bytes, or another key, by now.
+    return services.db.owners([stored.key]).get(stored.key) == stored

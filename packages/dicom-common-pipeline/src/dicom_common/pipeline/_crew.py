@@ -12,20 +12,22 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, suppress
 from itertools import chain, islice
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
 from dicom_common.core import Config, DicomCommonError, Services
-from dicom_common.pipeline._worker import READY, Task
+from dicom_common.pipeline._worker import Task
 
 __all__ = ["Crew", "WorkerDiedError", "default_jobs", "in_order"]
 
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
 
+_AHEAD = 4
+"""Jobs for each worker that may be done before the one whose turn it is."""
 _PROGRAM = """
 import sys
 from multiprocessing.connection import Connection
@@ -43,7 +45,7 @@ def default_jobs() -> int:
 
 
 class WorkerDiedError(DicomCommonError):
-    """A worker process ended in the middle of a job: it was killed, ran out of memory, or crashed."""
+    """A worker process ended in the middle of a job, or before its first: it was killed, or crashed."""
 
 
 class _Worker:
@@ -66,6 +68,7 @@ class _Worker:
             theirs.close()
         self.connection = ours
         self.is_ready = False
+        """Whether it has said that it is there; it is given no job before."""
         self.job: Any = None
         self.tell(sys.path)
         self.tell((config, task))
@@ -75,13 +78,21 @@ class _Worker:
         with suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send(message)
 
-    def hear(self) -> Any:
-        """Receive what it says; WorkerDiedError where it is dead."""
+    def hear(self) -> tuple[bool, Any]:
+        """Receive whether it succeeded, and the answer or the error.
+
+        Raises:
+            WorkerDiedError: it is dead.
+        """
         try:
-            return self.connection.recv()
-        except (EOFError, ConnectionResetError):
-            code = self.leave()
-            return WorkerDiedError(f"A worker process ended with exit code {code}.")
+            succeeded, answer = self.connection.recv()
+        except (EOFError, OSError):
+            raise WorkerDiedError(f"A worker process ended with exit code {self.leave()}.") from None
+        return succeeded, answer
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
 
     def leave(self) -> int:
         """Close the pipe, which ends it after its job, and wait for that."""
@@ -90,84 +101,134 @@ class _Worker:
 
 
 class Crew(Generic[Job, Answer]):
-    """Does jobs in several processes, each with services of its own."""
+    """Does jobs in several processes, each with services of its own. Belongs to one thread, for one run."""
 
     def __init__(self, config: Config, task: Task, workers: int) -> None:
         self._config = config
         self._task = task
         self._workers = workers
+        self._crew: set[_Worker] = set()
         self._idle: list[_Worker] = []
         self._busy: dict[Connection, _Worker] = {}
+        self._failure: DicomCommonError | None = None
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Answer | WorkerDiedError]]:
+    def run(
+        self, jobs: Iterable[Job], *, has_room: Callable[[], bool] = lambda: True
+    ) -> Generator[tuple[Job, Answer | WorkerDiedError], None, None]:
         """Do the jobs and yield each with its answer as it is done; their order is not kept.
 
-        KeyboardInterrupt hands out no more jobs, yields the answers of those that are being done, and goes on from
-        there. Closing the iterator waits for them too.
+        Whatever ends it before the jobs are done (KeyboardInterrupt, an error of `jobs` or of a worker) hands out no
+        more jobs, yields the answers of those that are being done, and goes on from there. Closing the iterator waits
+        for them too. A second KeyboardInterrupt kills the workers.
+
+        Args:
+            jobs: what is to be done; they are pickled.
+            has_room: tells whether another job may be handed out now, where one is being done already.
 
         Raises:
             DicomCommonError: what a worker raised in making its services, or in a job.
-            WorkerDiedError: a worker died before it could work.
+            WorkerDiedError: a worker ended before it could do anything, as all others would.
         """
         waiting = iter(jobs)
-        interrupted: KeyboardInterrupt | None = None
+        end: BaseException | None = None
         try:
             while True:
+                done: list[tuple[Job, Answer | WorkerDiedError]] = []
                 try:
-                    if interrupted is None:
-                        self._hand_out(waiting)
+                    if end is None:
+                        self._hand_out(waiting, has_room)
                     if not self._busy:
                         break
-                    ready = wait(list(self._busy))
-                except KeyboardInterrupt as error:
-                    interrupted = error
-                    continue
-                for connection in ready:
-                    worker = self._busy[connection]  # type: ignore[index]  # only connections are waited for
-                    answer = worker.hear()
-                    if isinstance(answer, WorkerDiedError) and worker.is_ready:
-                        del self._busy[worker.connection]
-                        yield worker.job, answer
-                    elif isinstance(answer, BaseException):
-                        raise answer
-                    elif worker.is_ready:
-                        self._idle.append(self._busy.pop(worker.connection))
-                        yield worker.job, answer
-                    worker.is_ready |= answer == READY
+                    for worker in self._with_news():
+                        self._hear(worker, done)
+                    end = end or self._failure
+                except KeyboardInterrupt as interrupt:
+                    if isinstance(end, KeyboardInterrupt):
+                        self._kill()
+                        raise
+                    end = interrupt
+                except Exception as error:  # noqa: BLE001 - of `jobs`: what is being done is answered first
+                    end = error
+                if end is not None:
+                    self._forget_starting()
+                yield from done
         finally:
             self._dismiss()
-        if interrupted is not None:
-            raise interrupted
+        if end is not None:
+            raise end
 
-    def _hand_out(self, waiting: Iterator[Job]) -> None:
-        while self._idle or len(self._busy) < self._workers:
+    def _hand_out(self, waiting: Iterator[Job], has_room: Callable[[], bool]) -> None:
+        while (self._idle or len(self._crew) < self._workers) and (not self._busy or has_room()):
             job = next(waiting, None)
             if job is None:
                 return
-            worker = self._idle.pop() if self._idle else _Worker(self._config, self._task)
-            worker.job = job
-            self._busy[worker.connection] = worker
-            worker.tell(job)
+            if self._idle:
+                self._give(self._idle.pop(), job)
+            else:
+                worker = _Worker(self._config, self._task)
+                worker.job = job
+                self._crew.add(worker)
+                self._busy[worker.connection] = worker
+
+    def _give(self, worker: _Worker, job: Job) -> None:
+        worker.job = job
+        worker.tell(job)
+        # Not before: whoever is busy is waited for, and an interrupt in between must not make that endless.
+        self._busy[worker.connection] = worker
+
+    def _with_news(self) -> list[_Worker]:
+        return [self._busy[connection] for connection in wait(list(self._busy)) if isinstance(connection, Connection)]
+
+    def _hear(self, worker: _Worker, done: list[tuple[Job, Answer | WorkerDiedError]]) -> None:
+        """Take what a worker says: that it is there, or an answer; or that it is gone."""
+        del self._busy[worker.connection]
+        try:
+            succeeded, answer = worker.hear()
+        except WorkerDiedError as death:
+            self._crew.discard(worker)
+            if worker.is_ready:
+                done.append((worker.job, death))
+            else:
+                self._failure = WorkerDiedError(f"{death} It had not begun to work: see what it printed.")
+            return
+        if not succeeded:
+            self._failure = answer
+            self._idle.append(worker)
+        elif worker.is_ready:
+            self._idle.append(worker)
+            done.append((worker.job, answer))
+        else:
+            worker.is_ready = True
+            self._give(worker, worker.job)
+
+    def _forget_starting(self) -> None:
+        """Wait no longer for workers that have been given nothing yet."""
+        for worker in [worker for worker in self._busy.values() if not worker.is_ready]:
+            del self._busy[worker.connection]
+
+    def _kill(self) -> None:
+        for worker in self._crew:
+            worker.kill()
 
     def _dismiss(self) -> None:
-        workers = [*self._busy.values(), *self._idle]
-        self._busy.clear()
-        self._idle.clear()
-        for worker in workers:
+        for worker in self._crew:
             worker.connection.close()
-        for worker in workers:
-            worker.leave()
+        try:
+            for worker in self._crew:
+                worker.leave()
+        except KeyboardInterrupt:
+            self._kill()
+            raise
 
 
 def in_order(
     config: Config, services: Services, task: Task, jobs: Iterable[Job], workers: int
 ) -> Iterator[tuple[Job, Any]]:
-    """Do jobs in several processes and yield each with its answer, in the order of the jobs.
+    """Do jobs in several processes and yield each with its answer (or `WorkerDiedError`), in the order of the jobs.
 
     A single job, or all with one worker, is done in this process, with these services.
 
     Raises:
-        WorkerDiedError: a worker died.
         DicomCommonError: what a worker raised.
     """
     waiting = iter(jobs)
@@ -187,10 +248,10 @@ def in_order(
     done: dict[int, tuple[Job, Any]] = {}
     turn = 0
     crew: Crew[Job, Any] = Crew(config, task, workers)
-    for job, answer in crew.run(numbered()):
-        if isinstance(answer, WorkerDiedError):
-            raise answer
-        done[numbers.pop(id(job))] = (job, answer)
-        while turn in done:
-            yield done.pop(turn)
-            turn += 1
+    # One job that takes long must not let the answers of all others pile up.
+    with closing(crew.run(numbered(), has_room=lambda: len(done) < _AHEAD * workers)) as answered:
+        for job, answer in answered:
+            done[numbers.pop(id(job))] = (job, answer)
+            while turn in done:
+                yield done.pop(turn)
+                turn += 1

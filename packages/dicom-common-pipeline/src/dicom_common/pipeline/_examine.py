@@ -49,6 +49,8 @@ def _examine(
         return key, error.reason
     except BackendError as error:
         return key, str(error)
+    except Exception as error:  # noqa: BLE001 - what the reader did not foresee must not stop the others
+        return key, f"reading it failed with {type(error).__name__}"
     return Entry(tenant=tenant, key=key, instance=reading.instance, metadata=reading.metadata, received=modified)
 
 

@@ -24,12 +24,18 @@ class Ingest:
     """Takes instances in, batch by batch, by the ingest contract. Thread-safe; a context manager.
 
     Several processes and threads may ingest into the same backends at once, the same instances too.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        PluginError: the storage's plugin or an extension cannot be loaded.
+        BackendError: the storage cannot be opened.
     """
 
     def __init__(self, services: Services, settings: IngestSettings | None = None) -> None:
         self._settings = settings or services.settings("ingest", IngestSettings)
         self._reader = services.settings("reader", ReaderSettings)
         self._writer = Writer(services.storage)
+        _ = services.extensions  # one that cannot be loaded is told now, not with the first instance
         self._context = Context(
             services=services,
             settings=self._settings,

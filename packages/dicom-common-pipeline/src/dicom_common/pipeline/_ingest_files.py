@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 from dicom_common.core import Config, Origin, Services, validate_tenant
@@ -28,7 +29,8 @@ def ingest_files(
     """Ingest files in batches and yield an answer for each as soon as it is durable; their order is not kept.
 
     It may be interrupted at any time: what was answered is safe, and a second run answers it as a duplicate. A file
-    that ends a worker process is found and rejected, its neighbours go on.
+    that ends a worker process is found and rejected, its neighbours go on. An error of `files` comes when everything
+    before it is answered.
 
     Args:
         config: the configuration; every worker process opens its own services from it.
@@ -38,7 +40,7 @@ def ingest_files(
         origin: where they come from.
 
     Raises:
-        DicomCommonError: the backends cannot be opened.
+        DicomCommonError: the backends cannot be opened; `WorkerDiedError`: worker processes cannot be started.
     """
     validate_tenant(tenant)
     with Services(config) as services:
@@ -54,13 +56,14 @@ def ingest_files(
         return
     again: deque[_Job] = deque()
     crew: Crew[_Job, list[Result]] = Crew(config, _ingest_task, jobs)
-    for (_, batch), answer in crew.run(_with_retries(again, ((tenant, batch) for batch in batches))):
-        if not isinstance(answer, WorkerDiedError):
-            yield from answer
-        elif len(batch) > 1:
-            again.extend((tenant, [item]) for item in batch)
-        else:
-            yield rejection(batch[0], "reader-died", "Reading it ended the worker process: it may be malicious.")
+    with closing(crew.run(_with_retries(again, ((tenant, batch) for batch in batches)))) as answered:
+        for (_, batch), answer in answered:
+            if not isinstance(answer, WorkerDiedError):
+                yield from answer
+            elif len(batch) > 1:
+                again.extend((tenant, [item]) for item in batch)
+            else:
+                yield rejection(batch[0], "reader-died", "Reading it ended the worker process: it may be malicious.")
 
 
 def _ingest_task(services: Services) -> Callable[[_Job], list[Result]]:

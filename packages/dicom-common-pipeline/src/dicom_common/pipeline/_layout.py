@@ -15,36 +15,37 @@ DEFAULT_LAYOUT = "{tenant}/{study_date}/{study_uid}/{series_uid}/{sop_uid}.dcm"
 UNDATED = "undated"
 """Stands in a key for a Study Date that is absent or cannot be read."""
 
-_FIELDS = frozenset(
-    {"tenant", "study_date", "study_uid", "series_uid", "sop_uid", "study_uid_hash", "series_uid_hash", "sop_uid_hash"}
-)
+_LONGEST = {
+    "tenant": "x" * 63,
+    "study_date": UNDATED,
+    **dict.fromkeys(("study_uid", "series_uid", "sop_uid"), "1" * 64),
+    **dict.fromkeys(("study_uid_hash", "series_uid_hash", "sop_uid_hash"), "1" * 20),
+}
+"""The fields, each with a value as long as any: a key that is too long is found at the start, not by a patient."""
+_TOKEN = "~0123456789abcdef"  # noqa: S105 - the shape of what makes a key unique; nothing secret
 
 
 class Layout:
     """Makes storage keys from a template.
 
-    The fields are `{tenant}`, `{study_date}` (YYYYMMDD or `undated`), `{study_uid}`, `{series_uid}`, `{sop_uid}`, and
+    The fields are `{tenant}`, `{study_date}` (`YYYYMMDD` or `undated`), `{study_uid}`, `{series_uid}`, `{sop_uid}`, and
     `{study_uid_hash}`, `{series_uid_hash}`, `{sop_uid_hash}` (see `hash_uid`). A template starts with `{tenant}/`, so
     that tenants never share a folder, and has `{sop_uid}` or its hash in the last segment. A layout that is changed
     later leaves what is stored where it is: the index holds the keys.
     """
 
     def __init__(self, template: str = DEFAULT_LAYOUT) -> None:
-        try:
-            fields = [name for _, name, spec, conversion in string.Formatter().parse(template) if name is not None]
-            plain = template.format_map(dict.fromkeys(_FIELDS, "x"))
-        except (ValueError, KeyError, IndexError, AttributeError) as error:
-            known = ", ".join(sorted(_FIELDS))
-            raise ValueError(f"layout is not a template of the fields {known}") from error
+        fields = _fields(template)
         if not template.startswith("{tenant}/"):
             raise ValueError("layout has to start with {tenant}/, so that tenants never share a folder")
-        if not {"sop_uid", "sop_uid_hash"} & {field.partition(":")[0] for field in fields}:
-            raise ValueError("layout has to hold {sop_uid} or {sop_uid_hash}: every instance needs a key of its own")
-        validate_key(plain)
-        if plain.split("/")[1] == "metadata":
+        if not {"sop_uid", "sop_uid_hash"} & set(_fields(template.rpartition("/")[2])):
+            raise ValueError("layout has to hold {sop_uid} or {sop_uid_hash} behind its last /: each has its own key")
+        longest = template.format_map(_LONGEST)
+        validate_key(longest + _TOKEN)
+        if longest.split("/")[1] == "metadata":
             raise ValueError("layout must not put instances below {tenant}/metadata, where metadata documents lie")
+        self._hashes = any(name.endswith("_hash") for name in fields)
         self._template = template
-        self._hashes = "_hash}" in template
 
     def key(self, tenant: str, instance: Instance, *, unique: bool = False) -> str:
         """Return the key of an instance.
@@ -69,5 +70,17 @@ class Layout:
         return validate_key(key)
 
 
+def _fields(template: str) -> list[str]:
+    """Return the names of the fields, each of which is plain: a part of a UID would not be unique."""
+    try:
+        parsed = [field for field in string.Formatter().parse(template) if field[1] is not None]
+    except ValueError as error:
+        raise ValueError("layout is not a template: write a brace that is meant as such twice") from error
+    for _, name, spec, conversion in parsed:
+        if name not in _LONGEST or spec or conversion:
+            raise ValueError(f"layout has a field that is not one of {{{'}, {'.join(sorted(_LONGEST))}}}")
+    return [str(name) for _, name, _, _ in parsed]
+
+
 def _date_segment(value: date | None) -> str:
-    return UNDATED if value is None else f"{value:%Y%m%d}"
+    return UNDATED if value is None else f"{value.year:04}{value:%m%d}"

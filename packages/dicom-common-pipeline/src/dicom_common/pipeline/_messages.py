@@ -90,7 +90,14 @@ def received_message(entry: Entry, origin: Origin, node: str) -> dict[str, Any]:
 def state_message(entry: Entry, outcome: Outcome, now: datetime) -> dict[str, Any]:
     """Make the message of `dicom_state_queue`: a series has new instances."""
     instance = entry.instance
-    return _head(entry) | {
+    return {
+        "tenant_id": entry.tenant,
+        "patient_id": instance.patient_id,
+        "study_uid": instance.study_uid,
+        "series_uid": instance.series_uid,
+        "study_uid_hash": hash_uid(instance.study_uid),
+        "series_uid_hash": hash_uid(instance.series_uid),
+        "study_date_origin": instance.study_date_origin,
         "patient_name": _text(instance.patient_name),
         "patient_sex": instance.patient_sex,
         "patient_birth_date": _date(instance.patient_birth_date),
@@ -119,8 +126,15 @@ def state_message(entry: Entry, outcome: Outcome, now: datetime) -> dict[str, An
 def image_message(entry: Entry, now: datetime) -> dict[str, Any]:
     """Make the message of `dicom_image_queue`: an instance is in the index."""
     instance = entry.instance
-    return _head(entry) | {
+    return {
+        "tenant_id": entry.tenant,
+        "patient_id": instance.patient_id,
+        "study_uid": instance.study_uid,
+        "series_uid": instance.series_uid,
         "sop_uid": instance.sop_uid,
+        "study_uid_hash": hash_uid(instance.study_uid),
+        "series_uid_hash": hash_uid(instance.series_uid),
+        "study_date_origin": instance.study_date_origin,
         "instance_number": instance.instance_number,
         "content_date": _date(instance.content_date),
         "content_time": _time(instance.content_time),
@@ -151,19 +165,6 @@ def image_message(entry: Entry, now: datetime) -> dict[str, Any]:
         "space_size": instance.size,
         "created_time": _timestamp(entry.received),
         "updated_time": _timestamp(now),
-    }
-
-
-def _head(entry: Entry) -> dict[str, Any]:
-    instance = entry.instance
-    return {
-        "tenant_id": entry.tenant,
-        "patient_id": instance.patient_id,
-        "study_uid": instance.study_uid,
-        "series_uid": instance.series_uid,
-        "study_uid_hash": hash_uid(instance.study_uid),
-        "series_uid_hash": hash_uid(instance.series_uid),
-        "study_date_origin": instance.study_date_origin,
     }
 
 

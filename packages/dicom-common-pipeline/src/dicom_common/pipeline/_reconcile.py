@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from dicom_common.core import AddStatus, Config, Entry, Event, NotFoundError, Origin, Outcome, Services
-from dicom_common.pipeline._compare import Pair, compare_task, pairs
-from dicom_common.pipeline._crew import default_jobs, in_order
+from dicom_common.core import AddStatus, Config, Entry, Event, NotFoundError, Origin, Outcome, Services, Stored
+from dicom_common.pipeline._compare import Pair, compare_task, is_intact, pairs
+from dicom_common.pipeline._crew import Crew, WorkerDiedError, default_jobs, in_order
 from dicom_common.pipeline._distinct import distinct_groups
-from dicom_common.pipeline._examine import Orphan, examine_task
-from dicom_common.pipeline._journal import Journal
+from dicom_common.pipeline._examine import Orphan, Unreadable, examine_task
+from dicom_common.pipeline._journal import Journal, Note
 from dicom_common.pipeline._messages import ingest_events, node_id
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings
 from dicom_common.pipeline._sweep import sweep
@@ -70,12 +70,14 @@ class Reconciliation:
     """Compares storage and index in both directions.
 
     Without `repair` it only tells. With it, orphans are indexed and their events published, and strays are discarded:
-    the index says which object of an instance counts. With `rebuild` the index is made anew from the storage (for an
-    index that is empty or has lost rows): orphans are indexed in the order in which they were written, without events;
-    strays are left alone, since there is nobody to say which object counts, unless the duplicate policy is `replace`,
-    by which the later one counts.
+    the index says which object of an instance counts, as long as that object is intact. With `rebuild` the index is
+    made anew from the storage (for an index that is empty or has lost rows): orphans are indexed in the order in which
+    they were written, without events; strays are left alone, since there is nobody to say which object counts, unless
+    the duplicate policy is `replace`, by which the later one counts.
 
-    It can be interrupted; the next one with the same options goes on where it stopped, for a day.
+    Instances may be taken in meanwhile, but not while an index is rebuilt: what is not indexed yet cannot be compared
+    with what arrives. It can be interrupted; the next one with the same options goes on where it stopped, for a day,
+    and tells again what was found before. One at a time has a data folder.
 
     Args:
         config: the configuration; every worker process opens its own services from it.
@@ -114,10 +116,13 @@ class Reconciliation:
             DicomCommonError: a backend failed; another run goes on from there.
         """
         file = self._config.general.data / "reconcile.sqlite"
+        options = f"repair={self._repair} rebuild={self._rebuild} digests={self._digests}"
         with (
             Services(self._config) as services,
-            closing(Journal(file, options=f"digests={self._digests}", restart=self._restart)) as journal,
+            closing(Journal(file, options=options, restart=self._restart)) as journal,
         ):
+            earlier = (Difference(DifferenceKind(kind), *rest) for kind, *rest in journal.notes())
+            yield from map(self._counted, earlier)
             self._sweep(services)
             yield from map(self._counted, self._compare(services, journal))
             self.progress.phase = "index"
@@ -128,41 +133,51 @@ class Reconciliation:
 
     def _compare(self, services: Services, journal: Journal) -> Iterator[Difference]:
         batches = _batches(pairs(services, after=journal.after))
-        compared: Iterable[tuple[list[Pair], list[str]]] = ((batch, []) for batch in batches)
+        compared: Iterable[tuple[list[Pair], Any]] = ((batch, []) for batch in batches)
         if self._digests:
             compared = in_order(self._config, services, compare_task, batches, self._jobs)
         for batch, damaged in compared:
-            orphans: list[Orphan] = []
-            for pair in batch:
-                if pair.modified is None:
-                    if _is_gone(services, pair):
-                        yield Difference(DifferenceKind.MISSING, pair.key, "none")
-                elif pair.stored is None:
-                    orphans.append((pair.key, pair.modified, pair.size))
-                elif pair.key in damaged or pair.size != pair.stored.size:
-                    yield Difference(DifferenceKind.DAMAGED, pair.key, "none")
+            if isinstance(damaged, WorkerDiedError):
+                raise damaged
+            orphans = [
+                (pair.key, pair.modified, pair.size) for pair in batch if pair.modified is not None and not pair.stored
+            ]
+            found = list(_differences(services, batch, damaged))
+            journal.advance(batch[-1].key, orphans, map(_note, found))
             self.progress.compared += len(batch)
             self.progress.bytes_verified += sum(pair.size for pair in batch) if self._digests else 0
-            journal.advance(batch[-1].key, orphans)
             self._on_progress(self.progress)
+            yield from found
 
     def _index(self, services: Services, journal: Journal) -> Iterator[Difference]:
         batches = _batches(journal.orphans())
-        for _, answers in in_order(self._config, services, examine_task, batches, self._jobs):
-            entries = []
-            for answer in answers:
-                if isinstance(answer, Entry):
-                    entries.append(answer)
-                elif answer[1]:
-                    yield Difference(DifferenceKind.UNREADABLE, answer[0], "none", answer[1])
+        for orphans, examined in in_order(self._config, services, examine_task, batches, self._jobs):
+            answers = self._one_by_one(orphans) if isinstance(examined, WorkerDiedError) else examined
+            found = [
+                Difference(DifferenceKind.UNREADABLE, answer[0], "none", answer[1])
+                for answer in answers
+                if not isinstance(answer, Entry) and answer[1]
+            ]
+            entries = [answer for answer in answers if isinstance(answer, Entry)]
             for group in distinct_groups(entries, lambda entry: (entry.tenant, entry.instance.sop_uid)):
-                yield from self._deal_with(services, group)
+                found += self._deal_with(services, group)
+            journal.settle(orphans, map(_note, found))
             self.progress.indexed += len(answers)
             self._on_progress(self.progress)
+            yield from found
+
+    def _one_by_one(self, orphans: Sequence[Orphan]) -> list[Entry | Unreadable]:
+        """Examine a batch at which a worker died: the object to blame is told, the others are taken."""
+        crew: Crew[list[Orphan], list[Entry | Unreadable]] = Crew(self._config, examine_task, 1)
+        answers: list[Entry | Unreadable] = []
+        for [orphan], answer in crew.run([orphan] for orphan in orphans):
+            answers += [(orphan[0], "reader-died")] if isinstance(answer, WorkerDiedError) else answer
+        return answers
 
     def _deal_with(self, services: Services, entries: Sequence[Entry]) -> Iterator[Difference]:
         """Index orphans, or tell of them. The SOP Instance UIDs of the entries are distinct."""
-        later_counts = services.settings("ingest", IngestSettings).duplicates == "replace"
+        settings = services.settings("ingest", IngestSettings)
+        accept_other_patient = self._rebuild or settings.other_patient == "accept-first"
         new = []
         for tenant in sorted({entry.tenant for entry in entries}):
             ours = [entry for entry in entries if entry.tenant == tenant]
@@ -171,15 +186,26 @@ class Reconciliation:
                 stored = known.get(entry.instance.sop_uid)
                 if stored is not None and stored.key == entry.key:
                     continue  # indexed meanwhile
-                if stored is None or (self._rebuild and later_counts):
-                    new.append(replace(entry, replace=stored is not None))
+                if stored is None:
+                    new.append(replace(entry, accept_other_patient=accept_other_patient))
+                elif self._rebuild and settings.duplicates == "replace" and _is_later(services, entry, stored):
+                    new.append(replace(entry, replace=True))
                 else:
-                    discarded = self._repair and not self._rebuild and services.db.discard([entry.key])
-                    yield Difference(DifferenceKind.STRAY, entry.key, "discarded" if discarded else "none")
+                    yield self._stray(services, entry, stored)
         if not (self._repair or self._rebuild):
             yield from (Difference(DifferenceKind.ORPHAN, entry.key, "none") for entry in new)
         elif new:
             yield from self._add(services, new)
+
+    def _stray(self, services: Services, entry: Entry, stored: Stored) -> Difference:
+        if not self._repair or self._rebuild:
+            return Difference(DifferenceKind.STRAY, entry.key, "none")
+        if not is_intact(services.storage, stored):
+            # It may be the only good copy that there is.
+            detail = "the object that is indexed is missing or damaged"
+            return Difference(DifferenceKind.STRAY, entry.key, "none", detail)
+        discarded = services.db.discard([entry.key])
+        return Difference(DifferenceKind.STRAY, entry.key, "discarded" if discarded else "none")
 
     def _add(self, services: Services, entries: Sequence[Entry]) -> Iterator[Difference]:
         topics = services.settings("topics", TopicSettings)
@@ -204,6 +230,28 @@ class Reconciliation:
         counts = self.progress.differences
         counts[difference.kind] = counts.get(difference.kind, 0) + 1
         return difference
+
+
+def _differences(services: Services, batch: Sequence[Pair], damaged: Collection[str]) -> Iterator[Difference]:
+    for pair in batch:
+        if pair.modified is None:
+            if _is_gone(services, pair):
+                yield Difference(DifferenceKind.MISSING, pair.key, "none")
+        elif pair.stored is not None and (pair.key in damaged or pair.size != pair.stored.size):
+            yield Difference(DifferenceKind.DAMAGED, pair.key, "none")
+
+
+def _note(difference: Difference) -> Note:
+    return difference.kind, difference.key, difference.action, difference.detail
+
+
+def _is_later(services: Services, entry: Entry, stored: Stored) -> bool:
+    """Tell whether an orphan was written after the object that is indexed."""
+    try:
+        indexed = services.storage.stat(stored.key)
+    except NotFoundError:
+        return True
+    return (entry.received, entry.key) > (indexed.modified, indexed.key)
 
 
 def _is_gone(services: Services, pair: Pair) -> bool:

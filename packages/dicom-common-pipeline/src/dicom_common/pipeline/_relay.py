@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 from itertools import groupby
+from operator import attrgetter
 
 from dicom_common.core import BackendError, Event, Message, PublishError, Services
 from dicom_common.pipeline._messages import node_id
@@ -23,7 +24,8 @@ class Relay:
     """Publishes the events that wait in the outbox. Several may run: one at a time has the outbox, the others wait.
 
     An event leaves the outbox only when the broker has it durably. A relay that dies in between publishes it again:
-    consumers know it by its event id.
+    consumers know it by its event id. A topic that the broker does not take holds up no other topic, but for those
+    events that stand behind a whole batch of its own.
     """
 
     def __init__(self, services: Services, *, batch: int = 500) -> None:
@@ -38,15 +40,11 @@ class Relay:
             BackendError: the index or the broker failed. Nothing is lost, some events may be published again.
         """
         events = self._services.db.pending(self._batch, relay=self._name, lease=_LEASE)
-        done: list[Event] = []
         try:
-            # Topics one after another, each in the outbox's order: keys are ordered within a topic only.
-            for topic, group in groupby(sorted(events, key=lambda event: event.topic), key=lambda event: event.topic):
-                done += self._publish(topic, list(group))
+            return self._publish_all(events)
         finally:
-            if done:
-                self._services.db.published(done)
-        return len(done)
+            if len(events) < self._batch:
+                self._release()
 
     def drain(self, time_limit: float) -> int:
         """Publish until nothing waits or the time limit (seconds) is over; return how many events still wait.
@@ -61,6 +59,7 @@ class Relay:
                 if not waiting:
                     return 0
                 time.sleep(min(_IDLE / 5, time_limit))
+        self._release()
         return self._services.db.backlog().events
 
     def release(self) -> None:
@@ -76,7 +75,8 @@ class Relay:
         pause = _IDLE
         while not stop.is_set():
             try:
-                published = self.run_once()
+                # An idle relay only reads: to ask for the outbox is a write, and a sync of the disk.
+                published = self.run_once() if self._services.db.backlog().events else 0
             except BackendError as error:
                 pause = min(pause * 2, _MAX_PAUSE)
                 _log.warning("events wait in the outbox, next try in %g s: %s", pause, error)
@@ -85,6 +85,24 @@ class Relay:
                 pause = _IDLE
                 if not published:
                     stop.wait(_IDLE)
+        self._release()
+
+    def _publish_all(self, events: Sequence[Event]) -> int:
+        """Publish topic by topic, each in the outbox's order: keys are ordered within a topic only."""
+        done: list[Event] = []
+        failure: BackendError | None = None
+        try:
+            for topic, group in groupby(sorted(events, key=attrgetter("topic")), key=attrgetter("topic")):
+                try:
+                    done += self._publish(topic, list(group))
+                except BackendError as error:
+                    failure = failure or error
+        finally:
+            if done:
+                self._services.db.published(done)
+        if failure is not None:
+            raise failure
+        return len(done)
 
     def _publish(self, topic: str, events: Sequence[Event]) -> list[Event]:
         messages = [Message(key=event.key, body=event.body, headers=event.headers) for event in events]
@@ -98,3 +116,10 @@ class Relay:
             _log.warning("the broker took %d of %d messages: %s", first, len(events), error)
             return list(events[:first])
         return list(events)
+
+    def _release(self) -> None:
+        """Give the outbox back, so that the next relay need not wait until the lease is over."""
+        try:
+            self._services.db.pending(0, relay=self._name, lease=0)
+        except BackendError as error:
+            _log.debug("the outbox stays leased for a while: %s", error)

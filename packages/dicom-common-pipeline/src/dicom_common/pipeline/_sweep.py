@@ -43,6 +43,9 @@ def remove(
         BackendError: the index cannot be written; nothing was removed.
     """
     removed = services.db.remove(tenant, study_uid, series_uid, sop_uid)
-    while removed and sweep(services):
-        pass
+    try:
+        while removed and sweep(services):
+            pass
+    except BackendError as error:
+        _log.warning("discarded objects are kept for a later sweep: %s", error)
     return removed

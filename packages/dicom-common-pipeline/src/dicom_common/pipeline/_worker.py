@@ -1,50 +1,61 @@
-"""The other end of a `Crew`: what a worker process does."""
+"""The other end of a crew's pipe: what a worker process does."""
 
 from __future__ import annotations
 
+import pickle
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
 from dicom_common.core import DicomCommonError, Services
 
-__all__ = ["READY", "Task", "work"]
-
-READY = "ready"
-"""The first thing that a worker says: one that dies before it has never been able to work."""
+__all__ = ["Task", "work"]
 
 Task = Callable[[Services], Callable[[Any], Any]]
-"""Makes, once in each worker, the function that does a job. A function of a module, so that it can be sent."""
+"""Makes, once in each worker, the function that does a job. A function of a module, so that it can be pickled."""
+
+_Outcome = tuple[bool, Any]
+"""Whether it succeeded, and the answer or the error."""
 
 
 def work(connection: Connection) -> None:
-    """Do jobs until the other end of the connection is gone."""
-    config, task = connection.recv()
-    with Services(config) as services:
+    """Say that the worker is ready, or why it is not; then do jobs until the other end of the pipe is gone."""
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        config, task = connection.recv()
+        with Services(config) as services:
+            _serve(connection, services, task)
+
+
+def _serve(connection: Connection, services: Services, task: Task) -> None:
+    succeeded, function = _outcome(task, services)
+    connection.send((succeeded, None if succeeded else function))
+    while succeeded:
+        outcome = _outcome(function, connection.recv())
         try:
-            function = task(services)
-        except Exception as error:  # noqa: BLE001 - it is the parent's to deal with
-            _send(connection, error)
-            return
-        _send(connection, READY)
-        while True:
-            try:
-                job = connection.recv()
-            except (EOFError, ConnectionResetError):
-                return
-            try:
-                answer = function(job)
-            except Exception as error:  # noqa: BLE001 - as above
-                answer = error
-            if not _send(connection, answer):
-                return
+            connection.send(outcome)
+        except (BrokenPipeError, ConnectionResetError):
+            raise
+        except Exception as error:  # noqa: BLE001 - it cannot be pickled, and not a byte was sent
+            connection.send((False, _portable(error)))
 
 
-def _send(connection: Connection, answer: object) -> bool:
+def _outcome(function: Callable[[Any], Any], argument: Any) -> _Outcome:
     try:
-        connection.send(answer)
-    except (BrokenPipeError, ConnectionResetError):
-        return False
-    except Exception:  # noqa: BLE001 - an error of a library may be one that cannot be sent
-        connection.send(DicomCommonError(f"A worker process failed ({type(answer).__name__})."))
-    return True
+        return True, function(argument)
+    except Exception as error:  # noqa: BLE001 - it is the parent's to deal with
+        return False, _portable(error)
+
+
+def _portable(error: Exception) -> DicomCommonError:
+    """Return an error that can cross the pipe and may be shown: a foreign one's message may quote a data set."""
+    if isinstance(error, DicomCommonError):
+        try:
+            if isinstance(pickle.loads(pickle.dumps(error)), type(error)):  # noqa: S301 - our own bytes
+                return error
+        except Exception as problem:  # noqa: BLE001 - whatever an exception's own code raises
+            error = problem
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    return DicomCommonError(f"A worker process failed with {type(error).__name__}{where}: please report it.")

@@ -14,12 +14,16 @@ from dicom_common.core import (
     NotFoundError,
     ObjectInfo,
     Storage,
+    UnavailableError,
     Write,
 )
-from dicom_common.pipeline._candidate import Candidate
+from dicom_common.pipeline._candidate import Candidate, SourceLostError
 from dicom_common.pipeline._read import digest_of
 
 __all__ = ["Attempt", "Writer"]
+
+_MAX_ROUNDS = 10
+"""What is in the way of a write is gone again only while somebody deletes it: not often in a row."""
 
 
 @dataclass(slots=True)
@@ -39,8 +43,8 @@ class Writer:
 
     def __init__(self, storage: Storage, *, in_flight: int = 32) -> None:
         self._storage = storage
-        self._in_flight = in_flight
-        self._threads: ThreadPoolExecutor | None = None
+        # Its threads are started with the first batch.
+        self._threads = ThreadPoolExecutor(in_flight, thread_name_prefix="storage-write")
 
     def write(self, attempts: Sequence[Attempt], another_key: Callable[[Attempt], str]) -> dict[int, BackendError]:
         """Make the bytes of all attempts durable and return the errors of those that failed, by position.
@@ -50,7 +54,7 @@ class Writer:
         """
         errors: dict[int, BackendError] = {}
         waiting = list(attempts)
-        while waiting:
+        for _ in range(_MAX_ROUNDS):
             in_the_way = []
             for attempt, answer in zip(waiting, self._write_all(waiting), strict=True):
                 if isinstance(answer, AlreadyExistsError):
@@ -67,12 +71,14 @@ class Writer:
                     waiting.append(attempt)
                 except BackendError as error:
                     errors[attempt.position] = error
-        return errors
+            if not waiting:
+                return errors
+        lost = UnavailableError("Its place in the storage is written and deleted again and again: try again.")
+        return errors | {attempt.position: lost for attempt in waiting}
 
     def close(self) -> None:
         """End the threads."""
-        if self._threads is not None:
-            self._threads.shutdown()
+        self._threads.shutdown()
 
     def _digest(self, key: str) -> str:
         return self._storage.stat(key).sha256 or digest_of(self._storage, key)
@@ -84,8 +90,8 @@ class Writer:
             for attempt in attempts:
                 try:
                     source = stack.enter_context(attempt.candidate.source())
-                except OSError as error:
-                    answers.append(BackendError(f"It cannot be read again: {error.strerror}."))
+                except SourceLostError as error:
+                    answers.append(error)
                     continue
                 answers.append(None)
                 writes.append(
@@ -104,8 +110,6 @@ class Writer:
             return self._storage.write_many(writes)
         if len(writes) == 1:
             return [self._one(writes[0])]
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(self._in_flight, thread_name_prefix="storage-write")
         return list(self._threads.map(self._one, writes))
 
     def _one(self, write: Write) -> ObjectInfo | BackendError:
@@ -113,3 +117,5 @@ class Writer:
             return self._storage.write(write.key, write.source, if_absent=write.if_absent, sha256=write.sha256)
         except BackendError as error:
             return error
+        except Exception as error:  # noqa: BLE001 - what a source raises passes through a storage unchanged
+            return SourceLostError(f"It cannot be read again ({type(error).__name__}): send it again.")

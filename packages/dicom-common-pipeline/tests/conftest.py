@@ -1,0 +1,40 @@
+"""Fixtures of the pipeline's tests."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # --import-mode=importlib leaves it out
+from pipeline_site import Make, Site, make_instance
+
+
+@pytest.fixture
+def make() -> Make:
+    return make_instance
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    made = Site(tmp_path / "data")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[Sequence[bytes]], list[Path]]:
+    """Write instances to files."""
+
+    def write_files(instances: Sequence[bytes]) -> list[Path]:
+        folder = tmp_path / "files"
+        folder.mkdir(exist_ok=True)
+        paths = []
+        for number, data in enumerate(instances):
+            paths.append(folder / f"{number:05}.dcm")
+            paths[-1].write_bytes(data)
+        return paths
+
+    return write_files
