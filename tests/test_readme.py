@@ -13,7 +13,9 @@ import pytest
 from _workspace import ROOT, packages
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = sorted(set(re.findall(r"^dicom-common ([a-z]+)", README, re.MULTILINE)) | {"init", "config"})
+BLOCKS = re.findall(r"^```\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+INLINE = re.findall(r"`(dicom-common [^`\n]+)`", README)
+COMMANDS = sorted(set(re.findall(r"^dicom-common ([a-z]+)", "\n".join(BLOCKS + INLINE), re.MULTILINE)))
 TOOLS = sorted(set(re.findall(r"python3 (tools/\w+\.py)((?: [a-z]+)?)", README)))
 
 
