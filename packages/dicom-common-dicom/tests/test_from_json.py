@@ -6,6 +6,8 @@ import base64
 import io
 import json
 import struct
+import subprocess
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -251,3 +253,13 @@ def test_no_object_raises_anything_undocumented(tree: Mapping[str, Any]) -> None
             reason = "accepted"
             assert all(f"{int(tag):08X}" in {key.upper() for key in tree} | {"00080005"} for tag in data_set._dict)
         assert reason in {"accepted", "invalid-json", "too-deep"}
+
+
+def test_importing_the_package_and_reading_do_not_import_pydicom() -> None:
+    """Its import takes half a second, which a command line feels each time."""
+    code = (
+        "import sys; from dicom_common.core import DicomError; from dicom_common.dicom import read\n"
+        "try: read(b'nothing')\n"
+        "except DicomError: sys.exit('pydicom' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

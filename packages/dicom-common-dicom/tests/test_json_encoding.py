@@ -91,6 +91,19 @@ def test_group_lengths_and_foreign_groups_are_in_no_level() -> None:
     assert list(written["0040A730"]["Value"][0]) == ["00080100"]
 
 
+def test_neither_are_they_where_they_are_sequences_of_undefined_length() -> None:
+    content = item(element(0x00080100, "SH", b"a ")) + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    sequences = [
+        struct.pack("<HH2sHI", tag >> 16, tag & 0xFFFF, b"SQ", 0, 0xFFFFFFFF) + content
+        for tag in (0x00000110, 0x00080000, 0x0040A730)
+    ]
+    result = reading(*sequences)
+    written = attributes(result)
+    assert not {"00000110", "00080000"} & set(written)
+    assert "0040A730" in written
+    assert ("00000110", "foreign-group") in rules(result)
+
+
 def test_of_a_repeated_tag_the_last_one_is_kept() -> None:
     result = reading(element(0x00100020, "LO", b"first "), element(0x00100020, "LO", b"second"))
     assert attributes(result)["00100020"]["Value"] == ["second"]

@@ -11,6 +11,7 @@ import re
 import struct
 from collections.abc import Callable
 from datetime import date, time
+from functools import lru_cache
 from typing import Any
 
 from dicom_common.core import Attribute, PersonName
@@ -26,6 +27,8 @@ _DATE = re.compile(r"[0-9]{8}")
 _TIME = re.compile(r"([0-9]{2})(?:([0-9]{2})(?:([0-9]{2})(?:\.([0-9]{1,6}))?)?)?")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,12}")
 _LEAP_SECOND = 60
+_remembered = lru_cache(maxsize=4096)
+"""Dates, times, numbers and codes come again and again; remembering them takes a third of reading them."""
 _DECIMAL_CHARACTERS = b"0123456789+-.eE "
 
 
@@ -36,6 +39,7 @@ def _fast_text(value: bytes) -> str | None:
     return value.decode("ascii") or None
 
 
+@_remembered
 def _fast_texts(value: bytes) -> tuple[str, ...]:
     texts = value.strip(PADDING).decode("ascii")
     if not texts.isprintable():
@@ -43,12 +47,14 @@ def _fast_texts(value: bytes) -> tuple[str, ...]:
     return tuple([text.strip(" ") for text in texts.split("\\")]) if texts else ()
 
 
+@_remembered
 def _fast_date(value: bytes) -> date:
     if len(value) != 8 or not value.isdigit():
         raise ValueError
     return date.fromisoformat(value.decode("ascii"))
 
 
+@_remembered
 def _fast_time(value: bytes) -> time:
     value = value.rstrip(PADDING)
     digits, _, fraction = value.partition(b".")
@@ -61,6 +67,7 @@ def _fast_time(value: bytes) -> time:
     return time(int(digits[:2]), int(digits[2:4]), int(digits[4:]), int(fraction.ljust(6, b"0")))
 
 
+@_remembered
 def _fast_decimal(value: bytes) -> float:
     if value.translate(None, _DECIMAL_CHARACTERS):
         raise ValueError
@@ -70,10 +77,12 @@ def _fast_decimal(value: bytes) -> float:
     return number
 
 
+@_remembered
 def _fast_decimals(value: bytes) -> tuple[float, ...]:
     return tuple([_fast_decimal(part) for part in value.split(b"\\")])
 
 
+@_remembered
 def _fast_integer(value: bytes) -> int:
     value = value.strip(PADDING)
     if not value.isdigit() or len(value) > 9:

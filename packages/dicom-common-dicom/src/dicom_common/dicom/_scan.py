@@ -151,7 +151,11 @@ class Scanner:
                     done = items
                     (elements, last, disorder, creators, stop, open_item, heads, items, sequence_stop, open_sequence,
                      tag) = stack.pop()  # fmt: skip
-                    elements.append((heads.resolved(tag, "SQ"), Items(tag, done)))
+                    head = heads.resolved(tag, "SQ")
+                    if head.kind is _FOREIGN_GROUP:
+                        add([*path_of(stack), tag], Rule.FOREIGN_GROUP, "left out")
+                    elif head.kind is not _GROUP_LENGTH:
+                        elements.append((head, Items(tag, done)))
                     if heads.encoding != encoding:
                         encoding = heads.encoding
                         implicit, big = encoding == IMPLICIT, encoding == BIG
