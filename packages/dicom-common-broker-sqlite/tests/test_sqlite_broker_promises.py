@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -78,17 +79,46 @@ def in_child(work: Callable[[], str]) -> str:
 # Members
 
 
-def test_three_members_share_eight_partitions_evenly(broker: SqliteBroker) -> None:
-    members = [broker.consume(["t"], "g") for _ in range(3)]
-    for _ in range(3):
+def test_three_members_share_eight_partitions_evenly(path: Path) -> None:
+    with closing(SqliteBroker(Settings(path=path))) as broker:
+        members = [broker.consume(["t"], "g") for _ in range(3)]
+        for _ in range(3):
+            for member in members:
+                member.receive(1, timeout=0)
+        broker.publish("t", messages(400))
+        shares = [partitions(member.receive(400, timeout=1)) for member in members]
+        assert sorted(len(share) for share in shares) == [2, 3, 3]
+        assert set.union(*shares) == set(range(8))
         for member in members:
-            member.receive(1, timeout=0)
-    broker.publish("t", messages(400))
-    shares = [partitions(take(member, 100)) for member in members]
-    assert sorted(len(share) for share in shares) == [2, 3, 3]
-    assert set.union(*shares) == set(range(8))
-    for member in members:
-        member.close()
+            member.close()
+
+
+def test_a_member_that_leaves_is_replaced_long_before_its_lease_ends(path: Path) -> None:
+    with closing(SqliteBroker(Settings(path=path, lease=3600))) as broker:
+        broker.publish("t", messages(40))
+        with broker.consume(["t"], "g") as leaving:
+            assert len(take(leaving, 40)) == 40
+        with broker.consume(["t"], "g") as next_one:
+            assert len(take(next_one, 40)) == 40
+
+
+def test_what_is_in_flight_changes_hands_only_when_it_is_acknowledged(path: Path) -> None:
+    with (
+        closing(SqliteBroker(Settings(path=path))) as broker,
+        broker.consume(["t"], "g") as first,
+        broker.consume(["t"], "g") as second,
+    ):
+        broker.publish("t", messages(80))
+        held = take(first, 80)
+        second.receive(1, timeout=0)
+        assert first.receive(1, timeout=0) == []
+        assert second.receive(80, timeout=0.3) == []
+        first.acknowledge(held)
+        first.receive(1, timeout=0)
+        broker.publish("t", messages(80, start=80))
+        shares = partitions(second.receive(80, timeout=1)), partitions(first.receive(80, timeout=1))
+        assert [len(share) for share in shares] == [4, 4]
+        assert not shares[0] & shares[1]
 
 
 def test_more_members_than_partitions_wait_without_harm(path: Path) -> None:
@@ -101,19 +131,23 @@ def test_more_members_than_partitions_wait_without_harm(path: Path) -> None:
             assert len(take(second, 5)) == 5
 
 
-def test_a_member_that_always_has_something_in_flight_still_gives_up_what_is_too_much(broker: SqliteBroker) -> None:
-    with broker.consume(["t"], "g") as busy:
-        broker.publish("t", messages(400))
-        held = busy.receive(40, timeout=1)
-        with broker.consume(["t"], "g") as new:
-            new.receive(1, timeout=0)
-            for _ in range(30):  # a pipeline: it takes more before it acknowledges what it has
-                more = busy.receive(20, timeout=0)
-                busy.acknowledge(held)
-                held = more
-                if new_ones := new.receive(10, timeout=0):
-                    break
-            assert new_ones
+def test_a_member_that_always_has_something_in_flight_still_gives_up_what_is_too_much(path: Path) -> None:
+    with (
+        closing(SqliteBroker(Settings(path=path, partitions=2))) as broker,
+        broker.consume(["t"], "g") as busy,
+        broker.consume(["t"], "g") as new,
+    ):
+        broker.publish("t", messages(2000))
+        held = [busy.receive(10, timeout=1) for _ in range(6)]
+        assert partitions(held[-2] + held[-1]) == {0, 1}
+        new.receive(1, timeout=0)
+        for _ in range(50):  # a pipeline: it takes more before it acknowledges what it has
+            held.append(busy.receive(10, timeout=0))
+            busy.acknowledge(held.pop(0))
+            if new.receive(10, timeout=0):
+                break
+        else:
+            pytest.fail("the new member was given nothing")
 
 
 def test_a_member_that_was_given_up_gets_nothing_of_what_others_took_over(broker: SqliteBroker) -> None:
@@ -131,14 +165,28 @@ def test_a_member_that_was_given_up_gets_nothing_of_what_others_took_over(broker
     assert broker.backlog("t", "g") == 0
 
 
-def test_a_waiting_member_keeps_its_lease(broker: SqliteBroker) -> None:
+def test_a_waiting_member_keeps_its_lease(broker: SqliteBroker, path: Path) -> None:
     with broker.consume(["t"], "g") as waiting, broker.consume(["t"], "g") as other:
         waiting.receive(1, timeout=0)
         other.receive(1, timeout=0)
         other.close()
+        left: list[float] = []
+        stop = threading.Event()
+        watcher = threading.Thread(target=_watch_leases, args=(path, left, stop))
+        watcher.start()
         assert waiting.receive(1, timeout=2.5) == []
+        stop.set()
+        watcher.join()
+        assert min(left) > 0, "for a moment it counted as dead"
         broker.publish("t", messages(40))
         assert len(take(waiting, 40)) == 40
+
+
+def _watch_leases(path: Path, left: list[float], stop: threading.Event) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        while not stop.is_set():
+            left += [lease - time.time() for (lease,) in connection.execute("SELECT lease FROM members")]
+            time.sleep(0.01)
 
 
 def test_a_lease_from_before_the_clock_was_set_back_is_void(broker: SqliteBroker, path: Path) -> None:

