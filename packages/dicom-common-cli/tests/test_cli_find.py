@@ -137,7 +137,7 @@ def test_get_goes_on_where_it_stopped_and_spares_other_files(filled: Installatio
 
 def test_get_gives_no_name_to_damaged_bytes(own: Installation, tmp_path: Path) -> None:
     damaged, missing, *_ = sorted((own.data / "objects").glob(f"*/*/{CT_STUDY}/*/*.dcm"))
-    os.chmod(damaged, 0o600)
+    damaged.chmod(0o600)
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"\xff")
     missing.unlink()
 

@@ -13,7 +13,7 @@ CT_STUDY = "1.3.6.1.4.1.5962.1.1.0.0.0.1196530851.28319.0.1"
 
 
 def _on_a_terminal(
-    installation: Installation, *words: str | Path, typed: bytes = b"", **streams: int
+    installation: Installation, *words: str | Path, typed: bytes = b"", stdout: int | None = None
 ) -> tuple[int, str]:
     """Run the command with a terminal as its streams; returns its exit code and what the terminal got."""
     ours, theirs = pty.openpty()
@@ -21,7 +21,7 @@ def _on_a_terminal(
         [*installation.words, *map(str, words)],
         env=environment({"TERM": "xterm"}),
         stdin=theirs,
-        stdout=streams.get("stdout", theirs),
+        stdout=theirs if stdout is None else stdout,
         stderr=theirs,
         start_new_session=True,
     )

@@ -51,10 +51,12 @@ def relay(session: Session, *, once: bool) -> int:
         if not once:
             _ = services.db, services.broker  # what is wrong with the configuration is told now, not in a log
             worker.run(stop)
+            worker.release()
             return ExitCode.OK
         published = 0
         while not stop.is_set() and (number := worker.run_once()):
             published += number
+        worker.release()
     waiting = services.db.backlog().events
     print_line(f"{published} events published, {waiting} wait")
     return ExitCode.INTERRUPTED if stop.is_set() else ExitCode.OK

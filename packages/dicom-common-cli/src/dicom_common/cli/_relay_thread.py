@@ -43,6 +43,7 @@ class RelayThread:
                 waiting = self._services.db.backlog().events
             else:
                 waiting = self._relay.drain(_DRAIN)
+                self._relay.release()
         except DicomCommonError as error:
             note(f"Events wait in the outbox; `dicom-common relay` publishes them. {error}")
         else:
