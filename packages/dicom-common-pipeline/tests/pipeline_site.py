@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from dicom_common.core import Config, Services, Stored
 from dicom_common.pipeline import Ingest, Received, Result
@@ -43,9 +44,9 @@ def make_instance(
     **attributes: Any,
 ) -> bytes:
     meta = FileMetaDataset()
-    meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
-    meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
-    meta.MediaStorageSOPInstanceUID = f"{ROOT}.{study}.{series}.{sop}"
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    meta.MediaStorageSOPInstanceUID = UID(f"{ROOT}.{study}.{series}.{sop}")
     meta.SourceApplicationEntityTitle = sender
     dataset = Dataset()
     dataset.SOPClassUID = meta.MediaStorageSOPClassUID

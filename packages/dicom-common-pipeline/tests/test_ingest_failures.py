@@ -30,13 +30,14 @@ def store_with(ingest: Ingest, *sources: Any) -> list[Any]:
 
 def between_read_and_write(services: Services, act: Callable[[], object]) -> None:
     """Let something happen when the index is asked what it knows, which is after the reading and before the writing."""
-    asked = services.db.stored
+    database: Any = services.db  # a moment is chosen, nothing is replaced
+    asked = database.stored
 
     def stored(*arguments: Any) -> Any:
         act()
         return asked(*arguments)
 
-    services.db.stored = stored  # type: ignore[method-assign]  # a moment is chosen, nothing is replaced
+    database.stored = stored
 
 
 @pytest.mark.parametrize("change", ["other bytes", "shorter", "gone"])

@@ -15,19 +15,24 @@ from dicom_common.core import Origin, Services
 from dicom_common.dicom import hash_uid
 from dicom_common.pipeline import Ingest, Received
 
-LOG = """trace_id worker_node_id tenant_id patient_id study_uid series_uid sop_uid file_size file_path
+
+def fields_of(text: str) -> list[str]:
+    return text.split()
+
+
+LOG = fields_of("""trace_id worker_node_id tenant_id patient_id study_uid series_uid sop_uid file_size file_path
     transfer_syntax_uid number_of_frames created_time series_uid_hash study_uid_hash accession_number target_ts
-    study_date transfer_status source_ip source_ae""".split()
-STATE = """tenant_id patient_id study_uid series_uid study_uid_hash series_uid_hash study_date_origin patient_name
-    patient_sex patient_birth_date patient_birth_time patient_age patient_size patient_weight study_date study_time
+    study_date transfer_status source_ip source_ae""")
+STATE = fields_of("""tenant_id patient_id study_uid series_uid study_uid_hash series_uid_hash study_date_origin
+    patient_name patient_sex patient_birth_date patient_birth_time patient_age patient_size patient_weight study_date study_time
     accession_number study_id study_description modality series_number series_date series_time series_description
-    body_part_examined protocol_name series_related_instances created_time updated_time""".split()
-IMAGE = """tenant_id patient_id study_uid series_uid sop_uid study_uid_hash series_uid_hash study_date_origin
+    body_part_examined protocol_name series_related_instances created_time updated_time""")
+IMAGE = fields_of("""tenant_id patient_id study_uid series_uid sop_uid study_uid_hash series_uid_hash study_date_origin
     instance_number content_date content_time image_type image_orientation_patient image_position_patient
     slice_thickness spacing_between_slices slice_location samples_per_pixel photometric_interpretation width columns
     bits_allocated bits_stored high_bit pixel_representation rescale_intercept rescale_slope rescale_type
     window_center window_width transfer_syntax_uid pixel_data_location thumbnail_location sop_class_uid image_status
-    space_size created_time updated_time""".split()
+    space_size created_time updated_time""")
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 
 

@@ -12,8 +12,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import chain, islice
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
@@ -32,7 +33,10 @@ _PROGRAM = """
 import sys
 from multiprocessing.connection import Connection
 connection = Connection(int(sys.argv[1]))
-sys.path[:] = connection.recv()
+try:
+    sys.path[:] = connection.recv()
+except (EOFError, OSError):
+    sys.exit()
 from dicom_common.pipeline._worker import work
 work(connection)
 """
@@ -53,19 +57,13 @@ class _Worker:
 
     def __init__(self, config: Config, task: Task) -> None:
         ours, theirs = multiprocessing.Pipe()
-        # Ctrl-C reaches every process of the terminal: the parent decides, a worker finishes its job. A signal that is
-        # blocked here stays blocked there, from the first instruction on, and reaches us when we unblock it.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and program
-                [sys.executable, "-c", _PROGRAM, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-            )
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            theirs.close()
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and program
+            [sys.executable, "-c", _PROGRAM, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        theirs.close()
         self.connection = ours
         self.is_ready = False
         """Whether it has said that it is there; it is given no job before."""
@@ -100,6 +98,20 @@ class _Worker:
         return self._process.wait()
 
 
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back until the block is done.
+
+    It reaches every process of the terminal: the parent decides, a worker finishes its job. A process that is started
+    here holds it back for ever, from its first instruction on.
+    """
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
 class Crew(Generic[Job, Answer]):
     """Does jobs in several processes, each with services of its own. Belongs to one thread, for one run."""
 
@@ -130,11 +142,13 @@ class Crew(Generic[Job, Answer]):
             WorkerDiedError: a worker ended before it could do anything, as all others would.
         """
         waiting = iter(jobs)
+        done: deque[tuple[Job, Answer | WorkerDiedError]] = deque()
         end: BaseException | None = None
         try:
             while True:
-                done: list[tuple[Job, Answer | WorkerDiedError]] = []
                 try:
+                    while done:
+                        yield done.popleft()
                     if end is None:
                         self._hand_out(waiting, has_room)
                     if not self._busy:
@@ -147,11 +161,9 @@ class Crew(Generic[Job, Answer]):
                         self._kill()
                         raise
                     end = interrupt
-                except Exception as error:  # noqa: BLE001 - of `jobs`: what is being done is answered first
-                    end = error
-                if end is not None:
                     self._forget_starting()
-                yield from done
+                except Exception as error:  # noqa: BLE001 - of `jobs`: what was handed out is answered first
+                    end = error
         finally:
             self._dismiss()
         if end is not None:
@@ -165,10 +177,11 @@ class Crew(Generic[Job, Answer]):
             if self._idle:
                 self._give(self._idle.pop(), job)
             else:
-                worker = _Worker(self._config, self._task)
-                worker.job = job
-                self._crew.add(worker)
-                self._busy[worker.connection] = worker
+                with _interrupts_held():
+                    worker = _Worker(self._config, self._task)
+                    worker.job = job
+                    self._crew.add(worker)
+                    self._busy[worker.connection] = worker
 
     def _give(self, worker: _Worker, job: Job) -> None:
         worker.job = job
@@ -179,7 +192,7 @@ class Crew(Generic[Job, Answer]):
     def _with_news(self) -> list[_Worker]:
         return [self._busy[connection] for connection in wait(list(self._busy)) if isinstance(connection, Connection)]
 
-    def _hear(self, worker: _Worker, done: list[tuple[Job, Answer | WorkerDiedError]]) -> None:
+    def _hear(self, worker: _Worker, done: deque[tuple[Job, Answer | WorkerDiedError]]) -> None:
         """Take what a worker says: that it is there, or an answer; or that it is gone."""
         del self._busy[worker.connection]
         try:

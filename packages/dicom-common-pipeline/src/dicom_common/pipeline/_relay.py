@@ -97,6 +97,9 @@ class Relay:
                     done += self._publish(topic, list(group))
                 except BackendError as error:
                     failure = failure or error
+                except Exception as error:  # noqa: BLE001 - such as a topic's name that this broker does not take
+                    what = f"The broker failed at the topic {topic!r} ({type(error).__name__}): look at its name."
+                    failure = failure or BackendError(what)
         finally:
             if done:
                 self._services.db.published(done)

@@ -1,0 +1,112 @@
+"""Extensions: one may refuse an instance, none can harm a store. They are real distributions on the path."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pipeline_site import Make, Site
+
+from dicom_common.core import PluginError
+from dicom_common.pipeline import Ingest
+
+EXTENSIONS = {
+    "gate": """
+        def dicom_common_accept(tenant, instance, origin):
+            return "not for us" if instance.instance_number == 13 else None
+        """,
+    "failing": """
+        def dicom_common_accept(tenant, instance, origin):
+            raise ValueError(instance.patient_id)
+        """,
+    "hanging": """
+        def dicom_common_accept(tenant, instance, origin):
+            time.sleep(600)
+        """,
+    "told": """
+        calls = []
+        def dicom_common_stored(instances):
+            calls.append([(stored.sop_uid, stored.key) for stored in instances])
+        """,
+    "told_badly": """
+        def dicom_common_stored(instances):
+            raise RuntimeError
+        """,
+}
+
+
+@pytest.fixture
+def extensions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name, code in EXTENSIONS.items():
+        module = f"made_{name}"
+        function = code.split("def ")[1].partition("(")[0]
+        head = "import time\nfrom dicom_common.core import hookimpl\n"
+        marked = textwrap.dedent(code).replace(f"def {function}", f"@hookimpl\ndef {function}")
+        (tmp_path / "site").mkdir(exist_ok=True)
+        (tmp_path / "site" / f"{module}.py").write_text(head + marked)
+        metadata = tmp_path / "site" / f"{module}-1.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1\n")
+        (metadata / "entry_points.txt").write_text(f"[dicom_common.extension]\n{name} = {module}\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    importlib.invalidate_caches()
+    yield
+    for name in EXTENSIONS:
+        sys.modules.pop(f"made_{name}", None)
+
+
+@pytest.mark.usefixtures("extensions")
+def test_an_extension_refuses_one_instance_and_its_neighbours_go_on(site: Site, make: Make) -> None:
+    results = site.store(make(12), make(13), make(14), extensions=["gate"])
+    assert [result.status for result in results] == ["stored", "rejected", "stored"]
+    assert results[1].reason == "refused"
+    assert "not for us" in results[1].message
+    assert len(site.objects) == len(site.rows) == 2
+
+
+@pytest.mark.usefixtures("extensions")
+def test_a_gate_that_fails_stays_shut_and_tells_nothing_of_the_patient(site: Site, make: Make) -> None:
+    [result] = site.store(make(patient="CANARY"), extensions=["failing"])
+    assert (result.status, result.reason) == ("rejected", "refused")
+    assert "CANARY" not in repr(result)
+    assert not site.objects
+
+
+@pytest.mark.usefixtures("extensions")
+def test_a_gate_that_hangs_stays_shut(site: Site, make: Make) -> None:
+    [result] = site.store(make(), extensions=["hanging"], extension_time_limit="0.2")
+    assert (result.status, result.reason) == ("rejected", "refused")
+    assert not site.objects
+
+
+@pytest.mark.usefixtures("extensions")
+def test_what_is_known_already_is_not_asked_about(site: Site, make: Make) -> None:
+    site.store(make(13))
+    [result] = site.store(make(13), extensions=["gate"])
+    assert (result.status, result.reason) == ("duplicate", "same-bytes")
+
+
+@pytest.mark.usefixtures("extensions")
+def test_extensions_are_told_after_the_commit_of_new_and_replaced_instances_only(site: Site, make: Make) -> None:
+    named: dict[str, Any] = {"extensions": ["told"], "ingest__duplicates": "replace"}
+    first = site.store(make(1), make(2), **named)
+    second = site.store(make(1), make(2, payload=b"new!"), b"bad", **named)
+    calls = sys.modules["made_told"].calls
+    assert calls == [[(result.sop_uid, result.key) for result in first], [(second[1].sop_uid, second[1].key)]]
+
+
+@pytest.mark.usefixtures("extensions")
+def test_an_extension_that_fails_when_it_is_told_changes_no_success(site: Site, make: Make) -> None:
+    [result] = site.store(make(), extensions=["told_badly"])
+    assert result.status == "stored"
+    site.assert_consistent()
+
+
+def test_an_extension_that_is_not_installed_is_told_at_the_start(site: Site) -> None:
+    with site.services(extensions=["absent"]) as services, pytest.raises(PluginError):
+        Ingest(services)

@@ -1,0 +1,347 @@
+"""Storage and index brought together again: each difference, made for real; and an index made anew."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pipeline_site import Make, Site
+
+from dicom_common.core import Level, Query, Services, UnavailableError
+from dicom_common.pipeline import Difference, DifferenceKind, Progress, Reconciliation
+
+KINDS = DifferenceKind
+
+
+def reconcile(site: Site, *, jobs: int = 1, settings: dict[str, Any] | None = None, **options: Any) -> list[Difference]:
+    return list(Reconciliation(site.config(**(settings or {})), jobs=jobs, **options).run())
+
+
+def lose_index(site: Site) -> None:
+    for file in site.data.glob("index.sqlite*"):
+        file.unlink()
+
+
+def forget(site: Site, sop_uid: str) -> str:
+    """Take a row out of the index as if it had never been written; the object stays. Returns its key."""
+    with Services(site.config()) as services:
+        row = services.db.stored("local", [sop_uid])[sop_uid]
+        data = b"".join(services.storage.read(row.key))
+        services.db.remove("local", row.study_uid, row.series_uid, row.sop_uid)
+        services.storage.delete(row.key)
+        services.db.deleted([row.key])
+        key = row.key.replace(".dcm", "~left.dcm")
+        services.storage.write(key, data)
+    return key
+
+
+def everything(site: Site) -> dict[str, Any]:
+    with Services(site.config()) as services:
+        rows = list(services.db.walk())
+        return {
+            "levels": {level: services.db.find(Query(tenant="local", level=level)) for level in Level},
+            "rows": rows,
+            "metadata": [
+                document for row in rows for document in services.db.metadata(row.tenant, row.study_uid, row.series_uid)
+            ],
+        }
+
+
+@pytest.fixture
+def filled(site: Site, make: Make) -> Site:
+    for first in range(1, 13, 4):
+        site.store(*(make(sop, series=sop % 3 + 1, study=sop % 2 + 1) for sop in range(first, first + 4)))
+    return site
+
+
+@pytest.mark.parametrize("digests", [True, False])
+def test_what_agrees_has_no_difference(filled: Site, digests: bool) -> None:
+    told: list[int] = []
+    run = Reconciliation(filled.config(), digests=digests, jobs=1, on_progress=lambda p: told.append(p.compared))
+    assert list(run.run()) == []
+    assert run.progress.compared == told[-1] == 12
+    assert run.progress.bytes_verified == (sum(row.size for row in filled.rows) if digests else 0)
+    assert not (filled.data / "reconcile.sqlite").exists()
+
+
+def test_nothing_at_all_has_no_difference(site: Site) -> None:
+    assert reconcile(site) == []
+    assert reconcile(site, rebuild=True) == []
+
+
+def test_an_orphan_is_told_and_indexed_with_its_events_on_repair(filled: Site) -> None:
+    key = forget(filled, "2.25.1.2.2.1")
+    before = len(filled.events("dicom_image_queue"))
+    assert reconcile(filled) == [Difference(KINDS.ORPHAN, key, "none")]
+    assert reconcile(filled, repair=True) == [Difference(KINDS.ORPHAN, key, "indexed")]
+    assert len(filled.events("dicom_image_queue")) == before + 1
+    assert reconcile(filled, repair=True) == []
+    filled.assert_consistent()
+
+
+def test_a_stray_is_told_and_discarded_on_repair(filled: Site) -> None:
+    row = filled.rows[0]
+    stray = row.key.replace(".dcm", "~0123456789abcdef.dcm")
+    with Services(filled.config()) as services:
+        services.storage.write(stray, b"".join(services.storage.read(row.key)))
+    assert reconcile(filled) == [Difference(KINDS.STRAY, stray, "none")]
+    assert reconcile(filled, repair=True) == [Difference(KINDS.STRAY, stray, "discarded")]
+    assert stray not in filled.objects
+    assert reconcile(filled) == []
+    filled.assert_consistent()
+
+
+@pytest.mark.parametrize("damage", ["missing", "damaged"])
+def test_a_stray_that_may_be_the_only_good_copy_is_never_discarded(filled: Site, damage: str) -> None:
+    row = filled.rows[0]
+    stray = row.key.replace(".dcm", "~0123456789abcdef.dcm")
+    file = filled.data / "objects" / row.key
+    data = file.read_bytes()
+    (filled.data / "objects" / stray).write_bytes(data)
+    if damage == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    found = {(difference.kind, difference.key, difference.action) for difference in reconcile(filled, repair=True)}
+    assert found == {(KINDS(damage), row.key, "none"), (KINDS.STRAY, stray, "none")}
+    assert filled.objects[stray] == data
+
+
+def test_what_is_no_instance_is_told_with_its_reason_and_left_alone(filled: Site) -> None:
+    made = {"local/x/readme.txt": b"hello", "UPPER/x.dcm": b"x", "local/y.dcm": b""}
+    with Services(filled.config()) as services:
+        for key, data in made.items():
+            services.storage.write(key, data)
+        services.storage.write("local/metadata/20260102/2.25.json", b"[]")  # a document: no business of this
+    for options in ({}, {"repair": True}, {"rebuild": True}):
+        found = reconcile(filled, **options)
+        assert {(difference.kind, difference.key, difference.action) for difference in found} == {
+            (KINDS.UNREADABLE, key, "none") for key in made
+        }
+        assert all(difference.detail for difference in found)
+    assert filled.objects.items() >= made.items()
+
+
+def test_an_object_that_is_missing_is_told_and_never_repaired(filled: Site) -> None:
+    row = filled.rows[3]
+    (filled.data / "objects" / row.key).unlink()
+    for options in ({}, {"repair": True}, {"digests": False}):
+        assert reconcile(filled, **options) == [Difference(KINDS.MISSING, row.key, "none")]
+    assert row in filled.rows
+
+
+def test_damage_is_told_by_digest_or_size_and_never_repaired(filled: Site) -> None:
+    flipped, short = filled.rows[2], filled.rows[5]
+    for row, change in ((flipped, lambda data: data[:-1] + b"\x7f"), (short, lambda data: data[:-2])):
+        file = filled.data / "objects" / row.key
+        file.write_bytes(change(file.read_bytes()))
+    by_digest = [Difference(KINDS.DAMAGED, row.key, "none") for row in (flipped, short)]
+    assert sorted(reconcile(filled), key=str) == sorted(by_digest, key=str)
+    assert sorted(reconcile(filled, repair=True, jobs=2), key=str) == sorted(by_digest, key=str)
+    assert reconcile(filled, digests=False) == [Difference(KINDS.DAMAGED, short.key, "none")]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_index_that_is_rebuilt_equals_the_old_one_without_new_events(filled: Site, make: Make, jobs: int) -> None:
+    filled.store(make(1, series=9, patient="P2"), make(2, series=9))  # a study with two patients
+    before = everything(filled)
+    lose_index(filled)
+    found = reconcile(filled, rebuild=True, jobs=jobs)
+    assert {(difference.kind, difference.action) for difference in found} == {(KINDS.ORPHAN, "indexed")}
+    assert everything(filled) == before
+    assert filled.events("dicom_image_queue") == []
+    assert reconcile(filled) == []
+
+
+def test_rows_that_were_lost_are_rebuilt_beside_those_that_were_not(filled: Site) -> None:
+    key = forget(filled, "2.25.1.2.2.1")
+    assert reconcile(filled, rebuild=True) == [Difference(KINDS.ORPHAN, key, "indexed")]
+    filled.assert_consistent()
+
+
+def age(site: Site, key: str, seconds: int) -> None:
+    file = site.data / "objects" / key
+    os.utime(file, (file.stat().st_mtime - seconds,) * 2)
+
+
+@pytest.mark.parametrize("policy", ["reject", "replace"])
+def test_of_two_objects_of_an_instance_a_rebuild_takes_the_first_or_by_policy_the_last(
+    site: Site, make: Make, policy: str
+) -> None:
+    [first] = site.store(make(payload=b"old!"))
+    lose_index(site)
+    [second] = site.store(make(payload=b"new!"))
+    lose_index(site)
+    age(site, first.key or "", 60)
+    found = reconcile(site, rebuild=True, settings={"ingest__duplicates": policy})
+    [row] = site.rows
+    assert row.key == (first.key if policy == "reject" else second.key)
+    assert len(found) == 2
+    assert reconcile(site, rebuild=True, restart=True, settings={"ingest__duplicates": policy}) == (
+        [Difference(KINDS.STRAY, second.key or "", "none")]
+        if policy == "reject"
+        else [Difference(KINDS.STRAY, first.key or "", "none")]
+    )
+    assert [row.key for row in site.rows] == [row.key]
+
+
+def test_a_rebuild_never_puts_an_older_object_in_the_place_of_the_one_that_is_indexed(site: Site, make: Make) -> None:
+    [first] = site.store(make(payload=b"old!"))
+    lose_index(site)
+    [second] = site.store(make(payload=b"new!"))
+    age(site, first.key or "", 60)
+    found = reconcile(site, rebuild=True, repair=True, settings={"ingest__duplicates": "replace"})
+    assert found == [Difference(KINDS.STRAY, first.key or "", "none")]
+    assert [row.key for row in site.rows] == [second.key]
+    assert len(site.objects) == 2
+
+
+def test_an_orphan_of_another_patient_follows_the_policy_on_repair(site: Site, make: Make) -> None:
+    site.store(make(1))
+    site.store(make(2, patient="P2"))
+    key = forget(site, "2.25.1.1.1.2")
+    reject = {"ingest__other_patient": "reject"}
+    [found] = reconcile(site, repair=True, settings=reject)
+    assert (found.kind, found.key, found.action) == (KINDS.STRAY, key, "discarded")
+
+
+class Interrupt(Exception):  # noqa: N818 - it is no error
+    pass
+
+
+@pytest.mark.parametrize("options", [{"repair": True}, {"rebuild": True}])
+def test_an_interrupted_run_goes_on_and_tells_everything_in_the_end(
+    site: Site, make: Make, options: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dicom_common.pipeline._reconcile._BATCH", 4)
+    site.store(*(make(sop) for sop in range(1, 21)))
+    orphans = [forget(site, f"2.25.1.1.1.{sop}") for sop in range(3, 15)]
+    missing = site.rows[0].key
+    (site.data / "objects" / missing).unlink()
+    expected = {(KINDS.ORPHAN, key, "indexed") for key in orphans} | {(KINDS.MISSING, missing, "none")}
+
+    examined: list[Progress] = []
+    for stop in itertools.count(1):
+        seen = itertools.count(1)
+
+        def interrupt(progress: Progress, stop: int = stop, seen: Iterator[int] = seen) -> None:
+            examined.append(progress)
+            if next(seen) == 2 and stop < 6:
+                raise Interrupt
+
+        run = Reconciliation(site.config(), jobs=1, on_progress=interrupt, **options)
+        try:
+            found = list(run.run())
+        except Interrupt:
+            continue
+        break
+    assert stop > 3
+    assert {(difference.kind, difference.key, difference.action) for difference in found} == expected
+    assert len(found) == len(expected)
+    assert len(site.rows) == 20
+    assert sum(progress.compared for progress in {id(p): p for p in examined}.values()) < 2 * 20 + 4 * 6
+
+
+def test_another_kind_of_run_does_not_go_on_from_one_that_was_interrupted(filled: Site) -> None:
+    row = filled.rows[0]
+    (filled.data / "objects" / row.key).unlink()
+
+    def interrupt(_: Progress) -> None:
+        raise Interrupt
+
+    with pytest.raises(Interrupt):
+        list(Reconciliation(filled.config(), jobs=1, on_progress=interrupt).run())
+    for options in ({"repair": True}, {"digests": False}, {"restart": True}, {}):
+        assert reconcile(filled, **options) == [Difference(KINDS.MISSING, row.key, "none")]
+
+
+def test_two_runs_at_once_are_refused(filled: Site) -> None:
+    file = filled.rows[0].key
+    (filled.data / "objects" / file).unlink()
+    first = Reconciliation(filled.config(), jobs=1).run()
+    assert next(first).kind == KINDS.MISSING
+    with pytest.raises(UnavailableError, match="Another reconciliation is running"):
+        reconcile(filled)
+    assert list(first) == []
+    assert len(reconcile(filled)) == 1
+
+
+def test_a_journal_that_is_broken_is_told(filled: Site) -> None:
+    (filled.data / "reconcile.sqlite").write_bytes(b"no database" * 1000)
+    with pytest.raises(Exception, match="Delete it and try again"):
+        reconcile(filled)
+
+
+_KILLED = """
+import os, signal, sys
+from dicom_common.core import Config
+from dicom_common.pipeline import Reconciliation, _reconcile
+_reconcile._BATCH = 3
+turns = int(sys.argv[2])
+def on_progress(progress):
+    global turns
+    turns -= 1
+    if turns < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+config = Config.load(overrides={"data": sys.argv[1]}, variables={})
+for difference in Reconciliation(config, rebuild=True, jobs=1, on_progress=on_progress).run():
+    pass
+"""
+
+
+@pytest.mark.parametrize("turns", [1, 5])
+def test_a_rebuild_that_is_killed_goes_on_and_the_index_equals_the_old_one(filled: Site, turns: int) -> None:
+    before = everything(filled)
+    lose_index(filled)
+    command = [sys.executable, "-c", _KILLED, str(filled.data), str(turns)]
+    assert subprocess.run(command, timeout=60, check=False).returncode == -signal.SIGKILL
+    reconcile(filled, rebuild=True)
+    assert everything(filled) == before
+    assert reconcile(filled) == []
+
+
+def test_a_repair_while_instances_are_taken_in_harms_none(site: Site, make: Make) -> None:
+    stop = threading.Event()
+    problems: list[object] = []
+
+    def repair() -> None:
+        while not stop.is_set():
+            problems.extend(
+                difference
+                for difference in reconcile(site, repair=True, restart=True)
+                if difference.kind in (KINDS.MISSING, KINDS.DAMAGED, KINDS.UNREADABLE)
+            )
+
+    thread = threading.Thread(target=repair)
+    thread.start()
+    answers = [
+        answer
+        for first in range(1, 60, 3)
+        for answer in site.store(
+            *(make(sop, payload=bytes([who]) * 2) for who in (1, 2) for sop in range(first, first + 3)),
+            ingest__duplicates="replace",
+        )
+    ]
+    stop.set()
+    thread.join()
+    assert problems == []
+    assert {str(answer.status) for answer in answers} <= {"stored", "replaced", "duplicate"}
+    assert len(site.rows) == 60
+    assert reconcile(site, repair=True) == []
+    assert set(site.objects.values()) == {make(sop, payload=b"\2\2") for sop in range(1, 61)}
+    site.assert_consistent()
+
+
+def test_rows_of_all_tenants_are_compared(site: Site, make: Make) -> None:
+    for tenant in ("a", "b"):
+        site.store(make(), tenant=tenant)
+    lose_index(site)
+    assert len(reconcile(site, rebuild=True)) == 2
+    assert {row.tenant for row in site.rows} == {"a", "b"}

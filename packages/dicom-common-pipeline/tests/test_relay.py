@@ -1,0 +1,207 @@
+"""From the outbox to the broker: at least once, each key in its order, whatever fails in between."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
+
+import pytest
+from pipeline_site import Make, Site
+
+from dicom_common.core import BackendError, Delivery, Services
+from dicom_common.pipeline import Relay
+
+IMAGE = "dicom_image_queue"
+
+
+def consumed(services: Services, topic: str = IMAGE) -> list[Delivery]:
+    deliveries: list[Delivery] = []
+    with services.broker.consume([topic], "look") as consumer:
+        while more := consumer.receive(1000, timeout=0.3):
+            deliveries += more
+    return deliveries
+
+
+def instance_numbers(deliveries: Sequence[Delivery]) -> dict[str, list[int]]:
+    """The instance numbers of each series, in the order in which they were first delivered."""
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for delivery in deliveries:
+        number = json.loads(delivery.message.body)["instance_number"]
+        if number not in numbers[delivery.message.key]:
+            numbers[delivery.message.key].append(number)
+    return numbers
+
+
+def take_in(site: Site, make: Make, count: int = 12) -> dict[str, list[int]]:
+    """Store instances of three series, in batches, and return what consumers must see of them."""
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for first in range(1, count + 1, 4):
+        batch = []
+        for sop in range(first, first + 4):
+            series = sop % 3 + 1
+            numbers[f"local|2.25.1.1|2.25.1.1.{series}"].append(sop)
+            batch.append(make(sop, series=series))
+        site.store(*batch)
+    return numbers
+
+
+def test_every_event_is_published_in_the_order_of_its_key(site: Site, make: Make) -> None:
+    expected = take_in(site, make)
+    services = site.services()
+    relay = Relay(services, batch=5)
+    published = 0
+    while number := relay.run_once():
+        published += number
+    assert published == 12 + 12 + 9  # three batches, each of three series
+    assert services.db.backlog().events == 0
+    deliveries = consumed(services)
+    assert len(deliveries) == 12
+    assert instance_numbers(deliveries) == expected
+    assert len({delivery.message.headers["event-id"] for delivery in deliveries}) == 12
+
+
+def test_drain_says_that_nothing_waits_and_the_next_relay_need_not_wait(site: Site, make: Make) -> None:
+    for number in range(1, 4):
+        site.store(make(number))
+        with Services(site.config()) as services:  # as a command that is called again and again
+            assert Relay(services).drain(10) == 0
+            assert services.db.pending(1, relay="another", lease=0) == []
+    with Services(site.config()) as services:
+        assert len(consumed(services)) == 3
+
+
+def test_a_relay_without_time_says_what_waits(site: Site, make: Make) -> None:
+    site.store(make())
+    assert Relay(site.services()).drain(0) == 3
+
+
+def test_another_relay_has_the_outbox_and_this_one_waits(site: Site, make: Make) -> None:
+    site.store(make())
+    services = site.services()
+    assert services.db.pending(1, relay="another", lease=60)
+    relay = Relay(services)
+    assert relay.run_once() == 0
+    assert services.db.pending(0, relay="another", lease=0) == []  # gives it back
+    assert relay.run_once() == 3
+
+
+def test_two_relays_publish_everything_in_order(site: Site, make: Make) -> None:
+    expected = take_in(site, make, 24)
+    stop = threading.Event()
+    threads = []
+    for _ in range(2):
+        relay = Relay(site.services(), batch=3)
+        threads.append(threading.Thread(target=relay.run, args=(stop,)))
+        threads[-1].start()
+    services = site.services()
+    for _ in range(600):
+        if not services.db.backlog().events:
+            break
+        stop.wait(0.05)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert services.db.backlog().events == 0
+    assert instance_numbers(consumed(services)) == expected
+
+
+_KILLED = """
+import os, signal, sys
+from dicom_common.core import Config, Services
+from dicom_common.pipeline import Relay
+services = Services(Config.load(overrides={"data": sys.argv[1]}, variables={}))
+target, name = (services.broker, "publish") if sys.argv[2] == "publish" else (services.db, "published")
+real, turns = getattr(target, name), int(sys.argv[3])
+def dying(*arguments):
+    global turns
+    turns -= 1
+    if turns < 0:
+        if sys.argv[2] == "publish": real(*arguments)
+        os.kill(os.getpid(), signal.SIGKILL)
+    real(*arguments)
+setattr(target, name, dying)
+relay = Relay(services, batch=7)
+while relay.run_once(): pass
+"""
+
+
+@pytest.mark.parametrize(("step", "turns"), [("publish", 0), ("publish", 4), ("published", 0), ("published", 2)])
+def test_a_relay_that_is_killed_loses_nothing_and_keeps_the_order(
+    site: Site, make: Make, step: str, turns: int
+) -> None:
+    expected = take_in(site, make)
+    command = [sys.executable, "-c", _KILLED, str(site.data), step, str(turns)]
+    done = subprocess.run(command, timeout=60, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    services = site.services()
+    # Its lease is not over: this is what a relay that comes later finds, half a minute on.
+    _end_lease(site)
+    assert Relay(services).drain(10) == 0
+    assert instance_numbers(consumed(services)) == expected
+    states = consumed(services, "dicom_state_queue")
+    assert {delivery.message.key for delivery in states} == set(expected)
+
+
+def _end_lease(site: Site) -> None:
+    with closing(sqlite3.connect(site.data / "index.sqlite")) as database:
+        database.execute("UPDATE outbox_lease SET until = 0")
+        database.commit()
+
+
+def test_a_broker_that_is_unusable_delays_events_and_loses_none(site: Site, make: Make) -> None:
+    expected = take_in(site, make)
+    file = site.data / "events.sqlite"
+    for path in site.data.glob("events.sqlite*"):
+        path.unlink()
+    file.mkdir()
+    with pytest.raises(BackendError):
+        Relay(site.services()).run_once()
+    assert site.store(make(50))[0].status == "stored"  # the ingest does not need the broker
+    expected["local|2.25.1.1|2.25.1.1.1"].append(50)
+    services = site.services()
+    waiting = services.db.backlog().events
+    shutil.rmtree(file)
+    assert waiting == (12 + 12 + 9) + 3
+    assert Relay(services).drain(10) == 0
+    assert instance_numbers(consumed(services)) == expected
+
+
+def test_a_running_relay_goes_on_when_the_broker_is_back(site: Site, make: Make) -> None:
+    file = site.data / "events.sqlite"
+    site.store(make())
+    file.mkdir()
+    services = site.services()
+    stop = threading.Event()
+    thread = threading.Thread(target=Relay(services).run, args=(stop,))
+    thread.start()
+    stop.wait(0.7)
+    assert thread.is_alive()
+    assert services.db.backlog().events == 3
+    file.rmdir()
+    for _ in range(600):
+        if not services.db.backlog().events:
+            break
+        stop.wait(0.05)
+    stop.set()
+    thread.join()
+    assert services.db.backlog().events == 0
+    assert len(consumed(services)) == 1
+
+
+def test_a_topic_that_is_refused_holds_up_no_other(site: Site, make: Make) -> None:
+    site.store(make(), topics__image="a topic / that no broker takes")
+    services = site.services()
+    with pytest.raises(BackendError, match="that no broker takes"):
+        Relay(services).run_once()
+    left: list[Any] = services.db.pending(10, relay="look", lease=0)
+    assert [event.topic for event in left] == ["a topic / that no broker takes"]
+    assert len(consumed(services, "log_queue")) == len(consumed(services, "dicom_state_queue")) == 1
