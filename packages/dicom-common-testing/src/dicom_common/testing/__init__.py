@@ -11,6 +11,8 @@ import pytest
 # pytest finds the modules of an installed plugin by itself, but not those of an editable installation.
 pytest.register_assert_rewrite(
     "dicom_common.testing._broker",
+    "dicom_common.testing._broker_fixtures",
+    "dicom_common.testing._broker_messages",
     "dicom_common.testing._cache",
     "dicom_common.testing._database",
     "dicom_common.testing._database_add",
@@ -20,6 +22,9 @@ pytest.register_assert_rewrite(
     "dicom_common.testing._database_processes",
     "dicom_common.testing._database_remove",
     "dicom_common.testing._storage",
+    "dicom_common.testing._storage_keys",
+    "dicom_common.testing._storage_objects",
+    "dicom_common.testing._storage_writes",
 )
 
 from dicom_common.testing._broker import BrokerContract  # noqa: E402  # behind the registration, on purpose

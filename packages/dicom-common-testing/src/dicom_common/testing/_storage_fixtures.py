@@ -1,0 +1,42 @@
+"""What all parts of the storage contract need: an open storage, and how to open it once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+
+from dicom_common.core import (
+    Storage,
+)
+
+__all__ = ["CHUNK_LIMIT", "StorageFixtures", "content"]
+
+CHUNK_LIMIT = 1 << 20
+
+
+def content(storage: Storage, key: str) -> bytes:
+    """Read an object as a whole."""
+    return b"".join(storage.read(key))
+
+
+class StorageFixtures:
+    """The fixtures and settings of `StorageContract`."""
+
+    large_object_bytes = 256 << 20
+    crash_rounds = 4
+    clock_tolerance = timedelta(minutes=5)
+    """By how much the clock of the server may differ from ours."""
+
+    @pytest.fixture
+    def storage(self, open_storage: Callable[[], Storage]) -> Iterator[Storage]:
+        """Open the storage of the test."""
+        with closing(open_storage()) as storage:
+            yield storage
+
+    @pytest.fixture
+    def open_storage(self) -> Callable[[], Storage]:
+        """Give the callable that opens the storage."""
+        raise NotImplementedError("give a fixture `open_storage`: a callable, built of installed code")
