@@ -8,7 +8,9 @@ import mmap
 import os
 import random
 import struct
+import sys
 import threading
+import traceback
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -437,7 +439,15 @@ def test_nesting_is_limited() -> None:
     assert read(bomb(64)).instance.sop_uid == "1.2.5"
     assert reason_of(bomb(65)) == Reason.TOO_DEEP
     assert reason_of(bomb(5), max_depth=4) == Reason.TOO_DEEP
-    assert read(bomb(200), settings=ReaderSettings(max_depth=200)).instance.sop_uid == "1.2.5"
+    assert read(bomb(128), settings=ReaderSettings(max_depth=128)).instance.sop_uid == "1.2.5"
+
+
+def test_a_caller_that_is_deep_itself_gets_an_error_of_ours() -> None:
+    def descend(frames: int) -> str:
+        return descend(frames - 1) if frames else reason_of(bomb(128), max_depth=128)
+
+    depth = sum(1 for _ in traceback.walk_stack(None))
+    assert descend(sys.getrecursionlimit() - depth - 250) == Reason.TOO_DEEP
 
 
 def test_elements_and_items_are_limited() -> None:
@@ -487,7 +497,7 @@ def test_inflation_is_limited() -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"max_depth": 0}, {"max_depth": 201}, {"uids": "loose"}, {"numbers_as": "text"}, {"bulk_data_threshold": 1 << 31}],
+    [{"max_depth": 0}, {"max_depth": 129}, {"uids": "loose"}, {"numbers_as": "text"}, {"bulk_data_threshold": 1 << 31}],
 )
 def test_impossible_settings_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"^reader\."):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from dicom_common.core import DicomError
 from dicom_common.dicom._findings import Findings, tag_path
 from dicom_common.dicom._heads import Head, Heads
-from dicom_common.dicom._json_values import Skipped
+from dicom_common.dicom._json_context import Skipped
 from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._settings import ReaderSettings

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from dicom_common.core import Attribute, PersonName
-from dicom_common.dicom._json_values import PADDING, PLAIN
+from dicom_common.dicom._json_context import PADDING, PLAIN
 
 __all__ = ["FAST", "TEXT_VRS", "binary_field", "text_field"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dicom_common.dicom._character_sets import CharacterSet, character_set
 from dicom_common.dicom._elements import Elements, Items
 from dicom_common.dicom._findings import Findings
-from dicom_common.dicom._json_values import Doubt
+from dicom_common.dicom._json_context import Doubt
 from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._settings import ReaderSettings
 

@@ -57,6 +57,19 @@ def read(source: Readable, *, settings: ReaderSettings = _DEFAULTS) -> Reading:
         DicomError: this cannot be taken as an instance; `reason` is a `Reason`.
         OSError: a path cannot be opened, or a file cannot be read.
     """
+    try:
+        return _read(source, settings)
+    except RecursionError:
+        raise DicomError(
+            Reason.TOO_DEEP, "The caller leaves too little of Python's stack for this nesting; lower reader.max_depth."
+        ) from None
+    except MemoryError:
+        raise DicomError(
+            Reason.TOO_LARGE, "The header does not fit into the memory that is left; lower reader.max_elements."
+        ) from None
+
+
+def _read(source: Readable, settings: ReaderSettings) -> Reading:
     if isinstance(source, bytes):
         return _read_bytes(source, settings)
     if isinstance(source, os.PathLike):
@@ -163,7 +176,7 @@ def _check_pixel_data(
         return
     if pixel_data is None:
         if fields.get("bits_allocated"):
-            findings.add([0x7FE00010], Rule.NO_PIXEL_DATA, "none expected any more")
+            findings.add([0x7FE00010], Rule.NO_PIXEL_DATA, "indexed without")
         return
     if pixel_data.length is None or pixel_data.tag != _PIXEL_DATA:
         return

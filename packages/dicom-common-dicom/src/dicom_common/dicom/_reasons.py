@@ -29,7 +29,7 @@ class Reason(StrEnum):
     TOO_MANY_ITEMS = "too-many-items"
     """There are more than `max_items` sequence items and pixel data fragments."""
     TOO_LARGE = "too-large"
-    """A value that has to be held in memory is longer than `max_element_value`, or the header than `max_header`."""
+    """The data set takes more than `max_header` bytes of memory, or more than there is."""
     INFLATES_TOO_MUCH = "inflates-too-much"
     """A deflated data set (PS3.5 A.5) becomes larger than `max_inflated_bytes`, or grows by more than the ratio."""
     BAD_DEFLATE = "bad-deflate"

@@ -25,7 +25,7 @@ from dicom_common.dicom._elements import (
 )
 from dicom_common.dicom._findings import Findings
 from dicom_common.dicom._heads import BIG, BULK_VRS, IMPLICIT, Encoding, Head, Kind, heads_for
-from dicom_common.dicom._json_values import Skipped
+from dicom_common.dicom._json_context import Skipped
 from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._settings import ReaderSettings
