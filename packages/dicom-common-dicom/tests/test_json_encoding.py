@@ -91,10 +91,11 @@ def test_group_lengths_and_foreign_groups_are_in_no_level() -> None:
     assert list(written["0040A730"]["Value"][0]) == ["00080100"]
 
 
-def test_neither_are_they_where_they_are_sequences_of_undefined_length() -> None:
+@pytest.mark.parametrize("vr", [b"SQ", b"OB"])
+def test_neither_are_they_where_they_are_sequences_or_fragments_of_undefined_length(vr: bytes) -> None:
     content = item(element(0x00080100, "SH", b"a ")) + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
     sequences = [
-        struct.pack("<HH2sHI", tag >> 16, tag & 0xFFFF, b"SQ", 0, 0xFFFFFFFF) + content
+        struct.pack("<HH2sHI", tag >> 16, tag & 0xFFFF, vr, 0, 0xFFFFFFFF) + content
         for tag in (0x00000110, 0x00080000, 0x0040A730)
     ]
     result = reading(*sequences)

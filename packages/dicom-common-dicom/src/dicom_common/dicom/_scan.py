@@ -298,7 +298,10 @@ class Scanner:
                         self.pixel_data = PixelData(tag, head.vr, begin, None)
                     disorder = disorder or tag <= last
                     last = tag
-                    elements.append((head.skipped(), Skipped(tag, begin, None)))
+                    if kind is _FOREIGN_GROUP:
+                        add([*path_of(stack), tag], Rule.FOREIGN_GROUP, "left out")
+                    elif kind is not _GROUP_LENGTH:
+                        elements.append((head.skipped(), Skipped(tag, begin, None)))
                     position = self._skip_fragments(begin, stack, tag, big=big)
                     if position < 0:
                         break
