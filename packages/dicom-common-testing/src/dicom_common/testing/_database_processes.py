@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +22,6 @@ __all__ = ["ProcessesContract"]
 Open = Callable[[], Database]
 _SPAWN = multiprocessing.get_context("spawn")  # threads run in this process: it must not be forked
 _STUDIES, _SERIES, _NUMBERS = 4, 2, 6
-_KILLS = int(os.environ.get("DICOM_COMMON_TEST_KILLS", "4"))
 _BATCH = 5
 _GUARD = 120
 """Seconds after which a child that hangs fails the test."""
@@ -133,6 +131,9 @@ def _assert_all_there(database: Database, added: int) -> None:
 class ProcessesContract:
     """Many threads, many processes, and processes that are killed."""
 
+    crash_rounds = 4
+    """How many processes are killed in the middle of their work."""
+
     def test_threads_that_add_the_same_studies_leave_each_instance_once(self, database: Database) -> None:
         with ThreadPoolExecutor(6) as pool:
             added = sum(pool.map(lambda seed: _add_all(database, seed), range(6)))
@@ -170,7 +171,7 @@ class ProcessesContract:
     def test_what_was_added_survives_a_kill_and_a_batch_is_there_whole_or_not_at_all(self, open_database: Open) -> None:
         chance = random.Random(2)
         acknowledged: list[int] = []
-        for kill in range(_KILLS):
+        for kill in range(self.crash_rounds):
             with _child(_endless_writer, open_database, kill * 1000) as (child, answers):
                 after = chance.randrange(1, 15)
                 for batch in _answers(answers):
@@ -182,7 +183,7 @@ class ProcessesContract:
             there = {int(str(row["InstanceNumber"])) for row in rows(database, Level.INSTANCE)}
             assert there >= {batch * _BATCH + n for batch in acknowledged for n in range(_BATCH)}
             assert len(there) == _BATCH * len({number // _BATCH for number in there})
-            assert len(acknowledged) * _BATCH <= len(there) <= (len(acknowledged) + _KILLS) * _BATCH
+            assert len(acknowledged) * _BATCH <= len(there) <= (len(acknowledged) + self.crash_rounds) * _BATCH
             assert database.backlog().events == len(there)
             assert_consistent(database)
         finally:
@@ -190,7 +191,7 @@ class ProcessesContract:
 
     def test_a_kill_while_instances_are_removed_and_replaced_leaves_all_in_agreement(self, open_database: Open) -> None:
         chance = random.Random(3)
-        for _ in range(max(_KILLS // 2, 1)):
+        for _ in range(max(self.crash_rounds // 2, 1)):
             with _child(_remover, open_database) as (child, answers):
                 after = chance.randrange(2, 12)
                 for number in _answers(answers):

@@ -135,7 +135,8 @@ class Addition:
         keys = {made.entry.key for made in prepared}
         batch.retired = self._discarded.retired(session, sorted(keys))
         keys.update(held.key for held in batch.held.values())
-        batch.referred.update(self._discarded.referred(session, sorted(keys)))
+        for key in self._discarded.referred(session, sorted(keys)):
+            batch.referred[key] += 1
         return batch
 
     def _load_parents(self, session: Session, batch: Batch, tenant: int, some: Iterable[Prepared]) -> None:

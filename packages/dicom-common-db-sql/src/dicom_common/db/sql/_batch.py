@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -28,11 +28,6 @@ class _Parent:
     new_instances: int = 0
     new_series: int = 0
     new_studies: int = 0
-
-    def offer(self, made: Prepared) -> None:
-        """Take the attributes of an instance if it is the latest."""
-        if made.latest > self.latest:
-            self.latest, self.newest = made.latest, made
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -97,7 +92,7 @@ class Batch:
     studies: dict[tuple[int, str], StudyRow] = field(default_factory=dict)
     series: dict[tuple[int, str], dict[str, SeriesRow]] = field(default_factory=dict)
     """By (tenant, Series Instance UID), then by Study Instance UID."""
-    referred: Counter[str] = field(default_factory=Counter)
+    referred: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     """How many rows refer to a storage key."""
     retired: set[str] = field(default_factory=set)
     to_discard: set[str] = field(default_factory=set)
@@ -144,18 +139,21 @@ class Batch:
     def _take(self, tenant: int, made: Prepared, *, other_patient: bool) -> Held:
         instance = made.entry.instance
         series = self._series(tenant, made)
-        for parent in (series, series.study, series.study.patient):
-            parent.new_instances += 1
-        held = Held(
+        study = series.study
+        series.new_instances += 1
+        study.new_instances += 1
+        study.patient.new_instances += 1
+        held = self.held[tenant, instance.sop_uid] = Held(
             study_uid=instance.study_uid,
             series_uid=instance.series_uid,
-            sop_class_uid="",
-            key="",
-            sha256="",
+            sop_class_uid=made.sop_class_uid,
+            key=made.entry.key,
+            sha256=instance.sha256,
             series=series,
+            written=made,
+            other_patient=other_patient,
         )
-        self.held[tenant, instance.sop_uid] = held
-        self._write(held, series, made, other_patient=other_patient)
+        self._note(held, series, made)
         return held
 
     def _replace(self, held: Held, tenant: int, made: Prepared, *, other_patient: bool) -> None:
@@ -165,20 +163,23 @@ class Batch:
         series.classes[held.sop_class_uid] -= 1
         former = held.key
         self.referred[former] -= 1
-        self._write(held, series, made, other_patient=other_patient)
+        held.series, held.written, held.other_patient = series, made, other_patient
+        held.key, held.sha256, held.sop_class_uid = made.entry.key, made.entry.instance.sha256, made.sop_class_uid
+        self._note(held, series, made)
         self._discard(former)
 
-    def _write(self, held: Held, series: SeriesRow, made: Prepared, *, other_patient: bool) -> None:
-        instance = made.entry.instance
-        held.series, held.written, held.other_patient = series, made, other_patient
-        held.key, held.sha256 = made.entry.key, instance.sha256
-        held.sop_class_uid = made.sop_class_uid
+    def _note(self, held: Held, series: SeriesRow, made: Prepared) -> None:
+        """Note what a row that is going to be written means to others."""
         series.classes[held.sop_class_uid] += 1
         self.referred[held.key] += 1
-        series.offer(made)
-        series.study.offer(made)
-        if not other_patient:  # an instance of another patient says nothing of this one
-            series.study.patient.offer(made)
+        rank, study = made.latest, series.study
+        if rank > series.latest:
+            series.latest, series.newest = rank, made
+        if rank > study.latest:
+            study.latest, study.newest = rank, made
+        patient = study.patient
+        if rank > patient.latest and not held.other_patient:  # another patient's instance says nothing of this one
+            patient.latest, patient.newest = rank, made
 
     def _series(self, tenant: int, made: Prepared) -> SeriesRow:
         instance = made.entry.instance

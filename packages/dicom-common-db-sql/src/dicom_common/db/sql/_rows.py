@@ -24,6 +24,7 @@ _UPPER_LEVELS = (Level.PATIENT, Level.STUDY, Level.SERIES)
 _UPPER = tuple(a for a in ATTRIBUTES if a.level in _UPPER_LEVELS)
 _upper_of: Callable[[Instance], tuple[Any, ...]] = attrgetter(*(a.field for a in _UPPER))
 _STEADY = tuple(name for name in columns_of(Level.INSTANCE) if name not in VARYING)
+_SOP_CLASS = _STEADY.index("sop_class_uid")
 _varying_of: Callable[[Instance], tuple[Any, ...]] = attrgetter(*VARYING)
 _steady_of: Callable[[Instance], tuple[Any, ...]] = attrgetter(*_STEADY)
 # A UID that identifies is kept as it is: it was validated, and two of them must never become one.
@@ -46,11 +47,8 @@ class Upper(NamedTuple):
 
     columns: Mapping[str, Any]
     blob: bytes
-
-    @property
-    def patient(self) -> tuple[str, str]:
-        """Which patient: Patient ID and issuer."""
-        return self.columns["patient_id"], self.columns["issuer_of_patient_id"]
+    patient: tuple[str, str]
+    """Which patient: Patient ID and issuer."""
 
 
 class Prepared(NamedTuple):
@@ -63,10 +61,8 @@ class Prepared(NamedTuple):
     latest: str
     """Its rank among the instances that a parent's attributes may come from."""
 
-    @property
-    def sop_class_uid(self) -> str:
-        """Its SOP Class UID, as the index keeps it."""
-        return str(self.steady[_SOP_CLASS])
+    sop_class_uid: str
+    """Its SOP Class UID, as the index keeps it."""
 
 
 def prepare(entries: Sequence[Entry]) -> list[Prepared]:
@@ -102,11 +98,8 @@ def prepare(entries: Sequence[Entry]) -> list[Prepared]:
             _location(location),
         )
         rank = latest(creation_date, creation_time, uid)
-        prepared.append(Prepared(entry, upper, steady, varying, rank))
+        prepared.append(Prepared(entry, upper, steady, varying, rank, steady[_SOP_CLASS]))
     return prepared
-
-
-_SOP_CLASS = _STEADY.index("sop_class_uid")
 
 
 def latest(creation_date: int | None, creation_time: int | None, sop_uid: str) -> str:
@@ -121,12 +114,16 @@ def _upper(values: tuple[Any, ...]) -> Upper:
         for attribute, convert, value in zip(_UPPER, _UPPER_CONVERT, values, strict=True)
     }
     present = {field: value for field, value in columns.items() if value is not None}
-    return Upper(columns, json.dumps(present, ensure_ascii=False, separators=(",", ":")).encode())
+    return _made(columns, json.dumps(present, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def upper_from_blob(blob: bytes) -> Upper:
     """Read what was kept; an attribute that was not indexed yet when it was written is absent."""
-    return Upper(_ABSENT | json.loads(blob), blob)
+    return _made(_ABSENT | json.loads(blob), blob)
+
+
+def _made(columns: Mapping[str, Any], blob: bytes) -> Upper:
+    return Upper(columns, blob, (columns["patient_id"], columns["issuer_of_patient_id"]))
 
 
 def parent_values(level: Level, upper: Upper) -> dict[str, Any]:
