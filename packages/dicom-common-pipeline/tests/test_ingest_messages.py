@@ -24,7 +24,8 @@ LOG = fields_of("""trace_id worker_node_id tenant_id patient_id study_uid series
     transfer_syntax_uid number_of_frames created_time series_uid_hash study_uid_hash accession_number target_ts
     study_date transfer_status source_ip source_ae""")
 STATE = fields_of("""tenant_id patient_id study_uid series_uid study_uid_hash series_uid_hash study_date_origin
-    patient_name patient_sex patient_birth_date patient_birth_time patient_age patient_size patient_weight study_date study_time
+    patient_name patient_sex patient_birth_date patient_birth_time patient_age patient_size patient_weight
+    study_date study_time
     accession_number study_id study_description modality series_number series_date series_time series_description
     body_part_examined protocol_name series_related_instances created_time updated_time""")
 IMAGE = fields_of("""tenant_id patient_id study_uid series_uid sop_uid study_uid_hash series_uid_hash study_date_origin

@@ -45,8 +45,8 @@ def ingest_files(
     validate_tenant(tenant)
     with Services(config) as services:
         settings = services.settings("ingest", IngestSettings)
-    received = (Received(source=path, name=str(path), origin=origin or Origin()) for path in files)
-    first = list(itertools.islice(received, _FEW))
+    received: Iterator[Received] = (Received(source=path, name=str(path), origin=origin or Origin()) for path in files)
+    first, received = _first(received)
     jobs = jobs or default_jobs()
     batches = _batches(itertools.chain(first, received), settings)
     if jobs == 1 or len(first) < _FEW:
@@ -82,16 +82,35 @@ def _with_retries(again: deque[_Job], jobs: Iterator[_Job]) -> Iterator[_Job]:
             return
 
 
+def _first(received: Iterator[Received]) -> tuple[list[Received], Iterator[Received]]:
+    """Take the first few; an error among them comes behind them, in what is returned beside."""
+    first: list[Received] = []
+    try:
+        first.extend(itertools.islice(received, _FEW))
+    except Exception as error:  # noqa: BLE001 - it is raised in its turn
+        return first, _raising(error)
+    return first, received
+
+
+def _raising(error: Exception) -> Iterator[Received]:
+    raise error
+    yield  # makes it an iterator
+
+
 def _batches(received: Iterable[Received], settings: IngestSettings) -> Iterator[list[Received]]:
-    """Group what was received up to the limits of a batch."""
+    """Group what was received up to the limits of a batch. What came before an error is a batch, too."""
     batch: list[Received] = []
     size = 0
-    for item in received:
+    failure: Exception | None = None
+    items = iter(received)
+    while True:
         try:
-            size_of = item.source.stat().st_size if isinstance(item.source, Path) else 0
-        except OSError:
-            size_of = 0  # the ingest says what is wrong with it
-        held = min(size_of, settings.in_memory_bytes)
+            item = next(items, None)
+        except Exception as error:  # noqa: BLE001 - it is raised in its turn
+            item, failure = None, error
+        if item is None:
+            break
+        held = _held(item, settings)
         if batch and (len(batch) >= settings.batch_instances or size + held > settings.batch_bytes):
             yield batch
             batch, size = [], 0
@@ -99,3 +118,14 @@ def _batches(received: Iterable[Received], settings: IngestSettings) -> Iterator
         size += held
     if batch:
         yield batch
+    if failure is not None:
+        raise failure
+
+
+def _held(item: Received, settings: IngestSettings) -> int:
+    """Tell how many bytes of it will be in memory."""
+    try:
+        size = item.source.stat().st_size if isinstance(item.source, Path) else 0
+    except OSError:
+        return 0  # the ingest says what is wrong with it
+    return min(size, settings.in_memory_bytes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from dicom_common.pipeline._examine import Orphan
 __all__ = ["Journal", "Note"]
 
 _VERSION = "2"
+_PAGE = "SELECT key, modified, size FROM orphan WHERE (modified, key) > (?, ?) ORDER BY modified, key LIMIT 1000"
 _MAX_AGE = timedelta(days=1)
 
 Note = tuple[str, str, str, str]
@@ -73,6 +73,7 @@ class Journal:
         ):
             self._database.execute(f"DROP TABLE IF EXISTS {table}")
             self._database.execute(f"CREATE TABLE {table} ({columns})")
+        self._database.execute("CREATE INDEX orphan_by_age ON orphan (modified, key)")
         now = datetime.now(UTC).isoformat()
         self._database.execute("INSERT INTO run VALUES (?, ?, ?, '')", (_VERSION, options, now))
 
@@ -107,9 +108,10 @@ class Journal:
 
     def orphans(self) -> Iterator[Orphan]:
         """Iterate over the orphans that are not dealt with, the oldest first. They may be settled meanwhile."""
-        # No index has this order: SQLite sorts everything before it gives the first row.
-        with closing(self._database.execute("SELECT key, modified, size FROM orphan ORDER BY modified, key")) as rows:
-            for key, modified, size in rows:
+        # Page by page: a cursor that is left open by whoever stops here would keep the file locked.
+        modified = key = ""
+        while page := self._database.execute(_PAGE, (modified, key)).fetchall():
+            for key, modified, size in page:
                 yield key, datetime.fromisoformat(modified), size
 
     def count(self) -> int:
