@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pydicom
 from pydicom.data import get_testdata_file
+from pydicom.uid import UID
 
 _STUDY, _SERIES, _SOP = (f"2.25.{digit * 30}" for digit in ("4", "5", "6"))
 _PATIENT = "PATIENT-000000"
@@ -22,8 +23,8 @@ def ct_template(pixels: int) -> bytes:
     dataset.PixelData = sample[: pixels * pixels * 2]
     if "DataSetTrailingPadding" in dataset:
         del dataset.DataSetTrailingPadding
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SOPInstanceUID = _STUDY, _SERIES, _SOP
-    dataset.file_meta.MediaStorageSOPInstanceUID = _SOP
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SOPInstanceUID = UID(_STUDY), UID(_SERIES), UID(_SOP)
+    dataset.file_meta.MediaStorageSOPInstanceUID = UID(_SOP)
     dataset.PatientID, dataset.PatientName = _PATIENT, "Made^Up"
     dataset.StudyDate = dataset.InstanceCreationDate = _DATE
     stream = io.BytesIO()
