@@ -76,6 +76,25 @@ class Connections:
         with _Lent(self) as session, self._transaction(session.raw):
             yield session
 
+    def takes_writes(self, seconds: float) -> bool:
+        """Write something; False: other writers did not let us for this long."""
+        with _Lent(self) as session:
+            if not self._writer.acquire(timeout=seconds):
+                return False
+            try:
+                session.run(f"PRAGMA busy_timeout={int(seconds * 1000)}", ())
+                session.run("BEGIN IMMEDIATE", ())
+                session.run("UPDATE outbox_lease SET until = until", ())
+                session.run("COMMIT", ())
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+                    return False
+                raise
+            finally:
+                session.run(f"PRAGMA busy_timeout={int(self._settings.busy_timeout * 1000)}", ())
+                self._writer.release()
+        return True
+
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
         """Lend what `writing` lends as a connection of SQLAlchemy."""

@@ -20,6 +20,8 @@ from dicom_common.db.sqlite._connections import Connections
 
 __all__ = ["SqliteFlavour"]
 
+_PATIENCE = 2.0
+"""Seconds that `check` waits for other writers."""
 _LITTLE = 256 * 1024 * 1024
 """Bytes of free space below which `check` warns."""
 
@@ -75,8 +77,7 @@ class SqliteFlavour(Flavour):
         """See `Database.check`."""
         facts: dict[str, str | int | float | bool] = {"path": str(self._path), "sqlite": sqlite3.sqlite_version}
         try:
-            with self._connections.writing() as session:
-                session.run("UPDATE outbox_lease SET until = until", ())
+            at_once = self._connections.takes_writes(_PATIENCE)
             free = shutil.disk_usage(self._path.parent).free
         except BackendError as error:
             return Health(status=HealthStatus.FAILED, detail=str(error), facts=facts)
@@ -85,6 +86,9 @@ class SqliteFlavour(Flavour):
                 status=HealthStatus.FAILED, detail=f"The folder of {self._path} is gone: {error.strerror}.", facts=facts
             )
         facts["free_bytes"] = free
+        if not at_once:
+            detail = f"The index {self._path} can be read; others have been writing to it for {_PATIENCE:g} seconds."
+            return Health(status=HealthStatus.DEGRADED, detail=detail, facts=facts)
         if free < _LITTLE:
             return Health(
                 status=HealthStatus.DEGRADED, detail=f"The disk of the index {self._path} is almost full.", facts=facts
