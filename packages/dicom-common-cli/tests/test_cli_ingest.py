@@ -188,15 +188,17 @@ def test_a_file_size_limit_is_a_backend_that_is_not_available(new: Installation,
 
 
 @pytest.mark.parametrize("after", ["the start", "the first answer"])
-def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(new: Installation, samples: Path, after: str) -> None:
-    process = new.start("ingest", "--json", "--jobs", "2", samples, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    first = process.stdout.readline() if after == "the first answer" else ""
-    while not new.data.exists():
-        time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGINT)
-    answered = Answer(process.wait(HANG), first + process.stdout.read(), process.stderr.read())
+def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(
+    new: Installation, samples: Path, tmp_path: Path, after: str
+) -> None:
+    out, err = tmp_path / "out", tmp_path / "err"
+    with out.open("w") as answers, err.open("w") as errors:
+        process = new.start("ingest", "--json", "--jobs", "2", samples, stdout=answers, stderr=errors)
+        while process.poll() is None and not (new.data.exists() if after == "the start" else out.stat().st_size):
+            time.sleep(0.005)
+        os.killpg(process.pid, signal.SIGINT)
+        answered = Answer(process.wait(HANG), "", "")
+    answered.out, answered.err = out.read_text(), err.read_text()
 
     assert answered.code == 130, answered
     assert "Traceback" not in answered.err

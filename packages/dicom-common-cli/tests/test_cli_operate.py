@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from cli_command import HANG, Answer, Installation
 
-TOPICS = ["storage_queue", "log_queue", "dicom_state_queue", "dicom_image_queue"]
+TOPICS = ["log_queue", "dicom_state_queue", "dicom_image_queue"]
 
 
 def test_init_writes_a_configuration_with_which_everything_works(

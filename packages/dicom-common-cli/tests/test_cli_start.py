@@ -209,7 +209,7 @@ def test_an_extension_that_is_not_installed_spares_our_own_commands(own: Install
 
 
 def test_ctrl_c_while_waiting_ends_a_command_with_130(filled: Installation) -> None:
-    process = filled.start("events", "storage_queue", "--follow", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = filled.start("events", "log_queue", "--follow", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
     os.killpg(process.pid, signal.SIGINT)

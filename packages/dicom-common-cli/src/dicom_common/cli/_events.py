@@ -46,19 +46,22 @@ def relay(session: Session, *, once: bool) -> int:
     from dicom_common.pipeline import Relay  # noqa: PLC0415 - imports pydicom
 
     services = session.existing
+    _ = services.db, services.broker  # what is wrong with the configuration is told now, not in a log
     worker = Relay(services)
+    published = 0
     with stopping_on_signals() as stop:
-        if not once:
-            _ = services.db, services.broker  # what is wrong with the configuration is told now, not in a log
-            worker.run(stop)
+        try:
+            if not once:
+                worker.run(stop)
+                return ExitCode.OK
+            while not stop.is_set() and (number := worker.run_once()):
+                published += number
+        finally:
             worker.release()
-            return ExitCode.OK
-        published = 0
-        while not stop.is_set() and (number := worker.run_once()):
-            published += number
-        worker.release()
     waiting = services.db.backlog().events
     print_line(f"{published} events published, {waiting} wait")
+    if waiting and not stop.is_set():
+        note("Another relay has the outbox: it publishes them, or lets go of them within half a minute.")
     return ExitCode.INTERRUPTED if stop.is_set() else ExitCode.OK
 
 
@@ -67,7 +70,7 @@ def relay(session: Session, *, once: bool) -> int:
         {
             "Examples": [
                 "dicom-common events dicom_state_queue",
-                "dicom-common events storage_queue --follow",
+                "dicom-common events log_queue --follow",
                 "dicom-common events dicom_image_queue --group debugging --limit 10",
             ],
             "One line a message": [

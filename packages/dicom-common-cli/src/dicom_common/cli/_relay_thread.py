@@ -39,17 +39,20 @@ class RelayThread:
             return
         self._thread.join(_END)
         try:
-            if self._thread.is_alive() or self._failure:
-                waiting = self._services.db.backlog().events
-            else:
-                waiting = self._relay.drain(_DRAIN)
-                self._relay.release()
+            is_over = self._thread.is_alive() or self._failure
+            waiting = self._services.db.backlog().events if is_over else self._drain()
         except DicomCommonError as error:
             note(f"Events wait in the outbox; `dicom-common relay` publishes them. {error}")
         else:
             why = f" {self._failure}" if self._failure else ""
             if waiting:
                 note(f"{waiting} events wait in the outbox; `dicom-common relay` publishes them.{why}")
+
+    def _drain(self) -> int:
+        try:
+            return self._relay.drain(_DRAIN)
+        finally:
+            self._relay.release()
 
     def close(self) -> None:
         """Close the backends, unless the thread hangs in one of them: it ends with the process."""
