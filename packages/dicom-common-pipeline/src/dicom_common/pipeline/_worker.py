@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from dicom_common.core import DicomCommonError, Services
@@ -52,7 +52,8 @@ def _portable(error: Exception) -> DicomCommonError:
     """Return an error that can cross the pipe and may be shown: a foreign one's message may quote a data set."""
     if isinstance(error, DicomCommonError):
         try:
-            if isinstance(pickle.loads(pickle.dumps(error)), type(error)):  # noqa: S301 - our own bytes
+            # As the pipe will do it: an error whose constructor wants more than a message breaks on the other side.
+            if isinstance(ForkingPickler.loads(ForkingPickler.dumps(error)), type(error)):
                 return error
         except Exception as problem:  # noqa: BLE001 - whatever an exception's own code raises
             error = problem
