@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from dicom_common.core import (
-    AlreadyExistsError,
     BackendError,
     DamagedError,
     Health,
@@ -23,14 +18,15 @@ from dicom_common.core import (
     Write,
     validate_key,
 )
-from dicom_common.storage.filesystem._folders import Folder, KnownFolders, Walked, open_folder
+from dicom_common.storage.filesystem._folders import Folder, open_folder
 from dicom_common.storage.filesystem._health import check_root
-from dicom_common.storage.filesystem._placing import exists, place, prune, segments_of
+from dicom_common.storage.filesystem._placing import exists, prune, segments_of
 from dicom_common.storage.filesystem._root import open_root
 from dicom_common.storage.filesystem._scan import info_of, scan_keys
 from dicom_common.storage.filesystem._settings import Settings
-from dicom_common.storage.filesystem._staging import StagedFile, Staging, clean_stale, fresh_name
+from dicom_common.storage.filesystem._staging import Staging, clean_stale, fresh_name
 from dicom_common.storage.filesystem._translate import translated
+from dicom_common.storage.filesystem._writing import Step, Writing
 
 __all__ = ["FilesystemStorage"]
 
@@ -38,23 +34,8 @@ _CHUNK = 1 << 20
 # Measured on a virtual disk with 0.35 ms for an fsync: 4 threads 1.7 times, 8 threads 2.1 times, 16 and 32 threads no
 # more. The gain is the file system's, which commits its journal once for all who wait.
 _SYNC_THREADS = 8
-
-
-_Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
-"""`map`, or that of a pool of threads."""
 _BATCH = 128
 """Each write of a batch holds a descriptor open until the batch is done; the usual limit is 1024."""
-
-
-@dataclass(slots=True)
-class _Step:
-    """One write on its way."""
-
-    write: Write
-    walked: Walked | None = None
-    file: StagedFile | None = None
-    info: ObjectInfo | None = None
-    error: Exception | None = None
 
 
 class FilesystemStorage:
@@ -76,15 +57,15 @@ class FilesystemStorage:
         with translated(self._path, "opening"):
             self._root: Folder | None = open_root(self._path, settings.folder_mode)
         clean_stale(self._root)
-        self._known = KnownFolders(settings.folder_mode)
+        self._writing = Writing(settings, self._path, self._opened, self._staging)
         # By process: a forked child must not write into a folder that goes with its parent.
         self._stagings: dict[int, Staging] = {}
 
     def write(self, key: str, source: Source, *, if_absent: bool = False, sha256: str | None = None) -> ObjectInfo:
         """Write an object; see `Storage.write`. What `source` itself raises passes unchanged."""
         validate_key(key)
-        step = _Step(Write(key=key, source=source, if_absent=if_absent, sha256=sha256))
-        self._run([step], map)
+        step = Step(Write(key=key, source=source, if_absent=if_absent, sha256=sha256))
+        self._writing.run([step], map)
         if step.error is not None:
             raise step.error
         return _answer(step)
@@ -97,11 +78,11 @@ class FilesystemStorage:
         """
         for write in writes:
             validate_key(write.key)
-        steps = [_Step(write) for write in writes]
+        steps = [Step(write) for write in writes]
         # Threads for this batch only: nothing to stop at `close`, and nothing that is missing in a forked child.
         with ThreadPoolExecutor(_SYNC_THREADS, "dicom-common-fsync") as pool:
             for start in range(0, len(steps), _BATCH):
-                self._run(steps[start : start + _BATCH], pool.map)
+                self._writing.run(steps[start : start + _BATCH], pool.map)
         return [_answer(step) if step.error is None else _backend_error(step.error) for step in steps]
 
     def read(self, key: str, *, start: int = 0, length: int | None = None) -> Iterator[bytes]:
@@ -214,96 +195,6 @@ class FilesystemStorage:
         finally:
             os.close(descriptor)
 
-    def _run(self, steps: list[_Step], in_parallel: _Map) -> None:
-        """Take writes through all stages; what goes wrong with one is kept in it."""
-        folders: dict[str, Walked] = {}
-        try:
-            for step in steps:
-                self._attempt(step, lambda step: self._walk(step, folders))
-            list(in_parallel(lambda step: self._attempt(step, self._stage), steps))
-            for step in steps:
-                self._attempt(step, self._place)
-        finally:
-            for step in steps:
-                if step.file is not None:
-                    step.file.close()
-        self._sync_all(steps, in_parallel)
-        for step in steps:
-            # An error that the caller keeps holds this step in its traceback, which must not hold folders open.
-            step.walked = step.file = None
-            if step.error is not None and not isinstance(step.error, AlreadyExistsError):
-                self._prune(step.write.key)
-
-    def _attempt(self, step: _Step, stage: Callable[[_Step], None]) -> None:
-        if step.error is not None:
-            return
-        try:
-            with translated(self._path, "writing"):
-                stage(step)
-        except _SourceError as error:
-            step.error = error.cause
-        except BackendError as error:
-            step.error = error
-
-    def _walk(self, step: _Step, folders: dict[str, Walked]) -> None:
-        above, _, _ = step.write.key.rpartition("/")
-        step.walked = folders.get(above)
-        if step.walked is None:
-            step.walked = folders[above] = self._known.make(self._opened(), segments_of(step.write.key)[0])
-
-    def _stage(self, step: _Step) -> None:
-        """Write the bytes to a file that has no name yet."""
-        write = step.write
-        assert step.walked is not None
-        # Cheaper than to write it all first; the answer that counts is `place`'s.
-        if write.if_absent and exists(step.walked.folder, segments_of(write.key)[1]):
-            raise AlreadyExistsError("An object is already there under this storage key.")
-        step.file = self._staging().create(step.walked.folder, self._settings.file_mode)
-        _fill(step.file.fd, write)
-        os.fchmod(step.file.fd, self._settings.file_mode)  # the mode of `open` is cut by the umask
-        if self._settings.fsync:
-            os.fsync(step.file.fd)
-        found = info_of(write.key, os.fstat(step.file.fd))
-        step.info = replace(found, sha256=write.sha256)
-
-    def _place(self, step: _Step) -> None:
-        """Give the file its name."""
-        write = step.write
-        assert step.walked is not None
-        assert step.file is not None
-        step.walked = place(self._opened(), self._known, step.file, write.key, step.walked, if_absent=write.if_absent)
-
-    def _sync_all(self, steps: list[_Step], in_parallel: _Map) -> None:
-        """Sync each folder once. Also "it is already there" is said only of what is durable."""
-        settled = [
-            step for step in steps if step.walked and (step.error is None or isinstance(step.error, AlreadyExistsError))
-        ]
-        targets = {path: folder for step in settled if step.walked for path, folder in step.walked.unsynced.items()}
-        errors = dict(zip(targets, in_parallel(self._sync, targets.values()), strict=True))
-        done = {path for path, error in errors.items() if error is None}
-        for step in settled:
-            assert step.walked is not None
-            self._known.synced(step.walked, done)
-            step.error = next((errors[path] for path in step.walked.unsynced if path not in done), None) or step.error
-
-    def _sync(self, folder: Folder) -> BackendError | None:
-        try:
-            if self._settings.fsync:
-                with translated(self._path, "writing"):
-                    os.fsync(folder.fd)
-        except BackendError as error:
-            return error
-        return None
-
-    def _prune(self, key: str) -> None:
-        """Delete the empty folders that a failed write left."""
-        with suppress(OSError):
-            folders, _ = segments_of(key)
-            chain = [self._opened()]
-            for segment in folders:
-                chain.append(chain[-1].child(segment))
-            prune(chain, folders)
-
     def _probe(self) -> None:
         """Write, read back and delete a small file in this writer's own folder."""
         with translated(self._path, "a probe"):
@@ -330,34 +221,7 @@ class FilesystemStorage:
             )
 
 
-class _SourceError(Exception):
-    """Carries what a source raised past the translation of our own errors."""
-
-    def __init__(self, cause: Exception) -> None:
-        super().__init__()
-        self.cause = cause
-
-
-def _fill(descriptor: int, write: Write) -> None:
-    digest = None if write.sha256 is None else hashlib.sha256()
-    pieces = _pieces(write.source)
-    while True:
-        try:
-            piece = next(pieces, None)
-        except Exception as error:
-            raise _SourceError(error) from error
-        if piece is None:
-            break
-        if digest is not None:
-            digest.update(piece)
-        written = 0
-        while written < len(piece):
-            written += os.write(descriptor, piece[written:])
-    if digest is not None and digest.hexdigest() != write.sha256:
-        raise DamagedError("The bytes of an object do not have the SHA-256 that was given; nothing was written.")
-
-
-def _answer(step: _Step) -> ObjectInfo:
+def _answer(step: Step) -> ObjectInfo:
     assert step.info is not None
     return step.info
 
@@ -380,14 +244,3 @@ def _mode(name: bytes, folder: Folder) -> int:
 def _not_found() -> NotFoundError:
     # Without the key: it holds UIDs, and whoever asked knows it.
     return NotFoundError("There is no object under this storage key.")
-
-
-def _pieces(source: Source) -> Iterator[memoryview]:
-    if isinstance(source, bytes | bytearray | memoryview):
-        view = memoryview(source).cast("B")
-        # In pieces, so that hashing and writing share the processor's cache.
-        for start in range(0, len(view), _CHUNK):
-            yield view[start : start + _CHUNK]
-        return
-    while chunk := source.read(_CHUNK):
-        yield memoryview(chunk).cast("B")
