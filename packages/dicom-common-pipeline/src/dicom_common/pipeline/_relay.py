@@ -65,6 +65,8 @@ class Relay:
     def release(self) -> None:
         """Let another relay have the outbox at once; without this it waits until the lease of this one ends.
 
+        `drain` and `run` do it at their end, `run_once` when it has published less than a batch.
+
         Raises:
             BackendError: the index cannot be written.
         """
@@ -121,8 +123,8 @@ class Relay:
         return list(events)
 
     def _release(self) -> None:
-        """Give the outbox back, so that the next relay need not wait until the lease is over."""
+        """Release the outbox at an end that must not fail by that."""
         try:
-            self._services.db.pending(0, relay=self._name, lease=0)
+            self.release()
         except BackendError as error:
             _log.debug("the outbox stays leased for a while: %s", error)
