@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import time
 import tomllib
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -174,14 +176,25 @@ def test_events_prints_the_messages_of_a_topic(filled: Installation, topic: str)
 def test_events_disturbs_no_group_unless_it_is_told_its_name(own: Installation) -> None:
     words = ["events", "dicom_image_queue"]
 
-    assert len(own(*words).lines) == 8
     assert len(own(*words, "--limit", "3", "--group", "mine").lines) == 3
     assert len(own(*words).lines) == 8
-    rest = own(*words, "--group", "mine")
-    assert len(rest.lines) == 5
+    assert len(own(*words, "--group", "mine").lines) == 5
     end = own(*words, "--group", "mine")
     assert (end.code, end.out) == (0, "")
     assert "is new to the group mine" in end.err
+
+
+def test_events_leaves_no_group_behind_for_which_messages_would_be_kept(own: Installation) -> None:
+    def groups() -> int:
+        with closing(sqlite3.connect(own.data / "events.sqlite")) as database:
+            [(count,)] = database.execute("SELECT count(DISTINCT consumers) FROM positions")
+            return int(count)
+
+    before = groups()
+    own("events", "dicom_image_queue")
+    assert groups() == before
+    own("events", "dicom_image_queue", "--group", "mine", "--limit", "1")
+    assert groups() == before + 1
 
 
 def test_relay_publishes_until_it_is_told_to_stop(own: Installation) -> None:

@@ -84,8 +84,14 @@ def test_the_help_of_each_command_has_examples(name: str, capsys: pytest.Capture
         (["ingest", "--jobs", "0", "."], "'--jobs'"),
     ],
 )
-def test_wrong_usage_is_one_line(command: Callable[..., Answer], words: list[str], said: str) -> None:
-    command(*words).fails_with_one_line(said)
+def test_wrong_usage_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    answer = Answer(main(words), *capsys.readouterr())
+
+    answer.fails_with_one_line(said)
 
 
 @pytest.mark.parametrize(

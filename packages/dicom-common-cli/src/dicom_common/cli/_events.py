@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 import threading
 from typing import Any
 
@@ -20,7 +21,7 @@ __all__ = ["events", "relay"]
 
 _BATCH = 100
 _PATIENCE = 3.0
-"""Seconds without a message after which a topic counts as read to its end; joining a group may take so long."""
+"""Seconds to wait for the first message, since joining a group takes time; then all belongs to other members."""
 _SHORT = 0.5
 """The same, once messages have come, or while following."""
 
@@ -87,14 +88,16 @@ def relay(session: Session, *, once: bool) -> int:
 def events(session: Session, topic: str, group: str | None, limit: int | None, *, follow: bool) -> int:
     """Print the messages of a topic.
 
-    Prints them as JSON lines, from the oldest one that is kept. Without --group no other reader is disturbed: nothing
-    is acknowledged for anybody.
+    Prints what is there as JSON lines, from the oldest one that is kept. Without --group no other reader is disturbed:
+    nothing is acknowledged for anybody.
     """
     broker = session.existing.broker
     name = group or f"dicom-common-events-{uuid7()}"
     try:
         with stopping_on_signals() as stop, broker.consume([topic], name) as consumer:
-            printed = _print(consumer, stop, limit=limit, follow=follow, acknowledge=group is not None)
+            # What is there now, and no more: a topic that is written to has no end.
+            most = limit if follow else min(broker.backlog(topic, name), limit or sys.maxsize)
+            printed = _print(consumer, stop, limit=most, follow=follow, acknowledge=group is not None)
     finally:
         if group is None and isinstance(broker, Groups):
             broker.forget(name)  # or messages would be kept for it for ever
@@ -140,7 +143,7 @@ def _body(body: bytes) -> Any:
     """Return a body as what it is: JSON, else text, else base64."""
     try:
         return json.loads(body, parse_constant=_refuse)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     try:
         return body.decode()
