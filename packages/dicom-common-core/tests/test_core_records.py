@@ -22,9 +22,14 @@ from dicom_common.core import (
     Entry,
     Event,
     Instance,
+    Interval,
+    Level,
+    Like,
     Message,
+    OneOf,
     PersonName,
     PublishError,
+    Query,
     UnavailableError,
     Write,
     uuid7,
@@ -263,3 +268,15 @@ def test_every_event_has_an_id_of_its_own() -> None:
     events = [Event(tenant="t", topic="t", key="k", body=b"{}") for _ in range(100)]
     assert len({event.id for event in events}) == 100
     assert all(re.fullmatch(r"[0-9a-f-]{14}7[0-9a-f-]{21}", event.id) for event in events)
+
+
+def test_a_query_does_not_show_what_it_searches_for() -> None:
+    canary = "Canary^Patient"
+    conditions = (
+        OneOf("PatientName", (canary,)),
+        Like("PatientName", f"{canary}*"),
+        Interval(("PatientBirthDate",), (date(1931, 7, 13),), None),
+    )
+    shown = repr(Query(tenant="local", level=Level.STUDY, conditions=conditions))
+    assert canary not in shown
+    assert "1931" not in shown

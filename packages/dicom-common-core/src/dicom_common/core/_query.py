@@ -1,8 +1,11 @@
-"""A search in the index, as data: what QIDO-RS (PS3.18 10.6) and C-FIND (PS3.4 C.2.2.2) ask of it."""
+"""A search in the index, as data: what QIDO-RS (PS3.18 10.6) and C-FIND (PS3.4 C.2.2.2) ask of it.
+
+The values that are searched for may be a patient's name or number: no repr shows them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, time
 
 from dicom_common.core._attributes import Level
@@ -19,7 +22,7 @@ class OneOf:
     """
 
     keyword: str
-    values: tuple[str | int | float, ...]
+    values: tuple[str | int | float, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Like:
     """The attribute matches a pattern of `*` (any text) and `?` (one character); all else is literal (C.2.2.2.4)."""
 
     keyword: str
-    pattern: str
+    pattern: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,8 @@ class Interval:
     """
 
     keywords: tuple[str, ...]
-    low: tuple[date | time, ...] | None
-    high: tuple[date | time, ...] | None
+    low: tuple[date | time, ...] | None = field(repr=False)
+    high: tuple[date | time, ...] | None = field(repr=False)
 
 
 Condition = OneOf | Like | Interval
