@@ -30,27 +30,26 @@ def test_find_lists_every_level(filled: Installation, level: str, count: int) ->
 
     assert answer.code == 0
     assert len(answer.lines) == count
-    table = filled("find", "--level", level)
-    assert len(table.out.splitlines()) == count + 1
-    assert table.err == f"{count} matches\n"
 
 
 def test_find_searches_by_keys_and_pages(filled: Installation) -> None:
     keys = ["PatientID=77654033", "StudyDate=19950101-19951231"]
 
     [study] = filled("find", *keys, "--json").lines
-    pages = [filled("find", "--json", "--limit", "1", "--offset", str(offset)).lines for offset in range(4)]
+    pages = [filled("find", "--json", "--limit", "1", "--offset", str(offset)).lines for offset in (1, 2, 3)]
 
     assert (study["StudyInstanceUID"], study["StudyDate"]) == (CT_STUDY, "1995-09-03")
     assert (study["NumberOfStudyRelatedInstances"], study["ModalitiesInStudy"]) == (4, ["CT"])
-    assert [len(page) for page in pages] == [1, 1, 1, 0]
-    assert len({page[0]["StudyInstanceUID"] for page in pages[:3]}) == 3
+    assert [len(page) for page in pages] == [1, 1, 0]
+    assert len({page[0]["StudyInstanceUID"] for page in pages[:2]}) == 2
 
 
 def test_a_table_in_a_pipe_cuts_no_uid(filled: Installation) -> None:
-    lines = filled("find", "PatientID=77654033").out.splitlines()
+    answer = filled("find", "PatientID=77654033")
 
-    assert any(line.endswith(CT_STUDY) for line in lines)
+    assert len(answer.out.splitlines()) == 3
+    assert any(line.endswith(CT_STUDY) for line in answer.out.splitlines())
+    assert answer.err == "2 matches\n"
 
 
 def test_nothing_found_is_no_error(filled: Installation) -> None:
@@ -171,7 +170,7 @@ def test_get_can_be_interrupted(filled: Installation, tmp_path: Path) -> None:
 
 def test_remove_in_a_pipe_wants_to_be_told(own: Installation) -> None:
     own("remove", CT_STUDY).fails_with_one_line("--yes")
-    assert len(own("find", "--level", "instance", "--json").lines) == 8
+    assert own.count == 8
 
 
 def test_remove_takes_rows_and_objects_away(own: Installation, ct_files: dict[str, Path]) -> None:
@@ -184,6 +183,6 @@ def test_remove_takes_rows_and_objects_away(own: Installation, ct_files: dict[st
     assert one.code == others.code == 0
     assert [line["sop_instance_uid"] for line in one.lines] == [uid]
     assert others.out == "removed 3 instances\n"
-    assert len(own("find", "--level", "instance", "--json").lines) == 4
+    assert own.count == 4
     assert not list((own.data / "objects").rglob(f"{CT_STUDY}/*/*.dcm"))
     assert own("reconcile").code == 0

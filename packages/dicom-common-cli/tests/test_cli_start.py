@@ -105,11 +105,14 @@ def test_wrong_usage_is_one_line(
     ],
 )
 def test_a_wrong_configuration_is_one_line(
-    command: Callable[..., Answer], tmp_path: Path, samples: Path, text: str, said: str
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, said: str
 ) -> None:
     (tmp_path / "dicom-common.toml").write_text(text)
+    monkeypatch.chdir(tmp_path)
 
-    command("ingest", samples / "CT_small.dcm").fails_with_one_line(said)
+    answer = Answer(main(["ingest", "."]), *capsys.readouterr())
+
+    answer.fails_with_one_line(said)
 
 
 def test_a_broken_configuration_does_not_keep_the_help_from_being_read(

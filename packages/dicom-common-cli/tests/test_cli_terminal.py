@@ -71,7 +71,7 @@ def test_remove_asks_and_takes_no_for_an_answer(own: Installation) -> None:
     assert code == 1
     assert "Remove 4 instances of tenant local for good?" in shown
     assert "Nothing was removed." in shown
-    assert len(own("find", "--level", "instance", "--json").lines) == 8
+    assert own.count == 8
 
     code, shown = _on_a_terminal(own, "remove", CT_STUDY, typed=b"y\n")
 
