@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
@@ -58,6 +59,9 @@ def test(choice: Choice) -> int:
     shutil.rmtree(REPORTS, ignore_errors=True)
     (REPORTS / "junit").mkdir(parents=True)
     words = (*(("--require-services",) if choice.require_services else ()), *choice.pytest, *paths)
+    # A shell's `&` and some CI runners start with SIGINT ignored, which every child would inherit: the tests of Ctrl-C
+    # would wait for ever.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with running_services(wanted_services()) as (environment, absent):
         command = [BIN / "nox", f"--report={REPORTS / 'nox.json'}", "--session", *sessions, "--", *words]
         done = subprocess.run(

@@ -7,7 +7,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import time
 import tomllib
 from collections.abc import Callable
 from contextlib import closing
@@ -199,7 +198,8 @@ def test_events_leaves_no_group_behind_for_which_messages_would_be_kept(own: Ins
 
 def test_relay_publishes_until_it_is_told_to_stop(own: Installation) -> None:
     process = own.start("relay", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    time.sleep(1)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "Publishing events; SIGINT or SIGTERM ends it.\n"
     os.killpg(process.pid, signal.SIGTERM)
     _, errors = process.communicate(timeout=HANG)
 

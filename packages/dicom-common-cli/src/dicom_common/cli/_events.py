@@ -53,6 +53,7 @@ def relay(session: Session, *, once: bool) -> int:
     with stopping_on_signals() as stop:
         try:
             if not once:
+                note("Publishing events; SIGINT or SIGTERM ends it.")
                 worker.run(stop)
                 return ExitCode.OK
             while not stop.is_set() and (number := worker.run_once()):
