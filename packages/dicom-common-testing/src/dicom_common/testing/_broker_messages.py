@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dicom_common.core import Broker, Message
+from dicom_common.core import Broker, Groups, Message
 from dicom_common.testing._broker_fixtures import BrokerFixtures, bodies, numbered
 
 __all__ = ["BrokerMessages"]
@@ -123,3 +123,19 @@ class BrokerMessages(BrokerFixtures):
         with broker.consume([topic, other], "readers") as consumer:
             received = self.gather(consumer, 20)
         assert Counter(each.topic for each in received) == {topic: 10, other: 10}
+
+    # Groups
+
+    def test_a_group_that_is_forgotten_begins_again(self, broker: Broker, topic: str) -> None:
+        if not isinstance(broker, Groups):
+            pytest.skip("the broker cannot be told to forget a group")
+        broker.publish(topic, numbered(5))
+        for group in ("passing", "staying"):
+            with broker.consume([topic], group) as consumer:
+                consumer.acknowledge(self.gather(consumer, 5))
+        broker.forget("passing")
+        broker.forget("passing")
+        broker.forget("never-was")
+        assert broker.backlog(topic, "staying") == 0
+        with broker.consume([topic], "passing") as consumer:
+            assert sorted(bodies(self.gather(consumer, 5))) == sorted(each.body for each in numbered(5))
