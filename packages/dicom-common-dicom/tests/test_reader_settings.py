@@ -1,0 +1,47 @@
+"""The settings of the reader as a table of the configuration."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+from dicom_common.core import Config, ConfigError
+from dicom_common.dicom import ReaderSettings
+
+
+def test_the_package_names_its_table() -> None:
+    (entry,) = entry_points(group="dicom_common.settings", name="reader")
+    assert entry.load() is ReaderSettings
+
+
+def test_the_table_can_be_written_in_the_file_in_variables_and_by_the_caller(tmp_path: Path) -> None:
+    file = tmp_path / "dicom-common.toml"
+    file.write_text('[reader]\nmax_items = 5\nmax_depth = 8\nuids = "strict"\n')
+    config = Config.load(
+        file,
+        overrides={"reader.max_depth": 10},
+        variables={"DICOM_COMMON_READER__ACCEPT_UNKNOWN_TRANSFER_SYNTAXES": "false"},
+    )
+    assert config.section("reader", ReaderSettings) == ReaderSettings(
+        max_items=5, max_depth=10, uids="strict", accept_unknown_transfer_syntaxes=False
+    )
+
+
+def test_the_table_needs_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = Config.load(overrides={"reader.max_depth": 10}, variables={})
+    assert config.section("reader", ReaderSettings) == ReaderSettings(max_depth=10)
+    assert Config.load(variables={}).section("reader", ReaderSettings) == ReaderSettings()
+
+
+@pytest.mark.parametrize(
+    "written", [{"reader.max_dept": 10}, {"reader.max_depth": "deep"}, {"reader.max_depth": 129}, {"reader.uids": "x"}]
+)
+def test_what_the_table_cannot_mean_is_an_error_of_the_configuration(
+    written: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="reader"):
+        Config.load(overrides=written, variables={}).section("reader", ReaderSettings)
