@@ -114,3 +114,17 @@ def test_what_is_not_declared_is_utf8_then_the_default_then_replaced(declared: s
 def test_damaged_text_is_never_an_error(value: bytes, declared: str) -> None:
     text, _ = decoder(declared).decode(value, person_name=True)
     text.encode()
+
+
+@pytest.mark.parametrize("declared", ["ISO_IR 192", "UTF-8", "GB18030", "GBK"])
+def test_an_escape_means_nothing_where_code_extensions_are_prohibited(declared: str) -> None:
+    assert decoder(declared).decode(b"\x1b$B;3ED\x1b(B") == ("\x1b$B;3ED\x1b(B", False)
+    text = "\x1b$)C王"
+    codec = "utf-8" if declared in ("ISO_IR 192", "UTF-8") else declared
+    assert decoder(declared).decode(text.encode(codec)) == (text, False)
+
+
+def test_an_escape_where_nothing_is_declared_is_a_guess() -> None:
+    assert decoder("").decode(b"\x1b$B;3ED\x1b(B") == ("山田", False)
+    assert decoder("").decode(b"\x1b$)C\xfb\xf3^A", person_name=True) == ("洪^A", False)
+    assert decoder("GB2312").decode(b"\x1b$)A\xcd\xf5") == ("王", True)

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from dicom_common.dicom import ReaderSettings, Reading, read
+from dicom_common.dicom import ReaderSettings, Reading, dataset_from_json, read
 
 IMPLICIT, EXPLICIT, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
 LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
@@ -368,6 +368,37 @@ def test_undeclared_text_is_decoded_by_a_guess_and_utf8_is_declared() -> None:
     assert list(written) == sorted(written)
     assert ("00100010", "character-set") in rules(result)
     assert result.instance.character_set == ()
+
+
+def test_undeclared_escapes_are_a_guess_and_utf8_is_declared() -> None:
+    nested = item(element(0x0040A160, "UT", b"\x1b$B;3\x1b(B"))
+    result = reading(element(0x00081030, "LO", b"\x1b$B;3ED\x1b(B"), element(0x0040A730, "SQ", nested))
+    written = attributes(result)
+    assert written["00081030"]["Value"] == ["山田"]
+    assert written["0040A730"]["Value"][0]["0040A160"]["Value"] == ["山"]
+    assert written["00080005"] == {"vr": "CS", "Value": ["ISO_IR 192"]}
+    assert rules(result) == {("00081030", "character-set"), ("0040A730.0040A160", "character-set")}
+    assert result.instance.study_description == "山田"
+
+
+def test_declared_escapes_are_no_guess() -> None:
+    declared = element(0x00080005, "CS", b"\\ISO 2022 IR 87 ")
+    result = reading(declared, element(0x00081030, "LO", b"\x1b$B;3ED\x1b(B"))
+    assert attributes(result)["00081030"]["Value"] == ["山田"]
+    assert rules(result) == set()
+
+
+@pytest.mark.parametrize("declared", [b"", b"ISO_IR 192", b"GB18030 ", b"ISO 2022 IR 149 "])
+def test_an_escape_that_means_nothing_is_the_same_when_the_json_becomes_a_data_set(declared: bytes) -> None:
+    # The second one is none of Korean in its own set, and would be one behind the step to UTF-8.
+    text = [b"\x1b$B;3ED", b"\x1b$)C\xff", b"\x1b"]
+    tags = [0x00081030, 0x0008103E, 0x00104000]
+    values = [element(tag, "LO", value + b" " * (len(value) % 2)) for tag, value in zip(tags, text, strict=True)]
+    first = attributes(reading(element(0x00080005, "CS", declared), *values))
+    made = dataset_from_json(first)
+    raw = [(tag, made.get_item(tag).value) for tag in tags]
+    second = reading(element(0x00080005, "CS", b"ISO_IR 192"), *(element(tag, "LO", value) for tag, value in raw))
+    assert attributes(second) == first
 
 
 def test_a_trail_byte_that_is_a_backslash_does_not_end_a_value() -> None:

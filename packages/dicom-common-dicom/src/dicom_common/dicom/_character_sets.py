@@ -31,7 +31,10 @@ _CODECS = {
     "ISO_IR 192": "utf-8",
     "GB18030": "gb18030",
     "GBK": "gbk",
+    "GB2312": "gb18030",  # no defined term; its writers use EUC-CN, of which GB18030 is a superset, mostly unescaped
 }
+_WITHOUT_ESCAPES = frozenset(("ISO_IR 192", "GB18030", "GBK"))
+"""The terms that prohibit code extensions (PS3.3 C.12.1.1.2)."""
 # What is seen instead of the defined terms, without blanks, hyphens and underscores.
 _ALIASES = {
     "LATIN1": "ISO_IR 100",
@@ -40,7 +43,6 @@ _ALIASES = {
     "UNICODE": "ISO_IR 192",
     "ASCII": "ISO_IR 6",
     "USASCII": "ISO_IR 6",
-    "GB2312": "GB18030",  # whoever writes it uses EUC-CN without escapes, of which GB18030 is a superset
     "EUCKR": "ISO_IR 149",
     "SHIFTJIS": "ISO_IR 13",
 }
@@ -75,7 +77,7 @@ def _normal(term: str) -> str | None:
     bare = re.sub(r"[ _\-:.]", "", term.upper())
     if bare in _ALIASES:
         return _ALIASES[bare]
-    if bare in ("GB18030", "GBK"):
+    if bare in ("GB18030", "GBK", "GB2312"):
         return bare
     number = _NUMBERED.fullmatch(bare)
     known = f"ISO_IR {number[1]}" if number else ""
@@ -95,7 +97,7 @@ class CharacterSet:
         default: the defined term to try when text is neither what is declared nor UTF-8.
     """
 
-    __slots__ = ("_codec", "_default", "_extended", "_g1", "known", "mislabelled", "terms")
+    __slots__ = ("_codec", "_default", "_escapes", "_extended", "_g1", "known", "mislabelled", "terms")
 
     def __init__(self, terms: tuple[str, ...], default: str) -> None:
         normal = [_normal(term) for term in terms] or [""]
@@ -104,6 +106,7 @@ class CharacterSet:
         """Whether every term is understood."""
         self._codec = _CODECS[normal[0] or ""]
         self._default = _CODECS[_normal(default) or "ISO_IR 100"]
+        self._escapes = len(terms) > 1 or normal[0] not in _WITHOUT_ESCAPES
         self._extended = len(terms) > 1 or any("2022" in term for term in terms)
         # Where the first value has no right half, bytes above 7F without an escape belong to the first that has one.
         halves = [_CODECS[term] for term in normal if term and term not in ("ISO_IR 6", "ISO_IR 87", "ISO_IR 159")]
@@ -111,17 +114,15 @@ class CharacterSet:
 
     def decode(self, value: bytes, *, person_name: bool = False) -> tuple[str, bool]:
         """Give the text of a value, and whether it was what the data set declares."""
-        if b"\x1b" in value:
-            try:
-                return self._decode_escaped(value, _RESETS_PN if person_name else _RESETS), True
-            except (UnicodeDecodeError, LookupError):
-                pass
-        else:
-            try:
+        try:
+            if b"\x1b" not in value:
                 return value.decode(self._g1 or self._codec), True
-            except UnicodeDecodeError:
-                pass
-        return self._guess(value), False
+            if not self._escapes:  # kept as a character: so it stays what it is wherever the JSON goes
+                return value.decode(self._codec), False
+            # Escapes tell what they mean also where nothing is declared; but then they are a guess.
+            return self._decode_escaped(value, _RESETS_PN if person_name else _RESETS), bool(self.terms)
+        except (UnicodeDecodeError, LookupError):
+            return self._guess(value), False
 
     def _guess(self, value: bytes) -> str:
         for codec in ("utf-8", self._default):
