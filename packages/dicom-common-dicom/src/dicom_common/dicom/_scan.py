@@ -241,7 +241,8 @@ class Scanner:
                 break
             if kind is _BAD_VR:
                 guesses_left -= 1
-                guess = None if guesses_left < 0 else without_vr(buffer[at : at + 12], stop - position, head, heads)
+                creator, room = creators.get(tag >> 8, ""), stop - position
+                guess = None if guesses_left < 0 else without_vr(buffer[at : at + 12], room, head, heads, creator)
                 if guess is None:
                     raise malformed(stack, "an element has neither a VR nor a possible length")
                 head, header, length, rule = guess
