@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sqlite3
 import statistics
 import sys
@@ -61,15 +60,14 @@ def _seconds(function: Callable[[Sequence[Path], Path], None], files: Sequence[P
     os.sync()
     begin = time.perf_counter()
     function(files, folder)
-    seconds = time.perf_counter() - begin
-    shutil.rmtree(folder)
-    return seconds
+    # What was written stays until the end: a file system that discards deleted blocks would do so during the next run.
+    return time.perf_counter() - begin
 
 
 def run(rounds: int = 5) -> list[dict[str, Any]]:
     """Measure both sizes; the ratio is that of the times of one round, the two taken one after the other."""
     rows = []
-    for name, pixels, count in (("15 KB", 64, 2000), ("500 KB", 512, 600)):
+    for name, pixels, count in (("15 KB", 64, 3000), ("500 KB", 512, 1000)):
         with tempfile.TemporaryDirectory(dir=os.environ.get("DICOM_COMMON_TEST_FOLDER")) as folder:
             base = Path(folder)
             files = write_files(base / "files", ct_template(pixels), count)

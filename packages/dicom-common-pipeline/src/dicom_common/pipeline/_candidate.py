@@ -81,11 +81,14 @@ def prepare(received: Received, settings: ReaderSettings, in_memory_bytes: int) 
 def _prepare(received: Received, settings: ReaderSettings, in_memory_bytes: int) -> Candidate | Result:
     source = received.source
     if isinstance(source, Path):
-        if not stat.S_ISREG(source.stat().st_mode):  # to open a named pipe would wait for ever
+        status = source.stat()
+        if not stat.S_ISREG(status.st_mode):  # to open a named pipe would wait for ever
             return rejection(received, "unreadable", "It cannot be read: it is not a regular file.")
-        with source.open("rb") as stream:
-            held = stream.read(in_memory_bytes + 1)
-        large = len(held) > in_memory_bytes
+        large, held = status.st_size > in_memory_bytes, b""
+        if not large:
+            with source.open("rb") as stream:
+                held = stream.read(in_memory_bytes + 1)
+            large = len(held) > in_memory_bytes  # it has grown meanwhile
         reading = read(source if large else held, settings=settings)
         return Candidate(received, reading.instance, reading.metadata, None if large else held)
     if isinstance(source, bytes):

@@ -110,22 +110,21 @@ def _batches(received: Iterable[Received], settings: IngestSettings) -> Iterator
             item, failure = None, error
         if item is None:
             break
-        held = _held(item, settings)
-        if batch and (len(batch) >= settings.batch_instances or size + held > settings.batch_bytes):
+        more = _size(item)
+        if batch and (len(batch) >= settings.batch_instances or size + more > settings.batch_bytes):
             yield batch
             batch, size = [], 0
         batch.append(item)
-        size += held
+        size += more
     if batch:
         yield batch
     if failure is not None:
         raise failure
 
 
-def _held(item: Received, settings: IngestSettings) -> int:
-    """Tell how many bytes of it will be in memory."""
+def _size(item: Received) -> int:
+    """Tell how many bytes it has."""
     try:
-        size = item.source.stat().st_size if isinstance(item.source, Path) else 0
+        return item.source.stat().st_size if isinstance(item.source, Path) else 0
     except OSError:
         return 0  # the ingest says what is wrong with it
-    return min(size, settings.in_memory_bytes)

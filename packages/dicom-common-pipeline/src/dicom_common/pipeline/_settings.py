@@ -25,9 +25,9 @@ class IngestSettings:
     batch_instances: int = 200
     """How many instances share one transaction and one round of fsync."""
     batch_bytes: int = 32 * 1024 * 1024
-    """How many bytes of instances are in memory at once, in each process."""
-    in_memory_bytes: int = 4 * 1024 * 1024
-    """An instance above this size is mapped and streamed instead of being held in memory."""
+    """How many bytes of files share a batch: so long is the answer to the first of them waited for."""
+    in_memory_bytes: int = 256 * 1024
+    """A file above this size is read twice, in pieces, instead of being held in memory: that is the faster way, too."""
 
     def __post_init__(self) -> None:
         """Refuse a layout that cannot work, and limits that are none."""
