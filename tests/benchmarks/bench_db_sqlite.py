@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +11,8 @@ from datetime import date, time as time_of_day, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from rows import row, show
 
 from dicom_common.core import Entry, Level, PersonName, Query, RequestAttributes, parse_query
 from dicom_common.db.sqlite import Settings, SqliteDatabase
@@ -92,15 +92,6 @@ def _timed(work: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def _result(name: str, ratios: Sequence[float], target: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "ratio": round(statistics.median(ratios), 2),
-        "spread": f"{min(ratios):.2f} to {max(ratios):.2f}",
-        "target": target,
-    }
-
-
 def bench_add(folder: Path) -> dict[str, Any]:
     """Batches of 1,000 instances, durable, against `executemany` of the very same rows into the same tables."""
     batches = [entries(batch) for batch in range(BATCHES)]
@@ -119,7 +110,7 @@ def bench_add(folder: Path) -> dict[str, Any]:
                 took_bare += _timed(partial(_write_bare, bare, some))
                 took_ours += _timed(partial(ours.add, batch))
         ratios.append(took_bare / took_ours)
-    return _result("add, 1,000 a batch: rate of bare executemany", ratios, ">= 0.65")
+    return row("index, add of 1,000 a batch: rate of bare executemany", ratios, 0.65, unit="of its rate")
 
 
 def _fill(database: SqliteDatabase) -> None:
@@ -155,7 +146,9 @@ def bench_find(folder: Path) -> list[dict[str, Any]]:
 
             on_bare, on_ours = partial(_ask_bare, bare, said), partial(_ask, database, query)
             ratios = [_timed(on_ours) / _timed(on_bare) for _ in range(3 * ROUNDS)]
-            results.append(_result(f"find by {name}: time of bare sqlite3", ratios, "<= 3"))
+            results.append(
+                row(f"index, find by {name}: time of bare sqlite3", ratios, 3, better="lower", unit="of its time")
+            )
     return results
 
 
@@ -194,11 +187,5 @@ def run() -> list[dict[str, Any]]:
         return [bench_add(Path(name)), *bench_find(Path(name))]
 
 
-def main() -> None:
-    """Print what was measured."""
-    for one in run():
-        sys.stdout.write(f"{one['name']:55} {one['ratio']:6} ({one['spread']}; target {one['target']})\n")
-
-
 if __name__ == "__main__":
-    main()
+    show(run())

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
-import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from rows import row, show
 
 from dicom_common.core import ObjectInfo, Write
 from dicom_common.storage.filesystem import FilesystemStorage, Settings
@@ -96,13 +95,7 @@ def run() -> list[dict[str, Any]]:
                 for name, ratio in zip(ratios, (plain / batch, durable / batch, durable / one), strict=True):
                     ratios[name].append(ratio)
             rows += [
-                {
-                    "name": f"filesystem storage, {_COUNT} x {label}: {name}",
-                    "ratio": statistics.median(values),
-                    "spread": [min(values), max(values)],
-                    "target": 1.0 if name.startswith("batch") else 0.6,
-                    "better": "higher",
-                }
+                row(f"filesystem storage, {_COUNT} x {label}: {name}", values, 1.0 if name.startswith("batch") else 0.6)
                 for name, values in ratios.items()
             ]
     finally:
@@ -110,11 +103,5 @@ def run() -> list[dict[str, Any]]:
     return rows
 
 
-def main() -> None:
-    """Print one line of JSON for each ratio."""
-    for row in run():
-        sys.stdout.write(json.dumps(row) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    show(run())
