@@ -181,7 +181,7 @@ def compare(name: str, target: float, ours: Work, theirs: Work, *, repeats: tupl
         else:
             other, mine = timed(theirs, repeats[1]), timed(ours, repeats[0])
         ratios.append(other / mine)
-    return row(f"reader: {name}", ratios, target)
+    return row(name, ratios, target)
 
 
 def run() -> list[dict[str, Any]]:
