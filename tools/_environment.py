@@ -47,7 +47,10 @@ def tool_environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
     for name in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "NOX_SESSION", "UV_PROJECT_ENVIRONMENT"):
         environment.pop(name, None)
     pyenv = Path(environment.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    versions = [str(path) for minor in ("11", "12", "13") for path in sorted(pyenv.glob(f"3.{minor}.*/bin"))]
+    readable = os.access(pyenv, os.R_OK | os.X_OK)  # it may be another user's, under `sudo -u`
+    versions = [
+        str(path) for minor in ("11", "12", "13") if readable for path in sorted(pyenv.glob(f"3.{minor}.*/bin"))
+    ]
     path = [str(BIN), *versions, environment.get("PATH", os.defpath)]
     environment["PATH"] = os.pathsep.join(dict.fromkeys(os.pathsep.join(path).split(os.pathsep)))
     environment["UV_PYTHON_DOWNLOADS"] = "never"
