@@ -91,10 +91,7 @@ class Journal:
         """Note that everything up to a key is compared, and what came of it."""
         with self._database:
             self._database.execute("BEGIN")
-            rows = [
-                (key, modified.astimezone(UTC).isoformat(timespec="microseconds"), size)
-                for key, modified, size in orphans
-            ]
+            rows = [(key, _moment(modified), size) for key, modified, size in orphans]
             self._database.executemany("INSERT OR REPLACE INTO orphan VALUES (?, ?, ?)", rows)
             self._database.executemany("INSERT INTO note VALUES (?, ?, ?, ?)", notes)
             self._database.execute("UPDATE run SET after = ?", (after,))

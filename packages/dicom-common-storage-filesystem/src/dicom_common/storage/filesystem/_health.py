@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from dicom_common.core import BackendError, Health, HealthStatus
+from dicom_common.core import BackendError, Health, HealthStatus, call_within
 
 __all__ = ["check_root"]
 
@@ -23,16 +22,13 @@ def check_root(path: Path, probe: Callable[[], None], *, fsync: bool) -> Health:
         probe: writes, reads and deletes; raises a BackendError where that does not work.
         fsync: whether writes wait for the disk.
     """
-    answers: list[Health] = []
-    # A network file system that has lost its server blocks for ever: such a thread is left behind.
-    thread = threading.Thread(target=lambda: answers.append(_ask(path, probe, fsync=fsync)), daemon=True)
-    thread.start()
-    thread.join(_SECONDS)
-    if not answers:
+    try:
+        # A network file system that has lost its server blocks for ever.
+        return call_within(_SECONDS, _ask, path, probe, fsync=fsync)
+    except TimeoutError:
         return Health(
             status=HealthStatus.FAILED, detail=f"The storage folder {path} did not answer within {_SECONDS:g} s."
         )
-    return answers[0]
 
 
 def _ask(path: Path, probe: Callable[[], None], *, fsync: bool) -> Health:
