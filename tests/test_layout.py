@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 
 KINDS = ("storage", "db", "cache", "broker", "auth")
 EMBEDDED = {"core", "dicom", "pipeline", "cli", "storage-filesystem", "db-sqlite", "cache-memory", "broker-sqlite"}
-REGISTERS_NOTHING = {"dicom-common-db-sql"}
+REGISTERS_NOTHING = {"dicom-common-db-sql", "dicom-common-storage-object"}
 """Packages of a kind that other plugins of that kind are built on."""
 TOP_LEVEL = {"packages", "tests", "tools", "noxfile.py", "pyproject.toml", "README.md", "LICENSE"}
 MADE_HERE = {"uv.lock", "dist", "build", "dicom-common-data", "__pycache__"}
