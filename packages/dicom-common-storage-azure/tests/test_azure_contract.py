@@ -24,6 +24,7 @@ def make_container(endpoint: Endpoint) -> Settings:
 class TestAzure(StorageContract):
     large_object_bytes = 64 << 20
     crash_rounds = 2
+    refused_keys = frozenset({"..a/...b/c.."})  # Azure cuts dots from the end of names; Azurite does not
 
     @pytest.fixture
     def open_storage(self, service_endpoint: Endpoint) -> partial[AzureStorage]:

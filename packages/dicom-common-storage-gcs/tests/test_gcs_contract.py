@@ -5,19 +5,18 @@ from uuid import uuid4
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
-from google.cloud.storage import Client
+from google.cloud.storage import Client  # type: ignore[import-untyped]  # it has no types
 
 from dicom_common.core import BatchWrites, SignedUrls
 from dicom_common.storage.gcs import GcsStorage, Settings
-from dicom_common.testing import StorageContract
-from dicom_common.testing._services import Endpoint
+from dicom_common.testing import Endpoint, StorageContract
 
 
 def make_bucket(endpoint: Endpoint) -> Settings:
     url, name = f"http://{endpoint}", f"contract-{uuid4().hex}"
     Client(
         project="tests",
-        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]  # google-auth has no types there
+        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]  # google-auth has few types
         client_options={"api_endpoint": url},
     ).create_bucket(name)
     return Settings(bucket=name, endpoint=url, credentials="none", deadline=5)

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import requests
+
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobBlock, BlobClient, StorageStreamDownloader
-
 from dicom_common.core import AlreadyExistsError, NotFoundError, UnavailableError
 from dicom_common.storage.azure._body import RangesBody
 from dicom_common.storage.azure._connect import WINDOW, account, connect
@@ -122,10 +122,12 @@ class AzureClient(Client):
                 pages = self._container.list_blobs(
                     name_starts_with=prefix or None, include=["metadata"], results_per_page=limit, **options
                 ).by_page(cursor)
-                for blob in next(pages, ()):
-                    if (blob.metadata or {}).get("hdi_isfolder") != "true":  # what a hierarchical account lists, too
-                        found.append(found_of(blob.name, blob.size, blob.etag, blob.last_modified, blob.metadata))
-                cursor = pages.continuation_token or None
+                found.extend(
+                    found_of(blob.name, blob.size, blob.etag, blob.last_modified, blob.metadata)
+                    for blob in next(pages, ())
+                    if (blob.metadata or {}).get("hdi_isfolder") != "true"  # what a hierarchical account lists, too
+                )
+                cursor = pages.continuation_token or None  # type: ignore[attr-defined]  # it is a PageIterator
             if cursor is None or not found or may_be_cut(found[-1].key):
                 return Page(found=in_order(found), following=cursor)
 

@@ -6,10 +6,10 @@ import logging
 from typing import Any
 
 import requests
+
 from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
 from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import BlobServiceClient
-
 from dicom_common.core import ConfigError
 from dicom_common.storage.azure._settings import Settings
 from dicom_common.storage.object import checked_endpoint, secure_session

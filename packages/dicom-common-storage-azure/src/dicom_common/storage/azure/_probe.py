@@ -7,7 +7,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from azure.storage.blob import BlobServiceClient, ContainerClient
-
 from dicom_common.core import BackendError, RefusedError
 from dicom_common.storage.azure._translate import Translator
 from dicom_common.storage.object import Probed

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import requests
+
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
@@ -14,7 +15,6 @@ from azure.core.exceptions import (
     ServiceRequestError,
     ServiceResponseError,
 )
-
 from dicom_common.core import (
     AlreadyExistsError,
     BackendError,
@@ -57,7 +57,9 @@ class Translator:
         except AzureError as error:
             if _CHECKSUM.search(str(error)):
                 raise self._damaged() from error
-            raise UnavailableError(f"The request to {self._host} failed ({type(error).__name__}): try again.") from error
+            raise UnavailableError(
+                f"The request to {self._host} failed ({type(error).__name__}): try again."
+            ) from error
 
     def _answer(self, error: HttpResponseError) -> BackendError:  # noqa: PLR0911 - a table
         code = str(getattr(getattr(error, "error_code", ""), "value", getattr(error, "error_code", "")))

@@ -1,14 +1,13 @@
 """The bytes of an object as they arrive.
 
-The SDK can only hand over whole ranges, in memory. So the request is made here, with the SDK's own session: a documented
-request of the JSON API, and its answer is read as it comes.
+The SDK can only hand over whole ranges, in memory. So the request is made here, with the SDK's own session: a
+documented request of the JSON API, and its answer is read as it comes.
 """
 
 from __future__ import annotations
 
-from urllib3.exceptions import HTTPError
-
 import requests
+from urllib3.exceptions import HTTPError
 
 from dicom_common.core import UnavailableError
 from dicom_common.storage.object import Body, Found

@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
+import requests
 from google.auth.credentials import Signing
-from google.cloud.storage import Blob
-from google.cloud.storage import Client as Sdk
+from google.cloud.storage import Blob, Client as Sdk  # type: ignore[import-untyped]  # it has no types
 
 from dicom_common.core import AlreadyExistsError, BackendError, NotFoundError, RefusedError
 from dicom_common.storage.gcs._body import EmptyBody, ResponseBody
@@ -38,15 +38,16 @@ class GcsClient(Client):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._session = authorized_session(settings)
+        self._session: requests.Session = (session := authorized_session(settings))
         self._endpoint = settings.endpoint.rstrip("/")
         host = urlsplit(settings.endpoint).netloc
         self.name = f"the bucket {settings.bucket} at {host}"
         self._host = host
         self._translate = Translator(settings.bucket, host, account(settings))
+        self._credentials = session.credentials
         self._sdk = Sdk(
             project=None,
-            credentials=self._session.credentials,
+            credentials=self._credentials,
             client_options={"api_endpoint": self._endpoint},
             _http=self._session,
         )
@@ -149,7 +150,7 @@ class GcsClient(Client):
 
     def sign(self, key: str, *, expires: int) -> str:
         """See `Client`. Nothing is asked of Google: the key of the service account signs."""
-        if not isinstance(self._session.credentials, Signing):
+        if not isinstance(self._credentials, Signing):
             raise RefusedError(
                 "A signed URL of Google Cloud Storage needs the key of a service account: give one in credentials_file"
                 " (Application Default Credentials of a machine have none)."
@@ -160,7 +161,7 @@ class GcsClient(Client):
                 method="GET",
                 expiration=timedelta(seconds=expires),
                 api_access_endpoint=self._endpoint,
-                credentials=self._session.credentials,
+                credentials=self._credentials,
             )
         return url
 

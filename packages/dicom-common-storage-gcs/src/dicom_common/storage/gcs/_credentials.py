@@ -29,21 +29,24 @@ def authorized_session(settings: Settings) -> AuthorizedSession:
     tokens = requests.Session()
     secure_session(tokens, settings.tls, settings.pool_size)
     fetch = Request(tokens)
-    session = AuthorizedSession(_credentials(settings, fetch), auth_request=fetch, max_refresh_attempts=1)
+    session = AuthorizedSession(  # type: ignore[no-untyped-call]  # google-auth has few types
+        _credentials(settings, fetch), auth_request=fetch, max_refresh_attempts=1
+    )
     secure_session(session, settings.tls, settings.pool_size)
     return session
 
 
 def _credentials(settings: Settings, fetch: Request) -> Credentials:
     if settings.credentials == "none":
-        return AnonymousCredentials()  # type: ignore[no-untyped-call]  # google-auth has no types there
+        return AnonymousCredentials()  # type: ignore[no-untyped-call]  # google-auth has few types
     try:
         if settings.credentials_file is not None:
             return _of(json.loads(settings.credentials_file.read_text(encoding="utf-8")), fetch)
         if settings.credentials_json is not None:
             return _of(json.loads(settings.credentials_json.reveal()), fetch)
     except (OSError, ValueError, GoogleAuthError) as error:
-        where = "credentials_json" if settings.credentials_file is None else f"credentials_file, {settings.credentials_file},"
+        file = settings.credentials_file
+        where = "credentials_json" if file is None else f"credentials_file, {file},"
         why = getattr(error, "strerror", None) or "it is no JSON that Google gave out"
         # From None: the cause may repeat the key.
         raise ConfigError(f"The setting {where} of the gcs storage cannot be used: {why}.") from None
@@ -58,7 +61,10 @@ def _credentials(settings: Settings, fetch: Request) -> Credentials:
 
 
 def _of(info: Any, fetch: Request) -> Credentials:
-    credentials, _ = google.auth.load_credentials_from_dict(info, scopes=_SCOPES, request=fetch)
+    credentials: Credentials
+    credentials, _ = google.auth.load_credentials_from_dict(  # type: ignore[no-untyped-call]  # as above
+        info, scopes=_SCOPES, request=fetch
+    )
     return credentials
 
 

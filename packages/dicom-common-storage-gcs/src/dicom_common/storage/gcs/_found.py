@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
-from google.cloud.storage import Blob
+from google.cloud.storage import Blob  # type: ignore[import-untyped]  # it has no types
 
 from dicom_common.storage.object import Found
 

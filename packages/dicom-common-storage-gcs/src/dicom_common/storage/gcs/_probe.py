@@ -29,7 +29,7 @@ def probed(answer: requests.Response) -> Probed:
     if retention:
         facts["retention_days"] = retention // 86400
         warnings.append(
-            "its retention policy refuses to replace and delete, and lets the parts of large objects stay until it ends:"
+            "its retention policy refuses to replace and delete, and keeps the parts of large objects until it ends:"
             " raise multipart_threshold"
         )
     if "Date" in answer.headers:

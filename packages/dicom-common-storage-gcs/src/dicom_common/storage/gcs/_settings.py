@@ -41,7 +41,8 @@ class Settings(ObjectSettings):
         super().__post_init__()
         if not _BUCKET.fullmatch(self.bucket):
             raise ConfigError(
-                "The setting bucket of the gcs storage is no name of a bucket: give 3 to 222 of a-z, 0-9, '-', '_', '.'."
+                "The setting bucket of the gcs storage is no name of a bucket: give 3 to 222 of a-z, 0-9, '-', '_' and"
+                " '.'."
             )
         checked_endpoint(self.endpoint, self.tls)
         if self.credentials_file is not None and self.credentials_json is not None:

@@ -10,7 +10,10 @@ from typing import Any
 import requests
 from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
-from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
+from google.cloud.storage.exceptions import (  # type: ignore[import-untyped]  # it has no types
+    DataCorruption,
+    InvalidResponse,
+)
 from urllib3.exceptions import HTTPError
 
 from dicom_common.core import (
@@ -72,7 +75,9 @@ class Translator:
         if status == 404:
             if missing and not _NO_BUCKET.search(text):
                 return NotFoundError(missing)
-            return RefusedError(f"There is no bucket {self._bucket} at {self._host}: make it, or correct the setting bucket.")
+            return RefusedError(
+                f"There is no bucket {self._bucket} at {self._host}: make it, or correct the setting bucket."
+            )
         if status in (304, 412):
             return AlreadyExistsError("The object is there already, or has changed.")
         if status == 401:
@@ -83,8 +88,8 @@ class Translator:
             return BusyError(f"The bucket {self._bucket} asks for fewer requests: try later.", retry_after(response))
         if status == 403:
             return RefusedError(
-                f"The credentials ({self._account}) may not do this in the bucket {self._bucket}: grant the role Storage"
-                " Object User, or set other ones in credentials_file."
+                f"The credentials ({self._account}) may not do this in the bucket {self._bucket}: grant the role"
+                " Storage Object User, or set other ones in credentials_file."
             )
         if status == 400 and _CHECKSUM.search(text):
             return DamagedError(f"The bucket {self._bucket} got other bytes than were sent.")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -12,6 +10,27 @@ from dicom_common.core import BackendError, ConfigError, RefusedError, Unavailab
 from dicom_common.core.tls import Tls
 
 __all__ = ["checked_endpoint", "connection_error", "secure_session"]
+
+# By the names of the errors of ssl, socket, urllib3, requests and azure.core, the surest first.
+_SENTENCES = (
+    (
+        {"gaierror", "NameResolutionError"},
+        "The host {host} is not known: correct the setting {setting}, or mend the name service.",
+    ),
+    (
+        {"ConnectTimeout", "ConnectTimeoutError"},
+        "{host} did not take a connection within connect_timeout: check the setting {setting} and the network.",
+    ),
+    (
+        {"ReadTimeout", "ReadTimeoutError", "TimeoutError", "ServiceResponseTimeoutError"},
+        "{host} did not answer within read_timeout: try again, or raise that setting.",
+    ),
+    ({"ProxyError"}, "The proxy on the way to {host} failed: check HTTPS_PROXY and NO_PROXY."),
+    (
+        {"ConnectionRefusedError", "NewConnectionError"},
+        "Nothing listens at {host}: check the setting {setting}, or start the store.",
+    ),
+)
 
 
 def checked_endpoint(endpoint: str, tls: Tls, setting: str = "endpoint") -> SplitResult:
@@ -52,29 +71,20 @@ def connection_error(error: BaseException, host: str, setting: str = "endpoint")
     """Make the error, with its sentence, of what happened before or while a store answered."""
     causes = list(_causes(error))
     texts = " ".join(str(cause) for cause in causes)
-    if "CERTIFICATE_VERIFY_FAILED" in texts or any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+    names = {kind.__name__ for cause in causes for kind in type(cause).__mro__}
+    if "SSLCertVerificationError" in names or "CERTIFICATE_VERIFY_FAILED" in texts:
         return RefusedError(
             f"The certificate of {host} is not trusted: name the authority that issued it in the setting tls.ca, or"
             f" correct the setting {setting}."
         )
-    if any(isinstance(cause, ssl.SSLError) for cause in causes) or "SSLError" in texts:
-        return UnavailableError(
+    if "SSLError" in names and not names & {"SSLEOFError", "SSLZeroReturnError", "TimeoutError"}:
+        return RefusedError(
             f"TLS with {host} failed: check the settings {setting}, tls.mode and tls.certificate, and what the server"
-            " asks for."
+            " speaks and asks for."
         )
-    names = {kind.__name__ for cause in causes for kind in type(cause).__mro__}
-    if any(isinstance(cause, socket.gaierror) for cause in causes) or "NameResolutionError" in names:
-        return UnavailableError(f"The host {host} is not known: correct the setting {setting}, or mend the name service.")
-    if names & {"ConnectTimeout", "ConnectTimeoutError"}:
-        return UnavailableError(
-            f"{host} did not take a connection within connect_timeout: check the setting {setting} and the network."
-        )
-    if names & {"ReadTimeout", "ReadTimeoutError", "TimeoutError", "ServiceResponseTimeoutError"}:
-        return UnavailableError(f"{host} did not answer within read_timeout: try again, or raise that setting.")
-    if names & {"ProxyError"}:
-        return UnavailableError(f"The proxy on the way to {host} failed: check HTTPS_PROXY and NO_PROXY.")
-    if names & {"ConnectionRefusedError", "NewConnectionError"}:
-        return UnavailableError(f"Nothing listens at {host}: check the setting {setting}, or start the store.")
+    for kinds, sentence in _SENTENCES:
+        if names & kinds:
+            return UnavailableError(sentence.format(host=host, setting=setting))
     return UnavailableError(f"The connection to {host} broke: try again.")
 
 
