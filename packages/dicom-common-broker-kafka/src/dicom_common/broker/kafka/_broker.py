@@ -40,6 +40,10 @@ class KafkaBroker:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._closed = False
+        self._publisher: Publisher | None = None
+        self._administration: Administration | None = None
+        self._known: set[str] = set()
+        """Topics that were seen to exist."""
         self._fresh()
 
     def publish(self, topic: str, messages: Sequence[Message]) -> None:
@@ -112,10 +116,7 @@ class KafkaBroker:
     def _fresh(self) -> None:
         self._process = os.getpid()
         self._opening, self._administering = threading.Lock(), threading.Lock()
-        self._publisher: Publisher | None = None
-        self._administration: Administration | None = None
-        self._known: set[str] = set()
-        """Topics that were seen to exist."""
+        self._publisher = self._administration = None
 
     def _alive(self) -> None:
         if self._closed:

@@ -35,7 +35,7 @@ class Administration:
                 if described["error_code"] == errors.UnknownTopicOrPartitionError.errno:
                     continue
                 if described["error_code"]:
-                    raise errors.for_code(described["error_code"])()
+                    raise errors.for_code(described["error_code"])
                 numbers = sorted(each["partition_index"] for each in described["partitions"])
                 found[described["name"]] = [TopicPartition(described["name"], number) for number in numbers]
         return found
