@@ -55,7 +55,14 @@ FOLDED = {
 }
 """For each name that is searched, the columns of its component groups without case."""
 
-metadata = MetaData()
+# Names that are the same on every database, so that a later migration can name what it changes.
+metadata = MetaData(
+    naming_convention={
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
 
 
 def _column(attribute: Attribute) -> Column[Any]:  # noqa: PLR0911 - a line for each sort of column
