@@ -40,12 +40,12 @@ _FAMILIES = (
     " Dubois Dupont Durand Diaz Doe Fischer Fernandez Ferrari Fontana Hansen Hartmann Hernandez Hoffmann Huber"
     " OBrien OConnor OReilly Olsen Peters Petrov Petit Popov Ramos Ricci Richter Rossi Robert Roux Tanaka Taylor"
     " Thomas Torres Wagner Walter Weber Weiss White Williams Wilson Winter Wolf Wright Yamada Yilmaz Zhang Zimmermann"
-).split()
+).split()  # noqa: SIM905 - a list literal of so many words is a line each
 _GIVEN = (
     "Anna Andrea Andreas Anton Ben Bernd Carla Carlos Chen Clara Daniel Diana Elena Emil Eva Felix Frank Greta Hanna"
     " Hugo Ida Ines Jan Jana Jonas Julia Karl Klara Lars Laura Lena Leo Lisa Luca Lukas Maria Marie Mario Mark Marta"
     " Max Mia Mohammed Nina Noah Olga Oscar Paul Paula Peter Petra Rosa Sara Simon Sofia Stefan Tim Tom Uwe Vera Yuki"
-).split()
+).split()  # noqa: SIM905 - a list literal of so many words is a line each
 _IDEOGRAPHIC = ("山田^太郎", "田中^花子", "佐藤^健", "鈴木^美咲")
 _PHONETIC = ("やまだ^たろう", "たなか^はなこ", "さとう^けん", "すずき^みさき")
 _SOP_CLASSES = {
