@@ -18,6 +18,7 @@ from dicom_common.db.sql._types import (
     blob,
     flag,
     integer,
+    key_text,
     long_text,
     number,
     primary_key,
@@ -179,7 +180,7 @@ instance = Table(
     _fk("series"),
     *_attributes(Level.INSTANCE),
     Column("transfer_syntax_uid", text(MAX_UID), nullable=False),
-    Column("storage_key", text(MAX_KEY), nullable=False),
+    Column("storage_key", key_text(), nullable=False),
     Column("size", integer(), nullable=False),
     Column("sha256", text(64), nullable=False),
     Column("received", integer(), nullable=False),
@@ -244,7 +245,7 @@ outbox_lease = Table(
 discarded_key = Table(
     "discarded_key",
     metadata,
-    Column("storage_key", text(MAX_KEY), primary_key=True),
+    Column("storage_key", key_text(), primary_key=True),
     Column("discarded", integer(), nullable=False),
     Column("deleted", integer()),  # None: the object is still to be deleted
 )
