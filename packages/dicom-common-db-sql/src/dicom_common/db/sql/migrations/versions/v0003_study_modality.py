@@ -12,7 +12,7 @@ from dicom_common.db.sql._steps import create_missing
 from dicom_common.db.sql._types import integer, primary_key, text
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
