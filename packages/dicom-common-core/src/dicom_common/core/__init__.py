@@ -65,6 +65,13 @@ if TYPE_CHECKING:
         Plugins as Plugins,
         installed_plugins as installed_plugins,
     )
+    from dicom_common.core._logs import (
+        LogPosition as LogPosition,
+        LogRecord as LogRecord,
+        Logs as Logs,
+        ReceivedObject as ReceivedObject,
+        WebAccess as WebAccess,
+    )
     from dicom_common.core._patience import call_within as call_within
     from dicom_common.core._query import (
         Condition as Condition,
@@ -124,6 +131,7 @@ _HOMES = {
     "_health": "Health HealthStatus",
     "_hooks": "hookimpl hookspec",
     "_loading": "EXTENSION KINDS PluginInfo Plugins installed_plugins",
+    "_logs": "LogPosition LogRecord Logs ReceivedObject WebAccess",
     "_patience": "call_within",
     "_query": "Condition Interval Like OneOf Query",
     "_query_parse": "parse_query",
