@@ -57,7 +57,12 @@ def _options(command: F) -> F:
         tenant_option,
         click.option("--oldest-first", is_flag=True, help="Begin with the earliest; else with the latest."),
         click.option(
-            "--limit", type=click.IntRange(min=1), default=_ROWS, show_default=True, metavar="N", help="At most so many."
+            "--limit",
+            type=click.IntRange(min=1),
+            default=_ROWS,
+            show_default=True,
+            metavar="N",
+            help="At most so many.",
         ),
         click.option("--until", type=MOMENT, metavar="WHEN", help="Before this moment."),
         click.option("--since", type=MOMENT, metavar="WHEN", help="From this moment on."),

@@ -27,9 +27,7 @@ class _Age(click.ParamType):
 
     name = "age"
 
-    def convert(
-        self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None
-    ) -> timedelta:
+    def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         """Return the length of time."""
         age = value if isinstance(value, timedelta) else _age(value)
         if age is None:
@@ -52,9 +50,7 @@ class _Moment(click.ParamType):
             moment = datetime.fromisoformat(value)
             return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
         except (ValueError, OverflowError):
-            self.fail(
-                f"{value!r} is no moment: write 2026-03-01, 2026-03-01T14:30, or an age such as 7d.", param, ctx
-            )
+            self.fail(f"{value!r} is no moment: write 2026-03-01, 2026-03-01T14:30, or an age such as 7d.", param, ctx)
 
 
 AGE = _Age()

@@ -36,7 +36,10 @@ _KINDS: dict[str, type[LogRecord]] = {"received": ReceivedObject, "access": WebA
     )
 )
 @click.option(
-    "--older-than", type=AGE, metavar="AGE", help="What is older goes; by default what [retention] of the configuration says."
+    "--older-than",
+    type=AGE,
+    metavar="AGE",
+    help="What is older goes; by default what [retention] of the configuration says.",
 )
 @click.option("--received", is_flag=True, help="Only the log of received objects.")
 @click.option("--access", is_flag=True, help="Only the log of web requests.")
@@ -69,7 +72,9 @@ def prune(  # noqa: PLR0913 - each is an option
                 print_json({"log": name, "before": before, "records": number, "dry_run": dry_run})
             else:
                 done = "would be deleted" if dry_run else "deleted"
-                print_line(f"{name}: {number} record{'' if number == 1 else 's'} from before {before:%Y-%m-%d %H:%M}Z {done}")
+                print_line(
+                    f"{name}: {number} record{'' if number == 1 else 's'} from before {before:%Y-%m-%d %H:%M}Z {done}"
+                )
             if stop.is_set():
                 note("Interrupted: run it again to go on.")
                 return ExitCode.INTERRUPTED
@@ -86,7 +91,9 @@ def _ages(session: Session, chosen: list[str], older_than: timedelta | None) -> 
     days = {"received": settings.received_days, "access": settings.access_days}
     for name in chosen:
         if not days[name]:
-            raise CommandError(f"retention.{name}_days is 0, which keeps that log for ever: set it, or say --older-than.")
+            raise CommandError(
+                f"retention.{name}_days is 0, which keeps that log for ever: set it, or say --older-than."
+            )
     ages = {name: timedelta(days=days[name]) for name in chosen or _KINDS if days[name]}
     if not ages:
         raise CommandError(

@@ -77,19 +77,19 @@ class Search:
         dialect = flavour.dialect
         self._modalities = Lookup(
             dialect,
-            lambda values: (
+            lambda among: (
                 select(series.c.study_fk, series.c.modality)
                 .distinct()
-                .where(series.c.study_fk.in_(values), series.c.modality.is_not(None))
+                .where(among(series.c.study_fk), series.c.modality.is_not(None))
             ),
         )
         self._classes = Lookup(
             dialect,
-            lambda values: (
+            lambda among: (
                 select(series.c.study_fk, series_class.c.sop_class_uid)
                 .distinct()
                 .select_from(series.join(series_class))
-                .where(series.c.study_fk.in_(values))
+                .where(among(series.c.study_fk))
             ),
         )
 
