@@ -116,7 +116,7 @@ class CacheContract:
             cache.get(key)
             cache.add(key, b"other", ttl=self.moment / 4)
             time.sleep(self.moment / 4)
-        assert cache.get(key) is None
+        assert cache.get(key) != b"short"  # the other may still have a moment of its own
 
     def test_add_keeps_only_the_first(self, cache: Cache, key: str) -> None:
         assert cache.add(key, b"first", ttl=60) is True

@@ -1,0 +1,168 @@
+"""The client of redis-py for each form of address, and its errors as sentences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from redis import BlockingConnectionPool, Redis
+from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode, RedisCluster
+from redis.exceptions import (
+    AuthenticationError,
+    AuthenticationWrongNumberOfArgsError,
+    ClusterDownError,
+    MovedError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+    TimeoutError as RedisTimeoutError,
+)
+from redis.retry import Retry
+from redis.sentinel import MasterNotFoundError, Sentinel, SlaveNotFoundError
+
+from dicom_common.cache.redis._settings import Settings
+from dicom_common.core.tls import client_context
+
+__all__ = ["ERRORS", "answered", "explain", "open_client"]
+
+ERRORS = (RedisError, RedisClusterException, OSError)
+"""What redis-py raises; not all of it has one root."""
+
+
+def open_client(settings: Settings) -> Redis | RedisCluster:
+    """Make a client. A cluster is asked for its nodes at once, all others connect when they are first used."""
+    address = settings.address
+    common: dict[str, Any] = {
+        "username": settings.username,
+        "password": settings.password.reveal() or None,
+        "socket_connect_timeout": settings.connect_timeout,
+        "socket_timeout": settings.timeout,
+        "socket_keepalive": True,
+        # A command is never sent twice: `add` would then not know its own first try. An idle connection that was
+        # closed is noticed before it is used.
+        "retry": Retry(NoBackoff(), 0),
+    } | (_tls(settings) if address.tls else {})
+    if address.form == "cluster":
+        nodes = [ClusterNode(host, port) for host, port in address.nodes]  # type: ignore[no-untyped-call]  # redis-py's
+        del common["retry"]  # its own: it asks the other nodes once where one is gone, and follows what has moved
+        return RedisCluster(
+            startup_nodes=nodes, retry=Retry(NoBackoff(), 1), max_connections=settings.pool_size, **common
+        )
+    if address.form == "sentinel":
+        theirs = dict(common)
+        theirs["username"], theirs["password"] = (
+            settings.sentinel_username,
+            settings.sentinel_password.reveal() or None,
+        )
+        sentinel = Sentinel(list(address.nodes), sentinel_kwargs=theirs)  # type: ignore[no-untyped-call]  # redis-py's
+        return sentinel.master_for(  # type: ignore[no-untyped-call, no-any-return]  # redis-py's
+            address.service,
+            db=address.database,
+            max_connections=settings.pool_size,
+            **common,
+        )
+    where: dict[str, Any] = (
+        {"unix_socket_path": address.path}
+        if address.form == "socket"
+        else {"host": address.nodes[0][0], "port": address.nodes[0][1]}
+    )
+    plain = Redis(db=address.database, **where, **common).connection_pool
+    pool = BlockingConnectionPool(  # type: ignore[no-untyped-call]  # redis-py's
+        connection_class=plain.connection_class,
+        max_connections=settings.pool_size,
+        timeout=settings.timeout,
+        **plain.connection_kwargs,
+    )
+    return Redis.from_pool(pool)
+
+
+def _tls(settings: Settings) -> dict[str, Any]:
+    client_context(settings.tls)  # says which file is wrong; redis-py would only say that something is
+    tls = settings.tls
+
+    def text(path: Path | None) -> str | None:
+        return None if path is None else str(path)
+
+    return {
+        "ssl": True,
+        "ssl_cert_reqs": "required",
+        "ssl_check_hostname": True,
+        "ssl_min_version": client_context(tls).minimum_version,
+        "ssl_ca_certs": text(tls.ca),
+        "ssl_certfile": text(tls.certificate),
+        "ssl_keyfile": text(tls.key),
+    }
+
+
+def answered(error: Exception) -> bool:
+    """Tell whether an error is the answer of a server that is well otherwise."""
+    return isinstance(error, ResponseError) and not isinstance(error, ClusterDownError | NoPermissionError)
+
+
+def explain(error: BaseException, settings: Settings) -> str:
+    """Say what is wrong and which setting mends it; nothing of the server's own words, for they may hold a key."""
+    where, text = f"Redis at {settings.address}", str(error)
+    for kinds, words, sentence in _SENTENCES:
+        if isinstance(error, kinds) and (not words or any(word in text for word in words)):
+            return sentence.format(where=where)
+    code = text.partition(" ")[0]
+    if isinstance(error, ResponseError):
+        return f"{where} refuses to work{f' ({code})' if code.isalpha() and code.isupper() else ''}: see its log."
+    # A server that wants a certificate, or speaks no TLS, only hangs up or is silent.
+    tls = ", and whether it speaks TLS and asks for cache.tls.certificate" if settings.address.tls else ""
+    if isinstance(error, RedisTimeoutError | TimeoutError):
+        return f"{where} does not answer in time (cache.timeout, cache.connect_timeout): see cache.url{tls}."
+    return f"{where} cannot be reached ({type(error).__name__}): see cache.url{tls}."
+
+
+_ANY = Exception
+_SENTENCES: tuple[tuple[Any, tuple[str, ...], str], ...] = (
+    (
+        (AuthenticationError, AuthenticationWrongNumberOfArgsError),
+        (),
+        "{where} refuses cache.username and cache.password.",
+    ),
+    (_ANY, ("NOAUTH",), "{where} refuses cache.username and cache.password."),
+    (
+        NoPermissionError,
+        (),
+        "{where} does not let the user of cache.username do this: the README lists what is needed.",
+    ),
+    (
+        OutOfMemoryError,
+        (),
+        "{where} is full: give it a maxmemory-policy such as allkeys-lru, or more memory.",
+    ),
+    (MovedError, (), "{where} is a cluster: write redis+cluster:// in cache.url."),
+    (
+        ReadOnlyError,
+        (),
+        "{where} is a replica and takes no values: name the primary, or sentinels, in cache.url.",
+    ),
+    (RedisClusterException, ("luster mode is not enabled",), "{where} is no cluster: write redis:// in cache.url."),
+    (
+        (MasterNotFoundError, SlaveNotFoundError),
+        (),
+        "{where}: these sentinels name no server for the service of cache.url, or do not answer.",
+    ),
+    (
+        _ANY,
+        ("No connection available", "Too many connections"),
+        "{where}: all connections are in use: raise cache.pool_size.",
+    ),
+    (
+        _ANY,
+        ("CERTIFICATE_VERIFY", "certificate verify"),
+        "{where}: its certificate cannot be verified: see cache.tls.ca, and the host in cache.url.",
+    ),
+    (
+        _ANY,
+        ("SSL", "TLS"),
+        "{where}: TLS fails: does it speak TLS (cache.url), and does it ask for cache.tls.certificate?",
+    ),
+)
+"""Errors of redis-py, words in their texts, and what to say of them; the first that fits."""

@@ -1,0 +1,28 @@
+"""Steps of migrations. Each looks first whether it was done: a migration that was killed half-way is run again.
+
+SQLite and PostgreSQL undo a migration that does not end. MySQL commits at every change of a table: there the tables
+that a killed migration has made are still there when it is run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, Table, inspect
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+__all__ = ["create_missing"]
+
+
+def create_missing(connection: Connection, tables: Iterable[Table]) -> None:
+    """Create those of the tables that are not there, and those of their indexes."""
+    there = set(inspect(connection).get_table_names())
+    for table in tables:
+        indexes: set[str | None] = set()
+        if table.name in there:
+            indexes = {index["name"] for index in inspect(connection).get_indexes(table.name)}
+        else:
+            connection.execute(CreateTable(table))
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            if index.name not in indexes:
+                connection.execute(CreateIndex(index))
