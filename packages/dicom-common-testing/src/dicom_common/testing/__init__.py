@@ -31,17 +31,29 @@ from dicom_common.testing._broker import BrokerContract  # noqa: E402  # behind 
 from dicom_common.testing._cache import CacheContract  # noqa: E402  # the same
 from dicom_common.testing._corpus import CORPUS, SEARCHES, Search  # noqa: E402  # the same
 from dicom_common.testing._database import DatabaseContract  # noqa: E402  # the same
+from dicom_common.testing._fault_kinds import (  # noqa: E402  # the same
+    PERMANENT_FAULTS,
+    RETRYABLE_FAULTS,
+    Fault,
+    FaultStyle,
+)
+from dicom_common.testing._fault_proxy import FaultProxy  # noqa: E402  # the same
 from dicom_common.testing._instances import make_entry, make_instance  # noqa: E402  # the same
 from dicom_common.testing._services import Endpoint  # noqa: E402  # the same
 from dicom_common.testing._storage import StorageContract  # noqa: E402  # the same
 
 __all__ = [
     "CORPUS",
+    "PERMANENT_FAULTS",
+    "RETRYABLE_FAULTS",
     "SEARCHES",
     "BrokerContract",
     "CacheContract",
     "DatabaseContract",
     "Endpoint",
+    "Fault",
+    "FaultProxy",
+    "FaultStyle",
     "Search",
     "StorageContract",
     "make_entry",
