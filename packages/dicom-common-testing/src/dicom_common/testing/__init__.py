@@ -21,6 +21,9 @@ pytest.register_assert_rewrite(
     "dicom_common.testing._database_outbox",
     "dicom_common.testing._database_processes",
     "dicom_common.testing._database_remove",
+    "dicom_common.testing._remote_faults",
+    "dicom_common.testing._remote_fixtures",
+    "dicom_common.testing._remote_limits",
     "dicom_common.testing._storage",
     "dicom_common.testing._storage_keys",
     "dicom_common.testing._storage_objects",
@@ -41,6 +44,7 @@ from dicom_common.testing._fault_proxy import FaultProxy  # noqa: E402  # the sa
 from dicom_common.testing._instances import make_entry, make_instance  # noqa: E402  # the same
 from dicom_common.testing._services import Endpoint  # noqa: E402  # the same
 from dicom_common.testing._storage import StorageContract  # noqa: E402  # the same
+from dicom_common.testing._storage_remote import RemoteStorageContract  # noqa: E402  # the same
 
 __all__ = [
     "CORPUS",
@@ -54,6 +58,7 @@ __all__ = [
     "Fault",
     "FaultProxy",
     "FaultStyle",
+    "RemoteStorageContract",
     "Search",
     "StorageContract",
     "make_entry",
