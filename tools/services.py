@@ -24,10 +24,8 @@ import os
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -35,16 +33,12 @@ from types import MappingProxyType
 from typing import Any
 
 from _install import InstallError
+from _programs import AbsentError, free_port, launch, make_folder, prepare, start_time, wait_until_ready
 from _servers import HOST, SERVERS, Server
 from _workspace import ROOT
 
 FOLDER = ROOT / ".services"
-READY_SECONDS = 60
 STOP_SECONDS = 15
-
-
-class AbsentError(Exception):
-    """A server cannot be had here; the message says why."""
 
 
 @contextlib.contextmanager
@@ -75,31 +69,12 @@ def write_state(state: dict[str, Any]) -> None:
     new.replace(FOLDER / "state.json")
 
 
-def start_time(pid: int) -> str | None:
-    """Return when a process started; with its id, that names it, though ids are used again. None: it is gone."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        if sys.platform == "linux":
-            return None
-        shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
-        return shown.stdout.strip() or None
-    return None if fields[0] == "Z" else fields[19]
-
-
 def alive(entry: dict[str, Any]) -> bool:
     """Tell whether a noted server still runs."""
     if container := entry.get("container"):
         asked = ["docker", "inspect", "-f", "{{.State.Running}}", container]
         return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() == "true"
     return start_time(entry["pid"]) == str(entry["started"])
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 @functools.cache
@@ -123,19 +98,9 @@ def start(server: Server, state: dict[str, Any], *, keep: bool) -> None:
         start_program(server, entry)
     state[server.name] = entry
     write_state(state)  # before the wait: what crashes now can still be stopped
-    give_up = time.monotonic() + READY_SECONDS
-    while not is_ready(server, entry["port"]):
-        if not alive(entry) or time.monotonic() > give_up:
-            stop(server.name, state)
-            raise AbsentError(f"{server.name} does not start: see {log_file(server).relative_to(ROOT)}")
-        time.sleep(0.05)
-
-
-def is_ready(server: Server, port: int) -> bool:
-    """Ask the server whether it takes work."""
-    with contextlib.suppress(OSError):
-        return server.ready(port)
-    return False
+    if not wait_until_ready(server, entry["port"], lambda: alive(entry)):
+        stop(server.name, state)
+        raise AbsentError(f"{server.name} does not start: see {log_file(server).relative_to(ROOT)}")
 
 
 def log_file(server: Server) -> Path:
@@ -160,23 +125,14 @@ def start_container(server: Server, entry: dict[str, Any]) -> None:
 
 
 def start_program(server: Server, entry: dict[str, Any]) -> None:
-    """Start a server as a process group of its own, in a fresh folder; where we are root, as the server's account."""
-    account = server.user if server.user and os.geteuid() == 0 else None
-    # Not below the repository: a server's own account may not be let in there, and a socket's path must be short.
-    folder = Path(tempfile.mkdtemp(prefix=f"dicom-common-{server.name}-"))
+    """Start a server as a process, in a fresh folder."""
+    folder = make_folder(server)
     entry["folder"] = str(folder)
-    if account:
-        shutil.chown(folder, account)
-    groups: dict[str, Any] = {"user": account, "extra_groups": []} if account else {}
-    groups["env"] = os.environ | dict(setting.split("=", 1) for setting in server.environment)
-    *prepare, serve = server.commands(folder, entry["port"])
     with log_file(server).open("wb") as log:
-        io: dict[str, Any] = {"cwd": folder, "stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **groups}
-        for command in prepare:
-            if subprocess.run([str(word) for word in command], **io, check=False).returncode != 0:
-                shutil.rmtree(folder, ignore_errors=True)
-                raise AbsentError(f"{server.name} cannot be prepared: see {log_file(server).relative_to(ROOT)}")
-        process = subprocess.Popen([str(word) for word in serve], **io, start_new_session=True)
+        if not prepare(server, folder, entry["port"], log):
+            shutil.rmtree(folder, ignore_errors=True)
+            raise AbsentError(f"{server.name} cannot be prepared: see {log_file(server).relative_to(ROOT)}")
+        process = launch(server, folder, entry["port"], log)
     entry["pid"] = process.pid
     entry["started"] = start_time(process.pid)
 

@@ -17,7 +17,9 @@ pytest.register_assert_rewrite(
     "dicom_common.testing._database",
     "dicom_common.testing._database_add",
     "dicom_common.testing._database_checks",
+    "dicom_common.testing._database_crowd",
     "dicom_common.testing._database_find",
+    "dicom_common.testing._database_logs",
     "dicom_common.testing._database_outbox",
     "dicom_common.testing._database_processes",
     "dicom_common.testing._database_remove",
@@ -34,6 +36,7 @@ from dicom_common.testing._broker import BrokerContract  # noqa: E402  # behind 
 from dicom_common.testing._cache import CacheContract  # noqa: E402  # the same
 from dicom_common.testing._corpus import CORPUS, SEARCHES, Search  # noqa: E402  # the same
 from dicom_common.testing._database import DatabaseContract  # noqa: E402  # the same
+from dicom_common.testing._database_logs import make_access, make_received  # noqa: E402  # the same
 from dicom_common.testing._fault_kinds import (  # noqa: E402  # the same
     PERMANENT_FAULTS,
     RETRYABLE_FAULTS,
@@ -61,6 +64,8 @@ __all__ = [
     "RemoteStorageContract",
     "Search",
     "StorageContract",
+    "make_access",
     "make_entry",
     "make_instance",
+    "make_received",
 ]

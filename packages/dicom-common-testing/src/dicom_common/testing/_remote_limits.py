@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from statistics import median
 
 import pytest
@@ -47,9 +48,8 @@ class RemoteLimits(RemoteFixtures):
 
     # Refused
 
-    @pytest.mark.parametrize("operation", OPERATIONS)
-    @pytest.mark.parametrize("fault", PERMANENT_FAULTS)
-    def test_what_does_not_pass_is_refused_at_once_and_the_setting_is_named(
+    @pytest.mark.parametrize(("fault", "operation"), product(PERMANENT_FAULTS, OPERATIONS))
+    def test_what_does_not_pass_is_refused_at_once_and_the_setting_is_named(  # noqa: PLR0913, PLR0917  # fixtures
         self,
         storage: Storage,
         remote: Storage,
