@@ -19,4 +19,4 @@ class TestS3Faults(RemoteStorageContract):
 
     @pytest.fixture
     def proxied(self, settings_of: Callable[..., Settings], fault_proxy: FaultProxy) -> Callable[[], S3Storage]:
-        return partial(S3Storage, settings_of(endpoint=str(fault_proxy.endpoint), read_timeout=0.5, deadline=4.0))
+        return partial(S3Storage, settings_of(endpoint=str(fault_proxy.endpoint), read_timeout=0.5, deadline=3.0))
