@@ -1,23 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from uuid import uuid4
 
 import pytest
-from azure.storage.blob import BlobServiceClient
 
-from dicom_common.core import BatchWrites, Secret, SignedUrls
+from dicom_common.core import BatchWrites, SignedUrls
 from dicom_common.storage.azure import AzureStorage, Settings
-from dicom_common.testing import Endpoint, StorageContract
-
-ACCOUNT = "devstoreaccount1"
-KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="  # of every Azurite
-
-
-def make_container(endpoint: Endpoint) -> Settings:
-    url, name = f"http://{endpoint}/{ACCOUNT}", f"contract-{uuid4().hex}"
-    BlobServiceClient(url, credential={"account_name": ACCOUNT, "account_key": KEY}).create_container(name)
-    return Settings(container=name, account=ACCOUNT, endpoint=url, account_key=Secret(KEY), deadline=5)
+from dicom_common.testing import StorageContract
 
 
 @pytest.mark.service("azure")
@@ -27,8 +17,8 @@ class TestAzure(StorageContract):
     refused_keys = frozenset({"..a/...b/c.."})  # Azure cuts dots from the end of names; Azurite does not
 
     @pytest.fixture
-    def open_storage(self, service_endpoint: Endpoint) -> partial[AzureStorage]:
-        return partial(AzureStorage, make_container(service_endpoint))
+    def open_storage(self, settings_of: Callable[..., Settings]) -> Callable[[], AzureStorage]:
+        return partial(AzureStorage, settings_of())
 
     def test_it_offers_batches_and_signed_urls(self, storage: AzureStorage) -> None:
         assert isinstance(storage, BatchWrites)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
+from threading import Event
 from typing import Any
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
@@ -67,7 +68,7 @@ class GcsClient(Client):
             with suppress(NotFoundError):
                 self.head(key)
                 raise AlreadyExistsError("The object is there already.")
-        return Upload(key=key, kept=kept, id=uuid4().hex)
+        return Upload(key=key, kept=kept, id=uuid4().hex, state=Event())
 
     def put_part(self, upload: Upload, number: int, offset: int, body: bytes | memoryview, *, last: bool) -> Part:  # noqa: ARG002 - the interface's
         """See `Client`."""
@@ -76,10 +77,14 @@ class GcsClient(Client):
 
     def finish(self, upload: Upload, parts: Sequence[Part], *, if_absent: bool) -> None:
         """See `Client`."""
+        composed: Event = upload.state
+        if composed.is_set():  # called again for another reason: the parts are gone
+            return
         folder = self._folder(upload)
         sources = [(part_name(folder, part.number), int(part.receipt)) for part in parts]
         left = compose_all(folder, sources, lambda name, group: self._compose(name, group, None, if_absent=False))
         self._compose(upload.key, left, _metadata(upload.kept), if_absent=if_absent)
+        composed.set()
         with suppress(BackendError):  # the object is there; parts that stay are listed by `check`
             self.abandon(upload)
 
