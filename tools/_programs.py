@@ -90,4 +90,5 @@ def _account(server: Server) -> str | None:
 def _streams(server: Server, folder: Path, log: IO[bytes]) -> dict[str, Any]:
     account = _account(server)
     as_account = {"user": account, "extra_groups": []} if account else {}
-    return {"cwd": folder, "stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **as_account}
+    settings = os.environ | dict(setting.split("=", 1) for setting in server.environment)
+    return {"cwd": folder, "env": settings, "stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **as_account}

@@ -155,11 +155,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
-def test_a_full_disk_loses_nothing_and_the_next_run_goes_on(
-    small_disk: Path, samples: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DICOM_COMMON_INGEST__PATIENCE", "0.5")
-    there = Installation(small_disk / "data")
+def test_a_full_disk_loses_nothing_and_the_next_run_goes_on(small_disk: Path, samples: Path) -> None:
+    there = Installation(small_disk / "data", {"DICOM_COMMON_INGEST__PATIENCE": "0.5"})
 
     answer = there("ingest", "--json", samples)
     assert answer.code == 2

@@ -5,8 +5,21 @@ A plugin fills in a `Flavour` (its connections, its errors, the expressions that
 """
 
 from dicom_common.db.sql._database import SqlDatabase
-from dicom_common.db.sql._flavour import Flavour
+from dicom_common.db.sql._flavour import Flavour, PassingError
+from dicom_common.db.sql._pool import Driver, Pool
 from dicom_common.db.sql._schema import metadata
+from dicom_common.db.sql._server import ServerFlavour, ServerSettings
 from dicom_common.db.sql._session import Row, Session
 
-__all__ = ["Flavour", "Row", "Session", "SqlDatabase", "metadata"]
+__all__ = [
+    "Driver",
+    "Flavour",
+    "PassingError",
+    "Pool",
+    "Row",
+    "ServerFlavour",
+    "ServerSettings",
+    "Session",
+    "SqlDatabase",
+    "metadata",
+]

@@ -3,46 +3,45 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Dialect, Table, bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from dicom_common.core import Level, Outcome
 from dicom_common.db.sql._batch import Batch, Held, PatientRow, SeriesRow, StudyRow
 from dicom_common.db.sql._derive import Derivation
 from dicom_common.db.sql._discarded import Discarded
+from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._modalities import Modalities
 from dicom_common.db.sql._rows import Prepared, instance_row, parent_values
 from dicom_common.db.sql._schema import LEVELS, instance, instance_json, patient, series, series_class, study
 from dicom_common.db.sql._session import Session
-from dicom_common.db.sql._statements import Lookup, Statement, insert_rows, of_tenant, update_rows
+from dicom_common.db.sql._statements import Lookup, Statement, of_tenant
 
-__all__ = ["Addition", "Allocate", "Counts"]
+__all__ = ["Addition", "Counts", "NotAloneError"]
 
-Allocate = Callable[[Session, Table, int], Sequence[int]]
-"""Gives new surrogate keys of a table, in ascending order."""
+
+class NotAloneError(Exception):
+    """A key has to be discarded, and only a transaction with the exclusive guard may do that: begin again with it."""
 
 
 class Counts:
-    """The statements that keep the counts of parents, for one dialect."""
+    """The statements that keep the counts of parents, for one database product."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        self.patient = update_rows(dialect, patient, ("studies", "series", "instances"), plus=True)
-        self.study = update_rows(dialect, study, ("series", "instances"), plus=True)
-        self.series = update_rows(dialect, series, ("instances",), plus=True)
+    def __init__(self, flavour: Flavour) -> None:
+        dialect = flavour.dialect
+        self.patient = flavour.updater(patient, ("instances", "series", "studies"), plus=True)
+        self.study = flavour.updater(study, ("instances", "series"), plus=True)
+        self.series = flavour.updater(series, ("instances",), plus=True)
         c = series_class.c
         at = (c.series_fk == bindparam("at"), c.sop_class_uid == bindparam("class"))
         self._class = Statement(
             update(series_class).where(*at).values(instances=c.instances + bindparam("instances")), dialect
         )
-        self._classes = Lookup(
-            dialect, lambda values: select(c.series_fk, c.sop_class_uid).where(c.series_fk.in_(values))
-        )
-        self._insert = insert_rows(dialect, series_class)
-        self._gone = Lookup(
-            dialect, lambda values: delete(series_class).where(c.series_fk.in_(values), c.instances == 0)
-        )
+        self._classes = Lookup(dialect, lambda among: select(c.series_fk, c.sop_class_uid).where(among(c.series_fk)))
+        self._insert = flavour.inserter(series_class)
+        self._gone = Lookup(dialect, lambda among: delete(series_class).where(among(c.series_fk), c.instances == 0))
 
     def classes(self, session: Session, changes: dict[tuple[int, str], int]) -> None:
         """Change how many instances of a SOP Class series have."""
@@ -62,59 +61,78 @@ class Counts:
 
 
 class Addition:
-    """The statements of `add`, for one dialect."""
+    """The statements of `add`, for one database product."""
 
-    def __init__(self, dialect: Dialect, discarded: Discarded, derivation: Derivation, allocate: Allocate) -> None:
-        self._discarded, self._derivation, self._allocate = discarded, derivation, allocate
-        self._counts, self._modalities = Counts(dialect), Modalities(dialect)
+    def __init__(self, flavour: Flavour, discarded: Discarded, derivation: Derivation) -> None:
+        dialect = flavour.dialect
+        self._discarded, self._derivation, self._allocate = discarded, derivation, flavour.allocate
+        self._counts, self._modalities = Counts(flavour), Modalities(flavour)
         i, e, s, p = instance.c, series.c, study.c, patient.c
         down = instance.join(series).join(study, e.study_fk == s.pk)
         self._held = Lookup(
             dialect,
-            lambda values: of_tenant(
+            lambda among: of_tenant(
                 select(i.sop_uid, i.pk, s.study_uid, e.series_uid, i.sop_class_uid, i.storage_key, i.sha256)
                 .select_from(down)
-                .where(i.sop_uid.in_(values)),
+                .where(among(i.sop_uid)),
                 instance,
             ),
         )
-        # Locked where rows can be locked one by one: two batches of one study wait for each other here.
+        # Locked where rows can be locked one by one: two batches of one study, or of one patient, wait for each other
+        # here. From one table at a time: of a row that was waited for, the newest version is read, but of what is
+        # joined to it the version from before the wait.
         self._studies = Lookup(
             dialect,
-            lambda values: of_tenant(
-                select(s.study_uid, s.pk, s.latest, p.patient_id, p.issuer_of_patient_id, p.pk, p.latest)
-                .select_from(study.join(patient))
-                .where(s.study_uid.in_(values))
-                .order_by(s.pk)
-                .with_for_update(of=study),
+            lambda among: of_tenant(
+                select(s.study_uid, s.pk, s.latest, s.patient_fk)
+                .where(among(s.study_uid))
+                .order_by(s.study_uid)
+                .with_for_update(key_share=True),
                 study,
-            ),
-        )
-        self._series = Lookup(
-            dialect,
-            lambda values: of_tenant(
-                select(e.series_uid, s.study_uid, e.pk, e.latest, e.instances, s.pk)
-                .select_from(series.join(study))
-                .where(e.series_uid.in_(values)),
-                series,
             ),
         )
         self._patients = Lookup(
             dialect,
-            lambda values: of_tenant(
-                select(p.patient_id, p.issuer_of_patient_id, p.pk, p.latest).where(p.patient_id.in_(values)), patient
+            lambda among: (
+                select(p.pk, p.patient_id, p.issuer_of_patient_id, p.latest)
+                .where(among(p.pk))
+                .order_by(p.pk)
+                .with_for_update(key_share=True)
             ),
         )
-        self._insert = {table.name: insert_rows(dialect, table) for table in (*LEVELS.values(), instance_json)}
-        self._forget_json = Lookup(
-            dialect, lambda values: delete(instance_json).where(instance_json.c.instance_fk.in_(values))
+        self._series = Lookup(
+            dialect,
+            lambda among: of_tenant(
+                select(e.series_uid, s.study_uid, e.pk, e.latest, e.instances, s.pk)
+                .select_from(series.join(study))
+                .where(among(e.series_uid)),
+                series,
+            ),
         )
-        self._forget = Lookup(dialect, lambda values: delete(instance).where(i.pk.in_(values)))
+        self._named = Lookup(
+            dialect,
+            lambda among: of_tenant(
+                select(p.patient_id, p.issuer_of_patient_id, p.pk).where(among(p.patient_id)), patient
+            ),
+        )
+        self._insert = {table.name: flavour.inserter(table) for table in (*LEVELS.values(), instance_json)}
+        self._forget_json = Lookup(
+            dialect, lambda among: delete(instance_json).where(among(instance_json.c.instance_fk))
+        )
+        self._forget = Lookup(dialect, lambda among: delete(instance).where(among(i.pk)))
 
-    def add(self, session: Session, prepared: Sequence[Prepared], tenants: Sequence[int]) -> list[Outcome]:
-        """Index a batch; `tenants` has the surrogate key of the tenant of each entry."""
+    def add(
+        self, session: Session, prepared: Sequence[Prepared], tenants: Sequence[int], *, alone: bool
+    ) -> list[Outcome]:
+        """Index a batch; `tenants` has the surrogate key of the tenant of each entry.
+
+        Raises:
+            NotAloneError: a key is to be discarded, and others may write (not `alone`). Nothing was written yet.
+        """
         batch = self._load(session, prepared, tenants)
         decisions = [batch.decide(tenant, made) for tenant, made in zip(tenants, prepared, strict=True)]
+        if batch.to_discard and not alone:
+            raise NotAloneError
         self._write(session, batch)
         return [
             batch.outcome(tenant, made, decision)
@@ -126,7 +144,7 @@ class Addition:
         of_each: dict[int, list[Prepared]] = defaultdict(list)
         for tenant, made in zip(tenants, prepared, strict=True):
             of_each[tenant].append(made)
-        for tenant, some in of_each.items():
+        for tenant, some in sorted(of_each.items()):  # each in the same order: no two wait for each other crosswise
             self._load_parents(session, batch, tenant, some)
             uids = sorted({made.entry.instance.sop_uid for made in some})
             for uid, pk, study_uid, series_uid, sop_class, key, sha256 in self._held.rows(session, uids, tenant=tenant):
@@ -142,18 +160,21 @@ class Addition:
 
     def _load_parents(self, session: Session, batch: Batch, tenant: int, some: Iterable[Prepared]) -> None:
         uids = {made.entry.instance.study_uid for made in some}
-        for uid, pk, latest, pid, issuer, patient_pk, patient_latest in self._studies.rows(
-            session, sorted(uids), tenant=tenant
-        ):
-            owner = batch.patients.setdefault(
-                (tenant, pid, issuer),
-                PatientRow(tenant=tenant, pk=patient_pk, latest=patient_latest, identity=(pid, issuer)),
-            )
-            batch.studies[tenant, uid] = StudyRow(tenant=tenant, pk=pk, latest=latest, uid=uid, patient=owner)
-        ids = {made.upper.patient[0] for made in some if (tenant, made.entry.instance.study_uid) not in batch.studies}
-        for pid, issuer, pk, latest in self._patients.rows(session, sorted(ids), tenant=tenant):
-            batch.patients.setdefault(
-                (tenant, pid, issuer), PatientRow(tenant=tenant, pk=pk, latest=latest, identity=(pid, issuer))
+        studies = list(self._studies.rows(session, sorted(uids), tenant=tenant))
+        owners = {patient_pk for *_, patient_pk in studies}
+        known = {row[0] for row in studies}
+        identities = {made.upper.patient for made in some if made.entry.instance.study_uid not in known}
+        if identities:
+            ids = sorted({patient_id for patient_id, _ in identities})
+            named = self._named.rows(session, ids, tenant=tenant)
+            owners |= {pk for patient_id, issuer, pk in named if (patient_id, issuer) in identities}
+        patients = {}
+        for pk, patient_id, issuer, latest in self._patients.rows(session, sorted(owners)):
+            row = PatientRow(tenant=tenant, pk=pk, latest=latest, identity=(patient_id, issuer))
+            patients[pk] = batch.patients[tenant, patient_id, issuer] = row
+        for uid, pk, latest, patient_pk in studies:
+            batch.studies[tenant, uid] = StudyRow(
+                tenant=tenant, pk=pk, latest=latest, uid=uid, patient=patients[patient_pk]
             )
         for uid, study_uid, pk, latest, count, study_pk in self._series.rows(
             session, sorted({made.entry.instance.series_uid for made in some}), tenant=tenant
@@ -191,9 +212,9 @@ class Addition:
             made = [_new_row(level, row) for row in new]
             self._insert[LEVELS[level].name](session, [tuple([one[name] for name in names]) for one in made])
         self._derivation.update(session, level, [(row.pk, row.latest, row.newest.upper) for row in old if row.newest])
-        getattr(self._counts, LEVELS[level].name).run_many(
-            session, [{"at": row.pk, **_changes(row)} for row in old if row.new_instances]
-        )
+        changed = [(row.pk, *_changes(row).values()) for row in old if row.new_instances]
+        if changed:
+            getattr(self._counts, LEVELS[level].name)(session, changed)
         if level is Level.SERIES:
             for some, is_new in ((new, True), (old, False)):
                 by_tenant: dict[int, list[tuple[int, Any]]] = defaultdict(list)

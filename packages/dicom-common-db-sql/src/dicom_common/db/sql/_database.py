@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from functools import partial
+from typing import Literal, TypeVar
 
 from sqlalchemy import column, select, table
 
@@ -21,13 +22,14 @@ from dicom_common.core import (
     Outcome,
     Query,
     Stored,
+    UnavailableError,
 )
 from dicom_common.db.sql import _migrate
-from dicom_common.db.sql._add import Addition
+from dicom_common.db.sql._add import Addition, NotAloneError
 from dicom_common.db.sql._derive import Derivation
 from dicom_common.db.sql._discarded import Discarded
 from dicom_common.db.sql._find import Search
-from dicom_common.db.sql._flavour import Flavour
+from dicom_common.db.sql._flavour import Flavour, PassingError
 from dicom_common.db.sql._listing import Listing
 from dicom_common.db.sql._logs import LogStatements, LogTransactions
 from dicom_common.db.sql._outbox import Outbox
@@ -35,7 +37,7 @@ from dicom_common.db.sql._removal import Removal
 from dicom_common.db.sql._rows import prepare
 from dicom_common.db.sql._schema import tenant as tenant_table
 from dicom_common.db.sql._session import Session
-from dicom_common.db.sql._statements import Statement, chunks, insert_rows
+from dicom_common.db.sql._statements import Statement, chunks
 
 __all__ = ["SqlDatabase"]
 
@@ -44,6 +46,8 @@ _PAGE = 500
 """Instances that a listing reads at a time; no session is held between two pages."""
 _JSON_PAGE = 64
 """The same for metadata, which is larger."""
+_LONGEST_PAUSE = 2.0
+"""Seconds between two attempts at a transaction, at most (and half as much again: they are spread)."""
 
 
 class SqlDatabase(LogTransactions):
@@ -57,30 +61,53 @@ class SqlDatabase(LogTransactions):
     def __init__(self, flavour: Flavour, where: str) -> None:
         self._flavour, self._where = flavour, where
         dialect = flavour.dialect
-        self._discarded, self._outbox, self._logs = Discarded(dialect), Outbox(dialect), LogStatements(dialect)
+        self._discarded, self._outbox, self._logs = Discarded(flavour), Outbox(flavour), LogStatements(dialect)
         self._listing, self._search = Listing(dialect), Search(flavour)
-        derivation = Derivation(dialect)
-        self._addition = Addition(dialect, self._discarded, derivation, flavour.allocate)
-        self._removal = Removal(dialect, self._listing, self._discarded, derivation)
+        derivation = Derivation(flavour)
+        self._addition = Addition(flavour, self._discarded, derivation)
+        self._removal = Removal(flavour, self._listing, self._discarded, derivation)
         self._tenants: dict[str, int] = {}
         self._version = Statement(select(column("version_num")).select_from(table(_migrate.VERSION_TABLE)), dialect)
         self._all_tenants = Statement(select(tenant_table.c.name, tenant_table.c.pk), dialect)
-        self._insert_tenant = insert_rows(dialect, tenant_table)
+        self._insert_tenant = flavour.inserter(tenant_table)
 
     # The schema
 
     def schema_version(self) -> tuple[str | None, str]:
         """See `Migrations.schema_version`."""
-        with self._flavour.reading() as session:
+
+        def work(session: Session) -> str | None:
             if not self._flavour.has_table(session, _migrate.VERSION_TABLE):
-                return None, _migrate.HEAD
+                return None
             found = self._version.rows(session, {})
-        return (str(found[0][0]) if found else None), _migrate.HEAD
+            return str(found[0][0]) if found else None
+
+        return self._read(work), _migrate.HEAD
 
     def migrate(self) -> None:
         """See `Migrations.migrate`."""
-        with self._flavour.migrating() as connection:
-            _migrate.migrate(connection, self._where)
+        try:
+            with self._flavour.migrating() as connection:
+                _migrate.migrate(connection, self._where)
+        except PassingError as error:
+            raise UnavailableError(str(error)) from error
+
+    def prepare_schema(self, migrate: Literal["on-open", "never"]) -> None:
+        """Do at opening what a setting `migrate` says; what is held is released where that fails.
+
+        Raises:
+            BackendError: the schema is not the one that this code needs, and is not to be or cannot be changed.
+        """
+        try:
+            if migrate == "never":
+                self.require_schema()
+            else:
+                found, needed = self.schema_version()
+                if found != needed:
+                    self.migrate()
+        except BaseException:
+            self.close()
+            raise
 
     def require_schema(self) -> None:
         """Refuse a database whose schema is not the one that this code needs.
@@ -102,34 +129,48 @@ class SqlDatabase(LogTransactions):
         prepared = prepare(entries)
         names = list(dict.fromkeys(entry.tenant for entry in entries))
 
-        def work(session: Session) -> tuple[list[Outcome], dict[str, int]]:
+        def work(session: Session, *, alone: bool) -> tuple[list[Outcome], dict[str, int]]:
+            self._flavour.guard(session, exclusive=alone)
             tenants = self._tenants_for(session, names)
-            outcomes = self._addition.add(session, prepared, [tenants[entry.tenant] for entry in entries])
+            outcomes = self._addition.add(session, prepared, [tenants[entry.tenant] for entry in entries], alone=alone)
             if events is not None:
                 self._emit(session, events(outcomes))
             return outcomes, tenants
 
-        outcomes, tenants = self._write(work)
+        try:
+            outcomes, tenants = self._write(partial(work, alone=not self._flavour.many_writers))
+        except NotAloneError:
+            outcomes, tenants = self._write(partial(work, alone=True))
         self._tenants |= tenants  # only now: before the commit they might not have come to be
         return outcomes
 
     def find(self, query: Query) -> list[Found]:
         """See `Database.find`."""
-        with self._flavour.reading() as session:
+
+        def work(session: Session) -> list[Found]:
             tenant = self._tenant(session, query.tenant)
             return [] if tenant is None else self._search.find(session, tenant, query)
 
+        return self._read(work)
+
     def count(self, query: Query) -> int:
         """See `Database.count`."""
-        with self._flavour.reading() as session:
+
+        def work(session: Session) -> int:
             tenant = self._tenant(session, query.tenant)
             return 0 if tenant is None else self._search.count(session, tenant, query)
 
+        return self._read(work)
+
     def stored(self, tenant: str, sop_uids: Iterable[str]) -> dict[str, Stored]:
         """See `Database.stored`."""
-        with self._flavour.reading() as session:
+        wanted = list(sop_uids)
+
+        def work(session: Session) -> dict[str, Stored]:
             pk = self._tenant(session, tenant)
-            return {} if pk is None else self._listing.stored(session, pk, sop_uids)
+            return {} if pk is None else self._listing.stored(session, pk, wanted)
+
+        return self._read(work)
 
     def instances(
         self, tenant: str, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
@@ -145,15 +186,14 @@ class SqlDatabase(LogTransactions):
 
     def owners(self, keys: Iterable[str]) -> dict[str, Stored]:
         """See `Database.owners`."""
-        with self._flavour.reading() as session:
-            return self._listing.owners(session, keys)
+        wanted = list(keys)
+        return self._read(lambda session: self._listing.owners(session, wanted))
 
     def walk(self, *, after: str = "") -> Iterator[Stored]:
         """See `Database.walk`."""
         key, pk = after, 2**63 - 1
         while True:
-            with self._flavour.reading() as session:
-                page = self._listing.page(session, key, pk, _PAGE)
+            page = self._read(partial(self._listing.page, key=key, pk=pk, limit=_PAGE))
             yield from (stored for _, stored in page)
             if len(page) < _PAGE:
                 return
@@ -166,6 +206,7 @@ class SqlDatabase(LogTransactions):
         """See `Database.remove`."""
 
         def work(session: Session) -> list[Stored]:
+            self._flavour.guard(session, exclusive=True)
             pk = self._tenant(session, tenant)
             if pk is None:
                 return []
@@ -181,6 +222,7 @@ class SqlDatabase(LogTransactions):
         wanted = list(dict.fromkeys(keys))
 
         def work(session: Session) -> list[str]:
+            self._flavour.guard(session, exclusive=True)
             referred = set(self._discarded.referred(session, wanted))
             free = [key for key in wanted if key not in referred]
             self._discarded.enter(session, free)
@@ -190,8 +232,7 @@ class SqlDatabase(LogTransactions):
 
     def discarded(self, limit: int) -> list[str]:
         """See `Database.discarded`."""
-        with self._flavour.reading() as session:
-            return self._discarded.open(session, max(limit, 0))
+        return self._read(lambda session: self._discarded.open(session, max(limit, 0)))
 
     def deleted(self, keys: Iterable[str]) -> None:
         """See `Database.deleted`."""
@@ -212,8 +253,7 @@ class SqlDatabase(LogTransactions):
 
     def backlog(self) -> Backlog:
         """See `Database.backlog`."""
-        with self._flavour.reading() as session:
-            return self._outbox.backlog(session)
+        return self._read(self._outbox.backlog)
 
     # The rest
 
@@ -237,26 +277,38 @@ class SqlDatabase(LogTransactions):
             try:
                 with self._flavour.writing() as session:
                     return work(session)
-            except BackendError as error:
-                if attempt == self._flavour.attempts or not self._flavour.passes(error):
-                    raise
-                time.sleep(random.uniform(0.5, 1.5) * 0.01 * 2**attempt)  # noqa: S311 - spreads retries, no secret
+            except PassingError as error:
+                if attempt == self._flavour.attempts:
+                    raise UnavailableError(str(error)) from error
+                pause = min(0.01 * 2**attempt, _LONGEST_PAUSE)
+                time.sleep(random.uniform(0.5, 1.5) * pause)  # noqa: S311 - spreads retries, no secret
         raise AssertionError
+
+    def _read(self, work: Callable[[Session], T]) -> T:
+        """Read; once more at once where the connection turned out to be dead: who asks a question waits for it."""
+        try:
+            with self._flavour.reading() as session:
+                return work(session)
+        except PassingError:
+            try:
+                with self._flavour.reading() as session:
+                    return work(session)
+            except PassingError as error:
+                raise UnavailableError(str(error)) from error
 
     def _pages(
         self,
-        read: Callable[[Session, Sequence[int]], list[T]],
+        read: Callable[..., list[T]],
         size: int,
         tenant: str,
         place: tuple[str, str | None, str | None],
     ) -> Iterator[T]:
-        with self._flavour.reading() as session:
+        def work(session: Session) -> list[int]:
             pk = self._tenant(session, tenant)
-            pks = [] if pk is None else self._listing.at(session, (pk, *place))
-        for chunk in chunks(pks, size):
-            with self._flavour.reading() as session:
-                page = read(session, chunk)
-            yield from page
+            return [] if pk is None else self._listing.at(session, (pk, *place))
+
+        for chunk in chunks(self._read(work), size):
+            yield from self._read(partial(read, pks=chunk))
 
     def _tenant(self, session: Session, name: str) -> int | None:
         """Return the surrogate key of a tenant; None where nothing was ever added for it."""

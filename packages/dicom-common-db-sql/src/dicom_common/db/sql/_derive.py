@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Dialect, bindparam, delete, func, select
+from sqlalchemy import BindParameter, bindparam, delete, func, select
 
 from dicom_common.core import Level
+from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._rows import IDENTITY, Upper, latest, parent_values, upper_from_blob
 from dicom_common.db.sql._schema import LEVELS, instance, instance_json, request_item, series, study
 from dicom_common.db.sql._session import Session
-from dicom_common.db.sql._statements import Lookup, Statement, insert_rows, update_rows
+from dicom_common.db.sql._statements import Lookup, Statement
 
 __all__ = ["Derivation"]
 
@@ -20,28 +21,24 @@ PARENTS = (Level.PATIENT, Level.STUDY, Level.SERIES)
 
 
 class Derivation:
-    """The statements that write parents' rows, for one dialect."""
+    """The statements that write parents' rows, for one database product."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        self._update = {level: update_rows(dialect, LEVELS[level], _changing(level)) for level in PARENTS}
-        self._unknown = update_rows(dialect, LEVELS[Level.PATIENT], ["latest"])
+    def __init__(self, flavour: Flavour) -> None:
+        dialect = flavour.dialect
+        self._update = {level: flavour.updater(LEVELS[level], ["latest", *_CHANGING[level]]) for level in PARENTS}
+        self._unknown = flavour.updater(LEVELS[Level.PATIENT], ["latest"])
         self._newest = {level: Statement(_newest(level), dialect) for level in PARENTS}
-        self._forget_items = Lookup(
-            dialect, lambda values: delete(request_item).where(request_item.c.series_fk.in_(values))
-        )
-        self._insert_items = insert_rows(dialect, request_item)
+        self._forget_items = Lookup(dialect, lambda among: delete(request_item).where(among(request_item.c.series_fk)))
+        self._insert_items = flavour.inserter(request_item)
 
     def update(self, session: Session, level: Level, rows: Iterable[tuple[int, str, Upper]]) -> None:
         """Give existing rows the attributes of the instance that is now the latest below them."""
-        fixed = set(IDENTITY[level])
-        self._update[level].run_many(
-            session,
-            [
-                {"at": pk, "latest": rank}
-                | {name: value for name, value in parent_values(level, upper).items() if name not in fixed}
-                for pk, rank, upper in rows
-            ],
-        )
+        made = []
+        for pk, rank, upper in rows:
+            values = parent_values(level, upper)
+            made.append((pk, rank, *[values[name] for name in _CHANGING[level]]))
+        if made:
+            self._update[level](session, made)
 
     def request_items(self, session: Session, tenant: int, rows: Sequence[tuple[int, Upper]], *, new: bool) -> None:
         """Write what is searched of the Request Attributes Sequence of series."""
@@ -64,7 +61,7 @@ class Derivation:
             if not found:
                 # A patient whose own instances are all gone from a study that stays: what is known of him is kept
                 # until the next one comes.
-                self._unknown.run(session, {"at": pk, "latest": ""})
+                self._unknown(session, [(pk, "")])
                 continue
             tenant, day, moment, uid, blob = found[0]
             upper = upper_from_blob(bytes(blob))
@@ -74,9 +71,12 @@ class Derivation:
 
 
 def _changing(level: Level) -> list[str]:
-    folded = {c.name for c in LEVELS[level].columns}
     names = parent_values(level, upper_from_blob(b'{"patient_id":"","issuer_of_patient_id":""}'))
-    return ["latest", *(name for name in names if name in folded and name not in IDENTITY[level])]
+    return [name for name in names if name not in IDENTITY[level]]
+
+
+_CHANGING = {level: _changing(level) for level in PARENTS}
+"""The columns of a parent that are made anew when another instance is its latest."""
 
 
 def _newest(level: Level) -> Any:

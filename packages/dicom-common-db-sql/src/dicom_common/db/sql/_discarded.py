@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Iterator
 
-from sqlalchemy import Dialect, bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
+from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._schema import discarded_key, instance
 from dicom_common.db.sql._session import Session
-from dicom_common.db.sql._statements import Lookup, Statement, insert_rows
+from dicom_common.db.sql._statements import Lookup, Statement
 
 __all__ = ["Discarded", "now"]
 
@@ -23,21 +24,21 @@ def now() -> int:
 
 
 class Discarded:
-    """The statements about discarded keys, for one dialect."""
+    """The statements about discarded keys, for one database product."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        c = discarded_key.c
+    def __init__(self, flavour: Flavour) -> None:
+        dialect, c = flavour.dialect, discarded_key.c
         self._retired = Lookup(
             dialect,
-            lambda values: select(c.storage_key).where(
-                c.storage_key.in_(values), (c.deleted.is_(None)) | (c.deleted >= bindparam("since"))
+            lambda among: select(c.storage_key).where(
+                among(c.storage_key), (c.deleted.is_(None)) | (c.deleted >= bindparam("since"))
             ),
         )
         self._referred = Lookup(
-            dialect, lambda values: select(instance.c.storage_key).where(instance.c.storage_key.in_(values))
+            dialect, lambda among: select(instance.c.storage_key).where(among(instance.c.storage_key))
         )
-        self._forget = Lookup(dialect, lambda values: delete(discarded_key).where(c.storage_key.in_(values)))
-        self._insert = insert_rows(dialect, discarded_key)
+        self._forget = Lookup(dialect, lambda among: delete(discarded_key).where(among(c.storage_key)))
+        self._insert = flavour.inserter(discarded_key)
         self._open = Statement(
             select(c.storage_key)
             .where(c.deleted.is_(None))
@@ -47,7 +48,7 @@ class Discarded:
         )
         self._deleted = Lookup(
             dialect,
-            lambda values: update(discarded_key).where(c.storage_key.in_(values)).values(deleted=bindparam("now")),
+            lambda among: update(discarded_key).where(among(c.storage_key)).values(deleted=bindparam("now")),
         )
         self._old = Statement(delete(discarded_key).where(c.deleted < bindparam("since")), dialect)
 

@@ -77,17 +77,17 @@ class Search:
         dialect = flavour.dialect
         self._modalities = Lookup(
             dialect,
-            lambda values: select(study_modality.c.study_fk, study_modality.c.modality).where(
-                study_modality.c.study_fk.in_(values)
+            lambda among: select(study_modality.c.study_fk, study_modality.c.modality).where(
+                among(study_modality.c.study_fk)
             ),
         )
         self._classes = Lookup(
             dialect,
-            lambda values: (
+            lambda among: (
                 select(series.c.study_fk, series_class.c.sop_class_uid)
                 .distinct()
                 .select_from(series.join(series_class))
-                .where(series.c.study_fk.in_(values))
+                .where(among(series.c.study_fk))
             ),
         )
 

@@ -9,10 +9,18 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Dialect, Table
 
-from dicom_common.core import BackendError, Health
+from dicom_common.core import Health, UnavailableError
 from dicom_common.db.sql._session import Session
+from dicom_common.db.sql._statements import InsertRows, UpdateRows, insert_rows, update_rows
 
-__all__ = ["Flavour"]
+__all__ = ["Flavour", "PassingError"]
+
+
+class PassingError(UnavailableError):
+    """The transaction came to nothing, and the same one may succeed at once: a deadlock, a restart of the server.
+
+    It does not leave `SqlDatabase`: when all attempts are used up, the caller gets a plain `UnavailableError`.
+    """
 
 
 class Flavour(ABC):
@@ -21,7 +29,9 @@ class Flavour(ABC):
     dialect: Dialect
     """The SQLAlchemy dialect that statements are compiled for."""
     attempts: int = 1
-    """How often a transaction is tried that failed for a reason that passes (a deadlock)."""
+    """How often a transaction is tried that fails with a `PassingError`."""
+    many_writers: bool = False
+    """Whether transactions that write run at the same time, so that `guard` matters."""
 
     @abstractmethod
     def reading(self) -> AbstractContextManager[Session]:
@@ -42,6 +52,20 @@ class Flavour(ABC):
     @abstractmethod
     def allocate(self, session: Session, table: Table, count: int) -> Sequence[int]:
         """Return surrogate keys that no other transaction gets."""
+
+    def inserter(self, table: Table, names: Sequence[str] | None = None) -> InsertRows:
+        """Return what inserts many rows, whose values are in the order of the named columns, or of all."""
+        return insert_rows(self.dialect, table, names)
+
+    def updater(self, table: Table, names: Sequence[str], *, plus: bool = False) -> UpdateRows:
+        """Return what sets the named columns of many rows (none of them twice), or with `plus` adds to them."""
+        return update_rows(self.dialect, table, names, plus=plus)
+
+    def guard(self, session: Session, *, exclusive: bool) -> None:  # noqa: B027 - one writer at a time needs none
+        """Wait for other writers, to the end of the transaction: a shared guard for those that have an exclusive one.
+
+        It is the first thing that a transaction locks. See `SqlDatabase` for who takes which.
+        """
 
     @abstractmethod
     def matches(self, column: ColumnElement[Any], pattern: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -68,7 +92,3 @@ class Flavour(ABC):
     @abstractmethod
     def close(self) -> None:
         """Release all connections."""
-
-    def passes(self, error: BackendError) -> bool:  # noqa: ARG002 - for those that override it
-        """Tell whether the same transaction may succeed at once if it is tried again."""
-        return False

@@ -41,14 +41,14 @@ class Listing:
         self._dialect = dialect
         c = instance.c
         listed = select(*_STORED).select_from(_JOINED)
-        self._by_uid = Lookup(dialect, lambda values: of_tenant(listed.where(c.sop_uid.in_(values)), instance))
-        self._by_key = Lookup(dialect, lambda values: listed.where(c.storage_key.in_(values)))
+        self._by_uid = Lookup(dialect, lambda among: of_tenant(listed.where(among(c.sop_uid)), instance))
+        self._by_key = Lookup(dialect, lambda among: listed.where(among(c.storage_key)))
         with_pk = select(c.pk, *_STORED).select_from(_JOINED)
-        self._by_pk = Lookup(dialect, lambda values: with_pk.where(c.pk.in_(values)))
+        self._by_pk = Lookup(dialect, lambda among: with_pk.where(among(c.pk)))
         self._json = Lookup(
             dialect,
-            lambda values: select(instance_json.c.instance_fk, instance_json.c.metadata).where(
-                instance_json.c.instance_fk.in_(values)
+            lambda among: select(instance_json.c.instance_fk, instance_json.c.metadata).where(
+                among(instance_json.c.instance_fk)
             ),
         )
         self._places: dict[tuple[bool, bool], Statement] = {}

@@ -11,7 +11,6 @@ from sqlalchemy import Dialect, Insert, Table, bindparam, delete, func, insert, 
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from dicom_common.core import LogPosition, LogRecord, QueryError, ReceivedObject, WebAccess
-from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._log_rows import KINDS, Kind
 from dicom_common.db.sql._session import Row, Session
 from dicom_common.db.sql._statements import Statement
@@ -182,9 +181,11 @@ class LogTransactions:
     """The logs as `dicom_common.core.Logs` asks for them: a base of `SqlDatabase`, which lends the transactions."""
 
     _logs: LogStatements
-    _flavour: Flavour
 
     def _write(self, work: Callable[[Session], T]) -> T:
+        raise NotImplementedError
+
+    def _read(self, work: Callable[[Session], T]) -> T:
         raise NotImplementedError
 
     def write_log(self, records: Sequence[LogRecord]) -> None:
@@ -208,8 +209,10 @@ class LogTransactions:
         """See `Logs.read_log`."""
         if study_uid is not None and "study_uid" not in KINDS[kind].table.c:
             raise QueryError("Only the log of received objects can be read by study: leave the study out.")
-        with self._flavour.reading() as session:
-            found: list[R] = self._logs.of(kind).read(
+        statements = self._logs.of(kind)
+
+        def work(session: Session) -> list[R]:
+            return statements.read(
                 session,
                 tenant,
                 since=since,
@@ -219,12 +222,12 @@ class LogTransactions:
                 newest_first=newest_first,
                 limit=limit,
             )
-        return found
+
+        return self._read(work)
 
     def count_log(self, kind: type[LogRecord], *, before: datetime) -> int:
         """See `Logs.count_log`."""
-        with self._flavour.reading() as session:
-            return self._logs.of(kind).count(session, before)
+        return self._read(lambda session: self._logs.of(kind).count(session, before))
 
     def prune_log(self, kind: type[LogRecord], *, before: datetime, limit: int = 10_000) -> int:
         """See `Logs.prune_log`."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Dialect, bindparam, delete, literal_column, select, union_all
+from sqlalchemy import bindparam, delete, literal_column, select, union_all
 
 from dicom_common.db.sql._batch import SeriesRow
+from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._schema import series, study, study_modality
 from dicom_common.db.sql._session import Session
-from dicom_common.db.sql._statements import Lookup, Statement, insert_rows
+from dicom_common.db.sql._statements import Lookup, Statement
 
 __all__ = ["Modalities"]
 
@@ -18,20 +19,20 @@ _IS, _OUGHT = 0, 1
 
 
 class Modalities:
-    """The statements that keep the modalities of studies, for one dialect."""
+    """The statements that keep the modalities of studies, for one database product."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        m = study_modality.c
-        self._insert = insert_rows(dialect, study_modality)
+    def __init__(self, flavour: Flavour) -> None:
+        dialect, m = flavour.dialect, study_modality.c
+        self._insert = flavour.inserter(study_modality)
         self._delete = Statement(
             delete(study_modality).where(m.study_fk == bindparam("at"), m.modality == bindparam("modality")), dialect
         )
-        self._forget = Lookup(dialect, lambda values: delete(study_modality).where(m.study_fk.in_(values)))
+        self._forget = Lookup(dialect, lambda among: delete(study_modality).where(among(m.study_fk)))
         self._both = Lookup(
             dialect,
-            lambda values: union_all(
+            lambda among: union_all(
                 select(literal_column(str(_IS)), m.study_fk, m.modality, m.tenant_fk, m.study_date, m.study_uid).where(
-                    m.study_fk.in_(values)
+                    among(m.study_fk)
                 ),
                 select(
                     literal_column(str(_OUGHT)),
@@ -43,7 +44,7 @@ class Modalities:
                 )
                 .distinct()
                 .select_from(series.join(study))
-                .where(series.c.study_fk.in_(values), series.c.modality.is_not(None)),
+                .where(among(series.c.study_fk), series.c.modality.is_not(None)),
             ),
         )
 

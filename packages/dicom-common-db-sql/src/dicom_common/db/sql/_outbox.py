@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from sqlalchemy import Dialect, bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
 from dicom_common.core import Backlog, Event
 from dicom_common.db.sql._discarded import now
+from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._schema import outbox, outbox_lease
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Lookup, Statement
@@ -16,21 +17,27 @@ from dicom_common.db.sql._values import moment
 
 __all__ = ["Outbox"]
 
+_COLUMNS = ("event_id", "tenant", "topic", "event_key", "headers", "body", "created")
+
 
 class Outbox:
-    """The statements of the outbox, for one dialect."""
+    """The statements of the outbox, for one database product.
 
-    def __init__(self, dialect: Dialect) -> None:
-        c = outbox.c
-        names = ("event_id", "tenant", "topic", "event_key", "headers", "body", "created")
-        self._insert = Statement(insert(outbox).values({name: bindparam(f"new_{name}") for name in names}), dialect)
+    Keys ascend as rows are inserted, which `add` does while it holds the studies: so the events of a study are read in
+    the order in which its transactions were committed. (A transaction of another study may be committed later with
+    lesser keys. That is why `published` names its events, and nobody remembers how far they were read.)
+    """
+
+    def __init__(self, flavour: Flavour) -> None:
+        dialect, c = flavour.dialect, outbox.c
+        self._insert = flavour.inserter(outbox, _COLUMNS)
         self._oldest = Statement(
             select(c.event_id, c.tenant, c.topic, c.event_key, c.headers, c.body)
             .order_by(c.pk)
             .limit(bindparam("limit")),
             dialect,
         )
-        self._published = Lookup(dialect, lambda values: delete(outbox).where(c.event_id.in_(values)))
+        self._published = Lookup(dialect, lambda among: delete(outbox).where(among(c.event_id)))
         first = select(c.created).order_by(c.pk).limit(1).scalar_subquery()
         self._backlog = Statement(select(func.count(), first).select_from(outbox), dialect)
         lease = outbox_lease.c
@@ -40,26 +47,14 @@ class Outbox:
             .values(relay=bindparam("name"), until=bindparam("end")),
             dialect,
         )
-        self._first = Statement(
-            insert(outbox_lease).values(pk=bindparam("one"), relay=bindparam("name"), until=bindparam("end")), dialect
-        )
-        self._held = Statement(select(lease.pk), dialect)
 
     def put(self, session: Session, events: Iterable[Event]) -> None:
         """Write events behind all others."""
         created = now()
-        self._insert.run_many(
+        self._insert(
             session,
             [
-                {
-                    "new_event_id": event.id,
-                    "new_tenant": event.tenant,
-                    "new_topic": event.topic,
-                    "new_event_key": event.key,
-                    "new_body": event.body,
-                    "new_created": created,
-                    "new_headers": json.dumps(dict(event.headers), ensure_ascii=False).encode("utf-8", "replace"),
-                }
+                (event.id, event.tenant, event.topic, event.key, _headers(event), event.body, created)
                 for event in events
             ],
         )
@@ -69,9 +64,7 @@ class Outbox:
         present = now()
         taken = {"name": relay, "moment": present, "end": present + int(lease * 1_000_000)}
         if not self._take.run(session, taken):
-            if self._held.rows(session, {}):
-                return []
-            self._first.run(session, taken | {"one": 1})
+            return []
         return [
             Event(
                 tenant=tenant, topic=topic, key=key, body=bytes(body), id=event_id, headers=json.loads(bytes(headers))
@@ -87,3 +80,7 @@ class Outbox:
         """See `Database.backlog`."""
         ((count, oldest),) = self._backlog.rows(session, {})
         return Backlog(events=count, oldest=None if oldest is None else moment(oldest))
+
+
+def _headers(event: Event) -> bytes:
+    return json.dumps(dict(event.headers), ensure_ascii=False).encode("utf-8", "replace")

@@ -11,6 +11,7 @@ from dicom_common.core import Level, Stored
 from dicom_common.db.sql._add import Counts
 from dicom_common.db.sql._derive import PARENTS, Derivation
 from dicom_common.db.sql._discarded import Discarded
+from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._listing import Listing
 from dicom_common.db.sql._modalities import Modalities
 from dicom_common.db.sql._schema import LEVELS, instance, instance_json, request_item, series, series_class, study
@@ -21,18 +22,19 @@ __all__ = ["Removal"]
 
 
 class Removal:
-    """The statements of `remove`, for one dialect."""
+    """The statements of `remove`, for one database product. Nobody else writes instances meanwhile: see `guard`."""
 
-    def __init__(self, dialect: Dialect, listing: Listing, discarded: Discarded, derivation: Derivation) -> None:
+    def __init__(self, flavour: Flavour, listing: Listing, discarded: Discarded, derivation: Derivation) -> None:
+        dialect = flavour.dialect
         self._listing, self._discarded, self._derivation = listing, discarded, derivation
-        self._counts, self._modalities = Counts(dialect), Modalities(dialect)
+        self._counts, self._modalities = Counts(flavour), Modalities(flavour)
         up = instance.join(series).join(study, series.c.study_fk == study.c.pk)
         self._parents = Lookup(
             dialect,
-            lambda values: (
+            lambda among: (
                 select(instance.c.sop_class_uid, study.c.patient_fk, study.c.pk, series.c.pk)
                 .select_from(up)
-                .where(instance.c.pk.in_(values))
+                .where(among(instance.c.pk))
             ),
         )
         self._json = _delete(dialect, instance_json, "instance_fk")
@@ -73,29 +75,20 @@ class Removal:
     def _lower(self, session: Session, of_level: dict[Level, Counter[int]], up: dict[int, tuple[int, int]]) -> None:
         """Lower the counts; a row is empty when it has no instances."""
         counts = self._counts
-        counts.series.run_many(session, [{"at": pk, "instances": -n} for pk, n in of_level[Level.SERIES].items()])
+        counts.series(session, [(pk, -n) for pk, n in of_level[Level.SERIES].items()])
         lost = [up[pk] for pk in self._gone(session, Level.SERIES, of_level)]
         of_study = Counter(study_pk for study_pk, _ in lost)
-        counts.study.run_many(
-            session,
-            [{"at": pk, "instances": -n, "series": -of_study[pk]} for pk, n in of_level[Level.STUDY].items()],
-        )
+        counts.study(session, [(pk, -n, -of_study[pk]) for pk, n in of_level[Level.STUDY].items()])
         owner = dict(up.values())
         of_patient = Counter(patient_pk for _, patient_pk in lost)
         studies = Counter(owner[pk] for pk in self._gone(session, Level.STUDY, of_level))
-        counts.patient.run_many(
-            session,
-            [
-                {"at": pk, "instances": -n, "series": -of_patient[pk], "studies": -studies[pk]}
-                for pk, n in of_level[Level.PATIENT].items()
-            ],
-        )
+        counts.patient(session, [(pk, -n, -of_patient[pk], -studies[pk]) for pk, n in of_level[Level.PATIENT].items()])
 
 
 def _delete(dialect: Dialect, table: Table, column: str) -> Lookup:
-    return Lookup(dialect, lambda values: delete(table).where(table.c[column].in_(values)))
+    return Lookup(dialect, lambda among: delete(table).where(among(table.c[column])))
 
 
 def _left(dialect: Dialect, table: Table) -> Lookup:
     c = table.c
-    return Lookup(dialect, lambda values: select(c.pk, c.instances, c.latest).where(c.pk.in_(values)))
+    return Lookup(dialect, lambda among: select(c.pk, c.instances, c.latest).where(among(c.pk)))

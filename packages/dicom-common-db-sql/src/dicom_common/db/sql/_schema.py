@@ -34,6 +34,7 @@ __all__ = [
     "VARYING",
     "columns_of",
     "discarded_key",
+    "guard",
     "instance",
     "instance_json",
     "metadata",
@@ -239,9 +240,12 @@ outbox = Table(
     Column("created", integer(), nullable=False),
     sqlite_autoincrement=True,
 )
+# One row: who holds the outbox.
 outbox_lease = Table(
     "outbox_lease", metadata, _pk(), Column("relay", text(), nullable=False), Column("until", integer(), nullable=False)
 )
+# One row, which writers lock where the database product has nothing better; see `Flavour.guard`.
+guard = Table("guard", metadata, _pk())
 discarded_key = Table(
     "discarded_key",
     metadata,

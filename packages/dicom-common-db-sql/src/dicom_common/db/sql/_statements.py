@@ -9,15 +9,33 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import BindParameter, Dialect, Select, Table, bindparam, insert, update
+from sqlalchemy import ARRAY, ColumnElement, Dialect, Select, Table, any_, bindparam, insert, update
 from sqlalchemy.sql import ClauseElement
 
 from dicom_common.db.sql._session import Row, Session
 
-__all__ = ["Lookup", "Statement", "chunks", "insert_rows", "of_tenant", "update_rows"]
+__all__ = [
+    "Among",
+    "InsertRows",
+    "Lookup",
+    "Statement",
+    "UpdateRows",
+    "chunks",
+    "insert_rows",
+    "of_tenant",
+    "update_rows",
+]
 
 _SIZES = (1, 8, 64, 512)
 """The lengths of list for which a look-up is compiled; a list between them is padded with its last value."""
+_MOST = 8192
+"""The length of array above which a look-up is done in parts: the planner reads them all."""
+
+
+InsertRows = Callable[[Session, Sequence[Row]], None]
+"""Inserts rows."""
+UpdateRows = Callable[[Session, Sequence[Row]], None]
+"""Changes rows: the first value of each is its surrogate key, then come those of the columns."""
 
 
 class Statement:
@@ -47,14 +65,22 @@ class Statement:
         return values if self._order is None else tuple([values[name] for name in self._order])
 
 
-class Lookup:
-    """A statement with a list of values in it, compiled for a few lengths of list."""
+Among = Callable[[ColumnElement[Any]], ColumnElement[bool]]
+"""Tests whether a column's value is in the list of a look-up."""
 
-    def __init__(self, dialect: Dialect, build: Callable[[Sequence[BindParameter[Any]]], ClauseElement]) -> None:
+
+class Lookup:
+    """A statement with a list of values in it.
+
+    PostgreSQL takes the list as one array. Elsewhere the statement is compiled for a few lengths of list.
+    """
+
+    def __init__(self, dialect: Dialect, build: Callable[[Among], ClauseElement]) -> None:
         self._names = [f"value_{number}" for number in range(_SIZES[-1])]
         self._dialect = dialect
         self._build = build
         self._compiled: dict[int, Statement] = {}
+        self._takes_arrays = dialect.name == "postgresql"
 
     def rows(self, session: Session, values: Iterable[Any], **fixed: Any) -> Iterator[Row]:
         """Run it over all values, a chunk at a time."""
@@ -67,14 +93,27 @@ class Lookup:
             statement.run(session, parameters)
 
     def _chunks(self, values: Iterable[Any], fixed: Mapping[str, Any]) -> Iterator[tuple[Statement, dict[str, Any]]]:
+        if self._takes_arrays:
+            for chunk in chunks(values, _MOST):
+                yield self._statement(0), {**fixed, "value": chunk}
+            return
         for chunk in chunks(values, _SIZES[-1]):
             size = next(size for size in _SIZES if size >= len(chunk))
-            statement = self._compiled.get(size)
-            if statement is None:
-                element = self._build([bindparam(name) for name in self._names[:size]])
-                statement = self._compiled[size] = Statement(element, self._dialect)
             padded = chunk + chunk[-1:] * (size - len(chunk))
-            yield statement, {**fixed, **dict(zip(self._names, padded, strict=False))}
+            yield self._statement(size), {**fixed, **dict(zip(self._names, padded, strict=False))}
+
+    def _statement(self, size: int) -> Statement:
+        statement = self._compiled.get(size)
+        if statement is None:
+            names = self._names[:size]
+
+            def among(column: ColumnElement[Any]) -> ColumnElement[bool]:
+                if self._takes_arrays:
+                    return column == any_(bindparam("value", type_=ARRAY(column.type)))
+                return column.in_([bindparam(name) for name in names])
+
+            statement = self._compiled[size] = Statement(self._build(among), self._dialect)
+        return statement
 
 
 def chunks(values: Iterable[Any], size: int) -> Iterator[list[Any]]:
@@ -84,25 +123,31 @@ def chunks(values: Iterable[Any], size: int) -> Iterator[list[Any]]:
         yield chunk
 
 
-def insert_rows(dialect: Dialect, table: Table) -> Callable[[Session, Sequence[Row]], None]:
-    """Return what inserts rows whose values are in the order of the table's columns."""
-    names = table.columns.keys()
+def insert_rows(dialect: Dialect, table: Table, names: Sequence[str] | None = None) -> InsertRows:
+    """Return what inserts rows whose values are in the order of the named columns, or of all."""
+    names = names or table.columns.keys()
     compiled: Any = insert(table).compile(dialect=dialect, column_keys=names)
     text = str(compiled)
+    order: list[str] | None = compiled.positiontup
+    assert order is None or order == list(names)
 
     def run(session: Session, rows: Sequence[Row]) -> None:
         if rows:
-            session.run_many(
-                text, rows if compiled.positional else [dict(zip(names, row, strict=True)) for row in rows]
-            )
+            session.run_many(text, rows if order else [dict(zip(names, row, strict=True)) for row in rows])
 
     return run
 
 
-def update_rows(dialect: Dialect, table: Table, columns: Iterable[str], *, plus: bool = False) -> Statement:
-    """Return what sets columns of the row `:at`, or with `plus` adds to them."""
-    values = {name: table.c[name] + bindparam(name) if plus else bindparam(name) for name in columns}
-    return Statement(update(table).where(table.c.pk == bindparam("at")).values(values), dialect)
+def update_rows(dialect: Dialect, table: Table, names: Sequence[str], *, plus: bool = False) -> UpdateRows:
+    """Return what sets the named columns of rows, or with `plus` adds to them."""
+    values = {name: table.c[name] + bindparam(name) if plus else bindparam(name) for name in names}
+    statement = Statement(update(table).where(table.c.pk == bindparam("at")).values(values), dialect)
+    keys = ("at", *names)
+
+    def run(session: Session, rows: Sequence[Row]) -> None:
+        statement.run_many(session, [dict(zip(keys, row, strict=True)) for row in rows])
+
+    return run
 
 
 def of_tenant(statement: Select[Any], table: Table) -> Select[Any]:

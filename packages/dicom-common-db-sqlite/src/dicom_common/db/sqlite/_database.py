@@ -33,13 +33,4 @@ class SqliteDatabase(SqlDatabase):
         self.path = settings.path
         connections = Connections(settings)
         super().__init__(SqliteFlavour(connections, settings.path), f"The index {settings.path}")
-        try:
-            if settings.migrate == "on-open":
-                found, needed = self.schema_version()
-                if found != needed:
-                    self.migrate()
-            else:
-                self.require_schema()
-        except BaseException:
-            self.close()
-            raise
+        self.prepare_schema(settings.migrate)

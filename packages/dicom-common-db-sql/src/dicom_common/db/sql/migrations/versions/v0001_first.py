@@ -7,10 +7,10 @@ writes a text or a number, and a change of those needs a migration too.
 from __future__ import annotations
 
 from alembic import op
-from sqlalchemy import Column, ForeignKey, Index, MetaData, Table, UniqueConstraint
+from sqlalchemy import Column, ForeignKey, Index, MetaData, Table, UniqueConstraint, insert, select
 
 from dicom_common.db.sql._steps import create_missing
-from dicom_common.db.sql._types import blob, flag, integer, long_text, number, primary_key, text
+from dicom_common.db.sql._types import blob, flag, integer, key_text, long_text, number, primary_key, text
 
 revision = "0001"
 down_revision = None
@@ -204,7 +204,7 @@ _instance = Table(
     Column("image_position_patient", long_text()),
     Column("slice_location", number()),
     Column("transfer_syntax_uid", text(64), nullable=False),
-    Column("storage_key", text(1024), nullable=False),
+    Column("storage_key", key_text(), nullable=False),
     Column("size", integer(), nullable=False),
     Column("sha256", text(64), nullable=False),
     Column("received", integer(), nullable=False),
@@ -260,16 +260,34 @@ _outbox_lease = Table(
     Column("relay", text(), nullable=False),
     Column("until", integer(), nullable=False),
 )
+_guard = Table("guard", tables, Column("pk", primary_key(), primary_key=True, autoincrement=False))
 _discarded_key = Table(
     "discarded_key",
     tables,
-    Column("storage_key", text(1024), primary_key=True),
+    Column("storage_key", key_text(), primary_key=True),
     Column("discarded", integer(), nullable=False),
     Column("deleted", integer()),
 )
 Index("discarded_key_open", _discarded_key.c.deleted, _discarded_key.c.discarded)
 
+# MySQL has no sequences.
+_key_block = Table(
+    "key_block",
+    MetaData(),
+    Column("name", text(63), primary_key=True),
+    Column("last", integer(), nullable=False),
+)
+
 
 def upgrade() -> None:
-    """Create all tables and indexes."""
-    create_missing(op.get_bind(), tables.sorted_tables)
+    """Create all tables and indexes, and the rows of the tables that have just one."""
+    connection = op.get_bind()
+    create_missing(connection, tables.sorted_tables)
+    for table, row in ((_guard, {"pk": 1}), (_outbox_lease, {"pk": 1, "relay": "", "until": 0})):
+        if not connection.execute(select(table.c.pk)).all():
+            connection.execute(insert(table).values(row))
+    if connection.dialect.name == "postgresql":
+        for name in ("tenant", "patient", "study", "series", "instance"):
+            op.execute(f"CREATE SEQUENCE IF NOT EXISTS {name}_keys OWNED BY {name}.pk")
+    if connection.dialect.name in ("mysql", "mariadb"):
+        create_missing(connection, [_key_block])

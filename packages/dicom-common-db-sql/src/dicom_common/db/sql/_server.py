@@ -1,0 +1,91 @@
+"""What the plugins for database servers share: their settings, and what they tell a connection pool of their driver."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sqlalchemy import Connection
+
+from dicom_common.core import Secret
+from dicom_common.core.tls import Tls
+from dicom_common.db.sql._flavour import Flavour
+from dicom_common.db.sql._pool import Pool
+from dicom_common.db.sql._session import Session
+
+__all__ = ["ServerFlavour", "ServerSettings"]
+
+_MOST_SECONDS = 86400
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings:
+    """How the index on a server is reached. A plugin inherits from it and gives `port` a default."""
+
+    host: str = "localhost"
+    """Its name or address; where the driver takes it, the folder of a Unix socket."""
+    port: int
+    database: str = "dicom_common"
+    """The name of the database. It has to be there; its tables are made (see `migrate`)."""
+    user: str = "dicom_common"
+    password: Secret = Secret("")
+    pool_size: int = 8
+    """Connections that a process opens at most. Each thread that reads or writes uses one for that long."""
+    connect_timeout: float = 10.0
+    """Seconds that opening a connection may take, and that a thread waits for one that is free."""
+    statement_timeout: float = 60.0
+    """Seconds that one statement may take."""
+    lock_timeout: float = 30.0
+    """Seconds that a writer waits for others that write to the same study."""
+    tls: Tls = field(default_factory=Tls)
+    migrate: Literal["on-open", "never"] = "on-open"
+    """Whether an empty or older database gets the present schema when it is opened, or by `dicom-common migrate` only.
+    """
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        for name in ("host", "database", "user"):
+            value = getattr(self, name)
+            if not value or "\0" in value:
+                raise ValueError(f"{name} must not be empty, nor have a NUL in it")
+        if "\0" in self.password.reveal():
+            raise ValueError("password must not have a NUL in it")
+        if not 1 <= self.port <= 65535:
+            raise ValueError("port has to be from 1 to 65535")
+        if not 1 <= self.pool_size <= 1000:
+            raise ValueError("pool_size has to be from 1 to 1000")
+        for name in ("connect_timeout", "statement_timeout", "lock_timeout"):
+            if not 0 < getattr(self, name) <= _MOST_SECONDS:
+                raise ValueError(f"{name} has to be above 0 and at most {_MOST_SECONDS} seconds")
+
+
+class ServerFlavour(Flavour, ABC):
+    """A database server: its connections come from a pool, and what passes is tried again."""
+
+    attempts = 12  # with the pauses between them about ten seconds: what a server takes to restart
+    many_writers = True
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def reading(self) -> AbstractContextManager[Session]:
+        """See `Flavour.reading`."""
+        return self._pool.reading()
+
+    def writing(self) -> AbstractContextManager[Session]:
+        """See `Flavour.writing`."""
+        return self._pool.writing()
+
+    def migrating(self) -> AbstractContextManager[Connection]:
+        """See `Flavour.migrating`."""
+        return self._pool.migrating()
+
+    def close(self) -> None:
+        """See `Flavour.close`."""
+        self._pool.close()
+
+    @abstractmethod
+    def guard(self, session: Session, *, exclusive: bool) -> None:
+        """See `Flavour.guard`: without a default here, since a server has many writers."""
