@@ -10,10 +10,12 @@ from dicom_common.db.sql._pool import Driver, Pool
 from dicom_common.db.sql._schema import metadata
 from dicom_common.db.sql._server import ServerFlavour, ServerSettings
 from dicom_common.db.sql._session import Row, Session
+from dicom_common.db.sql._statements import InsertRows, UpdateRows
 
 __all__ = [
     "Driver",
     "Flavour",
+    "InsertRows",
     "PassingError",
     "Pool",
     "Row",
@@ -21,5 +23,6 @@ __all__ = [
     "ServerSettings",
     "Session",
     "SqlDatabase",
+    "UpdateRows",
     "metadata",
 ]
