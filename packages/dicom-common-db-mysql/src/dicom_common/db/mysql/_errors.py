@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from dicom_common.core import BackendError, RefusedError, UnavailableError
 
-__all__ = ["PASSING", "Where", "code_of", "translate"]
+__all__ = ["LOST", "PASSING", "Where", "code_of", "translate"]
 
 
 class Where(NamedTuple):
@@ -145,6 +145,9 @@ _MEANING: dict[int, tuple[type[BackendError], str]] = {
 }
 PASSING = frozenset({1020, 1062, 1205, 1213, 1451, 1452, 1586, 3058})
 """Numbers of errors after which the same transaction may succeed at once: it lost a race."""
+LOST = frozenset({code for code, meaning in _MEANING.items() if meaning is _LOST})
+"""Numbers of errors after which a connection is of no more use."""
+PASSING = PASSING | LOST | {2002, 2003, 1040}
 _TLS = 2026
 _TLS_WORDS = (
     ("SSL is required", "{server} does not offer TLS: switch it on there, or set db.tls.mode to off."),
