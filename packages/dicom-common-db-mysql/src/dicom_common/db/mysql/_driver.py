@@ -101,7 +101,7 @@ class MysqlDriver(Driver):
         meant = translate(error, self.names)
         return PassingError(str(meant)) if code_of(error) in PASSING else meant
 
-    def lost(self, raw: Any, error: BaseException) -> bool:
+    def lost(self, raw: Any, error: BaseException) -> bool:  # noqa: ARG002 - the error says enough
         """See `Driver.lost`."""
         return code_of(error) in LOST or isinstance(error, MySQLdb.InterfaceError)
 

@@ -28,8 +28,10 @@ _NO_LOGIN = (
 )
 _NO_RIGHT = (
     RefusedError,
-    "The user {user!r} (db.user) lacks a right on the database {database!r} of {server}: grant it SELECT, INSERT,"
-    " UPDATE and DELETE, and for `dicom-common migrate` also CREATE, ALTER, INDEX, REFERENCES and DROP.",
+    (
+        "The user {user!r} (db.user) lacks a right on the database {database!r} of {server}: grant it SELECT, INSERT,"
+        " UPDATE and DELETE, and for `dicom-common migrate` also CREATE, ALTER, INDEX, REFERENCES and DROP."
+    ),
 )
 _CROWDED = (
     UnavailableError,
@@ -53,8 +55,10 @@ _VALUE = (
 )
 _AUTHENTICATION = (
     RefusedError,
-    "{server} and this client library have no common way to log the user {user!r} in (error {code}): give db.user"
-    " another authentication plugin, or use TLS (db.tls.mode).",
+    (
+        "{server} and this client library have no common way to log the user {user!r} in (error {code}): give db.user"
+        " another authentication plugin, or use TLS (db.tls.mode)."
+    ),
 )
 _MEANING: dict[int, tuple[type[BackendError], str]] = {
     1045: _NO_LOGIN,  # access denied

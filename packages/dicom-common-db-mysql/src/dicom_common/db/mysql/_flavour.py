@@ -20,6 +20,7 @@ __all__ = ["MysqlFlavour"]
 
 _ESCAPE = "|"
 """Not a backslash, which means something in literals as well, or does not: as the server is set."""
+_ALONE, _TOGETHER = "SELECT pk FROM guard FOR UPDATE", "SELECT pk FROM guard LOCK IN SHARE MODE"
 _PATIENCE = 5.0
 """Seconds that `check` waits for the server."""
 
@@ -54,7 +55,7 @@ class MysqlFlavour(ServerFlavour):
 
     def guard(self, session: Session, *, exclusive: bool) -> None:
         """See `Flavour.guard`: the lock on the row of a table that has just one."""
-        session.rows("SELECT pk FROM guard " + ("FOR UPDATE" if exclusive else "LOCK IN SHARE MODE"), ())
+        session.rows(_ALONE if exclusive else _TOGETHER, ())
 
     def matches(self, column: ColumnElement[Any], pattern: ColumnElement[Any]) -> ColumnElement[bool]:
         """See `Flavour.matches`; the columns' collation tells upper from lower case."""
