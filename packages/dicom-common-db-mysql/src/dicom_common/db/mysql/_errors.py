@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from dicom_common.core import BackendError, RefusedError, UnavailableError
 
-__all__ = ["PASSING", "Where", "code_of", "translate"]
+__all__ = ["LOST", "PASSING", "Where", "code_of", "translate"]
 
 
 class Where(NamedTuple):
@@ -28,8 +28,10 @@ _NO_LOGIN = (
 )
 _NO_RIGHT = (
     RefusedError,
-    "The user {user!r} (db.user) lacks a right on the database {database!r} of {server}: grant it SELECT, INSERT,"
-    " UPDATE and DELETE, and for `dicom-common migrate` also CREATE, ALTER, INDEX, REFERENCES and DROP.",
+    (
+        "The user {user!r} (db.user) lacks a right on the database {database!r} of {server}: grant it SELECT, INSERT,"
+        " UPDATE and DELETE, and for `dicom-common migrate` also CREATE, ALTER, INDEX, REFERENCES and DROP."
+    ),
 )
 _CROWDED = (
     UnavailableError,
@@ -53,8 +55,10 @@ _VALUE = (
 )
 _AUTHENTICATION = (
     RefusedError,
-    "{server} and this client library have no common way to log the user {user!r} in (error {code}): give db.user"
-    " another authentication plugin, or use TLS (db.tls.mode).",
+    (
+        "{server} and this client library have no common way to log the user {user!r} in (error {code}): give db.user"
+        " another authentication plugin, or use TLS (db.tls.mode)."
+    ),
 )
 _MEANING: dict[int, tuple[type[BackendError], str]] = {
     1045: _NO_LOGIN,  # access denied
@@ -145,6 +149,9 @@ _MEANING: dict[int, tuple[type[BackendError], str]] = {
 }
 PASSING = frozenset({1020, 1062, 1205, 1213, 1451, 1452, 1586, 3058})
 """Numbers of errors after which the same transaction may succeed at once: it lost a race."""
+LOST = frozenset({code for code, meaning in _MEANING.items() if meaning is _LOST})
+"""Numbers of errors after which a connection is of no more use."""
+PASSING = PASSING | LOST | {2002, 2003, 1040}
 _TLS = 2026
 _TLS_WORDS = (
     ("SSL is required", "{server} does not offer TLS: switch it on there, or set db.tls.mode to off."),
