@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 from psycopg import RawCursor
+from psycopg.adapt import Dumper
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper
 
@@ -22,6 +23,29 @@ __all__ = ["PostgresSession", "PsycopgDriver"]
 SCHEMA_LOCK = 0x6469636F6D0001  # "dicom" and a number: advisory locks are numbers, and belong to one database
 _ROOTS = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 """Where operating systems keep the certificates of the authorities that they trust."""
+
+
+class _ArrayDumper(Dumper):
+    """Lists as arrays whose type the server takes from the statement.
+
+    psycopg's own looks at the items: a list of small numbers would be of another type than one of large numbers, and
+    each type makes another prepared statement.
+    """
+
+    oid = 0
+
+    def dump(self, obj: list[Any]) -> bytes:
+        """See psycopg."""
+        return ("{" + ",".join([_item(item) for item in obj]) + "}").encode("utf-8", "replace")
+
+
+def _item(item: str | float | bytes | None) -> str:
+    if isinstance(item, str):
+        # No row has a text with a NUL, but one may be asked for; and libpq would stop reading there.
+        return '"' + item.replace("\\", "\\\\").replace('"', '\\"').replace("\0", "\ufffd") + '"'
+    if item is None:
+        return "NULL"
+    return f'"\\\\x{item.hex()}"' if isinstance(item, bytes) else repr(item)
 
 
 class PostgresSession:
@@ -65,7 +89,11 @@ class PostgresSession:
             if getattr(error, "sqlstate", None) is not None:
                 raise
             # It never left: there is a NUL or a lone surrogate in a text that is asked for. No row has such a text.
-            return self._cursor.execute(text, [_sendable(value) for value in bound], prepare=prepare)
+            sendable = [
+                value.replace("\0", "\ufffd").encode("utf-8", "replace").decode() if isinstance(value, str) else value
+                for value in bound
+            ]
+            return self._cursor.execute(text, sendable, prepare=prepare)
 
 
 class PsycopgDriver(Driver):
@@ -86,6 +114,7 @@ class PsycopgDriver(Driver):
         connection = psycopg.connect(autocommit=True, password=password, **self._arguments)
         # One type for all whole numbers: with each type a statement would be another one, prepared by itself.
         connection.adapters.register_dumper(int, Int8BinaryDumper)
+        connection.adapters.register_dumper(list, _ArrayDumper)
         if (encoding := connection.info.parameter_status("server_encoding")) != "UTF8":
             connection.close()
             raise RefusedError(
@@ -184,9 +213,3 @@ def _trusted() -> str:
         if Path(path).is_file():
             return path
     return "system"
-
-
-def _sendable(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
-    return [_sendable(one) for one in value] if isinstance(value, list) else value

@@ -64,8 +64,8 @@ _BY_STATE: dict[str, Meaning] = {
     "42501": (
         RefusedError,
         (
-            "{where} does not allow the user {user} what is needed: make it the owner of the database db.database, or GRANT"
-            " it the rights to use and create tables in its schema."
+            "{where} does not allow the user {user} what is needed: make it the owner of the database db.database, or"
+            " GRANT it the rights to use and create tables in its schema."
         ),
     ),
     "25006": (
@@ -114,8 +114,8 @@ _BY_WORDS: tuple[tuple[tuple[str, ...], Meaning], ...] = (
         (
             RefusedError,
             (
-                "The certificate of the server {host} is not signed by an authority that is trusted: name the file of the"
-                " authority in db.tls.ca."
+                "The certificate of the server {host} is not signed by an authority that is trusted: name the file of"
+                " the authority in db.tls.ca."
             ),
         ),
     ),
