@@ -37,8 +37,13 @@ class PrivateServer:
 
     def start(self, *options: str) -> None:
         """Start it, and wait until it takes connections."""
+        self._options = options
         command = [self._serve, "--no-defaults", *self._account, self._data, f"--port={self.port}"]
-        command += [f"--bind-address={HOST},127.0.0.2", f"--socket={self.folder / 's'}", "--innodb-buffer-pool-size=16M"]
+        command += [
+            f"--bind-address={HOST},127.0.0.2",
+            f"--socket={self.folder / 's'}",
+            "--innodb-buffer-pool-size=16M",
+        ]
         command += ["--innodb-flush-log-at-trx-commit=2", *options]  # 2: what is committed survives the process
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -52,6 +57,10 @@ class PrivateServer:
                 time.sleep(0.05)
             else:
                 return
+
+    def restart(self) -> None:
+        """Start it as it was."""
+        self.start(*self._options)
 
     def connect(self) -> MySQLdb.Connection:
         """Connect as root."""

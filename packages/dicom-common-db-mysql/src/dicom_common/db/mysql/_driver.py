@@ -63,7 +63,7 @@ class MysqlDriver(Driver):
             self.mariadb = _is_mariadb(raw)
             raw.close()
         except self.errors as error:
-            raise self.translate(error) from error
+            raise translate(error, self.names) from error
         self.product, needed = ("MariaDB", (10, 6)) if self.mariadb else ("MySQL", (8, 0))
         self.url = "mariadb+mysqldb://" if self.mariadb else "mysql+mysqldb://"
         found = [int(number) for number in re.findall(r"\d+", self.version)[:2]]

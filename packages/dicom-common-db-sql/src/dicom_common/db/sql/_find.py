@@ -12,7 +12,7 @@ from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._schema import LEVELS, instance, patient, series, series_class, study, study_modality
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._shapes import Test, take_apart
-from dicom_common.db.sql._statements import Lookup, Statement, chunks
+from dicom_common.db.sql._statements import Lookup, Statement
 from dicom_common.db.sql._values import from_column
 from dicom_common.db.sql._where import TENANT, leading, levels_of, where
 
@@ -75,16 +75,11 @@ class Search:
         self._flavour = flavour
         self._plans: dict[tuple[Any, ...], Statement] = {}
         dialect = flavour.dialect
-        self._modalities = Lookup(
-            dialect,
-            lambda among: select(study_modality.c.study_fk, study_modality.c.modality).where(
-                among(study_modality.c.study_fk)
-            ),
-        )
-        self._classes = Lookup(
+        # One question for both: on a server, going there and back takes longer than the answer.
+        self._children = Lookup(
             dialect,
             lambda among: (
-                select(series.c.study_fk, series_class.c.sop_class_uid)
+                select(series.c.study_fk, series.c.modality, series_class.c.sop_class_uid)
                 .distinct()
                 .select_from(series.join(series_class))
                 .where(among(series.c.study_fk))
@@ -163,14 +158,13 @@ class Search:
         return tuple([neutral(c.element).desc() if isinstance(c, UnaryExpression) else neutral(c) for c in order])
 
     def _add_computed(self, session: Session, rows: Sequence[Any], found: list[dict[str, Value]]) -> None:
-        """Add what is computed from the studies' children: two statements for all rows."""
-        studies = dict.fromkeys(row[-1] for row in rows)
-        computed: dict[int, tuple[set[str], set[str]]] = {pk: (set(), set()) for pk in studies}
-        for chunk in chunks(studies, 512):
-            for pk, modality in self._modalities.rows(session, chunk):
-                computed[pk][0].add(modality)
-            for pk, uid in self._classes.rows(session, chunk):
-                computed[pk][1].add(uid)
+        """Add what is computed from the studies' children: one statement for all rows."""
+        computed: dict[int, tuple[set[str], set[str]]] = {row[-1]: (set(), set()) for row in rows}
+        for pk, modality, uid in self._children.rows(session, computed):
+            modalities, classes = computed[pk]
+            if modality is not None:
+                modalities.add(modality)
+            classes.add(uid)
         made = {pk: (tuple(sorted(first)), tuple(sorted(second))) for pk, (first, second) in computed.items()}
         for row, answer in zip(rows, found, strict=True):
             answer[_MODALITIES], answer[_CLASSES] = made[row[-1]]
