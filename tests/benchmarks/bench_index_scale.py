@@ -57,7 +57,7 @@ def searches(instances: int) -> dict[str, list[Query]]:
     """Make the searches for an index of so many instances, always the same."""
     studies = list(islice(population(), instances // PER_STUDY))
     chance = random.Random(instances)
-    kinds = {
+    kinds: dict[str, list[dict[str, str]]] = {
         "PatientID": _patient_ids(studies),
         "StudyDate range": _ranges(len(studies)),
         "ModalitiesInStudy, full page": [{"ModalitiesInStudy": name} for name in ("MR", "CT")],

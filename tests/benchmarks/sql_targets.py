@@ -101,7 +101,7 @@ class _PostgresBare(Bare):
         self._cursor: psycopg.RawCursor[Any] = psycopg.RawCursor(self._connection)
 
     def ask(self, text: str, bound: Any) -> Sequence[Any]:
-        return self._cursor.execute(text, bound).fetchall()  # type: ignore[call-overload]  # psycopg wants a literal
+        return self._cursor.execute(text, bound).fetchall()
 
     def explain(self, text: str, bound: Any) -> list[str]:
         ((plan,),) = self.ask(f"EXPLAIN (FORMAT JSON) {text}", bound)
@@ -151,7 +151,7 @@ class PostgresTarget(Target):
 
         arguments: dict[str, Any] = {"host": self._host, "port": self._port, "user": "postgres", "dbname": database}
         with psycopg.connect(**arguments, autocommit=True) as connection:
-            connection.execute(text)  # type: ignore[call-overload]  # psycopg wants a literal
+            connection.execute(text)
 
 
 class _MysqlBare(Bare):
