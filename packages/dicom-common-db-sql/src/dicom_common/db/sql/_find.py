@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import FromClause, Select, UnaryExpression, bindparam, func, select
+from sqlalchemy import FromClause, Select, UnaryExpression, bindparam, func, literal_column, select, union_all
 
 from dicom_common.core import ATTRIBUTES, Found, Level, Query, Value
 from dicom_common.db.sql._flavour import Flavour
-from dicom_common.db.sql._schema import LEVELS, instance, patient, series, series_class, study
+from dicom_common.db.sql._schema import LEVELS, instance, patient, series, series_class, study, study_modality
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._shapes import Test, take_apart
 from dicom_common.db.sql._statements import Lookup, Statement
@@ -78,11 +78,14 @@ class Search:
         # One question for both: on a server, going there and back takes longer than the answer.
         self._children = Lookup(
             dialect,
-            lambda among: (
-                select(series.c.study_fk, series.c.modality, series_class.c.sop_class_uid)
+            lambda among: union_all(
+                select(study_modality.c.study_fk, study_modality.c.modality, literal_column("0")).where(
+                    among(study_modality.c.study_fk)
+                ),
+                select(series.c.study_fk, series_class.c.sop_class_uid, literal_column("1"))
                 .distinct()
                 .select_from(series.join(series_class))
-                .where(among(series.c.study_fk))
+                .where(among(series.c.study_fk)),
             ),
         )
 
@@ -123,7 +126,7 @@ class Search:
 
     def _select(self, tests: Sequence[Test], level: Level, *, count: bool, whole: bool) -> Select[Any]:
         shapes = [test.shape for test in tests]
-        leader = leading(shapes, level, whole=whole)
+        leader, by_modality = leading(shapes, level, whole=whole)
         conditions = [
             where(
                 test.shape,
@@ -131,6 +134,7 @@ class Search:
                 level,
                 self._flavour,
                 leads=number == leader,
+                by_modality=by_modality,
             )
             for number, test in enumerate(tests)
         ]
@@ -142,11 +146,14 @@ class Search:
         else:
             conditions.append(self._flavour.neutral(LEVELS[level].c.tenant_fk) == TENANT)
         if count:
-            return select(func.count()).select_from(_joined(top, level)).where(*conditions)
+            return select(func.count()).select_from(_joined(top, level, by_modality=by_modality)).where(*conditions)
         order = ORDER[level]
-        if leader is not None and shapes[leader].keywords[0] != "StudyDate":
+        if by_modality:
+            order = (study_modality.c.study_date.desc(), study_modality.c.study_uid, *order[2:])
+        elif leader is not None and shapes[leader].keywords[0] != "StudyDate":
             order = self._unordered(order)  # the leader's index, and a sort of the few that it finds
-        return select(*_READERS[level].columns).select_from(_joined(top, level)).where(*conditions).order_by(*order)
+        joined = _joined(top, level, by_modality=by_modality)
+        return select(*_READERS[level].columns).select_from(joined).where(*conditions).order_by(*order)
 
     def _unordered(self, order: Sequence[Any]) -> tuple[Any, ...]:
         neutral = self._flavour.neutral
@@ -155,12 +162,9 @@ class Search:
 
     def _add_computed(self, session: Session, rows: Sequence[Any], found: list[dict[str, Value]]) -> None:
         """Add what is computed from the studies' children: one statement for all rows."""
-        computed: dict[int, tuple[set[str], set[str]]] = {row[-1]: (set(), set()) for row in rows}
-        for pk, modality, uid in self._children.rows(session, computed):
-            modalities, classes = computed[pk]
-            if modality is not None:
-                modalities.add(modality)
-            classes.add(uid)
+        computed: dict[int, tuple[list[str], list[str]]] = {row[-1]: ([], []) for row in rows}
+        for pk, value, which in self._children.rows(session, computed):
+            computed[pk][which].append(value)
         made = {pk: (tuple(sorted(first)), tuple(sorted(second))) for pk, (first, second) in computed.items()}
         for row, answer in zip(rows, found, strict=True):
             answer[_MODALITIES], answer[_CLASSES] = made[row[-1]]
@@ -176,11 +180,11 @@ def _answer(reader: _Reader, row: Sequence[Any]) -> dict[str, Value]:
     return dict(zip(reader.keywords, values, strict=False))  # behind the keywords stands the study's surrogate key
 
 
-def _joined(top: Level, level: Level) -> FromClause:
+def _joined(top: Level, level: Level, *, by_modality: bool) -> FromClause:
     joined: FromClause = LEVELS[top]
     for lower in range(top + 1, level + 1):
         joined = joined.join(LEVELS[Level(lower)], _LINKS[Level(lower)])
-    return joined
+    return joined.join(study_modality, study_modality.c.study_fk == study.c.pk) if by_modality else joined
 
 
 _LINKS = {
