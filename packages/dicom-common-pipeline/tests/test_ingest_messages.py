@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 import re
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 import pytest
 from pipeline_site import Make, Site
 
-from dicom_common.core import Origin, Services
+from dicom_common.core import Logs, Origin, ReceivedObject, Services
 from dicom_common.dicom import hash_uid
 from dicom_common.pipeline import Ingest, Received
 
@@ -89,6 +90,41 @@ def test_a_log_message_tells_what_was_received(full: Site) -> None:
     assert body["transfer_status"] == "NoNeedTransfer"
     assert (body["source_ip"], body["source_ae"]) == ("192.0.2.1", "AET")
     assert TIMESTAMP.fullmatch(body["created_time"])
+
+
+def received_log(site: Site, **overrides: Any) -> list[ReceivedObject]:
+    with Services(site.config(**overrides)) as services:
+        assert isinstance(services.db, Logs)
+        return services.db.read_log(ReceivedObject, "local")
+
+
+def test_the_log_of_received_objects_says_what_the_log_message_says(full: Site) -> None:
+    _, body = only(full, "log_queue")
+    [record] = received_log(full)
+    assert (record.id, f"{record.time:%Y-%m-%dT%H:%M:%S.%f}") == (body["trace_id"], body["created_time"])
+    assert (record.key, record.size, record.worker_node) == tuple(
+        body[name] for name in ("file_path", "file_size", "worker_node_id")
+    )
+    assert [record.study_uid, record.series_uid, record.sop_uid, record.patient_id, record.accession_number] == [
+        body[name] for name in ("study_uid", "series_uid", "sop_uid", "patient_id", "accession_number")
+    ]
+    assert (record.source_ip, record.source_ae) == ("192.0.2.1", "AET")
+    assert record.study_date == date(2026, 1, 2)
+
+
+def test_only_what_is_new_is_logged_as_received(site: Site, make: Make) -> None:
+    with Services(site.config()) as services, Ingest(services) as ingest:
+        ingest.store([Received(source=make(n), name="x") for n in (1, 2)], tenant="local")
+        ingest.store([Received(source=make(n), name="x") for n in (1, 2, 3)], tenant="local")
+        ingest.store([Received(source=make(1, payload=b"different"), name="x")], tenant="local")
+    assert len(received_log(site)) == len(site.rows) == len(site.events("log_queue")) == 3
+
+
+def test_the_log_of_received_objects_can_be_left_out(site: Site, make: Make) -> None:
+    with Services(site.config(ingest__received_log="false")) as services, Ingest(services) as ingest:
+        ingest.store([Received(source=make(), name="x")], tenant="local")
+    assert received_log(site) == []
+    assert len(site.events("log_queue")) == 1
 
 
 def test_a_state_message_has_dates_times_and_numbers_in_their_forms(full: Site) -> None:

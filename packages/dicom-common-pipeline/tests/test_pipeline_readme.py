@@ -37,7 +37,8 @@ def test_the_example_stores_what_lies_in_the_folder(tmp_path: Path, make: Make) 
 def test_the_settings_and_reasons_that_there_are_stand_in_the_readme() -> None:
     text = README.read_text(encoding="utf-8")
     for field in fields(IngestSettings):
-        assert f"| `{field.name}` | {field.default} |" in text or f"| `{field.name}` | `{field.default}` |" in text
+        shown = str(field.default).lower() if isinstance(field.default, bool) else field.default
+        assert f"| `{field.name}` | {shown} |" in text or f"| `{field.name}` | `{shown}` |" in text
     for field in fields(TopicSettings):
         assert f"`{field.name}` (`{field.default}`)" in text.replace("\n", " ")
     sources = "".join(path.read_text() for path in (README.parent / "src").rglob("*.py"))

@@ -42,6 +42,7 @@ _TABLES = {
     "ingest": "How instances are taken in.",
     "reader": "How the header of an instance is read.",
     "topics": "The names of the topics.",
+    "retention": "For how long the logs are kept.",
 }
 
 

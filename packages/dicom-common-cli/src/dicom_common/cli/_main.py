@@ -32,6 +32,8 @@ _HOMES = {
     "config": "_settings",
     "reconcile": "_reconcile",
     "migrate": "_migrate",
+    "log": "_log",
+    "prune": "_prune",
     "relay": "_events",
     "events": "_events",
 }

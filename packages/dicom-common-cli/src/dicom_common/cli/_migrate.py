@@ -6,8 +6,10 @@ import dataclasses
 
 import click
 
+from dicom_common.cli._errors import ExitCode
 from dicom_common.cli._help import below
-from dicom_common.cli._output import print_line
+from dicom_common.cli._instances import as_json
+from dicom_common.cli._output import print_json, print_line
 from dicom_common.cli._session import Session, pass_session
 from dicom_common.core import Migrations, Services
 
@@ -18,28 +20,44 @@ __all__ = ["migrate"]
     epilog=below(
         {
             "Examples": [
-                "dicom-common migrate",
+                "dicom-common migrate --status",
                 "dicom-common --config /etc/dicom-common.toml migrate",
             ],
+            "Exit codes": ["1  with --status: the schema is not the one that this release needs"],
         }
     )
 )
+@click.option("--status", is_flag=True, help="Only show the version that is there and the one that is needed.")
+@as_json
 @pass_session
-def migrate(session: Session) -> None:
+def migrate(session: Session, *, status: bool, as_json: bool) -> int:
     """Update the schema of the index.
 
     Brings it to the version that this release needs; make a backup first. Does nothing where the schema is up to date.
+    One that was interrupted is run again. There is no way back to an older version but the backup.
     """
-    services = session.services
+    services = session.existing if status else session.services
     name = services.config.backend("db") or ""
     # Where the configuration says that opening never migrates, an older schema may not be opened at all; here it may.
     settings = services.plugins.backend("db", name).settings
     if any(field.name == "migrate" for field in dataclasses.fields(settings)):
-        services = Services(session.load({"db.migrate": "on-open"}))
+        services = Services(session.load({"db.migrate": "when-asked" if status else "on-open"}))
     with services:
         database = services.db
         if not isinstance(database, Migrations):
-            print_line(f"The index {name} has no schema versions: nothing to do.")
-            return
-        database.migrate()
-        print_line(f"The schema has version {database.schema_version()[0]}, the one that this release needs.")
+            if as_json:
+                print_json({"backend": name, "version": None, "needed": None, "current": True})
+            else:
+                print_line(f"The index {name} has no schema versions: nothing to do.")
+            return ExitCode.OK
+        if not status:
+            database.migrate()
+        version, needed = database.schema_version()
+    if as_json:
+        print_json({"backend": name, "version": version, "needed": needed, "current": version == needed})
+    elif version == needed:
+        print_line(f"The schema has version {version}, the one that this release needs.")
+    else:
+        has = f"version {version}" if version else "no version yet"
+        print_line(f"The schema has {has}, and this release needs {needed}: run `dicom-common migrate`.")
+    return ExitCode.OK if version == needed else ExitCode.DIFFERENT

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Delivery as Delivery,
         Groups as Groups,
         Message as Message,
+        validate_topic as validate_topic,
     )
     from dicom_common.core._cache import Cache as Cache
     from dicom_common.core._config import Config as Config, General as General
@@ -63,6 +64,13 @@ if TYPE_CHECKING:
         PluginInfo as PluginInfo,
         Plugins as Plugins,
         installed_plugins as installed_plugins,
+    )
+    from dicom_common.core._logs import (
+        LogPosition as LogPosition,
+        LogRecord as LogRecord,
+        Logs as Logs,
+        ReceivedObject as ReceivedObject,
+        WebAccess as WebAccess,
     )
     from dicom_common.core._patience import call_within as call_within
     from dicom_common.core._query import (
@@ -109,7 +117,7 @@ _HOMES = {
     "_attributes": "ATTRIBUTES ATTRIBUTES_BY_KEYWORD Attribute Level",
     "_auth": "Authenticator",
     "_backend": "Backend",
-    "_broker": "Broker Consumer Delivery Groups Message",
+    "_broker": "Broker Consumer Delivery Groups Message validate_topic",
     "_cache": "Cache",
     "_config": "Config General",
     "_database": "Backlog Database EventsOf Found Migrations Value",
@@ -123,6 +131,7 @@ _HOMES = {
     "_health": "Health HealthStatus",
     "_hooks": "hookimpl hookspec",
     "_loading": "EXTENSION KINDS PluginInfo Plugins installed_plugins",
+    "_logs": "LogPosition LogRecord Logs ReceivedObject WebAccess",
     "_patience": "call_within",
     "_query": "Condition Interval Like OneOf Query",
     "_query_parse": "parse_query",

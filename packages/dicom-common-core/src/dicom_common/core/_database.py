@@ -8,6 +8,7 @@ from datetime import date, datetime, time
 from typing import Protocol, runtime_checkable
 
 from dicom_common.core._health import Health
+from dicom_common.core._logs import LogRecord
 from dicom_common.core._query import Query
 from dicom_common.core._records import Entry, Event, Outcome, PersonName, RequestAttributes, Stored
 
@@ -30,8 +31,10 @@ Found = Mapping[str, Value]
 `NumberOfPatientRelatedStudies/Series/Instances`, `NumberOfStudyRelatedSeries`, `NumberOfStudyRelatedInstances`,
 `NumberOfSeriesRelatedInstances` (int), `ModalitiesInStudy`, `SOPClassesInStudy` (sorted tuples)."""
 
-EventsOf = Callable[[Sequence[Outcome]], Iterable[Event]]
-"""Makes the events of a transaction from its outcomes. It may be called again where a transaction is tried again."""
+EventsOf = Callable[[Sequence[Outcome]], Iterable[Event | LogRecord]]
+"""Makes the events of a transaction from its outcomes. It may be called again where a transaction is tried again.
+
+Log records among them go to the logs, in the same transaction; only a database that is a `Logs` is given any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

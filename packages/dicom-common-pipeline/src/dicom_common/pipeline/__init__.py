@@ -9,7 +9,7 @@ from dicom_common.pipeline._read import read_verified
 from dicom_common.pipeline._reconcile import Difference, DifferenceKind, Progress, Reconciliation
 from dicom_common.pipeline._relay import Relay
 from dicom_common.pipeline._results import Received, Result, Status
-from dicom_common.pipeline._settings import IngestSettings, TopicSettings
+from dicom_common.pipeline._settings import IngestSettings, RetentionSettings, TopicSettings
 from dicom_common.pipeline._sweep import remove, sweep
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Reconciliation",
     "Relay",
     "Result",
+    "RetentionSettings",
     "Status",
     "TopicSettings",
     "WorkerDiedError",

@@ -28,6 +28,7 @@ from dicom_common.core import (
     Entry,
     Event,
     Finding,
+    LogRecord,
     NotFoundError,
     Outcome,
     Services,
@@ -36,7 +37,7 @@ from dicom_common.core import (
 from dicom_common.pipeline._answers import NOT_ITS_FAULT, Answers
 from dicom_common.pipeline._candidate import Candidate, same_data_set
 from dicom_common.pipeline._layout import Layout
-from dicom_common.pipeline._messages import ingest_events
+from dicom_common.pipeline._messages import ingest_events, keeps_log
 from dicom_common.pipeline._results import Result, Status
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings
 from dicom_common.pipeline._sweep import sweep
@@ -203,15 +204,16 @@ class Batch:
 
     def _index(self, attempts: Sequence[Attempt]) -> list[tuple[Attempt, Outcome]]:
         """Add to the index. Where it refuses a batch for a reason of its own, find the entry that is to blame."""
-        received = datetime.now(UTC)
+        context, received = self._context, datetime.now(UTC)
         entries = [self._entry(attempt, received) for attempt in attempts]
         origins = [attempt.candidate.received.origin for attempt in attempts]
 
-        def events(outcomes: Sequence[Outcome]) -> Iterable[Event]:
-            return ingest_events(entries, origins, outcomes, self._context.topics, self._context.node)
+        def events(outcomes: Sequence[Outcome]) -> Iterable[Event | LogRecord]:
+            log = keeps_log(context.services.db, context.settings)
+            return ingest_events(entries, origins, outcomes, context.topics, context.node, log=log)
 
         try:
-            outcomes = self._context.services.db.add(entries, events=events)
+            outcomes = context.services.db.add(entries, events=events)
         except NOT_ITS_FAULT as error:
             for attempt in attempts:
                 self._answers.backend_failed(attempt, "index", error)

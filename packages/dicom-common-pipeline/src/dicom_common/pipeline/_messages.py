@@ -12,11 +12,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from dicom_common.core import AddStatus, Entry, Event, Instance, Origin, Outcome, uuid7
+from dicom_common.core import (
+    AddStatus,
+    Database,
+    Entry,
+    Event,
+    Instance,
+    LogRecord,
+    Logs,
+    Origin,
+    Outcome,
+    ReceivedObject,
+    uuid7,
+)
 from dicom_common.dicom import hash_uid
-from dicom_common.pipeline._settings import TopicSettings
+from dicom_common.pipeline._settings import IngestSettings, TopicSettings
 
-__all__ = ["SCHEMA_VERSION", "ingest_events", "node_id", "series_key"]
+__all__ = ["SCHEMA_VERSION", "ingest_events", "keeps_log", "node_id", "series_key"]
 
 SCHEMA_VERSION = "1"
 _EVENTFUL = (AddStatus.ADDED, AddStatus.REPLACED)
@@ -32,17 +44,34 @@ def series_key(tenant: str, instance: Instance) -> str:
     return f"{tenant}|{instance.study_uid}|{instance.series_uid}"
 
 
-def ingest_events(
-    entries: Sequence[Entry], origins: Sequence[Origin], outcomes: Iterable[Outcome], topics: TopicSettings, node: str
-) -> Iterator[Event]:
-    """Make the events of a transaction: a log and an image event for each new instance, one state event a series."""
+def keeps_log(database: Database, settings: IngestSettings) -> bool:
+    """Tell whether the transactions of an ingest write the log of received objects, too."""
+    return settings.received_log and isinstance(database, Logs)
+
+
+def ingest_events(  # noqa: PLR0913 - what an event is made of
+    entries: Sequence[Entry],
+    origins: Sequence[Origin],
+    outcomes: Iterable[Outcome],
+    topics: TopicSettings,
+    node: str,
+    *,
+    log: bool,
+) -> Iterator[Event | LogRecord]:
+    """Make the events of a transaction: a log and an image event for each new instance, one state event a series.
+
+    With `log`, also the record of each log event, for the database's own log.
+    """
     now = datetime.now(UTC)
     series: dict[str, tuple[Entry, Outcome]] = {}
     for entry, origin, outcome in zip(entries, origins, outcomes, strict=True):
         if outcome.status in _EVENTFUL:
             key = series_key(entry.tenant, entry.instance)
             series[key] = (entry, outcome)
-            yield _event(topics.log, key, entry, received_message(entry, origin, node))
+            record = received_object(entry, origin, node)
+            if log:
+                yield record
+            yield _event(topics.log, key, entry, received_message(record))
             yield _event(topics.image, key, entry, image_message(entry, now))
     for key, (entry, outcome) in series.items():
         yield _event(topics.state, key, entry, state_message(entry, outcome, now))
@@ -60,30 +89,53 @@ def _event(topic: str, key: str, entry: Entry, message: dict[str, Any]) -> Event
     return Event(tenant=entry.tenant, topic=topic, key=key, body=body, headers=headers, id=event_id)
 
 
-def received_message(entry: Entry, origin: Origin, node: str) -> dict[str, Any]:
-    """Make the message of `storage_queue` and `log_queue`: one object was received."""
+def received_object(entry: Entry, origin: Origin, node: str) -> ReceivedObject:
+    """Make the log record of an object that was received."""
     instance = entry.instance
+    return ReceivedObject(
+        id=str(uuid7()),
+        time=entry.received,
+        tenant=entry.tenant,
+        study_uid=instance.study_uid,
+        series_uid=instance.series_uid,
+        sop_uid=instance.sop_uid,
+        key=entry.key,
+        size=instance.size,
+        transfer_syntax_uid=instance.transfer_syntax_uid,
+        target_transfer_syntax_uid=instance.transfer_syntax_uid,
+        frames=instance.number_of_frames or 1,
+        worker_node=node,
+        patient_id=instance.patient_id,
+        accession_number=instance.accession_number,
+        study_date=instance.study_date,
+        source_ip=origin.ip,
+        source_ae=origin.ae_title,
+    )
+
+
+def received_message(record: ReceivedObject) -> dict[str, Any]:
+    """Make the message of `storage_queue` and `log_queue`: one object was received."""
     return {
-        "trace_id": str(uuid7()),
-        "worker_node_id": node,
-        "tenant_id": entry.tenant,
-        "patient_id": instance.patient_id,
-        "study_uid": instance.study_uid,
-        "series_uid": instance.series_uid,
-        "sop_uid": instance.sop_uid,
-        "file_size": instance.size,
-        "file_path": entry.key,
-        "transfer_syntax_uid": instance.transfer_syntax_uid,
-        "number_of_frames": instance.number_of_frames or 1,
-        "created_time": _timestamp(entry.received),
-        "series_uid_hash": hash_uid(instance.series_uid),
-        "study_uid_hash": hash_uid(instance.study_uid),
-        "accession_number": instance.accession_number,
-        "target_ts": instance.transfer_syntax_uid,
-        "study_date": _date(instance.study_date),
-        "transfer_status": "NoNeedTransfer",
-        "source_ip": origin.ip,
-        "source_ae": origin.ae_title,
+        "trace_id": record.id,
+        "worker_node_id": record.worker_node,
+        "tenant_id": record.tenant,
+        "patient_id": record.patient_id,
+        "study_uid": record.study_uid,
+        "series_uid": record.series_uid,
+        "sop_uid": record.sop_uid,
+        "file_size": record.size,
+        "file_path": record.key,
+        "transfer_syntax_uid": record.transfer_syntax_uid,
+        "number_of_frames": record.frames,
+        "created_time": _timestamp(record.time),
+        "series_uid_hash": hash_uid(record.series_uid),
+        "study_uid_hash": hash_uid(record.study_uid),
+        "accession_number": record.accession_number,
+        "target_ts": record.target_transfer_syntax_uid,
+        "study_date": _date(record.study_date),
+        "transfer_status": record.transfer_status,
+        "source_ip": record.source_ip,
+        "source_ae": record.source_ae,
     }
 
 

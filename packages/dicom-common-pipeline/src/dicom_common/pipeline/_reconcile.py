@@ -9,13 +9,24 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any, TypeVar
 
-from dicom_common.core import AddStatus, Config, Entry, Event, NotFoundError, Origin, Outcome, Services, Stored
+from dicom_common.core import (
+    AddStatus,
+    Config,
+    Entry,
+    Event,
+    LogRecord,
+    NotFoundError,
+    Origin,
+    Outcome,
+    Services,
+    Stored,
+)
 from dicom_common.pipeline._compare import Pair, compare_task, is_intact, pairs
 from dicom_common.pipeline._crew import Crew, WorkerDiedError, default_jobs, in_order
 from dicom_common.pipeline._distinct import distinct_groups
 from dicom_common.pipeline._examine import Orphan, Unreadable, examine_task
 from dicom_common.pipeline._journal import Journal, Note
-from dicom_common.pipeline._messages import ingest_events, node_id
+from dicom_common.pipeline._messages import ingest_events, keeps_log, node_id
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings
 from dicom_common.pipeline._sweep import sweep
 
@@ -208,11 +219,12 @@ class Reconciliation:
         return Difference(DifferenceKind.STRAY, entry.key, "discarded" if discarded else "none")
 
     def _add(self, services: Services, entries: Sequence[Entry]) -> Iterator[Difference]:
-        topics = services.settings("topics", TopicSettings)
+        topics, settings = services.settings("topics", TopicSettings), services.settings("ingest", IngestSettings)
         origins = [Origin(source="reconcile")] * len(entries)
 
-        def events(outcomes: Sequence[Outcome]) -> Iterable[Event]:
-            return ingest_events(entries, origins, outcomes, topics, node_id())
+        def events(outcomes: Sequence[Outcome]) -> Iterable[Event | LogRecord]:
+            log = keeps_log(services.db, settings)
+            return ingest_events(entries, origins, outcomes, topics, node_id(), log=log)
 
         # Who listens to the events of an index has had those of the rows that a rebuild only restores.
         outcomes = services.db.add(entries, events=None if self._rebuild else events)

@@ -1,4 +1,4 @@
-"""The tables `[ingest]` and `[topics]` of the configuration."""
+"""The tables `[ingest]`, `[topics]` and `[retention]` of the configuration."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 from dicom_common.pipeline._layout import DEFAULT_LAYOUT, Layout
 
-__all__ = ["IngestSettings", "TopicSettings"]
+__all__ = ["IngestSettings", "RetentionSettings", "TopicSettings"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,9 @@ class IngestSettings:
     other_patient: Literal["accept-first", "reject"] = "accept-first"
     """What to do with an instance whose study is known under another patient: leave the study with the patient that it
     came with first and warn, or refuse the instance."""
+    received_log: bool = True
+    """Whether each new instance leaves a record in the log of received objects, in the transaction that indexes it;
+    where the database keeps logs."""
     batch_instances: int = 200
     """How many instances share one transaction and one round of fsync."""
     batch_bytes: int = 32 * 1024 * 1024
@@ -45,3 +48,19 @@ class TopicSettings:
     log: str = "log_queue"
     state: str = "dicom_state_queue"
     image: str = "dicom_image_queue"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetentionSettings:
+    """For how long the logs are kept; `prune` deletes what is older. 0: for ever."""
+
+    received_days: int = 0
+    """Days for which the log of received objects is kept."""
+    access_days: int = 0
+    """Days for which the log of web requests is kept."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that are no time."""
+        for name in ("received_days", "access_days"):
+            if not 0 <= getattr(self, name) <= 365_000:
+                raise ValueError(f"{name} has to be from 0 (for ever) to 365000")

@@ -17,7 +17,9 @@ pytest.register_assert_rewrite(
     "dicom_common.testing._database",
     "dicom_common.testing._database_add",
     "dicom_common.testing._database_checks",
+    "dicom_common.testing._database_crowd",
     "dicom_common.testing._database_find",
+    "dicom_common.testing._database_logs",
     "dicom_common.testing._database_outbox",
     "dicom_common.testing._database_processes",
     "dicom_common.testing._database_remove",
@@ -31,6 +33,7 @@ from dicom_common.testing._broker import BrokerContract  # noqa: E402  # behind 
 from dicom_common.testing._cache import CacheContract  # noqa: E402  # the same
 from dicom_common.testing._corpus import CORPUS, SEARCHES, Search  # noqa: E402  # the same
 from dicom_common.testing._database import DatabaseContract  # noqa: E402  # the same
+from dicom_common.testing._database_logs import make_access, make_received  # noqa: E402  # the same
 from dicom_common.testing._instances import make_entry, make_instance  # noqa: E402  # the same
 from dicom_common.testing._services import Endpoint  # noqa: E402  # the same
 from dicom_common.testing._storage import StorageContract  # noqa: E402  # the same
@@ -44,6 +47,8 @@ __all__ = [
     "Endpoint",
     "Search",
     "StorageContract",
+    "make_access",
     "make_entry",
     "make_instance",
+    "make_received",
 ]

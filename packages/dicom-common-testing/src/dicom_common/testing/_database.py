@@ -8,7 +8,9 @@ import pytest
 
 from dicom_common.core import Database
 from dicom_common.testing._database_add import AddingContract
+from dicom_common.testing._database_crowd import CrowdContract
 from dicom_common.testing._database_find import FindingContract
+from dicom_common.testing._database_logs import LogsContract
 from dicom_common.testing._database_outbox import OutboxContract
 from dicom_common.testing._database_processes import ProcessesContract
 from dicom_common.testing._database_remove import RemovingContract
@@ -16,7 +18,9 @@ from dicom_common.testing._database_remove import RemovingContract
 __all__ = ["DatabaseContract"]
 
 
-class DatabaseContract(AddingContract, FindingContract, RemovingContract, OutboxContract, ProcessesContract):
+class DatabaseContract(
+    AddingContract, FindingContract, RemovingContract, OutboxContract, LogsContract, ProcessesContract, CrowdContract
+):
     """Inherit from it in a class whose name starts with `Test`, and give it the fixture `open_database`.
 
     Each test has an empty database of its own; `open_database` opens it, as often as it is called and in any process.

@@ -18,6 +18,7 @@ from dicom_common.core import (
     EventsOf,
     Found,
     Health,
+    LogRecord,
     Outcome,
     Query,
     Stored,
@@ -30,6 +31,7 @@ from dicom_common.db.sql._discarded import Discarded
 from dicom_common.db.sql._find import Search
 from dicom_common.db.sql._flavour import Flavour, PassingError
 from dicom_common.db.sql._listing import Listing
+from dicom_common.db.sql._logs import LogStatements, LogTransactions
 from dicom_common.db.sql._outbox import Outbox
 from dicom_common.db.sql._removal import Removal
 from dicom_common.db.sql._rows import prepare
@@ -48,7 +50,7 @@ _LONGEST_PAUSE = 2.0
 """Seconds between two attempts at a transaction, at most (and half as much again: they are spread)."""
 
 
-class SqlDatabase:
+class SqlDatabase(LogTransactions):
     """An index on an SQL database.
 
     Args:
@@ -59,7 +61,7 @@ class SqlDatabase:
     def __init__(self, flavour: Flavour, where: str) -> None:
         self._flavour, self._where = flavour, where
         dialect = flavour.dialect
-        self._discarded, self._outbox = Discarded(flavour), Outbox(flavour)
+        self._discarded, self._outbox, self._logs = Discarded(flavour), Outbox(flavour), LogStatements(dialect)
         self._listing, self._search = Listing(dialect), Search(flavour)
         derivation = Derivation(flavour)
         self._addition = Addition(flavour, self._discarded, derivation)
@@ -132,7 +134,7 @@ class SqlDatabase:
             tenants = self._tenants_for(session, names)
             outcomes = self._addition.add(session, prepared, [tenants[entry.tenant] for entry in entries], alone=alone)
             if events is not None:
-                self._outbox.put(session, events(outcomes))
+                self._emit(session, events(outcomes))
             return outcomes, tenants
 
         try:
@@ -262,6 +264,12 @@ class SqlDatabase:
     def close(self) -> None:
         """See `Database.close`."""
         self._flavour.close()
+
+    def _emit(self, session: Session, events: Iterable[Event | LogRecord]) -> None:
+        """Write what a transaction has to say: events for the broker, and records of the logs."""
+        both = list(events)
+        self._outbox.put(session, [one for one in both if isinstance(one, Event)])
+        self._logs.put(session, [one for one in both if not isinstance(one, Event)])
 
     def _write(self, work: Callable[[Session], T]) -> T:
         """Run a transaction, again where it failed for a reason that passes."""

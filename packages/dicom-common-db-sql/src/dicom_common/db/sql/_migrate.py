@@ -11,7 +11,7 @@ from dicom_common.core import BackendError
 __all__ = ["HEAD", "KNOWN", "VERSION_TABLE", "migrate", "require", "version"]
 
 VERSION_TABLE = "schema_version"
-KNOWN = ("0001",)
+KNOWN = ("0001", "0002", "0003")
 """The versions that this code knows, the oldest first."""
 HEAD = KNOWN[-1]
 """The version that this code needs."""
@@ -37,7 +37,7 @@ def require(found: str | None, where: str) -> bool:
     if found is not None and found not in KNOWN:
         raise BackendError(
             f"{where} has the schema version {found}, which is newer than {HEAD}, the newest that this version of"
-            " dicom-common-db-sql knows: upgrade the packages."
+            " dicom-common-db-sql knows: upgrade the packages; the only way back is a backup."
         )
     return found == HEAD
 

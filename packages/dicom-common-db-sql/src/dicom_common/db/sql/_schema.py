@@ -45,6 +45,7 @@ __all__ = [
     "series",
     "series_class",
     "study",
+    "study_modality",
     "tenant",
 ]
 
@@ -197,6 +198,17 @@ instance_json = Table(
     # The instance's own attributes of the levels above, from which a parent's row can be made again.
     Column("upper", blob(), nullable=False),
 )
+# The modalities of each study, with what orders studies: the first page of a rare one is read from its index, and not
+# from all studies in turn until the page is full. For a common one, too, no other table decides what is in the page.
+study_modality = Table(
+    "study_modality",
+    metadata,
+    _fk("study", primary=True),
+    Column("modality", text(), primary_key=True),
+    _fk("tenant"),
+    Column("study_date", integer(), nullable=False),
+    Column("study_uid", text(MAX_UID), nullable=False),
+)
 # How many instances of each SOP Class a series has: SOP Classes in Study without reading all instances.
 series_class = Table(
     "series_class",
@@ -257,8 +269,14 @@ Index("study_time", study.c.tenant_fk, study.c.study_time)
 Index("study_accession", study.c.tenant_fk, study.c.accession_number)
 Index("study_id", study.c.tenant_fk, study.c.study_id)
 Index("study_patient", study.c.patient_fk, study.c.study_date.desc(), study.c.study_uid)
+Index(
+    "study_modality_order",
+    study_modality.c.tenant_fk,
+    study_modality.c.modality,
+    study_modality.c.study_date.desc(),
+    study_modality.c.study_uid,
+)
 Index("series_order", series.c.study_fk, series.c.series_number, series.c.series_uid)
-Index("series_study_modality", series.c.study_fk, series.c.modality)
 Index("series_modality", series.c.tenant_fk, series.c.modality)
 Index("series_number", series.c.tenant_fk, series.c.series_number)
 Index(

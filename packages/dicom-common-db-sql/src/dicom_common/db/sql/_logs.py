@@ -1,0 +1,235 @@
+"""The statements of the logs: written at the end, read page by page, pruned from the beginning in steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+
+from sqlalchemy import Dialect, Insert, Table, bindparam, delete, func, insert, select
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+
+from dicom_common.core import LogPosition, LogRecord, QueryError, ReceivedObject, WebAccess
+from dicom_common.db.sql._log_rows import KINDS, Kind
+from dicom_common.db.sql._session import Row, Session
+from dicom_common.db.sql._statements import Statement
+from dicom_common.db.sql._values import clean, micros
+
+__all__ = ["LogStatements", "LogTransactions"]
+
+R = TypeVar("R", ReceivedObject, WebAccess)
+T = TypeVar("T")
+_MAX_STEP = 100_000
+
+
+class LogStatements:
+    """The statements of both logs, for one dialect."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._logs = {kind: _Log(dialect, log) for kind, log in KINDS.items()}
+
+    def of(self, kind: type[LogRecord]) -> _Log:
+        """Return the statements of a log."""
+        return self._logs[kind]
+
+    def put(self, session: Session, records: Iterable[LogRecord]) -> None:
+        """Write records; those that are there already are left as they are."""
+        by_kind: dict[type[LogRecord], dict[Any, LogRecord]] = {}
+        for record in records:
+            by_kind.setdefault(type(record), {})[record.position] = record
+        for kind, distinct in by_kind.items():
+            self._logs[kind].put(session, list(distinct.values()))
+
+
+class _Log:
+    """The statements of one log."""
+
+    def __init__(self, dialect: Dialect, log: Kind) -> None:
+        self._dialect, self._log = dialect, log
+        self._insert = _insert_new(dialect, log.table)
+        self._reads: dict[tuple[bool, ...], Statement] = {}
+        c = log.table.c
+        early = c.created < bindparam("before")
+        self._count = Statement(select(func.count()).select_from(log.table).where(early), dialect)
+        # The last record of a step is looked up first: no database deletes "the first N" in a way that all share.
+        self._last = Statement(
+            select(c.created, c.id)
+            .where(early)
+            .order_by(c.created, c.id)
+            .limit(bindparam("limit"))
+            .offset(bindparam("skipped")),
+            dialect,
+        )
+        self._delete_to = Statement(
+            delete(log.table).where(
+                c.created <= bindparam("created"), (c.created < bindparam("created")) | (c.id <= bindparam("last"))
+            ),
+            dialect,
+        )
+        self._delete_all = Statement(delete(log.table).where(early), dialect)
+
+    def put(self, session: Session, records: Sequence[LogRecord]) -> None:
+        """Write records of distinct positions; in the order of the key, in which no two writers wait for each other."""
+        self._insert(session, sorted((self._log.row(record) for record in records), key=lambda row: (row[0], row[1])))
+
+    def read(  # noqa: PLR0913 - what `Logs.read_log` has
+        self,
+        session: Session,
+        tenant: str,
+        *,
+        since: datetime | None,
+        until: datetime | None,
+        study_uid: str | None,
+        after: LogPosition | None,
+        newest_first: bool,
+        limit: int,
+    ) -> list[Any]:
+        """See `Logs.read_log`."""
+        given: dict[str, Any] = {"tenant": tenant, "limit": max(limit, 0)}
+        if since is not None:
+            given["since"] = micros(since)
+        if until is not None:
+            given["until"] = micros(until)
+        if study_uid is not None:
+            given["study"] = clean(study_uid, 64)
+        if after is not None:
+            given |= {"at": micros(after.time), "id": after.id}
+        statement = self._read(newest_first, *(name in given for name in ("since", "until", "study", "at")))
+        return [self._log.record(row) for row in statement.rows(session, given)]
+
+    def count(self, session: Session, before: datetime) -> int:
+        """See `Logs.count_log`."""
+        return int(self._count.rows(session, {"before": micros(before)})[0][0])
+
+    def prune(self, session: Session, before: datetime, limit: int) -> int:
+        """See `Logs.prune_log`."""
+        given = {"before": micros(before)}
+        last = self._last.rows(session, {**given, "limit": 1, "skipped": limit - 1})
+        if not last:
+            return self._delete_all.run(session, given)
+        created, id_ = last[0]
+        return self._delete_to.run(session, {"created": created, "last": id_})
+
+    def _read(self, newest_first: bool, since: bool, until: bool, study: bool, at: bool) -> Statement:
+        shape = (newest_first, since, until, study, at)
+        if shape not in self._reads:
+            c = self._log.table.c
+            tests = [c.tenant == bindparam("tenant")]
+            if study:
+                tests.append(c.study_uid == bindparam("study"))
+            if since:
+                tests.append(c.created >= bindparam("since"))
+            if until:
+                tests.append(c.created < bindparam("until"))
+            if at and newest_first:
+                behind = (c.created < bindparam("at")) | (c.id < bindparam("id"))
+                tests += [c.created <= bindparam("at"), behind]
+            elif at:
+                behind = (c.created > bindparam("at")) | (c.id > bindparam("id"))
+                tests += [c.created >= bindparam("at"), behind]
+            order = (c.created.desc(), c.id.desc()) if newest_first else (c.created, c.id)
+            element = select(self._log.table).where(*tests).order_by(*order).limit(bindparam("limit"))
+            self._reads[shape] = Statement(element, self._dialect)
+        return self._reads[shape]
+
+
+def _insert_new(dialect: Dialect, table: Table) -> Callable[[Session, Sequence[Row]], None]:
+    """Return what inserts rows and skips those whose key is there; each product says that in its own way."""
+    names = table.columns.keys()
+    key = [column.name for column in table.primary_key]
+    element: Insert
+    match dialect.name:
+        case "sqlite":
+            element = sqlite.insert(table).on_conflict_do_nothing(index_elements=key)
+        case "postgresql":
+            element = postgresql.insert(table).on_conflict_do_nothing(index_elements=key)
+        case "mysql" | "mariadb":
+            # Not IGNORE, which makes other errors pass, too.
+            element = mysql.insert(table).on_duplicate_key_update({"id": table.c.id})
+        case _:
+            return partial(_insert_missing, table, Statement(_plain_insert(table), dialect), _there(dialect, table))
+    statement = Statement(element.values({name: bindparam(f"new_{name}") for name in names}), dialect)
+
+    def run(session: Session, rows: Sequence[Row]) -> None:
+        statement.run_many(session, [_named(names, row) for row in rows])
+
+    return run
+
+
+def _named(names: Sequence[str], row: Row) -> dict[str, Any]:
+    return {f"new_{name}": value for name, value in zip(names, row, strict=True)}
+
+
+def _plain_insert(table: Table) -> Insert:
+    return insert(table).values({name: bindparam(f"new_{name}") for name in table.columns.keys()})  # noqa: SIM118 - no dict
+
+
+def _there(dialect: Dialect, table: Table) -> Statement:
+    c = table.c
+    return Statement(select(c.id).where(c.created == bindparam("created"), c.id == bindparam("id")), dialect)
+
+
+def _insert_missing(table: Table, plain: Statement, there: Statement, session: Session, rows: Sequence[Row]) -> None:
+    """Insert row by row what is not there, for a product that we do not know."""
+    names = table.columns.keys()
+    missing = [row for row in rows if not there.rows(session, {"created": row[0], "id": row[1]})]
+    plain.run_many(session, [_named(names, row) for row in missing])
+
+
+class LogTransactions:
+    """The logs as `dicom_common.core.Logs` asks for them: a base of `SqlDatabase`, which lends the transactions."""
+
+    _logs: LogStatements
+
+    def _write(self, work: Callable[[Session], T]) -> T:
+        raise NotImplementedError
+
+    def _read(self, work: Callable[[Session], T]) -> T:
+        raise NotImplementedError
+
+    def write_log(self, records: Sequence[LogRecord]) -> None:
+        """See `Logs.write_log`."""
+        wanted = list(records)
+        if wanted:
+            self._write(lambda session: self._logs.put(session, wanted))
+
+    def read_log(  # noqa: PLR0913 - what `Logs.read_log` has
+        self,
+        kind: type[R],
+        tenant: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        study_uid: str | None = None,
+        after: LogPosition | None = None,
+        newest_first: bool = False,
+        limit: int = 1000,
+    ) -> list[R]:
+        """See `Logs.read_log`."""
+        if study_uid is not None and "study_uid" not in KINDS[kind].table.c:
+            raise QueryError("Only the log of received objects can be read by study: leave the study out.")
+        statements = self._logs.of(kind)
+
+        def work(session: Session) -> list[R]:
+            return statements.read(
+                session,
+                tenant,
+                since=since,
+                until=until,
+                study_uid=study_uid,
+                after=after,
+                newest_first=newest_first,
+                limit=limit,
+            )
+
+        return self._read(work)
+
+    def count_log(self, kind: type[LogRecord], *, before: datetime) -> int:
+        """See `Logs.count_log`."""
+        return self._read(lambda session: self._logs.of(kind).count(session, before))
+
+    def prune_log(self, kind: type[LogRecord], *, before: datetime, limit: int = 10_000) -> int:
+        """See `Logs.prune_log`."""
+        step = min(max(limit, 1), _MAX_STEP)
+        return self._write(lambda session: self._logs.of(kind).prune(session, before, step))
