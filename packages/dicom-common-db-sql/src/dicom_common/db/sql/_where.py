@@ -8,14 +8,13 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
-    CompoundSelect,
     FromClause,
+    SelectBase,
     and_,
     bindparam,
     exists,
     or_,
     select,
-    union_all,
 )
 
 from dicom_common.core import Level
@@ -231,9 +230,7 @@ def _name(  # noqa: PLR0913, PLR0917 - what `_test` has, and the columns
     return or_(*alternatives)
 
 
-def _named(
-    level: Level, columns: Sequence[str], form: tuple[bool, ...], bound: Bound, flavour: Flavour
-) -> CompoundSelect[Any]:
+def _named(level: Level, columns: Sequence[str], form: tuple[bool, ...], bound: Bound, flavour: Flavour) -> SelectBase:
     """Select the rows that have a name in one of the columns: each has an index, and a union uses them all."""
     parameters = [next(bound) for _ in range(1 + sum(form))]
     selected = []
@@ -241,7 +238,7 @@ def _named(
         rows = LEVELS[level].alias()
         test = _text(rows.c[column], form, iter(parameters), flavour)
         selected.append(select(rows.c.pk).where(rows.c.tenant_fk == TENANT, rows.c[column].is_not(None), test))
-    return union_all(*selected)
+    return flavour.either(selected)
 
 
 def _range(named: Sequence[tuple[str, ColumnElement[Any]]], shape: Shape, bound: Bound) -> ColumnElement[bool]:
