@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import FromClause, Select, UnaryExpression, bindparam, func, select
+from sqlalchemy import FromClause, Select, UnaryExpression, bindparam, func, literal_column, select, union_all
 
 from dicom_common.core import ATTRIBUTES, Found, Level, Query, Value
 from dicom_common.db.sql._flavour import Flavour
@@ -78,11 +78,14 @@ class Search:
         # One question for both: on a server, going there and back takes longer than the answer.
         self._children = Lookup(
             dialect,
-            lambda among: (
-                select(series.c.study_fk, series.c.modality, series_class.c.sop_class_uid)
+            lambda among: union_all(
+                select(study_modality.c.study_fk, study_modality.c.modality, literal_column("0")).where(
+                    among(study_modality.c.study_fk)
+                ),
+                select(series.c.study_fk, series_class.c.sop_class_uid, literal_column("1"))
                 .distinct()
                 .select_from(series.join(series_class))
-                .where(among(series.c.study_fk))
+                .where(among(series.c.study_fk)),
             ),
         )
 
@@ -159,12 +162,9 @@ class Search:
 
     def _add_computed(self, session: Session, rows: Sequence[Any], found: list[dict[str, Value]]) -> None:
         """Add what is computed from the studies' children: one statement for all rows."""
-        computed: dict[int, tuple[set[str], set[str]]] = {row[-1]: (set(), set()) for row in rows}
-        for pk, modality, uid in self._children.rows(session, computed):
-            modalities, classes = computed[pk]
-            if modality is not None:
-                modalities.add(modality)
-            classes.add(uid)
+        computed: dict[int, tuple[list[str], list[str]]] = {row[-1]: ([], []) for row in rows}
+        for pk, value, which in self._children.rows(session, computed):
+            computed[pk][which].append(value)
         made = {pk: (tuple(sorted(first)), tuple(sorted(second))) for pk, (first, second) in computed.items()}
         for row, answer in zip(rows, found, strict=True):
             answer[_MODALITIES], answer[_CLASSES] = made[row[-1]]
