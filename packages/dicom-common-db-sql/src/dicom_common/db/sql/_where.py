@@ -232,8 +232,7 @@ def _name(  # noqa: PLR0913, PLR0917 - what `_test` has, and the columns
     """Look rows up by a name, in whichever group it is: each column has an index, and a union uses them all."""
 
     def among(selected: Sequence[Select[Any]]) -> ColumnElement[bool]:
-        # In a FROM of its own: MariaDB would ask a union that stands directly behind the IN for each row anew.
-        return pk.in_(select(union_all(*selected).subquery().c.pk))
+        return pk.in_(flavour.either(selected))
 
     forms = [
         [_named(level, columns if group is None else [columns[group]], text, bound, flavour) for group, text in form]
