@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         PublishError as PublishError,
         QueryError as QueryError,
         RefusedError as RefusedError,
+        SchemaVersionError as SchemaVersionError,
         UnavailableError as UnavailableError,
     )
     from dicom_common.core._explain import Explained as Explained, explain as explain
@@ -123,7 +124,7 @@ _HOMES = {
     "_errors": (
         "AlreadyExistsError AuthenticationError AuthorizationError BackendError BrokenPluginError ConfigError "
         "DamagedError DicomCommonError DicomError IncompatiblePluginError NotFoundError PluginConflictError "
-        "PluginError PluginNotFoundError PublishError QueryError RefusedError UnavailableError"
+        "PluginError PluginNotFoundError PublishError QueryError RefusedError SchemaVersionError UnavailableError"
     ),
     "_explain": "Explained explain",
     "_extensions": "Extensions",

@@ -11,7 +11,6 @@ from typing import Literal, TypeVar
 from sqlalchemy import column, select, table
 
 from dicom_common.core import (
-    BackendError,
     Backlog,
     Entry,
     Event,
@@ -21,6 +20,7 @@ from dicom_common.core import (
     LogRecord,
     Outcome,
     Query,
+    SchemaVersionError,
     Stored,
     UnavailableError,
 )
@@ -113,12 +113,12 @@ class SqlDatabase(LogTransactions):
         """Refuse a database whose schema is not the one that this code needs.
 
         Raises:
-            BackendError: it is older or newer, or there is none.
+            SchemaVersionError: it is older or newer, or there is none.
         """
         found, _ = self.schema_version()
         if not _migrate.require(found, self._where):
             has = f"the schema version {found}, and {_migrate.HEAD} is needed" if found else "no schema yet"
-            raise BackendError(f"{self._where} has {has}: run `dicom-common migrate`.")
+            raise SchemaVersionError(f"{self._where} has {has}: run `dicom-common migrate`.", found, _migrate.HEAD)
 
     # Rows
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-from dicom_common.core import BackendError
+from dicom_common.core import SchemaVersionError
 
 __all__ = ["HEAD", "KNOWN", "VERSION_TABLE", "migrate", "require", "version"]
 
@@ -32,12 +32,14 @@ def require(found: str | None, where: str) -> bool:
     """Tell whether the version is the one that is needed.
 
     Raises:
-        BackendError: it is newer.
+        SchemaVersionError: it is newer.
     """
     if found is not None and found not in KNOWN:
-        raise BackendError(
+        raise SchemaVersionError(
             f"{where} has the schema version {found}, which is newer than {HEAD}, the newest that this version of"
-            " dicom-common-db-sql knows: upgrade the packages; the only way back is a backup."
+            " dicom-common-db-sql knows: upgrade the packages; the only way back is a backup.",
+            found,
+            HEAD,
         )
     return found == HEAD
 
@@ -46,7 +48,7 @@ def migrate(connection: Connection, where: str) -> None:
     """Bring the schema to the version that is needed, in the transaction that the connection is in.
 
     Raises:
-        BackendError: the database has a newer schema.
+        SchemaVersionError: the database has a newer schema.
     """
     if require(version(connection), where):
         return
