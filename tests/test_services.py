@@ -8,10 +8,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import services
+from _install import Install, InstallError, cache_folder, pip_install
 from _servers import HOST, SERVERS, Server
 
 WEB = Server(
@@ -32,11 +34,15 @@ def fetch(port: int) -> bytes:
         return b"".join(iter(lambda: connection.recv(4096), b""))
 
 
+CACHE = cache_folder().parents[1]
+
+
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Keep the state of this test apart from that of the repository, and stop whatever the test leaves."""
     monkeypatch.setattr(services, "ROOT", tmp_path)
     monkeypatch.setattr(services, "FOLDER", tmp_path / ".services")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     yield tmp_path
     services.stop_all(kept=True)
 
@@ -139,8 +145,84 @@ def test_a_run_stops_its_own_servers_and_leaves_those_that_were_there(monkeypatc
     assert list(services.read_state()) == ["web"]
 
 
+def test_what_a_client_must_know_is_exported_beside_the_endpoint_and_given_to_the_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prepare = "import os; open('prepared-' + os.environ['KEY_OF_WEB'], 'w').close()"
+    server = replace(
+        WEB,
+        commands=lambda folder, port: [[sys.executable, "-c", prepare], *WEB.commands(folder, port)],
+        options={"KEY": "made-up"},
+        environment=("KEY_OF_WEB=made-up=word",),
+    )
+    assert started(monkeypatch, server) == {}
+    entry = services.read_state()["web"]
+    assert b"prepared-made-up=word" in fetch(entry["port"])
+    exported = services.variables(services.read_state())
+    assert exported == {"DICOM_COMMON_TEST_WEB": f"{HOST}:{entry['port']}", "DICOM_COMMON_TEST_WEB_KEY": "made-up"}
+
+
+# What no Debian package has
+
+
+def install_of(*program: str, tool: str = sys.executable) -> Install:
+    return Install(
+        name="made-up",
+        version="1.0",
+        tool=tool,
+        tool_package="some-package",
+        commands=lambda folder: [[sys.executable, "-c", ";".join(program), folder]],
+        program="bin",
+    )
+
+
+WRITES = install_of("import sys, pathlib", "pathlib.Path(sys.argv[1], 'bin').write_text('program')", "print('line')")
+
+
+def test_an_installation_is_made_once_and_then_the_server_can_be_started(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = replace(WEB, install=WRITES)
+    assert "services.py install web" in started(monkeypatch, server)["web"]
+    assert services.install_all([server]) == []
+    first = WRITES.path.stat()
+    assert services.install_all([server]) == []
+    assert WRITES.path.stat().st_mtime_ns == first.st_mtime_ns
+    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()] == [["web", "made-up"]] * 3
+    assert started(monkeypatch, server) == {}
+
+
+def test_an_installation_that_was_interrupted_is_made_again() -> None:
+    WRITES.folder.mkdir(parents=True)
+    WRITES.path.write_text("half")
+    assert not WRITES.is_there()
+    WRITES.run()
+    assert WRITES.path.read_text() == "program"
+
+
+def test_an_installation_that_fails_tells_its_last_words_and_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    broken = install_of("import sys", "sys.exit('no such version')")
+    assert services.install_all([replace(WEB, install=broken)]) == ["web"]
+    assert "no such version" in capsys.readouterr().out
+    assert not broken.is_there()
+    with pytest.raises(InstallError, match="has no bin"):
+        install_of("print('nothing')").run()
+
+
+def test_a_missing_tool_is_told_with_the_package_that_has_it() -> None:
+    with pytest.raises(InstallError, match=r"by no-such-tool.*Debian has it in some-package"):
+        install_of("", tool="no-such-tool").run()
+
+
+def test_programs_lie_below_the_cache_of_the_user(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pip_install("some-tool", "1.2", "tool").path == folder / "cache/dicom-common/servers/some-tool-1.2/bin/tool"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # which the XDG base directories forbid
+    assert cache_folder() == Path.home() / ".cache/dicom-common/servers"
+
+
 @pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.name)
 def test_a_known_server_that_this_machine_has_starts(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(CACHE))
     if reason := server.missing():
         pytest.skip(reason)
     monkeypatch.delenv(server.variable, raising=False)

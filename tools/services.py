@@ -2,14 +2,15 @@
 """Start and stop real servers for tests, on free ports of the loopback interface.
 
 Examples:
+  python3 tools/services.py install s3 gcs azure   get the servers that no Debian package has
   python3 tools/services.py start redis postgres   start two (without names: all that this machine can run)
   python3 tools/services.py status                 what runs where, and why the others do not
   eval "$(python3 tools/services.py env)"          let tests in this shell find them
   python3 tools/services.py stop                   stop what was started, also by a run that crashed
 
 For each server an endpoint in the environment comes first (DICOM_COMMON_TEST_REDIS=host:port), then a docker engine,
-then a program of this machine. What runs is noted in .services/state.json, by process id and start time; logs lie
-beside it.
+then a program of this machine; `install` puts programs into ~/.cache/dicom-common/servers. What runs is noted in
+.services/state.json, by process id and start time; logs lie beside it.
 """
 
 from __future__ import annotations
@@ -23,25 +24,21 @@ import os
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from _install import InstallError
+from _programs import AbsentError, free_port, launch, make_folder, prepare, start_time, wait_until_ready
 from _servers import HOST, SERVERS, Server
 from _workspace import ROOT
 
 FOLDER = ROOT / ".services"
-READY_SECONDS = 60
 STOP_SECONDS = 15
-
-
-class AbsentError(Exception):
-    """A server cannot be had here; the message says why."""
 
 
 @contextlib.contextmanager
@@ -72,31 +69,12 @@ def write_state(state: dict[str, Any]) -> None:
     new.replace(FOLDER / "state.json")
 
 
-def start_time(pid: int) -> str | None:
-    """Return when a process started; with its id, that names it, though ids are used again. None: it is gone."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        if sys.platform == "linux":
-            return None
-        shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
-        return shown.stdout.strip() or None
-    return None if fields[0] == "Z" else fields[19]
-
-
 def alive(entry: dict[str, Any]) -> bool:
     """Tell whether a noted server still runs."""
     if container := entry.get("container"):
         asked = ["docker", "inspect", "-f", "{{.State.Running}}", container]
         return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() == "true"
     return start_time(entry["pid"]) == str(entry["started"])
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 @functools.cache
@@ -120,19 +98,9 @@ def start(server: Server, state: dict[str, Any], *, keep: bool) -> None:
         start_program(server, entry)
     state[server.name] = entry
     write_state(state)  # before the wait: what crashes now can still be stopped
-    give_up = time.monotonic() + READY_SECONDS
-    while not is_ready(server, entry["port"]):
-        if not alive(entry) or time.monotonic() > give_up:
-            stop(server.name, state)
-            raise AbsentError(f"{server.name} does not start: see {log_file(server).relative_to(ROOT)}")
-        time.sleep(0.05)
-
-
-def is_ready(server: Server, port: int) -> bool:
-    """Ask the server whether it takes work."""
-    with contextlib.suppress(OSError):
-        return server.ready(port)
-    return False
+    if not wait_until_ready(server, entry["port"], lambda: alive(entry)):
+        stop(server.name, state)
+        raise AbsentError(f"{server.name} does not start: see {log_file(server).relative_to(ROOT)}")
 
 
 def log_file(server: Server) -> Path:
@@ -146,7 +114,10 @@ def start_container(server: Server, entry: dict[str, Any]) -> None:
     command = ["docker", "run", "--detach", "--rm", f"--publish={HOST}:{entry['port']}:{server.image_port}"]
     command += [f"--env={setting}" for setting in server.image_environment]
     done = subprocess.run(
-        [*command, server.image, *server.image_arguments], capture_output=True, text=True, check=False
+        [*command, server.image, *(word.format(port=entry["port"]) for word in server.image_arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode != 0:
         raise AbsentError(f"docker does not run {server.image}: {done.stderr.strip().splitlines()[-1]}")
@@ -154,22 +125,14 @@ def start_container(server: Server, entry: dict[str, Any]) -> None:
 
 
 def start_program(server: Server, entry: dict[str, Any]) -> None:
-    """Start a server as a process group of its own, in a fresh folder; where we are root, as the server's account."""
-    account = server.user if server.user and os.geteuid() == 0 else None
-    # Not below the repository: a server's own account may not be let in there, and a socket's path must be short.
-    folder = Path(tempfile.mkdtemp(prefix=f"dicom-common-{server.name}-"))
+    """Start a server as a process, in a fresh folder."""
+    folder = make_folder(server)
     entry["folder"] = str(folder)
-    if account:
-        shutil.chown(folder, account)
-    groups = {"user": account, "extra_groups": []} if account else {}
-    *prepare, serve = server.commands(folder, entry["port"])
     with log_file(server).open("wb") as log:
-        io: dict[str, Any] = {"cwd": folder, "stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **groups}
-        for command in prepare:
-            if subprocess.run([str(word) for word in command], **io, check=False).returncode != 0:
-                shutil.rmtree(folder, ignore_errors=True)
-                raise AbsentError(f"{server.name} cannot be prepared: see {log_file(server).relative_to(ROOT)}")
-        process = subprocess.Popen([str(word) for word in serve], **io, start_new_session=True)
+        if not prepare(server, folder, entry["port"], log):
+            shutil.rmtree(folder, ignore_errors=True)
+            raise AbsentError(f"{server.name} cannot be prepared: see {log_file(server).relative_to(ROOT)}")
+        process = launch(server, folder, entry["port"], log)
     entry["pid"] = process.pid
     entry["started"] = start_time(process.pid)
 
@@ -207,7 +170,10 @@ def forget_dead(state: dict[str, Any]) -> None:
 def variables(state: dict[str, Any]) -> dict[str, str]:
     """Return the variables by which tests find the servers that run."""
     running = [server for server in SERVERS if server.name in state and alive(state[server.name])]
-    return {server.variable: f"{HOST}:{state[server.name]['port']}" for server in running}
+    exported: dict[str, str] = {}
+    for server in running:
+        exported |= server.variables(f"{HOST}:{state[server.name]['port']}")
+    return exported
 
 
 def start_all(names: Iterable[str], *, keep: bool) -> dict[str, str]:
@@ -226,6 +192,30 @@ def start_all(names: Iterable[str], *, keep: bool) -> dict[str, str]:
                 except AbsentError as error:
                     absent[name] = str(error)
     return absent
+
+
+def install_all(servers: Iterable[Server]) -> list[str]:
+    """Install what is not there yet, with a line each; return the names of those that could not be installed."""
+    failed = []
+    for server in servers:
+        if server.install is None:
+            text = server.missing() or "needs no installation"
+        elif server.image and docker_answers():
+            text = "needs no installation: docker starts it"
+        else:
+            text = f"{server.install.name} {server.install.version} is installed"
+            if not server.install.is_there():
+                print(
+                    f"{server.name:13} {server.install.name} {server.install.version} ... (may take minutes)",
+                    flush=True,
+                )
+            try:
+                server.install.run()
+            except InstallError as error:
+                text = str(error)
+                failed.append(server.name)
+        print(f"{server.name:13} {text}", flush=True)
+    return failed
 
 
 def stop_all(names: Iterable[str] = (), *, kept: bool) -> list[str]:
@@ -254,8 +244,8 @@ def running_services(names: Iterable[str]) -> Iterator[tuple[dict[str, str], dic
         stop_all(kept=False)
 
 
-def print_status() -> None:
-    """Print one line a server."""
+def print_status(absent: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Print one line a server; `absent` tells why one could not be started a moment ago."""
     state = read_state()
     for server in SERVERS:
         entry = state.get(server.name)
@@ -264,9 +254,11 @@ def print_status() -> None:
         elif entry and alive(entry):
             what = f"container {entry['container'][:12]}" if entry.get("container") else f"process {entry['pid']}"
             text = f"{HOST}:{entry['port']} ({what}, log {log_file(server).relative_to(ROOT)})"
+        elif server.name in absent:
+            text = absent[server.name]
         else:
             text = "docker can start it" if server.image and docker_answers() else server.missing() or "not started"
-        print(f"{server.name:10} {text}")
+        print(f"{server.name:13} {text}")
 
 
 def main() -> int:
@@ -274,14 +266,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="services.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=("start", "stop", "status", "env"))
+    parser.add_argument("command", choices=("install", "start", "stop", "status", "env"))
     parser.add_argument("names", nargs="*", metavar="SERVER", help=", ".join(server.name for server in SERVERS))
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - {server.name for server in SERVERS}:
         parser.error(f"there is no server {min(unknown)!r} in tools/_servers.py")
+    if arguments.command == "install":
+        wanted = [server for server in SERVERS if not arguments.names or server.name in arguments.names]
+        return 1 if install_all(wanted) else 0
     if arguments.command == "start":
         absent = start_all(arguments.names or [server.name for server in SERVERS], keep=True)
-        print_status()
+        print_status(absent)
         return 1 if set(absent) & set(arguments.names) else 0
     if arguments.command == "stop":
         print("\n".join(f"{name} stopped" for name in stop_all(arguments.names, kept=True)) or "nothing runs")

@@ -52,6 +52,29 @@ def test_the_environment_names_the_server(pytester: pytest.Pytester, monkeypatch
     pytester.runpytest_subprocess("--require-services").assert_outcomes(passed=3)
 
 
+NEEDS_OPTIONS = """
+import pytest
+
+@pytest.mark.service("made-up")
+def test_with_options(service_options):
+    assert service_options == {"access_key": "from here"}
+"""
+
+
+def test_options_of_a_server_are_found_beside_its_endpoint(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makepyfile(NEEDS_OPTIONS)
+    pytester.mkdir("tools").joinpath("services.py").write_text(
+        "print('export DICOM_COMMON_TEST_MADE_UP=127.0.0.1:6379')\n"
+        "print('export DICOM_COMMON_TEST_MADE_UP_ACCESS_KEY=\"from here\"')\n"
+    )
+    pytester.runpytest_subprocess("--rootdir", ".").assert_outcomes(passed=1)
+    # The keys of one server are not given to another one.
+    monkeypatch.setenv("DICOM_COMMON_TEST_MADE_UP", "127.0.0.1:6379")
+    pytester.runpytest_subprocess("--rootdir", ".").assert_outcomes(failed=1)
+
+
 def test_a_server_that_the_repository_started_is_found(pytester: pytest.Pytester) -> None:
     pytester.mkdir("tools").joinpath("services.py").write_text(
         "import sys\nassert sys.argv[1:] == ['env']\nprint('export DICOM_COMMON_TEST_MADE_UP=127.0.0.1:6379')\n"

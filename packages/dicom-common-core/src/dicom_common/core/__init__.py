@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Delivery as Delivery,
         Groups as Groups,
         Message as Message,
+        validate_topic as validate_topic,
     )
     from dicom_common.core._cache import Cache as Cache
     from dicom_common.core._config import Config as Config, General as General
@@ -117,7 +118,7 @@ _HOMES = {
     "_attributes": "ATTRIBUTES ATTRIBUTES_BY_KEYWORD Attribute Level",
     "_auth": "Authenticator",
     "_backend": "Backend",
-    "_broker": "Broker Consumer Delivery Groups Message",
+    "_broker": "Broker Consumer Delivery Groups Message validate_topic",
     "_cache": "Cache",
     "_config": "Config General",
     "_database": "Backlog Database EventsOf Found Migrations Value",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -9,7 +10,20 @@ from typing import Protocol, Self, runtime_checkable
 
 from dicom_common.core._health import Health
 
-__all__ = ["Broker", "Consumer", "Delivery", "Groups", "Message"]
+__all__ = ["Broker", "Consumer", "Delivery", "Groups", "Message", "validate_topic"]
+
+_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+
+
+def validate_topic(name: str) -> str:
+    """Return `name` if it is one of a topic: 1 to 249 of the characters `a-z A-Z 0-9 . _ -`.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if _TOPIC.fullmatch(name) is None:
+        raise ValueError("the name of a topic has 1 to 249 of the characters a-z A-Z 0-9 . _ -")
+    return name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +75,7 @@ class Consumer(Protocol):
 class Broker(Protocol):
     """Topics of messages. Thread-safe. Every method may raise `UnavailableError` and `RefusedError`.
 
-    The name of a topic has 1 to 249 of the characters `a-z A-Z 0-9 . _ -`, else ValueError.
+    The name of a topic is what `validate_topic` lets through, else ValueError.
     """
 
     def publish(self, topic: str, messages: Sequence[Message]) -> None:

@@ -17,6 +17,7 @@ pytest.register_assert_rewrite(
     "dicom_common.testing._database",
     "dicom_common.testing._database_add",
     "dicom_common.testing._database_checks",
+    "dicom_common.testing._database_crowd",
     "dicom_common.testing._database_find",
     "dicom_common.testing._database_logs",
     "dicom_common.testing._database_outbox",

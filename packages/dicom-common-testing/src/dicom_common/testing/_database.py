@@ -8,6 +8,7 @@ import pytest
 
 from dicom_common.core import Database
 from dicom_common.testing._database_add import AddingContract
+from dicom_common.testing._database_crowd import CrowdContract
 from dicom_common.testing._database_find import FindingContract
 from dicom_common.testing._database_logs import LogsContract
 from dicom_common.testing._database_outbox import OutboxContract
@@ -18,7 +19,7 @@ __all__ = ["DatabaseContract"]
 
 
 class DatabaseContract(
-    AddingContract, FindingContract, RemovingContract, OutboxContract, LogsContract, ProcessesContract
+    AddingContract, FindingContract, RemovingContract, OutboxContract, LogsContract, ProcessesContract, CrowdContract
 ):
     """Inherit from it in a class whose name starts with `Test`, and give it the fixture `open_database`.
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import cast
 
-from dicom_common.core import Database, Found, Level, Query
+from dicom_common.core import Database, Found, Level, Query, parse_query
 
 __all__ = ["UID_OF", "assert_consistent", "rows", "uids"]
 
@@ -57,3 +58,10 @@ def assert_consistent(database: Database, tenant: str = "local") -> None:
         modalities = {str(row["Modality"]) for row in of_this if row["Modality"] is not None}
         assert study["ModalitiesInStudy"] == tuple(sorted(modalities))
         assert study["SOPClassesInStudy"] == tuple(sorted({str(row["SOPClassUID"]) for row in below}))
+    for modality in {row["Modality"] for row in series if row["Modality"] is not None}:
+        found = database.find(
+            parse_query(tenant, Level.STUDY, {"ModalitiesInStudy": str(modality)}, limit=len(studies))
+        )
+        assert [row["StudyInstanceUID"] for row in found] == [
+            row["StudyInstanceUID"] for row in studies if modality in cast("tuple[str, ...]", row["ModalitiesInStudy"])
+        ]

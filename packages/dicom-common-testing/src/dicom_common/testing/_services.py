@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Endpoint", "Found", "find_service", "variable"]
+__all__ = ["Endpoint", "Found", "find_options", "find_service", "variable"]
 
 _SECONDS = 60
 
@@ -54,6 +54,17 @@ def find_service(name: str, root: Path) -> Found:
             return Found(Endpoint(host.strip("[]"), int(port)), origin, None)
     hint = f", or run `python3 tools/services.py start {name}`" if script.is_file() else ""
     return Found(None, None, f"no server for {name}: set {key}=host:port{hint}")
+
+
+def find_options(name: str, root: Path) -> dict[str, str]:
+    """Collect what is known of a service beside its endpoint, such as the keys of an account made for tests.
+
+    `DICOM_COMMON_TEST_S3_ACCESS_KEY` is the option `access_key` of the service `s3`. They come from where the endpoint
+    comes from: who names a server by the environment names its options there too.
+    """
+    prefix = variable(name) + "_"
+    given = os.environ if variable(name) in os.environ else _started(root / "tools" / "services.py")
+    return {key.removeprefix(prefix).lower(): value for key, value in given.items() if key.startswith(prefix)}
 
 
 @cache

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from dicom_common.testing._services import Endpoint, Found, find_service
+from dicom_common.testing._services import Endpoint, Found, find_options, find_service
 
 _KNOWN = pytest.StashKey[dict[str, Found]]()
 _PROPERTY = "dicom_common_service"
@@ -64,6 +64,17 @@ def service_finder(pytestconfig: pytest.Config) -> Callable[[str], Endpoint]:
     The tests still carry the mark: the report is made of it.
     """
     return lambda name: _endpoint(pytestconfig, _find(pytestconfig, name))
+
+
+@pytest.fixture
+def service_options(request: pytest.FixtureRequest, service_endpoint: Endpoint) -> dict[str, str]:
+    """Give what is known of the server of `service_endpoint` beside host and port.
+
+    `DICOM_COMMON_TEST_S3_ACCESS_KEY` is the option `access_key` of the service `s3`.
+    """
+    del service_endpoint  # asked for because it skips where there is no server
+    mark = request.node.get_closest_marker("service")
+    return find_options(mark.args[0], request.config.rootpath)
 
 
 def _find(config: pytest.Config, name: str) -> Found:

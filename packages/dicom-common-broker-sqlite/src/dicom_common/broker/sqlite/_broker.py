@@ -16,8 +16,8 @@ from dicom_common.broker.sqlite._file import OFFSET_BITS, connect, translated, w
 from dicom_common.broker.sqlite._health import check_file
 from dicom_common.broker.sqlite._retention import drop_old
 from dicom_common.broker.sqlite._settings import Settings
-from dicom_common.broker.sqlite._topics import ensure_topic, partition_of, partitions_of, validate_topic
-from dicom_common.core import BackendError, Health, Message, PublishError, UnavailableError
+from dicom_common.broker.sqlite._topics import ensure_topic, partition_of, partitions_of
+from dicom_common.core import BackendError, Health, Message, PublishError, UnavailableError, validate_topic
 
 __all__ = ["SqliteBroker"]
 

@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 import zlib
 
-__all__ = ["ensure_topic", "partition_of", "partitions_of", "validate_topic"]
-
-_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
-
-
-def validate_topic(name: str) -> str:
-    """Return `name` if it is one of a topic.
-
-    Raises:
-        ValueError: it is not.
-    """
-    if _NAME.fullmatch(name) is None:
-        raise ValueError("the name of a topic has 1 to 249 of the characters a-z A-Z 0-9 . _ -")
-    return name
+__all__ = ["ensure_topic", "partition_of", "partitions_of"]
 
 
 def partition_of(key: str, partitions: int) -> int:

@@ -13,6 +13,7 @@ from dicom_common.db.sql._batch import Batch, Held, PatientRow, SeriesRow, Study
 from dicom_common.db.sql._derive import Derivation
 from dicom_common.db.sql._discarded import Discarded
 from dicom_common.db.sql._flavour import Flavour
+from dicom_common.db.sql._modalities import Modalities
 from dicom_common.db.sql._rows import Prepared, instance_row, parent_values
 from dicom_common.db.sql._schema import LEVELS, instance, instance_json, patient, series, series_class, study
 from dicom_common.db.sql._session import Session
@@ -65,7 +66,7 @@ class Addition:
     def __init__(self, flavour: Flavour, discarded: Discarded, derivation: Derivation) -> None:
         dialect = flavour.dialect
         self._discarded, self._derivation, self._allocate = discarded, derivation, flavour.allocate
-        self._counts = Counts(flavour)
+        self._counts, self._modalities = Counts(flavour), Modalities(flavour)
         i, e, s, p = instance.c, series.c, study.c, patient.c
         down = instance.join(series).join(study, e.study_fk == s.pk)
         self._held = Lookup(
@@ -186,6 +187,7 @@ class Addition:
 
     def _write(self, session: Session, batch: Batch) -> None:
         patients, studies, all_series = [*batch.patients.values()], [*batch.studies.values()], [*batch.all_series()]
+        new_studies = [row for row in studies if not row.pk]
         self._parents(session, Level.PATIENT, [row for row in patients if row.pk or row.new_studies])
         self._parents(session, Level.STUDY, studies)
         self._parents(session, Level.SERIES, all_series)
@@ -196,6 +198,7 @@ class Addition:
         )
         for level, rows in ((Level.PATIENT, patients), (Level.STUDY, studies), (Level.SERIES, all_series)):
             self._derivation.again(session, level, [row.pk for row in rows if row.again])
+        self._modalities.written(session, [row.pk for row in new_studies], all_series)
         self._discarded.enter(session, batch.to_discard)
 
     def _parents(self, session: Session, level: Level, rows: Sequence[Any]) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import FromClause, Select, UnaryExpression, bindparam, func, sel
 
 from dicom_common.core import ATTRIBUTES, Found, Level, Query, Value
 from dicom_common.db.sql._flavour import Flavour
-from dicom_common.db.sql._schema import LEVELS, instance, patient, series, series_class, study
+from dicom_common.db.sql._schema import LEVELS, instance, patient, series, series_class, study, study_modality
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._shapes import Test, take_apart
 from dicom_common.db.sql._statements import Lookup, Statement, chunks
@@ -77,10 +77,8 @@ class Search:
         dialect = flavour.dialect
         self._modalities = Lookup(
             dialect,
-            lambda among: (
-                select(series.c.study_fk, series.c.modality)
-                .distinct()
-                .where(among(series.c.study_fk), series.c.modality.is_not(None))
+            lambda among: select(study_modality.c.study_fk, study_modality.c.modality).where(
+                among(study_modality.c.study_fk)
             ),
         )
         self._classes = Lookup(
@@ -130,7 +128,7 @@ class Search:
 
     def _select(self, tests: Sequence[Test], level: Level, *, count: bool, whole: bool) -> Select[Any]:
         shapes = [test.shape for test in tests]
-        leader = leading(shapes, level, whole=whole)
+        leader, by_modality = leading(shapes, level, whole=whole)
         conditions = [
             where(
                 test.shape,
@@ -138,6 +136,7 @@ class Search:
                 level,
                 self._flavour,
                 leads=number == leader,
+                by_modality=by_modality,
             )
             for number, test in enumerate(tests)
         ]
@@ -149,11 +148,14 @@ class Search:
         else:
             conditions.append(self._flavour.neutral(LEVELS[level].c.tenant_fk) == TENANT)
         if count:
-            return select(func.count()).select_from(_joined(top, level)).where(*conditions)
+            return select(func.count()).select_from(_joined(top, level, by_modality=by_modality)).where(*conditions)
         order = ORDER[level]
-        if leader is not None and shapes[leader].keywords[0] != "StudyDate":
+        if by_modality:
+            order = (study_modality.c.study_date.desc(), study_modality.c.study_uid, *order[2:])
+        elif leader is not None and shapes[leader].keywords[0] != "StudyDate":
             order = self._unordered(order)  # the leader's index, and a sort of the few that it finds
-        return select(*_READERS[level].columns).select_from(_joined(top, level)).where(*conditions).order_by(*order)
+        joined = _joined(top, level, by_modality=by_modality)
+        return select(*_READERS[level].columns).select_from(joined).where(*conditions).order_by(*order)
 
     def _unordered(self, order: Sequence[Any]) -> tuple[Any, ...]:
         neutral = self._flavour.neutral
@@ -184,11 +186,11 @@ def _answer(reader: _Reader, row: Sequence[Any]) -> dict[str, Value]:
     return dict(zip(reader.keywords, values, strict=False))  # behind the keywords stands the study's surrogate key
 
 
-def _joined(top: Level, level: Level) -> FromClause:
+def _joined(top: Level, level: Level, *, by_modality: bool) -> FromClause:
     joined: FromClause = LEVELS[top]
     for lower in range(top + 1, level + 1):
         joined = joined.join(LEVELS[Level(lower)], _LINKS[Level(lower)])
-    return joined
+    return joined.join(study_modality, study_modality.c.study_fk == study.c.pk) if by_modality else joined
 
 
 _LINKS = {

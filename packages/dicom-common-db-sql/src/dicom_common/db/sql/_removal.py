@@ -13,6 +13,7 @@ from dicom_common.db.sql._derive import PARENTS, Derivation
 from dicom_common.db.sql._discarded import Discarded
 from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._listing import Listing
+from dicom_common.db.sql._modalities import Modalities
 from dicom_common.db.sql._schema import LEVELS, instance, instance_json, request_item, series, series_class, study
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Lookup
@@ -26,7 +27,7 @@ class Removal:
     def __init__(self, flavour: Flavour, listing: Listing, discarded: Discarded, derivation: Derivation) -> None:
         dialect = flavour.dialect
         self._listing, self._discarded, self._derivation = listing, discarded, derivation
-        self._counts = Counts(flavour)
+        self._counts, self._modalities = Counts(flavour), Modalities(flavour)
         up = instance.join(series).join(study, series.c.study_fk == study.c.pk)
         self._parents = Lookup(
             dialect,
@@ -57,11 +58,13 @@ class Removal:
         self._items.run(session, gone := self._gone(session, Level.SERIES, of_level))
         self._series_class.run(session, gone)
         uids = {stored.sop_uid for stored in removed}
+        self._modalities.forget(session, lost := self._gone(session, Level.STUDY, of_level))
         for level in reversed(PARENTS):  # children first: they refer to their parents
             self._empty[level].run(session, self._gone(session, level, of_level))
             left = self._left[level].rows(session, of_level[level])
             stale = [pk for pk, _, latest in left if latest.rpartition("/")[2] in uids]
             self._derivation.again(session, level, stale)
+        self._modalities.refresh(session, set(of_level[Level.STUDY]) - set(lost))
         keys = {stored.key for stored in removed}
         self._discarded.enter(session, keys - set(self._discarded.referred(session, sorted(keys))))
         return removed

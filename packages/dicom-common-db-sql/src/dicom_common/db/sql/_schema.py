@@ -18,6 +18,7 @@ from dicom_common.db.sql._types import (
     blob,
     flag,
     integer,
+    key_text,
     long_text,
     number,
     primary_key,
@@ -44,6 +45,7 @@ __all__ = [
     "series",
     "series_class",
     "study",
+    "study_modality",
     "tenant",
 ]
 
@@ -179,7 +181,7 @@ instance = Table(
     _fk("series"),
     *_attributes(Level.INSTANCE),
     Column("transfer_syntax_uid", text(MAX_UID), nullable=False),
-    Column("storage_key", text(MAX_KEY), nullable=False),
+    Column("storage_key", key_text(), nullable=False),
     Column("size", integer(), nullable=False),
     Column("sha256", text(64), nullable=False),
     Column("received", integer(), nullable=False),
@@ -195,6 +197,17 @@ instance_json = Table(
     Column("metadata", blob(), nullable=False),
     # The instance's own attributes of the levels above, from which a parent's row can be made again.
     Column("upper", blob(), nullable=False),
+)
+# The modalities of each study, with what orders studies: the first page of a rare one is read from its index, and not
+# from all studies in turn until the page is full. For a common one, too, no other table decides what is in the page.
+study_modality = Table(
+    "study_modality",
+    metadata,
+    _fk("study", primary=True),
+    Column("modality", text(), primary_key=True),
+    _fk("tenant"),
+    Column("study_date", integer(), nullable=False),
+    Column("study_uid", text(MAX_UID), nullable=False),
 )
 # How many instances of each SOP Class a series has: SOP Classes in Study without reading all instances.
 series_class = Table(
@@ -236,7 +249,7 @@ guard = Table("guard", metadata, _pk())
 discarded_key = Table(
     "discarded_key",
     metadata,
-    Column("storage_key", text(MAX_KEY), primary_key=True),
+    Column("storage_key", key_text(), primary_key=True),
     Column("discarded", integer(), nullable=False),
     Column("deleted", integer()),  # None: the object is still to be deleted
 )
@@ -256,8 +269,14 @@ Index("study_time", study.c.tenant_fk, study.c.study_time)
 Index("study_accession", study.c.tenant_fk, study.c.accession_number)
 Index("study_id", study.c.tenant_fk, study.c.study_id)
 Index("study_patient", study.c.patient_fk, study.c.study_date.desc(), study.c.study_uid)
+Index(
+    "study_modality_order",
+    study_modality.c.tenant_fk,
+    study_modality.c.modality,
+    study_modality.c.study_date.desc(),
+    study_modality.c.study_uid,
+)
 Index("series_order", series.c.study_fk, series.c.series_number, series.c.series_uid)
-Index("series_study_modality", series.c.study_fk, series.c.modality)
 Index("series_modality", series.c.tenant_fk, series.c.modality)
 Index("series_number", series.c.tenant_fk, series.c.series_number)
 Index(

@@ -6,11 +6,37 @@ fixed beginning of a wildcard, and the order of an answer.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Double, Integer, LargeBinary, SmallInteger, String, Text
-from sqlalchemy.dialects import mysql
-from sqlalchemy.types import TypeEngine
+from typing import Any
 
-__all__ = ["MAX_KEY", "MAX_TEXT", "MAX_UID", "blob", "flag", "integer", "long_text", "number", "primary_key", "text"]
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Double,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Text,
+    func,
+    literal_column,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+__all__ = [
+    "COLLATIONS",
+    "MAX_KEY",
+    "MAX_TEXT",
+    "MAX_UID",
+    "blob",
+    "flag",
+    "integer",
+    "key_text",
+    "long_text",
+    "number",
+    "primary_key",
+    "text",
+]
 
 MAX_UID = 64
 """Characters of a UID (PS3.5 9.1)."""
@@ -20,18 +46,45 @@ MAX_KEY = 1024
 """Bytes of a storage key."""
 
 
+COLLATIONS = {"mysql": "utf8mb4_0900_bin", "mariadb": "utf8mb4_nopad_bin"}
+"""By the name of the dialect: text by code point. (Under utf8mb4_bin, spaces at the end do not count: two Patient IDs
+would be one.)"""
+
+
 def text(length: int = MAX_TEXT) -> TypeEngine[str]:
     """Make a text type of a length in characters."""
-    return (
-        String(length)
-        .with_variant(String(length, collation="C"), "postgresql")
-        .with_variant(mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
-    )
+    made = _portable(length)
+    for name, collation in COLLATIONS.items():
+        made = made.with_variant(mysql.VARCHAR(length, charset="utf8mb4", collation=collation), name)
+    return made
+
+
+def key_text() -> TypeEngine[str]:
+    """Make the type of a storage key: of a length in bytes, so that an index of MySQL (3,072 bytes) holds it whole."""
+    return _portable(MAX_KEY).with_variant(_KeyBytes(MAX_KEY), *COLLATIONS)
+
+
+def _portable(length: int) -> String:
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+class _KeyBytes(TypeDecorator[str]):
+    """Text that MySQL keeps and compares as its bytes, and gives back as text."""
+
+    impl = mysql.VARBINARY
+    cache_ok = True
+
+    def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """See SQLAlchemy: what stands in a list of selected columns, and nowhere else."""
+        return func.convert(column.op("USING")(literal_column("utf8mb4")))
 
 
 def long_text() -> TypeEngine[str]:
     """Make a text type without a limit that matters; it is not indexed."""
-    return Text().with_variant(mysql.TEXT(charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
+    made: TypeEngine[str] = Text()
+    for name, collation in COLLATIONS.items():
+        made = made.with_variant(mysql.MEDIUMTEXT(charset="utf8mb4", collation=collation), name)
+    return made
 
 
 def integer() -> TypeEngine[int]:

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from dicom_common.core import Level
 from dicom_common.db.sql._flavour import Flavour
-from dicom_common.db.sql._schema import FOLDED, LEVELS, request_item, series, series_class, study
+from dicom_common.db.sql._schema import FOLDED, LEVELS, request_item, series, series_class, study, study_modality
 from dicom_common.db.sql._shapes import MODALITIES, REQUEST_KEYS, Shape, searched
 
 __all__ = ["TENANT", "leading", "levels_of", "where"]
@@ -40,31 +40,40 @@ _LEADING = (
     "PatientName",
     "ReferringPhysicianName",
     "PerformedProcedureStepStartDate",
+    MODALITIES,
     "StudyDate",
     "StudyTime",
     *_COMMON,
 )
 """Keys with an index, those whose values the fewest rows share first."""
-_SELECTIVE = frozenset(_LEADING) - frozenset(_COMMON)
+_SELECTIVE = frozenset(_LEADING) - frozenset(_COMMON) - {MODALITIES}
 """Keys whose matches on a lower level are looked up first. For all others (a modality, an instance number) each
 candidate is asked in the order of the answer, until the page is full."""
 
 Bound = Iterator[BindParameter[Any]]
 
 
-def where(
-    shape: Shape, bound: Sequence[BindParameter[Any]], level: Level, flavour: Flavour, *, leads: bool
+def where(  # noqa: PLR0913 - each decides on the SQL
+    shape: Shape,
+    bound: Sequence[BindParameter[Any]],
+    level: Level,
+    flavour: Flavour,
+    *,
+    leads: bool,
+    by_modality: bool,
 ) -> ColumnElement[bool]:
     """Write a condition of a search at a level, of which the tables of this and the upper levels are joined.
 
     The condition that leads is the one whose index is used; see `leading`.
     """
     attribute = searched(shape.keywords[0])
-    if shape.keywords[0] == MODALITIES:
-        inner = series.alias()
-        if level is Level.PATIENT:
-            return _below(level, Level.SERIES, shape, bound, flavour, leads=leads)
+    if by_modality and (leads or shape.keywords[0] == "StudyDate"):
+        return _by_modality(shape, bound, level, flavour)
+    if _of_study(shape, level):
+        inner = study_modality.alias()
         return exists().where(inner.c.study_fk == study.c.pk, _test(inner, shape, iter(bound), flavour, leads=True))
+    if shape.keywords[0] == MODALITIES:
+        return _below(level, Level.SERIES, shape, bound, flavour, leads=leads)
     if attribute.level > level:
         return _below(level, attribute.level, shape, bound, flavour, leads=leads)
     table = LEVELS[attribute.level]
@@ -72,25 +81,61 @@ def where(
     return and_(table.c.tenant_fk == TENANT, test) if leads and _uses_tenant(shape) else test
 
 
-def leading(shapes: Sequence[Shape], level: Level, *, whole: bool) -> int | None:
-    """Choose the condition that rows are looked up by; None: they are met in the order of the answer.
+def _by_modality(
+    shape: Shape, bound: Sequence[BindParameter[Any]], level: Level, flavour: Flavour
+) -> ColumnElement[bool]:
+    """Write the condition on a modality that leads, or one on the date, which the same index has."""
+    m = study_modality.c
+    if shape.keywords[0] == "StudyDate":
+        columns = {"study_date": m.study_date, "study_time": study.c.study_time}
+        named = [(name, columns[name]) for name in (searched(keyword).field for keyword in shape.keywords)]
+        return _range(named, shape, iter(bound))
+    found = and_(m.tenant_fk == TENANT, m.modality == bound[0])
+    if _of_study(shape, level):
+        return found
+    return and_(found, _test(series, shape, iter(bound), flavour, leads=False))
+
+
+def _of_study(shape: Shape, level: Level) -> bool:
+    """Tell whether a condition is about the modalities of a study that is joined."""
+    return (shape.keywords[0] == MODALITIES and level >= Level.STUDY) or (
+        shape.keywords[0] == "Modality" and level is Level.STUDY
+    )
+
+
+def _leads_by_modality(shape: Shape, level: Level, *, whole: bool) -> bool:
+    """Tell whether studies can be met in their order by the index of one modality.
+
+    Not of several: a study that has two of them would be met twice.
+    """
+    one = shape.kind == "in" and shape.form == (1,)
+    # A whole answer of series is looked up by the index on the series themselves.
+    return one and (_of_study(shape, level) or (shape.keywords[0] == "Modality" and not whole))
+
+
+def leading(shapes: Sequence[Shape], level: Level, *, whole: bool) -> tuple[int | None, bool]:
+    """Choose the condition that rows are looked up by, and tell whether that is by the modalities of studies.
+
+    None: rows are met in the order of the answer.
 
     SQLite has no statistics unless somebody runs ANALYZE, and then takes the tenant, which all rows share, for a good
     beginning. So the choice is made here: the key whose values the fewest rows share. Where the whole answer is asked
     for, and not its first page, also a key that many share.
     """
-    found = [
-        (_LEADING.index(shape.keywords[0]), number)
-        for number, shape in enumerate(shapes)
-        if shape.keywords[0] in _LEADING and not (shape.kind == "any" and shape.form[0] and not shape.form[0][0])
-    ]
-    best = min(found, default=None)
-    if best is None:
-        return None
-    keyword = shapes[best[1]].keywords[0]
-    if keyword in _COMMON and (not whole or searched(keyword).level > level):
-        return None
-    return best[1]
+    found = []
+    for number, shape in enumerate(shapes):
+        by_modality = _leads_by_modality(shape, level, whole=whole)
+        keyword = MODALITIES if by_modality else shape.keywords[0]
+        without_beginning = shape.kind == "any" and shape.form[0] and not shape.form[0][0]
+        if keyword in _LEADING and by_modality >= (keyword == MODALITIES) and not without_beginning:
+            found.append((_LEADING.index(keyword), number, by_modality))
+    if not found:
+        return None, False
+    _, number, by_modality = min(found)
+    keyword = shapes[number].keywords[0]
+    if not by_modality and keyword in _COMMON and (not whole or searched(keyword).level > level):
+        return None, False
+    return number, by_modality
 
 
 def _uses_tenant(shape: Shape) -> bool:

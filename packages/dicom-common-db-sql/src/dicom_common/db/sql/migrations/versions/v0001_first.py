@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy import Column, ForeignKey, Index, MetaData, Table, UniqueConstraint, insert, select
 
 from dicom_common.db.sql._steps import create_missing
-from dicom_common.db.sql._types import blob, flag, integer, long_text, number, primary_key, text
+from dicom_common.db.sql._types import blob, flag, integer, key_text, long_text, number, primary_key, text
 
 revision = "0001"
 down_revision = None
@@ -204,7 +204,7 @@ _instance = Table(
     Column("image_position_patient", long_text()),
     Column("slice_location", number()),
     Column("transfer_syntax_uid", text(64), nullable=False),
-    Column("storage_key", text(1024), nullable=False),
+    Column("storage_key", key_text(), nullable=False),
     Column("size", integer(), nullable=False),
     Column("sha256", text(64), nullable=False),
     Column("received", integer(), nullable=False),
@@ -264,11 +264,19 @@ _guard = Table("guard", tables, Column("pk", primary_key(), primary_key=True, au
 _discarded_key = Table(
     "discarded_key",
     tables,
-    Column("storage_key", text(1024), primary_key=True),
+    Column("storage_key", key_text(), primary_key=True),
     Column("discarded", integer(), nullable=False),
     Column("deleted", integer()),
 )
 Index("discarded_key_open", _discarded_key.c.deleted, _discarded_key.c.discarded)
+
+# MySQL has no sequences.
+_key_block = Table(
+    "key_block",
+    MetaData(),
+    Column("name", text(63), primary_key=True),
+    Column("last", integer(), nullable=False),
+)
 
 
 def upgrade() -> None:
@@ -281,3 +289,5 @@ def upgrade() -> None:
     if connection.dialect.name == "postgresql":
         for name in ("tenant", "patient", "study", "series", "instance"):
             op.execute(f"CREATE SEQUENCE IF NOT EXISTS {name}_keys OWNED BY {name}.pk")
+    if connection.dialect.name in ("mysql", "mariadb"):
+        create_missing(connection, [_key_block])

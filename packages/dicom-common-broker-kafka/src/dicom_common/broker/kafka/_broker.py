@@ -1,0 +1,145 @@
+"""The broker itself."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from dicom_common.broker.kafka._consumer import GroupMember
+from dicom_common.broker.kafka._groups import Administration
+from dicom_common.broker.kafka._producer import Publisher
+from dicom_common.broker.kafka._settings import Settings
+from dicom_common.core import (
+    BackendError,
+    Health,
+    HealthStatus,
+    Message,
+    PublishError,
+    UnavailableError,
+    call_within,
+    validate_topic,
+)
+
+__all__ = ["KafkaBroker"]
+
+T = TypeVar("T")
+_PATIENCE = 5.0
+"""Seconds that `check` waits."""
+
+
+class KafkaBroker:
+    """Topics in Kafka. Opening it connects to nothing; a forked child makes its own connections.
+
+    Args:
+        settings: where, and how.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._closed = False
+        self._publisher: Publisher | None = None
+        self._administration: Administration | None = None
+        self._known: set[str] = set()
+        """Topics that were seen to exist."""
+        self._fresh()
+
+    def publish(self, topic: str, messages: Sequence[Message]) -> None:
+        """See `Broker.publish`."""
+        validate_topic(topic)
+        if not messages:
+            return
+        try:
+            self._exists([topic])
+            publisher = self._publisher_of_process()
+        except UnavailableError as error:
+            raise PublishError(str(error), tuple(range(len(messages)))) from error
+        publisher.publish(topic, messages)
+
+    def consume(self, topics: Sequence[str], group: str, *, from_start: bool = True) -> GroupMember:
+        """See `Broker.consume`. The group is joined by the first `receive`."""
+        if not topics or not group:
+            raise ValueError("a consumer needs a group and at least one topic")
+        for topic in topics:
+            validate_topic(topic)
+        self._exists(topics)
+        self._administer(lambda admin: admin.fix_start(topics, group, from_start=from_start))
+        return GroupMember(self._settings, topics, group)
+
+    def backlog(self, topic: str, group: str) -> int:
+        """See `Broker.backlog`."""
+        validate_topic(topic)
+        self._exists([topic])
+        return self._administer(lambda admin: admin.backlog(topic, group))
+
+    def forget(self, group: str) -> None:
+        """See `Groups.forget`."""
+        self._administer(lambda admin: admin.forget(group))
+
+    def create_topics(self, topics: Iterable[str]) -> None:
+        """See `Broker.create_topics`."""
+        names = [validate_topic(topic) for topic in topics]
+        if names:
+            self._administer(lambda admin: admin.create(names))
+            self._known.update(names)
+
+    def check(self) -> Health:
+        """See `Broker.check`."""
+        if self._closed:
+            return Health(status=HealthStatus.FAILED, detail="The Kafka broker is closed.")
+        where = ", ".join(self._settings.servers)
+        started = time.monotonic()
+        try:
+            facts = call_within(_PATIENCE, self._administer, Administration.facts)
+        except TimeoutError:
+            detail = f"Kafka at {where} has not answered for {_PATIENCE:g} seconds: see broker.servers."
+            return Health(status=HealthStatus.FAILED, detail=detail)
+        except BackendError as error:
+            return Health(status=HealthStatus.FAILED, detail=str(error))
+        facts["seconds"] = round(time.monotonic() - started, 4)
+        return Health(status=HealthStatus.OK, detail=f"Kafka at {where} answers.", facts=facts)
+
+    def close(self) -> None:
+        """See `Broker.close`. Consumers live on until they are closed themselves."""
+        self._closed = True
+        if os.getpid() != self._process:
+            return
+        publisher, self._publisher = self._publisher, None
+        administration, self._administration = self._administration, None
+        if publisher is not None:
+            publisher.close()
+        if administration is not None:
+            administration.close()
+
+    def _fresh(self) -> None:
+        self._process = os.getpid()
+        self._opening, self._administering = threading.Lock(), threading.Lock()
+        self._publisher = self._administration = None
+
+    def _alive(self) -> None:
+        if self._closed:
+            raise BackendError("The Kafka broker is closed.")
+        if os.getpid() != self._process:
+            self._fresh()  # the threads of the parent's clients do not exist here
+
+    def _publisher_of_process(self) -> Publisher:
+        self._alive()
+        publisher = self._publisher
+        if publisher is None:
+            with self._opening:
+                publisher = self._publisher = self._publisher or Publisher(self._settings)
+        return publisher
+
+    def _administer(self, work: Callable[[Administration], T]) -> T:
+        self._alive()
+        with self._administering:
+            if self._administration is None:
+                self._administration = Administration(self._settings)
+            return work(self._administration)
+
+    def _exists(self, topics: Sequence[str]) -> None:
+        self._alive()
+        if self._settings.create_topics and not self._known.issuperset(topics):
+            self.create_topics(topics)

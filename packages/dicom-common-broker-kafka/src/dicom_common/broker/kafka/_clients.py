@@ -1,0 +1,126 @@
+"""What every client of kafka-python is given, and its errors as sentences."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kafka import errors
+
+from dicom_common.broker.kafka._settings import Settings
+from dicom_common.core import BackendError, ConfigError, NotFoundError, RefusedError, UnavailableError
+from dicom_common.core.tls import client_context
+
+__all__ = ["common", "compression", "explain", "translated"]
+
+_CODECS = {"lz4": "lz4", "snappy": "snappy", "zstd": "zstandard"}
+"""The module that a compression needs."""
+
+# Each failed connection is an error in its log, many a second; what matters of them is in our own errors.
+logging.getLogger("kafka").setLevel(logging.CRITICAL)
+
+
+def common(settings: Settings) -> dict[str, Any]:
+    """Return the arguments that all clients share."""
+    arguments: dict[str, Any] = {
+        "bootstrap_servers": list(settings.servers),
+        "client_id": settings.client_id,
+        "request_timeout_ms": int(settings.timeout * 1000),
+        "bootstrap_timeout_ms": int(settings.connect_timeout * 1000),
+        "reconnect_backoff_max_ms": 1000,
+        "security_protocol": ("SASL_" if settings.username else "") + ("SSL" if settings.encrypted else "PLAINTEXT"),
+    }
+    if settings.encrypted:
+        arguments["ssl_context"] = client_context(settings.tls)
+    if settings.username:
+        arguments |= {
+            "sasl_mechanism": settings.mechanism,
+            "sasl_plain_username": settings.username,
+            "sasl_plain_password": settings.password.reveal(),
+        }
+    return arguments
+
+
+def compression(settings: Settings) -> str | None:
+    """Return what a producer is given.
+
+    Raises:
+        ConfigError: the package for it is missing.
+    """
+    if settings.compression == "none":
+        return None
+    module = _CODECS.get(settings.compression)
+    if module is not None and importlib.util.find_spec(module) is None:
+        package = {"snappy": "python-snappy"}.get(module, module)
+        raise ConfigError(f"broker.compression = {settings.compression!r} needs a package: pip install {package}")
+    return settings.compression
+
+
+@contextmanager
+def translated(settings: Settings) -> Iterator[None]:
+    """Raise the errors of kafka-python as ours."""
+    try:
+        yield
+    except (errors.KafkaError, OSError, AssertionError) as error:  # its checks of answers are asserts
+        raise explain(error, settings) from error
+
+
+def explain(error: BaseException, settings: Settings) -> BackendError:
+    """Say what is wrong and which setting mends it."""
+    where = f"Kafka at {', '.join(settings.servers)}"
+    for kinds, made, sentence in _SENTENCES:
+        if isinstance(error, kinds):
+            return made(sentence.format(where=where))
+    if isinstance(error, errors.BrokerResponseError) and not getattr(error, "retriable", False):
+        return BackendError(f"{where} refuses: {type(error).__name__}.")
+    tls = " and broker.tls" if settings.encrypted else ""
+    sasl = ", broker.username" if settings.username else ""
+    return UnavailableError(f"{where} cannot be reached ({type(error).__name__}): see broker.servers{sasl}{tls}.")
+
+
+_SENTENCES: tuple[tuple[Any, type[BackendError], str], ...] = (
+    (
+        (errors.SaslAuthenticationFailedError, errors.IllegalSaslStateError),
+        RefusedError,
+        "{where} refuses broker.username and broker.password.",
+    ),
+    (
+        errors.UnsupportedSaslMechanismError,
+        RefusedError,
+        "{where} does not offer the mechanism of broker.mechanism.",
+    ),
+    (
+        errors.AuthorizationError,
+        RefusedError,
+        "{where} does not let the user of broker.username do this: the README lists what is needed.",
+    ),
+    (
+        errors.UnknownTopicOrPartitionError,
+        NotFoundError,
+        "{where} does not have the topic: run `dicom-common init`.",
+    ),
+    (
+        (errors.MessageSizeTooLargeError, errors.RecordListTooLargeError),
+        RefusedError,
+        "{where} does not take a message of this size: raise broker.max_message_bytes, and message.max.bytes there.",
+    ),
+    (
+        (errors.NotEnoughReplicasError, errors.NotEnoughReplicasAfterAppendError),
+        UnavailableError,
+        "{where} has too few replicas in sync to take messages durably (min.insync.replicas): see its brokers.",
+    ),
+    (
+        errors.InvalidReplicationFactorError,
+        RefusedError,
+        "{where} has fewer brokers than broker.replicas asks for.",
+    ),
+    (
+        (errors.KafkaTimeoutError, errors.RequestTimedOutError, TimeoutError),
+        UnavailableError,
+        "{where} does not answer in time (broker.timeout): see broker.servers.",
+    ),
+)
+"""Errors of kafka-python, ours, and what to say; the first that fits."""

@@ -1,0 +1,117 @@
+"""Topics, and where groups stand in them: asked of the cluster by an admin client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from kafka import KafkaAdminClient, TopicPartition, errors
+from kafka.admin import OffsetSpec
+from kafka.structs import OffsetAndMetadata
+
+from dicom_common.broker.kafka._clients import common, translated
+from dicom_common.broker.kafka._settings import Settings
+from dicom_common.core import NotFoundError
+
+__all__ = ["Administration"]
+
+
+class Administration:
+    """An admin client; used by one thread at a time.
+
+    Raises:
+        BackendError: no broker can be reached.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        with translated(settings):
+            self._client = KafkaAdminClient(**common(settings))
+
+    def partitions(self, topics: Iterable[str]) -> dict[str, list[TopicPartition]]:
+        """Return the partitions of those of the topics that exist."""
+        found = {}
+        with translated(self._settings):
+            for described in self._client.describe_topics(list(topics)):
+                if described["error_code"] == errors.UnknownTopicOrPartitionError.errno:
+                    continue
+                if described["error_code"]:
+                    raise errors.for_code(described["error_code"])
+                numbers = sorted(each["partition_index"] for each in described["partitions"])
+                found[described["name"]] = [TopicPartition(described["name"], number) for number in numbers]
+        return found
+
+    def create(self, topics: Sequence[str]) -> None:
+        """Make those of the topics that are missing."""
+        missing = sorted(set(topics) - set(self.partitions(topics)))
+        if not missing:
+            return
+        shape = {"num_partitions": self._settings.partitions, "replication_factor": self._settings.replicas}
+        with translated(self._settings):
+            for topic in missing:
+                try:
+                    self._client.create_topics(
+                        {topic: shape}, timeout_ms=int(self._settings.timeout * 1000), wait_for_metadata=True
+                    )
+                except errors.TopicAlreadyExistsError:  # by another, a moment ago
+                    self._client.wait_for_topics([topic])
+
+    def backlog(self, topic: str, group: str) -> int:
+        """Count what a group has not acknowledged, from the first message on where it never acknowledged any."""
+        places = self._places([topic])
+        with translated(self._settings):
+            committed = self._committed(group, places)
+            first = self._offsets(places, OffsetSpec.EARLIEST)
+            last = self._offsets(places, OffsetSpec.LATEST)
+        return sum(max(0, last[place] - max(first[place], committed.get(place, 0))) for place in places)
+
+    def fix_start(self, topics: Sequence[str], group: str, *, from_start: bool) -> None:
+        """Write down where a group begins in partitions that it does not know.
+
+        Else a group that is to begin at the next message would begin at the next one after it is first slow to join.
+        """
+        places = self._places(topics)
+        with translated(self._settings):
+            known = self._committed(group, places)
+            new = [place for place in places if place not in known]
+            if not new:
+                return
+            begin = self._offsets(new, OffsetSpec.EARLIEST if from_start else OffsetSpec.LATEST)
+            try:
+                self._client.alter_group_offsets(
+                    group, {place: OffsetAndMetadata(offset, "", -1) for place, offset in begin.items()}
+                )
+            except (errors.UnknownMemberIdError, errors.RebalanceInProgressError):
+                return  # it has members: they have done so
+
+    def forget(self, group: str) -> None:
+        """Delete a group without members."""
+        with translated(self._settings):
+            answer = self._client.delete_groups([group])[group]  # the name of an error, or OK
+            if answer not in ("OK", errors.GroupIdNotFoundError.__name__):
+                raise getattr(errors, answer, errors.UnknownError)
+
+    def facts(self) -> dict[str, str | int | float | bool]:
+        """Return what is known of the cluster."""
+        with translated(self._settings):
+            cluster = self._client.describe_cluster()
+        return {"brokers": len(cluster["brokers"]), "cluster": str(cluster.get("cluster_id") or "")}
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _places(self, topics: Sequence[str]) -> list[TopicPartition]:
+        found = self.partitions(topics)
+        if missing := sorted(set(topics) - set(found)):
+            raise NotFoundError(f"There is no topic {missing[0]} in Kafka: run `dicom-common init`.")
+        return [place for places in found.values() for place in places]
+
+    def _committed(self, group: str, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        found = self._client.list_group_offsets({group: list(places)}).get(group, {})
+        return {place: kept.offset for place, kept in found.items() if kept is not None and kept.offset >= 0}
+
+    def _offsets(self, places: Sequence[TopicPartition], spec: OffsetSpec) -> dict[TopicPartition, int]:
+        return {
+            place: found.offset
+            for place, found in self._client.list_partition_offsets(dict.fromkeys(places, spec)).items()
+        }

@@ -1,0 +1,82 @@
+"""The modalities of each study: kept in the transaction that writes its series, its Study Date beside them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import bindparam, delete, literal_column, select, union_all
+
+from dicom_common.db.sql._batch import SeriesRow
+from dicom_common.db.sql._flavour import Flavour
+from dicom_common.db.sql._schema import series, study, study_modality
+from dicom_common.db.sql._session import Session
+from dicom_common.db.sql._statements import Lookup, Statement
+
+__all__ = ["Modalities"]
+
+_IS, _OUGHT = 0, 1
+
+
+class Modalities:
+    """The statements that keep the modalities of studies, for one database product."""
+
+    def __init__(self, flavour: Flavour) -> None:
+        dialect, m = flavour.dialect, study_modality.c
+        self._insert = flavour.inserter(study_modality)
+        self._delete = Statement(
+            delete(study_modality).where(m.study_fk == bindparam("at"), m.modality == bindparam("modality")), dialect
+        )
+        self._forget = Lookup(dialect, lambda among: delete(study_modality).where(among(m.study_fk)))
+        self._both = Lookup(
+            dialect,
+            lambda among: union_all(
+                select(literal_column(str(_IS)), m.study_fk, m.modality, m.tenant_fk, m.study_date, m.study_uid).where(
+                    among(m.study_fk)
+                ),
+                select(
+                    literal_column(str(_OUGHT)),
+                    series.c.study_fk,
+                    series.c.modality,
+                    study.c.tenant_fk,
+                    study.c.study_date,
+                    study.c.study_uid,
+                )
+                .distinct()
+                .select_from(series.join(study))
+                .where(among(series.c.study_fk), series.c.modality.is_not(None)),
+            ),
+        )
+
+    def written(self, session: Session, new_studies: Iterable[int], all_series: Sequence[SeriesRow]) -> None:
+        """Keep up with the series of a batch, which are written; `new_studies` had none before."""
+        new = set(new_studies)
+        rows = set()
+        changed = set()
+        for row in all_series:
+            if row.newest is None:
+                if row.again or row.study.again or row.study.newest:
+                    changed.add(row.study.pk)
+            elif row.study.pk not in new:
+                changed.add(row.study.pk)
+            elif (modality := row.newest.upper.columns["modality"]) is not None:
+                assert row.study.newest is not None
+                day = row.study.newest.upper.columns["study_date"]
+                rows.add((row.study.pk, modality, row.tenant, day, row.study.uid))
+        self._insert(session, sorted(rows))
+        self.refresh(session, changed)
+
+    def refresh(self, session: Session, studies: Iterable[int]) -> None:
+        """Make the rows of studies agree with their series."""
+        found: dict[int, set[tuple[int, str, int, int, str]]] = defaultdict(set)
+        for which, *row in self._both.rows(session, sorted(studies)):
+            pk, modality, tenant, day, uid = row
+            found[which].add((pk, modality, tenant, day, uid))
+        self._delete.run_many(
+            session, [{"at": pk, "modality": modality} for pk, modality, *_ in sorted(found[_IS] - found[_OUGHT])]
+        )
+        self._insert(session, sorted(found[_OUGHT] - found[_IS]))
+
+    def forget(self, session: Session, studies: Iterable[int]) -> None:
+        """Take the rows of studies away that are about to go."""
+        self._forget.run(session, studies)

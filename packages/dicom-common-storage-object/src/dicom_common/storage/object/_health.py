@@ -1,0 +1,113 @@
+"""Whether the store works, and which of the promises it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from dicom_common.core import (
+    AlreadyExistsError,
+    BackendError,
+    DamagedError,
+    Health,
+    HealthStatus,
+    RefusedError,
+    call_within,
+)
+from dicom_common.storage.object._client import Client, Kept
+from dicom_common.storage.object._source import digest_of
+
+__all__ = ["check_store", "keeps_preconditions"]
+
+_SECONDS = 10.0
+_OLD = timedelta(days=1)
+
+
+def keeps_preconditions(client: Client, reserved: str) -> bool:
+    """Find out whether the store keeps `if_absent`: write a probe twice."""
+    key = f"{reserved}probe/{uuid4().hex}"
+    try:
+        _put(client, key, b"first", if_absent=True)
+        try:
+            _put(client, key, b"second", if_absent=True)
+        except AlreadyExistsError:
+            return True
+        return False
+    finally:
+        with suppress(BackendError):
+            client.delete(key)
+
+
+def check_store(client: Client, reserved: str, prefix: str, found: Callable[[bool], None]) -> Health:
+    """Try everything that the storage needs, with a time limit.
+
+    Args:
+        client: the store.
+        reserved: where probes are written.
+        prefix: of all keys.
+        found: is told whether the store keeps preconditions.
+    """
+    try:
+        return call_within(_SECONDS, _ask, client, reserved, prefix, found)
+    except TimeoutError:
+        detail = f"No answer from {client.name} within {_SECONDS:g} s."
+    except BackendError as error:
+        detail = str(error)
+    except Exception as error:  # noqa: BLE001 - a check never raises
+        detail = f"The check of {client.name} failed ({type(error).__name__})."
+    return Health(status=HealthStatus.FAILED, detail=detail)
+
+
+def _ask(client: Client, reserved: str, prefix: str, found: Callable[[bool], None]) -> Health:
+    probed = client.probe()
+    _write_and_read(client, f"{reserved}probe/{uuid4().hex}")
+    kept = keeps_preconditions(client, reserved)
+    found(kept)
+    facts = {**probed.facts, "preconditions": kept, **_unfinished(client, prefix)}
+    warnings = list(probed.warnings)
+    if not kept:
+        warnings.append(
+            "it ignores the condition that an object must be absent, so that of several writers at once more than one"
+            " may succeed: only the index keeps them apart"
+        )
+    if warnings:
+        return Health(
+            status=HealthStatus.DEGRADED,
+            detail=f"Objects can be written and read in {client.name}, but {'; '.join(warnings)}.",
+            facts=facts,
+        )
+    detail = f"Objects can be written and read in {client.name}."
+    if old := facts.get("old_unfinished_uploads"):
+        detail = f"{detail[:-1]}; {old} unfinished uploads older than a day take room: let a lifecycle rule end them."
+    return Health(status=HealthStatus.OK, detail=detail, facts=facts)
+
+
+def _write_and_read(client: Client, key: str) -> None:
+    data = key.encode()
+    try:
+        _put(client, key, data, if_absent=False)
+        body = client.get(key, start=0, length=len(data), version=None)
+        try:
+            same = body.read(len(data)) == data
+        finally:
+            body.close()
+    finally:
+        with suppress(BackendError):
+            client.delete(key)
+    if not same:
+        raise DamagedError(f"The store gives back other bytes than were written: look at {client.name}.")
+
+
+def _unfinished(client: Client, prefix: str) -> dict[str, str | int]:
+    try:
+        uploads = client.unfinished(prefix)
+    except RefusedError:
+        return {"unfinished_uploads": "no permission to list them"}
+    old = [each for each in uploads if each.started is not None and datetime.now(UTC) - each.started > _OLD]
+    return {"unfinished_uploads": len(uploads), "old_unfinished_uploads": len(old)}
+
+
+def _put(client: Client, key: str, data: bytes, *, if_absent: bool) -> None:
+    client.put(key, data, Kept(sha256=digest_of(data), attempt=uuid4().hex), if_absent=if_absent)

@@ -1,0 +1,130 @@
+"""A server of one test's own, which it may kill and start again.
+
+    with private_server("postgres") as server:
+        ...                     # it listens at server.host, server.port
+        server.kill()           # SIGKILL to all of its processes
+        server.start()          # again, on the same folder and port: with all that it had on disk
+
+Always a program of this machine, never a container: what is tested is a server that dies, at once and with everything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from _programs import AbsentError, free_port, launch, make_folder, prepare, start_time, wait_until_ready
+from _servers import HOST, SERVERS, Server
+
+__all__ = ["AbsentError", "PrivateServer", "private_server"]
+
+_GONE_SECONDS = 15
+
+
+class PrivateServer:
+    """A server that only one test knows of; see `private_server`."""
+
+    host = HOST
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.folder = make_folder(server)
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        """What it has printed so far."""
+        return (self.folder / "log").read_text(encoding="utf-8", errors="replace")
+
+    def start(self) -> None:
+        """Start it, and wait until it takes work. Where it has died in the middle of its work, it recovers first.
+
+        Raises:
+            AbsentError: it does not start.
+        """
+        if self._process is not None:
+            return
+        is_new = not (self.folder / "log").exists()
+        with (self.folder / "log").open("ab") as log:
+            if is_new and not prepare(self.server, self.folder, self.port, log):
+                raise AbsentError(f"{self.server.name} cannot be prepared: {_last_line(self.log)}")
+            process = self._process = launch(self.server, self.folder, self.port, log)
+        if not wait_until_ready(self.server, self.port, lambda: process.poll() is None):
+            self.kill()
+            raise AbsentError(f"{self.server.name} does not start: {_last_line(self.log)}")
+
+    def kill(self) -> None:
+        """Kill all of its processes at once, and wait until they are gone."""
+        if self._process is None:
+            return
+        # First the one that would start others, or would tell them to end in good order. PostgreSQL's children lead
+        # sessions of their own: no signal to a process group reaches them.
+        family = [self._process.pid, *_descendants(self._process.pid)]
+        started = {pid: start_time(pid) for pid in family}
+        for pid in family:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+        give_up = time.monotonic() + _GONE_SECONDS
+        while any(started[pid] and start_time(pid) == started[pid] for pid in family[1:]):
+            if time.monotonic() > give_up:
+                raise RuntimeError(f"processes of {self.server.name} live on after SIGKILL")
+            time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def private_server(name: str) -> Iterator[PrivateServer]:
+    """Run a server for the length of a block, in a fresh folder that is removed at the end.
+
+    Raises:
+        AbsentError: this machine does not have it; the message says why.
+    """
+    server = next(server for server in SERVERS if server.name == name)
+    if not server.programs:
+        raise AbsentError(f"{name} runs in a container only")
+    if reason := server.missing():
+        raise AbsentError(reason)
+    private = PrivateServer(server)
+    try:
+        private.start()
+        yield private
+    finally:
+        private.kill()
+        shutil.rmtree(private.folder, ignore_errors=True)
+
+
+def _descendants(pid: int) -> list[int]:
+    """Return the children of a process, and theirs."""
+    children: defaultdict[int, list[int]] = defaultdict(list)
+    for child, parent in _parents():
+        children[parent].append(child)
+    found = list(children[pid])
+    for one in found:  # it grows meanwhile
+        found.extend(children[one])
+    return found
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    """Iterate over all processes, each with its parent."""
+    if sys.platform != "linux":
+        shown = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+        yield from ((int(child), int(parent)) for child, parent in map(str.split, shown.splitlines()))
+        return
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = status.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+            yield int(status.parent.name), int(fields[1])
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["it printed nothing"])[-1]
