@@ -35,7 +35,7 @@ from dicom_common.db.sql._logs import LogStatements, LogTransactions
 from dicom_common.db.sql._outbox import Outbox
 from dicom_common.db.sql._removal import Removal
 from dicom_common.db.sql._rows import prepare
-from dicom_common.db.sql._schema import tenant as tenant_table
+from dicom_common.db.sql._schema import metadata, tenant as tenant_table
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Statement, chunks
 
@@ -108,6 +108,11 @@ class SqlDatabase(LogTransactions):
         except BaseException:
             self.close()
             raise
+
+    def schema_differences(self) -> list[str]:
+        """Return in what the tables differ from those that this code expects, whatever the version says."""
+        with self._flavour.migrating() as connection:
+            return _migrate.differences(connection, metadata)
 
     def require_schema(self) -> None:
         """Refuse a database whose schema is not the one that this code needs.
