@@ -10,10 +10,17 @@ from dicom_common.db.sql._pool import Driver, Pool
 from dicom_common.db.sql._schema import metadata
 from dicom_common.db.sql._server import ServerFlavour, ServerSettings
 from dicom_common.db.sql._session import Row, Session
+<<<<<<< HEAD
+from dicom_common.db.sql._types import COLLATIONS
+=======
+from dicom_common.db.sql._statements import InsertRows, UpdateRows
+>>>>>>> pg
 
 __all__ = [
+    "COLLATIONS",
     "Driver",
     "Flavour",
+    "InsertRows",
     "PassingError",
     "Pool",
     "Row",
@@ -21,5 +28,6 @@ __all__ = [
     "ServerSettings",
     "Session",
     "SqlDatabase",
+    "UpdateRows",
     "metadata",
 ]
