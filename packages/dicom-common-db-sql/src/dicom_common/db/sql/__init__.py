@@ -10,11 +10,8 @@ from dicom_common.db.sql._pool import Driver, Pool
 from dicom_common.db.sql._schema import metadata
 from dicom_common.db.sql._server import ServerFlavour, ServerSettings
 from dicom_common.db.sql._session import Row, Session
-<<<<<<< HEAD
-from dicom_common.db.sql._types import COLLATIONS
-=======
 from dicom_common.db.sql._statements import InsertRows, UpdateRows
->>>>>>> pg
+from dicom_common.db.sql._types import COLLATIONS
 
 __all__ = [
     "COLLATIONS",
