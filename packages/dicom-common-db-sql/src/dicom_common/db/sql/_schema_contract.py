@@ -125,7 +125,7 @@ def _is_killed(open_database: Open, statements: int) -> bool:
 class SchemaContract:
     """Inherit from it in a class whose name starts with `Test`, and give it the fixture `open_database`.
 
-    Each test has an empty database of its own.
+    Each test has a database of its own, without tables.
     """
 
     @pytest.fixture
