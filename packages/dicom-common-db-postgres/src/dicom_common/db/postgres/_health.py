@@ -12,6 +12,7 @@ __all__ = ["health"]
 
 _PATIENCE = 5.0
 """Seconds that all of it may take."""
+_SILENT = f"{{}} has not answered for {_PATIENCE:g} seconds: see what the server is doing."
 _FACTS = """SELECT current_setting('server_version'), pg_is_in_recovery(), current_setting('fsync'),
  current_setting('synchronous_commit'), current_setting('max_connections')::int,
  (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database())"""
@@ -23,11 +24,12 @@ def health(pool: Pool) -> Health:
     facts: dict[str, str | int | float | bool] = {"pool_size": pool.size, "pool_in_use": pool.in_use}
     try:
         call_within(_PATIENCE, _ask, pool, facts)
-    except TimeoutError:
-        detail = f"{driver.where} has not answered for {_PATIENCE:g} seconds: see what the server is doing."
+    except (TimeoutError, BackendError) as error:
+        if pool.in_use >= pool.size:
+            detail = f"All {pool.size} connections to {driver.where} are in use: raise db.pool_size."
+            return Health(status=HealthStatus.DEGRADED, detail=detail, facts=dict(facts))
+        detail = str(error) if isinstance(error, BackendError) else _SILENT.format(driver.where)
         return Health(status=HealthStatus.FAILED, detail=detail, facts=dict(facts))
-    except BackendError as error:
-        return Health(status=HealthStatus.FAILED, detail=str(error), facts=facts)
     lasting = facts["fsync"] != "off" and facts["synchronous_commit"] != "off"
     if not lasting:
         detail = (
