@@ -133,11 +133,9 @@ def test_a_statement_that_takes_too_long_is_ended(settings: Settings) -> None:
     with closing(MysqlDatabase(replace(settings, statement_timeout=0.5))) as database:
 
         def slow() -> None:
+            columns = ", ".join(f"information_schema.columns c{number}" for number in range(3))
             with database._flavour.reading() as session:
-                session.rows(
-                    "SELECT a.table_name FROM information_schema.columns a, information_schema.columns b, information_schema.columns c ORDER BY rand()",
-                    (),
-                )
+                session.rows(f"SELECT c0.table_name FROM {columns} ORDER BY rand()", ())
 
         assert "db.statement_timeout" in told(UnavailableError, slow)
         database.add([make_entry()])
@@ -178,10 +176,7 @@ def test_too_few_connections_are_said(settings: Settings) -> None:
 def test_a_server_with_too_many_connections_is_said(private_server: Callable[..., Any]) -> None:
     server = private_server("--max-connections=10", "--extra-max-connections=1")
     settings = Settings(host="127.0.0.1", port=server.port, user="root")
-    taken = []
-    with pytest.raises(MySQLdb.OperationalError):
-        while len(taken) < 100:
-            taken.append(server.connect())
+    taken = [server.connect() for _ in range(11)]  # the last one is kept free for an administrator such as this one
     try:
         assert "db.pool_size" in told(UnavailableError, opening(settings))
     finally:
