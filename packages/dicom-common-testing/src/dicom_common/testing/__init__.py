@@ -33,6 +33,7 @@ from dicom_common.testing._broker import BrokerContract  # noqa: E402  # behind 
 from dicom_common.testing._cache import CacheContract  # noqa: E402  # the same
 from dicom_common.testing._corpus import CORPUS, SEARCHES, Search  # noqa: E402  # the same
 from dicom_common.testing._database import DatabaseContract  # noqa: E402  # the same
+from dicom_common.testing._database_checks import assert_consistent  # noqa: E402  # the same
 from dicom_common.testing._database_logs import make_access, make_received  # noqa: E402  # the same
 from dicom_common.testing._instances import make_entry, make_instance  # noqa: E402  # the same
 from dicom_common.testing._services import Endpoint  # noqa: E402  # the same
@@ -47,6 +48,7 @@ __all__ = [
     "Endpoint",
     "Search",
     "StorageContract",
+    "assert_consistent",
     "make_access",
     "make_entry",
     "make_instance",
