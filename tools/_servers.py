@@ -148,6 +148,7 @@ _AZURE_ACCOUNTS = f"AZURITE_ACCOUNTS={AZURE_KEYS['ACCOUNT']}:{AZURE_KEYS['KEY']}
 _MINIO_ENVIRONMENT = (
     *(f"MINIO_ROOT_USER={KEYS['ACCESS_KEY']}", f"MINIO_ROOT_PASSWORD={KEYS['SECRET_KEY']}"),
     *("MINIO_BROWSER=off", "MINIO_UPDATE=off"),
+    "MINIO_REGION=us-east-1",  # without one, it takes requests that are signed for any
 )
 
 

@@ -13,6 +13,7 @@ from dicom_common.core import (
     DamagedError,
     Health,
     HealthStatus,
+    NotFoundError,
     RefusedError,
     call_within,
 )
@@ -29,7 +30,11 @@ def keeps_preconditions(client: Client, reserved: str) -> bool:
     """Find out whether the store keeps `if_absent`: write a probe twice."""
     key = f"{reserved}probe/{uuid4().hex}"
     try:
-        _put(client, key, b"first", if_absent=True)
+        try:
+            _put(client, key, b"first", if_absent=True)
+        except RefusedError:
+            _put(client, key, b"first", if_absent=False)  # if this is refused too, it is not for the condition
+            return False
         try:
             _put(client, key, b"second", if_absent=True)
         except AlreadyExistsError:
@@ -105,6 +110,8 @@ def _unfinished(client: Client, prefix: str) -> dict[str, str | int]:
         uploads = client.unfinished(prefix)
     except RefusedError:
         return {"unfinished_uploads": "no permission to list them"}
+    except NotFoundError:  # some stores say so where there are none
+        uploads = ()
     old = [each for each in uploads if each.started is not None and datetime.now(UTC) - each.started > _OLD]
     return {"unfinished_uploads": len(uploads), "old_unfinished_uploads": len(old)}
 
