@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
@@ -114,10 +115,10 @@ class Services:
             storages: ask the further storages too; their answers stand under `storages.NAME`. An installation works
                 without them.
         """
-        answers = {kind: self._check(time_limit, lambda kind=kind: self._backend(kind)) for kind in self.kinds()}
+        answers = {kind: self._check(time_limit, partial(self._backend, kind)) for kind in self.kinds()}
         if storages:
             for name in self.config.storages():
-                answers[f"storages.{name}"] = self._check(time_limit, lambda name=name: self.storage_named(name))
+                answers[f"storages.{name}"] = self._check(time_limit, partial(self.storage_named, name))
         return answers
 
     def close(self) -> None:
