@@ -8,10 +8,13 @@ import pytest
 from dicom_common.storage.gcs import GcsStorage, Settings
 from dicom_common.testing import FaultProxy, FaultStyle, RemoteStorageContract
 
+LIMITS = {"read_timeout": 1.0, "deadline": 6.0, "part_size": 5 << 20, "multipart_threshold": 5 << 20}
+
 
 @pytest.mark.service("gcs")
 class TestGcsFaults(RemoteStorageContract):
     fault_style: FaultStyle = "gcs"
+    multipart_bytes = (10 << 20) + 1
 
     @pytest.fixture
     def open_storage(self, settings_of: Callable[..., Settings]) -> Callable[[], GcsStorage]:
@@ -20,4 +23,4 @@ class TestGcsFaults(RemoteStorageContract):
     @pytest.fixture
     def proxied(self, settings_of: Callable[..., Settings], fault_proxy: FaultProxy) -> Callable[[], GcsStorage]:
         endpoint = f"http://{fault_proxy.endpoint}"
-        return partial(GcsStorage, settings_of(endpoint=endpoint, read_timeout=0.5, deadline=4.0))
+        return partial(GcsStorage, settings_of(endpoint=endpoint, **LIMITS))

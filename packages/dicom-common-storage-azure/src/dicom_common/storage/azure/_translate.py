@@ -29,7 +29,6 @@ __all__ = ["Translator"]
 
 _TIME = re.compile(r"date header too old|time frame|not yet valid|expir", re.IGNORECASE)
 _CHECKSUM = re.compile(r"md5|crc64", re.IGNORECASE)
-_BLOCKS_GONE = {"InvalidBlockList", "InvalidBlobOrBlock"}
 _KEPT_BY_POLICY = re.compile(r"Immutab|Lease|LegalHold|PolicyHold")
 _PERMISSION = {"AuthorizationPermissionMismatch", "InsufficientAccountPermissions", "AuthorizationResourceTypeMismatch"}
 
@@ -70,7 +69,12 @@ class Translator:
             return RefusedError(
                 f"There is no container {self._container} at {self._host}: make it, or correct the setting container."
             )
-        if status == 404 or code in _BLOCKS_GONE:
+        if code == "InvalidBlobOrBlock":
+            return RefusedError(
+                f"Another program has begun to write this object in the container {self._container}, in blocks that"
+                " ours cannot be mixed with: let it finish, or delete the object; Azure forgets them within a week."
+            )
+        if status == 404 or code == "InvalidBlockList":  # the blocks are gone where another has committed meanwhile
             return NotFoundError("There is no such object, or it has another version.")
         if _KEPT_BY_POLICY.search(code):
             return RefusedError(

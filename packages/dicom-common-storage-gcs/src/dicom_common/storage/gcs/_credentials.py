@@ -10,6 +10,7 @@ import requests
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession, Request
+from google.oauth2 import service_account
 
 from dicom_common.core import ConfigError
 from dicom_common.storage.gcs._settings import Settings
@@ -62,6 +63,12 @@ def _credentials(settings: Settings, fetch: Request) -> Credentials:
 
 def _of(info: Any, fetch: Request) -> Credentials:
     credentials: Credentials
+    if isinstance(info, dict) and info.get("type") == "service_account":
+        credentials = service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]  # as above
+            info, scopes=_SCOPES
+        )
+        return credentials
+    # Google warns of this function where others may give the file: here the operator gives it.
     credentials, _ = google.auth.load_credentials_from_dict(  # type: ignore[no-untyped-call]  # as above
         info, scopes=_SCOPES, request=fetch
     )
