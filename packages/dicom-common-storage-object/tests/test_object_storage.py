@@ -388,15 +388,26 @@ def test_a_large_write_that_fails_leaves_nothing(store: MemoryStore, storage: Ob
     assert store.objects["a"][1] == LARGE
 
 
-def test_a_part_that_arrives_late_finds_no_upload_that_is_abandoned(store: MemoryStore, storage: ObjectStorage) -> None:
-    store.slow = 0.05
-    store.before = {"put_part": [RefusedError("no")]}
-    with pytest.raises(RefusedError):
+def test_an_upload_is_abandoned_after_its_last_part_has_arrived() -> None:
+    class Late(MemoryStore):
+        """One part is refused at once; the others arrive when that is known."""
+
+        too_late = 0
+
+        def put_part(self, upload: Upload, number: int, offset: int, body: bytes | memoryview, *, last: bool) -> Part:
+            if number == 2:
+                raise RefusedError("no")
+            time.sleep(0.1)
+            self.too_late += upload.id not in self.uploads
+            return super().put_part(upload, number, offset, body, last=last)
+
+    late = Late()
+    with closing(opened(late)) as storage, pytest.raises(RefusedError):
         storage.write("a", LARGE)
-    sent, calls = len(store.sent), store.calls["put_part"]
-    time.sleep(0.2)
-    assert (len(store.sent), store.calls["put_part"]) == (sent, calls)
-    assert store.uploads == {}
+    time.sleep(0.3)
+    assert late.sent
+    assert late.too_late == 0
+    assert late.uploads == {}
 
 
 def test_all_large_writes_share_one_memory() -> None:
