@@ -123,18 +123,20 @@ class Failures:
             raise self._away(
                 f"the name of the host is not known: check the setting endpoint{self._or_region}"
             ) from error
+        except NewConnectionError as error:  # before the time-out, which it is derived from
+            raise self._away("the connection was refused: check host and port in the setting endpoint") from error
         except ConnectTimeoutError as error:
             raise self._away("no connection within the setting connect_timeout") from error
-        except NewConnectionError as error:
-            raise self._away("the connection was refused: check host and port in the setting endpoint") from error
         except ReadTimeoutError as error:
             raise self._away("no answer within the setting read_timeout") from error
         except (HTTPError, OSError) as error:
             raise self._away("the connection broke") from error
 
-    def of(self, response: urllib3.BaseHTTPResponse, permission: str) -> BackendError:
+    def of(self, response: urllib3.BaseHTTPResponse, method: str, permission: str) -> BackendError:
         """Return the error that an answer means."""
         code = code_of(response)
+        if method == "HEAD" and not code and response.status in (400, 403, 404):
+            return WithoutReasonError(response.status)
         return self.of_code(code, response, permission)
 
     def of_code(self, code: str, response: urllib3.BaseHTTPResponse, permission: str) -> BackendError:
@@ -145,8 +147,11 @@ class Failures:
             return found
         if code in _REFUSED:
             return RefusedError(_REFUSED[code].format(store=self._store, bucket=self._bucket, permission=permission))
-        if not code and response.status in (400, 403, 404):
-            return WithoutReasonError(response.status)
+        if not code:
+            return RefusedError(
+                f"The S3 store {self._store} answered with status {response.status} and no reason, as no S3 store does:"
+                " check the setting endpoint."
+            )
         return RefusedError(
             f"The S3 store {self._store} refused a request that needs {permission}:"
             f" {code or f'status {response.status}'}."
@@ -185,7 +190,10 @@ class Failures:
         if status == 403:
             words = {"store": self._store, "bucket": self._bucket, "permission": permission}
             return RefusedError(_REFUSED["AccessDenied"].format(**words))
-        return RefusedError(f"The S3 store {self._store} refused a request that needs {permission}: status {status}.")
+        return RefusedError(
+            f"The S3 store {self._store} refused a request with status {status} and no reason: check the settings"
+            " bucket, access_key and session_token."
+        )
 
     @property
     def _or_region(self) -> str:

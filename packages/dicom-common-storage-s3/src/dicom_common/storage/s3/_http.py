@@ -105,7 +105,7 @@ class Wire:
                 return response
             response.read(cache_content=True)
             response.release_conn()
-        raise self._failures.of(response, request.permission)
+        raise self._failures.of(response, request.method, request.permission)
 
     def presigned(self, key: str, expires: int) -> str:
         """Make a URL for GET."""
