@@ -90,6 +90,13 @@ def test_what_cannot_be_copied_is_one_line(site: Callable[..., Answer], argument
     site("copy", *arguments).fails_with_one_line(words)
 
 
+@pytest.mark.parametrize("root", ["objects", "objects/below", "."])
+def test_a_copy_into_itself_is_refused(site: Callable[..., Answer], tmp_path: Path, root: str) -> None:
+    (tmp_path / "dicom-common.toml").write_text(CONFIG.replace("elsewhere", root))
+
+    site("copy", "--to", "other").fails_with_one_line("a place of its own")
+
+
 def test_a_tenant_is_copied_alone(site: Callable[..., Answer], tmp_path: Path, samples: Path) -> None:
     assert site("ingest", samples / "MR_small.dcm", "--tenant", "ward").code == 0
 
