@@ -14,7 +14,7 @@ from uuid import uuid4
 import MySQLdb
 import pytest
 
-from dicom_common.core import Entry, Event, HealthStatus, Level, Like, Query, UnavailableError, parse_query
+from dicom_common.core import Entry, Event, HealthStatus, Level, Like, OneOf, Query, UnavailableError, parse_query
 from dicom_common.db.mysql import MysqlDatabase, Settings, dicom_common_db
 from dicom_common.testing import Endpoint, make_entry, make_instance
 
@@ -211,3 +211,13 @@ def test_a_server_that_is_gone_is_said_within_seconds_and_found_again(private_se
         server.restart()
         database.add([make_entry()])
         assert database.check().status is HealthStatus.OK
+
+
+@service
+def test_items_of_a_list_are_compared_as_all_text_is(settings: Settings) -> None:
+    values = ["山田", "Zürich", "a", "a ", "A", "50%"]
+    with closing(MysqlDatabase(settings)) as database:
+        database.add([make_entry(make_instance(1, study=n, image_type=("X", text))) for n, text in enumerate(values)])
+        for n, text in enumerate(values):
+            query = Query(tenant="local", level=Level.INSTANCE, conditions=(OneOf("ImageType", (text,)),))
+            assert [row["StudyInstanceUID"] for row in database.find(query)] == [make_instance(1, study=n).study_uid]

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Select,
     SelectBase,
     Table,
+    collate,
     exists,
     func,
     literal_column,
@@ -89,9 +90,12 @@ class MysqlFlavour(ServerFlavour):
         self, column: ColumnElement[Any], test: Callable[[ColumnElement[Any]], ColumnElement[bool]]
     ) -> ColumnElement[bool]:
         """See `Flavour.any_item`."""
-        text = f"VARCHAR(255) CHARACTER SET utf8mb4 COLLATE {COLLATIONS[self.dialect.name]}"
-        items = func.json_table(column, literal_column(f"'$[*]' COLUMNS (value {text} PATH '$')")).table_valued("value")
-        return exists().select_from(items).where(test(items.c.value))
+        columns: ColumnElement[str] = literal_column(
+            "'$[*]' COLUMNS (value VARCHAR(255) CHARACTER SET utf8mb4 PATH '$')"
+        )
+        items = func.json_table(column, columns).table_valued("value")
+        value = collate(items.c.value, COLLATIONS[self.dialect.name])
+        return exists().select_from(items).where(test(value))
 
     def health(self) -> Health:
         """See `Database.check`."""
