@@ -120,6 +120,14 @@ def test_it_says_what_it_is_connected_to(settings: Settings) -> None:
         assert (health.facts["tls"], health.facts["pool_size"]) == ("none", 8)
 
 
+def test_a_server_that_does_not_wait_for_its_disk_is_told_of(private_server: Callable[..., Any]) -> None:
+    server = private_server("--innodb-flush-log-at-trx-commit=0")
+    with closing(MysqlDatabase(of_private(server))) as database:
+        health = database.check()
+        assert health.status is HealthStatus.DEGRADED
+        assert "innodb_flush_log_at_trx_commit" in health.detail
+
+
 @service
 def test_a_forked_child_has_connections_and_keys_of_its_own(settings: Settings) -> None:
     with closing(MysqlDatabase(settings)) as database:
