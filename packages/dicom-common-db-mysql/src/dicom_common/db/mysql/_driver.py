@@ -32,9 +32,12 @@ _PREPARE = (
 
 
 class _Connection(Connection):  # type: ignore[misc]  # the driver has no types
-    """A connection that knows whether a transaction was begun: the server's own word on it is out of reach."""
+    """A connection that knows what the driver does not tell."""
 
     begun = False
+    """Whether a transaction was begun."""
+    longest = 0
+    """Bytes of the longest statement that the server takes."""
 
 
 class MysqlDriver(Driver):
@@ -88,6 +91,7 @@ class MysqlDriver(Driver):
         try:
             for statement in (*_PREPARE, self._limits(raw, limit)):
                 raw.query(statement)
+            raw.longest = int(_asked(raw, "SELECT @@max_allowed_packet"))
         except BaseException:
             raw.close()
             raise
@@ -139,16 +143,12 @@ class MysqlDriver(Driver):
 
     def lock_schema(self, raw: Any) -> None:
         """See `Driver.lock_schema`: MySQL commits at each change of a table, so the lock is none of a transaction."""
-        if not self._asked(raw, f"SELECT GET_LOCK('{_LOCK}', {math.ceil(self._settings.lock_timeout)})"):
+        if not _asked(raw, f"SELECT GET_LOCK('{_LOCK}', {math.ceil(self._settings.lock_timeout)})"):
             raise MySQLdb.OperationalError(1205, "the lock on the schema")
 
     def unlock_schema(self, raw: Any) -> None:
         """See `Driver.unlock_schema`."""
-        self._asked(raw, f"SELECT RELEASE_LOCK('{_LOCK}')")
-
-    def _asked(self, raw: Connection, question: str) -> Any:
-        raw.query(question)
-        return raw.store_result().fetch_row(0)[0][0]
+        _asked(raw, f"SELECT RELEASE_LOCK('{_LOCK}')")
 
 
 def _numbers(version: str) -> list[int]:
@@ -157,6 +157,11 @@ def _numbers(version: str) -> list[int]:
 
 def _is_mariadb(raw: Connection) -> bool:
     return "mariadb" in str(raw.get_server_info()).lower()
+
+
+def _asked(raw: Connection, question: str) -> Any:
+    raw.query(question)
+    return raw.store_result().fetch_row(0)[0][0]
 
 
 def _arguments(settings: Settings) -> dict[str, Any]:
