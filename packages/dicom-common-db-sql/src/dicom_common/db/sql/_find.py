@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import FromClause, Select, UnaryExpression, bindparam, func, literal_column, select, union_all
 
-from dicom_common.core import ATTRIBUTES, Found, Level, Query, Value
+from dicom_common.core import ATTRIBUTES, Found, Level, Like, Query, Value
 from dicom_common.db.sql._flavour import Flavour
+from dicom_common.db.sql._names import Names
 from dicom_common.db.sql._schema import LEVELS, instance, patient, series, series_class, study, study_modality
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._shapes import Test, take_apart
@@ -50,18 +51,18 @@ class _Reader(NamedTuple):
 
     columns: list[Any]
     keywords: list[str]
-    convert: list[tuple[int, Callable[[Any], Value]]]
+    convert: list[tuple[str, Callable[[Any], Value]]]
     """What makes a value of a column that is not NULL; NULL is None, or () where there may be several values."""
-    several: list[int]
+    several: list[str]
 
 
 def _reader(level: Level) -> _Reader:
     attributes = [a for a in ATTRIBUTES if a.level <= level]
     counts = [(name, column) for name, column, at in _COUNTS if at <= level]
     columns = [LEVELS[a.level].c[a.field] for a in attributes] + [column for _, column in counts]
-    convert = [(position, made) for position, a in enumerate(attributes) if (made := from_column(a)) is not None]
+    convert = [(a.keyword, made) for a in attributes if (made := from_column(a)) is not None]
     key = [study.c.pk] if level >= Level.STUDY else []
-    several = [position for position, a in enumerate(attributes) if a.multiple]
+    several = [a.keyword for a in attributes if a.multiple]
     return _Reader([*columns, *key], [a.keyword for a in attributes] + [name for name, _ in counts], convert, several)
 
 
@@ -74,6 +75,7 @@ class Search:
     def __init__(self, flavour: Flavour) -> None:
         self._flavour = flavour
         self._plans: dict[tuple[Any, ...], Statement] = {}
+        self._names = Names(flavour)
         dialect = flavour.dialect
         # One question for both: on a server, going there and back takes longer than the answer.
         self._children = Lookup(
@@ -91,7 +93,7 @@ class Search:
 
     def find(self, session: Session, tenant: int, query: Query) -> list[Found]:
         """See `Database.find`."""
-        statement, parameters = self.plan(tenant, query)
+        statement, parameters = self.plan(tenant, query, common=self._common(session, tenant, query))
         rows = statement.rows(session, parameters)
         found = [_answer(_READERS[query.level], row) for row in rows]
         if query.level >= Level.STUDY and rows:
@@ -103,17 +105,33 @@ class Search:
         statement, parameters = self.plan(tenant, query, count=True)
         return int(statement.rows(session, parameters)[0][0])
 
-    def plan(self, tenant: int, query: Query, *, count: bool = False) -> tuple[Statement, dict[str, Any]]:
-        """Return the statement of a query, and its parameters."""
-        tests = [test for condition in query.conditions if (test := take_apart(condition, self._flavour)) is not None]
+    def _common(self, session: Session, tenant: int, query: Query) -> tuple[int, ...]:
+        """Return the number of the condition that would lead, if it is the beginning of a name that many have."""
+        if query.limit is None or not any(isinstance(condition, Like) for condition in query.conditions):
+            return ()
+        tests = self._tests(query)
+        leader, _ = leading([test.shape for test in tests], query.level, whole=False)
+        if leader is None or tests[leader].shape.kind != "name" or levels_of(tests[leader].shape) > query.level:
+            return ()
+        is_common = self._names.many(session, tenant, tests[leader], query.limit + query.offset)
+        return (leader,) if is_common else ()
+
+    def _tests(self, query: Query) -> list[Test]:
+        return [test for condition in query.conditions if (test := take_apart(condition, self._flavour)) is not None]
+
+    def plan(
+        self, tenant: int, query: Query, *, count: bool = False, common: tuple[int, ...] = ()
+    ) -> tuple[Statement, dict[str, Any]]:
+        """Return the statement of a query, and its parameters; conditions that are `common` do not lead."""
+        tests = self._tests(query)
         bounded = not count and query.limit is not None
         shifted = not count and query.offset > 0
-        key = (query.level, count, bounded, shifted, *(test.shape for test in tests))
+        key = (query.level, count, bounded, shifted, common, *(test.shape for test in tests))
         statement = self._plans.get(key)
         if statement is None:
             if len(self._plans) >= _KEPT_PLANS:
                 self._plans.clear()
-            element = self._select(tests, query.level, count=count, whole=not bounded)
+            element = self._select(tests, query.level, count=count, whole=not bounded, common=common)
             if bounded:
                 element = element.limit(bindparam("limit"))
             if shifted:
@@ -124,9 +142,11 @@ class Search:
             parameters |= {f"value_{number}_{at}": value for at, value in enumerate(test.values)}
         return statement, parameters
 
-    def _select(self, tests: Sequence[Test], level: Level, *, count: bool, whole: bool) -> Select[Any]:
+    def _select(
+        self, tests: Sequence[Test], level: Level, *, count: bool, whole: bool, common: tuple[int, ...]
+    ) -> Select[Any]:
         shapes = [test.shape for test in tests]
-        leader, by_modality = leading(shapes, level, whole=whole)
+        leader, by_modality = leading(shapes, level, whole=whole, common=common)
         conditions = [
             where(
                 test.shape,
@@ -171,13 +191,13 @@ class Search:
 
 
 def _answer(reader: _Reader, row: Sequence[Any]) -> dict[str, Value]:
-    values = list(row)
-    for position, convert in reader.convert:
-        if (value := values[position]) is not None:
-            values[position] = convert(value)
-    for position in reader.several:
-        values[position] = values[position] or ()
-    return dict(zip(reader.keywords, values, strict=False))  # behind the keywords stands the study's surrogate key
+    answer = dict(zip(reader.keywords, row, strict=False))  # behind the keywords stands the study's surrogate key
+    for keyword, convert in reader.convert:
+        if (value := answer[keyword]) is not None:
+            answer[keyword] = convert(value)
+    for keyword in reader.several:
+        answer[keyword] = answer[keyword] or ()
+    return answer
 
 
 def _joined(top: Level, level: Level, *, by_modality: bool) -> FromClause:
