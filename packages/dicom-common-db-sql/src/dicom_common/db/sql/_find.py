@@ -11,7 +11,7 @@ from dicom_common.core import ATTRIBUTES, Found, Level, Query, Value
 from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._schema import LEVELS, instance, patient, series, series_class, study, study_modality
 from dicom_common.db.sql._session import Session
-from dicom_common.db.sql._shapes import Test, take_apart
+from dicom_common.db.sql._shapes import Test, of_one_item, take_apart
 from dicom_common.db.sql._statements import Lookup, Statement
 from dicom_common.db.sql._values import from_column
 from dicom_common.db.sql._where import TENANT, leading, levels_of, where
@@ -105,7 +105,8 @@ class Search:
 
     def plan(self, tenant: int, query: Query, *, count: bool = False) -> tuple[Statement, dict[str, Any]]:
         """Return the statement of a query, and its parameters."""
-        tests = [test for condition in query.conditions if (test := take_apart(condition, self._flavour)) is not None]
+        parts = (take_apart(condition, self._flavour) for condition in query.conditions)
+        tests = of_one_item([test for test in parts if test is not None])
         bounded = not count and query.limit is not None
         shifted = not count and query.offset > 0
         key = (query.level, count, bounded, shifted, *(test.shape for test in tests))
