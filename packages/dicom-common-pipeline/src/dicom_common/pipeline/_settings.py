@@ -31,10 +31,15 @@ class IngestSettings:
     """How many bytes of files share a batch: so long is the answer to the first of them waited for."""
     in_memory_bytes: int = 256 * 1024
     """A file above this size is read twice, in pieces, instead of being held in memory: that is the faster way, too."""
+    patience: float = 60.0
+    """Seconds for which an ingest of files waits for an index or a storage that is away, and tries again. After that,
+    files are answered with `retry`, as a receiver's are at once: its peer can send them again."""
 
     def __post_init__(self) -> None:
         """Refuse a layout that cannot work, and limits that are none."""
         Layout(self.layout)
+        if not 0 <= self.patience < float("inf"):
+            raise ValueError("patience has to be a number of seconds, 0 or more")
         for name in ("batch_instances", "batch_bytes", "in_memory_bytes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} has to be at least 1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 import pytest
 
@@ -14,6 +15,7 @@ from dicom_common.core import (
     Level,
     Like,
     OneOf,
+    PersonName,
     Query,
     QueryError,
     parse_query,
@@ -58,6 +60,51 @@ class FindingContract:
                 differences.append(f"{search}: found {found} of {total}, expected {search.expected}")
         assert differences == []
         assert_consistent(database)
+
+    @pytest.mark.parametrize(
+        "keys",
+        [
+            {"PatientName": "common*"},
+            {"PatientName": "common*", "StudyDate": "20260103-"},
+            {"PatientName": "com?on*b*"},
+            {"PatientName": "=名*"},
+            {"ReferringPhysicianName": "ref*", "ModalitiesInStudy": "MR"},
+            {"ModalitiesInStudy": "CT"},
+            {"ModalitiesInStudy": "?T"},
+            {"Modality": "MR", "StudyDate": "20260105-20260120"},
+        ],
+    )
+    def test_the_pages_of_what_many_have_are_those_of_the_whole_answer(
+        self, database: Database, keys: dict[str, str]
+    ) -> None:
+        # A database may look for a page in another way than for all, and for what many have otherwise than for a few.
+        database.add(
+            [
+                make_entry(
+                    make_instance(
+                        study=study,
+                        series=series,
+                        patient_name=PersonName(
+                            "Rare^X" if study % 9 == 0 else f"Common^{'AB'[study % 2]}{study}", "名^x"
+                        ),
+                        referring_physician_name=PersonName(f"Ref^{study % 3}"),
+                        study_date=None if study % 11 == 0 else date(2026, 1, 1 + study * 7 % 25),
+                        modality=("CT", "MR", "PT")[(study + series) % 3],
+                    )
+                )
+                for study in range(120)
+                for series in range(1 + study % 3)
+            ]
+        )
+        for level in (Level.STUDY, Level.SERIES, Level.INSTANCE):
+            if level is not Level.STUDY and "PatientName" not in keys and "Modality" not in keys:
+                continue
+            whole = database.find(parse_query("local", level, keys))
+            assert len(whole) > 20
+            assert database.count(parse_query("local", level, keys)) == len(whole)
+            for limit, offset in ((3, 0), (5, 7), (7, len(whole) - 4)):
+                page = database.find(parse_query("local", level, keys, limit=limit, offset=offset))
+                assert page == whole[offset : offset + limit]
 
     def test_a_row_has_all_attributes_of_its_level_and_above(self, database: Database) -> None:
         database.add([make_entry()])

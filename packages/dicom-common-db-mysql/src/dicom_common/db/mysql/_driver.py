@@ -87,7 +87,8 @@ class MysqlDriver(Driver):
     def _limits(self, raw: Connection) -> str:
         seconds = self._settings.statement_timeout
         if _is_mariadb(raw):
-            limit = f"max_statement_time = {seconds}"
+            # Without the switch, EXISTS is answered for all rows before the first is returned; with it, for the page.
+            limit = f"max_statement_time = {seconds}, optimizer_switch = 'exists_to_in=off'"
         else:
             limit = f"max_execution_time = {math.ceil(seconds * 1000)}"  # of a SELECT; all else is limited here only
         return f"SET SESSION innodb_lock_wait_timeout = {max(1, math.ceil(self._settings.lock_timeout))}, {limit}"

@@ -6,7 +6,17 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, exists, func, literal_column
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    SelectBase,
+    Table,
+    exists,
+    func,
+    literal_column,
+    select,
+    union_all,
+)
 from sqlalchemy.engine import make_url
 
 from dicom_common.core import BackendError, Health, HealthStatus, call_within
@@ -60,6 +70,14 @@ class MysqlFlavour(ServerFlavour):
     def matches(self, column: ColumnElement[Any], pattern: ColumnElement[Any]) -> ColumnElement[bool]:
         """See `Flavour.matches`; the columns' collation tells upper from lower case."""
         return column.like(pattern, escape=_ESCAPE)
+
+    def neutral(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """See `Flavour.neutral`: the planner has statistics, but does not think of the page's limit."""
+        return func.coalesce(column)
+
+    def either(self, selects: Sequence[Select[Any]]) -> SelectBase:
+        """See `Flavour.either`: as a table, which is made once. A union as such is asked anew for each row."""
+        return selects[0] if len(selects) == 1 else select(union_all(*selects).subquery().c.pk)
 
     def pattern(self, pattern: str) -> str:
         """See `Flavour.pattern`."""

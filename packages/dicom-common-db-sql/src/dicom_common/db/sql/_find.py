@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import FromClause, Select, UnaryExpression, bindparam, func, literal_column, select, union_all
 
-from dicom_common.core import ATTRIBUTES, Found, Level, Query, Value
+from dicom_common.core import ATTRIBUTES, Found, Level, Like, Query, Value
 from dicom_common.db.sql._flavour import Flavour
+from dicom_common.db.sql._names import Names
 from dicom_common.db.sql._schema import LEVELS, instance, patient, series, series_class, study, study_modality
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._shapes import Test, of_one_item, take_apart
@@ -74,6 +75,7 @@ class Search:
     def __init__(self, flavour: Flavour) -> None:
         self._flavour = flavour
         self._plans: dict[tuple[Any, ...], Statement] = {}
+        self._names = Names(flavour)
         dialect = flavour.dialect
         # One question for both: on a server, going there and back takes longer than the answer.
         self._children = Lookup(
@@ -91,7 +93,7 @@ class Search:
 
     def find(self, session: Session, tenant: int, query: Query) -> list[Found]:
         """See `Database.find`."""
-        statement, parameters = self.plan(tenant, query)
+        statement, parameters = self.plan(tenant, query, common=self._common(session, tenant, query))
         rows = statement.rows(session, parameters)
         found = [_answer(_READERS[query.level], row) for row in rows]
         if query.level >= Level.STUDY and rows:
@@ -103,18 +105,34 @@ class Search:
         statement, parameters = self.plan(tenant, query, count=True)
         return int(statement.rows(session, parameters)[0][0])
 
-    def plan(self, tenant: int, query: Query, *, count: bool = False) -> tuple[Statement, dict[str, Any]]:
-        """Return the statement of a query, and its parameters."""
+    def _common(self, session: Session, tenant: int, query: Query) -> tuple[int, ...]:
+        """Return the number of the condition that would lead, if it is the beginning of a name that many have."""
+        if query.limit is None or not any(isinstance(condition, Like) for condition in query.conditions):
+            return ()
+        tests = self._tests(query)
+        leader, _ = leading([test.shape for test in tests], query.level, whole=False)
+        if leader is None or tests[leader].shape.kind != "name" or levels_of(tests[leader].shape) > query.level:
+            return ()
+        is_common = self._names.many(session, tenant, tests[leader], query.limit + query.offset)
+        return (leader,) if is_common else ()
+
+    def _tests(self, query: Query) -> list[Test]:
         parts = (take_apart(condition, self._flavour) for condition in query.conditions)
-        tests = of_one_item([test for test in parts if test is not None])
+        return of_one_item([test for test in parts if test is not None])
+
+    def plan(
+        self, tenant: int, query: Query, *, count: bool = False, common: tuple[int, ...] = ()
+    ) -> tuple[Statement, dict[str, Any]]:
+        """Return the statement of a query, and its parameters; conditions that are `common` do not lead."""
+        tests = self._tests(query)
         bounded = not count and query.limit is not None
         shifted = not count and query.offset > 0
-        key = (query.level, count, bounded, shifted, *(test.shape for test in tests))
+        key = (query.level, count, bounded, shifted, common, *(test.shape for test in tests))
         statement = self._plans.get(key)
         if statement is None:
             if len(self._plans) >= _KEPT_PLANS:
                 self._plans.clear()
-            element = self._select(tests, query.level, count=count, whole=not bounded)
+            element = self._select(tests, query.level, count=count, whole=not bounded, common=common)
             if bounded:
                 element = element.limit(bindparam("limit"))
             if shifted:
@@ -125,9 +143,11 @@ class Search:
             parameters |= {f"value_{number}_{at}": value for at, value in enumerate(test.values)}
         return statement, parameters
 
-    def _select(self, tests: Sequence[Test], level: Level, *, count: bool, whole: bool) -> Select[Any]:
+    def _select(
+        self, tests: Sequence[Test], level: Level, *, count: bool, whole: bool, common: tuple[int, ...]
+    ) -> Select[Any]:
         shapes = [test.shape for test in tests]
-        leader, by_modality = leading(shapes, level, whole=whole)
+        leader, by_modality = leading(shapes, level, whole=whole, common=common)
         conditions = [
             where(
                 test.shape,

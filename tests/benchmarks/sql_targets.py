@@ -1,0 +1,254 @@
+"""The SQL databases that are at hand: opening an index, the bare driver beside it, and how each explains a plan."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from dicom_common.core import Query
+from dicom_common.db.sql import SqlDatabase
+from dicom_common.db.sqlite import Settings as SqliteSettings, SqliteDatabase
+from dicom_common.testing._services import find_service
+
+__all__ = ["Bare", "MysqlTarget", "PostgresTarget", "Said", "SqliteTarget", "Target", "said_by", "targets"]
+
+ROOT = Path(__file__).resolve().parents[2]
+Said = tuple[str, Any]
+"""A statement and what is bound to it."""
+
+
+class Bare(ABC):
+    """A connection of the bare driver."""
+
+    @abstractmethod
+    def ask(self, text: str, bound: Any) -> Sequence[Any]:
+        """Run a statement and fetch all rows."""
+
+    @abstractmethod
+    def explain(self, text: str, bound: Any) -> list[str]:
+        """Return the steps of its plan."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close it."""
+
+
+class Target(ABC):
+    """A database product that is at hand."""
+
+    name: str
+
+    @abstractmethod
+    def open(self, database: str) -> SqlDatabase:
+        """Open an index, which is made where it is not there."""
+
+    @abstractmethod
+    def bare(self, database: str) -> Bare:
+        """Connect to it without the plugin."""
+
+    @abstractmethod
+    def drop(self, database: str) -> None:
+        """Remove it."""
+
+    def analyze(self, database: str) -> None:  # noqa: B027 - SQLite does without
+        """Let the planner look at the tables, as the server does by itself sooner or later."""
+
+
+class _SqliteBare(Bare):
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None, cached_statements=512)
+        self._connection.execute("PRAGMA cache_size=-65536")
+
+    def ask(self, text: str, bound: Any) -> Sequence[Any]:
+        return self._connection.execute(text, bound).fetchall()
+
+    def explain(self, text: str, bound: Any) -> list[str]:
+        return [str(row[3]) for row in self.ask(f"EXPLAIN QUERY PLAN {text}", bound)]
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class SqliteTarget(Target):
+    """Files in a folder."""
+
+    name = "sqlite"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def open(self, database: str) -> SqlDatabase:
+        return SqliteDatabase(SqliteSettings(path=self._folder / f"{database}.sqlite"))
+
+    def bare(self, database: str) -> Bare:
+        return _SqliteBare(self._folder / f"{database}.sqlite")
+
+    def drop(self, database: str) -> None:
+        for path in self._folder.glob(f"{database}.sqlite*"):
+            path.unlink()
+
+
+class _PostgresBare(Bare):
+    def __init__(self, host: str, port: int, database: str) -> None:
+        import psycopg  # noqa: PLC0415 - only where there is a server
+
+        self._connection = psycopg.connect(host=host, port=port, user="postgres", dbname=database, autocommit=True)
+        self._cursor: psycopg.RawCursor[Any] = psycopg.RawCursor(self._connection)
+
+    def ask(self, text: str, bound: Any) -> Sequence[Any]:
+        return self._cursor.execute(text, bound).fetchall()
+
+    def explain(self, text: str, bound: Any) -> list[str]:
+        ((plan,),) = self.ask(f"EXPLAIN (FORMAT JSON) {text}", bound)
+        return list(_postgres_steps(plan[0]["Plan"]))
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _postgres_steps(node: dict[str, Any]) -> Iterator[str]:
+    """Write a node of a plan and those below it as lines: what is done, with which index, and the conditions."""
+    words = [str(node["Node Type"])]
+    words += [f"{word} {node[key]}" for word, key in (("using", "Index Name"), ("on", "Relation Name")) if key in node]
+    words += [str(node[key]) for key in ("Index Cond", "Filter", "Sort Key") if key in node]
+    yield " ".join(words)
+    for child in node.get("Plans", ()):
+        yield from _postgres_steps(child)
+
+
+class PostgresTarget(Target):
+    """Databases on a PostgreSQL server."""
+
+    name = "postgres"
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+
+    def open(self, database: str) -> SqlDatabase:
+        from dicom_common.db.postgres import PostgresDatabase, Settings  # noqa: PLC0415 - only where there is a server
+
+        with closing(self.bare("postgres")) as bare:
+            if not bare.ask("SELECT 1 FROM pg_database WHERE datname = $1", [database]):
+                self._run("postgres", f"CREATE DATABASE {database} TEMPLATE template0")
+        return PostgresDatabase(Settings(host=self._host, port=self._port, user="postgres", database=database))
+
+    def bare(self, database: str) -> Bare:
+        return _PostgresBare(self._host, self._port, database)
+
+    def drop(self, database: str) -> None:
+        self._run("postgres", f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+
+    def analyze(self, database: str) -> None:
+        self._run(database, "VACUUM ANALYZE")
+
+    def _run(self, database: str, text: str) -> None:
+        import psycopg  # noqa: PLC0415
+
+        arguments: dict[str, Any] = {"host": self._host, "port": self._port, "user": "postgres", "dbname": database}
+        with psycopg.connect(**arguments, autocommit=True) as connection:
+            connection.execute(text)
+
+
+class _MysqlBare(Bare):
+    def __init__(self, host: str, port: int, database: str) -> None:
+        import MySQLdb  # noqa: PLC0415 - only where there is a server
+
+        self._connection: Any = MySQLdb.connect(
+            host=host, port=port, user="root", database=database, autocommit=True, charset="utf8mb4"
+        )
+        self._cursor: Any = self._connection.cursor()
+
+    def ask(self, text: str, bound: Any) -> Sequence[Any]:
+        self._cursor.execute(text, bound)
+        rows: Sequence[Any] = self._cursor.fetchall()
+        return rows
+
+    def explain(self, text: str, bound: Any) -> list[str]:
+        rows = self.ask(f"EXPLAIN {text}", bound)
+        names = [column[0] for column in self._cursor.description]
+        return [_mysql_step(dict(zip(names, row, strict=True))) for row in rows]
+
+    def run(self, text: str) -> None:
+        """Run a statement without an answer that matters."""
+        self._cursor.execute(text)
+        self._cursor.fetchall()
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _mysql_step(row: dict[str, Any]) -> str:
+    return f"{row['type']} on {row['table']} using {row['key']} rows {row['rows']} {row['Extra'] or ''}".strip()
+
+
+class MysqlTarget(Target):
+    """Databases on a MySQL or MariaDB server."""
+
+    name = "mysql"
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+
+    def open(self, database: str) -> SqlDatabase:
+        from dicom_common.db.mysql import MysqlDatabase, Settings  # noqa: PLC0415 - only where there is a server
+
+        self._run("mysql", f"CREATE DATABASE IF NOT EXISTS {database}")
+        return MysqlDatabase(Settings(host=self._host, port=self._port, user="root", database=database))
+
+    def bare(self, database: str) -> Bare:
+        return _MysqlBare(self._host, self._port, database)
+
+    def drop(self, database: str) -> None:
+        self._run("mysql", f"DROP DATABASE IF EXISTS {database}")
+
+    def analyze(self, database: str) -> None:
+        tables = "patient, study, series, instance, series_class, study_modality, request_item, instance_json"
+        self._run(database, f"ANALYZE TABLE {tables}")
+
+    def _run(self, database: str, text: str) -> None:
+        with closing(_MysqlBare(self._host, self._port, database)) as bare:
+            bare.run(text)
+
+
+def targets(folder: Path) -> Iterator[Target]:
+    """Find the databases that are at hand: SQLite in a folder, and the servers that tests would find."""
+    yield SqliteTarget(folder)
+    for name, target in (("postgres", PostgresTarget), ("mysql", MysqlTarget)):
+        if (endpoint := find_service(name, ROOT).endpoint) is not None:
+            yield target(endpoint.host, endpoint.port)
+
+
+class _Recorder:
+    """A session that notes what it is asked."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self.said: list[Said] = []
+
+    def rows(self, text: str, bound: Any) -> Any:
+        self.said.append((text, bound))
+        return self._session.rows(text, bound)
+
+
+def said_by(database: SqlDatabase, query: Query, *, count: bool = False) -> list[Said]:
+    """Return the statements of a search with what is bound to them."""
+    with database._flavour.reading() as session:
+        recorder: Any = _Recorder(session)
+        tenant = database._tenant(session, query.tenant)
+        assert tenant is not None
+        (database._search.count if count else database._search.find)(recorder, tenant, query)
+        said: list[Said] = recorder.said
+        return said
+
+
+@contextmanager
+def marks(path: Path) -> Iterator[dict[str, Any]]:
+    """Lend what is noted in a file of JSON, and write it back."""
+    noted: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    yield noted
+    path.write_text(json.dumps(noted), encoding="utf-8")
