@@ -15,7 +15,18 @@ from dicom_common.db.sql import SqlDatabase
 from dicom_common.db.sqlite import Settings as SqliteSettings, SqliteDatabase
 from dicom_common.testing._services import find_service
 
-__all__ = ["Bare", "MysqlTarget", "PostgresTarget", "Said", "SqliteTarget", "Target", "said_by", "targets"]
+__all__ = [
+    "Bare",
+    "MysqlTarget",
+    "PostgresTarget",
+    "Said",
+    "SqliteTarget",
+    "Target",
+    "marks",
+    "recording",
+    "said_by",
+    "targets",
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 Said = tuple[str, Any]
@@ -105,6 +116,20 @@ class _PostgresBare(Bare):
 
     def explain(self, text: str, bound: Any) -> list[str]:
         ((plan,),) = self.ask(f"EXPLAIN (FORMAT JSON) {text}", bound)
+        return list(_postgres_steps(plan[0]["Plan"]))
+
+    def explain_generic(self, text: str, bound: Any) -> list[str]:
+        """Return the plan that a prepared statement has for all values: the server may change to it after a while."""
+        from psycopg import sql  # noqa: PLC0415 - only where there is a server
+
+        self._cursor.execute(f"PREPARE asked AS {text}")
+        try:
+            self._cursor.execute("SET plan_cache_mode = force_generic_plan")
+            values = ", ".join(sql.Literal(value).as_string(self._connection) for value in bound)
+            ((plan,),) = self._cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE asked ({values})").fetchall()
+        finally:
+            self._cursor.execute("DEALLOCATE asked")
+            self._cursor.execute("RESET plan_cache_mode")
         return list(_postgres_steps(plan[0]["Plan"]))
 
     def close(self) -> None:
@@ -226,24 +251,49 @@ def targets(folder: Path) -> Iterator[Target]:
 class _Recorder:
     """A session that notes what it is asked."""
 
-    def __init__(self, session: Any) -> None:
-        self._session = session
-        self.said: list[Said] = []
+    def __init__(self, session: Any, said: list[Said]) -> None:
+        self._session, self._said = session, said
 
     def rows(self, text: str, bound: Any) -> Any:
-        self.said.append((text, bound))
+        self._said.append((text, bound))
         return self._session.rows(text, bound)
+
+    def run(self, text: str, bound: Any) -> Any:
+        self._said.append((text, bound))
+        return self._session.run(text, bound)
+
+    def run_many(self, text: str, bound: Sequence[Any]) -> None:
+        self._said.extend((text, values) for values in bound[:1])
+        self._session.run_many(text, bound)
+
+
+@contextmanager
+def recording(database: SqlDatabase) -> Iterator[list[Said]]:
+    """Note all statements of a database for the length of a block."""
+    said: list[Said] = []
+    flavour: Any = database._flavour
+
+    def recorded(lend: Any) -> Any:
+        @contextmanager
+        def lent() -> Iterator[Any]:
+            with lend() as session:
+                yield _Recorder(session, said)
+
+        return lent
+
+    before = flavour.reading, flavour.writing
+    flavour.reading, flavour.writing = (recorded(lend) for lend in before)
+    try:
+        yield said
+    finally:
+        del flavour.reading, flavour.writing  # those of the class again
 
 
 def said_by(database: SqlDatabase, query: Query, *, count: bool = False) -> list[Said]:
     """Return the statements of a search with what is bound to them."""
-    with database._flavour.reading() as session:
-        recorder: Any = _Recorder(session)
-        tenant = database._tenant(session, query.tenant)
-        assert tenant is not None
-        (database._search.count if count else database._search.find)(recorder, tenant, query)
-        said: list[Said] = recorder.said
-        return said
+    with recording(database) as said:
+        (database.count if count else database.find)(query)
+    return said
 
 
 @contextmanager
