@@ -10,7 +10,7 @@ from _private import AbsentError, PrivateServer, private_server
 from _programs import start_time
 from _servers import SERVERS
 
-KEEPING = [server.name for server in SERVERS if server.name in ("mysql", "postgres", "redis")]
+KEEPING = [server.name for server in SERVERS if server.name in ("azure", "mysql", "postgres", "redis", "s3")]
 
 
 @pytest.fixture(params=KEEPING)

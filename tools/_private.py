@@ -90,7 +90,7 @@ def private_server(name: str) -> Iterator[PrivateServer]:
         AbsentError: this machine does not have it; the message says why.
     """
     server = next(server for server in SERVERS if server.name == name)
-    if not server.programs:
+    if not server.programs and server.install is None:
         raise AbsentError(f"{name} runs in a container only")
     if reason := server.missing():
         raise AbsentError(reason)

@@ -19,6 +19,8 @@ from services import running_services
 
 REPORTS = ROOT / ".reports"
 PYTHONS = ("3.11", "3.12", "3.13")
+EXPECTED_TO_FAIL = "pytest.xfail"
+"""How pytest marks such a test, which it counts as skipped, in its JUnit report."""
 PLAIN_SESSIONS = ("lint", "types", "layout", "wheels", "integration")
 
 
@@ -135,9 +137,22 @@ def count(report: Path) -> Counts:
 
 
 def skip_reasons(report: Path) -> Iterator[str]:
-    """Iterate over the reasons of the skipped tests of a JUnit report."""
+    """Iterate over the reasons of the skipped tests of a JUnit report, without those of `unproven`."""
     for skipped in ET.parse(report).iter("skipped"):  # noqa: S314  # pytest wrote it a moment ago
-        yield (skipped.get("message") or "no reason given").splitlines()[0]
+        if skipped.get("type") != EXPECTED_TO_FAIL:
+            yield (skipped.get("message") or "no reason given").splitlines()[0]
+
+
+def unproven(report: Path) -> Iterator[tuple[str, str]]:
+    """Iterate over the tests of a JUnit report that were expected to fail, with the reason.
+
+    They are told by name: each is a promise that a backend does not make, or that no server here could prove.
+    """
+    for case in ET.parse(report).iter("testcase"):  # noqa: S314  # the same
+        for skipped in case.iter("skipped"):
+            if skipped.get("type") == EXPECTED_TO_FAIL:
+                name = f"{case.get('classname', '').rpartition('.')[2]}::{case.get('name')}"
+                yield name, (skipped.get("message") or "no reason given").splitlines()[0]
 
 
 def summarise(nox_code: int, absent: Mapping[str, str]) -> int:
@@ -149,6 +164,7 @@ def summarise(nox_code: int, absent: Mapping[str, str]) -> int:
     total = Counts()
     rows: list[tuple[str, str, str, str]] = []
     reasons: dict[tuple[str, str], int] = {}
+    unproven_rows: list[tuple[str, str, str]] = []
     failed = nox_code != 0
     for result in results:
         name, outcome = str(result["signatures"][0]), str(result["result"])
@@ -159,6 +175,7 @@ def summarise(nox_code: int, absent: Mapping[str, str]) -> int:
             counts = str(of_session)
             for reason in skip_reasons(report):
                 reasons[name, reason] = reasons.get((name, reason), 0) + 1
+            unproven_rows += [(name, test, reason) for test, reason in unproven(report)]
         elif outcome == "skipped":
             counts = str(result.get("reason") or "not possible here: see its lines above")
         failed = failed or outcome not in ("success", "skipped")
@@ -167,6 +184,7 @@ def summarise(nox_code: int, absent: Mapping[str, str]) -> int:
     print_services(absent)
     skipped = [(name, str(number), reason) for (name, reason), number in reasons.items()]
     print_table("What was skipped, and why", ("session", "tests", "reason"), skipped)
+    print_table("What was expected to fail, and so is not proven", ("session", "test", "reason"), unproven_rows)
     if failed:
         print("\nFailed: " + (", ".join(row[0] for row in rows if row[1] not in ("success", "skipped")) or "nox"))
     print(f"\n{total}", flush=True)

@@ -26,6 +26,8 @@ COMMANDS = [
     "config",
     "reconcile",
     "migrate",
+    "log",
+    "prune",
     "relay",
     "events",
 ]

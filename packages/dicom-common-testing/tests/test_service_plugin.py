@@ -52,6 +52,22 @@ def test_the_environment_names_the_server(pytester: pytest.Pytester, monkeypatch
     pytester.runpytest_subprocess("--require-services").assert_outcomes(passed=3)
 
 
+def test_the_report_names_each_test_that_was_expected_to_fail(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.xfail(reason="the server ignores preconditions")
+        @pytest.mark.parametrize("size", [1, 2])
+        def test_one_winner(size):
+            assert False
+        """
+    )
+    pytester.runpytest_subprocess("--service-report=report.jsonl").assert_outcomes(xfailed=2)
+    found = [(line["outcome"], line["promise"], line["reason"]) for line in report_of(pytester.path / "report.jsonl")]
+    assert found == [("xfailed", f"test_one_winner[{n}]", "the server ignores preconditions") for n in (1, 2)]
+
+
 NEEDS_OPTIONS = """
 import pytest
 
@@ -117,6 +133,7 @@ def test_the_report_counts_by_server_and_says_why_tests_were_skipped(
         "origin": "environment",
         "outcome": "passed",
         "reason": "",
+        "promise": "",
         "count": 2,
     } in both
 

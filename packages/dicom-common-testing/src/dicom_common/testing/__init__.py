@@ -23,6 +23,9 @@ pytest.register_assert_rewrite(
     "dicom_common.testing._database_outbox",
     "dicom_common.testing._database_processes",
     "dicom_common.testing._database_remove",
+    "dicom_common.testing._remote_faults",
+    "dicom_common.testing._remote_fixtures",
+    "dicom_common.testing._remote_limits",
     "dicom_common.testing._storage",
     "dicom_common.testing._storage_keys",
     "dicom_common.testing._storage_objects",
@@ -33,20 +36,36 @@ from dicom_common.testing._broker import BrokerContract  # noqa: E402  # behind 
 from dicom_common.testing._cache import CacheContract  # noqa: E402  # the same
 from dicom_common.testing._corpus import CORPUS, SEARCHES, Search  # noqa: E402  # the same
 from dicom_common.testing._database import DatabaseContract  # noqa: E402  # the same
+from dicom_common.testing._database_checks import assert_consistent  # noqa: E402  # the same
 from dicom_common.testing._database_logs import make_access, make_received  # noqa: E402  # the same
+from dicom_common.testing._fault_kinds import (  # noqa: E402  # the same
+    PERMANENT_FAULTS,
+    RETRYABLE_FAULTS,
+    Fault,
+    FaultStyle,
+)
+from dicom_common.testing._fault_proxy import FaultProxy  # noqa: E402  # the same
 from dicom_common.testing._instances import make_entry, make_instance  # noqa: E402  # the same
 from dicom_common.testing._services import Endpoint  # noqa: E402  # the same
 from dicom_common.testing._storage import StorageContract  # noqa: E402  # the same
+from dicom_common.testing._storage_remote import RemoteStorageContract  # noqa: E402  # the same
 
 __all__ = [
     "CORPUS",
+    "PERMANENT_FAULTS",
+    "RETRYABLE_FAULTS",
     "SEARCHES",
     "BrokerContract",
     "CacheContract",
     "DatabaseContract",
     "Endpoint",
+    "Fault",
+    "FaultProxy",
+    "FaultStyle",
+    "RemoteStorageContract",
     "Search",
     "StorageContract",
+    "assert_consistent",
     "make_access",
     "make_entry",
     "make_instance",

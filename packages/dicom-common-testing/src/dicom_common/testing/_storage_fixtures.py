@@ -29,6 +29,8 @@ class StorageFixtures:
     crash_rounds = 4
     clock_tolerance = timedelta(minutes=5)
     """By how much the clock of the server may differ from ours."""
+    refused_keys: frozenset[str] = frozenset()
+    """Which of `ODD_KEYS` the store cannot hold under their own name: every method must refuse them."""
 
     @pytest.fixture
     def storage(self, open_storage: Callable[[], Storage]) -> Iterator[Storage]:

@@ -108,7 +108,9 @@ class _Line(NamedTuple):
     outcome: str
     """`passed`, `failed`, `skipped` or `xfailed`."""
     reason: str
-    """Why it was skipped."""
+    """Why it was skipped, or expected to fail."""
+    promise: str
+    """The name of the test that was expected to fail: what was not proven. Empty for all others."""
 
 
 class _Report:
@@ -128,7 +130,9 @@ class _Report:
         servers = [value for name, value in report.user_properties if name == _PROPERTY and isinstance(value, list)]
         service, endpoint, origin = (",".join(filter(None, (each[at] for each in servers))) for at in range(3))
         outcome, reason = _outcome(report)
-        self._tests[report.nodeid] = _Line(_suite(report.nodeid), service, endpoint, origin, outcome, reason)
+        promise = report.nodeid.partition("::")[2] if outcome == "xfailed" else ""
+        suite = _suite(report.nodeid)
+        self._tests[report.nodeid] = _Line(suite, service, endpoint, origin, outcome, reason, promise)
 
     def pytest_sessionfinish(self) -> None:
         """Append the counts."""

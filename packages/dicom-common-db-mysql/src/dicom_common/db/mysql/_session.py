@@ -14,7 +14,7 @@ from dicom_common.db.sql import Row
 
 __all__ = ["MysqlSession", "literal"]
 
-_INSERT = re.compile(rb"(INSERT INTO .+ VALUES )(\([^()]*\))", re.DOTALL)
+_INSERT = re.compile(rb"(INSERT INTO .+ VALUES )(\([^()]*\))( ON DUPLICATE KEY UPDATE [^%]+)?", re.DOTALL)
 _PIECE = 1024 * 1024
 """Bytes of one statement that inserts many rows. More is not faster, and every server takes this much by default."""
 
@@ -71,7 +71,7 @@ class MysqlSession:
                 self._run(encoded % tuple(map(self._literal, values)))
             return
         for statement in self._inserts(insert[1] % (), insert[2], bound):
-            self._run(statement)
+            self._run(statement + (insert[3] or b""))
 
     def _inserts(self, beginning: bytes, row: bytes, bound: Sequence[Any]) -> Iterator[bytes]:
         write = self._literal

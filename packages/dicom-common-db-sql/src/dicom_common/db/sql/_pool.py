@@ -197,11 +197,21 @@ class Pool:
             return False
         return True
 
-    def give_back(self, proxy: PoolProxiedConnection, kept: _Kept, *, lost: bool) -> None:
-        """Take a connection back; what was not committed on it is undone."""
-        if lost and kept.generation == self._generation:
+    def forget(self, proxy: PoolProxiedConnection, kept: _Kept) -> None:
+        """Close a connection that the server has left; the others are replaced when their turn comes."""
+        if kept.generation == self._generation:
             self._generation += 1
-        if lost or self._closed:
+        proxy.invalidate()
+
+    def give_back(self, proxy: PoolProxiedConnection, kept: _Kept, *, unknown: bool) -> None:
+        """Take a connection back; what was not committed on it is undone.
+
+        Args:
+            proxy: the connection.
+            kept: what is kept beside it.
+            unknown: nobody knows what the connection is at: it is closed.
+        """
+        if unknown or self._closed:
             proxy.invalidate()
             return
         try:
@@ -246,12 +256,16 @@ class _Lent:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         driver = self._pool.driver
-        of_driver = isinstance(error, driver.errors)
-        # What is no Exception may have come in the middle of a statement: nobody knows what the connection is at.
-        lost = error is not None and (driver.lost(self.raw, error) if of_driver else not isinstance(error, Exception))
-        self._pool.give_back(self._proxy, self._kept, lost=lost)
-        if error is None or not of_driver:
+        if error is None or not isinstance(error, driver.errors):
+            # What is no Exception, such as a KeyboardInterrupt, may have come in the middle of a statement.
+            unknown = error is not None and not isinstance(error, Exception)
+            self._pool.give_back(self._proxy, self._kept, unknown=unknown)
             return
+        lost = driver.lost(self.raw, error)
+        if lost:
+            self._pool.forget(self._proxy, self._kept)
+        else:
+            self._pool.give_back(self._proxy, self._kept, unknown=False)
         if lost and self.commits:
             raise UnavailableError(
                 f"The connection to {driver.where} was lost during a commit, and it is not known whether what was"

@@ -14,6 +14,8 @@ from dicom_common.storage.object._client import (
     Unfinished,
     Upload,
 )
+from dicom_common.storage.object._connections import checked_endpoint, connection_error, secure_session
+from dicom_common.storage.object._keys import Keys
 from dicom_common.storage.object._settings import ObjectSettings
 from dicom_common.storage.object._storage import ObjectStorage
 
@@ -23,6 +25,7 @@ __all__ = [
     "Client",
     "Found",
     "Kept",
+    "Keys",
     "ObjectSettings",
     "ObjectStorage",
     "Page",
@@ -30,4 +33,7 @@ __all__ = [
     "Probed",
     "Unfinished",
     "Upload",
+    "checked_endpoint",
+    "connection_error",
+    "secure_session",
 ]

@@ -146,7 +146,7 @@ class Client(ABC):
 
         Raises:
             AlreadyExistsError: `if_absent`, and the object is there. Never raised without `if_absent`.
-            DamagedError: the store got other bytes than were sent.
+            UnavailableError: also where the store got other bytes than were sent: they are sent again.
         """
 
     @abstractmethod
@@ -165,7 +165,7 @@ class Client(ABC):
         unless `in_order`; then the digest of the whole has been compared before the last one comes.
 
         Raises:
-            DamagedError: the store got other bytes than were sent.
+            UnavailableError: also where the store got other bytes than were sent: they are sent again.
         """
 
     @abstractmethod

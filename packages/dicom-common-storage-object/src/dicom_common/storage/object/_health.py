@@ -13,23 +13,34 @@ from dicom_common.core import (
     DamagedError,
     Health,
     HealthStatus,
+    NotFoundError,
     RefusedError,
     call_within,
 )
 from dicom_common.storage.object._client import Client, Kept
+from dicom_common.storage.object._retry import Retry
 from dicom_common.storage.object._source import digest_of
 
 __all__ = ["check_store", "keeps_preconditions"]
 
 _SECONDS = 10.0
+_ATTEMPTS = 3
 _OLD = timedelta(days=1)
 
 
-def keeps_preconditions(client: Client, reserved: str) -> bool:
-    """Find out whether the store keeps `if_absent`: write a probe twice."""
+def keeps_preconditions(client: Client, retry: Retry, reserved: str) -> bool:
+    """Find out whether the store keeps `if_absent`: write a probe twice. A lost answer asks anew, by another probe."""
+    return retry.call(lambda: _refuses_a_second(client, reserved))
+
+
+def _refuses_a_second(client: Client, reserved: str) -> bool:
     key = f"{reserved}probe/{uuid4().hex}"
     try:
-        _put(client, key, b"first", if_absent=True)
+        try:
+            _put(client, key, b"first", if_absent=True)
+        except RefusedError:
+            _put(client, key, b"first", if_absent=False)  # if this is refused too, it is not for the condition
+            return False
         try:
             _put(client, key, b"second", if_absent=True)
         except AlreadyExistsError:
@@ -61,11 +72,14 @@ def check_store(client: Client, reserved: str, prefix: str, found: Callable[[boo
 
 
 def _ask(client: Client, reserved: str, prefix: str, found: Callable[[bool], None]) -> Health:
-    probed = client.probe()
-    _write_and_read(client, f"{reserved}probe/{uuid4().hex}")
-    kept = keeps_preconditions(client, reserved)
+    # A few attempts: a store that fails one request in a hundred works, as far as the storage is concerned.
+    retry = Retry(attempts=_ATTEMPTS, deadline=_SECONDS / 2)
+    probed = retry.call(client.probe)
+    retry.call(lambda: _write_and_read(client, f"{reserved}probe/{uuid4().hex}"))
+    kept = keeps_preconditions(client, retry, reserved)
     found(kept)
-    facts = {**probed.facts, "preconditions": kept, **_unfinished(client, prefix)}
+    unfinished = retry.call(lambda: _unfinished(client, prefix))
+    facts = {**probed.facts, "preconditions": kept, **unfinished}
     warnings = list(probed.warnings)
     if not kept:
         warnings.append(
@@ -105,6 +119,8 @@ def _unfinished(client: Client, prefix: str) -> dict[str, str | int]:
         uploads = client.unfinished(prefix)
     except RefusedError:
         return {"unfinished_uploads": "no permission to list them"}
+    except NotFoundError:  # some stores say so where there are none
+        uploads = ()
     old = [each for each in uploads if each.started is not None and datetime.now(UTC) - each.started > _OLD]
     return {"unfinished_uploads": len(uploads), "old_unfinished_uploads": len(old)}
 

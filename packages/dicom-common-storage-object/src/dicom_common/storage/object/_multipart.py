@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from dicom_common.core import AlreadyExistsError, BackendError, DamagedError, NotFoundError, Source, UnavailableError
@@ -47,12 +48,17 @@ class Multipart:
         upload = self._retry.call(lambda: self._client.start(key, kept, if_absent=if_absent))
         try:
             parts = self._send(upload, source, size)
-            found = self._finish(upload, parts, if_absent=if_absent)
-        except BaseException:
-            with suppress(BackendError):  # what is told is why it failed; what is left behind is listed by `check`
-                self._retry.call(lambda: self._client.abandon(upload))
+            return self._finish(upload, parts, if_absent=if_absent)
+        except UnavailableError:
+            self._abandon(upload, replace(self._retry, attempts=1))  # it was tried for long enough
             raise
-        return found
+        except BaseException:
+            self._abandon(upload, self._retry)
+            raise
+
+    def _abandon(self, upload: Upload, retry: Retry) -> None:
+        with suppress(BackendError):  # what is told is why the write failed; what stays behind is counted by `check`
+            retry.call(lambda: self._client.abandon(upload))
 
     def close(self) -> None:
         """Stop the threads."""

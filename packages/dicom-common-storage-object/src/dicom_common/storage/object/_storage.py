@@ -194,9 +194,7 @@ class ObjectStorage:
         if self._preconditions is None:
             with self._probing:
                 if self._preconditions is None:
-                    self._preconditions = self._retry.call(
-                        lambda: keeps_preconditions(self._client, self._keys.reserved)
-                    )
+                    self._preconditions = keeps_preconditions(self._client, self._retry, self._keys.reserved)
         return self._preconditions
 
     def _know_preconditions(self, kept: bool) -> None:

@@ -1,0 +1,208 @@
+"""Azure Blob Storage, as its SDK reaches it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import requests
+
+from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError
+from azure.storage.blob import BlobBlock, BlobClient, StorageStreamDownloader
+from dicom_common.core import AlreadyExistsError, NotFoundError, UnavailableError
+from dicom_common.storage.azure._body import RangesBody
+from dicom_common.storage.azure._connect import WINDOW, account, connect
+from dicom_common.storage.azure._found import found_of, metadata_of, total_of
+from dicom_common.storage.azure._names import checked_name, in_order, may_be_cut, skip_to
+from dicom_common.storage.azure._probe import probe
+from dicom_common.storage.azure._settings import Settings
+from dicom_common.storage.azure._sign import Signer
+from dicom_common.storage.azure._translate import Translator
+from dicom_common.storage.object import Body, Client, Found, Kept, Page, Part, Probed, Unfinished, Upload
+
+__all__ = ["AzureClient"]
+
+_ABSENT: dict[str, Any] = {"match_condition": MatchConditions.IfMissing}
+
+
+class AzureClient(Client):
+    """A container.
+
+    Raises:
+        ConfigError: there are no credentials, or a file that a setting names cannot be used.
+    """
+
+    max_parts = 50_000
+
+    def __init__(self, settings: Settings) -> None:
+        self._session = requests.Session()
+        self._service = connect(settings, self._session)
+        self._container = self._service.get_container_client(settings.container)
+        host = urlsplit(self._service.primary_endpoint).netloc
+        self.name = f"the container {settings.container} at {host}"
+        setting = "connection_string" if settings.connection_string else "endpoint" if settings.endpoint else "account"
+        self._translate = Translator(settings.container, host, account(settings), setting)
+        self._signer = Signer(self._service, settings.container)
+
+    def put(self, key: str, body: bytes | memoryview, kept: Kept, *, if_absent: bool) -> Found:
+        """See `Client`."""
+        blob = self._blob(key)
+        try:
+            with self._translate.request():
+                answer = blob.upload_blob(
+                    bytes(body), overwrite=not if_absent, metadata=metadata_of(kept), validate_content=True
+                )
+        except AlreadyExistsError:
+            if not if_absent:
+                raise UnavailableError("Another request writes this object at the moment: try again.") from None
+            return self._put_over_blocks(key, body, kept)
+        return found_of(key, len(body), answer["etag"], answer["last_modified"], metadata_of(kept))
+
+    def start(self, key: str, kept: Kept, *, if_absent: bool) -> Upload:
+        """See `Client`. `finish` is where it counts; this saves sending what is there."""
+        if if_absent and self._is_there(key):
+            raise AlreadyExistsError("The object is there already.")
+        return Upload(key=key, kept=kept, id=uuid4().hex)
+
+    def put_part(self, upload: Upload, number: int, offset: int, body: bytes | memoryview, *, last: bool) -> Part:  # noqa: ARG002 - the interface's
+        """See `Client`."""
+        # Two writers of a key share its uncommitted blocks: their names keep them apart. All have the same length.
+        block = f"{upload.id}{number:06d}"
+        with self._translate.request():
+            self._blob(upload.key).stage_block(block, bytes(body), length=len(body), validate_content=True)
+        return Part(number=number, size=len(body), receipt=block)
+
+    def finish(self, upload: Upload, parts: Sequence[Part], *, if_absent: bool) -> None:
+        """See `Client`."""
+        with self._translate.request():
+            self._blob(upload.key).commit_block_list(
+                [BlobBlock(part.receipt) for part in parts],
+                metadata=metadata_of(upload.kept),
+                **(_ABSENT if if_absent else {}),
+            )
+
+    def abandon(self, upload: Upload) -> None:
+        """See `Client`. Azure has no request for it: it forgets blocks that were not committed within a week.
+
+        They cannot be seen, and the next write of the key makes them vanish at once.
+        """
+
+    def unfinished(self, prefix: str) -> Sequence[Unfinished]:  # noqa: ARG002 - the interface's
+        """See `Client`. Azure lists them only among all objects, which may be millions; they end by themselves."""
+        return ()
+
+    def get(self, key: str, *, start: int, length: int | None, version: str | None) -> Body:
+        """See `Client`."""
+        blob = self._blob(key)
+        try:
+            first, found = self._range(blob, key, start, length, version)
+        except _BeyondTheEndError:
+            found = self.head(key)
+            if version and found.version != version:
+                raise NotFoundError("The object has another version.") from None
+            return RangesBody(found, b"", 0, 0, lambda *_: b"")
+        end = found.size if length is None else min(found.size, start + length)
+        return RangesBody(found, first, start, end, lambda at, left: self._range(blob, key, at, left, found.version)[0])
+
+    def head(self, key: str) -> Found:
+        """See `Client`."""
+        with self._translate.request():
+            blob = self._blob(key).get_blob_properties()
+        return found_of(key, blob.size, blob.etag, blob.last_modified, blob.metadata)
+
+    def list(self, prefix: str, *, after: str, cursor: str | None, limit: int) -> Page:
+        """See `Client`."""
+        options: dict[str, Any] = {"start_from": skip_to(after)} if skip_to(after) else {}
+        found: list[Found] = []
+        while True:
+            with self._translate.request():
+                pages = self._container.list_blobs(
+                    name_starts_with=prefix or None, include=["metadata"], results_per_page=limit, **options
+                ).by_page(cursor)
+                found.extend(
+                    found_of(blob.name, blob.size, blob.etag, blob.last_modified, blob.metadata)
+                    for blob in next(pages, ())
+                    if (blob.metadata or {}).get("hdi_isfolder") != "true"  # what a hierarchical account lists, too
+                )
+                cursor = pages.continuation_token or None  # type: ignore[attr-defined]  # it is a PageIterator
+            if cursor is None or not found or may_be_cut(found[-1].key):
+                return Page(found=in_order(found), following=cursor)
+
+    def delete(self, key: str) -> None:
+        """See `Client`."""
+        try:
+            with self._translate.request():
+                self._blob(key).delete_blob(delete_snapshots="include")
+        except NotFoundError:
+            return
+
+    def sign(self, key: str, *, expires: int) -> str:
+        """See `Client`. With Microsoft Entra ID, the store is asked for a key once a day."""
+        with self._translate.request():
+            return self._signer.sign(self._blob(key), key, expires)
+
+    def probe(self) -> Probed:
+        """See `Client`."""
+        return probe(self._service, self._container, self._translate)
+
+    def close(self) -> None:
+        """See `Client`."""
+        self._session.close()
+
+    def _blob(self, key: str) -> BlobClient:
+        return self._container.get_blob_client(checked_name(key))
+
+    def _is_there(self, key: str) -> bool:
+        try:
+            self.head(key)
+        except NotFoundError:
+            return False
+        return True
+
+    def _put_over_blocks(self, key: str, body: bytes | memoryview, kept: Kept) -> Found:
+        """Write what `put` was refused, unless there is an object.
+
+        Blocks that nobody committed, of a writer that died, can look like an object to a write with `if_absent`. They
+        do not to the commit of a list of blocks, which clears them away.
+        """
+        if self._is_there(key):
+            raise AlreadyExistsError("The object is there already.")
+        upload = self.start(key, kept, if_absent=False)
+        part = self.put_part(upload, 1, 0, body, last=True)
+        try:
+            self.finish(upload, [part], if_absent=True)
+        except (AlreadyExistsError, NotFoundError):  # the blocks are gone where another has committed meanwhile
+            if self._is_there(key):
+                raise AlreadyExistsError("The object is there already.") from None
+            raise UnavailableError("Another request writes this object at the moment: try again.") from None
+        return self.head(key)
+
+    def _range(
+        self, blob: BlobClient, key: str, start: int, length: int | None, version: str | None
+    ) -> tuple[bytes, Found]:
+        size = WINDOW if length is None else min(length, WINDOW)
+        same = {"etag": f'"{version}"', "match_condition": MatchConditions.IfNotModified} if version else {}
+        try:
+            with self._translate.request():
+                stream = _download(blob, start, size, same)
+                told = stream.properties
+                found = found_of(key, total_of(told), told.etag, told.last_modified, told.metadata)
+                return stream.readall(), found
+        except AlreadyExistsError:
+            raise NotFoundError("The object has another version.") from None
+
+
+class _BeyondTheEndError(Exception):
+    """The range begins behind the last byte."""
+
+
+def _download(blob: BlobClient, start: int, size: int, same: dict[str, Any]) -> StorageStreamDownloader[bytes]:
+    try:
+        return blob.download_blob(start, size, max_concurrency=1, **same)
+    except HttpResponseError as error:
+        if error.status_code == 416:
+            raise _BeyondTheEndError from error
+        raise

@@ -1,0 +1,86 @@
+"""The way to a container: credentials, connections, and no word of either in a log."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import requests
+
+from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
+from azure.core.pipeline.transport import RequestsTransport
+from azure.storage.blob import BlobServiceClient
+from dicom_common.core import ConfigError
+from dicom_common.storage.azure._settings import Settings
+from dicom_common.storage.object import checked_endpoint, secure_session
+
+__all__ = ["SINGLE_PUT", "WINDOW", "account", "connect"]
+
+SINGLE_PUT = 5000 << 20
+"""In bytes: what one request may write. Whether an object is sent in blocks is settled by `multipart_threshold`."""
+WINDOW = 8 << 20
+"""In bytes: what one request reads; see `RangesBody`."""
+
+_SILENT = logging.Logger("dicom-common-silent", logging.CRITICAL + 1)  # noqa: LOG001 - on purpose nobody's child
+"""The SDK would log every request's headers and its URL, keys included, at level INFO."""
+
+
+def connect(settings: Settings, session: requests.Session) -> BlobServiceClient:
+    """Make the SDK's client over a session of ours. Nothing is asked of the store yet.
+
+    Raises:
+        ConfigError: the settings cannot be used.
+    """
+    secure_session(session, settings.tls, settings.pool_size)
+    transport = RequestsTransport(
+        session=session,
+        session_owner=False,  # the SDK's objects come and go, each of them would close it
+        connection_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+    )
+    options: dict[str, Any] = {
+        "transport": transport,
+        "retry_total": 0,
+        "connection_timeout": settings.connect_timeout,
+        "read_timeout": settings.read_timeout,
+        "max_single_put_size": SINGLE_PUT,
+        "max_single_get_size": WINDOW,
+        "max_chunk_get_size": WINDOW,
+        "logger": _SILENT,
+    }
+    if not settings.connection_string:
+        return BlobServiceClient(settings.url, credential=_credential(settings, transport), **options)
+    try:
+        service = BlobServiceClient.from_connection_string(settings.connection_string.reveal(), **options)
+    except (ValueError, KeyError, TypeError):
+        # From None: the cause may repeat the key.
+        raise ConfigError(
+            "The setting connection_string of the azure storage is none: copy all of it from the portal."
+        ) from None
+    checked_endpoint(service.primary_endpoint.partition("?")[0], settings.tls, "connection_string")
+    return service
+
+
+def account(settings: Settings) -> str:
+    """Name the setting that the credentials are from."""
+    for name in ("connection_string", "account_key", "sas_token"):
+        if getattr(settings, name):
+            return name
+    return "DefaultAzureCredential"
+
+
+def _credential(settings: Settings, transport: RequestsTransport) -> Any:
+    if settings.account_key:
+        return AzureNamedKeyCredential(settings.account, settings.account_key.reveal())
+    if settings.sas_token:
+        return AzureSasCredential(settings.sas_token.reveal().removeprefix("?"))
+    try:
+        from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - an extra, and slow to import
+    except ImportError:
+        raise ConfigError(
+            "The azure storage has no connection_string, account_key or sas_token: set one, or install what Microsoft"
+            ' Entra ID needs, pip install "dicom-common-storage-azure[identity]".'
+        ) from None
+    if settings.url.startswith("http://"):
+        raise ConfigError("Microsoft Entra ID works over https:// only: correct the setting endpoint.")
+    return DefaultAzureCredential(transport=transport, logger=_SILENT, retry_total=1)

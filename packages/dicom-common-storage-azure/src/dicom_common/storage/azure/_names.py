@@ -1,0 +1,53 @@
+"""Which keys Azure can hold, and in which order it lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dicom_common.core import RefusedError
+from dicom_common.storage.object import Found
+
+__all__ = ["checked_name", "in_order", "may_be_cut", "skip_to"]
+
+_MOST_SEGMENTS = 254
+_FIRST_SURROGATE = "\ud800"
+"""Below it, the order of UTF-16 and that of UTF-8 are the same."""
+
+
+def checked_name(key: str) -> str:
+    """Return a key that Azure keeps as it is.
+
+    Raises:
+        RefusedError: it would not.
+    """
+    segments = key.split("/")
+    if any(segment.endswith(".") for segment in segments):
+        raise RefusedError(
+            "Azure cuts dots from the end of names, so that two storage keys would be one: a key with a segment that"
+            " ends in '.' cannot be stored there."
+        )
+    if len(segments) > _MOST_SEGMENTS:
+        raise RefusedError(f"A storage key in Azure, with the setting prefix, has {_MOST_SEGMENTS} segments at most.")
+    return key
+
+
+def may_be_cut(last: str) -> bool:
+    """Tell whether all names that are listed behind `last` come behind all before it in the order of UTF-8, too.
+
+    Azure does not say by which order it sorts; by UTF-16 code units, U+1F600 (a pair of surrogates) comes before
+    U+FF01. A name without such characters is a place where both orders agree.
+    """
+    return all(character < _FIRST_SURROGATE for character in last)
+
+
+def in_order(found: Sequence[Found]) -> Sequence[Found]:
+    """Sort by UTF-8 bytes."""
+    return sorted(found, key=lambda each: each.key.encode())
+
+
+def skip_to(after: str) -> str:
+    """Return from where on to list, so that nothing behind `after` in the order of UTF-8 is missed in UTF-16's."""
+    for place, character in enumerate(after):
+        if character >= _FIRST_SURROGATE:
+            return after[:place]
+    return after

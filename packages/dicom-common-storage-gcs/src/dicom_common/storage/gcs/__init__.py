@@ -1,0 +1,15 @@
+"""A storage backend whose objects are in Google Cloud Storage."""
+
+from __future__ import annotations
+
+from dicom_common.core import Backend, Storage, hookimpl
+from dicom_common.storage.gcs._settings import Settings
+from dicom_common.storage.gcs._storage import GcsStorage
+
+__all__ = ["GcsStorage", "Settings", "dicom_common_storage"]
+
+
+@hookimpl
+def dicom_common_storage() -> Backend[Storage]:
+    """Offer the storage `gcs`."""
+    return Backend("gcs", Settings, GcsStorage)

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from dicom_common.core import BatchWrites, SignedUrls
+from dicom_common.storage.s3 import S3Storage, Settings
+from dicom_common.testing import FaultProxy, RemoteStorageContract, StorageContract
+
+
+@pytest.mark.service("s3")
+class TestS3(StorageContract):
+    @pytest.fixture
+    def open_storage(self, settings_of: Callable[..., Settings]) -> Callable[[], S3Storage]:
+        return partial(S3Storage, settings_of())
+
+    def test_it_offers_batches_and_signed_urls(self, storage: S3Storage) -> None:
+        assert isinstance(storage, BatchWrites)
+        assert isinstance(storage, SignedUrls)
+
+
+@pytest.mark.service("s3")
+class TestS3Remote(RemoteStorageContract):
+    fault_style = "s3"
+    multipart_bytes = (10 << 20) + 1  # three of the smallest parts
+
+    @pytest.fixture
+    def open_storage(self, settings_of: Callable[..., Settings]) -> Callable[[], S3Storage]:
+        return partial(S3Storage, settings_of())
+
+    @pytest.fixture
+    def proxied(self, settings_of: Callable[..., Settings], fault_proxy: FaultProxy) -> Callable[[], S3Storage]:
+        limits = {"connect_timeout": 1.0, "read_timeout": 0.7, "attempts": 8, "deadline": 4.0}
+        parts = {"part_size": 5 << 20, "multipart_threshold": 5 << 20}
+        return partial(S3Storage, settings_of(endpoint=str(fault_proxy.endpoint), **limits, **parts))
