@@ -108,7 +108,14 @@ class _PostgresBare(Bare):
     def __init__(self, host: str, port: int, database: str) -> None:
         import psycopg  # noqa: PLC0415 - only where there is a server
 
-        self._connection = psycopg.connect(host=host, port=port, user="postgres", dbname=database, autocommit=True)
+        self._connection = psycopg.connect(
+            host=host,
+            port=port,
+            user="postgres",
+            dbname=database,
+            autocommit=True,
+            options="-c random_page_cost=1.1",  # as the plugin has it: what is compared is not the plans
+        )
         self._cursor: psycopg.RawCursor[Any] = psycopg.RawCursor(self._connection)
 
     def ask(self, text: str, bound: Any) -> Sequence[Any]:
