@@ -51,18 +51,18 @@ class _Reader(NamedTuple):
 
     columns: list[Any]
     keywords: list[str]
-    convert: list[tuple[int, Callable[[Any], Value]]]
+    convert: list[tuple[str, Callable[[Any], Value]]]
     """What makes a value of a column that is not NULL; NULL is None, or () where there may be several values."""
-    several: list[int]
+    several: list[str]
 
 
 def _reader(level: Level) -> _Reader:
     attributes = [a for a in ATTRIBUTES if a.level <= level]
     counts = [(name, column) for name, column, at in _COUNTS if at <= level]
     columns = [LEVELS[a.level].c[a.field] for a in attributes] + [column for _, column in counts]
-    convert = [(position, made) for position, a in enumerate(attributes) if (made := from_column(a)) is not None]
+    convert = [(a.keyword, made) for a in attributes if (made := from_column(a)) is not None]
     key = [study.c.pk] if level >= Level.STUDY else []
-    several = [position for position, a in enumerate(attributes) if a.multiple]
+    several = [a.keyword for a in attributes if a.multiple]
     return _Reader([*columns, *key], [a.keyword for a in attributes] + [name for name, _ in counts], convert, several)
 
 
@@ -191,13 +191,13 @@ class Search:
 
 
 def _answer(reader: _Reader, row: Sequence[Any]) -> dict[str, Value]:
-    values = list(row)
-    for position, convert in reader.convert:
-        if (value := values[position]) is not None:
-            values[position] = convert(value)
-    for position in reader.several:
-        values[position] = values[position] or ()
-    return dict(zip(reader.keywords, values, strict=False))  # behind the keywords stands the study's surrogate key
+    answer = dict(zip(reader.keywords, row, strict=False))  # behind the keywords stands the study's surrogate key
+    for keyword, convert in reader.convert:
+        if (value := answer[keyword]) is not None:
+            answer[keyword] = convert(value)
+    for keyword in reader.several:
+        answer[keyword] = answer[keyword] or ()
+    return answer
 
 
 def _joined(top: Level, level: Level, *, by_modality: bool) -> FromClause:
