@@ -5,8 +5,8 @@ that is at hand is measured: SQLite, and the servers that `python3 tools/service
 What was filled stays for the next run, SQLite's files in the folder `DICOM_COMMON_BENCH_FOLDER`. A run that was
 interrupted goes on where it stopped.
 
-Both sizes are asked in turn, for answers of the same size: of a page that is full at both, or of a few studies. What
-differs is only how much there is beside them.
+Both sizes are asked in turn, for answers of about the same size: of a page, or of a few studies. What differs is how
+much there is beside them. (Of its modalities, ten thousand instances have no page of fifty: the ratio is that much worse.)
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ QUERIES = int(os.environ.get("DICOM_COMMON_BENCH_QUERIES", "100"))
 """Searches of each kind and round; the p99 of a round is the slowest but one of a hundred."""
 WINDOW = 8
 """Batches over which a rate of ingest is taken."""
-PROMISED = ("PatientID", "StudyDate range", "ModalitiesInStudy, full page", "PatientName prefix")
+PROMISED = ("PatientID", "StudyDate range", "ModalitiesInStudy", "PatientName prefix")
 """What has a target; the other searches are there to be read."""
 
 
@@ -60,7 +60,7 @@ def searches(instances: int) -> dict[str, list[Query]]:
     kinds: dict[str, list[dict[str, str]]] = {
         "PatientID": _patient_ids(studies),
         "StudyDate range": _ranges(len(studies)),
-        "ModalitiesInStudy, full page": [{"ModalitiesInStudy": name} for name in ("MR", "CT")],
+        "ModalitiesInStudy": [{"ModalitiesInStudy": name} for name in ("MR", "CT")],
         "ModalitiesInStudy, a few": _modalities(studies),
         "ModalitiesInStudy and StudyDate": [{"ModalitiesInStudy": "MR", **keys} for keys in _ranges(len(studies))],
         "PatientName prefix": _prefixes(studies, 8, 25),
