@@ -6,7 +6,7 @@ What was filled stays for the next run, SQLite's files in the folder `DICOM_COMM
 interrupted goes on where it stopped.
 
 Both sizes are asked in turn, for answers of about the same size: of a page, or of a few studies. What differs is how
-much there is beside them. (Of its modalities, ten thousand instances have no page of fifty: the ratio is that much worse.)
+much there is beside them. (Ten thousand instances have no fifty studies of a modality: that ratio is so much worse.)
 """
 
 from __future__ import annotations
@@ -202,7 +202,8 @@ def bench_searches(target: Target) -> Iterator[dict[str, Any]]:
             yield row(f"{note}: p50 at {MANY} / at {FEW}", p50, target_of, better="lower", unit="of its time")
             yield row(f"{note}: p99 at {MANY} / at {FEW}", p99, target_of, better="lower", unit="of its time")
             ratios = [driver_ratio(many, kind) for _ in range(ROUNDS)]
-            bound = 1.5 if kind in PROMISED else None
+            # SQLite answers in microseconds what takes a server a round trip: making an answer of rows is more of it.
+            bound = (3.0 if target.name == "sqlite" else 1.5) if kind in PROMISED else None
             yield row(f"{note}: find / bare driver at {MANY}", ratios, bound, better="lower", unit="of its time")
 
 
@@ -218,6 +219,7 @@ def run() -> list[dict[str, Any]]:
     FOLDER.mkdir(parents=True, exist_ok=True)
     made: list[dict[str, Any]] = []
     for target in targets(FOLDER):
+        target.provide()
         for instances in (FEW, MANY):
             fill(target, instances)
         made += ingest_rate(target)

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,9 @@ class Target(ABC):
     @abstractmethod
     def drop(self, database: str) -> None:
         """Remove it."""
+
+    def provide(self) -> None:  # noqa: B027 - SQLite does without
+        """Give the server the memory and the log that its operator would for millions of rows."""
 
     def analyze(self, database: str) -> None:  # noqa: B027 - SQLite does without
         """Let the planner look at the tables, as the server does by itself sooner or later."""
@@ -175,6 +178,11 @@ class PostgresTarget(Target):
     def drop(self, database: str) -> None:
         self._run("postgres", f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
 
+    def provide(self) -> None:
+        # Its buffers are the system's own, for the most part.
+        self._run("postgres", "ALTER SYSTEM SET max_wal_size = '4GB'")
+        self._run("postgres", "SELECT pg_reload_conf()")
+
     def analyze(self, database: str) -> None:
         self._run(database, "VACUUM ANALYZE")
 
@@ -237,6 +245,12 @@ class MysqlTarget(Target):
 
     def drop(self, database: str) -> None:
         self._run("mysql", f"DROP DATABASE IF EXISTS {database}")
+
+    def provide(self) -> None:
+        # By default it has 128 MiB, in which the indexes of a hundred thousand instances find no room.
+        for name, size in (("innodb_buffer_pool_size", 2 << 30), ("innodb_log_file_size", 1 << 30)):
+            with suppress(Exception):  # MySQL 8 has another name for the log's
+                self._run("mysql", f"SET GLOBAL {name} = {size}")
 
     def analyze(self, database: str) -> None:
         tables = "patient, study, series, instance, series_class, study_modality, request_item, instance_json"
