@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import _kafka
 from _install import Commands, Install, go_install, npm_install, pip_install
 
 HOST = "127.0.0.1"
@@ -49,8 +50,8 @@ class Server:
     """The container image, where a docker engine answers; preferred, because its version is known."""
     image_port: int = 0
     image_environment: tuple[str, ...] = ()
+    """Here and in the arguments `{port}` is the port that clients use."""
     image_arguments: tuple[str, ...] = ()
-    """`{port}` in them is the port that clients use."""
 
     @property
     def variable(self) -> str:
@@ -213,6 +214,17 @@ SERVERS: tuple[Server, ...] = (
         image="mariadb:11",
         image_port=3306,
         image_environment=("MARIADB_ALLOW_EMPTY_ROOT_PASSWORD=1",),
+    ),
+    Server(
+        name="kafka",
+        install=_kafka.INSTALL,
+        programs=("java",),
+        package="default-jre-headless",
+        commands=_kafka.commands,
+        ready=_kafka.ready,
+        image=f"apache/kafka:{_kafka.VERSION}",
+        image_port=9092,
+        image_environment=_kafka.IMAGE_ENVIRONMENT,
     ),
     Server(
         name="s3",

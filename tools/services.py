@@ -112,7 +112,7 @@ def start_container(server: Server, entry: dict[str, Any]) -> None:
     """Start a server in a container that removes itself."""
     assert server.image is not None
     command = ["docker", "run", "--detach", "--rm", f"--publish={HOST}:{entry['port']}:{server.image_port}"]
-    command += [f"--env={setting}" for setting in server.image_environment]
+    command += [f"--env={setting.format(port=entry['port'])}" for setting in server.image_environment]
     done = subprocess.run(
         [*command, server.image, *(word.format(port=entry["port"]) for word in server.image_arguments)],
         capture_output=True,

@@ -25,7 +25,10 @@ COMMANDS = [
     "plugins",
     "config",
     "reconcile",
+    "copy",
     "migrate",
+    "log",
+    "prune",
     "relay",
     "events",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import multiprocessing
 import threading
 import time
 from collections import Counter
@@ -388,49 +389,59 @@ def test_a_large_write_that_fails_leaves_nothing(store: MemoryStore, storage: Ob
     assert store.objects["a"][1] == LARGE
 
 
-def test_a_part_that_arrives_late_finds_no_upload_that_is_abandoned(store: MemoryStore, storage: ObjectStorage) -> None:
-    store.slow = 0.05
-    store.before = {"put_part": [RefusedError("no")]}
-    with pytest.raises(RefusedError):
+def test_an_upload_is_abandoned_after_its_last_part_has_arrived() -> None:
+    class Late(MemoryStore):
+        """One part is refused at once; the others arrive when that is known."""
+
+        too_late = 0
+
+        def put_part(self, upload: Upload, number: int, offset: int, body: bytes | memoryview, *, last: bool) -> Part:
+            if number == 2:
+                raise RefusedError("no")
+            time.sleep(0.1)
+            self.too_late += upload.id not in self.uploads
+            return super().put_part(upload, number, offset, body, last=last)
+
+    late = Late()
+    with closing(opened(late)) as storage, pytest.raises(RefusedError):
         storage.write("a", LARGE)
-    sent, calls = len(store.sent), store.calls["put_part"]
-    time.sleep(0.2)
-    assert (len(store.sent), store.calls["put_part"]) == (sent, calls)
-    assert store.uploads == {}
+    time.sleep(0.3)
+    assert late.sent
+    assert late.too_late == 0
+    assert late.uploads == {}
 
 
 def test_all_large_writes_share_one_memory() -> None:
     held, most, lock = 0, 0, threading.Lock()
 
     class Counting(io.BytesIO):
-        """Counts the parts that were read and not sent."""
+        """Counts the bytes that were read and not sent."""
 
         def read(self, size: int | None = -1) -> bytes:
             nonlocal held, most
-            if size is not None and size >= 5 * MIB - 1:  # a part, or all of one but the byte that was read ahead
-                with lock:
-                    held += 1
-                    most = max(most, held)
-            return super().read(size)
+            data = super().read(size)
+            with lock:
+                held += len(data)
+                most = max(most, held)
+            return data
 
     class Slow(MemoryStore):
         def put_part(self, upload: Upload, number: int, offset: int, body: bytes | memoryview, *, last: bool) -> Part:
             nonlocal held
             time.sleep(0.01)
             with lock:
-                held -= 1
+                held -= len(body)
             return super().put_part(upload, number, offset, body, last=last)
 
     slow = Slow()
     data = LARGE[: 20 * MIB]
     sha256 = hashlib.sha256(data).hexdigest()
-
     with closing(opened(slow, parallel_parts=3)) as storage, ThreadPoolExecutor(6) as pool:
         writes = [pool.submit(storage.write, f"{n}", Counting(data), sha256=sha256) for n in range(6)]
         assert all(write.result().size == len(data) for write in writes)
     assert all(stored == data for _, stored in slow.objects.values())
-    assert slow.most_in_flight <= 3 + 1  # the parts, and the beginning or the end of a write
-    assert most <= 4
+    assert held == 0
+    assert 2 * 5 * MIB < most <= (3 + 1) * 5 * MIB + 6  # and one byte ahead of each
 
 
 def test_parts_grow_where_there_would_be_too_many(store: MemoryStore, storage: ObjectStorage) -> None:
@@ -566,13 +577,17 @@ def test_check_tells_what_does_not_work(store: MemoryStore, storage: ObjectStora
     store.before = {"probe": [RefusedError("No such bucket: check the setting bucket.")]}
     health = storage.check()
     assert (health.status, health.detail) == (HealthStatus.FAILED, "No such bucket: check the setting bucket.")
+    store.before = {"probe": [DOWN], "put": [BusyError("busy")], "get": [DOWN], "delete": [DOWN]}
+    assert storage.check().status is HealthStatus.OK
+    store.before = {"put": [DOWN] * 9}
+    assert storage.check().status is HealthStatus.FAILED
     store.before = {"put": [RefusedError("no")]}
     assert storage.check().status is HealthStatus.FAILED
     store.uploads = {"old": {}, "older": {}}
     health = storage.check()
     assert health.facts["old_unfinished_uploads"] == 2
     assert "2 unfinished uploads" in health.detail
-    assert store.objects == {}
+    assert [key for key in store.objects if not key.startswith(".dicom-common/probe/")] == []
 
 
 def test_what_is_closed_says_so(store: MemoryStore) -> None:
@@ -592,6 +607,27 @@ def test_what_is_closed_says_so(store: MemoryStore) -> None:
         with pytest.raises(BackendError, match="closed"):
             call()
     assert storage.check().status is HealthStatus.FAILED
+
+
+def test_a_forked_child_is_told_to_open_its_own(store: MemoryStore, storage: ObjectStorage) -> None:
+    storage.write_many([Write(key=f"{n}", source=b"x") for n in range(8)])  # its threads are there now
+    receiving, sending = multiprocessing.Pipe(duplex=False)
+
+    def ask() -> None:
+        try:
+            storage.write_many([Write(key="a", source=b"")])
+        except BackendError as error:
+            storage.close()
+            sending.send((str(error), storage.check().status, store.calls["close"]))
+
+    child = multiprocessing.get_context("fork").Process(target=ask)
+    child.start()
+    assert receiving.poll(60)
+    said, status, closed = receiving.recv()
+    child.join(60)
+    assert "before a fork" in said
+    assert (status, closed) == (HealthStatus.FAILED, 0)
+    storage.write("a", b"x")
 
 
 @pytest.mark.parametrize("expires", [0, -1, 604_801])

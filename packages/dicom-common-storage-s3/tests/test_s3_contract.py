@@ -24,6 +24,7 @@ class TestS3(StorageContract):
 @pytest.mark.service("s3")
 class TestS3Remote(RemoteStorageContract):
     fault_style = "s3"
+    multipart_bytes = (10 << 20) + 1  # three of the smallest parts
 
     @pytest.fixture
     def open_storage(self, settings_of: Callable[..., Settings]) -> Callable[[], S3Storage]:
@@ -31,5 +32,6 @@ class TestS3Remote(RemoteStorageContract):
 
     @pytest.fixture
     def proxied(self, settings_of: Callable[..., Settings], fault_proxy: FaultProxy) -> Callable[[], S3Storage]:
-        limits = {"connect_timeout": 1.0, "read_timeout": 1.0, "attempts": 8, "deadline": 4.0}
-        return partial(S3Storage, settings_of(endpoint=str(fault_proxy.endpoint), **limits))
+        limits = {"connect_timeout": 1.0, "read_timeout": 0.7, "attempts": 8, "deadline": 4.0}
+        parts = {"part_size": 5 << 20, "multipart_threshold": 5 << 20}
+        return partial(S3Storage, settings_of(endpoint=str(fault_proxy.endpoint), **limits, **parts))

@@ -19,6 +19,7 @@ import trustme
 import urllib3
 from minio import Minio
 from minio.credentials.providers import AssumeRoleProvider
+from minio.objectlockconfig import ObjectLockConfig
 from minio.versioningconfig import VersioningConfig
 
 from dicom_common.core import (
@@ -33,7 +34,9 @@ from dicom_common.core import (
     Write,
 )
 from dicom_common.core.tls import Tls
+from dicom_common.storage.object import Kept
 from dicom_common.storage.s3 import S3Storage, Settings
+from dicom_common.storage.s3._client import S3Client
 from dicom_common.testing import Endpoint, Fault, FaultProxy
 
 MIB = 1 << 20
@@ -360,10 +363,13 @@ def test_credentials_come_from_the_environment_or_a_file(
 
 
 _ONE_GIB = """
-import hashlib, resource, sys
+import hashlib, sys
 from contextlib import closing
 from dicom_common.core import Secret
+from dicom_common.storage.object import Kept
 from dicom_common.storage.s3 import S3Storage, Settings
+from dicom_common.storage.s3._client import S3Client
+from dicom_common.testing._processes import memory_peak
 from dicom_common.testing._samples import pattern_digest, pattern_file
 size = int(sys.argv[5])
 settings = Settings(endpoint=sys.argv[1], bucket=sys.argv[2], access_key=sys.argv[3], secret_key=Secret(sys.argv[4]))
@@ -374,7 +380,7 @@ with closing(S3Storage(settings)) as storage:
     for chunk in storage.read("large"):
         digest.update(chunk)
     assert digest.hexdigest() == expected == storage.stat("large").sha256
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(memory_peak() >> 20)
 """
 
 
@@ -453,6 +459,15 @@ def test_a_signed_url_works_for_its_time_and_for_its_object(storage: S3Storage) 
 
 
 @needs_minio
+def test_the_store_refuses_bytes_that_were_damaged_on_their_way(settings_of: SettingsOf, storage: S3Storage) -> None:
+    client = S3Client(settings_of())
+    with pytest.raises(UnavailableError, match="damaged on its way"):
+        client.put("a", b"what arrives", Kept(sha256="0" * 64, attempt="1"), if_absent=False)
+    client.close()
+    assert list(storage.scan()) == []
+
+
+@needs_minio
 def test_the_digest_is_kept_with_the_object(storage: S3Storage, admin: Minio, bucket: str) -> None:
     for key, data in (("small", b"x"), ("large", bytes(20 * MIB))):
         info = storage.write(key, data)
@@ -460,6 +475,18 @@ def test_the_digest_is_kept_with_the_object(storage: S3Storage, admin: Minio, bu
         metadata = admin.stat_object(bucket, key).metadata
         assert metadata is not None
         assert metadata["x-amz-meta-sha256"] == info.sha256
+
+
+@needs_minio
+def test_a_bucket_with_a_lock_takes_objects_of_every_size(settings_of: SettingsOf, admin: Minio, bucket: str) -> None:
+    locked = f"{bucket[:50]}-locked"
+    admin.make_bucket(locked, object_lock=True)
+    admin.set_object_lock_config(locked, ObjectLockConfig("GOVERNANCE", 1, "Days"))
+    with closing(S3Storage(settings_of(bucket=locked))) as storage:
+        for key, size in (("small", 1), ("large", 20 * MIB)):
+            assert storage.write(key, bytes(size), if_absent=True).size == size
+            with pytest.raises(AlreadyExistsError):
+                storage.write(key, b"other", if_absent=True)
 
 
 @needs_minio

@@ -9,6 +9,7 @@ from dicom_common.cli._help import below
 from dicom_common.cli._instances import as_json
 from dicom_common.cli._output import print_json, print_table
 from dicom_common.cli._session import Session, pass_session
+from dicom_common.core import Config
 
 __all__ = ["check", "plugins"]
 
@@ -29,11 +30,12 @@ __all__ = ["check", "plugins"]
 def check(session: Session, time_limit: float, *, as_json: bool) -> int:
     """Ask every configured backend for its health.
 
-    Exits 1 if a backend does not work. One that is degraded works.
+    The further storages of [storages.NAME] are asked too. Exits 1 if a backend does not work. One that is degraded
+    works.
     """
     services = session.services
-    health = services.check(time_limit=time_limit)
-    rows = [(kind, services.config.backend(kind), answer) for kind, answer in health.items()]
+    health = services.check(time_limit=time_limit, storages=True)
+    rows = [(kind, _backend(services.config, kind), answer) for kind, answer in health.items()]
     if as_json:
         for kind, backend, answer in rows:
             facts = dict(answer.facts)
@@ -44,6 +46,11 @@ def check(session: Session, time_limit: float, *, as_json: bool) -> int:
         cells = [(kind, backend, answer.status, answer.detail) for kind, backend, answer in rows]
         print_table(["kind", "backend", "status", "detail"], cells, whole=["detail"])
     return ExitCode.DIFFERENT if any(answer.status == "failed" for answer in health.values()) else ExitCode.OK
+
+
+def _backend(config: Config, kind: str) -> str | None:
+    kind, _, storage = kind.partition(".")
+    return config.backend_of_storage(storage) if storage else config.backend(kind)
 
 
 @click.command(

@@ -12,7 +12,7 @@ import click
 from dicom_common.cli._errors import CommandError
 from dicom_common.cli._help import below
 from dicom_common.cli._instances import as_json, tenant as tenant_option
-from dicom_common.cli._moments import MOMENT
+from dicom_common.cli._moments import moment
 from dicom_common.cli._output import note, print_json, print_table
 from dicom_common.cli._session import Session, pass_session
 from dicom_common.core import LogPosition, Logs, ReceivedObject, Services, WebAccess
@@ -64,8 +64,8 @@ def _options(command: F) -> F:
             metavar="N",
             help="At most so many.",
         ),
-        click.option("--until", type=MOMENT, metavar="WHEN", help="Before this moment."),
-        click.option("--since", type=MOMENT, metavar="WHEN", help="From this moment on."),
+        click.option("--until", callback=moment, metavar="WHEN", help="Before this moment."),
+        click.option("--since", callback=moment, metavar="WHEN", help="From this moment on."),
     ):
         command = option(command)
     return command
@@ -89,7 +89,7 @@ _HELP_WHEN = {"WHEN, in UTC where no zone is said": _WHEN}
 @click.option("--study", metavar="UID", help="Only the objects of this study.")
 @_options
 @pass_session
-def received(session: Session, *, study: str | None, as_json: bool, **how: Any) -> None:
+def received(session: Session, /, *, study: str | None, as_json: bool, **how: Any) -> None:
     """Show which objects were received.
 
     One line for each object that is new or that took the place of another: when it came, from whom, and where it is.
@@ -119,7 +119,7 @@ def received(session: Session, *, study: str | None, as_json: bool, **how: Any) 
 )
 @_options
 @pass_session
-def access(session: Session, *, as_json: bool, **how: Any) -> None:
+def access(session: Session, /, *, as_json: bool, **how: Any) -> None:
     """Show who asked the web interface for what.
 
     With --json a line has all that is known: the query and the headers, too.
@@ -185,5 +185,5 @@ def _print_table(headings: list[str], rows: list[tuple[Any, ...]]) -> None:
     note(f"{len(rows)} record{'' if len(rows) == 1 else 's'}")
 
 
-def _shown(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S}Z"
+def _shown(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}Z"

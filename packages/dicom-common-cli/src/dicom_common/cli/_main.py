@@ -31,6 +31,7 @@ _HOMES = {
     "plugins": "_inspect",
     "config": "_settings",
     "reconcile": "_reconcile",
+    "copy": "_copy",
     "migrate": "_migrate",
     "log": "_log",
     "prune": "_prune",

@@ -9,9 +9,9 @@ import click
 from dicom_common.cli._errors import ExitCode
 from dicom_common.cli._help import below
 from dicom_common.cli._instances import as_json
-from dicom_common.cli._output import print_json, print_line
+from dicom_common.cli._output import note, print_json, print_line
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import Migrations, Services
+from dicom_common.core import Migrations, SchemaVersionError, Services
 
 __all__ = ["migrate"]
 
@@ -39,25 +39,34 @@ def migrate(session: Session, *, status: bool, as_json: bool) -> int:
     services = session.existing if status else session.services
     name = services.config.backend("db") or ""
     # Where the configuration says that opening never migrates, an older schema may not be opened at all; here it may.
+    # To look at it, it is opened so that it is refused by its version.
     settings = services.plugins.backend("db", name).settings
     if any(field.name == "migrate" for field in dataclasses.fields(settings)):
-        services = Services(session.load({"db.migrate": "when-asked" if status else "on-open"}))
+        services = Services(session.load({"db.migrate": "never" if status else "on-open"}))
     with services:
-        database = services.db
-        if not isinstance(database, Migrations):
-            if as_json:
-                print_json({"backend": name, "version": None, "needed": None, "current": True})
-            else:
-                print_line(f"The index {name} has no schema versions: nothing to do.")
-            return ExitCode.OK
-        if not status:
-            database.migrate()
-        version, needed = database.schema_version()
+        try:
+            version, needed = _versions(services, migrating=not status)
+        except SchemaVersionError as error:
+            if not status:
+                raise
+            version, needed = error.found, error.needed
+            note(str(error))
     if as_json:
         print_json({"backend": name, "version": version, "needed": needed, "current": version == needed})
+    elif needed is None:
+        print_line(f"The index {name} has no schema versions: nothing to do.")
     elif version == needed:
         print_line(f"The schema has version {version}, the one that this release needs.")
     else:
-        has = f"version {version}" if version else "no version yet"
-        print_line(f"The schema has {has}, and this release needs {needed}: run `dicom-common migrate`.")
+        print_line(f"The schema has version {version or 'none'}, and this release needs {needed}.")
     return ExitCode.OK if version == needed else ExitCode.DIFFERENT
+
+
+def _versions(services: Services, *, migrating: bool) -> tuple[str | None, str | None]:
+    """Return the version that is there, and the one that is needed (None: this database has none)."""
+    database = services.db
+    if not isinstance(database, Migrations):
+        return None, None
+    if migrating:
+        database.migrate()
+    return database.schema_version()

@@ -12,7 +12,7 @@ from dicom_common.cli._help import below
 from dicom_common.cli._instances import as_json
 from dicom_common.cli._interrupt import stopping_on_signals
 from dicom_common.cli._log import logs_of
-from dicom_common.cli._moments import AGE
+from dicom_common.cli._moments import age
 from dicom_common.cli._output import note, print_json, print_line
 from dicom_common.cli._progress import Bar, progress
 from dicom_common.cli._session import Session, pass_session
@@ -37,7 +37,7 @@ _KINDS: dict[str, type[LogRecord]] = {"received": ReceivedObject, "access": WebA
 )
 @click.option(
     "--older-than",
-    type=AGE,
+    callback=age,
     metavar="AGE",
     help="What is older goes; by default what [retention] of the configuration says.",
 )
@@ -65,8 +65,8 @@ def prune(  # noqa: PLR0913 - each is an option
     logs = logs_of(session.existing)
     now = datetime.now(UTC)
     with stopping_on_signals("Ending after this step; once more to interrupt it.") as stop:
-        for name, age in ages.items():
-            before = now - age
+        for name, length in ages.items():
+            before = now - length
             number = _prune(logs, name, before, dry_run=dry_run, stop=stop)
             if as_json:
                 print_json({"log": name, "before": before, "records": number, "dry_run": dry_run})

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         PublishError as PublishError,
         QueryError as QueryError,
         RefusedError as RefusedError,
+        SchemaVersionError as SchemaVersionError,
         UnavailableError as UnavailableError,
     )
     from dicom_common.core._explain import Explained as Explained, explain as explain
@@ -124,7 +125,7 @@ _HOMES = {
     "_errors": (
         "AlreadyExistsError AuthenticationError AuthorizationError BackendError BrokenPluginError ConfigError "
         "DamagedError DicomCommonError DicomError IncompatiblePluginError NotFoundError PluginConflictError "
-        "PluginError PluginNotFoundError PublishError QueryError RefusedError UnavailableError"
+        "PluginError PluginNotFoundError PublishError QueryError RefusedError SchemaVersionError UnavailableError"
     ),
     "_explain": "Explained explain",
     "_extensions": "Extensions",

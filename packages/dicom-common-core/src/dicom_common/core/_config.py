@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from importlib.metadata import entry_points
@@ -24,6 +25,10 @@ SETTINGS_GROUP = "dicom_common.settings"
 
 DEFAULT_BACKENDS = {"storage": "filesystem", "db": "sqlite", "cache": "memory", "broker": "sqlite"}
 """The embedded set, which works with no configuration at all. There is no authenticator in it."""
+
+_STORAGES = "storages."
+_STORAGE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]|_(?!_)){0,62}")
+"""What a variable can name, too: `__` divides its parts."""
 
 T = TypeVar("T")
 
@@ -100,7 +105,7 @@ class Config:
 
     def __post_init__(self) -> None:
         """Check the top level: every key is a general setting or a known table, every backend's name a text."""
-        tables = {*KINDS}
+        tables = {*KINDS, *(name for name in self.tree if name.startswith(_STORAGES))}
         if any(name not in tables and name not in _KEYS for name in self.tree):
             tables |= settings_tables().keys()  # reads the metadata of what is installed: only where it is needed
         for name, value in self.tree.items():
@@ -123,6 +128,8 @@ class Config:
         object.__setattr__(self, "general", made)
         for kind in KINDS:
             self.backend(kind)
+        for name in self.storages():
+            self.backend_of_storage(name)
 
     def table(self, name: str) -> dict[str, Raw]:
         """Return what was written in a table."""
@@ -136,10 +143,39 @@ class Config:
         chosen = self.table(kind).get("backend")
         if chosen is None:
             return DEFAULT_BACKENDS.get(kind)
-        chosen = follow(chosen, f"{kind}.backend", self.environment)
+        return self._backend_name(chosen, kind)
+
+    def _backend_name(self, chosen: Raw, table: str) -> str:
+        chosen = follow(chosen, f"{table}.backend", self.environment)
         if not isinstance(chosen.value, str) or not chosen.value:
-            raise ConfigError(f"{chosen.origin}: {kind}.backend has to be the name of a plugin.")
+            raise ConfigError(f"{chosen.origin}: {table}.backend has to be the name of a plugin.")
         return chosen.value
+
+    def storages(self) -> list[str]:
+        """Return the names of the further storages: those with a table `[storages.NAME]`, for copies and moves."""
+        return sorted(name.removeprefix(_STORAGES) for name in self.tree if name.startswith(_STORAGES))
+
+    def backend_of_storage(self, name: str) -> str:
+        """Return the name of the backend of a further storage.
+
+        Raises:
+            ConfigError: there is no such table, its name cannot be one, or it names no backend.
+        """
+        known = self.storages()
+        if name not in known:
+            hint = did_you_mean(name, known) or (f" Known: {', '.join(known)}." if known else "")
+            raise ConfigError(f"There is no storage {name!r}: write a table [{_STORAGES}{name}].{hint}")
+        table = self.table(f"{_STORAGES}{name}")
+        origin = next((raw.origin for raw in table.values()), str(self.file and self.file.absolute()))
+        if name == "storage" or not _STORAGE_NAME.fullmatch(name):
+            raise ConfigError(
+                f"{origin}: [{_STORAGES}{name}] cannot be named so: a name has up to 63 lower-case letters, digits,"
+                " hyphens and single underscores, and is not 'storage', which is the main one."
+            )
+        chosen = table.get("backend")
+        if chosen is None:
+            raise ConfigError(f'{origin}: [{_STORAGES}{name}] names no backend: write backend = "..." below it.')
+        return self._backend_name(chosen, f"{_STORAGES}{name}")
 
     def section(self, name: str, settings: type[T]) -> T:
         """Return the settings of a table, as an instance of the dataclass.
@@ -147,15 +183,19 @@ class Config:
         Raises:
             ConfigError: a key is unknown or missing, or a value is not of its type.
         """
-        table = {key: raw for key, raw in self.table(name).items() if not (name in KINDS and key == "backend")}
+        table = {key: raw for key, raw in self.table(name).items() if not (key == "backend" and _has_backend(name))}
         return convert(settings, table, name, data=self.general.data, environment=self.environment)
 
 
 _KEYS = tuple(setting.name for setting in fields(General))
 
 
+def _has_backend(table: str) -> bool:
+    return table in KINDS or table.startswith(_STORAGES)
+
+
 def _hint(name: str) -> str:
-    known = sorted({*_KEYS, *KINDS, *settings_tables()})
+    known = sorted({*_KEYS, *KINDS, *_layers.NAMED, *settings_tables()})
     return did_you_mean(name, known) or f" Known: {', '.join(known)}."
 
 

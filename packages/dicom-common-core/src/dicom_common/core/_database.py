@@ -154,12 +154,12 @@ class Database(Protocol):
 
 @runtime_checkable
 class Migrations(Protocol):
-    """A database whose schema has versions."""
+    """A database whose schema has versions. Opening one whose version does not fit raises `SchemaVersionError`."""
 
     def schema_version(self) -> tuple[str | None, str]:
         """Return the version that the database has (None: empty) and the one that this code needs."""
         ...
 
     def migrate(self) -> None:
-        """Bring the schema to the version that this code needs; one that is newer is refused with `BackendError`."""
+        """Bring the schema to the version that this code needs; one that is newer: `SchemaVersionError`."""
         ...

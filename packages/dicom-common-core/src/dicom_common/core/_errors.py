@@ -24,6 +24,7 @@ __all__ = [
     "PublishError",
     "QueryError",
     "RefusedError",
+    "SchemaVersionError",
     "UnavailableError",
 ]
 
@@ -82,6 +83,17 @@ class RefusedError(BackendError):
 
 class DamagedError(BackendError):
     """What the backend holds is not what was given to it: a digest differs, a file is corrupt."""
+
+
+class SchemaVersionError(BackendError):
+    """A database has another version of the schema than this code needs: `found` (None: none yet) and `needed`."""
+
+    def __init__(self, message: str, found: str | None, needed: str) -> None:
+        super().__init__(message)
+        self.found, self.needed = found, needed
+
+    def __reduce__(self) -> tuple[type[SchemaVersionError], tuple[str, str | None, str]]:
+        return type(self), (str(self), self.found, self.needed)  # as in DicomError
 
 
 class PublishError(UnavailableError):

@@ -41,6 +41,11 @@ def explain(config: Config, plugins: Plugins) -> list[Explained]:
         table = config.table(kind)
         rows.append(Explained(f"{kind}.backend", name, table["backend"].origin if "backend" in table else "default"))
         rows.extend(_rows(f"{kind}.", config.section(kind, plugins.backend(kind, name).settings), table))
+    for storage in config.storages():
+        name = f"storages.{storage}"
+        table, backend = config.table(name), config.backend_of_storage(storage)
+        rows.append(Explained(f"{name}.backend", backend, table["backend"].origin))
+        rows.extend(_rows(f"{name}.", config.section(name, plugins.backend("storage", backend).settings), table))
     for name, entry in sorted(settings_tables().items()):
         try:
             settings = entry.load()

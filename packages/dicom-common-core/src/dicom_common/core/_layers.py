@@ -12,6 +12,7 @@ from typing import Any
 from dicom_common.core._errors import ConfigError
 
 __all__ = [
+    "NAMED",
     "PREFIX",
     "Raw",
     "Tree",
@@ -24,6 +25,8 @@ __all__ = [
 ]
 
 PREFIX = "DICOM_COMMON_"
+NAMED = ("storages",)
+"""Tables whose members are tables with names of the operator's choice: `[storages.archive]`."""
 _RESERVED = ("DICOM_COMMON_ENV", "DICOM_COMMON_CONFIG")
 _RESERVED_PREFIX = "DICOM_COMMON_TEST_"  # where the test kit finds its servers
 
@@ -41,7 +44,8 @@ class Raw:
 
 
 Tree = dict[str, "Raw | dict[str, Raw]"]
-"""Top-level keys and tables of the configuration. A table below a table is a value of its own."""
+"""Top-level keys and tables of the configuration. A table below a table is a value of its own, but for those below one
+of `NAMED`, which are tables of the tree under their whole name, such as `storages.archive`."""
 
 
 def file_layers(file: Path, overlay: str | None, keys: Collection[str]) -> Iterator[Tree]:
@@ -86,8 +90,11 @@ def from_mapping(
     def raw(value: Any) -> Raw:
         return Raw(value, origin, is_text=is_text and isinstance(value, str), folder=folder)
 
-    for key, value in table.items():
+    for key, value in _flat(table, origin):
         name, _, rest = key.partition(".")
+        if name in NAMED:
+            member, _, rest = rest.partition(".")
+            name = f"{name}.{member}"
         values = {rest: value} if rest else value
         if rest or (isinstance(value, Mapping) and not (name in keys and is_reference(value))):
             section = tree.setdefault(name, {})
@@ -97,6 +104,22 @@ def from_mapping(
         else:
             tree[name] = raw(value)
     return tree
+
+
+def _flat(table: Mapping[str, Any], origin: str) -> Iterator[tuple[str, Any]]:
+    """Iterate over keys and values; the members of a `NAMED` table stand there as `table.member`."""
+    for key, value in table.items():
+        name, _, member = key.partition(".")
+        if name not in NAMED or "." in member:
+            yield key, value
+            continue
+        members = {member: value} if member else value
+        if not isinstance(members, Mapping) or not all(isinstance(inner, Mapping) for inner in members.values()):
+            raise ConfigError(f"{origin}: below [{name}] stand tables: write [{name}.NAME].")
+        for inner_name, inner in members.items():
+            if "." in inner_name:
+                raise ConfigError(f"{origin}: the name of [{name}.NAME] has no dot.")
+            yield f"{name}.{inner_name}", inner
 
 
 def is_reference(value: Any) -> bool:
@@ -145,6 +168,12 @@ def variables_layer(variables: Mapping[str, str]) -> Tree:
             continue
         raw = Raw(value, f"variable {name}", is_text=True)
         table, _, key = name.removeprefix(PREFIX).lower().partition("__")
+        if table in NAMED:
+            member, _, key = key.partition("__")
+            if not member or not key:
+                expected = f"{PREFIX}{table.upper()}__NAME__KEY"
+                raise ConfigError(f"The variable {name} has to name a table and a key: {expected}.")
+            table = f"{table}.{member}"
         section = tree.get(table)
         if not key and section is None:
             tree[table] = raw

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
@@ -60,6 +61,19 @@ class Services:
         """The object storage."""
         return cast("Storage", self._backend("storage"))
 
+    def storage_named(self, name: str) -> Storage:
+        """Return a storage by name: `storage` is the main one, any other that of the table `[storages.NAME]`.
+
+        The further ones are there for copies and moves; nothing else in the library looks at them.
+        """
+        if name == "storage":
+            return self.storage
+        self.config.backend_of_storage(name)  # one that is not there is told before a lock is made for it
+        table = f"storages.{name}"
+        with self._lock:
+            self._opening.setdefault(table, threading.Lock())
+        return cast("Storage", self._backend(table))
+
     @property
     def db(self) -> Database:
         """The index."""
@@ -93,9 +107,19 @@ class Services:
         """Return the kinds for which a backend is chosen."""
         return [kind for kind in KINDS if self.config.backend(kind) is not None]
 
-    def check(self, *, time_limit: float = 10.0) -> dict[str, Health]:
-        """Ask every chosen backend for its health, each within a time limit in seconds. Never raises."""
-        return {kind: self._check(kind, time_limit) for kind in self.kinds()}
+    def check(self, *, time_limit: float = 10.0, storages: bool = False) -> dict[str, Health]:
+        """Ask every chosen backend for its health, each within a time limit in seconds. Never raises.
+
+        Args:
+            time_limit: for each.
+            storages: ask the further storages too; their answers stand under `storages.NAME`. An installation works
+                without them.
+        """
+        answers = {kind: self._check(time_limit, partial(self._backend, kind)) for kind in self.kinds()}
+        if storages:
+            for name in self.config.storages():
+                answers[f"storages.{name}"] = self._check(time_limit, partial(self.storage_named, name))
+        return answers
 
     def close(self) -> None:
         """Close every backend that was opened, the last one first. Never raises; a second call does nothing."""
@@ -135,12 +159,16 @@ class Services:
         _close(name, opened)
         raise ConfigError(f"The services were closed while {name} was being opened: open them again.")
 
-    def _open(self, kind: str) -> Any:
-        name = self.config.backend(kind)
+    def _open(self, table: str) -> Any:
+        """Open the backend of a table: that of a kind, or of a further storage."""
+        kind, _, storage = table.partition(".")
+        if storage:
+            kind = "storage"
+        name = self.config.backend_of_storage(storage) if storage else self.config.backend(kind)
         if name is None:
             raise ConfigError(f'No {kind} backend is configured: write backend = "..." below [{kind}].')
         backend = self.plugins.backend(kind, name)
-        settings = self.config.section(kind, backend.settings)
+        settings = self.config.section(table, backend.settings)
         try:
             return backend.open(settings)
         except DicomCommonError:
@@ -148,16 +176,16 @@ class Services:
         except Exception as error:
             # Its message may hold a password, as those of many SDKs do: only its kind is told.
             raise BackendError(
-                f"The {kind} backend {name!r} cannot be opened ({type(error).__name__}): check its settings."
+                f"The {table} backend {name!r} cannot be opened ({type(error).__name__}): check its settings."
             ) from error
 
     def _open_extensions(self) -> Extensions:
         general = self.config.general
         return Extensions(self.plugins, general.extensions, general.extension_time_limit)
 
-    def _check(self, kind: str, time_limit: float) -> Health:
+    def _check(self, time_limit: float, backend: Callable[[], Any]) -> Health:
         try:
-            health = call_within(time_limit, lambda: self._backend(kind).check())
+            health = call_within(time_limit, lambda: backend().check())
         except TimeLimitError:
             return Health(status=HealthStatus.FAILED, detail=f"no answer within {time_limit:g} s")
         except DicomCommonError as error:
@@ -170,7 +198,7 @@ class Services:
 
 
 def _close(name: str, opened: Any) -> None:
-    if name not in KINDS:
+    if name == "extensions":
         return
     try:
         opened.close()

@@ -1,5 +1,9 @@
 """Ingest, outbox relay and reconciliation: what makes a storage, an index and a broker one system."""
 
+from dicom_common.pipeline._copy import CopyOptions, copy_objects
+from dicom_common.pipeline._copy_check import check_against_index
+from dicom_common.pipeline._copy_journal import CopyJournal
+from dicom_common.pipeline._copy_results import CopyResult, CopyStatus
 from dicom_common.pipeline._crew import WorkerDiedError, default_jobs
 from dicom_common.pipeline._files import find_files
 from dicom_common.pipeline._ingest import Ingest
@@ -14,6 +18,10 @@ from dicom_common.pipeline._sweep import remove, sweep
 
 __all__ = [
     "DEFAULT_LAYOUT",
+    "CopyJournal",
+    "CopyOptions",
+    "CopyResult",
+    "CopyStatus",
     "Difference",
     "DifferenceKind",
     "Ingest",
@@ -28,6 +36,8 @@ __all__ = [
     "Status",
     "TopicSettings",
     "WorkerDiedError",
+    "check_against_index",
+    "copy_objects",
     "default_jobs",
     "find_files",
     "ingest_files",

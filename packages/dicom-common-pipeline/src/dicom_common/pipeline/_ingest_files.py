@@ -6,12 +6,15 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
-from dicom_common.core import Config, Origin, Services, validate_tenant
+from dicom_common.core import Config, LocalFiles, Origin, Services, validate_tenant
 from dicom_common.pipeline._candidate import rejection
 from dicom_common.pipeline._crew import Crew, WorkerDiedError, default_jobs
+from dicom_common.pipeline._in_flight import several_at_once
 from dicom_common.pipeline._ingest import Ingest
+from dicom_common.pipeline._outage import Outage
 from dicom_common.pipeline._results import Received, Result
 from dicom_common.pipeline._settings import IngestSettings
 
@@ -19,6 +22,9 @@ __all__ = ["ingest_files"]
 
 _FEW = 64
 """So few files are done before a second process has imported its libraries."""
+
+_OVERLAPPING = 2
+"""Batches of one process that are under way at once, where the storage is not on this machine."""
 
 _Job = tuple[str, list[Received]]
 
@@ -30,7 +36,8 @@ def ingest_files(
 
     It may be interrupted at any time: what was answered is safe, and a second run answers it as a duplicate. A file
     that ends a worker process is found and rejected, its neighbours go on. An error of `files` comes when everything
-    before it is answered.
+    before it is answered. An index or a storage that is away is waited for, as long as `ingest.patience` says; a
+    warning of the log tells of it.
 
     Args:
         config: the configuration; every worker process opens its own services from it.
@@ -51,8 +58,16 @@ def ingest_files(
     batches = _batches(itertools.chain(first, received), settings)
     if jobs == 1 or len(first) < _FEW:
         with Services(config) as services, Ingest(services) as ingest:
-            for batch in batches:
-                yield from ingest.store(batch, tenant=tenant)
+            outage = Outage(partial(ingest.store, tenant=tenant), settings.patience)
+            if isinstance(services.storage, LocalFiles):
+                for batch in batches:
+                    yield from outage.store(batch)
+                return
+            # A storage at the other end of a network is waited for: meanwhile the next batch is read.
+            tasks = (partial(outage.store, batch) for batch in batches)
+            with closing(several_at_once(tasks, _OVERLAPPING)) as stored:
+                for results in stored:
+                    yield from results
         return
     again: deque[_Job] = deque()
     crew: Crew[_Job, list[Result]] = Crew(config, _ingest_task, jobs)
@@ -67,8 +82,16 @@ def ingest_files(
 
 
 def _ingest_task(services: Services) -> Callable[[_Job], list[Result]]:
-    ingest = Ingest(services)
-    return lambda job: ingest.store(job[1], tenant=job[0])
+    ingest, patience = Ingest(services), services.settings("ingest", IngestSettings).patience
+    outages: dict[str, Outage] = {}  # by tenant, of which an ingest has one
+
+    def store(job: _Job) -> list[Result]:
+        tenant, batch = job
+        if tenant not in outages:
+            outages[tenant] = Outage(partial(ingest.store, tenant=tenant), patience)
+        return outages[tenant].store(batch)
+
+    return store
 
 
 def _with_retries(again: deque[_Job], jobs: Iterator[_Job]) -> Iterator[_Job]:

@@ -29,13 +29,21 @@ class IngestSettings:
     """How many instances share one transaction and one round of fsync."""
     batch_bytes: int = 32 * 1024 * 1024
     """How many bytes of files share a batch: so long is the answer to the first of them waited for."""
+    in_flight: int = 32
+    """How many objects are written at once to a storage that takes them one by one. An object store has a setting of
+    its own for this, `storage.pool_size`; a filesystem makes a whole batch durable together."""
     in_memory_bytes: int = 256 * 1024
     """A file above this size is read twice, in pieces, instead of being held in memory: that is the faster way, too."""
+    patience: float = 60.0
+    """Seconds for which an ingest of files waits for an index or a storage that is away, and tries again. After that,
+    files are answered with `retry`, as a receiver's are at once: its peer can send them again."""
 
     def __post_init__(self) -> None:
         """Refuse a layout that cannot work, and limits that are none."""
         Layout(self.layout)
-        for name in ("batch_instances", "batch_bytes", "in_memory_bytes"):
+        if not 0 <= self.patience < float("inf"):
+            raise ValueError("patience has to be a number of seconds, 0 or more")
+        for name in ("batch_instances", "batch_bytes", "in_flight", "in_memory_bytes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} has to be at least 1")
 

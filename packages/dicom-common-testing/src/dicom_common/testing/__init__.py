@@ -36,6 +36,7 @@ from dicom_common.testing._broker import BrokerContract  # noqa: E402  # behind 
 from dicom_common.testing._cache import CacheContract  # noqa: E402  # the same
 from dicom_common.testing._corpus import CORPUS, SEARCHES, Search  # noqa: E402  # the same
 from dicom_common.testing._database import DatabaseContract  # noqa: E402  # the same
+from dicom_common.testing._database_checks import assert_consistent  # noqa: E402  # the same
 from dicom_common.testing._database_logs import make_access, make_received  # noqa: E402  # the same
 from dicom_common.testing._fault_kinds import (  # noqa: E402  # the same
     PERMANENT_FAULTS,
@@ -64,6 +65,7 @@ __all__ = [
     "RemoteStorageContract",
     "Search",
     "StorageContract",
+    "assert_consistent",
     "make_access",
     "make_entry",
     "make_instance",

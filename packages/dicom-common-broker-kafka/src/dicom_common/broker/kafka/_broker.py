@@ -56,7 +56,13 @@ class KafkaBroker:
             publisher = self._publisher_of_process()
         except UnavailableError as error:
             raise PublishError(str(error), tuple(range(len(messages)))) from error
-        publisher.publish(topic, messages)
+        try:
+            publisher.publish(topic, messages)
+        except PublishError:
+            # kafka-python's producer does not always recover from batches that expired (seen: it then lets every later
+            # one expire, too). A new one costs a few round trips, and nothing is lost with the old one.
+            self._give_up(publisher)
+            raise
 
     def consume(self, topics: Sequence[str], group: str, *, from_start: bool = True) -> GroupMember:
         """See `Broker.consume`. The group is joined by the first `receive`."""
@@ -131,6 +137,13 @@ class KafkaBroker:
             with self._opening:
                 publisher = self._publisher = self._publisher or Publisher(self._settings)
         return publisher
+
+    def _give_up(self, publisher: Publisher) -> None:
+        with self._opening:
+            if self._publisher is not publisher:
+                return  # another thread has
+            self._publisher = None
+        publisher.close()
 
     def _administer(self, work: Callable[[Administration], T]) -> T:
         self._alive()

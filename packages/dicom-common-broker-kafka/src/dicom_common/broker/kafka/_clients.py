@@ -76,9 +76,13 @@ def explain(error: BaseException, settings: Settings) -> BackendError:
             return made(sentence.format(where=where))
     if isinstance(error, errors.BrokerResponseError) and not getattr(error, "retriable", False):
         return BackendError(f"{where} refuses: {type(error).__name__}.")
-    tls = " and broker.tls" if settings.encrypted else ""
-    sasl = ", broker.username" if settings.username else ""
-    return UnavailableError(f"{where} cannot be reached ({type(error).__name__}): see broker.servers{sasl}{tls}.")
+    # kafka-python goes on trying whatever the reason is, and in the end says only that the time is over.
+    see = ["broker.servers"]
+    see += ["broker.username and broker.password"] if settings.username else []
+    see += ["broker.tls.ca and broker.tls.certificate"] if settings.encrypted else []
+    late = isinstance(error, errors.KafkaTimeoutError | errors.RequestTimedOutError | TimeoutError)
+    what = "does not answer in time, or refuses the connection" if late else "cannot be reached"
+    return UnavailableError(f"{where} {what}: see {', '.join(see)}.")
 
 
 _SENTENCES: tuple[tuple[Any, type[BackendError], str], ...] = (
@@ -116,11 +120,6 @@ _SENTENCES: tuple[tuple[Any, type[BackendError], str], ...] = (
         errors.InvalidReplicationFactorError,
         RefusedError,
         "{where} has fewer brokers than broker.replicas asks for.",
-    ),
-    (
-        (errors.KafkaTimeoutError, errors.RequestTimedOutError, TimeoutError),
-        UnavailableError,
-        "{where} does not answer in time (broker.timeout): see broker.servers.",
     ),
 )
 """Errors of kafka-python, ours, and what to say; the first that fits."""

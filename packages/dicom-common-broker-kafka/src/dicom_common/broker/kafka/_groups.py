@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 from kafka import KafkaAdminClient, TopicPartition, errors
 from kafka.admin import OffsetSpec
@@ -14,6 +17,31 @@ from dicom_common.core import NotFoundError
 
 __all__ = ["Administration"]
 
+P = ParamSpec("P")
+T = TypeVar("T")
+_PAUSE = 0.1
+"""Seconds between two tries."""
+
+
+def _patient(method: Callable[Concatenate[Administration, P], T]) -> Callable[Concatenate[Administration, P], T]:
+    """Ask again where the cluster is about to have an answer: a coordinator is being chosen, a leader changes."""
+
+    @wraps(method)
+    def ask(self: Administration, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        give_up = time.monotonic() + self.settings.timeout
+        with translated(self.settings):
+            while True:
+                try:
+                    return method(self, *args, **kwargs)
+                except (errors.KafkaConnectionError, errors.KafkaTimeoutError):
+                    raise
+                except errors.RetriableError:
+                    if time.monotonic() > give_up:
+                        raise
+                    time.sleep(_PAUSE)
+
+    return ask
+
 
 class Administration:
     """An admin client; used by one thread at a time.
@@ -23,77 +51,78 @@ class Administration:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         with translated(settings):
             self._client = KafkaAdminClient(**common(settings))
 
+    @_patient
     def partitions(self, topics: Iterable[str]) -> dict[str, list[TopicPartition]]:
         """Return the partitions of those of the topics that exist."""
         found = {}
-        with translated(self._settings):
-            for described in self._client.describe_topics(list(topics)):
-                if described["error_code"] == errors.UnknownTopicOrPartitionError.errno:
-                    continue
-                if described["error_code"]:
-                    raise errors.for_code(described["error_code"])
-                numbers = sorted(each["partition_index"] for each in described["partitions"])
-                found[described["name"]] = [TopicPartition(described["name"], number) for number in numbers]
+        for described in self._client.describe_topics(list(topics)):
+            if described["error_code"] == errors.UnknownTopicOrPartitionError.errno:
+                continue
+            if described["error_code"]:
+                raise errors.for_code(described["error_code"])
+            numbers = sorted(each["partition_index"] for each in described["partitions"])
+            found[described["name"]] = [TopicPartition(described["name"], number) for number in numbers]
         return found
 
+    @_patient
     def create(self, topics: Sequence[str]) -> None:
         """Make those of the topics that are missing."""
         missing = sorted(set(topics) - set(self.partitions(topics)))
         if not missing:
             return
-        shape = {"num_partitions": self._settings.partitions, "replication_factor": self._settings.replicas}
-        with translated(self._settings):
-            for topic in missing:
-                try:
-                    self._client.create_topics(
-                        {topic: shape}, timeout_ms=int(self._settings.timeout * 1000), wait_for_metadata=True
-                    )
-                except errors.TopicAlreadyExistsError:  # by another, a moment ago
-                    self._client.wait_for_topics([topic])
+        shape = {"num_partitions": self.settings.partitions, "replication_factor": self.settings.replicas}
+        for topic in missing:
+            try:
+                self._client.create_topics(
+                    {topic: shape}, timeout_ms=int(self.settings.timeout * 1000), wait_for_metadata=True
+                )
+            except errors.TopicAlreadyExistsError:  # by another, a moment ago
+                self._client.wait_for_topics([topic])
 
+    @_patient
     def backlog(self, topic: str, group: str) -> int:
         """Count what a group has not acknowledged, from the first message on where it never acknowledged any."""
         places = self._places([topic])
-        with translated(self._settings):
-            committed = self._committed(group, places)
-            first = self._offsets(places, OffsetSpec.EARLIEST)
-            last = self._offsets(places, OffsetSpec.LATEST)
+        committed = self._committed(group, places)
+        first = self._offsets(places, OffsetSpec.EARLIEST)
+        last = self._offsets(places, OffsetSpec.LATEST)
         return sum(max(0, last[place] - max(first[place], committed.get(place, 0))) for place in places)
 
+    @_patient
     def fix_start(self, topics: Sequence[str], group: str, *, from_start: bool) -> None:
         """Write down where a group begins in partitions that it does not know.
 
         Else a group that is to begin at the next message would begin at the next one after it is first slow to join.
         """
         places = self._places(topics)
-        with translated(self._settings):
-            known = self._committed(group, places)
-            new = [place for place in places if place not in known]
-            if not new:
-                return
-            begin = self._offsets(new, OffsetSpec.EARLIEST if from_start else OffsetSpec.LATEST)
-            try:
-                self._client.alter_group_offsets(
-                    group, {place: OffsetAndMetadata(offset, "", -1) for place, offset in begin.items()}
-                )
-            except (errors.UnknownMemberIdError, errors.RebalanceInProgressError):
-                return  # it has members: they have done so
+        known = self._committed(group, places)
+        new = [place for place in places if place not in known]
+        if not new:
+            return
+        begin = self._offsets(new, OffsetSpec.EARLIEST if from_start else OffsetSpec.LATEST)
+        answers = self._client.alter_group_offsets(
+            group, {place: OffsetAndMetadata(offset, "", -1) for place, offset in begin.items()}
+        )
+        for error in answers.values():
+            # A group that has members is not touched: they have done so.
+            if error not in (errors.NoError, errors.UnknownMemberIdError, errors.RebalanceInProgressError):
+                raise error
 
+    @_patient
     def forget(self, group: str) -> None:
         """Delete a group without members."""
-        with translated(self._settings):
-            answer = self._client.delete_groups([group])[group]  # the name of an error, or OK
-            if answer not in ("OK", errors.GroupIdNotFoundError.__name__):
-                raise getattr(errors, answer, errors.UnknownError)
+        answer = self._client.delete_groups([group])[group]  # the name of an error, or OK
+        if answer not in ("OK", errors.GroupIdNotFoundError.__name__):
+            raise getattr(errors, answer, errors.UnknownError)
 
+    @_patient
     def facts(self) -> dict[str, str | int | float | bool]:
         """Return what is known of the cluster."""
-        with translated(self._settings):
-            cluster = self._client.describe_cluster()
+        cluster = self._client.describe_cluster()
         return {"brokers": len(cluster["brokers"]), "cluster": str(cluster.get("cluster_id") or "")}
 
     def close(self) -> None:

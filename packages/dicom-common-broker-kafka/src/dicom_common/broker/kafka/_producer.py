@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from kafka import KafkaProducer, errors
@@ -63,7 +64,8 @@ class Publisher:
                     break
             else:
                 sent.append(future)
-        self._producer.flush(timeout=self._settings.timeout + 1)
+        with suppress(errors.KafkaTimeoutError):  # each message says below what became of it
+            self._producer.flush(timeout=self._settings.timeout + 1)
         self._raise_for(sent)
 
     def _raise_for(self, sent: Sequence[Any]) -> None:
@@ -85,5 +87,6 @@ class Publisher:
             ) from first
 
     def close(self) -> None:
-        """Send what is still there, for a moment, and end the producer's thread."""
-        self._producer.close(timeout=5)
+        """End the producer's thread; what is still there was never acknowledged."""
+        with suppress(errors.KafkaError):
+            self._producer.close(timeout=0)

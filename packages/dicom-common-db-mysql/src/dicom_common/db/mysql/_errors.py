@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from dicom_common.core import BackendError, RefusedError, UnavailableError
 
-__all__ = ["PASSING", "Where", "code_of", "translate"]
+__all__ = ["LOST", "PASSING", "Where", "code_of", "translate"]
 
 
 class Where(NamedTuple):
@@ -28,8 +28,10 @@ _NO_LOGIN = (
 )
 _NO_RIGHT = (
     RefusedError,
-    "The user {user!r} (db.user) lacks a right on the database {database!r} of {server}: grant it SELECT, INSERT,"
-    " UPDATE and DELETE, and for `dicom-common migrate` also CREATE, ALTER, INDEX, REFERENCES and DROP.",
+    (
+        "The user {user!r} (db.user) lacks a right on the database {database!r} of {server}: grant it SELECT, INSERT,"
+        " UPDATE and DELETE, and for `dicom-common migrate` also CREATE, ALTER, INDEX, REFERENCES and DROP."
+    ),
 )
 _CROWDED = (
     UnavailableError,
@@ -53,8 +55,10 @@ _VALUE = (
 )
 _AUTHENTICATION = (
     RefusedError,
-    "{server} and this client library have no common way to log the user {user!r} in (error {code}): give db.user"
-    " another authentication plugin, or use TLS (db.tls.mode).",
+    (
+        "{server} and this client library have no common way to log the user {user!r} in (error {code}): give db.user"
+        " another authentication plugin, or use TLS (db.tls.mode)."
+    ),
 )
 _MEANING: dict[int, tuple[type[BackendError], str]] = {
     1045: _NO_LOGIN,  # access denied
@@ -145,6 +149,11 @@ _MEANING: dict[int, tuple[type[BackendError], str]] = {
 }
 PASSING = frozenset({1020, 1062, 1205, 1213, 1451, 1452, 1586, 3058})
 """Numbers of errors after which the same transaction may succeed at once: it lost a race."""
+LOST = frozenset({code for code, meaning in _MEANING.items() if meaning is _LOST})
+"""Numbers of errors after which a connection is of no more use."""
+PASSING = PASSING | LOST | {2002, 2003, 1040}
+_HARMLESS = frozenset({1040, 1044, 1045, 1049, 1053, 1129, 1130, 1142, 1205, 1213, 1290, 1698, 1836, 1927, 1969, 3024})
+"""Numbers of errors of the server that say nothing of rows."""
 _TLS = 2026
 _TLS_WORDS = (
     ("SSL is required", "{server} does not offer TLS: switch it on there, or set db.tls.mode to off."),
@@ -164,9 +173,17 @@ def code_of(error: BaseException) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _silence(error: BaseException, code: int) -> None:
+    """Take its text from an error that may quote a statement or a row: a log shows also what an error came from."""
+    if code not in _HARMLESS and not 2000 <= code < 3000:  # what the client itself says, it says of connections
+        error.args = (code,)
+
+
 def translate(error: BaseException, where: Where) -> BackendError:
     """Return what an error of the driver means to the caller, in one sentence."""
     code = code_of(error)
+    disk_full = code == 1030 and "28" in str(error.args[1:])  # the storage engine's error is ENOSPC
+    _silence(error, code)
     if code == _TLS:
         said = str(error.args[1:])
         sentence = next((sentence for words, sentence in _TLS_WORDS if words in said), _NOT_TRUSTED)
@@ -174,7 +191,7 @@ def translate(error: BaseException, where: Where) -> BackendError:
     if code in _MEANING:
         kind, sentence = _MEANING[code]
         return kind(sentence.format(**where._asdict(), code=code))
-    if code == 1030 and "28" in str(error.args[1:]):  # the storage engine's error is ENOSPC
+    if disk_full:
         return UnavailableError(_FULL[1].format(**where._asdict()))
     named = f"error {code}" if code else type(error).__name__
     return BackendError(f"{where.server} failed in a way that was not foreseen ({named}): please report it.")

@@ -57,7 +57,7 @@ class KeyBlocks:
             while not session.run("UPDATE key_block SET last = LAST_INSERT_ID(last + %s) WHERE name = %s", taken):
                 # Also where the counter is lost and the rows are not: a dump that was put back in part.
                 session.run(
-                    f"INSERT IGNORE INTO key_block (name, last) SELECT %s, coalesce(max(pk), 0) FROM {table}",
+                    f"INSERT IGNORE INTO key_block (name, last) SELECT %s, coalesce(max(pk), 0) FROM {table}",  # noqa: S608 - a table of ours
                     (table,),
                 )
             ((last,),) = session.rows("SELECT LAST_INSERT_ID()", ())

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
+from MySQLdb import OperationalError
 from MySQLdb.connections import Connection
 
 from dicom_common.db.sql import Row
 
 __all__ = ["MysqlSession", "literal"]
 
-_INSERT = re.compile(rb"(INSERT INTO .+ VALUES )(\([^()]*\))", re.DOTALL)
+_INSERT = re.compile(rb"(INSERT INTO .+ VALUES )(\([^()]*\))( ON DUPLICATE KEY UPDATE [^%]+)?", re.DOTALL)
 _PIECE = 1024 * 1024
 """Bytes of one statement that inserts many rows. More is not faster, and every server takes this much by default."""
 
@@ -24,19 +25,16 @@ def literal(connection: Connection) -> Callable[[Any], bytes]:
     quoted = connection.string_literal
 
     def write(value: Any) -> bytes:
-        kind = type(value)
-        if kind is str:
-            return quoted(value.encode("utf-8", "replace"))  # type: ignore[no-any-return]  # the driver has no types
-        if kind is int:
-            return b"%d" % value
         if value is None:
             return b"NULL"
-        if kind is bytes:
+        if isinstance(value, str):
+            return quoted(value.encode("utf-8", "replace"))  # type: ignore[no-any-return]  # the driver has no types
+        if isinstance(value, int):
+            return b"%d" % value
+        if isinstance(value, bytes):
             return b"_binary" + quoted(value)  # type: ignore[no-any-return]  # likewise
-        if kind is float:
-            # No column holds these, so nothing is equal to them: as with NULL.
-            return repr(value).encode() if math.isfinite(value) else b"NULL"
-        raise TypeError(f"the index does not write a {kind.__name__}")
+        # No column holds what is not finite, so nothing is equal to it: as with NULL.
+        return repr(float(value)).encode() if math.isfinite(value) else b"NULL"
 
     return write
 
@@ -74,15 +72,15 @@ class MysqlSession:
                 self._run(encoded % tuple(map(self._literal, values)))
             return
         for statement in self._inserts(insert[1] % (), insert[2], bound):
-            self._run(statement)
+            self._run(statement + (insert[3] or b""))
 
     def _inserts(self, beginning: bytes, row: bytes, bound: Sequence[Any]) -> Iterator[bytes]:
         write = self._literal
         pieces: list[bytes] = []
-        size = 0
+        size, most = 0, min(_PIECE, self.raw.longest // 2)
         for values in bound:
             piece = row % tuple([write(value) for value in values])
-            if pieces and size + len(piece) > _PIECE:
+            if pieces and size + len(piece) > most:
                 yield beginning + b",".join(pieces)
                 pieces, size = [], 0
             pieces.append(piece)
@@ -91,6 +89,8 @@ class MysqlSession:
             yield beginning + b",".join(pieces)
 
     def _run(self, statement: bytes) -> int:
+        if len(statement) >= self.raw.longest:  # the server would end the connection, and not say why
+            raise OperationalError(1153, "the statement is too long")
         self.raw.query(statement)
         self.raw.store_result()
         return int(self.raw.affected_rows())

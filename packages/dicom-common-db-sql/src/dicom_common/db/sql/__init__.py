@@ -10,10 +10,14 @@ from dicom_common.db.sql._pool import Driver, Pool
 from dicom_common.db.sql._schema import metadata
 from dicom_common.db.sql._server import ServerFlavour, ServerSettings
 from dicom_common.db.sql._session import Row, Session
+from dicom_common.db.sql._statements import InsertRows, UpdateRows
+from dicom_common.db.sql._types import COLLATIONS
 
 __all__ = [
+    "COLLATIONS",
     "Driver",
     "Flavour",
+    "InsertRows",
     "PassingError",
     "Pool",
     "Row",
@@ -21,5 +25,6 @@ __all__ = [
     "ServerSettings",
     "Session",
     "SqlDatabase",
+    "UpdateRows",
     "metadata",
 ]

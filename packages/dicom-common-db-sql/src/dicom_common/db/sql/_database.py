@@ -11,7 +11,6 @@ from typing import Literal, TypeVar
 from sqlalchemy import column, select, table
 
 from dicom_common.core import (
-    BackendError,
     Backlog,
     Entry,
     Event,
@@ -21,6 +20,7 @@ from dicom_common.core import (
     LogRecord,
     Outcome,
     Query,
+    SchemaVersionError,
     Stored,
     UnavailableError,
 )
@@ -35,7 +35,7 @@ from dicom_common.db.sql._logs import LogStatements, LogTransactions
 from dicom_common.db.sql._outbox import Outbox
 from dicom_common.db.sql._removal import Removal
 from dicom_common.db.sql._rows import prepare
-from dicom_common.db.sql._schema import tenant as tenant_table
+from dicom_common.db.sql._schema import metadata, tenant as tenant_table
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Statement, chunks
 
@@ -109,16 +109,21 @@ class SqlDatabase(LogTransactions):
             self.close()
             raise
 
+    def schema_differences(self) -> list[str]:
+        """Return in what the tables differ from those that this code expects, whatever the version says."""
+        with self._flavour.migrating() as connection:
+            return _migrate.differences(connection, metadata)
+
     def require_schema(self) -> None:
         """Refuse a database whose schema is not the one that this code needs.
 
         Raises:
-            BackendError: it is older or newer, or there is none.
+            SchemaVersionError: it is older or newer, or there is none.
         """
         found, _ = self.schema_version()
         if not _migrate.require(found, self._where):
             has = f"the schema version {found}, and {_migrate.HEAD} is needed" if found else "no schema yet"
-            raise BackendError(f"{self._where} has {has}: run `dicom-common migrate`.")
+            raise SchemaVersionError(f"{self._where} has {has}: run `dicom-common migrate`.", found, _migrate.HEAD)
 
     # Rows
 

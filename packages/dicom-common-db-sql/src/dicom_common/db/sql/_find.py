@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import FromClause, Select, UnaryExpression, bindparam, func, select
+from sqlalchemy import FromClause, Select, UnaryExpression, bindparam, func, literal_column, select, union_all
 
-from dicom_common.core import ATTRIBUTES, Found, Level, Query, Value
+from dicom_common.core import ATTRIBUTES, Found, Level, Like, Query, Value
 from dicom_common.db.sql._flavour import Flavour
+from dicom_common.db.sql._names import Names
 from dicom_common.db.sql._schema import LEVELS, instance, patient, series, series_class, study, study_modality
 from dicom_common.db.sql._session import Session
-from dicom_common.db.sql._shapes import Test, take_apart
-from dicom_common.db.sql._statements import Lookup, Statement, chunks
+from dicom_common.db.sql._shapes import Test, of_one_item, take_apart
+from dicom_common.db.sql._statements import Lookup, Statement
 from dicom_common.db.sql._values import from_column
 from dicom_common.db.sql._where import TENANT, leading, levels_of, where
 
@@ -50,18 +51,18 @@ class _Reader(NamedTuple):
 
     columns: list[Any]
     keywords: list[str]
-    convert: list[tuple[int, Callable[[Any], Value]]]
+    convert: list[tuple[str, Callable[[Any], Value]]]
     """What makes a value of a column that is not NULL; NULL is None, or () where there may be several values."""
-    several: list[int]
+    several: list[str]
 
 
 def _reader(level: Level) -> _Reader:
     attributes = [a for a in ATTRIBUTES if a.level <= level]
     counts = [(name, column) for name, column, at in _COUNTS if at <= level]
     columns = [LEVELS[a.level].c[a.field] for a in attributes] + [column for _, column in counts]
-    convert = [(position, made) for position, a in enumerate(attributes) if (made := from_column(a)) is not None]
+    convert = [(a.keyword, made) for a in attributes if (made := from_column(a)) is not None]
     key = [study.c.pk] if level >= Level.STUDY else []
-    several = [position for position, a in enumerate(attributes) if a.multiple]
+    several = [a.keyword for a in attributes if a.multiple]
     return _Reader([*columns, *key], [a.keyword for a in attributes] + [name for name, _ in counts], convert, several)
 
 
@@ -74,26 +75,25 @@ class Search:
     def __init__(self, flavour: Flavour) -> None:
         self._flavour = flavour
         self._plans: dict[tuple[Any, ...], Statement] = {}
+        self._names = Names(flavour)
         dialect = flavour.dialect
-        self._modalities = Lookup(
+        # One question for both: on a server, going there and back takes longer than the answer.
+        self._children = Lookup(
             dialect,
-            lambda among: select(study_modality.c.study_fk, study_modality.c.modality).where(
-                among(study_modality.c.study_fk)
-            ),
-        )
-        self._classes = Lookup(
-            dialect,
-            lambda among: (
-                select(series.c.study_fk, series_class.c.sop_class_uid)
+            lambda among: union_all(
+                select(study_modality.c.study_fk, study_modality.c.modality, literal_column("0")).where(
+                    among(study_modality.c.study_fk)
+                ),
+                select(series.c.study_fk, series_class.c.sop_class_uid, literal_column("1"))
                 .distinct()
                 .select_from(series.join(series_class))
-                .where(among(series.c.study_fk))
+                .where(among(series.c.study_fk)),
             ),
         )
 
     def find(self, session: Session, tenant: int, query: Query) -> list[Found]:
         """See `Database.find`."""
-        statement, parameters = self.plan(tenant, query)
+        statement, parameters = self.plan(tenant, query, common=self._common(session, tenant, query))
         rows = statement.rows(session, parameters)
         found = [_answer(_READERS[query.level], row) for row in rows]
         if query.level >= Level.STUDY and rows:
@@ -105,17 +105,34 @@ class Search:
         statement, parameters = self.plan(tenant, query, count=True)
         return int(statement.rows(session, parameters)[0][0])
 
-    def plan(self, tenant: int, query: Query, *, count: bool = False) -> tuple[Statement, dict[str, Any]]:
-        """Return the statement of a query, and its parameters."""
-        tests = [test for condition in query.conditions if (test := take_apart(condition, self._flavour)) is not None]
+    def _common(self, session: Session, tenant: int, query: Query) -> tuple[int, ...]:
+        """Return the number of the condition that would lead, if it is the beginning of a name that many have."""
+        if query.limit is None or not any(isinstance(condition, Like) for condition in query.conditions):
+            return ()
+        tests = self._tests(query)
+        leader, _ = leading([test.shape for test in tests], query.level, whole=False)
+        if leader is None or tests[leader].shape.kind != "name" or levels_of(tests[leader].shape) > query.level:
+            return ()
+        is_common = self._names.many(session, tenant, tests[leader], query.limit + query.offset)
+        return (leader,) if is_common else ()
+
+    def _tests(self, query: Query) -> list[Test]:
+        parts = (take_apart(condition, self._flavour) for condition in query.conditions)
+        return of_one_item([test for test in parts if test is not None])
+
+    def plan(
+        self, tenant: int, query: Query, *, count: bool = False, common: tuple[int, ...] = ()
+    ) -> tuple[Statement, dict[str, Any]]:
+        """Return the statement of a query, and its parameters; conditions that are `common` do not lead."""
+        tests = self._tests(query)
         bounded = not count and query.limit is not None
         shifted = not count and query.offset > 0
-        key = (query.level, count, bounded, shifted, *(test.shape for test in tests))
+        key = (query.level, count, bounded, shifted, common, *(test.shape for test in tests))
         statement = self._plans.get(key)
         if statement is None:
             if len(self._plans) >= _KEPT_PLANS:
                 self._plans.clear()
-            element = self._select(tests, query.level, count=count, whole=not bounded)
+            element = self._select(tests, query.level, count=count, whole=not bounded, common=common)
             if bounded:
                 element = element.limit(bindparam("limit"))
             if shifted:
@@ -126,9 +143,11 @@ class Search:
             parameters |= {f"value_{number}_{at}": value for at, value in enumerate(test.values)}
         return statement, parameters
 
-    def _select(self, tests: Sequence[Test], level: Level, *, count: bool, whole: bool) -> Select[Any]:
+    def _select(
+        self, tests: Sequence[Test], level: Level, *, count: bool, whole: bool, common: tuple[int, ...]
+    ) -> Select[Any]:
         shapes = [test.shape for test in tests]
-        leader, by_modality = leading(shapes, level, whole=whole)
+        leader, by_modality = leading(shapes, level, whole=whole, common=common)
         conditions = [
             where(
                 test.shape,
@@ -163,27 +182,23 @@ class Search:
         return tuple([neutral(c.element).desc() if isinstance(c, UnaryExpression) else neutral(c) for c in order])
 
     def _add_computed(self, session: Session, rows: Sequence[Any], found: list[dict[str, Value]]) -> None:
-        """Add what is computed from the studies' children: two statements for all rows."""
-        studies = dict.fromkeys(row[-1] for row in rows)
-        computed: dict[int, tuple[set[str], set[str]]] = {pk: (set(), set()) for pk in studies}
-        for chunk in chunks(studies, 512):
-            for pk, modality in self._modalities.rows(session, chunk):
-                computed[pk][0].add(modality)
-            for pk, uid in self._classes.rows(session, chunk):
-                computed[pk][1].add(uid)
+        """Add what is computed from the studies' children: one statement for all rows."""
+        computed: dict[int, tuple[list[str], list[str]]] = {row[-1]: ([], []) for row in rows}
+        for pk, value, which in self._children.rows(session, computed):
+            computed[pk][which].append(value)
         made = {pk: (tuple(sorted(first)), tuple(sorted(second))) for pk, (first, second) in computed.items()}
         for row, answer in zip(rows, found, strict=True):
             answer[_MODALITIES], answer[_CLASSES] = made[row[-1]]
 
 
 def _answer(reader: _Reader, row: Sequence[Any]) -> dict[str, Value]:
-    values = list(row)
-    for position, convert in reader.convert:
-        if (value := values[position]) is not None:
-            values[position] = convert(value)
-    for position in reader.several:
-        values[position] = values[position] or ()
-    return dict(zip(reader.keywords, values, strict=False))  # behind the keywords stands the study's surrogate key
+    answer = dict(zip(reader.keywords, row, strict=False))  # behind the keywords stands the study's surrogate key
+    for keyword, convert in reader.convert:
+        if (value := answer[keyword]) is not None:
+            answer[keyword] = convert(value)
+    for keyword in reader.several:
+        answer[keyword] = answer[keyword] or ()
+    return answer
 
 
 def _joined(top: Level, level: Level, *, by_modality: bool) -> FromClause:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Dialect, Table
+from sqlalchemy import ColumnElement, Connection, Dialect, Select, SelectBase, Table, union_all
 
 from dicom_common.core import Health, UnavailableError
 from dicom_common.db.sql._session import Session
@@ -72,8 +72,12 @@ class Flavour(ABC):
         """Match a column against a bound pattern, upper and lower case apart."""
 
     def neutral(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        """Write a column so that no index is used for it; only for a database that plans without statistics."""
+        """Write a column so that no index is used for it; for a planner without statistics, or blind to a limit."""
         return column
+
+    def either(self, selects: Sequence[Select[Any]]) -> SelectBase:
+        """Select what any of several selects of surrogate keys finds, for an `IN`."""
+        return union_all(*selects)
 
     @abstractmethod
     def pattern(self, pattern: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import Column, Index, Table
 
 from dicom_common.db.sql._schema import metadata
-from dicom_common.db.sql._types import MAX_KEY, MAX_UID, integer, long_text, number, text
+from dicom_common.db.sql._types import MAX_UID, integer, key_text, long_text, number, text
 
 __all__ = ["access_log", "received_log"]
 
@@ -22,7 +22,7 @@ received_log = Table(
     Column("study_uid", text(MAX_UID), nullable=False),
     Column("series_uid", text(MAX_UID), nullable=False),
     Column("sop_uid", text(MAX_UID), nullable=False),
-    Column("storage_key", text(MAX_KEY), nullable=False),
+    Column("storage_key", key_text(), nullable=False),
     Column("size", integer(), nullable=False),
     Column("transfer_syntax_uid", text(MAX_UID), nullable=False),
     Column("target_transfer_syntax_uid", text(MAX_UID)),

@@ -7,7 +7,21 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import Dialect, Insert, Table, bindparam, delete, func, insert, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Dialect,
+    Double,
+    Insert,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from dicom_common.core import LogPosition, LogRecord, QueryError, ReceivedObject, WebAccess
@@ -136,23 +150,47 @@ class _Log:
 
 def _insert_new(dialect: Dialect, table: Table) -> Callable[[Session, Sequence[Row]], None]:
     """Return what inserts rows and skips those whose key is there; each product says that in its own way."""
-    names = table.columns.keys()
+    names = list(table.columns.keys())
     key = [column.name for column in table.primary_key]
     element: Insert
     match dialect.name:
         case "sqlite":
             element = sqlite.insert(table).on_conflict_do_nothing(index_elements=key)
         case "postgresql":
-            element = postgresql.insert(table).on_conflict_do_nothing(index_elements=key)
+            return _insert_arrays(dialect, table)
         case "mysql" | "mariadb":
             # Not IGNORE, which makes other errors pass, too.
             element = mysql.insert(table).on_duplicate_key_update({"id": table.c.id})
         case _:
             return partial(_insert_missing, table, Statement(_plain_insert(table), dialect), _there(dialect, table))
-    statement = Statement(element.values({name: bindparam(f"new_{name}") for name in names}), dialect)
+    compiled: Any = element.compile(dialect=dialect, column_keys=names)
+    statement, order = str(compiled), compiled.positiontup
+    assert order is None or order == names
 
     def run(session: Session, rows: Sequence[Row]) -> None:
-        statement.run_many(session, [_named(names, row) for row in rows])
+        session.run_many(statement, rows if order else [dict(zip(names, row, strict=True)) for row in rows])
+
+    return run
+
+
+def _insert_arrays(dialect: Dialect, table: Table) -> Callable[[Session, Sequence[Row]], None]:
+    """Return the same for PostgreSQL: one statement with an array for each column, which is a third of the work."""
+    kinds: dict[type, Any] = {str: Text(), int: BigInteger(), float: Double()}
+    names = [f"new_{column.name}" for column in table.columns]
+    arrays = [ARRAY(kinds[column.type.python_type]) for column in table.columns]
+    rows_of = select(
+        *(
+            func.unnest(cast(bindparam(name, type_=array), array)).label(name)
+            for name, array in zip(names, arrays, strict=True)
+        )
+    )
+    statement = Statement(
+        postgresql.insert(table).from_select(list(table.columns), rows_of).on_conflict_do_nothing(), dialect
+    )
+
+    def run(session: Session, rows: Sequence[Row]) -> None:
+        if rows:
+            statement.run(session, dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
 
     return run
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, MetaData, inspect, text
 
-from dicom_common.core import BackendError
+from dicom_common.core import SchemaVersionError
 
-__all__ = ["HEAD", "KNOWN", "VERSION_TABLE", "migrate", "require", "version"]
+__all__ = ["HEAD", "KNOWN", "VERSION_TABLE", "differences", "migrate", "require", "tables_of", "upgrade", "version"]
 
 VERSION_TABLE = "schema_version"
 KNOWN = ("0001", "0002", "0003")
@@ -32,12 +32,14 @@ def require(found: str | None, where: str) -> bool:
     """Tell whether the version is the one that is needed.
 
     Raises:
-        BackendError: it is newer.
+        SchemaVersionError: it is newer.
     """
     if found is not None and found not in KNOWN:
-        raise BackendError(
+        raise SchemaVersionError(
             f"{where} has the schema version {found}, which is newer than {HEAD}, the newest that this version of"
-            " dicom-common-db-sql knows: upgrade the packages; the only way back is a backup."
+            " dicom-common-db-sql knows: upgrade the packages; the only way back is a backup.",
+            found,
+            HEAD,
         )
     return found == HEAD
 
@@ -46,14 +48,44 @@ def migrate(connection: Connection, where: str) -> None:
     """Bring the schema to the version that is needed, in the transaction that the connection is in.
 
     Raises:
-        BackendError: the database has a newer schema.
+        SchemaVersionError: the database has a newer schema.
     """
-    if require(version(connection), where):
-        return
+    if not require(version(connection), where):
+        upgrade(connection, HEAD)
+
+
+def upgrade(connection: Connection, target: str) -> None:
+    """Run the migrations up to a version. One that was killed half-way is run again from its beginning."""
     from alembic import command  # noqa: PLC0415 - 150 ms that an index which is up to date does not pay
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    if not connection.in_transaction():
+        connection.begin()  # Alembic ends every transaction but one that it finds
+    command.upgrade(config, target)
+
+
+def differences(connection: Connection, tables: MetaData) -> list[str]:
+    """Return in what the tables that are there differ from those that the code has; nothing where all is well.
+
+    Tables that only one product needs, or that somebody else has made, do not count.
+    """
+    from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - as in `upgrade`
+    from alembic.migration import MigrationContext  # noqa: PLC0415
+
+    def ours(_: object, name: str | None, kind: str, reflected: bool, __: object) -> bool:
+        return not (kind == "table" and reflected and name not in tables.tables)
+
+    options = {"version_table": VERSION_TABLE, "include_object": ours}
+    return [str(one) for one in compare_metadata(MigrationContext.configure(connection, opts=options), tables)]
+
+
+def tables_of(target: str) -> MetaData:
+    """Return the tables that the migration to a version has made."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - as in `upgrade`
+
+    made = ScriptDirectory(str(_FOLDER)).get_revision(target).module.tables
+    assert isinstance(made, MetaData)
+    return made

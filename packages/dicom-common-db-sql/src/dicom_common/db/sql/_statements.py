@@ -28,6 +28,10 @@ __all__ = [
 
 _SIZES = (1, 8, 64, 512)
 """The lengths of list for which a look-up is compiled; a list between them is padded with its last value."""
+_FEW = 10
+"""The length of array that PostgreSQL reckons with when it plans a prepared statement for all arrays. It compares what
+that plan costs with what plans for the arrays so far have cost: where short and long ones share a statement, it often
+plans anew each time, which doubles the time of a search. So long ones have a statement of their own."""
 _MOST = 8192
 """The length of array above which a look-up is done in parts: the planner reads them all."""
 
@@ -95,7 +99,7 @@ class Lookup:
     def _chunks(self, values: Iterable[Any], fixed: Mapping[str, Any]) -> Iterator[tuple[Statement, dict[str, Any]]]:
         if self._takes_arrays:
             for chunk in chunks(values, _MOST):
-                yield self._statement(0), {**fixed, "value": chunk}
+                yield self._statement(int(len(chunk) > _FEW)), {**fixed, "value": chunk}
             return
         for chunk in chunks(values, _SIZES[-1]):
             size = next(size for size in _SIZES if size >= len(chunk))
@@ -113,6 +117,8 @@ class Lookup:
                 return column.in_([bindparam(name) for name in names])
 
             statement = self._compiled[size] = Statement(self._build(among), self._dialect)
+            if self._takes_arrays and size:
+                statement.text += " /* many */"
         return statement
 
 

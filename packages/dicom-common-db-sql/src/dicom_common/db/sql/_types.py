@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Dialect,
     Double,
     Integer,
     LargeBinary,
@@ -73,6 +74,10 @@ class _KeyBytes(TypeDecorator[str]):
 
     impl = mysql.VARBINARY
     cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's
+        """See SQLAlchemy: what a migration binds. Sessions bind what the driver takes."""
+        return None if value is None else value.encode()
 
     def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """See SQLAlchemy: what stands in a list of selected columns, and nowhere else."""

@@ -65,6 +65,7 @@ def _date(number: int) -> date:
     return date(number // 10000, number // 100 % 100, number % 100)
 
 
+@lru_cache(16384)
 def _time(number: int) -> time:
     seconds, fraction = divmod(number, 1_000_000)
     return time(seconds // 10000, seconds // 100 % 100, seconds % 100, fraction)

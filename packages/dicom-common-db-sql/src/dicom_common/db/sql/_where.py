@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
-    CompoundSelect,
     FromClause,
+    Select,
+    Table,
     and_,
     bindparam,
     exists,
+    func,
     or_,
     select,
     union_all,
@@ -23,7 +26,7 @@ from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._schema import FOLDED, LEVELS, request_item, series, series_class, study, study_modality
 from dicom_common.db.sql._shapes import MODALITIES, REQUEST_KEYS, Shape, searched
 
-__all__ = ["TENANT", "leading", "levels_of", "where"]
+__all__ = ["TENANT", "bearers", "leading", "levels_of", "where"]
 
 TENANT: BindParameter[int] = bindparam("tenant")
 _PARENT = {Level.STUDY: "patient_fk", Level.SERIES: "study_fk", Level.INSTANCE: "series_fk"}
@@ -113,21 +116,25 @@ def _leads_by_modality(shape: Shape, level: Level, *, whole: bool) -> bool:
     return one and (_of_study(shape, level) or (shape.keywords[0] == "Modality" and not whole))
 
 
-def leading(shapes: Sequence[Shape], level: Level, *, whole: bool) -> tuple[int | None, bool]:
+def leading(
+    shapes: Sequence[Shape], level: Level, *, whole: bool, common: Collection[int] = ()
+) -> tuple[int | None, bool]:
     """Choose the condition that rows are looked up by, and tell whether that is by the modalities of studies.
 
     None: rows are met in the order of the answer.
 
     SQLite has no statistics unless somebody runs ANALYZE, and then takes the tenant, which all rows share, for a good
     beginning. So the choice is made here: the key whose values the fewest rows share. Where the whole answer is asked
-    for, and not its first page, also a key that many share.
+    for, and not its first page, also a key that many share. Conditions that are known to be
+    `common` are passed over.
     """
     found = []
     for number, shape in enumerate(shapes):
         by_modality = _leads_by_modality(shape, level, whole=whole)
         keyword = MODALITIES if by_modality else shape.keywords[0]
         without_beginning = shape.kind == "any" and shape.form[0] and not shape.form[0][0]
-        if keyword in _LEADING and by_modality >= (keyword == MODALITIES) and not without_beginning:
+        is_index = keyword in _LEADING and by_modality >= (keyword == MODALITIES) and not without_beginning
+        if is_index and number not in common:
             found.append((_LEADING.index(keyword), number, by_modality))
     if not found:
         return None, False
@@ -186,12 +193,15 @@ def _test(table: FromClause, shape: Shape, bound: Bound, flavour: Flavour, *, le
     if shape.kind == "range":
         return _range([(searched(one).field, column_of(searched(one).field)) for one in shape.keywords], shape, bound)
     if shape.kind == "name":
-        level = searched(keyword).level
-        return _name(column_of("pk"), level, FOLDED[searched(keyword).field], shape, bound, flavour)
+        names = FOLDED[searched(keyword).field]
+        if leads:
+            return _name(table.c.pk, searched(keyword).level, names, shape, bound, flavour)
+        return _own_name([column_of(name) for name in names], shape, bound, flavour)
     if keyword in REQUEST_KEYS:
         item = request_item.alias()
-        test = _column_test(item.c[REQUEST_KEYS[keyword]], shape, bound, flavour)
-        return column_of("pk").in_(select(item.c.series_fk).where(item.c.tenant_fk == TENANT, test))
+        parts = shape.form if shape.kind == "item" else (shape,)
+        tests = [_column_test(item.c[REQUEST_KEYS[one.keywords[0]]], one, bound, flavour) for one in parts]
+        return column_of("pk").in_(select(item.c.series_fk).where(item.c.tenant_fk == TENANT, *tests))
     attribute = searched(keyword)
     column = column_of(attribute.field)
     if attribute.multiple:
@@ -201,7 +211,7 @@ def _test(table: FromClause, shape: Shape, bound: Bound, flavour: Flavour, *, le
 
 def _column_test(column: ColumnElement[Any], shape: Shape, bound: Bound, flavour: Flavour) -> ColumnElement[bool]:
     if shape.kind == "in":
-        values = list(bound)
+        values = list(islice(bound, shape.form[0]))
         return column == values[0] if len(values) == 1 else column.in_(values)
     return _text(column, shape.form[0], bound, flavour)
 
@@ -221,27 +231,64 @@ def _text(column: ColumnElement[Any], form: tuple[bool, ...], bound: Bound, flav
 def _name(  # noqa: PLR0913, PLR0917 - what `_test` has, and the columns
     pk: ColumnElement[Any], level: Level, columns: Sequence[str], shape: Shape, bound: Bound, flavour: Flavour
 ) -> ColumnElement[bool]:
-    alternatives = []
-    for form in shape.form:
-        tests = [
-            pk.in_(_named(level, columns if group is None else [columns[group]], text, bound, flavour))
-            for group, text in form
-        ]
-        alternatives.append(and_(*tests))
-    return or_(*alternatives)
+    """Look rows up by a name, in whichever group it is: each column has an index, and a union uses them all."""
+
+    def among(selected: Sequence[Select[Any]]) -> ColumnElement[bool]:
+        return pk.in_(flavour.either(selected))
+
+    forms = [
+        [_named(level, columns if group is None else [columns[group]], text, bound, flavour) for group, text in form]
+        for form in shape.form
+    ]
+    if all(len(form) == 1 for form in forms):
+        return among([selected for (one,) in forms for selected in one])
+    return or_(*[and_(*[among(one) for one in form]) for form in forms])
 
 
 def _named(
     level: Level, columns: Sequence[str], form: tuple[bool, ...], bound: Bound, flavour: Flavour
-) -> CompoundSelect[Any]:
-    """Select the rows that have a name in one of the columns: each has an index, and a union uses them all."""
+) -> list[Select[Any]]:
+    """Select the rows that have a name, once for each of the columns."""
     parameters = [next(bound) for _ in range(1 + sum(form))]
     selected = []
     for column in columns:
         rows = LEVELS[level].alias()
         test = _text(rows.c[column], form, iter(parameters), flavour)
         selected.append(select(rows.c.pk).where(rows.c.tenant_fk == TENANT, rows.c[column].is_not(None), test))
-    return union_all(*selected)
+    return selected
+
+
+def _own_name(
+    columns: Sequence[ColumnElement[Any]], shape: Shape, bound: Bound, flavour: Flavour
+) -> ColumnElement[bool]:
+    """Test the names of a row that was found by something else."""
+    alternatives = []
+    for form in shape.form:
+        tests = []
+        for group, text in form:
+            parameters = [next(bound) for _ in range(1 + sum(text))]
+            of_groups = columns if group is None else [columns[group]]
+            tests.append(or_(*[_text(column, text, iter(parameters), flavour) for column in of_groups]))
+        alternatives.append(and_(*tests))
+    return or_(*alternatives)
+
+
+def bearers(shape: Shape, bound: Sequence[BindParameter[Any]], flavour: Flavour) -> tuple[Table, Select[Any]] | None:
+    """Count those whose name begins as a condition says, up to `:most`; None: it is of another sort.
+
+    Returns:
+        whose names they are, and the statement.
+    """
+    if shape.kind != "name" or len(shape.form) != 1 or len(shape.form[0]) != 1:
+        return None
+    ((group, text),) = shape.form[0]
+    if not text or not text[0]:
+        return None
+    attribute = searched(shape.keywords[0])
+    columns = FOLDED[attribute.field]
+    selected = _named(attribute.level, columns if group is None else [columns[group]], text, iter(bound), flavour)
+    found = union_all(*selected).limit(bindparam("most")).subquery()
+    return LEVELS[attribute.level], select(func.count()).select_from(found)
 
 
 def _range(named: Sequence[tuple[str, ColumnElement[Any]]], shape: Shape, bound: Bound) -> ColumnElement[bool]:

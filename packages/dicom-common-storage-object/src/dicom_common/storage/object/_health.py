@@ -18,16 +18,22 @@ from dicom_common.core import (
     call_within,
 )
 from dicom_common.storage.object._client import Client, Kept
+from dicom_common.storage.object._retry import Retry
 from dicom_common.storage.object._source import digest_of
 
 __all__ = ["check_store", "keeps_preconditions"]
 
 _SECONDS = 10.0
+_ATTEMPTS = 3
 _OLD = timedelta(days=1)
 
 
-def keeps_preconditions(client: Client, reserved: str) -> bool:
-    """Find out whether the store keeps `if_absent`: write a probe twice."""
+def keeps_preconditions(client: Client, retry: Retry, reserved: str) -> bool:
+    """Find out whether the store keeps `if_absent`: write a probe twice. A lost answer asks anew, by another probe."""
+    return retry.call(lambda: _refuses_a_second(client, reserved))
+
+
+def _refuses_a_second(client: Client, reserved: str) -> bool:
     key = f"{reserved}probe/{uuid4().hex}"
     try:
         try:
@@ -66,11 +72,14 @@ def check_store(client: Client, reserved: str, prefix: str, found: Callable[[boo
 
 
 def _ask(client: Client, reserved: str, prefix: str, found: Callable[[bool], None]) -> Health:
-    probed = client.probe()
-    _write_and_read(client, f"{reserved}probe/{uuid4().hex}")
-    kept = keeps_preconditions(client, reserved)
+    # A few attempts: a store that fails one request in a hundred works, as far as the storage is concerned.
+    retry = Retry(attempts=_ATTEMPTS, deadline=_SECONDS / 2)
+    probed = retry.call(client.probe)
+    retry.call(lambda: _write_and_read(client, f"{reserved}probe/{uuid4().hex}"))
+    kept = keeps_preconditions(client, retry, reserved)
     found(kept)
-    facts = {**probed.facts, "preconditions": kept, **_unfinished(client, prefix)}
+    unfinished = retry.call(lambda: _unfinished(client, prefix))
+    facts = {**probed.facts, "preconditions": kept, **unfinished}
     warnings = list(probed.warnings)
     if not kept:
         warnings.append(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from dicom_common.core import Source
 
@@ -35,7 +36,7 @@ def whole(source: Source, size: int) -> Bytes:
     body = _filled(source, size + 1)  # one more: it may have grown
     if len(body) <= size:
         return body
-    grown = [body]
+    grown: list[Bytes] = [body]
     while piece := source.read(_PIECE):
         grown.append(piece)
     return b"".join(grown)
@@ -48,15 +49,15 @@ def parts_of(source: Source, size: int) -> Iterator[tuple[Bytes, bool]]:
         for start in range(0, len(view), size):
             yield view[start : start + size], start + size >= len(view)
         return
-    part = _filled(source, size)
     ahead = b""
     while True:
+        part = _filled(source, size, ahead)
         # One byte ahead, not one part: whether this is the last one must not cost the memory of another.
         ahead = source.read(1) if len(part) == size else b""
         yield part, not ahead
         if not ahead:
             return
-        part = ahead + _filled(source, size - 1)
+        del part  # before the next one is read
 
 
 def digest_of(source: Source) -> str:
@@ -70,10 +71,16 @@ def digest_of(source: Source) -> str:
     return digest.hexdigest()
 
 
-def _filled(source: io.IOBase | object, size: int) -> bytes:
-    """Read `size` bytes; fewer only at the end. A file may give less than it is asked for."""
-    pieces, missing = [], size
-    while missing and (piece := source.read(missing)):  # type: ignore[union-attr]  # a file
-        pieces.append(piece)
-        missing -= len(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+def _filled(source: BinaryIO, size: int, begin: bytes = b"") -> memoryview:
+    """Read until there are `size` bytes with those of `begin`; fewer only at the end.
+
+    A file may give less than it is asked for. Pieces are copied into one buffer: joining them would take the memory of
+    a part once more.
+    """
+    buffer = memoryview(bytearray(size))
+    buffer[: len(begin)] = begin
+    position = len(begin)
+    while position < size and (piece := source.read(min(_PIECE, size - position))):
+        buffer[position : position + len(piece)] = piece
+        position += len(piece)
+    return buffer[:position]

@@ -15,9 +15,12 @@ __all__ = ["completing", "page_of", "text_of", "unfinished_of"]
 
 
 def completing(parts: Sequence[Part]) -> bytes:
-    """Write the body of CompleteMultipartUpload."""
+    """Write the body of CompleteMultipartUpload; the receipt of a part is its checksum and its ETag."""
     written = "".join(
-        f"<Part><PartNumber>{part.number}</PartNumber><ETag>{escape(part.receipt)}</ETag></Part>" for part in parts
+        f"<Part><ChecksumSHA256>{checksum}</ChecksumSHA256><ETag>{escape(etag)}</ETag>"
+        f"<PartNumber>{part.number}</PartNumber></Part>"
+        for part in parts
+        for checksum, _, etag in [part.receipt.partition(" ")]
     )
     namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
     return f'<CompleteMultipartUpload xmlns="{namespace}">{written}</CompleteMultipartUpload>'.encode()

@@ -6,7 +6,7 @@ from alembic import op
 from sqlalchemy import Column, Index, MetaData, Table
 
 from dicom_common.db.sql._steps import create_missing
-from dicom_common.db.sql._types import integer, long_text, number, text
+from dicom_common.db.sql._types import integer, key_text, long_text, number, text
 
 revision = "0002"
 down_revision = "0001"
@@ -24,7 +24,7 @@ _received = Table(
     Column("study_uid", text(64), nullable=False),
     Column("series_uid", text(64), nullable=False),
     Column("sop_uid", text(64), nullable=False),
-    Column("storage_key", text(1024), nullable=False),
+    Column("storage_key", key_text(), nullable=False),
     Column("size", integer(), nullable=False),
     Column("transfer_syntax_uid", text(64), nullable=False),
     Column("target_transfer_syntax_uid", text(64)),

@@ -1,0 +1,220 @@
+"""psycopg, as the pool sees it."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import RawCursor
+from psycopg.adapt import Dumper
+from psycopg.pq import TransactionStatus
+from psycopg.types.numeric import Int8BinaryDumper
+
+from dicom_common.core import BackendError, ConfigError, RefusedError
+from dicom_common.db.postgres._errors import Translation
+from dicom_common.db.postgres._settings import Settings
+from dicom_common.db.sql import Driver, Row, Session
+
+__all__ = ["PostgresSession", "PsycopgDriver"]
+
+SCHEMA_LOCK = 0x6469636F6D0001  # "dicom" and a number: advisory locks are numbers, and belong to one database
+_ROOTS = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+"""Where operating systems keep the certificates of the authorities that they trust."""
+
+_PAGES = "-c random_page_cost=1.1"
+"""The server's default is for disks that turn: with it, the planner reads the whole table of patients for fifty."""
+
+
+class _ArrayDumper(Dumper):
+    """Lists as arrays whose type the server takes from the statement.
+
+    psycopg's own looks at the items: a list of small numbers would be of another type than one of large numbers, and
+    each type makes another prepared statement.
+    """
+
+    oid = 0
+
+    def dump(self, obj: list[Any]) -> bytes:
+        """See psycopg."""
+        return ("{" + ",".join([_item(item) for item in obj]) + "}").encode("utf-8", "replace")
+
+
+def _item(item: str | float | bytes | None) -> str:
+    if isinstance(item, str):
+        # No row has a text with a NUL, but one may be asked for; and libpq would stop reading there.
+        return '"' + item.replace("\\", "\\\\").replace('"', '\\"').replace("\0", "\ufffd") + '"'
+    if item is None:
+        return "NULL"
+    return f'"\\\\x{item.hex()}"' if isinstance(item, bytes) else repr(item)
+
+
+class PostgresSession:
+    """A connection that is lent. Statements have `$1`: psycopg does not have to look for parameters in them."""
+
+    __slots__ = ("_cursor", "raw")
+
+    def __init__(self, raw: psycopg.Connection[Any]) -> None:
+        self.raw = raw
+        self._cursor: RawCursor[Any] = RawCursor(raw)
+
+    def rows(self, text: str, bound: Any) -> Sequence[Row]:
+        """See `Session.rows`."""
+        return self._execute(text, bound).fetchall()
+
+    def run(self, text: str, bound: Any) -> int:
+        """See `Session.run`."""
+        return self._execute(text, bound).rowcount
+
+    def run_many(self, text: str, bound: Sequence[Any]) -> None:
+        """See `Session.run_many`; all are sent before the first answer is read."""
+        self._cursor.executemany(text, bound)
+
+    def copy(self, text: str, types: Sequence[str], rows: Sequence[Row]) -> None:
+        """Send rows to a COPY ... FROM STDIN in the binary format."""
+        with self._cursor.copy(text) as copy:
+            copy.set_types(types)
+            write = copy.write_row
+            for row in rows:
+                write(row)
+
+    def _execute(self, text: str, bound: Any) -> RawCursor[Any]:
+        # A prepared statement keeps a plan, which is a bad one when a table has grown since: in a bulk load of an empty
+        # index it would read whole tables. Searches are prepared (their plans are made again when the server has looked
+        # at the tables); the look-ups of a transaction that writes are planned each time, which takes a tenth of a
+        # millisecond.
+        prepare = False if self.raw.pgconn.transaction_status == TransactionStatus.INTRANS else None
+        try:
+            return self._cursor.execute(text, bound, prepare=prepare)
+        except (UnicodeEncodeError, psycopg.DataError) as error:
+            if getattr(error, "sqlstate", None) is not None:
+                raise
+            # It never left: there is a NUL or a lone surrogate in a text that is asked for. No row has such a text.
+            sendable = [
+                value.replace("\0", "\ufffd").encode("utf-8", "replace").decode() if isinstance(value, str) else value
+                for value in bound
+            ]
+            return self._cursor.execute(text, sendable, prepare=prepare)
+
+
+class PsycopgDriver(Driver):
+    """Connections of psycopg, with all time limits set."""
+
+    url = "postgresql+psycopg://"
+    errors = (psycopg.Error,)
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.where = f"The index {settings.database} on {settings.host}"
+        self._translation = Translation(settings)
+        self._arguments = _arguments(settings)
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """See `Driver.connect`."""
+        password = self.settings.password.reveal() or None
+        connection = psycopg.connect(autocommit=True, password=password, **self._arguments)
+        # One type for all whole numbers: with each type a statement would be another one, prepared by itself.
+        connection.adapters.register_dumper(int, Int8BinaryDumper)
+        connection.adapters.register_dumper(list, _ArrayDumper)
+        if (encoding := connection.info.parameter_status("server_encoding")) != "UTF8":
+            connection.close()
+            raise RefusedError(
+                f"{self.where} has the encoding {encoding}: create the database with ENCODING 'UTF8', or name another"
+                " one in db.database."
+            )
+        return connection
+
+    def session(self, raw: Any) -> Session:
+        """See `Driver.session`."""
+        return PostgresSession(raw)
+
+    def translate(self, error: BaseException) -> BackendError:
+        """See `Driver.translate`."""
+        return self._translation.of(error)
+
+    def lost(self, raw: Any, error: BaseException) -> bool:
+        """See `Driver.lost`."""
+        return bool(raw.closed) or self._translation.loses(error)
+
+    def unused(self, raw: Any) -> bool:
+        """See `Driver.unused`."""
+        return bool(raw.pgconn.transaction_status == TransactionStatus.IDLE)
+
+    def ping(self, raw: Any) -> None:
+        """See `Driver.ping`."""
+        raw.execute("")  # an empty query is answered, and is not logged as a statement
+
+    def begin(self, raw: Any) -> None:
+        """See `Driver.begin`. A statement has to see what was committed while the one before it waited for a lock."""
+        raw.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+
+    def lock_schema(self, raw: Any) -> None:
+        """See `Driver.lock_schema`. The change of a large table may take long."""
+        raw.execute("SET LOCAL statement_timeout = 0")
+        raw.execute("SELECT pg_advisory_xact_lock(%s)", (SCHEMA_LOCK,))
+
+    def unlock_schema(self, raw: Any) -> None:
+        """See `Driver.unlock_schema`: the end of the transaction does it."""
+
+
+def _arguments(settings: Settings) -> dict[str, Any]:
+    limits = {
+        "statement_timeout": settings.statement_timeout,
+        "lock_timeout": settings.lock_timeout,
+        # A process that stops in the middle of a transaction must not keep others from its studies for ever.
+        "idle_in_transaction_session_timeout": max(settings.statement_timeout, settings.lock_timeout),
+    }
+    silence = settings.statement_timeout + settings.connect_timeout
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "dbname": settings.database,
+        "user": settings.user,
+        "connect_timeout": max(2, round(settings.connect_timeout)),  # whole seconds; libpq takes 1 for 2
+        "options": " ".join(
+            [_PAGES, *(f"-c {name}={max(1, round(seconds * 1000))}" for name, seconds in limits.items())]
+        ),
+        "client_encoding": "UTF8",
+        "application_name": "dicom-common",
+        "gssencmode": "disable",
+        # A server that vanished without a word is noticed.
+        "keepalives": 1,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": round(min(silence, 2_000_000) * 1000),
+        **_tls(settings),
+    }
+
+
+def _tls(settings: Settings) -> dict[str, Any]:
+    """Write the table [db.tls] as libpq has it: verified, host name included, or no TLS at all."""
+    tls = settings.tls
+    if not tls.wanted(settings.host):
+        return {"sslmode": "disable"}
+    for name, path in (("ca", tls.ca), ("certificate", tls.certificate), ("key", tls.key)):
+        if path is not None and not path.is_file():
+            raise ConfigError(f"The file {path} of db.tls.{name} is not there.")
+    arguments = {
+        "sslmode": "verify-full",
+        "sslrootcert": str(tls.ca or _trusted()),
+        "ssl_min_protocol_version": "TLSv1.2",
+    }
+    if tls.certificate is not None and tls.key is not None:
+        arguments |= {"sslcert": str(tls.certificate), "sslkey": str(tls.key)}
+    return arguments
+
+
+def _trusted() -> str:
+    """Return the file of authorities that this machine trusts.
+
+    libpq's own word for it, `system`, means nothing to libpq before 16, and in the wheels of psycopg a folder of the
+    machine that they were built on.
+    """
+    named = ssl.get_default_verify_paths().cafile
+    for path in ([named] if named else []) + list(_ROOTS):
+        if Path(path).is_file():
+            return path
+    return "system"

@@ -1,0 +1,138 @@
+"""What PostgreSQL does in its own way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Double,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Table,
+    cast,
+    exists,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql.base import PGDialect
+
+from dicom_common.core import ATTRIBUTES, Health
+from dicom_common.db.postgres._driver import PostgresSession
+from dicom_common.db.postgres._health import health
+from dicom_common.db.sql import InsertRows, Pool, Row, ServerFlavour, Session, UpdateRows
+
+__all__ = ["PostgresFlavour"]
+
+_GUARD = 0x6469636F6D0002
+_ANALYZED = 1024
+"""The number of instances from which on the tables are analyzed whenever it has doubled."""
+_ANALYZE = "ANALYZE patient, study, series, instance, series_class, study_modality, request_item, discarded_key"
+_COPIED = 4
+"""Rows from which COPY is faster than INSERT."""
+_NUMBERS = frozenset(a.field for a in ATTRIBUTES if a.multiple and a.vr == "DS")
+_ESCAPED = str.maketrans({"\\": r"\\", "%": r"\%", "_": r"\_", "*": "%", "?": "_"})
+_TYPES: tuple[tuple[type[Any], str], ...] = (
+    (SmallInteger, "int2"),
+    (BigInteger, "int8"),
+    (Double, "float8"),
+    (String, "text"),
+    (LargeBinary, "bytea"),
+)
+
+
+class PostgresFlavour(ServerFlavour):
+    """PostgreSQL: LIKE for patterns, sequences for keys, advisory locks for guards, COPY for many rows."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(pool)
+        self.dialect = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # SQLAlchemy's own
+
+    def has_table(self, session: Session, name: str) -> bool:
+        """See `Flavour.has_table`."""
+        return session.rows("SELECT to_regclass($1)", (name,))[0][0] is not None
+
+    def allocate(self, session: Session, table: Table, count: int) -> Sequence[int]:
+        """See `Flavour.allocate`.
+
+        Where the number of instances has doubled, the tables are analyzed. The server does that by itself, but only
+        once a minute, and a bulk load of a new index is at a hundred thousand by then: without statistics, the planner
+        takes the tenant for a good beginning and reads whole tables to look a batch up, each time longer. A key is
+        given once, so one of all transactions does it.
+        """
+        text = f"SELECT nextval('{table.name}_keys') FROM generate_series(1, $1)"  # noqa: S608 - a table of ours
+        keys = [row[0] for row in session.rows(text, (count,))]
+        if table.name == "instance" and any(key >= _ANALYZED and not key & (key - 1) for key in keys):
+            session.run(_ANALYZE, ())
+        return keys
+
+    def guard(self, session: Session, *, exclusive: bool) -> None:
+        """See `Flavour.guard`. An advisory lock is in memory only; a row's would write to the disk each time."""
+        session.rows(f"SELECT pg_advisory_xact_lock{'' if exclusive else '_shared'}($1)", (_GUARD,))
+
+    def inserter(self, table: Table, names: Sequence[str] | None = None) -> InsertRows:
+        """See `Flavour.inserter`.
+
+        Straight into the table, not into a temporary one and from there by INSERT ... ON CONFLICT: what `add` inserts
+        is known to be new, under the locks that it holds. Where it is not after all, another transaction was quicker,
+        and what was decided about the whole batch has to be decided anew, so that ON CONFLICT would be of no use.
+        """
+        columns = [table.c[name] for name in names or table.columns.keys()]
+        listed = ", ".join(column.name for column in columns)
+        copy = f"COPY {table.name} ({listed}) FROM STDIN (FORMAT BINARY)"
+        types = [_type(column) for column in columns]
+        insert = super().inserter(table, names)
+
+        def run(session: Session, rows: Sequence[Row]) -> None:
+            if len(rows) >= _COPIED and isinstance(session, PostgresSession):
+                session.copy(copy, types, rows)
+            else:
+                insert(session, rows)
+
+        return run
+
+    def updater(self, table: Table, names: Sequence[str], *, plus: bool = False) -> UpdateRows:
+        """See `Flavour.updater`: one statement, with an array for each column."""
+        one = super().updater(table, names, plus=plus)
+        arrays = ", ".join(f"${n}::{_type(table.c[name])}[]" for n, name in enumerate(("pk", *names), 1))
+        changes = ", ".join(f"{name} = {f'{table.name}.{name} + ' if plus else ''}new.{name}" for name in names)
+        text = (
+            f"UPDATE {table.name} SET {changes} FROM unnest({arrays}) AS new (pk, {', '.join(names)})"  # noqa: S608 - ours
+            f" WHERE {table.name}.pk = new.pk"
+        )
+
+        def run(session: Session, rows: Sequence[Row]) -> None:
+            if len(rows) > 1:
+                session.run(text, [list(values) for values in zip(*rows, strict=True)])
+            else:
+                one(session, rows)
+
+        return run
+
+    def matches(self, column: ColumnElement[Any], pattern: ColumnElement[Any]) -> ColumnElement[bool]:
+        """See `Flavour.matches`; LIKE takes a backslash for its escape."""
+        return column.op("LIKE", is_comparison=True)(pattern)
+
+    def pattern(self, pattern: str) -> str:
+        """See `Flavour.pattern`."""
+        return pattern.translate(_ESCAPED)
+
+    def any_item(
+        self, column: ColumnElement[Any], test: Callable[[ColumnElement[Any]], ColumnElement[bool]]
+    ) -> ColumnElement[bool]:
+        """See `Flavour.any_item`."""
+        items = func.jsonb_array_elements_text(cast(column, JSONB)).table_valued("value")
+        value: ColumnElement[Any] = items.c.value
+        item = cast(value, Double) if getattr(column, "name", "") in _NUMBERS else cast(value, String).collate("C")
+        return exists().select_from(items).where(test(item))
+
+    def health(self) -> Health:
+        """See `Database.check`."""
+        return health(self._pool)
+
+
+def _type(column: ColumnElement[Any]) -> str:
+    return next(name for kind, name in _TYPES if isinstance(column.type, kind))

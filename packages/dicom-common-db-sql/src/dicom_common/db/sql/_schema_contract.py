@@ -1,0 +1,191 @@
+"""What an SQL plugin's tests inherit: the history of the schema on a real database. Needs dicom-common-testing."""
+
+from __future__ import annotations
+
+import base64
+import json
+import multiprocessing
+import os
+from collections.abc import Callable
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from threading import BrokenBarrierError
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, MetaData, Table, delete, event, insert, text
+
+from dicom_common.core import Level, Query, ReceivedObject, SchemaVersionError
+from dicom_common.db.sql import _migrate
+from dicom_common.db.sql._database import SqlDatabase
+from dicom_common.db.sql._schema import LEVELS, tenant
+from dicom_common.testing import assert_consistent, make_entry, make_instance, make_received
+
+__all__ = ["SchemaContract"]
+
+Open = Callable[[], SqlDatabase]
+_SPAWN = multiprocessing.get_context("spawn")
+_GUARD = 120
+"""Seconds after which a child that hangs fails the test."""
+_KILLED = 86
+_READING = ("SELECT", "PRAGMA", "SHOW", "DESCRIBE")
+_UIDS = {"STUDY": "StudyInstanceUID", "SERIES": "SeriesInstanceUID", "INSTANCE": "SOPInstanceUID"}
+
+
+@cache
+def _released(version: str) -> Any:
+    file = Path(__file__).parent / "released" / f"{version}.json"
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def _value(value: Any) -> Any:
+    return base64.b64decode(value["base64"]) if isinstance(value, dict) else value
+
+
+def _rows(table: Table, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    # The keys of the outbox are the database's own.
+    names = [column.name for column in table.columns if not (table.name == "outbox" and column.primary_key)]
+    return [{name: _value(row.get(name)) for name in names} for row in rows]
+
+
+def _make_old(database: SqlDatabase, version: str) -> None:
+    """Give a database the tables and rows that one of an older version had."""
+    flavour = database._flavour  # noqa: SLF001 - this module is a part of the package
+    released = _released(version)
+    with flavour.migrating() as connection:
+        everything = MetaData()
+        everything.reflect(connection)
+        everything.drop_all(connection)
+    with flavour.migrating() as connection:
+        _migrate.upgrade(connection, version)
+        for table in _migrate.tables_of(version).sorted_tables:
+            connection.execute(delete(table))
+            if rows := _rows(table, released["rows"][table.name]):
+                connection.execute(insert(table), rows)
+    with flavour.writing() as session:
+        for table in (tenant, *LEVELS.values()):
+            flavour.allocate(session, table, 1000)  # the rows above have these keys
+
+
+def _assert_whole(database: SqlDatabase, version: str) -> None:
+    """Assert that everything is there that an older version had, and that the present one can work on it."""
+    released = _released(version)
+    assert database.schema_version() == (_migrate.HEAD, _migrate.HEAD)
+    assert database.schema_differences() == []
+    for name, levels in released["found"].items():
+        for level, expected in levels.items():
+            found = database.find(Query(tenant=name, level=Level[level]))
+            assert [row[_UIDS[level]] for row in found] == expected
+        for study_uid in levels["STUDY"]:
+            assert all(document.startswith(b"{") for document in database.metadata(name, study_uid))
+        assert_consistent(database, name)
+    assert [one.id for one in database.pending(1000, relay="test", lease=0)] == released["events"]
+    assert database.discarded(100) == released["discarded"]
+
+    database.add([make_entry(make_instance(50, study=1)), make_entry(make_instance(1, study=77))])
+    database.write_log([make_received()])
+    database.remove("local", "1.2.3.2")
+    assert_consistent(database)
+    assert database.count(Query(tenant="local", level=Level.STUDY)) == len(released["found"]["local"]["STUDY"])
+    assert database.read_log(ReceivedObject, "local") == [make_received()]
+
+
+def _open_and_die(open_database: Open, statements: int) -> None:
+    """Open a database, and be dead after so many statements that change something."""
+    left = statements
+
+    def count(*arguments: Any) -> None:
+        nonlocal left
+        if not str(arguments[2]).lstrip().upper().startswith(_READING):
+            left -= 1
+            if left < 0:
+                os._exit(_KILLED)
+
+    event.listen(Engine, "before_cursor_execute", count)
+    open_database().close()
+
+
+def _open_with_others(open_database: Open, barrier: Any) -> None:
+    try:
+        barrier.wait(_GUARD)
+    except BrokenBarrierError:
+        return
+    open_database().close()
+
+
+def _is_killed(open_database: Open, statements: int) -> bool:
+    child = _SPAWN.Process(target=_open_and_die, args=(open_database, statements), daemon=True)
+    child.start()
+    child.join(_GUARD)
+    assert child.exitcode in (0, _KILLED), f"it ended with {child.exitcode}"
+    return child.exitcode == _KILLED
+
+
+class SchemaContract:
+    """Inherit from it in a class whose name starts with `Test`, and give it the fixture `open_database`.
+
+    Each test has a database of its own, without tables.
+    """
+
+    @pytest.fixture
+    def open_database(self) -> Open:
+        """Return what opens the database of this test and migrates it: picklable, such as a `functools.partial`."""
+        raise NotImplementedError("give the contract a fixture open_database, which returns a picklable callable")
+
+    def test_the_history_makes_the_tables_of_the_code(self, open_database: Open) -> None:
+        with closing(open_database()) as database:
+            assert database.schema_version() == (_migrate.HEAD, _migrate.HEAD)
+            assert database.schema_differences() == []
+
+    @pytest.mark.parametrize("stop", _migrate.KNOWN[:-1])
+    def test_a_database_of_an_older_version_is_upgraded_with_its_data(self, open_database: Open, stop: str) -> None:
+        first = _migrate.KNOWN[0]
+        with closing(open_database()) as database:
+            _make_old(database, first)
+            with database._flavour.migrating() as connection:  # noqa: SLF001 - this module is a part of the package
+                _migrate.upgrade(connection, stop)
+            assert database.schema_version() == (stop, _migrate.HEAD)
+        with closing(open_database()) as database:
+            _assert_whole(database, first)
+
+    def test_a_process_that_is_killed_while_it_makes_the_schema_leaves_one_that_can_be_opened(
+        self, open_database: Open
+    ) -> None:
+        assert [_is_killed(open_database, statements) for statements in (1, 12, 30)] == [True] * 3
+        with closing(open_database()) as database:
+            assert database.schema_differences() == []
+            database.add([make_entry()])
+            assert_consistent(database)
+
+    def test_a_process_that_is_killed_while_it_upgrades_loses_nothing(self, open_database: Open) -> None:
+        first = _migrate.KNOWN[0]
+        with closing(open_database()) as database:
+            _make_old(database, first)
+        assert [_is_killed(open_database, statements) for statements in (1, 4, 6)] == [True] * 3
+        with closing(open_database()) as database:
+            _assert_whole(database, first)
+
+    def test_processes_that_open_an_empty_database_at_once_make_one_schema(self, open_database: Open) -> None:
+        barrier = _SPAWN.Barrier(4)
+        children = [
+            _SPAWN.Process(target=_open_with_others, args=(open_database, barrier), daemon=True) for _ in range(4)
+        ]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join(_GUARD)
+        assert [child.exitcode for child in children] == [0] * 4
+        with closing(open_database()) as database:
+            assert database.schema_differences() == []
+            database.add([make_entry()])
+
+    def test_a_newer_schema_is_refused(self, open_database: Open) -> None:
+        with closing(open_database()) as database:
+            with database._flavour.migrating() as connection:  # noqa: SLF001 - this module is a part of the package
+                connection.execute(text(f"UPDATE {_migrate.VERSION_TABLE} SET version_num = '9999'"))  # noqa: S608 - ours
+            with pytest.raises(SchemaVersionError):
+                database.migrate()
+        with pytest.raises(SchemaVersionError, match="upgrade the packages") as caught:
+            open_database()
+        assert (caught.value.found, caught.value.needed) == ("9999", _migrate.HEAD)

@@ -1,0 +1,9 @@
+"""What the tests of an SQL plugin inherit, beside the contract of `dicom_common.testing`, which this needs."""
+
+import pytest
+
+pytest.register_assert_rewrite("dicom_common.db.sql._schema_contract")
+
+from dicom_common.db.sql._schema_contract import SchemaContract  # noqa: E402  # behind the registration, on purpose
+
+__all__ = ["SchemaContract"]

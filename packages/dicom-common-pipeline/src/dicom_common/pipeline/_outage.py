@@ -1,0 +1,64 @@
+"""Files that wait for a backend that is away: a server that is started again must not end a long ingest."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from dicom_common.pipeline._results import Received, Result
+
+__all__ = ["Outage", "StoreBatch"]
+
+_log = logging.getLogger(__name__)
+_AWAY = ("index-unavailable", "storage-unavailable")
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0
+
+StoreBatch = Callable[[Sequence[Received]], list[Result]]
+
+
+class Outage:
+    """Stores batches, and tries again what a backend that is away did not take. Thread-safe.
+
+    That is safe by the ingest contract: what was taken in spite of the error is a duplicate the next time. The time
+    limit counts from the first failure and begins anew with the next success. When it is over, files are answered as
+    they are, and the files behind them do not wait once more until the backend has come back.
+
+    Args:
+        store: stores a batch. Its sources are read once more with each try, so they are paths or bytes.
+        patience: seconds.
+    """
+
+    def __init__(self, store: StoreBatch, patience: float) -> None:
+        self._store, self._patience = store, patience
+        self._since: float | None = None
+        self._pause = _FIRST_PAUSE
+
+    def store(self, batch: Sequence[Received]) -> list[Result]:
+        """Store a batch and answer each, in order."""
+        results = self._store(batch)
+        while waiting := [at for at, result in enumerate(results) if result.retry and result.reason in _AWAY]:
+            if not self._wait(results[waiting[0]]):
+                return results
+            for at, result in zip(waiting, self._store([batch[at] for at in waiting]), strict=True):
+                results[at] = result
+        since = self._since  # once: another thread may take it back at any moment
+        if since is not None:
+            _log.warning("The backend is back after %.0f s: the ingest goes on.", time.monotonic() - since)
+            self._since, self._pause = None, _FIRST_PAUSE
+        return results
+
+    def _wait(self, result: Result) -> bool:
+        """Wait a little; False: it has been long enough."""
+        now = time.monotonic()
+        since = self._since
+        if since is None:
+            since = self._since = now
+            if self._patience:
+                _log.warning("%s Waiting for it, for up to %g s (ingest.patience).", result.message, self._patience)
+        left = since + self._patience - now
+        if left <= 0:
+            return False
+        time.sleep(min(self._pause, left))
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        return True
