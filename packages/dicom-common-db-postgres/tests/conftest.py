@@ -165,6 +165,20 @@ class OwnServer:
             self._process.send_signal(number)
         self._process.wait(60)
 
+    def pause(self) -> None:
+        """Let all its processes stand still; the kernel goes on taking connections for it."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let them go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self._process.pid)], capture_output=True, check=True)
+        for pid in [self._process.pid, *map(int, listed.stdout.split())]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     def bare(self, database: str = "postgres") -> psycopg.Connection[Any]:
         """Connect without the plugin."""
         return bare(self.settings(database=database, user="postgres"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -280,15 +279,26 @@ def test_settings_that_make_no_sense_are_refused(setting: dict[str, Any]) -> Non
         Settings(**setting)
 
 
-def test_a_check_says_within_seconds_that_the_server_hangs(own_server: Any) -> None:
+def test_a_check_says_within_seconds_that_others_hold_a_lock(own_server: Any) -> None:
     settings = own_server.made()
     with closing(PostgresDatabase(settings)) as database, closing(own_server.bare(settings.database)) as other:
         assert database.check().facts["read_only"] is False
         other.execute("BEGIN")
         other.execute("LOCK TABLE outbox_lease")
-        answers: list[Any] = []
-        asking = threading.Thread(target=lambda: answers.append(database.check()), daemon=True)
-        asking.start()
-        asking.join(30)
-        assert answers[0].status is HealthStatus.FAILED
+        health = database.check()
+        assert health.status is HealthStatus.DEGRADED
+        assert "others" in health.detail
         other.execute("ROLLBACK")
+        assert "others" not in database.check().detail
+
+
+def test_a_check_says_within_seconds_that_the_server_hangs(own_server: Any) -> None:
+    with closing(PostgresDatabase(own_server.made())) as database:
+        database.check()
+        own_server.pause()
+        try:
+            health = database.check()
+        finally:
+            own_server.resume()
+        assert health.status is HealthStatus.FAILED
+        assert "seconds" in health.detail

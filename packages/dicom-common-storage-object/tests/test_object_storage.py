@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import multiprocessing
 import threading
 import time
 from collections import Counter
@@ -606,6 +607,27 @@ def test_what_is_closed_says_so(store: MemoryStore) -> None:
         with pytest.raises(BackendError, match="closed"):
             call()
     assert storage.check().status is HealthStatus.FAILED
+
+
+def test_a_forked_child_is_told_to_open_its_own(store: MemoryStore, storage: ObjectStorage) -> None:
+    storage.write_many([Write(key=f"{n}", source=b"x") for n in range(8)])  # its threads are there now
+    receiving, sending = multiprocessing.Pipe(duplex=False)
+
+    def ask() -> None:
+        try:
+            storage.write_many([Write(key="a", source=b"")])
+        except BackendError as error:
+            storage.close()
+            sending.send((str(error), storage.check().status, store.calls["close"]))
+
+    child = multiprocessing.get_context("fork").Process(target=ask)
+    child.start()
+    assert receiving.poll(60)
+    said, status, closed = receiving.recv()
+    child.join(60)
+    assert "before a fork" in said
+    assert (status, closed) == (HealthStatus.FAILED, 0)
+    storage.write("a", b"x")
 
 
 @pytest.mark.parametrize("expires", [0, -1, 604_801])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from psycopg.errors import LockNotAvailable
+
 from dicom_common.core import BackendError, Health, HealthStatus, call_within
 from dicom_common.db.sql import Pool
 
@@ -12,6 +14,8 @@ __all__ = ["health"]
 
 _PATIENCE = 5.0
 """Seconds that all of it may take."""
+_LOCKED = 2
+_LIMITS = f"SELECT set_config('lock_timeout', '{_LOCKED}s', true), set_config('statement_timeout', '4s', true)"
 _SILENT = f"{{}} has not answered for {_PATIENCE:g} seconds: see what the server is doing."
 _FACTS = """SELECT current_setting('server_version'), pg_is_in_recovery(), current_setting('fsync'),
  current_setting('synchronous_commit'), current_setting('max_connections')::int,
@@ -23,13 +27,16 @@ def health(pool: Pool) -> Health:
     driver = pool.driver
     facts: dict[str, str | int | float | bool] = {"pool_size": pool.size, "pool_in_use": pool.in_use}
     try:
-        call_within(_PATIENCE, _ask, pool, facts)
+        at_once = call_within(_PATIENCE, _ask, pool, facts)
     except (TimeoutError, BackendError) as error:
         if pool.in_use >= pool.size:
             detail = f"All {pool.size} connections to {driver.where} are in use: raise db.pool_size."
             return Health(status=HealthStatus.DEGRADED, detail=detail, facts=dict(facts))
         detail = str(error) if isinstance(error, BackendError) else _SILENT.format(driver.where)
         return Health(status=HealthStatus.FAILED, detail=detail, facts=dict(facts))
+    if not at_once:
+        detail = f"{driver.where} can be read; others have kept it from being written for {_LOCKED} seconds."
+        return Health(status=HealthStatus.DEGRADED, detail=detail, facts=facts)
     lasting = facts["fsync"] != "off" and facts["synchronous_commit"] != "off"
     if not lasting:
         detail = (
@@ -40,7 +47,8 @@ def health(pool: Pool) -> Health:
     return Health(status=HealthStatus.OK, detail=f"{driver.where} can be read and written.", facts=facts)
 
 
-def _ask(pool: Pool, facts: dict[str, Any]) -> None:
+def _ask(pool: Pool, facts: dict[str, Any]) -> bool:
+    """Read and write; False: somebody holds a lock."""
     start = time.perf_counter()
     with pool.reading() as session:
         session.rows("SELECT 1", ())
@@ -48,4 +56,10 @@ def _ask(pool: Pool, facts: dict[str, Any]) -> None:
         names = ("server_version", "read_only", "fsync", "synchronous_commit", "max_connections", "connections")
         facts |= dict(zip(names, session.rows(_FACTS, ())[0], strict=True))
     with pool.writing() as session:
-        session.run("UPDATE outbox_lease SET until = until", ())
+        # Not longer than somebody listens: a connection that waits is missing in the pool.
+        session.rows(_LIMITS, ())
+        try:
+            session.run("UPDATE outbox_lease SET until = until", ())
+        except LockNotAvailable:
+            return False
+    return True

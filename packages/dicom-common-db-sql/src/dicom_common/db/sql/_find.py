@@ -12,7 +12,7 @@ from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._names import Names
 from dicom_common.db.sql._schema import LEVELS, instance, patient, series, series_class, study, study_modality
 from dicom_common.db.sql._session import Session
-from dicom_common.db.sql._shapes import Test, take_apart
+from dicom_common.db.sql._shapes import Test, of_one_item, take_apart
 from dicom_common.db.sql._statements import Lookup, Statement
 from dicom_common.db.sql._values import from_column
 from dicom_common.db.sql._where import TENANT, leading, levels_of, where
@@ -51,18 +51,18 @@ class _Reader(NamedTuple):
 
     columns: list[Any]
     keywords: list[str]
-    convert: list[tuple[int, Callable[[Any], Value]]]
+    convert: list[tuple[str, Callable[[Any], Value]]]
     """What makes a value of a column that is not NULL; NULL is None, or () where there may be several values."""
-    several: list[int]
+    several: list[str]
 
 
 def _reader(level: Level) -> _Reader:
     attributes = [a for a in ATTRIBUTES if a.level <= level]
     counts = [(name, column) for name, column, at in _COUNTS if at <= level]
     columns = [LEVELS[a.level].c[a.field] for a in attributes] + [column for _, column in counts]
-    convert = [(position, made) for position, a in enumerate(attributes) if (made := from_column(a)) is not None]
+    convert = [(a.keyword, made) for a in attributes if (made := from_column(a)) is not None]
     key = [study.c.pk] if level >= Level.STUDY else []
-    several = [position for position, a in enumerate(attributes) if a.multiple]
+    several = [a.keyword for a in attributes if a.multiple]
     return _Reader([*columns, *key], [a.keyword for a in attributes] + [name for name, _ in counts], convert, several)
 
 
@@ -117,7 +117,8 @@ class Search:
         return (leader,) if is_common else ()
 
     def _tests(self, query: Query) -> list[Test]:
-        return [test for condition in query.conditions if (test := take_apart(condition, self._flavour)) is not None]
+        parts = (take_apart(condition, self._flavour) for condition in query.conditions)
+        return of_one_item([test for test in parts if test is not None])
 
     def plan(
         self, tenant: int, query: Query, *, count: bool = False, common: tuple[int, ...] = ()
@@ -191,13 +192,13 @@ class Search:
 
 
 def _answer(reader: _Reader, row: Sequence[Any]) -> dict[str, Value]:
-    values = list(row)
-    for position, convert in reader.convert:
-        if (value := values[position]) is not None:
-            values[position] = convert(value)
-    for position in reader.several:
-        values[position] = values[position] or ()
-    return dict(zip(reader.keywords, values, strict=False))  # behind the keywords stands the study's surrogate key
+    answer = dict(zip(reader.keywords, row, strict=False))  # behind the keywords stands the study's surrogate key
+    for keyword, convert in reader.convert:
+        if (value := answer[keyword]) is not None:
+            answer[keyword] = convert(value)
+    for keyword in reader.several:
+        answer[keyword] = answer[keyword] or ()
+    return answer
 
 
 def _joined(top: Level, level: Level, *, by_modality: bool) -> FromClause:

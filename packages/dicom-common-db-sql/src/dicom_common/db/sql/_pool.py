@@ -43,6 +43,10 @@ class Driver(ABC):
     def connect(self) -> Any:
         """Open a connection, in autocommit mode, with all time limits set."""
 
+    def connect_patiently(self) -> Any:
+        """Open a connection for a change of the schema, where one statement may take long."""
+        return self.connect()
+
     @abstractmethod
     def session(self, raw: Any) -> Session:
         """Wrap a connection; done once for each."""
@@ -144,7 +148,7 @@ class Pool:
         self._require_open()
         driver = self.driver
         # On a connection of its own: SQLAlchemy rolls back and closes what it has, whenever it finds the time.
-        engine = create_engine(driver.url, creator=driver.connect, poolclass=NullPool, hide_parameters=True)
+        engine = create_engine(driver.url, creator=driver.connect_patiently, poolclass=NullPool, hide_parameters=True)
         try:
             # The transaction is ours, and begins when SQLAlchemy has tried the connection.
             with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -197,11 +201,21 @@ class Pool:
             return False
         return True
 
-    def give_back(self, proxy: PoolProxiedConnection, kept: _Kept, *, lost: bool) -> None:
-        """Take a connection back; what was not committed on it is undone."""
-        if lost and kept.generation == self._generation:
+    def forget(self, proxy: PoolProxiedConnection, kept: _Kept) -> None:
+        """Close a connection that the server has left; the others are replaced when their turn comes."""
+        if kept.generation == self._generation:
             self._generation += 1
-        if lost or self._closed:
+        proxy.invalidate()
+
+    def give_back(self, proxy: PoolProxiedConnection, kept: _Kept, *, unknown: bool) -> None:
+        """Take a connection back; what was not committed on it is undone.
+
+        Args:
+            proxy: the connection.
+            kept: what is kept beside it.
+            unknown: nobody knows what the connection is at: it is closed.
+        """
+        if unknown or self._closed:
             proxy.invalidate()
             return
         try:
@@ -246,12 +260,16 @@ class _Lent:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         driver = self._pool.driver
-        of_driver = isinstance(error, driver.errors)
-        # What is no Exception may have come in the middle of a statement: nobody knows what the connection is at.
-        lost = error is not None and (driver.lost(self.raw, error) if of_driver else not isinstance(error, Exception))
-        self._pool.give_back(self._proxy, self._kept, lost=lost)
-        if error is None or not of_driver:
+        if error is None or not isinstance(error, driver.errors):
+            # What is no Exception, such as a KeyboardInterrupt, may have come in the middle of a statement.
+            unknown = error is not None and not isinstance(error, Exception)
+            self._pool.give_back(self._proxy, self._kept, unknown=unknown)
             return
+        lost = driver.lost(self.raw, error)
+        if lost:
+            self._pool.forget(self._proxy, self._kept)
+        else:
+            self._pool.give_back(self._proxy, self._kept, unknown=False)
         if lost and self.commits:
             raise UnavailableError(
                 f"The connection to {driver.where} was lost during a commit, and it is not known whether what was"
