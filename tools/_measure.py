@@ -24,7 +24,13 @@ def run_benchmark(file: Path) -> list[dict[str, Any]]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[file.stem] = module  # child processes of a benchmark find its functions by this name
     sys.path.insert(0, str(file.parent))
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != "MySQLdb":  # compiled on Linux, and left out where that cannot be done
+            raise
+        print(f"  {file.name} left out: mysqlclient is not installed here")
+        return []
     rows: list[dict[str, Any]] = module.run()
     for row in rows:
         if missing := [field for field in FIELDS if field not in row]:

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,18 @@ from dicom_common.db.sql import SqlDatabase
 from dicom_common.db.sqlite import Settings as SqliteSettings, SqliteDatabase
 from dicom_common.testing._services import find_service
 
-__all__ = ["Bare", "MysqlTarget", "PostgresTarget", "Said", "SqliteTarget", "Target", "said_by", "targets"]
+__all__ = [
+    "Bare",
+    "MysqlTarget",
+    "PostgresTarget",
+    "Said",
+    "SqliteTarget",
+    "Target",
+    "marks",
+    "recording",
+    "said_by",
+    "targets",
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 Said = tuple[str, Any]
@@ -54,6 +65,9 @@ class Target(ABC):
     @abstractmethod
     def drop(self, database: str) -> None:
         """Remove it."""
+
+    def provide(self) -> None:  # noqa: B027 - SQLite does without
+        """Give the server the memory and the log that its operator would for millions of rows."""
 
     def analyze(self, database: str) -> None:  # noqa: B027 - SQLite does without
         """Let the planner look at the tables, as the server does by itself sooner or later."""
@@ -97,7 +111,14 @@ class _PostgresBare(Bare):
     def __init__(self, host: str, port: int, database: str) -> None:
         import psycopg  # noqa: PLC0415 - only where there is a server
 
-        self._connection = psycopg.connect(host=host, port=port, user="postgres", dbname=database, autocommit=True)
+        self._connection = psycopg.connect(
+            host=host,
+            port=port,
+            user="postgres",
+            dbname=database,
+            autocommit=True,
+            options="-c random_page_cost=1.1",  # as the plugin has it: what is compared is not the plans
+        )
         self._cursor: psycopg.RawCursor[Any] = psycopg.RawCursor(self._connection)
 
     def ask(self, text: str, bound: Any) -> Sequence[Any]:
@@ -105,6 +126,20 @@ class _PostgresBare(Bare):
 
     def explain(self, text: str, bound: Any) -> list[str]:
         ((plan,),) = self.ask(f"EXPLAIN (FORMAT JSON) {text}", bound)
+        return list(_postgres_steps(plan[0]["Plan"]))
+
+    def explain_generic(self, text: str, bound: Any) -> list[str]:
+        """Return the plan that a prepared statement has for all values: the server may change to it after a while."""
+        from psycopg import sql  # noqa: PLC0415 - only where there is a server
+
+        self._cursor.execute(f"PREPARE asked AS {text}")
+        try:
+            self._cursor.execute("SET plan_cache_mode = force_generic_plan")
+            values = ", ".join(sql.Literal(value).as_string(self._connection) for value in bound)
+            ((plan,),) = self._cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE asked ({values})").fetchall()
+        finally:
+            self._cursor.execute("DEALLOCATE asked")
+            self._cursor.execute("RESET plan_cache_mode")
         return list(_postgres_steps(plan[0]["Plan"]))
 
     def close(self) -> None:
@@ -142,6 +177,11 @@ class PostgresTarget(Target):
 
     def drop(self, database: str) -> None:
         self._run("postgres", f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+
+    def provide(self) -> None:
+        # Its buffers are the system's own, for the most part.
+        self._run("postgres", "ALTER SYSTEM SET max_wal_size = '4GB'")
+        self._run("postgres", "SELECT pg_reload_conf()")
 
     def analyze(self, database: str) -> None:
         self._run(database, "VACUUM ANALYZE")
@@ -206,6 +246,12 @@ class MysqlTarget(Target):
     def drop(self, database: str) -> None:
         self._run("mysql", f"DROP DATABASE IF EXISTS {database}")
 
+    def provide(self) -> None:
+        # By default it has 128 MiB, in which the indexes of a hundred thousand instances find no room.
+        for name, size in (("innodb_buffer_pool_size", 2 << 30), ("innodb_log_file_size", 1 << 30)):
+            with suppress(Exception):  # MySQL 8 has another name for the log's
+                self._run("mysql", f"SET GLOBAL {name} = {size}")
+
     def analyze(self, database: str) -> None:
         tables = "patient, study, series, instance, series_class, study_modality, request_item, instance_json"
         self._run(database, f"ANALYZE TABLE {tables}")
@@ -226,24 +272,49 @@ def targets(folder: Path) -> Iterator[Target]:
 class _Recorder:
     """A session that notes what it is asked."""
 
-    def __init__(self, session: Any) -> None:
-        self._session = session
-        self.said: list[Said] = []
+    def __init__(self, session: Any, said: list[Said]) -> None:
+        self._session, self._said = session, said
 
     def rows(self, text: str, bound: Any) -> Any:
-        self.said.append((text, bound))
+        self._said.append((text, bound))
         return self._session.rows(text, bound)
+
+    def run(self, text: str, bound: Any) -> Any:
+        self._said.append((text, bound))
+        return self._session.run(text, bound)
+
+    def run_many(self, text: str, bound: Sequence[Any]) -> None:
+        self._said.extend((text, values) for values in bound[:1])
+        self._session.run_many(text, bound)
+
+
+@contextmanager
+def recording(database: SqlDatabase) -> Iterator[list[Said]]:
+    """Note all statements of a database for the length of a block."""
+    said: list[Said] = []
+    flavour: Any = database._flavour
+
+    def recorded(lend: Any) -> Any:
+        @contextmanager
+        def lent() -> Iterator[Any]:
+            with lend() as session:
+                yield _Recorder(session, said)
+
+        return lent
+
+    before = flavour.reading, flavour.writing
+    flavour.reading, flavour.writing = (recorded(lend) for lend in before)
+    try:
+        yield said
+    finally:
+        del flavour.reading, flavour.writing  # those of the class again
 
 
 def said_by(database: SqlDatabase, query: Query, *, count: bool = False) -> list[Said]:
     """Return the statements of a search with what is bound to them."""
-    with database._flavour.reading() as session:
-        recorder: Any = _Recorder(session)
-        tenant = database._tenant(session, query.tenant)
-        assert tenant is not None
-        (database._search.count if count else database._search.find)(recorder, tenant, query)
-        said: list[Said] = recorder.said
-        return said
+    with recording(database) as said:
+        (database.count if count else database.find)(query)
+    return said
 
 
 @contextmanager

@@ -25,6 +25,7 @@ COMMANDS = [
     "plugins",
     "config",
     "reconcile",
+    "copy",
     "migrate",
     "log",
     "prune",

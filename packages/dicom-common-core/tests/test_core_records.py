@@ -30,6 +30,7 @@ from dicom_common.core import (
     PersonName,
     PublishError,
     Query,
+    SchemaVersionError,
     UnavailableError,
     Write,
     uuid7,
@@ -250,6 +251,8 @@ def test_every_error_has_one_root_and_survives_pickling_and_copying(kind: type[D
         error = kind("no-identity", "the message")
     elif issubclass(kind, PublishError):
         error = kind("the message", (1, 3))
+    elif issubclass(kind, SchemaVersionError):
+        error = kind("the message", None, "0002")
     else:
         error = kind("the message")
     assert isinstance(error, DicomCommonError)

@@ -18,7 +18,7 @@ from dicom_common.core import BackendError, HealthStatus, RefusedError, Secret, 
 from dicom_common.core.tls import Tls
 from dicom_common.db.mysql import MysqlDatabase, Settings
 from dicom_common.db.mysql._errors import Where, translate
-from dicom_common.testing import Endpoint, make_entry
+from dicom_common.testing import Endpoint, make_entry, make_instance
 
 PASSWORD = "made-up-and-never-shown"
 WHERE = Where("the MySQL server db.example.org:3306", "archive", "reader")
@@ -182,6 +182,15 @@ def test_a_server_with_too_many_connections_is_said(private_server: Callable[...
     finally:
         for connection in taken:
             connection.close()
+
+
+def test_a_server_that_takes_short_statements_only_is_said(private_server: Callable[..., Any]) -> None:
+    server = private_server("--max-allowed-packet=1M")
+    with closing(MysqlDatabase(Settings(host="127.0.0.1", port=server.port, user="root"))) as database:
+        large = make_entry(metadata=b"x" * 2_000_000)
+        assert "max_allowed_packet" in told(BackendError, lambda: database.add([large]))
+        small = [make_entry(make_instance(n), metadata=b"x" * 400_000) for n in range(5)]
+        assert len(database.add(small)) == len(small)
 
 
 def test_a_read_only_server_is_said(private_server: Callable[..., Any]) -> None:

@@ -14,7 +14,7 @@ from uuid import uuid4
 import MySQLdb
 import pytest
 
-from dicom_common.core import Entry, Event, HealthStatus, Level, Like, Query, UnavailableError, parse_query
+from dicom_common.core import Entry, Event, HealthStatus, Level, Like, OneOf, Query, UnavailableError, parse_query
 from dicom_common.db.mysql import MysqlDatabase, Settings, dicom_common_db
 from dicom_common.testing import Endpoint, make_entry, make_instance
 
@@ -120,6 +120,14 @@ def test_it_says_what_it_is_connected_to(settings: Settings) -> None:
         assert (health.facts["tls"], health.facts["pool_size"]) == ("none", 8)
 
 
+def test_a_server_that_does_not_wait_for_its_disk_is_told_of(private_server: Callable[..., Any]) -> None:
+    server = private_server("--innodb-flush-log-at-trx-commit=0")
+    with closing(MysqlDatabase(of_private(server))) as database:
+        health = database.check()
+        assert health.status is HealthStatus.DEGRADED
+        assert "innodb_flush_log_at_trx_commit" in health.detail
+
+
 @service
 def test_a_forked_child_has_connections_and_keys_of_its_own(settings: Settings) -> None:
     with closing(MysqlDatabase(settings)) as database:
@@ -211,3 +219,13 @@ def test_a_server_that_is_gone_is_said_within_seconds_and_found_again(private_se
         server.restart()
         database.add([make_entry()])
         assert database.check().status is HealthStatus.OK
+
+
+@service
+def test_items_of_a_list_are_compared_as_all_text_is(settings: Settings) -> None:
+    values = ["山田", "Zürich", "a", "a ", "A", "50%"]
+    with closing(MysqlDatabase(settings)) as database:
+        database.add([make_entry(make_instance(1, study=n, image_type=("X", text))) for n, text in enumerate(values)])
+        for n, text in enumerate(values):
+            query = Query(tenant="local", level=Level.INSTANCE, conditions=(OneOf("ImageType", (text,)),))
+            assert [row["StudyInstanceUID"] for row in database.find(query)] == [make_instance(1, study=n).study_uid]

@@ -4,6 +4,7 @@ import hashlib
 import io
 import logging
 import ssl
+import subprocess
 import sys
 import time
 import urllib.error
@@ -314,3 +315,33 @@ def test_a_block_is_not_shared_by_two_writers(storage: AzureStorage, container: 
     assert parts[0].receipt != parts[1].receipt
     _, uncommitted = container.get_blob_client("a").get_block_list("uncommitted")
     assert {block.id for block in uncommitted} == {BlobBlock(part.receipt).id for part in parts}
+
+
+ONE_GIB = """
+import hashlib, resource, sys
+from contextlib import closing
+from dicom_common.core import Secret
+from dicom_common.storage.azure import AzureStorage, Settings
+from dicom_common.testing._samples import pattern_digest, pattern_file
+endpoint, container, account, key, size = sys.argv[1:]
+settings = Settings(endpoint=endpoint, container=container, account=account, account_key=Secret(key))
+with closing(AzureStorage(settings)) as storage:
+    expected = pattern_digest(1, int(size))
+    storage.write("large", pattern_file(1, int(size)), sha256=expected, if_absent=True)
+    digest = hashlib.sha256()
+    for chunk in storage.read("large"):
+        digest.update(chunk)
+    assert digest.hexdigest() == expected == storage.stat("large").sha256
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def test_one_gibibyte_goes_in_and_out_of_little_memory(
+    service_endpoint: Endpoint, service_options: dict[str, str], container: ContainerClient
+) -> None:
+    account, key = service_options["account"], service_options["key"]
+    endpoint = f"http://{service_endpoint}/{account}"
+    command = [sys.executable, "-c", ONE_GIB, endpoint, container.container_name, account, key, str(1 << 30)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    container.delete_blob("large")  # the server holds it in memory
+    assert int(done.stdout) < 128, f"{done.stdout} MiB"

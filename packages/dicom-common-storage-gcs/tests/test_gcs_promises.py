@@ -5,7 +5,10 @@ import hashlib
 import io
 import json
 import logging
+import os
 import ssl
+import subprocess
+import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -332,3 +335,31 @@ def test_bytes_that_change_on_their_way_are_refused_by_the_store(storage: GcsSto
     assert isinstance(error, DamagedError)
     assert names(bucket) == []
     assert base64.b64decode(checksum(b"")) == bytes(4)
+
+
+LARGE = """
+import hashlib, resource, sys
+from contextlib import closing
+from dicom_common.storage.gcs import GcsStorage, Settings
+from dicom_common.testing._samples import pattern_digest, pattern_file
+size = int(sys.argv[3])
+with closing(GcsStorage(Settings(endpoint=sys.argv[1], bucket=sys.argv[2], credentials="none"))) as storage:
+    expected = pattern_digest(1, size)
+    storage.write("large", pattern_file(1, size), sha256=expected, if_absent=True)
+    digest = hashlib.sha256()
+    for chunk in storage.read("large"):
+        digest.update(chunk)
+    assert digest.hexdigest() == expected == storage.stat("large").sha256
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+# fake-gcs-server takes 9 GB of memory to compose 1 GiB: so much only where somebody asks for it.
+LARGE_MIB = int(os.environ.get("DICOM_COMMON_TEST_LARGE_MIB", "192"))
+
+
+def test_a_very_large_object_goes_in_and_out_of_little_memory(service_endpoint: Endpoint, bucket: Any) -> None:
+    command = [sys.executable, "-c", LARGE, f"http://{service_endpoint}", bucket.name, str(LARGE_MIB << 20)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    bucket.delete_blob("large")  # the server holds it in memory
+    assert int(done.stdout) < 128, f"{done.stdout} MiB"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import multiprocessing
 import threading
 import time
 from collections import Counter
@@ -388,15 +389,26 @@ def test_a_large_write_that_fails_leaves_nothing(store: MemoryStore, storage: Ob
     assert store.objects["a"][1] == LARGE
 
 
-def test_a_part_that_arrives_late_finds_no_upload_that_is_abandoned(store: MemoryStore, storage: ObjectStorage) -> None:
-    store.slow = 0.05
-    store.before = {"put_part": [RefusedError("no")]}
-    with pytest.raises(RefusedError):
+def test_an_upload_is_abandoned_after_its_last_part_has_arrived() -> None:
+    class Late(MemoryStore):
+        """One part is refused at once; the others arrive when that is known."""
+
+        too_late = 0
+
+        def put_part(self, upload: Upload, number: int, offset: int, body: bytes | memoryview, *, last: bool) -> Part:
+            if number == 2:
+                raise RefusedError("no")
+            time.sleep(0.1)
+            self.too_late += upload.id not in self.uploads
+            return super().put_part(upload, number, offset, body, last=last)
+
+    late = Late()
+    with closing(opened(late)) as storage, pytest.raises(RefusedError):
         storage.write("a", LARGE)
-    sent, calls = len(store.sent), store.calls["put_part"]
-    time.sleep(0.2)
-    assert (len(store.sent), store.calls["put_part"]) == (sent, calls)
-    assert store.uploads == {}
+    time.sleep(0.3)
+    assert late.sent
+    assert late.too_late == 0
+    assert late.uploads == {}
 
 
 def test_all_large_writes_share_one_memory() -> None:
@@ -595,6 +607,27 @@ def test_what_is_closed_says_so(store: MemoryStore) -> None:
         with pytest.raises(BackendError, match="closed"):
             call()
     assert storage.check().status is HealthStatus.FAILED
+
+
+def test_a_forked_child_is_told_to_open_its_own(store: MemoryStore, storage: ObjectStorage) -> None:
+    storage.write_many([Write(key=f"{n}", source=b"x") for n in range(8)])  # its threads are there now
+    receiving, sending = multiprocessing.Pipe(duplex=False)
+
+    def ask() -> None:
+        try:
+            storage.write_many([Write(key="a", source=b"")])
+        except BackendError as error:
+            storage.close()
+            sending.send((str(error), storage.check().status, store.calls["close"]))
+
+    child = multiprocessing.get_context("fork").Process(target=ask)
+    child.start()
+    assert receiving.poll(60)
+    said, status, closed = receiving.recv()
+    child.join(60)
+    assert "before a fork" in said
+    assert (status, closed) == (HealthStatus.FAILED, 0)
+    storage.write("a", b"x")
 
 
 @pytest.mark.parametrize("expires", [0, -1, 604_801])

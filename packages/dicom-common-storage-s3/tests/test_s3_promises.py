@@ -363,12 +363,13 @@ def test_credentials_come_from_the_environment_or_a_file(
 
 
 _ONE_GIB = """
-import hashlib, resource, sys
+import hashlib, sys
 from contextlib import closing
 from dicom_common.core import Secret
 from dicom_common.storage.object import Kept
 from dicom_common.storage.s3 import S3Storage, Settings
 from dicom_common.storage.s3._client import S3Client
+from dicom_common.testing._processes import memory_peak
 from dicom_common.testing._samples import pattern_digest, pattern_file
 size = int(sys.argv[5])
 settings = Settings(endpoint=sys.argv[1], bucket=sys.argv[2], access_key=sys.argv[3], secret_key=Secret(sys.argv[4]))
@@ -379,7 +380,7 @@ with closing(S3Storage(settings)) as storage:
     for chunk in storage.read("large"):
         digest.update(chunk)
     assert digest.hexdigest() == expected == storage.stat("large").sha256
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(memory_peak() >> 20)
 """
 
 

@@ -18,6 +18,7 @@ from dicom_common.cli._help import below
 from dicom_common.cli._instances import as_json, tenant as tenant_option
 from dicom_common.cli._interrupt import stopping_on_signals
 from dicom_common.cli._output import note, print_json, print_line
+from dicom_common.cli._overlap import refuse_overlap
 from dicom_common.cli._progress import Bar, progress
 from dicom_common.cli._session import Session, pass_session
 from dicom_common.core import BackendError, validate_tenant
@@ -67,7 +68,7 @@ _RATE_SECONDS = 0.5
 @click.option("--overwrite", is_flag=True, help="Replace what the target has with other bytes under the same key.")
 @click.option("--delete-extra", is_flag=True, help="Delete from the target what was removed from the source since.")
 @click.option("--check-index", is_flag=True, help="Copy nothing: tell whether the target has all that is indexed.")
-@click.option("--in-flight", type=click.IntRange(1, 1024), default=32, show_default=True, help="Objects at once.")
+@click.option("--in-flight", type=click.IntRange(1, 1024), default=16, show_default=True, help="Objects at once.")
 @as_json
 @pass_session
 def copy(  # noqa: PLR0913 - each is an option
@@ -96,11 +97,11 @@ def copy(  # noqa: PLR0913 - each is an option
     from dicom_common.pipeline import CopyOptions, check_against_index  # noqa: PLC0415 - imports pydicom
 
     source_name, target_name = _plain(source_name or _MAIN), _plain(target_name)
-    if source_name == target_name and not check_index:
-        raise CommandError("--from and --to name the same storage: a copy needs two.")
     whose = tenant or session.tenant_name
     scope = f"{validate_tenant(whose)}/{prefix}" if whose else prefix
     services = session.services
+    if not check_index:
+        refuse_overlap(services, source_name, target_name)
     options = CopyOptions(
         prefix=scope,
         in_flight=in_flight,

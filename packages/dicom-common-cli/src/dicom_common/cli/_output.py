@@ -109,4 +109,6 @@ def log_to_stderr(*, verbose: bool) -> None:
     handler = _ToStderr()
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    # What it warns of is dealt with: a connection more than the pool keeps, an attempt that is made again.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     logging.getLogger("dicom_common").setLevel(logging.DEBUG if verbose else logging.WARNING)

@@ -53,7 +53,8 @@ Condition = OneOf | Like | Interval
 class Query:
     """A search of one tenant at one level.
 
-    All conditions must hold; a condition on a lower level holds where any child does.
+    All conditions must hold; a condition on a lower level holds where any child does. Conditions on the items of one
+    sequence must all hold for the same item (PS3.4 C.2.2.2.6).
     """
 
     tenant: str

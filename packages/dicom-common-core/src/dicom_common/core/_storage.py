@@ -95,8 +95,8 @@ class Storage(Protocol):
     A key is what `validate_key` lets through, else ValueError. Keys are the paths of a tree: a key must not be the
     folder of another one (`a/b` and `a/b/c`). A storage that cannot hold both refuses the later with `RefusedError`;
     one that can may take it, and who relies on that cannot change storages. A storage that would change a name (cut a
-    dot from its end, fold its case) refuses such keys with `RefusedError`, in every method. Every method may raise `UnavailableError`
-    (try again) and `RefusedError` (do not).
+    dot from its end, fold its case) refuses such keys with `RefusedError`, in every method. Every method may raise
+    `UnavailableError` (try again) and `RefusedError` (do not).
     """
 
     def write(self, key: str, source: Source, *, if_absent: bool = False, sha256: str | None = None) -> ObjectInfo:

@@ -5,24 +5,22 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
-from typing import IO, TypeVar
+from typing import IO
 
 from dicom_common.core import AlreadyExistsError, NotFoundError, ObjectInfo, Storage
 from dicom_common.pipeline._copy_journal import CopyJournal, Verified
 from dicom_common.pipeline._copy_results import CopyResult, CopyStatus, failure
+from dicom_common.pipeline._in_flight import several_at_once
 from dicom_common.pipeline._read import digest_of
 
-__all__ = ["CopyOptions", "copy_objects", "digest_at", "in_flight_at_once", "side_by_side"]
+__all__ = ["CopyOptions", "copy_objects", "digest_at", "side_by_side"]
 
 _LOOKED_UP = 500
 """Keys that are asked for in the index and the journal at once."""
 _SPOOLED = 1 << 20
 """Bytes of an object that are held in memory; a larger one goes through a temporary file."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +88,7 @@ def copy_objects(
             for pair in batch:
                 yield copier.task(pair, digests.get(_key(pair)), known.get(_key(pair)))
 
-    for result, verified in in_flight_at_once(tasks(), options.in_flight):
+    for result, verified in several_at_once(tasks(), options.in_flight):
         if journal is not None and verified is not None:
             journal.note(verified)
         yield result
@@ -245,23 +243,3 @@ def _key(pair: Pair) -> str:
     if info is None:
         raise AssertionError("a pair has at least one side")
     return info.key
-
-
-def in_flight_at_once(tasks: Iterator[Callable[[], T]], in_flight: int) -> Generator[T, None, None]:
-    """Do tasks in threads, so many at once, and yield what they return; their order is not kept.
-
-    The tasks are taken from their iterator by the caller's thread, and only when there is room for more. Closing the
-    generator begins no further ones and waits for those that are being done.
-    """
-    running: set[Future[T]] = set()
-    with ThreadPoolExecutor(in_flight, thread_name_prefix="copy") as threads:
-        for task in tasks:
-            running.add(threads.submit(task))
-            if len(running) >= in_flight:
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
-        while running:
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()

@@ -6,9 +6,10 @@ from collections.abc import Callable, Generator, Iterator
 from itertools import islice
 
 from dicom_common.core import Database, NotFoundError, ObjectInfo, Storage, Stored
-from dicom_common.pipeline._copy import digest_at, in_flight_at_once
+from dicom_common.pipeline._copy import digest_at
 from dicom_common.pipeline._copy_journal import CopyJournal
 from dicom_common.pipeline._copy_results import CopyResult, CopyStatus, failure
+from dicom_common.pipeline._in_flight import several_at_once
 
 __all__ = ["check_against_index"]
 
@@ -50,7 +51,7 @@ def check_against_index(  # noqa: PLR0913 - each is a choice of the person who c
                 digest = noted.sha256 if noted and info and noted.is_target(info) else None
                 yield _task(target, stored, info, digest, verify)
 
-    yield from in_flight_at_once(tasks(), in_flight)
+    yield from several_at_once(tasks(), in_flight)
 
 
 def _task(

@@ -34,7 +34,7 @@ class Ingest:
     def __init__(self, services: Services, settings: IngestSettings | None = None) -> None:
         self._settings = settings or services.settings("ingest", IngestSettings)
         self._reader = services.settings("reader", ReaderSettings)
-        self._writer = Writer(services.storage)
+        self._writer = Writer(services.storage, in_flight=self._settings.in_flight)
         _ = services.extensions  # one that cannot be loaded is told now, not with the first instance
         self._context = Context(
             services=services,

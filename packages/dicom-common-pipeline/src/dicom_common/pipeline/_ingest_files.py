@@ -9,9 +9,10 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from dicom_common.core import Config, Origin, Services, validate_tenant
+from dicom_common.core import Config, LocalFiles, Origin, Services, validate_tenant
 from dicom_common.pipeline._candidate import rejection
 from dicom_common.pipeline._crew import Crew, WorkerDiedError, default_jobs
+from dicom_common.pipeline._in_flight import several_at_once
 from dicom_common.pipeline._ingest import Ingest
 from dicom_common.pipeline._outage import Outage
 from dicom_common.pipeline._results import Received, Result
@@ -21,6 +22,9 @@ __all__ = ["ingest_files"]
 
 _FEW = 64
 """So few files are done before a second process has imported its libraries."""
+
+_OVERLAPPING = 2
+"""Batches of one process that are under way at once, where the storage is not on this machine."""
 
 _Job = tuple[str, list[Received]]
 
@@ -55,8 +59,15 @@ def ingest_files(
     if jobs == 1 or len(first) < _FEW:
         with Services(config) as services, Ingest(services) as ingest:
             outage = Outage(partial(ingest.store, tenant=tenant), settings.patience)
-            for batch in batches:
-                yield from outage.store(batch)
+            if isinstance(services.storage, LocalFiles):
+                for batch in batches:
+                    yield from outage.store(batch)
+                return
+            # A storage at the other end of a network is waited for: meanwhile the next batch is read.
+            tasks = (partial(outage.store, batch) for batch in batches)
+            with closing(several_at_once(tasks, _OVERLAPPING)) as stored:
+                for results in stored:
+                    yield from results
         return
     again: deque[_Job] = deque()
     crew: Crew[_Job, list[Result]] = Crew(config, _ingest_task, jobs)

@@ -18,7 +18,7 @@ StoreBatch = Callable[[Sequence[Received]], list[Result]]
 
 
 class Outage:
-    """Stores batches one after another, and tries again what a backend that is away did not take.
+    """Stores batches, and tries again what a backend that is away did not take. Thread-safe.
 
     That is safe by the ingest contract: what was taken in spite of the error is a duplicate the next time. The time
     limit counts from the first failure and begins anew with the next success. When it is over, files are answered as
@@ -42,19 +42,21 @@ class Outage:
                 return results
             for at, result in zip(waiting, self._store([batch[at] for at in waiting]), strict=True):
                 results[at] = result
-        if self._since is not None:
-            _log.warning("The backend is back after %.0f s: the ingest goes on.", time.monotonic() - self._since)
+        since = self._since  # once: another thread may take it back at any moment
+        if since is not None:
+            _log.warning("The backend is back after %.0f s: the ingest goes on.", time.monotonic() - since)
             self._since, self._pause = None, _FIRST_PAUSE
         return results
 
     def _wait(self, result: Result) -> bool:
         """Wait a little; False: it has been long enough."""
         now = time.monotonic()
-        if self._since is None:
-            self._since = now
+        since = self._since
+        if since is None:
+            since = self._since = now
             if self._patience:
                 _log.warning("%s Waiting for it, for up to %g s (ingest.patience).", result.message, self._patience)
-        left = self._since + self._patience - now
+        left = since + self._patience - now
         if left <= 0:
             return False
         time.sleep(min(self._pause, left))

@@ -29,6 +29,9 @@ class IngestSettings:
     """How many instances share one transaction and one round of fsync."""
     batch_bytes: int = 32 * 1024 * 1024
     """How many bytes of files share a batch: so long is the answer to the first of them waited for."""
+    in_flight: int = 32
+    """How many objects are written at once to a storage that takes them one by one. An object store has a setting of
+    its own for this, `storage.pool_size`; a filesystem makes a whole batch durable together."""
     in_memory_bytes: int = 256 * 1024
     """A file above this size is read twice, in pieces, instead of being held in memory: that is the faster way, too."""
     patience: float = 60.0
@@ -40,7 +43,7 @@ class IngestSettings:
         Layout(self.layout)
         if not 0 <= self.patience < float("inf"):
             raise ValueError("patience has to be a number of seconds, 0 or more")
-        for name in ("batch_instances", "batch_bytes", "in_memory_bytes"):
+        for name in ("batch_instances", "batch_bytes", "in_flight", "in_memory_bytes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} has to be at least 1")
 

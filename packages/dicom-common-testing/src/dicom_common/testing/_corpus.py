@@ -72,8 +72,12 @@ CORPUS: tuple[Instance, ...] = (
     _of(3, 10, 1, modality="MR", sop_class_uid=MR_IMAGE, series_number=10),
     _of(3, 2, 12, modality="OT", series_number=2),
     _of(4, 1, 1, series_number=3, request_attributes=(RequestAttributes("SPS%1", "rp1"),)),
-    _of(5, 1, 1, modality="US", sop_class_uid="1.2.840.10008.5.1.4.1.1.6.1"),
-    _of(6, 1, 1, modality=None),
+    _of(
+        5, 1, 1, modality="US", sop_class_uid="1.2.840.10008.5.1.4.1.1.6.1",
+        referring_physician_name=PersonName("Strauß^Éva"), slice_thickness=0.000001, study_id="x" * 400,
+        study_description="“quoted” \u2018twice\u2019 %s %(a)s :a $1 {a} ?",
+    ),
+    _of(6, 1, 1, modality=None, study_description="\U0001f600 smile", study_id="x" * 300),
     _of(7, 1, 1, series_number=-1),
 )  # fmt: skip
 """Seven studies of seven patients, with values that trap a careless index."""
@@ -101,6 +105,14 @@ def _studies(expected: str, limit: int | None = None, offset: int = 0, /, **keys
 def _request(expected: str, item: str, value: str) -> Search:
     uids = tuple(f"1.2.3.{n}" for n in expected.split())
     return Search(Level.STUDY, {f"RequestAttributesSequence.{item}": value}, uids)
+
+
+def _requests(expected: str, step: str, procedure: str) -> Search:
+    uids = tuple(f"1.2.3.{n}" for n in expected.split())
+    item = "RequestAttributesSequence"
+    return Search(
+        Level.STUDY, {f"{item}.ScheduledProcedureStepID": step, f"{item}.RequestedProcedureID": procedure}, uids
+    )
 
 
 def _series(expected: str, **keys: str) -> Search:
@@ -142,10 +154,25 @@ SEARCHES: tuple[Search, ...] = (
     _studies("", StudyDescription="Head 100_"),
     _studies("1", PatientSex="M"),
     _studies("1", PatientWeight="70.50"),
+    _studies("2", **{"00100020": "p1"}),
+    _studies("2", **{"0020000d": "1.2.3.2"}),
+    _studies("1 7", PatientID=" P1 "),
+    _studies("5", StudyDescription="“quoted” \u2018twice\u2019 %s %(a)s :a $1 {a} ?"),
+    _studies("", StudyDescription='"quoted" \u2018twice\u2019 %s %(a)s :a $1 {a} ?'),
+    _studies("6", StudyDescription="\U0001f600 smile"),
+    # Text that is longer than an index takes: found whole, by its beginning, and told from what begins alike.
+    _studies("5", StudyID="x" * 400),
+    _studies("6", StudyID="x" * 300),
+    _studies("", StudyID="x" * 350),
+    _studies("5 6", StudyID="xxx*"),
     # A list of UIDs.
     _studies("2 3", StudyInstanceUID="1.2.3.3,1.2.3.2,1.2.3.99"),
     _studies("2 3 1", StudyInstanceUID="1.2.3.3\\1.2.3.2\\1.2.3.1"),
     _studies("", StudyInstanceUID="1.2.3.*"),
+    _studies("2", StudyInstanceUID="1.2.3.2"),
+    _studies("2 3 1 7", 4, StudyInstanceUID=",".join(f"1.2.3.{n}" for n in range(1, 8))),
+    _series("1.1 1.2", SeriesInstanceUID="1.2.3.1.2,1.2.3.1.1"),
+    _instances("1.1.1 5.1.1", SOPInstanceUID="1.2.3.5.1.1,1.2.3.1.1.1"),
     # Wildcards: `*` and `?` only, and case counts.
     _studies("3 1 7 5 4", PatientID="P*"),
     _studies("2 1 7", PatientID="?1"),
@@ -163,6 +190,17 @@ SEARCHES: tuple[Search, ...] = (
     _studies(_ALL, AccessionNumber="*"),
     _studies(_ALL, AccessionNumber=""),
     _studies("1", StudyDescription="*%"),
+    _studies("5", StudyDescription="“*"),
+    _studies("5", StudyDescription="*\u2018twice\u2019*"),
+    _studies("5", StudyDescription="*%s*"),
+    _studies("5", StudyDescription="*:a $1 {a} ?"),
+    _studies("6", StudyDescription="?*smile"),
+    _studies("6", StudyDescription="\U0001f600*"),
+    _studies("", StudyDescription="\U0001f601*"),
+    _studies("1 5 6", StudyDescription="?*"),
+    _studies("", AccessionNumber="A" * 1000 + "*"),
+    _studies("2", PatientID="p?*"),
+    _studies("", PatientID="P??????*"),
     _series("3.1", SeriesDescription="*[axial]"),
     _series("3.1", SeriesDescription="T1 [*"),
     _series("", SeriesDescription="t1*"),
@@ -186,6 +224,14 @@ SEARCHES: tuple[Search, ...] = (
     _studies("5", PatientName="*[x]%_"),
     _studies("", PatientName="*[y]*"),
     _studies("1", ReferringPhysicianName="HOUSE*"),
+    _studies("5", ReferringPhysicianName="strauß*"),
+    _studies("5", ReferringPhysicianName="STRAUSS^éva"),
+    _studies("5", ReferringPhysicianName="*E\u0301VA"),  # a letter and an accent are the letter with the accent
+    _studies("7", PatientName="Doe^John^"),
+    _studies("2 3 1 7 5 6 4", PatientName="*"),
+    _studies("", PatientName="%"),
+    _studies("", PatientName="doe^_*"),
+    _studies("2 1", StudyInstanceUID="1.2.3.1,1.2.3.2", PatientName="doe*"),
     Search(Level.PATIENT, {"PatientName": "doe*"}, ("P1", "P1", "p1")),
     # Dates and times, ranges of them, and the two as one point in time.
     _studies("2 3", StudyDate="20260102"),
@@ -202,6 +248,19 @@ SEARCHES: tuple[Search, ...] = (
     _studies("3", StudyDate="20260102-", StudyTime="0200-"),
     _studies("1 7 6", StudyDate="20251231-20260101", StudyTime="0000-2359"),
     _studies("1 7", StudyDate="20260101", StudyTime="0800-2300"),
+    _studies("2 3 1 7", StudyDate="2026.01.01-2026.01.02"),
+    _studies("1", StudyTime="22"),
+    _studies("1", StudyTime="2230"),
+    _studies("", StudyTime="2231"),
+    _studies("1", StudyTime="2200-"),
+    _studies("3", StudyTime="120000.4-120000.6"),
+    # Open ends of a date and a time together; a study of the last day without a time is in no such range.
+    _studies("5 6", StudyDate="-20260101", StudyTime="-0759"),
+    _studies("2 3 1", StudyDate="20260101-", StudyTime="0801-"),
+    _studies("2 1 7 5 6", StudyDate="-20260102", StudyTime="-0200"),
+    _studies("2", StudyDate="20260102-20260102", StudyTime="0000-0200"),
+    # A time that is one value is asked for by itself, on each of the days.
+    _studies("7", StudyDate="20251231-20260102", StudyTime="08"),
     _series("3.1", PerformedProcedureStepStartDate="20260102"),
     _series("3.1", PerformedProcedureStepStartDate="20260101-20260102", PerformedProcedureStepStartTime="08-0930"),
     _series("", PerformedProcedureStepStartTime="10-"),
@@ -210,7 +269,13 @@ SEARCHES: tuple[Search, ...] = (
     _series("3.10", SeriesNumber="010.0"),
     _series("7.1", SeriesNumber="-1"),
     _instances("3.2.12", InstanceNumber="12"),
+    _series("3.1 1.1 5.1 6.1", SeriesNumber="+1"),
     _instances("1.1.1", SliceThickness="1.50"),
+    _instances("1.1.1", SliceThickness="15e-1"),
+    _instances("5.1.1", SliceThickness="0.0000010"),
+    _instances("", SliceThickness="1.5000001"),
+    _instances("1.1.1", Rows="0512"),
+    _instances("", Rows="99999999999999999999"),
     _instances("1.1.2", Rows="256"),
     # Several values: any of them is enough.
     _instances("1.1.1", ImageType="AXIAL"),
@@ -222,6 +287,13 @@ SEARCHES: tuple[Search, ...] = (
     _studies("3", ModalitiesInStudy="OT"),
     _studies("2 3", ModalitiesInStudy="M*"),
     _studies("", ModalitiesInStudy="ct"),
+    _studies("2 3 1", ModalitiesInStudy="?R"),
+    _studies("2 3 1 7 5 4", ModalitiesInStudy="?*"),  # an absent one matches no wildcard but `*`
+    _studies(_ALL, ModalitiesInStudy="*"),
+    _studies("3 1", ModalitiesInStudy="*", SeriesNumber="2"),
+    _studies("2 3", 2, ModalitiesInStudy="M*", StudyDate="20260101-"),
+    _studies("7", ModalitiesInStudy="CT", StudyTime="08"),
+    _studies("1", ModalitiesInStudy="S?", Modality="CT"),
     _studies("1", Modality="SR"),
     _studies("1", ModalitiesInStudy="CT", Modality="SR"),
     _series("1.1 1.2", ModalitiesInStudy="SR"),
@@ -251,6 +323,14 @@ SEARCHES: tuple[Search, ...] = (
     _request("4", "RequestedProcedureID", "rp1"),
     _request("1", "RequestedProcedureID", "RP1"),
     _request("", "RequestedProcedureID", "RP2"),
+    _request("1 4", "ScheduledProcedureStepID", "SPS?1"),
+    _request("", "ScheduledProcedureStepID", "SPS"),
+    _requests("1", "SPS_1", "RP1"),
+    _requests("1 4", "SPS*", "??1"),
+    _requests("", "SPS-2", "RP1"),  # both are there, in two items
+    _requests("", "SPS%1", "RP1"),
+    _requests("1", "SPS_1", "RP*"),
     Search(Level.SERIES, {"00400275.00401001": "RP1"}, ("1.2.3.1.1",)),
+    Search(Level.INSTANCE, {"00400275.00401001": "RP1"}, ("1.2.3.1.1.1", "1.2.3.1.1.2")),
     Search(Level.PATIENT, {"00400275.00400009": "SPS-2"}, ("P1",)),
 )

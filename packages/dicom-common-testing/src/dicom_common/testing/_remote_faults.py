@@ -38,7 +38,7 @@ class RemoteFaults(RemoteFixtures):
 
         self.survives(fault_proxy, fault, write)
 
-    @each_fault
+    @pytest.mark.parametrize("fault", [Fault.RESET_IN_REQUEST, Fault.LOST_ANSWER, Fault.SLOW_DOWN])
     def test_a_large_write_survives_in_each_of_its_requests(
         self, storage: Storage, remote: Storage, fault_proxy: FaultProxy, fault: Fault
     ) -> None:

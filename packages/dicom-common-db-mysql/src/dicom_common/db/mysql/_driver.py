@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import ssl
+from collections.abc import Mapping
 from typing import Any
 
 import MySQLdb
@@ -31,9 +32,12 @@ _PREPARE = (
 
 
 class _Connection(Connection):  # type: ignore[misc]  # the driver has no types
-    """A connection that knows whether a transaction was begun: the server's own word on it is out of reach."""
+    """A connection that knows what the driver does not tell."""
 
     begun = False
+    """Whether a transaction was begun."""
+    longest = 0
+    """Bytes of the longest statement that the server takes."""
 
 
 class MysqlDriver(Driver):
@@ -64,28 +68,36 @@ class MysqlDriver(Driver):
             raw.close()
         except self.errors as error:
             raise translate(error, self.names) from error
-        self.product, needed = ("MariaDB", (10, 6)) if self.mariadb else ("MySQL", (8, 0))
+        self.product, needed = ("MariaDB", "10.6") if self.mariadb else ("MySQL", "8.0.17")
         self.url = "mariadb+mysqldb://" if self.mariadb else "mysql+mysqldb://"
-        found = [int(number) for number in re.findall(r"\d+", self.version)[:2]]
-        if tuple(found) < needed:
+        if _numbers(self.version) < _numbers(needed):
             raise BackendError(
                 f"{self.names.server} is {self.product} {self.version}, and the index needs"
-                f" {self.product} {needed[0]}.{needed[1]} or newer: upgrade the server."
+                f" {self.product} {needed} or newer: upgrade the server."
             )
 
     def connect(self) -> Connection:
         """See `Driver.connect`."""
-        raw = _Connection(**self._arguments)
+        return self._connect(self._arguments, self._settings.statement_timeout)
+
+    def connect_patiently(self) -> Connection:
+        """See `Driver.connect_patiently`."""
+        limited = ("read_timeout", "write_timeout")
+        arguments = {name: value for name, value in self._arguments.items() if name not in limited}
+        return self._connect(arguments, 0)  # 0: without a limit
+
+    def _connect(self, arguments: Mapping[str, Any], limit: float) -> Connection:
+        raw = _Connection(**arguments)
         try:
-            for statement in (*_PREPARE, self._limits(raw)):
+            for statement in (*_PREPARE, self._limits(raw, limit)):
                 raw.query(statement)
+            raw.longest = int(_asked(raw, "SELECT @@max_allowed_packet"))
         except BaseException:
             raw.close()
             raise
         return raw
 
-    def _limits(self, raw: Connection) -> str:
-        seconds = self._settings.statement_timeout
+    def _limits(self, raw: Connection, seconds: float) -> str:
         if _is_mariadb(raw):
             # Without the switch, EXISTS is answered for all rows before the first is returned; with it, for the page.
             limit = f"max_statement_time = {seconds}, optimizer_switch = 'exists_to_in=off'"
@@ -131,22 +143,25 @@ class MysqlDriver(Driver):
 
     def lock_schema(self, raw: Any) -> None:
         """See `Driver.lock_schema`: MySQL commits at each change of a table, so the lock is none of a transaction."""
-        if not self._asked(raw, f"SELECT GET_LOCK('{_LOCK}', {math.ceil(self._settings.statement_timeout)})"):
+        if not _asked(raw, f"SELECT GET_LOCK('{_LOCK}', {math.ceil(self._settings.lock_timeout)})"):
             raise MySQLdb.OperationalError(1205, "the lock on the schema")
-        if self.mariadb:
-            raw.query(b"SET SESSION max_statement_time = 0")  # a large index takes its time; no pool gets this one
 
     def unlock_schema(self, raw: Any) -> None:
         """See `Driver.unlock_schema`."""
-        self._asked(raw, f"SELECT RELEASE_LOCK('{_LOCK}')")
+        _asked(raw, f"SELECT RELEASE_LOCK('{_LOCK}')")
 
-    def _asked(self, raw: Connection, question: str) -> Any:
-        raw.query(question)
-        return raw.store_result().fetch_row(0)[0][0]
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)[:3]]
 
 
 def _is_mariadb(raw: Connection) -> bool:
     return "mariadb" in str(raw.get_server_info()).lower()
+
+
+def _asked(raw: Connection, question: str) -> Any:
+    raw.query(question)
+    return raw.store_result().fetch_row(0)[0][0]
 
 
 def _arguments(settings: Settings) -> dict[str, Any]:

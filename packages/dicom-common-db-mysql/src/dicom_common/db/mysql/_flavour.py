@@ -11,6 +11,7 @@ from sqlalchemy import (
     Select,
     SelectBase,
     Table,
+    collate,
     exists,
     func,
     literal_column,
@@ -89,9 +90,12 @@ class MysqlFlavour(ServerFlavour):
         self, column: ColumnElement[Any], test: Callable[[ColumnElement[Any]], ColumnElement[bool]]
     ) -> ColumnElement[bool]:
         """See `Flavour.any_item`."""
-        text = f"VARCHAR(255) CHARACTER SET utf8mb4 COLLATE {COLLATIONS[self.dialect.name]}"
-        items = func.json_table(column, literal_column(f"'$[*]' COLUMNS (value {text} PATH '$')")).table_valued("value")
-        return exists().select_from(items).where(test(items.c.value))
+        columns: ColumnElement[str] = literal_column(
+            "'$[*]' COLUMNS (value VARCHAR(255) CHARACTER SET utf8mb4 PATH '$')"
+        )
+        items = func.json_table(column, columns).table_valued("value")
+        value = collate(items.c.value, COLLATIONS[self.dialect.name])
+        return exists().select_from(items).where(test(value))
 
     def health(self) -> Health:
         """See `Database.check`."""
@@ -110,20 +114,36 @@ class MysqlFlavour(ServerFlavour):
         except BackendError as error:
             detail = str(error)
         else:
-            return Health(status=HealthStatus.OK, detail=f"{driver.where} can be read and written.", facts=facts)
-        return Health(status=HealthStatus.FAILED, detail=detail[0].upper() + detail[1:], facts=facts)
+            if facts["flush_log_at_commit"] == 0:
+                detail = (
+                    f"{driver.where} can be read and written, but the server loses what was acknowledged when it dies:"
+                    " set its innodb_flush_log_at_trx_commit to 1."
+                )
+                return Health(status=HealthStatus.DEGRADED, detail=_sentence(detail), facts=facts)
+            detail = f"{driver.where} can be read and written."
+            return Health(status=HealthStatus.OK, detail=_sentence(detail), facts=facts)
+        return Health(status=HealthStatus.FAILED, detail=_sentence(detail), facts=facts)
 
     def _ask(self) -> dict[str, str | int | float | bool]:
         isolation = "@@tx_isolation" if self._driver.mariadb else "@@transaction_isolation"
         with self._pool.reading() as session:
             start = time.perf_counter()
-            ((level,),) = session.rows(f"SELECT {isolation}", ())
+            ((level, flush),) = session.rows(f"SELECT {isolation}, @@innodb_flush_log_at_trx_commit", ())
             took = time.perf_counter() - start
             ((_, protocol),) = session.rows("SHOW SESSION STATUS LIKE 'Ssl_version'", ())
             session.run("UPDATE outbox_lease SET until = until", ())
-        return {"isolation": level, "tls": protocol or "none", "latency_ms": round(took * 1000, 3)}
+        return {
+            "isolation": level,
+            "flush_log_at_commit": flush,
+            "tls": protocol or "none",
+            "latency_ms": round(took * 1000, 3),
+        }
 
     def close(self) -> None:
         """See `Flavour.close`."""
         self._key_pool.close()
         super().close()
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]

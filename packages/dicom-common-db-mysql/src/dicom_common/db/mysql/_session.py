@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
+from MySQLdb import OperationalError
 from MySQLdb.connections import Connection
 
 from dicom_common.db.sql import Row
@@ -76,10 +77,10 @@ class MysqlSession:
     def _inserts(self, beginning: bytes, row: bytes, bound: Sequence[Any]) -> Iterator[bytes]:
         write = self._literal
         pieces: list[bytes] = []
-        size = 0
+        size, most = 0, min(_PIECE, self.raw.longest // 2)
         for values in bound:
             piece = row % tuple([write(value) for value in values])
-            if pieces and size + len(piece) > _PIECE:
+            if pieces and size + len(piece) > most:
                 yield beginning + b",".join(pieces)
                 pieces, size = [], 0
             pieces.append(piece)
@@ -88,6 +89,8 @@ class MysqlSession:
             yield beginning + b",".join(pieces)
 
     def _run(self, statement: bytes) -> int:
+        if len(statement) >= self.raw.longest:  # the server would end the connection, and not say why
+            raise OperationalError(1153, "the statement is too long")
         self.raw.query(statement)
         self.raw.store_result()
         return int(self.raw.affected_rows())

@@ -28,6 +28,9 @@ from dicom_common.db.sql import InsertRows, Pool, Row, ServerFlavour, Session, U
 __all__ = ["PostgresFlavour"]
 
 _GUARD = 0x6469636F6D0002
+_ANALYZED = 1024
+"""The number of instances from which on the tables are analyzed whenever it has doubled."""
+_ANALYZE = "ANALYZE patient, study, series, instance, series_class, study_modality, request_item, discarded_key"
 _COPIED = 4
 """Rows from which COPY is faster than INSERT."""
 _NUMBERS = frozenset(a.field for a in ATTRIBUTES if a.multiple and a.vr == "DS")
@@ -53,9 +56,18 @@ class PostgresFlavour(ServerFlavour):
         return session.rows("SELECT to_regclass($1)", (name,))[0][0] is not None
 
     def allocate(self, session: Session, table: Table, count: int) -> Sequence[int]:
-        """See `Flavour.allocate`."""
+        """See `Flavour.allocate`.
+
+        Where the number of instances has doubled, the tables are analyzed. The server does that by itself, but only
+        once a minute, and a bulk load of a new index is at a hundred thousand by then: without statistics, the planner
+        takes the tenant for a good beginning and reads whole tables to look a batch up, each time longer. A key is
+        given once, so one of all transactions does it.
+        """
         text = f"SELECT nextval('{table.name}_keys') FROM generate_series(1, $1)"  # noqa: S608 - a table of ours
-        return [row[0] for row in session.rows(text, (count,))]
+        keys = [row[0] for row in session.rows(text, (count,))]
+        if table.name == "instance" and any(key >= _ANALYZED and not key & (key - 1) for key in keys):
+            session.run(_ANALYZE, ())
+        return keys
 
     def guard(self, session: Session, *, exclusive: bool) -> None:
         """See `Flavour.guard`. An advisory lock is in memory only; a row's would write to the disk each time."""

@@ -12,7 +12,7 @@ from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._names import Names
 from dicom_common.db.sql._schema import LEVELS, instance, patient, series, series_class, study, study_modality
 from dicom_common.db.sql._session import Session
-from dicom_common.db.sql._shapes import Test, take_apart
+from dicom_common.db.sql._shapes import Test, of_one_item, take_apart
 from dicom_common.db.sql._statements import Lookup, Statement
 from dicom_common.db.sql._values import from_column
 from dicom_common.db.sql._where import TENANT, leading, levels_of, where
@@ -117,7 +117,8 @@ class Search:
         return (leader,) if is_common else ()
 
     def _tests(self, query: Query) -> list[Test]:
-        return [test for condition in query.conditions if (test := take_apart(condition, self._flavour)) is not None]
+        parts = (take_apart(condition, self._flavour) for condition in query.conditions)
+        return of_one_item([test for test in parts if test is not None])
 
     def plan(
         self, tenant: int, query: Query, *, count: bool = False, common: tuple[int, ...] = ()

@@ -43,6 +43,10 @@ class Driver(ABC):
     def connect(self) -> Any:
         """Open a connection, in autocommit mode, with all time limits set."""
 
+    def connect_patiently(self) -> Any:
+        """Open a connection for a change of the schema, where one statement may take long."""
+        return self.connect()
+
     @abstractmethod
     def session(self, raw: Any) -> Session:
         """Wrap a connection; done once for each."""
@@ -144,7 +148,7 @@ class Pool:
         self._require_open()
         driver = self.driver
         # On a connection of its own: SQLAlchemy rolls back and closes what it has, whenever it finds the time.
-        engine = create_engine(driver.url, creator=driver.connect, poolclass=NullPool, hide_parameters=True)
+        engine = create_engine(driver.url, creator=driver.connect_patiently, poolclass=NullPool, hide_parameters=True)
         try:
             # The transaction is ours, and begins when SQLAlchemy has tried the connection.
             with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

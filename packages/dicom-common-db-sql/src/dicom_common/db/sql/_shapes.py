@@ -23,7 +23,7 @@ from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._schema import FOLDED
 from dicom_common.db.sql._values import clean, date_number, fold, time_number
 
-__all__ = ["MODALITIES", "REQUEST_KEYS", "Shape", "Test", "searched", "take_apart"]
+__all__ = ["MODALITIES", "REQUEST_KEYS", "Shape", "Test", "of_one_item", "searched", "take_apart"]
 
 MODALITIES = "ModalitiesInStudy"
 REQUEST_KEYS = {
@@ -43,7 +43,7 @@ class Shape(NamedTuple):
     """How one condition is written in SQL."""
 
     kind: str
-    """`in`, `range`, `any` (of several texts) or `name`."""
+    """`in`, `range`, `any` (of several texts), `name`, or `item`: shapes that all hold for one item of a sequence."""
     keywords: tuple[str, ...]
     form: tuple[Any, ...]
 
@@ -85,6 +85,17 @@ def take_apart(condition: Condition, flavour: Flavour) -> Test | None:
     if attribute.field in FOLDED:
         return _names(condition.keyword, values, flavour, is_pattern=False)
     return _one_of(condition.keyword, values if attribute.vr == "UI" else [clean(value) for value in values])
+
+
+def of_one_item(tests: Sequence[Test]) -> list[Test]:
+    """Put the conditions on items of a sequence together: one item has to meet them all (PS3.4 C.2.2.2.6)."""
+    of_item = [test for test in tests if test.shape.keywords[0] in REQUEST_KEYS]
+    if len(of_item) < 2:
+        return list(tests)
+    shapes = tuple(test.shape for test in of_item)
+    shape = Shape("item", tuple(one.keywords[0] for one in shapes), shapes)
+    others = [test for test in tests if test.shape.keywords[0] not in REQUEST_KEYS]
+    return [*others, Test(shape, tuple(value for test in of_item for value in test.values))]
 
 
 def _like(condition: Like, flavour: Flavour) -> Test | None:

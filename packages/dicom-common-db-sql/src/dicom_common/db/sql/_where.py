@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
@@ -198,8 +199,9 @@ def _test(table: FromClause, shape: Shape, bound: Bound, flavour: Flavour, *, le
         return _own_name([column_of(name) for name in names], shape, bound, flavour)
     if keyword in REQUEST_KEYS:
         item = request_item.alias()
-        test = _column_test(item.c[REQUEST_KEYS[keyword]], shape, bound, flavour)
-        return column_of("pk").in_(select(item.c.series_fk).where(item.c.tenant_fk == TENANT, test))
+        parts = shape.form if shape.kind == "item" else (shape,)
+        tests = [_column_test(item.c[REQUEST_KEYS[one.keywords[0]]], one, bound, flavour) for one in parts]
+        return column_of("pk").in_(select(item.c.series_fk).where(item.c.tenant_fk == TENANT, *tests))
     attribute = searched(keyword)
     column = column_of(attribute.field)
     if attribute.multiple:
@@ -209,7 +211,7 @@ def _test(table: FromClause, shape: Shape, bound: Bound, flavour: Flavour, *, le
 
 def _column_test(column: ColumnElement[Any], shape: Shape, bound: Bound, flavour: Flavour) -> ColumnElement[bool]:
     if shape.kind == "in":
-        values = list(bound)
+        values = list(islice(bound, shape.form[0]))
         return column == values[0] if len(values) == 1 else column.in_(values)
     return _text(column, shape.form[0], bound, flavour)
 

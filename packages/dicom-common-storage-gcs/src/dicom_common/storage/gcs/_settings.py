@@ -23,6 +23,8 @@ class Settings(ObjectSettings):
         ConfigError: a value cannot work.
     """
 
+    part_size: int = 5 << 20
+    """In bytes, at least 5 MiB. Smaller than that of the other stores, because the SDK itself takes more memory."""
     bucket: str
     """The bucket; it must be there."""
     endpoint: str = "https://storage.googleapis.com"

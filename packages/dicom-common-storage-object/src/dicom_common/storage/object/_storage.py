@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -53,6 +54,7 @@ class ObjectStorage:
         self._preconditions = client.preconditions
         self._probing = threading.Lock()
         self._closed = False
+        self._process = os.getpid()
 
     def write(self, key: str, source: Source, *, if_absent: bool = False, sha256: str | None = None) -> ObjectInfo:
         """Write an object; see `Storage.write`. What `source` itself raises passes unchanged."""
@@ -163,13 +165,15 @@ class ObjectStorage:
 
     def check(self) -> Health:
         """Write, read and delete probes, and look at what the store promises; see `Storage.check`."""
-        if self._closed:
-            return Health(status=HealthStatus.FAILED, detail=f"The storage in {self._client.name} is closed.")
+        try:
+            self._opened()
+        except BackendError as error:
+            return Health(status=HealthStatus.FAILED, detail=str(error))
         return check_store(self._client, self._keys.reserved, self._keys.prefix, self._know_preconditions)
 
     def close(self) -> None:
         """Release what is held; see `Storage.close`. A call that is under way in another thread may fail."""
-        if self._closed:
+        if self._closed or os.getpid() != self._process:
             return
         self._closed = True
         self._batches.shutdown(wait=False, cancel_futures=True)
@@ -179,6 +183,9 @@ class ObjectStorage:
     def _opened(self) -> None:
         if self._closed:
             raise BackendError(f"The storage in {self._client.name} is closed.")
+        if os.getpid() != self._process:
+            # Its threads are not here, and its connections are the parent's, which goes on talking on them.
+            raise BackendError(f"The storage in {self._client.name} was opened before a fork: open it in each process.")
 
     def _answer(self, write: Write) -> ObjectInfo | BackendError:
         try:
