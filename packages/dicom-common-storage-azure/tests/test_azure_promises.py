@@ -345,3 +345,9 @@ def test_one_gibibyte_goes_in_and_out_of_little_memory(
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     container.delete_blob("large")  # the server holds it in memory
     assert int(done.stdout) < 128, f"{done.stdout} MiB"
+
+
+def test_it_imports_the_sdk_of_no_other_store() -> None:
+    code = "import sys, dicom_common.storage.azure; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert not set(done.stdout.split()) & {"google.cloud", "minio", "azure.identity"}

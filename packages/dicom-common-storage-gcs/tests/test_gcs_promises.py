@@ -363,3 +363,9 @@ def test_a_very_large_object_goes_in_and_out_of_little_memory(service_endpoint: 
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     bucket.delete_blob("large")  # the server holds it in memory
     assert int(done.stdout) < 128, f"{done.stdout} MiB"
+
+
+def test_it_imports_the_sdk_of_no_other_store() -> None:
+    code = "import sys, dicom_common.storage.gcs; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert not set(done.stdout.split()) & {"azure", "minio"}
