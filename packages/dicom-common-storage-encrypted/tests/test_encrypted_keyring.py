@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -135,7 +134,7 @@ def test_a_wrapped_key_shows_nothing_in_its_representation() -> None:
 
 
 @pytest.fixture
-def kms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def kms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An installed distribution that offers the keyring `acme`."""
     site = tmp_path / "site"
     metadata = site / "acme_kms-1.0.dist-info"
@@ -144,7 +143,6 @@ def kms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-kms\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("[dicom_common.keyring]\nacme = acme_kms:open_kms\n")
     monkeypatch.syspath_prepend(str(site))
-    return
 
 
 @pytest.mark.usefixtures("kms")
