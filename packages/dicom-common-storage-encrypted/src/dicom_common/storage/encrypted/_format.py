@@ -116,6 +116,7 @@ class ChunkCipher:
 
     def __init__(self, key: bytes, header: Header, tenant: str, storage_key: str) -> None:
         self.shape = Shape(header.size)
+        self._last = self.shape.chunks - 1
         self._cipher = AESGCM(key)
         owner, name = tenant.encode(), storage_key.encode()
         self._bound = header.encode() + _BOUND.pack(len(owner), len(name)) + owner + name
@@ -153,4 +154,4 @@ class ChunkCipher:
             ) from None
 
     def _place(self, number: int) -> bytes:
-        return _PLACE.pack(number, number == self.shape.chunks - 1)
+        return _PLACE.pack(number, number == self._last)

