@@ -75,3 +75,10 @@ def test_the_keys_of_a_tenant_are_destroyed_only_when_that_is_meant(site: Callab
 def test_a_storage_that_does_not_encrypt_has_no_keys(site: Callable[..., Answer]) -> None:
     site("keys", "list", "--storage", "storages.plain").fails_with_one_line("does not encrypt")
     site("keys", "list", "--storage", "nowhere").fails_with_one_line("nowhere")
+
+
+@pytest.mark.parametrize("pair", [("storage", "plain"), ("plain", "storage")])
+def test_no_copy_between_a_storage_and_the_one_that_holds_its_encrypted_objects(
+    site: Callable[..., Answer], pair: tuple[str, str]
+) -> None:
+    site("copy", "--from", pair[0], "--to", pair[1]).fails_with_one_line("in its own form")
