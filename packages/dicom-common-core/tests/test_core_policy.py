@@ -14,11 +14,15 @@ def principal(**has: frozenset[str]) -> Principal:
 def may(policy: Policy, who: Principal, action: Action) -> bool:
     try:
         authorize(policy, who, action)
-    except AuthorizationError as error:
-        assert action.value in str(error)
-        assert who.subject not in str(error)
+    except AuthorizationError:
         return False
     return True
+
+
+def test_a_refusal_names_the_action_and_not_the_caller() -> None:
+    with pytest.raises(AuthorizationError, match="delete") as caught:
+        authorize(Policy(), principal(), Action.DELETE)
+    assert "somebody" not in str(caught.value)
 
 
 @pytest.mark.parametrize("action", Action)
@@ -27,13 +31,13 @@ def test_an_action_without_needs_is_denied_to_everybody(action: Action) -> None:
     assert not may(Policy(), principal(scopes=everything, roles=everything, permissions=everything), action)
 
 
-@pytest.mark.parametrize(("granted", "asked"), itertools.product(Action, Action))
+@pytest.mark.parametrize(("granted", "asked"), list(itertools.product(Action, Action)))
 def test_needs_hold_for_their_own_action_only(granted: Action, asked: Action) -> None:
     policy = Policy(**{granted.value: Needs(scopes=frozenset(["s"]))})
     assert may(policy, principal(scopes=frozenset("s")), asked) is (granted is asked)
 
 
-@pytest.mark.parametrize("has", itertools.product((False, True), repeat=3))
+@pytest.mark.parametrize("has", list(itertools.product((False, True), repeat=3)))
 def test_one_entry_of_each_list_that_is_named_is_needed(has: tuple[bool, bool, bool]) -> None:
     names = ("scopes", "roles", "permissions")
     policy = Policy(search=Needs(**{name: frozenset([f"{name}-1", f"{name}-2"]) for name in names}))
