@@ -14,7 +14,7 @@ from uuid import uuid4
 import MySQLdb
 import pytest
 
-from dicom_common.core import BackendError, HealthStatus, RefusedError, Secret, UnavailableError
+from dicom_common.core import BackendError, HealthStatus, RefusedError, SchemaVersionError, Secret, UnavailableError
 from dicom_common.core.tls import Tls
 from dicom_common.db.mysql import MysqlDatabase, Settings
 from dicom_common.db.mysql._errors import Where, translate
@@ -51,6 +51,7 @@ def told(kind: type[BackendError], work: Callable[[], Any]) -> str:
         work()
     assert type(caught.value) is kind  # PassingError is for the inside
     text = str(caught.value)
+    assert text[0].isupper()
     assert text.endswith(".")
     assert "\n" not in text
     assert PASSWORD not in "".join(traceback.format_exception(caught.value))
@@ -125,7 +126,7 @@ def test_a_user_that_may_not_write_is_told_what_to_grant(settings: Settings, adm
 
 @service
 def test_a_schema_that_is_not_there_is_asked_for(settings: Settings) -> None:
-    assert "dicom-common migrate" in told(BackendError, opening(settings, migrate="never"))
+    assert "dicom-common migrate" in told(SchemaVersionError, opening(settings, migrate="never"))
 
 
 @service

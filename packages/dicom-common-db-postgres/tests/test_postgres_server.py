@@ -274,3 +274,18 @@ def test_an_index_that_was_committed_is_said_to_last_only_where_the_server_syncs
     lasting = health.facts["fsync"] == "on" and health.facts["synchronous_commit"] != "off"
     assert health.status is (HealthStatus.OK if lasting else HealthStatus.DEGRADED)
     assert {"server_version", "latency_ms", "pool_size", "pool_in_use", "read_only", "connections"} <= set(health.facts)
+
+
+@pytest.mark.service("postgres")
+def test_the_dicom_json_is_compressed_quickly_where_the_server_can(index: Settings) -> None:
+    with closing(PostgresDatabase(index)) as database, database._flavour.reading() as session:
+        ((version,),) = session.rows("SELECT current_setting('server_version_num')::int", ())
+        if version < 140000:
+            pytest.skip("a server before PostgreSQL 14")
+        ((able,),) = session.rows("SELECT 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = $1",
+                                  ("default_toast_compression",))  # fmt: skip
+        ((chosen,),) = session.rows(
+            "SELECT attcompression FROM pg_attribute WHERE attrelid = 'instance_json'::regclass AND attname = $1",
+            ("metadata",),
+        )
+        assert chosen in ((b"l", "l") if able else (b"", ""))

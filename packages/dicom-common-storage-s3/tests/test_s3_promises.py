@@ -187,6 +187,8 @@ def test_the_permissions_of_the_readme_are_enough(
         assert len(b"".join(storage.read("large"))) == storage.stat("large").size == 9 * MIB
         with pytest.raises(NotFoundError):
             storage.stat("missing")
+        with urllib3.PoolManager() as http:  # the token of temporary keys goes with the URL
+            assert http.request("GET", storage.signed_url("small", expires=60)).data == b"x"
         storage.delete("large")
 
 

@@ -68,7 +68,7 @@ _RATE_SECONDS = 0.5
 @click.option("--overwrite", is_flag=True, help="Replace what the target has with other bytes under the same key.")
 @click.option("--delete-extra", is_flag=True, help="Delete from the target what was removed from the source since.")
 @click.option("--check-index", is_flag=True, help="Copy nothing: tell whether the target has all that is indexed.")
-@click.option("--in-flight", type=click.IntRange(1, 1024), default=16, show_default=True, help="Objects at once.")
+@click.option("--in-flight", type=click.IntRange(1, 1024), default=32, show_default=True, help="Objects at once.")
 @as_json
 @pass_session
 def copy(  # noqa: PLR0913 - each is an option

@@ -14,7 +14,7 @@ from MySQLdb.constants import CLIENT
 
 from dicom_common.core import BackendError
 from dicom_common.core.tls import client_context
-from dicom_common.db.mysql._errors import LOST, PASSING, Where, code_of, translate
+from dicom_common.db.mysql._errors import LOST, PASSING, Where, as_sentence, code_of, translate
 from dicom_common.db.mysql._session import MysqlSession
 from dicom_common.db.mysql._settings import Settings
 from dicom_common.db.sql import Driver, PassingError
@@ -49,7 +49,7 @@ class MysqlDriver(Driver):
         local = settings.host.startswith("/")
         server = settings.host if local else f"{settings.host}:{settings.port}"
         self.names = Where(f"the MySQL server {server}", settings.database, settings.user)
-        self.where = f"the index {settings.database} on {server}"
+        self.where = f"The index {settings.database} on {server}"
         self.url = "mysql+mysqldb://"
         self.mariadb, self.product, self.version = False, "MySQL", ""
         self._arguments = _arguments(settings)
@@ -72,7 +72,7 @@ class MysqlDriver(Driver):
         self.url = "mariadb+mysqldb://" if self.mariadb else "mysql+mysqldb://"
         if _numbers(self.version) < _numbers(needed):
             raise BackendError(
-                f"{self.names.server} is {self.product} {self.version}, and the index needs"
+                f"{as_sentence(self.names.server)} is {self.product} {self.version}, and the index needs"
                 f" {self.product} {needed} or newer: upgrade the server."
             )
 

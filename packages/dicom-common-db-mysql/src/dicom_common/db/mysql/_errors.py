@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from dicom_common.core import BackendError, RefusedError, UnavailableError
 
-__all__ = ["LOST", "PASSING", "Where", "code_of", "translate"]
+__all__ = ["LOST", "PASSING", "Where", "as_sentence", "code_of", "translate"]
 
 
 class Where(NamedTuple):
@@ -173,6 +173,11 @@ def code_of(error: BaseException) -> int:
     return code if isinstance(code, int) else 0
 
 
+def as_sentence(text: str) -> str:
+    """Return text with a capital at its beginning."""
+    return text[0].upper() + text[1:]
+
+
 def _silence(error: BaseException, code: int) -> None:
     """Take its text from an error that may quote a statement or a row: a log shows also what an error came from."""
     if code not in _HARMLESS and not 2000 <= code < 3000:  # what the client itself says, it says of connections
@@ -187,11 +192,13 @@ def translate(error: BaseException, where: Where) -> BackendError:
     if code == _TLS:
         said = str(error.args[1:])
         sentence = next((sentence for words, sentence in _TLS_WORDS if words in said), _NOT_TRUSTED)
-        return RefusedError(sentence.format(**where._asdict()))
+        return RefusedError(as_sentence(sentence.format(**where._asdict())))
     if code in _MEANING:
         kind, sentence = _MEANING[code]
-        return kind(sentence.format(**where._asdict(), code=code))
+        return kind(as_sentence(sentence.format(**where._asdict(), code=code)))
     if disk_full:
         return UnavailableError(_FULL[1].format(**where._asdict()))
     named = f"error {code}" if code else type(error).__name__
-    return BackendError(f"{where.server} failed in a way that was not foreseen ({named}): please report it.")
+    return BackendError(
+        as_sentence(f"{where.server} failed in a way that was not foreseen ({named}): please report it.")
+    )

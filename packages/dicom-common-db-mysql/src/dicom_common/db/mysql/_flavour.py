@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 
 from dicom_common.core import BackendError, Health, HealthStatus, call_within
 from dicom_common.db.mysql._driver import MysqlDriver
+from dicom_common.db.mysql._errors import as_sentence
 from dicom_common.db.mysql._keys import KeyBlocks
 from dicom_common.db.mysql._settings import Settings
 from dicom_common.db.mysql._updates import update_rows
@@ -110,7 +111,7 @@ class MysqlFlavour(ServerFlavour):
         try:
             facts |= call_within(_PATIENCE, self._ask)
         except TimeoutError:
-            detail = f"{driver.names.server} did not answer within {_PATIENCE:g} seconds."
+            detail = f"{as_sentence(driver.names.server)} did not answer within {_PATIENCE:g} seconds."
         except BackendError as error:
             detail = str(error)
         else:
@@ -119,10 +120,10 @@ class MysqlFlavour(ServerFlavour):
                     f"{driver.where} can be read and written, but the server loses what was acknowledged when it dies:"
                     " set its innodb_flush_log_at_trx_commit to 1."
                 )
-                return Health(status=HealthStatus.DEGRADED, detail=_sentence(detail), facts=facts)
+                return Health(status=HealthStatus.DEGRADED, detail=detail, facts=facts)
             detail = f"{driver.where} can be read and written."
-            return Health(status=HealthStatus.OK, detail=_sentence(detail), facts=facts)
-        return Health(status=HealthStatus.FAILED, detail=_sentence(detail), facts=facts)
+            return Health(status=HealthStatus.OK, detail=detail, facts=facts)
+        return Health(status=HealthStatus.FAILED, detail=detail, facts=facts)
 
     def _ask(self) -> dict[str, str | int | float | bool]:
         isolation = "@@tx_isolation" if self._driver.mariadb else "@@transaction_isolation"
@@ -143,7 +144,3 @@ class MysqlFlavour(ServerFlavour):
         """See `Flavour.close`."""
         self._key_pool.close()
         super().close()
-
-
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:]

@@ -28,7 +28,7 @@ class ObjectSettings:
     """In bytes, at least 5 MiB. Grows by itself where an object would have more parts than the store takes."""
     parallel_parts: int = 4
     """How many parts are sent at once, by all writes together; one more is held in memory."""
-    pool_size: int = 16
+    pool_size: int = 32
     """How many connections are kept, and how many objects of a batch are in flight at once."""
     connect_timeout: float = 5.0
     """In seconds."""

@@ -278,6 +278,12 @@ _key_block = Table(
     Column("last", integer(), nullable=False),
 )
 
+_COMPRESSION = """DO $$ BEGIN
+ EXECUTE 'ALTER TABLE instance_json ALTER COLUMN metadata SET COMPRESSION lz4';
+EXCEPTION WHEN OTHERS THEN NULL; END $$"""
+"""PostgreSQL's own compression takes three times as long for a batch of DICOM JSON as all else that is done with it,
+and saves a fifth. A server without LZ4 (before 14, or built without it) keeps its own."""
+
 
 def upgrade() -> None:
     """Create all tables and indexes, and the rows of the tables that have just one."""
@@ -289,5 +295,6 @@ def upgrade() -> None:
     if connection.dialect.name == "postgresql":
         for name in ("tenant", "patient", "study", "series", "instance"):
             op.execute(f"CREATE SEQUENCE IF NOT EXISTS {name}_keys OWNED BY {name}.pk")
+        op.execute(_COMPRESSION)
     if connection.dialect.name in ("mysql", "mariadb"):
         create_missing(connection, [_key_block])
