@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -33,13 +32,13 @@ class Needs:
         ValueError: an entry is empty.
     """
 
-    scopes: frozenset[str] = frozenset()
-    roles: frozenset[str] = frozenset()
-    permissions: frozenset[str] = frozenset()
+    scopes: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    permissions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse an empty entry: it would be had by nobody, or by everybody whose token has an empty role."""
-        if "" in self.scopes | self.roles | self.permissions:
+        if "" in (*self.scopes, *self.roles, *self.permissions):
             raise ValueError("an empty text is no scope, role or permission: remove it")
 
 
@@ -61,12 +60,12 @@ def authorize(policy: Policy, principal: Principal, action: Action) -> None:
         AuthorizationError: it may not; the message names the action and no part of the principal.
     """
     needs: Needs = getattr(policy, action.value)
-    pairs: tuple[tuple[AbstractSet[str], AbstractSet[str]], ...] = (
+    pairs: tuple[tuple[tuple[str, ...], frozenset[str]], ...] = (
         (needs.scopes, principal.scopes),
         (needs.roles, principal.roles),
         (needs.permissions, principal.permissions),
     )
     named = [(wanted, has) for wanted, has in pairs if wanted]
     # `all` of nothing is true: an action that needs nothing is one that nobody has thought about.
-    if not named or not all(wanted & has for wanted, has in named):
+    if not named or not all(has.intersection(wanted) for wanted, has in named):
         raise AuthorizationError(f"The caller may not {action.value}: the table [policy.{action.value}] says who may.")
