@@ -10,13 +10,26 @@ from pathlib import Path
 import pytest
 
 from dicom_common import core
-from dicom_common.core import Cache, Config, DicomCommonError, Instance, Origin, Secret, Services
+from dicom_common.core import (
+    Action,
+    AuthorizationError,
+    Cache,
+    Config,
+    DicomCommonError,
+    Instance,
+    Origin,
+    Policy,
+    Principal,
+    Secret,
+    Services,
+    authorize,
+)
 
 Add = Callable[..., None]
 README = Path(__file__).parent.parent / "README.md"
 TEXT = README.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-INSTALL, USE, METADATA, MODULE, CHOICE, EXTENSION, LAYERS = (text for _, text in BLOCKS)
+INSTALL, USE, METADATA, MODULE, CHOICE, EXTENSION, LAYERS, POLICY = (text for _, text in BLOCKS)
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -123,3 +136,16 @@ def test_the_default_backends_are_those_of_the_code() -> None:
     for kind in core.KINDS:
         name = config.backend(kind)
         assert (f"`{kind}` is `{name}`" if name else f"there is no `{kind}`") in text
+
+
+def test_the_policy_does_what_the_text_says(tmp_path: Path) -> None:
+    file = tmp_path / "dicom-common.toml"
+    file.write_text(POLICY, encoding="utf-8")
+    policy = Config.load(file, variables={}).section("policy", Policy)
+    reader = Principal(subject="s", tenant="a", scopes=frozenset(["dicom:read"]))
+    archivist = Principal(subject="s", tenant="a", scopes=frozenset(["dicom:write"]), roles=frozenset(["archivist"]))
+    authorize(policy, reader, Action.SEARCH)
+    authorize(policy, archivist, Action.DELETE)
+    for who, action in ((reader, Action.DELETE), (archivist, Action.SEARCH), (archivist, Action.STORE)):
+        with pytest.raises(AuthorizationError):
+            authorize(policy, who, action)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     )
     from dicom_common.core._auth import Authenticator as Authenticator
     from dicom_common.core._backend import Backend as Backend
+    from dicom_common.core._bearer import MAX_TOKEN_BYTES as MAX_TOKEN_BYTES, bearer_token as bearer_token
     from dicom_common.core._broker import (
         Broker as Broker,
         Consumer as Consumer,
@@ -75,6 +76,12 @@ if TYPE_CHECKING:
         WebAccess as WebAccess,
     )
     from dicom_common.core._patience import call_within as call_within
+    from dicom_common.core._policy import (
+        Action as Action,
+        Needs as Needs,
+        Policy as Policy,
+        authorize as authorize,
+    )
     from dicom_common.core._query import (
         Condition as Condition,
         Interval as Interval,
@@ -119,6 +126,7 @@ _HOMES = {
     "_attributes": "ATTRIBUTES ATTRIBUTES_BY_KEYWORD Attribute Level",
     "_auth": "Authenticator",
     "_backend": "Backend",
+    "_bearer": "MAX_TOKEN_BYTES bearer_token",
     "_broker": "Broker Consumer Delivery Groups Message validate_topic",
     "_cache": "Cache",
     "_config": "Config General",
@@ -136,6 +144,7 @@ _HOMES = {
     "_loading": "EXTENSION KINDS PluginInfo Plugins installed_plugins",
     "_logs": "LogPosition LogRecord Logs ReceivedObject WebAccess",
     "_patience": "call_within",
+    "_policy": "Action Needs Policy authorize",
     "_query": "Condition Interval Like OneOf Query",
     "_query_parse": "parse_query",
     "_records": (
