@@ -148,3 +148,10 @@ def test_a_copy_that_is_ended_is_completed_by_the_next(
     assert again.code == 0
     assert again.lines[-1]["statuses"] == {"copied": 800 - len(there), "present": len(there)}
     assert _files(target) == _files(source)
+
+
+def test_a_further_storage_whose_plugin_is_not_there_is_named(site: Callable[..., Answer], tmp_path: Path) -> None:
+    file = tmp_path / "dicom-common.toml"
+    file.write_text(f'{file.read_text()}\n[storages.cloud]\nbackend = "never-installed"\n')
+
+    site("config", "explain").fails_with_one_line("never-installed")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dicom_common.core import Config, ConfigError, PluginError, Services, explain
+from dicom_common.core import Config, ConfigError, PluginError, Services
 
 TEXT = """
 [storages.archive]
@@ -72,9 +72,3 @@ def test_an_unknown_name_says_what_is_known(tmp_path: Path) -> None:
 def test_a_storage_that_nobody_asks_for_is_not_loaded(tmp_path: Path) -> None:
     with Services(_load(tmp_path)) as services, pytest.raises(PluginError, match="never-installed"):
         services.storage_named("cloud")
-
-
-def test_explain_refuses_the_backend_that_is_not_there(tmp_path: Path) -> None:
-    config = _load(tmp_path)
-    with Services(config) as services, pytest.raises(PluginError, match="never-installed"):
-        explain(config, services.plugins)

@@ -101,7 +101,7 @@ class OwnServer:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
-        made = [
+        made: list[str | Path] = [
             initdb,
             "-D",
             folder / "data",
@@ -187,7 +187,8 @@ class OwnServer:
         """Return settings for it; a password may be given as text."""
         if "password" in more:
             more["password"] = Secret(more["password"])
-        return Settings(**{"host": "localhost", "port": self.port, "user": "postgres"} | more)
+        given: dict[str, Any] = {"host": "localhost", "port": self.port, "user": "postgres"} | more
+        return Settings(**given)
 
     def made(self, *, schema: bool = True, **more: Any) -> Settings:
         """Make a database."""

@@ -318,10 +318,11 @@ def test_a_block_is_not_shared_by_two_writers(storage: AzureStorage, container: 
 
 
 ONE_GIB = """
-import hashlib, resource, sys
+import hashlib, sys
 from contextlib import closing
 from dicom_common.core import Secret
 from dicom_common.storage.azure import AzureStorage, Settings
+from dicom_common.testing._processes import memory_peak
 from dicom_common.testing._samples import pattern_digest, pattern_file
 endpoint, container, account, key, size = sys.argv[1:]
 settings = Settings(endpoint=endpoint, container=container, account=account, account_key=Secret(key))
@@ -332,7 +333,7 @@ with closing(AzureStorage(settings)) as storage:
     for chunk in storage.read("large"):
         digest.update(chunk)
     assert digest.hexdigest() == expected == storage.stat("large").sha256
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(memory_peak() >> 20)
 """
 
 

@@ -338,9 +338,10 @@ def test_bytes_that_change_on_their_way_are_refused_by_the_store(storage: GcsSto
 
 
 LARGE = """
-import hashlib, resource, sys
+import hashlib, sys
 from contextlib import closing
 from dicom_common.storage.gcs import GcsStorage, Settings
+from dicom_common.testing._processes import memory_peak
 from dicom_common.testing._samples import pattern_digest, pattern_file
 size = int(sys.argv[3])
 with closing(GcsStorage(Settings(endpoint=sys.argv[1], bucket=sys.argv[2], credentials="none"))) as storage:
@@ -350,7 +351,7 @@ with closing(GcsStorage(Settings(endpoint=sys.argv[1], bucket=sys.argv[2], crede
     for chunk in storage.read("large"):
         digest.update(chunk)
     assert digest.hexdigest() == expected == storage.stat("large").sha256
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(memory_peak() >> 20)
 """
 
 

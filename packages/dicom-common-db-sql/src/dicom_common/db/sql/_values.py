@@ -66,6 +66,11 @@ def _date(number: int) -> date:
 
 
 @lru_cache(16384)
+def _study_date(number: int) -> date | None:
+    return _date(number) if number else None
+
+
+@lru_cache(16384)
 def _time(number: int) -> time:
     seconds, fraction = divmod(number, 1_000_000)
     return time(seconds // 10000, seconds // 100 % 100, seconds % 100, fraction)
@@ -103,7 +108,7 @@ def to_column(attribute: Attribute) -> Callable[[Any], Any]:  # noqa: PLR0911 - 
 def from_column(attribute: Attribute) -> Callable[[Any], Value] | None:
     """Return what makes a value of an attribute's column that is not NULL; None where nothing is to be done."""
     if attribute.field == "study_date":
-        return lambda number: _date(number) if number else None
+        return _study_date
     if attribute.field in ("series_number", "instance_number"):
         return lambda number: None if number == ABSENT_NUMBER else number
     if attribute.field == "issuer_of_patient_id":
@@ -156,6 +161,7 @@ def _requests_text(values: Sequence[RequestAttributes]) -> str | None:
     return json.dumps([[_text(one) for one in item] for item in values[:_MAX_ITEMS]], ensure_ascii=False)
 
 
+@lru_cache(4096)
 def _texts(text: str) -> Value:
     return tuple(json.loads(text))
 
@@ -165,7 +171,7 @@ def _numbers(text: str) -> Value:
     return tuple(json.loads(text))
 
 
-@lru_cache(4096)
+@lru_cache(16384)
 def _person(text: str) -> PersonName:
     return PersonName(*text.split("=", 2))
 

@@ -18,7 +18,7 @@ __all__ = ["SINGLE_PUT", "WINDOW", "account", "connect"]
 
 SINGLE_PUT = 5000 << 20
 """In bytes: what one request may write. Whether an object is sent in blocks is settled by `multipart_threshold`."""
-WINDOW = 8 << 20
+WINDOW = 4 << 20
 """In bytes: what one request reads; see `RangesBody`."""
 
 _SILENT = logging.Logger("dicom-common-silent", logging.CRITICAL + 1)  # noqa: LOG001 - on purpose nobody's child

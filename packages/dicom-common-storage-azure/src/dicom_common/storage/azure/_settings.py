@@ -28,6 +28,8 @@ class Settings(ObjectSettings):
         ConfigError: a value cannot work.
     """
 
+    part_size: int = 5 << 20
+    """In bytes, at least 5 MiB. Smaller than that of S3, because the SDK itself takes more memory."""
     container: str
     """The container; it must be there."""
     account: str = ""

@@ -107,8 +107,13 @@ class Translator:
                 f"The {self._account} may not do this in the container {self._container}: grant the role Storage Blob"
                 " Data Contributor, or a signature with read, write, delete and list."
             )
+        if not code:  # it did not come as far as the store
+            return RefusedError(
+                "Microsoft Entra ID gives no token: give this machine a managed identity, set AZURE_CLIENT_ID,"
+                " AZURE_TENANT_ID and AZURE_CLIENT_SECRET, or set account_key or sas_token of the azure storage."
+            )
         return RefusedError(
-            f"The container {self._container} at {self._host} refuses the {self._account} ({code or 'no token'}):"
+            f"The container {self._container} at {self._host} refuses the {self._account} ({code}):"
             f" correct the settings account and {self._account}, or the firewall of the account."
         )
 

@@ -24,7 +24,7 @@ class Settings(ObjectSettings):
     """
 
     part_size: int = 5 << 20
-    """In bytes, at least 5 MiB. Smaller than that of the other stores, because the SDK itself takes more memory."""
+    """In bytes, at least 5 MiB. Smaller than that of S3, because the SDK itself takes more memory."""
     bucket: str
     """The bucket; it must be there."""
     endpoint: str = "https://storage.googleapis.com"
