@@ -7,13 +7,17 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipeline_site import Make, Site
 
 from dicom_common.core import Message, Services
+from dicom_common.dicom import ReaderSettings
 from dicom_common.pipeline import Ingest, Received, Result, Worker
+from dicom_common.pipeline._claim import claim_of, open_claim
 
 QUEUED = {"ingest__mode": "queued", "worker__batch_seconds": 0.1}
 TOPIC, DEAD = "storage_queue", "storage_queue.dead"
@@ -205,3 +209,29 @@ def _count(data: Path) -> int:
         return 0
     with Services(Site(data).config()) as services:
         return sum(1 for _ in services.db.walk())
+
+
+class Distant:
+    """A storage whose objects are no files of this machine; it counts what is read."""
+
+    def __init__(self, storage: Any) -> None:
+        self._storage, self.bytes_read = storage, 0
+        self.stat, self.write, self.delete, self.close = storage.stat, storage.write, storage.delete, storage.close
+
+    def read(self, key: str, *, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        for chunk in self._storage.read(key, start=start, length=length):
+            self.bytes_read += len(chunk)
+            yield chunk
+
+
+def test_of_a_distant_object_with_a_known_digest_only_the_header_is_read(site: Site, make: Make) -> None:
+    [result] = queue(site, make(payload=bytes(3 << 20)))
+    with Services(site.config(**QUEUED)) as services, services.broker.consume([TOPIC], "look") as consumer:
+        claim = claim_of(consumer.receive(1, timeout=5)[0])
+        distant = Distant(services.storage)
+        distant.stat = lambda key: replace(services.storage.stat(key), sha256=claim.sha256)  # as object stores keep it
+        candidate = open_claim(claim, distant, ReaderSettings(), 4096)  # type: ignore[arg-type]  # what a worker uses of it
+        assert candidate.instance.sha256 == claim.sha256
+        assert distant.bytes_read < 10_000
+        with candidate.source() as source:
+            assert source.read() == site.objects[str(result.key)]  # type: ignore[union-attr]  # it is a stream here
