@@ -29,6 +29,7 @@ COMMANDS = [
     "migrate",
     "log",
     "prune",
+    "keys",
     "relay",
     "events",
 ]

@@ -256,3 +256,62 @@ def test_nothing_is_logged_where_all_is_well(overrides: dict[str, str], caplog: 
     with Services.from_file(overrides=overrides) as services:
         services.check()
     assert caplog.records == []
+
+
+BUILT = """
+import dataclasses
+from dicom_common.core import Backend, hookimpl
+
+LOG = []
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    inner: tuple[str, ...] = ()
+
+class Built:
+    def __init__(self, settings, *inner):
+        self.inner = inner
+        LOG.append(f"open {len(inner)}")
+    def close(self):
+        LOG.append(f"close {len(self.inner)}")
+
+@hookimpl
+def dicom_common_storage():
+    return Backend("built", Settings, Built, storages=lambda settings: settings.inner)
+"""
+
+
+def test_a_backend_that_is_built_on_storages_is_opened_after_them_and_closed_before_them(add_distribution: Add) -> None:
+    add_distribution("acme-built", {"dicom_common.storage": "built = acme_built"}, {"acme_built": BUILT})
+    inner = {f"storages.{name}.backend": "built" for name in ("one", "two")}
+    with Services.from_file(
+        overrides={"storage.backend": "built", "storage.inner": '["two", "one"]', **inner}
+    ) as services:
+        storage: Any = services.storage
+        assert storage.inner == (services.storage_named("two"), services.storage_named("one"))
+    log = __import__("acme_built").LOG
+    assert log == ["open 0", "open 0", "open 2", "close 2", "close 0", "close 0"]
+
+
+@pytest.mark.parametrize(
+    ("storage", "one", "two"), [("storage", "one", "two"), ("one", "two", "one"), ("one", "two", "storage")]
+)
+def test_storages_that_are_built_on_each_other_in_a_circle_are_refused(
+    add_distribution: Add, storage: str, one: str, two: str
+) -> None:
+    add_distribution("acme-built", {"dicom_common.storage": "built = acme_built"}, {"acme_built": BUILT})
+    chosen = {"storage": storage, "storages.one": one, "storages.two": two}
+    overrides = {f"{table}.backend": "built" for table in chosen} | {
+        f"{table}.inner": f'["{inner}"]' for table, inner in chosen.items()
+    }
+    with Services.from_file(overrides=overrides) as services:
+        asked = [call_refused(lambda: services.storage), call_refused(lambda: services.storage_named("two"))]
+    assert any("circle" in said for said in asked)
+
+
+def call_refused(ask: Callable[[], object]) -> str:
+    try:
+        call_within(10, ask)
+    except ConfigError as error:
+        return str(error)
+    return ""

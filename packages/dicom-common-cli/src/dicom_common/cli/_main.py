@@ -36,6 +36,7 @@ _HOMES = {
     "log": "_log",
     "prune": "_prune",
     "worker": "_worker",
+    "keys": "_keys",
     "relay": "_events",
     "events": "_events",
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dicom_common.cli._errors import CommandError
-from dicom_common.core import Services
+from dicom_common.core import Backend, Services
 
 __all__ = ["refuse_overlap"]
 
@@ -25,7 +25,12 @@ def refuse_overlap(services: Services, source: str, target: str) -> None:
     """
     if source == target:
         raise CommandError("--from and --to name the same storage: a copy needs two.")
-    ours, theirs = _settings(services, source), _settings(services, target)
+    if target in _built_on(services, source) or source in _built_on(services, target):
+        raise CommandError(
+            f"Of the storages {source!r} and {target!r}, one holds the objects of the other in its own form: give the"
+            " target a place of its own."
+        )
+    (_, ours), (_, theirs) = _chosen(services, source), _chosen(services, target)
     if type(ours) is type(theirs) and (_roots_overlap(ours, theirs) or _prefixes_overlap(ours, theirs)):
         raise CommandError(
             f"The storages {source!r} and {target!r} are the same, or one lies within the other: give the target a"
@@ -33,12 +38,21 @@ def refuse_overlap(services: Services, source: str, target: str) -> None:
         )
 
 
-def _settings(services: Services, name: str) -> Any:
+def _chosen(services: Services, name: str) -> tuple[Backend[Any], Any]:
     config = services.config
     is_main = name == "storage"
     backend = config.backend("storage") if is_main else config.backend_of_storage(name)
     table = name if is_main else f"storages.{name}"
-    return config.section(table, services.plugins.backend("storage", backend or "").settings)
+    chosen = services.plugins.backend("storage", backend or "")
+    return chosen, config.section(table, chosen.settings)
+
+
+def _built_on(services: Services, name: str, seen: frozenset[str] = frozenset()) -> set[str]:
+    """Return the storages that a storage is built on, and those that these are built on."""
+    backend, settings = _chosen(services, name)
+    found = set(backend.storages(settings)) if backend.storages is not None else set()
+    # A circle is refused when the storages are opened.
+    return found.union(*(_built_on(services, inner, seen | found) for inner in found - seen))
 
 
 def _roots_overlap(ours: Any, theirs: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -19,8 +19,12 @@ class Backend(Generic[T_co]):
         name: the name of the entry point, by which the configuration chooses it.
         settings: a frozen, keyword-only dataclass; its fields are the keys of the table in the configuration.
         open: takes settings and returns the live backend. It may connect, and must not wait for long.
+        storages: for a backend that is built on others: takes settings and returns the names of the storages that it
+            needs, as `Services.storage_named` takes them. `open` is given them behind the settings, in that order, as
+            open storages. `Services` opens them before and closes them after it: the backend must not close them.
     """
 
     name: str
     settings: type[Any]
-    open: Callable[[Any], T_co]
+    open: Callable[..., T_co]
+    storages: Callable[[Any], Sequence[str]] | None = None

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from dicom_common.core._auth import Authenticator
+from dicom_common.core._backend import Backend
 from dicom_common.core._broker import Broker
 from dicom_common.core._cache import Cache
 from dicom_common.core._config import Config
@@ -64,7 +65,7 @@ class Services:
     def storage_named(self, name: str) -> Storage:
         """Return a storage by name: `storage` is the main one, any other that of the table `[storages.NAME]`.
 
-        The further ones are there for copies and moves; nothing else in the library looks at them.
+        The further ones are there for copies and moves, and for backends that are built on them (`Backend.storages`).
         """
         if name == "storage":
             return self.storage
@@ -161,16 +162,13 @@ class Services:
 
     def _open(self, table: str) -> Any:
         """Open the backend of a table: that of a kind, or of a further storage."""
-        kind, _, storage = table.partition(".")
-        if storage:
-            kind = "storage"
-        name = self.config.backend_of_storage(storage) if storage else self.config.backend(kind)
-        if name is None:
-            raise ConfigError(f'No {kind} backend is configured: write backend = "..." below [{kind}].')
-        backend = self.plugins.backend(kind, name)
-        settings = self.config.section(table, backend.settings)
+        name, backend, settings = self._chosen(table)
+        inner = []
+        if backend.storages is not None:
+            self._refuse_circle((table,))  # before any lock is waited for
+            inner = [self.storage_named(storage) for storage in backend.storages(settings)]
         try:
-            return backend.open(settings)
+            return backend.open(settings, *inner)
         except DicomCommonError:
             raise
         except Exception as error:
@@ -178,6 +176,27 @@ class Services:
             raise BackendError(
                 f"The {table} backend {name!r} cannot be opened ({type(error).__name__}): check its settings."
             ) from error
+
+    def _chosen(self, table: str) -> tuple[str, Backend[Any], Any]:
+        """Return the name of the backend that a table chooses, what its plugin offers, and its settings."""
+        kind, _, storage = table.partition(".")
+        if storage:
+            kind = "storage"
+        name = self.config.backend_of_storage(storage) if storage else self.config.backend(kind)
+        if name is None:
+            raise ConfigError(f'No {kind} backend is configured: write backend = "..." below [{kind}].')
+        backend = self.plugins.backend(kind, name)
+        return name, backend, self.config.section(table, backend.settings)
+
+    def _refuse_circle(self, path: tuple[str, ...]) -> None:
+        """Look whether storages are built on each other in a circle. By their settings: nothing is opened."""
+        _, backend, settings = self._chosen(path[-1])
+        for storage in backend.storages(settings) if backend.storages is not None else ():
+            table = storage if storage == "storage" else f"storages.{storage}"
+            if table in path:
+                circle = " on ".join(f"[{name}]" for name in (*path, table))
+                raise ConfigError(f"Storages are built on each other in a circle, {circle}: name another storage.")
+            self._refuse_circle((*path, table))
 
     def _open_extensions(self) -> Extensions:
         general = self.config.general

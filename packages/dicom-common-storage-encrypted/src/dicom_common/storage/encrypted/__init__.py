@@ -1,0 +1,29 @@
+"""A storage backend that encrypts what another storage holds: a data key for each object, keys of each tenant."""
+
+from __future__ import annotations
+
+from dicom_common.core import Backend, Storage, hookimpl
+from dicom_common.storage.encrypted._keyring import Keyring, LocalKeyring, OpenKeyring, WrappedKey
+from dicom_common.storage.encrypted._keyring_open import KEYRING_GROUP
+from dicom_common.storage.encrypted._settings import KeyEntry, Settings
+from dicom_common.storage.encrypted._storage import EncryptedStorage, open_over, open_storage
+
+__all__ = [
+    "KEYRING_GROUP",
+    "EncryptedStorage",
+    "KeyEntry",
+    "Keyring",
+    "LocalKeyring",
+    "OpenKeyring",
+    "Settings",
+    "WrappedKey",
+    "dicom_common_storage",
+    "open_over",
+    "open_storage",
+]
+
+
+@hookimpl
+def dicom_common_storage() -> Backend[Storage]:
+    """Offer the storage `encrypted`."""
+    return Backend("encrypted", Settings, open_storage, storages=lambda settings: (settings.storage,))
