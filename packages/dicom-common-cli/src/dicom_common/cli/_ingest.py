@@ -39,7 +39,7 @@ _GIVE_UP = 500
                 "dicom-common ingest --duplicates replace corrected/",
             ],
             "With --json, one line a file, printed when the file is safe": [
-                '{"path", "status": "stored|duplicate|replaced|rejected", "sop_instance_uid",',
+                '{"path", "status": "stored|queued|duplicate|replaced|rejected", "sop_instance_uid",',
                 ' "key", "reason", "warnings": [{"tag", "rule", "action"}]}',
             ],
         }
@@ -65,6 +65,8 @@ def ingest(  # noqa: PLR0913 - each is an option
     as_json: bool,
 ) -> int:
     """Store DICOM files, and all files below folders.
+
+    In queued mode (ingest.mode) a file that is reported as queued is safe, and workers index it.
 
     A file that is reported as stored, duplicate or replaced is safe on disk and in the index. Files already stored are
     recognised by their bytes, so after an interruption the same command goes on where it stopped. Hidden files are
@@ -183,4 +185,4 @@ def _summarise(tally: _Tally, *, as_json: bool) -> None:
 
 
 def _by_status(item: tuple[str, int]) -> int:
-    return ("stored", "duplicate", "replaced", "rejected").index(item[0])
+    return ("stored", "queued", "duplicate", "replaced", "rejected").index(item[0])

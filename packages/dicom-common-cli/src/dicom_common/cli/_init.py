@@ -41,6 +41,7 @@ _TABLES = {
     "broker": "Where the events of stored instances go.",
     "ingest": "How instances are taken in.",
     "reader": "How the header of an instance is read.",
+    "worker": "How a worker indexes what was queued.",
     "topics": "The names of the topics.",
     "retention": "For how long the logs are kept.",
 }

@@ -35,6 +35,7 @@ _HOMES = {
     "migrate": "_migrate",
     "log": "_log",
     "prune": "_prune",
+    "worker": "_worker",
     "keys": "_keys",
     "relay": "_events",
     "events": "_events",

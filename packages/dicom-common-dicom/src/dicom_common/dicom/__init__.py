@@ -4,6 +4,7 @@ from dicom_common.dicom._fragments import ByteRange, ReadRange
 from dicom_common.dicom._frames import Frame, FrameIndex, index_frames
 from dicom_common.dicom._from_json import BulkData, dataset_from_json
 from dicom_common.dicom._read import Readable, Reading, read
+from dicom_common.dicom._read_header import read_header
 from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._settings import ReaderSettings
@@ -29,6 +30,7 @@ __all__ = [
     "is_valid_uid",
     "new_uid",
     "read",
+    "read_header",
     "transfer_syntax",
     "validate_uid",
 ]

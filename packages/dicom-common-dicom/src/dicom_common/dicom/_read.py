@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from dicom_common.core import DicomError, Instance, PixelData
@@ -19,7 +20,7 @@ from dicom_common.dicom._scan import Scanner
 from dicom_common.dicom._settings import ReaderSettings
 from dicom_common.dicom._window import Inflater, MemoryFeed, StreamFeed, Window
 
-__all__ = ["Readable", "Reading", "read"]
+__all__ = ["Readable", "Reading", "finish_reading", "read", "within_limits"]
 
 Readable = bytes | bytearray | memoryview | mmap.mmap | BinaryIO | os.PathLike[str]
 """What `read` takes."""
@@ -57,8 +58,15 @@ def read(source: Readable, *, settings: ReaderSettings = _DEFAULTS) -> Reading:
         DicomError: this cannot be taken as an instance; `reason` is a `Reason`.
         OSError: a path cannot be opened, or a file cannot be read.
     """
-    try:
+    with within_limits():
         return _read(source, settings)
+
+
+@contextmanager
+def within_limits() -> Iterator[None]:
+    """Turn the limits of Python itself into errors of the reader."""
+    try:
+        yield
     except RecursionError:
         raise DicomError(
             Reason.TOO_DEEP, "The caller leaves too little of Python's stack for this nesting; lower reader.max_depth."
@@ -89,7 +97,7 @@ def _read_bytes(data: bytes, settings: ReaderSettings) -> Reading:
         window = Window(
             b"", Inflater(MemoryFeed(memoryview(data), meta.data_set_offset), settings), most=settings.max_header
         )
-    return _finish(window, meta, settings, findings, lambda: (len(data), hashlib.sha256(data).hexdigest()))
+    return finish_reading(window, meta, settings, findings, lambda: (len(data), hashlib.sha256(data).hexdigest()))
 
 
 def _read_memory(view: memoryview, settings: ReaderSettings) -> Reading:
@@ -101,7 +109,7 @@ def _read_memory(view: memoryview, settings: ReaderSettings) -> Reading:
     meta = read_file_meta(window, settings, findings)
     if meta.deflated:
         window = Window(b"", Inflater(MemoryFeed(view, meta.data_set_offset), settings), most=settings.max_header)
-    return _finish(window, meta, settings, findings, lambda: (len(view), hashlib.sha256(view).hexdigest()))
+    return finish_reading(window, meta, settings, findings, lambda: (len(view), hashlib.sha256(view).hexdigest()))
 
 
 def _read_file(file: Any, size: int | None, settings: ReaderSettings) -> Reading:
@@ -116,7 +124,7 @@ def _read_file(file: Any, size: int | None, settings: ReaderSettings) -> Reading
         at = meta.data_set_offset - window.base
         feed.unread(window.buffer[at:])
         window = Window(b"", Inflater(feed, settings), most=settings.max_header)
-    return _finish(window, meta, settings, findings, feed.finish)
+    return finish_reading(window, meta, settings, findings, feed.finish)
 
 
 def _read_up_to(file: Any, size: int) -> bytes:
@@ -131,13 +139,14 @@ def _read_up_to(file: Any, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _finish(
+def finish_reading(
     window: Window,
     meta: FileMeta,
     settings: ReaderSettings,
     findings: Findings,
     digest: Callable[[], tuple[int, str]],
 ) -> Reading:
+    """Read the data set that the window stands before; `digest` gives size and SHA-256 when it is over."""
     scanner = Scanner(window, settings, findings)
     elements = scanner.scan(meta.encoding, 0 if meta.deflated else meta.data_set_offset)
     context = DataSetContext(settings, findings)

@@ -6,6 +6,7 @@ from dicom_common.pipeline._copy_journal import CopyJournal
 from dicom_common.pipeline._copy_results import CopyResult, CopyStatus
 from dicom_common.pipeline._crew import WorkerDiedError, default_jobs
 from dicom_common.pipeline._files import find_files
+from dicom_common.pipeline._indexer import Worker
 from dicom_common.pipeline._ingest import Ingest
 from dicom_common.pipeline._ingest_files import ingest_files
 from dicom_common.pipeline._layout import DEFAULT_LAYOUT, Layout
@@ -13,7 +14,7 @@ from dicom_common.pipeline._read import read_verified
 from dicom_common.pipeline._reconcile import Difference, DifferenceKind, Progress, Reconciliation
 from dicom_common.pipeline._relay import Relay
 from dicom_common.pipeline._results import Received, Result, Status
-from dicom_common.pipeline._settings import IngestSettings, RetentionSettings, TopicSettings
+from dicom_common.pipeline._settings import IngestSettings, RetentionSettings, TopicSettings, WorkerSettings
 from dicom_common.pipeline._sweep import remove, sweep
 
 __all__ = [
@@ -35,7 +36,9 @@ __all__ = [
     "RetentionSettings",
     "Status",
     "TopicSettings",
+    "Worker",
     "WorkerDiedError",
+    "WorkerSettings",
     "check_against_index",
     "copy_objects",
     "default_jobs",

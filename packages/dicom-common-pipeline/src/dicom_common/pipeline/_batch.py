@@ -17,8 +17,9 @@ of step 4, and the loser's object is discarded through the index, never deleted 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from dicom_common.core import (
@@ -64,6 +65,8 @@ class Context:
     layout: Layout
     writer: Writer
     node: str
+    broker_is_down: threading.Event = field(default_factory=threading.Event)
+    """Set by a publish that failed; see `QueuedBatch`."""
 
 
 class Batch:
@@ -118,7 +121,7 @@ class Batch:
             return []
         attempts = []
         for position, candidate in self._candidates.items():
-            attempt = Attempt(position, candidate, self._context.layout.key(self._tenant, candidate.instance))
+            attempt = Attempt(position, candidate, self._first_key(position))
             stored = known.get(candidate.instance.sop_uid)
             try:
                 goes_on = self._is_new(attempt, stored) and self._is_accepted(attempt)
@@ -153,13 +156,13 @@ class Batch:
         try:
             same = there and same_data_set(attempt.candidate, self._context.services.storage, stored)
         except NotFoundError:  # replaced or removed while it was compared: the index decides
-            attempt.key = self._unique_key(attempt)
+            attempt.key = self._key_beside(attempt)
             return True
         if same:
             self._answers.accept(attempt, Status.DUPLICATE, stored.key, "same-data-set")
             return False
         if self._context.settings.duplicates == "replace":
-            attempt.key = self._unique_key(attempt)
+            attempt.key = self._key_beside(attempt)
             return True
         if there:
             self._answers.differs(attempt, stored.key)
@@ -176,6 +179,13 @@ class Batch:
             return self._context.services.storage.stat(stored.key).size == stored.size
         except NotFoundError:
             return False
+
+    def _first_key(self, position: int) -> str:
+        return self._context.layout.key(self._tenant, self._candidates[position].instance)
+
+    def _key_beside(self, attempt: Attempt) -> str:
+        """Return the key for bytes that are to take the place of others."""
+        return self._unique_key(attempt)
 
     def _is_accepted(self, attempt: Attempt) -> bool:
         candidate = attempt.candidate
@@ -204,8 +214,8 @@ class Batch:
 
     def _index(self, attempts: Sequence[Attempt]) -> list[tuple[Attempt, Outcome]]:
         """Add to the index. Where it refuses a batch for a reason of its own, find the entry that is to blame."""
-        context, received = self._context, datetime.now(UTC)
-        entries = [self._entry(attempt, received) for attempt in attempts]
+        context = self._context
+        entries = [self._entry(attempt, self._received(attempt)) for attempt in attempts]
         origins = [attempt.candidate.received.origin for attempt in attempts]
 
         def events(outcomes: Sequence[Outcome]) -> Iterable[Event | LogRecord]:
@@ -227,6 +237,9 @@ class Batch:
             self._answers.backend_failed(attempts[0], "index", known)
             return []
         return list(zip(attempts, outcomes, strict=True))
+
+    def _received(self, attempt: Attempt) -> datetime:  # noqa: ARG002 - a worker's batch knows it by the attempt
+        return datetime.now(UTC)
 
     def _entry(self, attempt: Attempt, received: datetime) -> Entry:
         settings = self._context.settings

@@ -13,6 +13,7 @@ from dicom_common.pipeline._candidate import Candidate, prepare
 from dicom_common.pipeline._distinct import distinct_groups
 from dicom_common.pipeline._layout import Layout
 from dicom_common.pipeline._messages import node_id
+from dicom_common.pipeline._queued import QueuedBatch
 from dicom_common.pipeline._results import Received, Result
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings
 from dicom_common.pipeline._write import Writer
@@ -46,7 +47,9 @@ class Ingest:
         )
 
     def store(self, received: Sequence[Received], *, tenant: str) -> list[Result]:
-        """Take in a batch and answer each, in order. An answer other than `REJECTED` means: durable and indexed.
+        """Take in a batch and answer each, in order.
+
+        An answer other than `REJECTED` means: durable, and in direct mode indexed.
 
         One that cannot be taken does not disturb its neighbours. A backend that fails is an answer too (`retry`), not
         an exception. The instances are in memory together, each up to `in_memory_bytes`.
@@ -63,8 +66,9 @@ class Ingest:
                 results[position] = prepared
             else:
                 candidates[position] = prepared
+        batch = QueuedBatch if self._settings.mode == "queued" else Batch
         for group in distinct_groups(candidates.items(), lambda item: item[1].instance.sop_uid):
-            results |= Batch(self._context, tenant, dict(group)).store()
+            results |= batch(self._context, tenant, dict(group)).store()
         return [results[position] for position in range(len(received))]
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from dicom_common.core import (
     Instance,
     LogRecord,
     Logs,
+    Message,
     Origin,
     Outcome,
     ReceivedObject,
@@ -28,7 +29,7 @@ from dicom_common.core import (
 from dicom_common.dicom import hash_uid
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings
 
-__all__ = ["SCHEMA_VERSION", "ingest_events", "keeps_log", "node_id", "series_key"]
+__all__ = ["SCHEMA_VERSION", "ingest_events", "keeps_log", "node_id", "series_key", "storage_message"]
 
 SCHEMA_VERSION = "1"
 _EVENTFUL = (AddStatus.ADDED, AddStatus.REPLACED)
@@ -79,14 +80,28 @@ def ingest_events(  # noqa: PLR0913 - what an event is made of
 
 def _event(topic: str, key: str, entry: Entry, message: dict[str, Any]) -> Event:
     event_id = str(uuid7())
-    headers = {
+    headers = _headers(entry, event_id)
+    return Event(tenant=entry.tenant, topic=topic, key=key, body=_body(message), headers=headers, id=event_id)
+
+
+def storage_message(entry: Entry, origin: Origin, node: str) -> Message:
+    """Make the message that asks a worker to index an object."""
+    body = _body(received_message(received_object(entry, origin, node)))
+    key = series_key(entry.tenant, entry.instance)
+    return Message(key=key, body=body, headers=_headers(entry, str(uuid7())))
+
+
+def _headers(entry: Entry, event_id: str) -> dict[str, str]:
+    return {
         "schema-version": SCHEMA_VERSION,
         "event-id": event_id,
         "tenant": entry.tenant,
         "content-digest": f"sha256:{entry.instance.sha256}",
     }
-    body = json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-    return Event(tenant=entry.tenant, topic=topic, key=key, body=body, headers=headers, id=event_id)
+
+
+def _body(message: dict[str, Any]) -> bytes:
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
 def received_object(entry: Entry, origin: Origin, node: str) -> ReceivedObject:

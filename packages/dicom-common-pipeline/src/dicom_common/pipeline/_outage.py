@@ -11,7 +11,7 @@ from dicom_common.pipeline._results import Received, Result
 __all__ = ["Outage", "StoreBatch"]
 
 _log = logging.getLogger(__name__)
-_AWAY = ("index-unavailable", "storage-unavailable")
+_AWAY = ("index-unavailable", "storage-unavailable", "broker-unavailable")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0
 
 StoreBatch = Callable[[Sequence[Received]], list[Result]]

@@ -24,9 +24,11 @@ class Received:
 
 
 class Status(StrEnum):
-    """What became of it. All but `REJECTED` are an acknowledgement: the instance is durable and indexed."""
+    """What became of it. All but `REJECTED` are an acknowledgement: it is durable, and but for `QUEUED` indexed."""
 
     STORED = "stored"
+    QUEUED = "queued"
+    """Durable in the storage, and the broker has the message by which a worker indexes it: only in queued mode."""
     DUPLICATE = "duplicate"
     REPLACED = "replaced"
     REJECTED = "rejected"

@@ -7,13 +7,15 @@ from typing import Literal
 
 from dicom_common.pipeline._layout import DEFAULT_LAYOUT, Layout
 
-__all__ = ["IngestSettings", "RetentionSettings", "TopicSettings"]
+__all__ = ["IngestSettings", "RetentionSettings", "TopicSettings", "WorkerSettings"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class IngestSettings:
     """How instances are taken in."""
 
+    mode: Literal["direct", "queued"] = "direct"
+    """Who indexes: `direct`, whoever takes in; `queued`, the workers, to which the broker hands the work."""
     layout: str = DEFAULT_LAYOUT
     """The storage key of an instance, as a template; see `Layout`."""
     duplicates: Literal["reject", "replace", "keep"] = "reject"
@@ -72,3 +74,31 @@ class RetentionSettings:
         for name in ("received_days", "access_days"):
             if not 0 <= getattr(self, name) <= 365_000:
                 raise ValueError(f"{name} has to be from 0 (for ever) to 365000")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSettings:
+    """How a worker indexes what receivers in queued mode stored."""
+
+    group: str = "dicom-common-workers"
+    """The consumer group: its members share the work."""
+    batch_messages: int = 50
+    """How many messages share a transaction."""
+    batch_seconds: float = 5.0
+    """Seconds for which a batch waits to become full."""
+    in_flight: int = 32
+    """How many headers are read from the storage at once."""
+    header_bytes: int = 256 * 1024
+    """The first range of an object that is read; an object of up to this size is read by one request."""
+    tries: int = 3
+    """How often a message is tried before it goes to the dead letters. A backend that is away does not count."""
+
+    def __post_init__(self) -> None:
+        """Refuse limits that are none."""
+        if not self.group:
+            raise ValueError("group needs a name")
+        if not 0 <= self.batch_seconds <= 60:
+            raise ValueError("batch_seconds has to be from 0 to 60")
+        for name in ("batch_messages", "in_flight", "header_bytes", "tries"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} has to be at least 1")

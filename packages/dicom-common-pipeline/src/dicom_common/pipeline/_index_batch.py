@@ -1,0 +1,56 @@
+"""The worker's half of queued mode: the ingest contract for objects that are in the storage already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from dicom_common.core import AddStatus, Outcome, Stored
+from dicom_common.pipeline._batch import Batch, Context
+from dicom_common.pipeline._candidate import Candidate
+from dicom_common.pipeline._claim import Claim
+from dicom_common.pipeline._write import Attempt
+
+__all__ = ["IndexBatch"]
+
+_DISCARDED = (AddStatus.CONFLICT, AddStatus.MISPLACED, AddStatus.OTHER_PATIENT)
+
+
+class IndexBatch(Batch):
+    """One walk of queued objects into the index. The receiver asked the extensions that may refuse."""
+
+    def __init__(
+        self, context: Context, tenant: str, candidates: Mapping[int, Candidate], claims: Mapping[int, Claim]
+    ) -> None:
+        super().__init__(context, tenant, candidates)
+        self._claims = claims
+        self.moved: dict[int, str] = {}
+        """Where those are now that the index refused and whose former key it discarded."""
+
+    def _first_key(self, position: int) -> str:
+        return self._claims[position].key
+
+    def _key_beside(self, attempt: Attempt) -> str:
+        return attempt.key  # it has a key of its own
+
+    def _is_accepted(self, attempt: Attempt) -> bool:  # noqa: ARG002 - the receiver asked
+        return True
+
+    def _received(self, attempt: Attempt) -> datetime:
+        return self._claims[attempt.position].received
+
+    def _write(self, attempts: Sequence[Attempt]) -> list[Attempt]:
+        """Write only what has to be somewhere else than it is: the key is retired, or a lost object is restored."""
+        elsewhere = [attempt for attempt in attempts if attempt.key != self._claims[attempt.position].key]
+        written = {attempt.position for attempt in super()._write(elsewhere)} if elsewhere else set()
+        there = {attempt.position for attempt in attempts} - {attempt.position for attempt in elsewhere}
+        return [attempt for attempt in attempts if attempt.position in there | written]
+
+    def _settle(self, attempt: Attempt, outcome: Outcome, added: list[Stored]) -> None:
+        super()._settle(attempt, outcome, added)
+        result = self._answers.results[attempt.position]
+        if outcome.status in _DISCARDED and result.status == "rejected" and not result.retry:
+            # Its sender was told that it is safe. The index has discarded its key: it is kept at another one.
+            attempt.key = self._unique_key(attempt)
+            if super()._write([attempt]):
+                self.moved[attempt.position] = attempt.key

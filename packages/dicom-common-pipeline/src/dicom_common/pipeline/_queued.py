@@ -1,0 +1,76 @@
+"""The receiver's half of queued mode: write, publish, acknowledge. The index is not asked; a worker does the rest.
+
+Every object gets a key of its own. Without the index nobody here can know which keys are discarded, and an object that
+is written where another is about to be deleted would go with it. So the same bytes that come twice are two objects
+until the worker, which decides by the rules of direct mode, discards one of them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from dicom_common.core import BackendError, HealthStatus, PublishError, UnavailableError
+from dicom_common.pipeline._batch import Batch
+from dicom_common.pipeline._messages import storage_message
+from dicom_common.pipeline._results import Result, Status
+from dicom_common.pipeline._write import Attempt
+
+__all__ = ["QueuedBatch"]
+
+_log = logging.getLogger(__name__)
+
+
+class QueuedBatch(Batch):
+    """One walk of a batch through the receiver's half. A broker that does not take it is an answer with `retry`."""
+
+    def store(self) -> dict[int, Result]:
+        """Take the batch in and return an answer for each position."""
+        attempts = [Attempt(position, candidate, "") for position, candidate in self._candidates.items()]
+        if (obstacle := self._obstacle()) is not None:
+            for attempt in attempts:
+                self._answers.backend_failed(attempt, "broker", obstacle)
+            return self._answers.results
+        for attempt in attempts:
+            attempt.key = self._unique_key(attempt)
+        written = self._write([attempt for attempt in attempts if self._is_accepted(attempt)])
+        if written:
+            self._publish(written)
+        return self._answers.results
+
+    def _obstacle(self) -> BackendError | None:
+        """After a publish that failed ask first: objects whose message cannot be sent must not pile up."""
+        context = self._context
+        if not context.broker_is_down.is_set():
+            return None
+        try:
+            health = context.services.broker.check()
+        except BackendError as error:
+            return error
+        return UnavailableError(health.detail) if health.status is HealthStatus.FAILED else None
+
+    def _publish(self, attempts: Sequence[Attempt]) -> None:
+        context, received = self._context, datetime.now(UTC)
+        messages = [
+            storage_message(self._entry(attempt, received), attempt.candidate.received.origin, context.node)
+            for attempt in attempts
+        ]
+        failed: set[int] = set()
+        failure: BackendError | None = None
+        try:
+            context.services.broker.publish(context.topics.storage, messages)
+        except PublishError as error:
+            failed, failure = set(error.failed), error
+        except BackendError as error:
+            failed, failure = set(range(len(messages))), error
+        if failure is None:
+            context.broker_is_down.clear()
+        else:
+            context.broker_is_down.set()
+            _log.warning("%d objects are stored without a message; reconcile indexes them", len(failed))
+        for number, attempt in enumerate(attempts):
+            if failure is not None and number in failed:
+                self._answers.backend_failed(attempt, "broker", failure)
+            else:
+                self._answers.accept(attempt, Status.QUEUED, attempt.key, "")

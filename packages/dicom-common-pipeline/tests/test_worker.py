@@ -1,0 +1,237 @@
+"""Queued mode: what a receiver acknowledged is indexed once, whatever happens to workers, broker and messages."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline_site import Make, Site
+
+from dicom_common.core import Message, Services
+from dicom_common.dicom import ReaderSettings
+from dicom_common.pipeline import Ingest, Received, Result, Worker
+from dicom_common.pipeline._claim import claim_of, open_claim
+
+QUEUED = {"ingest__mode": "queued", "worker__batch_seconds": 0.1}
+TOPIC, DEAD = "storage_queue", "storage_queue.dead"
+
+
+def queue(site: Site, *sources: Any, **overrides: Any) -> list[Result]:
+    return site.store(*sources, **QUEUED | overrides)
+
+
+def messages(site: Site, topic: str) -> list[Message]:
+    with Services(site.config()) as services, services.broker.consume([topic], "look") as consumer:
+        found = []
+        while more := consumer.receive(1000, timeout=0.3):
+            found += [delivery.message for delivery in more]
+        services.broker.forget("look")  # type: ignore[attr-defined]  # the embedded broker is a Groups
+        return found
+
+
+def publish(site: Site, *again: Message) -> None:
+    with Services(site.config()) as services:
+        services.broker.publish(TOPIC, again)
+
+
+def work(site: Site, **overrides: Any) -> None:
+    """Run a worker until nothing waits for it."""
+    stop = threading.Event()
+    with Services(site.config(**QUEUED | overrides)) as services:
+        thread = threading.Thread(target=Worker(services).run, args=(stop,))
+        thread.start()
+        _until(lambda: not services.broker.backlog(TOPIC, "dicom-common-workers"))
+        stop.set()
+        thread.join()
+
+
+def _until(condition: Any) -> None:
+    give_up = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < give_up, "hung"
+        time.sleep(0.02)
+
+
+def test_a_queued_instance_is_durable_at_once_and_indexed_by_the_worker(site: Site, make: Make) -> None:
+    first, second = queue(site, make(1), make(2))
+    assert (first.status, second.status) == ("queued", "queued")
+    assert site.objects.keys() == {first.key, second.key}
+    assert not site.rows
+    [message, _] = messages(site, TOPIC)
+    assert message.key == "local|2.25.1.1|2.25.1.1.1"
+    assert message.headers.keys() == {"schema-version", "event-id", "tenant", "content-digest"}
+    assert json.loads(message.body)["file_path"] == first.key
+
+    work(site)
+
+    assert {row.key for row in site.rows} == {first.key, second.key}
+    assert len(site.events("dicom_image_queue")) == len(site.events("log_queue")) == 2
+    assert len(site.events("dicom_state_queue")) == 1
+    site.assert_consistent()
+
+
+def test_the_index_is_not_needed_to_receive(site: Site, make: Make) -> None:
+    site.data.mkdir(parents=True)
+    (site.data / "index.sqlite").mkdir()
+    assert queue(site, make())[0].status == "queued"
+    (site.data / "index.sqlite").rmdir()
+    work(site)
+    assert len(site.rows) == 1
+
+
+def test_the_same_bytes_twice_leave_one_object_and_one_event(site: Site, make: Make) -> None:
+    queue(site, make(), make())
+    work(site)
+    queue(site, make())
+    work(site)
+    assert len(site.rows) == len(site.objects) == len(site.events("dicom_image_queue")) == 1
+    assert not messages(site, DEAD)
+    site.assert_consistent()
+
+
+def test_a_message_that_is_delivered_again_changes_nothing(site: Site, make: Make) -> None:
+    queue(site, make(1), make(1), make(2))
+    sent = messages(site, TOPIC)
+    work(site)
+    before = (site.rows, site.objects, len(site.events("dicom_image_queue")))
+    publish(site, *sent)
+    work(site)
+    assert (site.rows, site.objects, len(site.events("dicom_image_queue"))) == before
+    assert not messages(site, DEAD), "the object of a second copy is gone, and that is no fault"
+
+
+def test_other_bytes_under_a_known_uid_go_to_the_dead_letters_and_are_kept(site: Site, make: Make) -> None:
+    queue(site, make())
+    work(site)
+    [other] = queue(site, make(payload=b"other"))
+    work(site)
+    [dead] = messages(site, DEAD)
+    assert dead.headers["dead-reason"] == "duplicate-differs"
+    assert len(site.rows) == 1
+    assert other.key in site.objects
+
+
+def test_replace_takes_the_later_bytes(site: Site, make: Make) -> None:
+    queue(site, make())
+    [other] = queue(site, make(payload=b"other"))
+    work(site, ingest__duplicates="replace")
+    assert [row.key for row in site.rows] == [other.key] == list(site.objects)
+
+
+def test_poison_goes_to_the_dead_letters_and_its_neighbours_go_on(site: Site, make: Make) -> None:
+    results = queue(site, *(make(number) for number in range(1, 7)))
+    sent = messages(site, TOPIC)
+    (site.data / "objects" / str(results[0].key)).unlink()
+    (site.data / "objects" / str(results[1].key)).write_bytes(make(2, payload=b"changed"))
+    headers = dict(sent[2].headers)
+    publish(
+        site,
+        Message(key=sent[2].key, body=b"no json", headers=headers),
+        Message(key=sent[2].key, body=sent[2].body, headers=headers | {"tenant": "another"}),
+        Message(key=sent[2].key, body=sent[2].body, headers={}),
+    )
+    work(site)
+    assert len(site.rows) == 4
+    dead = messages(site, DEAD)
+    assert sorted(message.headers["dead-reason"] for message in dead) == [
+        "contradictory-message",
+        "digest-differs",
+        "object-missing",
+        "unknown-schema-version",
+        "unreadable-message",
+    ]
+    assert {message.headers["dead-attempts"] for message in dead} == {"3"}
+    assert all(message.headers["dead-topic"] == TOPIC for message in dead)
+
+
+def test_an_instance_that_was_removed_and_is_sent_again_is_indexed_again(site: Site, make: Make) -> None:
+    queue(site, make())
+    work(site)
+    with Services(site.config()) as services:
+        services.db.remove("local", "2.25.1.1")  # its object is discarded, and not deleted yet
+    [again] = queue(site, make())
+    work(site)
+    assert [row.key for row in site.rows] == [again.key]
+    site.assert_consistent()
+
+
+def test_a_broker_that_is_down_is_a_refusal_that_can_be_tried_again(site: Site, make: Make) -> None:
+    (site.data / "events.sqlite").mkdir(parents=True)
+    with Services(site.config(**QUEUED)) as services, Ingest(services) as ingest:
+        received = [Received(source=make(), name="a")]
+        answers = [ingest.store(received, tenant="local")[0] for _ in range(3)]
+        assert all(answer.status == "rejected" and answer.reason.startswith("broker-") for answer in answers)
+        assert len(site.objects) <= 1, "only the first try leaves an object"
+        (site.data / "events.sqlite").rmdir()
+    assert queue(site, make())[0].status == "queued"
+    work(site)
+    assert len(site.rows) == 1
+
+
+_WORKER = """
+import sys, threading
+from dicom_common.core import Config, Services
+from dicom_common.pipeline import Worker
+overrides = {"data": sys.argv[1], "ingest.mode": "queued", "worker.batch_messages": 5, "worker.batch_seconds": 0.1,
+             "broker.lease": 1.0}
+with Services(Config.load(overrides=overrides, variables={})) as services:
+    Worker(services).run(threading.Event())
+"""
+
+
+def test_two_workers_of_which_one_is_killed_index_everything_once(site: Site, make: Make) -> None:
+    queue(site, *(make(number, series=number % 8 + 1) for number in range(1, 81)))
+    processes = [subprocess.Popen([sys.executable, "-c", _WORKER, str(site.data)]) for _ in range(2)]
+    try:
+        _until(lambda: _count(site.data) >= 10)
+        processes[0].kill()
+        with Services(site.config()) as services:
+            _until(lambda: not services.broker.backlog(TOPIC, "dicom-common-workers"))
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert len(site.rows) == 80
+    assert len(site.events("dicom_image_queue")) == 80
+    assert not messages(site, DEAD)
+    site.assert_consistent()
+
+
+def _count(data: Path) -> int:
+    if not (data / "index.sqlite").exists():
+        return 0
+    with Services(Site(data).config()) as services:
+        return sum(1 for _ in services.db.walk())
+
+
+class Distant:
+    """A storage whose objects are no files of this machine; it counts what is read."""
+
+    def __init__(self, storage: Any) -> None:
+        self._storage, self.bytes_read = storage, 0
+        self.stat, self.write, self.delete, self.close = storage.stat, storage.write, storage.delete, storage.close
+
+    def read(self, key: str, *, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        for chunk in self._storage.read(key, start=start, length=length):
+            self.bytes_read += len(chunk)
+            yield chunk
+
+
+def test_of_a_distant_object_with_a_known_digest_only_the_header_is_read(site: Site, make: Make) -> None:
+    [result] = queue(site, make(payload=bytes(3 << 20)))
+    with Services(site.config(**QUEUED)) as services, services.broker.consume([TOPIC], "look") as consumer:
+        claim = claim_of(consumer.receive(1, timeout=5)[0])
+        distant = Distant(services.storage)
+        distant.stat = lambda key: replace(services.storage.stat(key), sha256=claim.sha256)  # as object stores keep it
+        candidate = open_claim(claim, distant, ReaderSettings(), 4096)  # type: ignore[arg-type]  # what a worker uses of it
+        assert candidate.instance.sha256 == claim.sha256
+        assert distant.bytes_read < 10_000
+        with candidate.source() as source:
+            assert source.read() == site.objects[str(result.key)]  # type: ignore[union-attr]  # it is a stream here
