@@ -19,7 +19,7 @@ from dicom_common.dicom import ReaderSettings
 from dicom_common.pipeline import Ingest, Received, Result, Worker
 from dicom_common.pipeline._claim import claim_of, open_claim
 
-QUEUED = {"ingest__mode": "queued", "worker__batch_seconds": 0.1}
+QUEUED: dict[str, Any] = {"ingest__mode": "queued", "worker__batch_seconds": 0.1}
 TOPIC, DEAD = "storage_queue", "storage_queue.dead"
 
 
