@@ -239,7 +239,9 @@ SERVERS: tuple[Server, ...] = (
         image_arguments=("server", "/data"),
     ),
     Server(
-        name="s3-signatures",  # a second opinion of how requests are signed; it ignores preconditions
+        # A second opinion of how requests are signed; it ignores preconditions. Not "s3-...": its variables would look
+        # like options of "s3".
+        name="signed-s3",
         install=RCLONE,
         commands=_rclone_commands,
         ready=_speaks_http,

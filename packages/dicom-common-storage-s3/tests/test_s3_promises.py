@@ -45,7 +45,7 @@ WRONG = "wrong-and-very-secret"
 QUICK: dict[str, Any] = {"attempts": 2, "deadline": 5.0, "connect_timeout": 1.0, "read_timeout": 1.0}
 
 needs_minio = pytest.mark.service("s3")
-needs_signatures = pytest.mark.service("s3-signatures")
+needs_signatures = pytest.mark.service("signed-s3")
 
 
 @pytest.fixture
