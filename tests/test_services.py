@@ -229,3 +229,8 @@ def test_a_known_server_that_this_machine_has_starts(server: Server, monkeypatch
     monkeypatch.setattr(services, "docker_answers", lambda: False)
     assert started(monkeypatch, server) == {}
     assert services.alive(services.read_state()[server.name])
+
+
+def test_no_variable_of_a_server_looks_like_an_option_of_another() -> None:
+    names = [server.variable for server in services.SERVERS]
+    assert [(one, other) for one in names for other in names if other.startswith(f"{one}_")] == []
