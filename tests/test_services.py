@@ -232,5 +232,5 @@ def test_a_known_server_that_this_machine_has_starts(server: Server, monkeypatch
 
 
 def test_no_variable_of_a_server_looks_like_an_option_of_another() -> None:
-    names = [server.variable for server in services.SERVERS]
+    names = [server.variable for server in SERVERS]
     assert [(one, other) for one in names for other in names if other.startswith(f"{one}_")] == []

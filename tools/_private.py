@@ -24,7 +24,7 @@ from pathlib import Path
 from _programs import AbsentError, free_port, launch, make_folder, prepare, start_time, wait_until_ready
 from _servers import HOST, SERVERS, Server
 
-__all__ = ["AbsentError", "PrivateServer", "private_server"]
+__all__ = ["AbsentError", "PrivateServer", "descendants", "private_server"]
 
 _GONE_SECONDS = 15
 
@@ -68,7 +68,7 @@ class PrivateServer:
             return
         # First the one that would start others, or would tell them to end in good order. PostgreSQL's children lead
         # sessions of their own: no signal to a process group reaches them.
-        family = [self._process.pid, *_descendants(self._process.pid)]
+        family = [self._process.pid, *descendants(self._process.pid)]
         started = {pid: start_time(pid) for pid in family}
         for pid in family:
             with contextlib.suppress(ProcessLookupError):
@@ -103,8 +103,8 @@ def private_server(name: str) -> Iterator[PrivateServer]:
         shutil.rmtree(private.folder, ignore_errors=True)
 
 
-def _descendants(pid: int) -> list[int]:
-    """Return the children of a process, and theirs."""
+def descendants(pid: int) -> list[int]:
+    """Return the children of a process, and theirs. A server's children may lead sessions and groups of their own."""
     children: defaultdict[int, list[int]] = defaultdict(list)
     for child, parent in _parents():
         children[parent].append(child)

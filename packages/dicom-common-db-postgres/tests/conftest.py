@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 import pytest
 import trustme
+from _private import descendants
 
 from dicom_common.core import Secret
 from dicom_common.db.postgres import PostgresDatabase, Settings
@@ -174,8 +175,7 @@ class OwnServer:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: int) -> None:
-        listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self._process.pid)], capture_output=True, check=True)
-        for pid in [self._process.pid, *map(int, listed.stdout.split())]:
+        for pid in [self._process.pid, *descendants(self._process.pid)]:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
