@@ -174,7 +174,7 @@ def _insert_new(dialect: Dialect, table: Table) -> Callable[[Session, Sequence[R
 
 
 def _insert_arrays(dialect: Dialect, table: Table) -> Callable[[Session, Sequence[Row]], None]:
-    """Return the same for PostgreSQL: one statement with an array for each column, which is a third of the work."""
+    """Return the same for PostgreSQL: one statement with an array for each column."""
     kinds: dict[type, Any] = {str: Text(), int: BigInteger(), float: Double()}
     names = [f"new_{column.name}" for column in table.columns]
     arrays = [ARRAY(kinds[column.type.python_type]) for column in table.columns]
