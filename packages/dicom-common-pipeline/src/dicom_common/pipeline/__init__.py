@@ -6,7 +6,6 @@ from dicom_common.pipeline._copy_journal import CopyJournal
 from dicom_common.pipeline._copy_results import CopyResult, CopyStatus
 from dicom_common.pipeline._crew import WorkerDiedError, default_jobs
 from dicom_common.pipeline._files import find_files
-from dicom_common.pipeline._indexer import Worker
 from dicom_common.pipeline._ingest import Ingest
 from dicom_common.pipeline._ingest_files import ingest_files
 from dicom_common.pipeline._layout import DEFAULT_LAYOUT, Layout
@@ -16,6 +15,7 @@ from dicom_common.pipeline._relay import Relay
 from dicom_common.pipeline._results import Received, Result, Status
 from dicom_common.pipeline._settings import IngestSettings, RetentionSettings, TopicSettings, WorkerSettings
 from dicom_common.pipeline._sweep import remove, sweep
+from dicom_common.pipeline._worker import Worker
 
 __all__ = [
     "DEFAULT_LAYOUT",

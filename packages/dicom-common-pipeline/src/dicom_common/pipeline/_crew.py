@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
 from dicom_common.core import Config, DicomCommonError, Services
-from dicom_common.pipeline._worker import Task
+from dicom_common.pipeline._crew_member import Task
 
 __all__ = ["Crew", "WorkerDiedError", "default_jobs", "in_order"]
 
@@ -37,7 +37,7 @@ try:
     sys.path[:] = connection.recv()
 except (EOFError, OSError):
     sys.exit()
-from dicom_common.pipeline._worker import work
+from dicom_common.pipeline._crew_member import work
 work(connection)
 """
 

@@ -1,62 +1,235 @@
-"""The other end of a crew's pipe: what a worker process does."""
+"""The worker: indexes what receivers in queued mode stored, and tells the broker so only after the commit."""
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable
-from contextlib import suppress
-from multiprocessing.connection import Connection
-from multiprocessing.reduction import ForkingPickler
-from typing import Any
+import logging
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
-from dicom_common.core import DicomCommonError, Services
+from dicom_common.core import (
+    BackendError,
+    Consumer,
+    DamagedError,
+    Delivery,
+    DicomError,
+    Message,
+    NotFoundError,
+    Services,
+)
+from dicom_common.dicom import ReaderSettings
+from dicom_common.pipeline._batch import Context
+from dicom_common.pipeline._candidate import Candidate
+from dicom_common.pipeline._claim import Claim, PoisonError, claim_of, open_claim
+from dicom_common.pipeline._distinct import distinct_groups
+from dicom_common.pipeline._index_batch import IndexBatch
+from dicom_common.pipeline._layout import Layout
+from dicom_common.pipeline._messages import node_id
+from dicom_common.pipeline._settings import IngestSettings, TopicSettings, WorkerSettings
+from dicom_common.pipeline._sweep import sweep
+from dicom_common.pipeline._write import Writer
 
-__all__ = ["Task", "work"]
+__all__ = ["Worker"]
 
-Task = Callable[[Services], Callable[[Any], Any]]
-"""Makes, once in each worker, the function that does a job. A function of a module, so that it can be pickled."""
-
-_Outcome = tuple[bool, Any]
-"""Whether it succeeded, and the answer or the error."""
-
-
-def work(connection: Connection) -> None:
-    """Say that the worker is ready, or why it is not; then do jobs until the other end of the pipe is gone."""
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        config, task = connection.recv()
-        with Services(config) as services:
-            _serve(connection, services, task)
+_log = logging.getLogger(__name__)
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 15.0
+_HOLD = 60.0
+"""Seconds for which a batch is tried again before it is given back: a broker takes a member that is silent for dead."""
+_SLICE = 0.5
+"""Seconds that one wait for messages takes: so late is a stop noticed."""
+_DONE, _AGAIN = "done", "again"
+"""What became of a message, beside the reason of one that is poison."""
+_FINAL = ("duplicate-differs", "indexed-object-missing", "uid-in-other-series", "other-patient")
+"""Verdicts of the duplicate policy: another try gives the same."""
 
 
-def _serve(connection: Connection, services: Services, task: Task) -> None:
-    succeeded, function = _outcome(task, services)
-    connection.send((succeeded, None if succeeded else function))
-    while succeeded:
-        outcome = _outcome(function, connection.recv())
+class Worker:
+    """A member of the group of workers. Several run, in any number of processes; the broker shares the work out.
+
+    A batch is read, indexed in one transaction with its log and its events, and then acknowledged to the broker. What
+    a killed worker had is delivered to another one, and what it had indexed already changes nothing there. A backend
+    that is away is waited for. A message that cannot be dealt with goes to the topic `<storage topic>.dead`, with why
+    and whence in its headers; its object stays where it is.
+
+    Args:
+        services: the backends.
+        on_progress: is told how many messages were dealt with, and how many of them went to the dead letters.
+    """
+
+    def __init__(self, services: Services, *, on_progress: Callable[[int, int], None] = lambda _, __: None) -> None:
+        self._services, self._on_progress = services, on_progress
+        self._settings = services.settings("worker", WorkerSettings)
+        self._ingest = services.settings("ingest", IngestSettings)
+        self._reader = services.settings("reader", ReaderSettings)
+        self._topics = services.settings("topics", TopicSettings)
+        self._pause = _FIRST_PAUSE
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until told to stop; the batch in hand is finished, or given back to the group.
+
+        Raises:
+            DicomCommonError: the storage or the index cannot be opened at all.
+        """
+        services, in_flight = self._services, self._settings.in_flight
+        writer = Writer(services.storage, in_flight=in_flight)
+        self._context = Context(
+            services=services,
+            settings=self._ingest,
+            topics=self._topics,
+            layout=Layout(self._ingest.layout),
+            writer=writer,
+            node=node_id(),
+        )
+        _ = services.db, services.extensions
         try:
-            connection.send(outcome)
-        except (BrokenPipeError, ConnectionResetError):
-            raise
-        except Exception as error:  # noqa: BLE001 - it cannot be pickled, and not a byte was sent
-            connection.send((False, _portable(error)))
+            with ThreadPoolExecutor(in_flight, thread_name_prefix="worker-read") as self._threads:
+                while not stop.is_set():
+                    try:
+                        self._work_as_member(stop)
+                    except BackendError as error:
+                        _log.warning("the worker leaves its group and joins it again: %s", error)
+                        self._wait(stop)
+        finally:
+            writer.close()
 
+    def _work_as_member(self, stop: threading.Event) -> None:
+        broker = self._services.broker
+        with broker.consume([self._topics.storage], self._settings.group) as consumer:
+            while not stop.is_set():
+                batch = self._receive(consumer, stop)
+                if batch and not self._deal_with(consumer, batch, stop):
+                    return
 
-def _outcome(function: Callable[[Any], Any], argument: Any) -> _Outcome:
-    try:
-        return True, function(argument)
-    except Exception as error:  # noqa: BLE001 - it is the parent's to deal with
-        return False, _portable(error)
+    def _receive(self, consumer: Consumer, stop: threading.Event) -> list[Delivery]:
+        most, batch, full_at = self._settings.batch_messages, list[Delivery](), float("inf")
+        while len(batch) < most and not stop.is_set() and (left := full_at - time.monotonic()) > 0:
+            batch += consumer.receive(most - len(batch), timeout=min(_SLICE, left))
+            if batch and full_at == float("inf"):
+                full_at = time.monotonic() + self._settings.batch_seconds
+        return batch
 
+    def _deal_with(self, consumer: Consumer, batch: Sequence[Delivery], stop: threading.Event) -> bool:
+        """Deal with a batch; False: what is left was not acknowledged, and the group has to get it again."""
+        tries: Counter[int] = Counter()
+        waiting, until = dict(enumerate(batch)), time.monotonic() + _HOLD
+        while waiting:
+            done, dead = [], 0
+            for number, answer in self._attempt(waiting).items():
+                delivery = waiting[number]
+                if answer == _AGAIN:
+                    continue
+                if answer != _DONE:
+                    tries[number] += 1
+                    if answer not in _FINAL and tries[number] < self._settings.tries:
+                        continue
+                    self._bury(delivery, answer, tries[number])
+                    dead += 1
+                done.append(number)
+            if done:
+                consumer.acknowledge([waiting.pop(number) for number in done])
+                self._on_progress(len(done), dead)
+                self._pause = _FIRST_PAUSE
+            if waiting:
+                if stop.is_set() or time.monotonic() > until:
+                    return False
+                self._wait(stop)
+        return True
 
-def _portable(error: Exception) -> DicomCommonError:
-    """Return an error that can cross the pipe and may be shown: a foreign one's message may quote a data set."""
-    if isinstance(error, DicomCommonError):
+    def _wait(self, stop: threading.Event) -> None:
+        stop.wait(self._pause)
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+
+    def _attempt(self, deliveries: dict[int, Delivery]) -> dict[int, str]:
+        """Try all, and say what became of each: done, to be tried again, or the reason why it is poison."""
+        answers: dict[int, str] = {}
+        claims: dict[int, Claim] = {}
+        candidates: dict[int, Candidate] = {}
+        for number, found in zip(deliveries, self._threads.map(self._open, deliveries.values()), strict=True):
+            claim, result = found
+            if isinstance(result, str):
+                answers[number] = result
+            elif claim is not None:
+                claims[number], candidates[number] = claim, result
+        tenants: dict[str, list[int]] = defaultdict(list)
+        for number, claim in claims.items():
+            tenants[claim.tenant].append(number)
+        for tenant, numbers in tenants.items():
+            for group in distinct_groups(numbers, lambda number: claims[number].uids[2]):
+                answers |= self._index(tenant, {number: candidates[number] for number in group}, claims)
+        return answers
+
+    def _open(self, delivery: Delivery) -> tuple[Claim | None, Candidate | str]:
+        claim: Claim | None = None
         try:
-            # As the pipe will do it: an error whose constructor wants more than a message breaks on the other side.
-            if isinstance(ForkingPickler.loads(ForkingPickler.dumps(error)), type(error)):
-                return error
-        except Exception as problem:  # noqa: BLE001 - whatever an exception's own code raises
-            error = problem
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
-    return DicomCommonError(f"A worker process failed with {type(error).__name__}{where}: please report it.")
+            claim = claim_of(delivery)
+            return claim, open_claim(claim, self._services.storage, self._reader, self._settings.header_bytes)
+        except (PoisonError, DicomError) as error:
+            return claim, error.reason
+        except NotFoundError:
+            return claim, self._missing(claim) if claim else "object-missing"
+        except DamagedError:
+            return claim, "digest-differs"
+        except BackendError as error:
+            _log.warning("an object cannot be read yet: %s", error)
+            return claim, _AGAIN
+        except Exception as error:  # noqa: BLE001 - what was not foreseen of one message must not stop the others
+            _log.warning("reading an object failed with %s", type(error).__name__)  # its text may quote the data set
+            return claim, "reader-failed"
+
+    def _missing(self, claim: Claim) -> str:
+        """Tell whether an object is gone because its message was dealt with before: its worker died in between."""
+        sop_uid = claim.uids[2]
+        try:
+            stored = self._services.db.stored(claim.tenant, [sop_uid]).get(sop_uid)
+        except BackendError:
+            return _AGAIN
+        if stored is not None and (stored.sha256 == claim.sha256 or self._ingest.duplicates != "reject"):
+            return _DONE if stored.key != claim.key else "object-missing"
+        return "object-missing"
+
+    def _index(self, tenant: str, candidates: dict[int, Candidate], claims: dict[int, Claim]) -> dict[int, str]:
+        batch = IndexBatch(self._context, tenant, candidates, claims)
+        results = batch.store()
+        for number, key in batch.moved.items():
+            _log.warning(
+                "an object that was not indexed is kept at another key: %s instead of %s", key, claims[number].key
+            )
+        answers = {
+            number: _AGAIN if result.retry else result.reason if result.status == "rejected" else _DONE
+            for number, result in results.items()
+        }
+        spare = [
+            claims[number].key
+            for number, result in results.items()
+            if answers[number] == _DONE and result.key != claims[number].key
+        ]
+        if spare:
+            self._discard(spare)
+        return answers
+
+    def _discard(self, keys: Iterable[str]) -> None:
+        """Delete second copies. A failure leaves orphans, which a reconciliation finds."""
+        try:
+            self._services.db.discard(keys)
+            sweep(self._services)
+        except BackendError as error:
+            _log.warning("second copies are kept for a later sweep: %s", error)
+
+    def _bury(self, delivery: Delivery, reason: str, tries: int) -> None:
+        """Publish to the dead letters; the message is acknowledged only after that.
+
+        Raises:
+            BackendError: the broker did not take it; the batch is given back.
+        """
+        headers = dict(delivery.message.headers) | {
+            "dead-reason": reason,
+            "dead-attempts": str(tries),
+            "dead-topic": delivery.topic,
+            "dead-partition": str(delivery.partition),
+            "dead-offset": str(delivery.offset),
+        }
+        message = Message(key=delivery.message.key, body=delivery.message.body, headers=headers)
+        self._services.broker.publish(f"{delivery.topic}.dead", [message])
+        _log.warning("a message went to the dead letters: %s", reason)

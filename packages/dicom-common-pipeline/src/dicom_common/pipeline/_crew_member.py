@@ -1,0 +1,62 @@
+"""The other end of a crew's pipe: what a worker process does."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
+from typing import Any
+
+from dicom_common.core import DicomCommonError, Services
+
+__all__ = ["Task", "work"]
+
+Task = Callable[[Services], Callable[[Any], Any]]
+"""Makes, once in each worker, the function that does a job. A function of a module, so that it can be pickled."""
+
+_Outcome = tuple[bool, Any]
+"""Whether it succeeded, and the answer or the error."""
+
+
+def work(connection: Connection) -> None:
+    """Say that the worker is ready, or why it is not; then do jobs until the other end of the pipe is gone."""
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        config, task = connection.recv()
+        with Services(config) as services:
+            _serve(connection, services, task)
+
+
+def _serve(connection: Connection, services: Services, task: Task) -> None:
+    succeeded, function = _outcome(task, services)
+    connection.send((succeeded, None if succeeded else function))
+    while succeeded:
+        outcome = _outcome(function, connection.recv())
+        try:
+            connection.send(outcome)
+        except (BrokenPipeError, ConnectionResetError):
+            raise
+        except Exception as error:  # noqa: BLE001 - it cannot be pickled, and not a byte was sent
+            connection.send((False, _portable(error)))
+
+
+def _outcome(function: Callable[[Any], Any], argument: Any) -> _Outcome:
+    try:
+        return True, function(argument)
+    except Exception as error:  # noqa: BLE001 - it is the parent's to deal with
+        return False, _portable(error)
+
+
+def _portable(error: Exception) -> DicomCommonError:
+    """Return an error that can cross the pipe and may be shown: a foreign one's message may quote a data set."""
+    if isinstance(error, DicomCommonError):
+        try:
+            # As the pipe will do it: an error whose constructor wants more than a message breaks on the other side.
+            if isinstance(ForkingPickler.loads(ForkingPickler.dumps(error)), type(error)):
+                return error
+        except Exception as problem:  # noqa: BLE001 - whatever an exception's own code raises
+            error = problem
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    return DicomCommonError(f"A worker process failed with {type(error).__name__}{where}: please report it.")
