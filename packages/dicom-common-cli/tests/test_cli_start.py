@@ -29,6 +29,7 @@ COMMANDS = [
     "migrate",
     "log",
     "prune",
+    "worker",
     "keys",
     "relay",
     "events",
