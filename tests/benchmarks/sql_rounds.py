@@ -16,7 +16,7 @@ from dicom_common.db.sql import SqlDatabase
 
 __all__ = ["TABLES", "Product", "Rows", "Writer", "bench_add", "bench_find"]
 
-BATCHES, ROUNDS = 6, 5
+BATCHES, ROUNDS = 8, 5
 TABLES = {
     "tenant": "pk", "patient": "pk", "study": "pk", "series": "pk", "instance": "pk", "instance_json": "instance_fk",
     "series_class": "series_fk", "request_item": "series_fk", "study_modality": "study_fk",
