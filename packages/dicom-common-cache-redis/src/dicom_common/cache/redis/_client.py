@@ -81,8 +81,8 @@ def open_client(settings: Settings) -> Redis | RedisCluster:
 
 
 def _tls(settings: Settings) -> dict[str, Any]:
-    client_context(settings.tls)  # says which file is wrong; redis-py would only say that something is
     tls = settings.tls
+    context = client_context(tls)  # says which file is wrong; redis-py takes no context, only the same files again
 
     def text(path: Path | None) -> str | None:
         return None if path is None else str(path)
@@ -91,7 +91,7 @@ def _tls(settings: Settings) -> dict[str, Any]:
         "ssl": True,
         "ssl_cert_reqs": "required",
         "ssl_check_hostname": True,
-        "ssl_min_version": client_context(tls).minimum_version,
+        "ssl_min_version": context.minimum_version,
         "ssl_ca_certs": text(tls.ca),
         "ssl_certfile": text(tls.certificate),
         "ssl_keyfile": text(tls.key),
