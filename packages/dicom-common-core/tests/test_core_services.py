@@ -260,7 +260,7 @@ def test_nothing_is_logged_where_all_is_well(overrides: dict[str, str], caplog: 
 
 BUILT = """
 import dataclasses
-from dicom_common.core import Backend, hookimpl
+from dicom_common.core import Backend, hookimpl, storage_table
 
 LOG = []
 
@@ -277,7 +277,7 @@ class Built:
 
 @hookimpl
 def dicom_common_storage():
-    return Backend("built", Settings, Built, storages=lambda settings: settings.inner)
+    return Backend("built", Settings, Built, built_on=lambda settings: [storage_table(name) for name in settings.inner])
 """
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dicom_common.cli._errors import CommandError
-from dicom_common.core import Backend, Services
+from dicom_common.core import Backend, Services, storage_table
 
 __all__ = ["refuse_overlap"]
 
@@ -40,9 +40,8 @@ def refuse_overlap(services: Services, source: str, target: str) -> None:
 
 def _chosen(services: Services, name: str) -> tuple[Backend[Any], Any]:
     config = services.config
-    is_main = name == "storage"
-    backend = config.backend("storage") if is_main else config.backend_of_storage(name)
-    table = name if is_main else f"storages.{name}"
+    backend = config.backend("storage") if name == "storage" else config.backend_of_storage(name)
+    table = storage_table(name)
     chosen = services.plugins.backend("storage", backend or "")
     return chosen, config.section(table, chosen.settings)
 
@@ -50,7 +49,8 @@ def _chosen(services: Services, name: str) -> tuple[Backend[Any], Any]:
 def _built_on(services: Services, name: str, seen: frozenset[str] = frozenset()) -> set[str]:
     """Return the storages that a storage is built on, and those that these are built on."""
     backend, settings = _chosen(services, name)
-    found = set(backend.storages(settings)) if backend.storages is not None else set()
+    tables = backend.built_on(settings) if backend.built_on is not None else ()
+    found = {table.removeprefix("storages.") for table in tables if table.partition(".")[0] in ("storage", "storages")}
     # A circle is refused when the storages are opened.
     return found.union(*(_built_on(services, inner, seen | found) for inner in found - seen))
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         validate_topic as validate_topic,
     )
     from dicom_common.core._cache import Cache as Cache
-    from dicom_common.core._config import Config as Config, General as General
+    from dicom_common.core._config import Config as Config, General as General, storage_table as storage_table
     from dicom_common.core._database import (
         Backlog as Backlog,
         Database as Database,
@@ -129,7 +129,7 @@ _HOMES = {
     "_bearer": "MAX_TOKEN_BYTES bearer_token",
     "_broker": "Broker Consumer Delivery Groups Message validate_topic",
     "_cache": "Cache",
-    "_config": "Config General",
+    "_config": "Config General storage_table",
     "_database": "Backlog Database EventsOf Found Migrations Value",
     "_errors": (
         "AlreadyExistsError AuthenticationError AuthorizationError BackendError BrokenPluginError ConfigError "

@@ -19,12 +19,13 @@ class Backend(Generic[T_co]):
         name: the name of the entry point, by which the configuration chooses it.
         settings: a frozen, keyword-only dataclass; its fields are the keys of the table in the configuration.
         open: takes settings and returns the live backend. It may connect, and must not wait for long.
-        storages: for a backend that is built on others: takes settings and returns the names of the storages that it
-            needs, as `Services.storage_named` takes them. `open` is given them behind the settings, in that order, as
-            open storages. `Services` opens them before and closes them after it: the backend must not close them.
+        built_on: for a backend that is built on others: takes settings and returns the tables of those that it needs,
+            such as `storages.plain` (see `storage_table`) or `cache`. `open` is given them behind the settings, in that
+            order, as live backends. `Services` opens them before and closes them after it: the backend must not close
+            them.
     """
 
     name: str
     settings: type[Any]
     open: Callable[..., T_co]
-    storages: Callable[[Any], Sequence[str]] | None = None
+    built_on: Callable[[Any], Sequence[str]] | None = None

@@ -17,7 +17,7 @@ from dicom_common.core._loading import KINDS
 from dicom_common.core._records import DEFAULT_TENANT, validate_tenant
 from dicom_common.core._settings import convert, did_you_mean, follow
 
-__all__ = ["DEFAULT_BACKENDS", "FILE_NAME", "SETTINGS_GROUP", "Config", "General"]
+__all__ = ["DEFAULT_BACKENDS", "FILE_NAME", "SETTINGS_GROUP", "Config", "General", "storage_table"]
 
 FILE_NAME = "dicom-common.toml"
 SETTINGS_GROUP = "dicom_common.settings"
@@ -209,3 +209,8 @@ def _default_file(variables: Mapping[str, str]) -> Path | None:
 def settings_tables() -> dict[str, Any]:
     """Return the tables that installed packages know, by name, as entry points: nothing is imported."""
     return {entry.name: entry for entry in entry_points(group=SETTINGS_GROUP)}
+
+
+def storage_table(name: str) -> str:
+    """Return the table of a storage: `storage` for the main one, which has that name, else `storages.NAME`."""
+    return name if name == "storage" else f"{_STORAGES}{name}"

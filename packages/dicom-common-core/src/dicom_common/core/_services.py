@@ -14,7 +14,7 @@ from dicom_common.core._auth import Authenticator
 from dicom_common.core._backend import Backend
 from dicom_common.core._broker import Broker
 from dicom_common.core._cache import Cache
-from dicom_common.core._config import Config
+from dicom_common.core._config import Config, storage_table
 from dicom_common.core._database import Database
 from dicom_common.core._errors import BackendError, ConfigError, DicomCommonError
 from dicom_common.core._extensions import Extensions
@@ -65,15 +65,9 @@ class Services:
     def storage_named(self, name: str) -> Storage:
         """Return a storage by name: `storage` is the main one, any other that of the table `[storages.NAME]`.
 
-        The further ones are there for copies and moves, and for backends that are built on them (`Backend.storages`).
+        The further ones are there for copies and moves, and for backends that are built on them (`Backend.built_on`).
         """
-        if name == "storage":
-            return self.storage
-        self.config.backend_of_storage(name)  # one that is not there is told before a lock is made for it
-        table = f"storages.{name}"
-        with self._lock:
-            self._opening.setdefault(table, threading.Lock())
-        return cast("Storage", self._backend(table))
+        return cast("Storage", self._named(storage_table(name)))
 
     @property
     def db(self) -> Database:
@@ -138,6 +132,17 @@ class Services:
     ) -> None:
         self.close()
 
+    def _named(self, table: str) -> Any:
+        """Return the backend of a table: that of a kind, or of a further storage."""
+        kind, _, storage = table.partition(".")
+        if storage:
+            self.config.backend_of_storage(storage)  # one that is not there is told before a lock is made for it
+            with self._lock:
+                self._opening.setdefault(table, threading.Lock())
+        elif kind not in KINDS:
+            raise ConfigError(f"There is no kind of backend {kind!r}: known are {', '.join(KINDS)}.")
+        return self._backend(table)
+
     def _backend(self, kind: str) -> Any:
         return self._get(kind, lambda: self._open(kind))
 
@@ -164,9 +169,9 @@ class Services:
         """Open the backend of a table: that of a kind, or of a further storage."""
         name, backend, settings = self._chosen(table)
         inner = []
-        if backend.storages is not None:
+        if backend.built_on is not None:
             self._refuse_circle((table,))  # before any lock is waited for
-            inner = [self.storage_named(storage) for storage in backend.storages(settings)]
+            inner = [self._named(other) for other in backend.built_on(settings)]
         try:
             return backend.open(settings, *inner)
         except DicomCommonError:
@@ -189,13 +194,12 @@ class Services:
         return name, backend, self.config.section(table, backend.settings)
 
     def _refuse_circle(self, path: tuple[str, ...]) -> None:
-        """Look whether storages are built on each other in a circle. By their settings: nothing is opened."""
+        """Look whether backends are built on each other in a circle. By their settings: nothing is opened."""
         _, backend, settings = self._chosen(path[-1])
-        for storage in backend.storages(settings) if backend.storages is not None else ():
-            table = storage if storage == "storage" else f"storages.{storage}"
+        for table in backend.built_on(settings) if backend.built_on is not None else ():
             if table in path:
                 circle = " on ".join(f"[{name}]" for name in (*path, table))
-                raise ConfigError(f"Storages are built on each other in a circle, {circle}: name another storage.")
+                raise ConfigError(f"Backends are built on each other in a circle, {circle}: name another one.")
             self._refuse_circle((*path, table))
 
     def _open_extensions(self) -> Extensions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dicom_common.core import Backend, Storage, hookimpl
+from dicom_common.core import Backend, Storage, hookimpl, storage_table
 from dicom_common.storage.encrypted._keyring import Keyring, LocalKeyring, OpenKeyring, WrappedKey
 from dicom_common.storage.encrypted._keyring_open import KEYRING_GROUP
 from dicom_common.storage.encrypted._settings import KeyEntry, Settings
@@ -26,4 +26,4 @@ __all__ = [
 @hookimpl
 def dicom_common_storage() -> Backend[Storage]:
     """Offer the storage `encrypted`."""
-    return Backend("encrypted", Settings, open_storage, storages=lambda settings: (settings.storage,))
+    return Backend("encrypted", Settings, open_storage, built_on=lambda settings: (storage_table(settings.storage),))
