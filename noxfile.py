@@ -34,6 +34,8 @@ PRIMARY = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = sorted({"3.11", "3.12", "3.13", PRIMARY}, key=lambda version: int(version.partition(".")[2]))
 REPORTS = ROOT / ".reports"
 LOCKED: list[bool] = []
+RULES = ("tests/test_layout.py", "tests/test_code_safety.py")
+"""What is read from the files alone; the session `layout`."""
 COMPILED = {"mysqlclient": ("libmariadb", "mysqlclient")}
 """Requirements that pip compiles on Linux, and the pkg-config modules of which one is needed for it."""
 
@@ -118,9 +120,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def layout(session: nox.Session) -> None:
-    """Check the rules that make a namespace of many distributions work."""
+    """Check the rules that make a namespace of many distributions work, and what must not be in any code."""
     sync(session, "--only-group=test")
-    run_pytest(session, "--noconftest", "tests/test_layout.py")
+    run_pytest(session, "--noconftest", *RULES)
 
 
 def tests_of(package: Package) -> Callable[[nox.Session], None]:
@@ -166,7 +168,7 @@ def integration(session: nox.Session) -> None:
     """Run what crosses packages, with all of them installed."""
     sync(session, "--all-packages", "--group=test")
     chosen = [word for word in session.posargs if word.startswith("tests/")]
-    run_pytest(session, *(chosen or ["tests", "--ignore=tests/test_layout.py", "--ignore=tests/wheels"]))
+    run_pytest(session, *(chosen or ["tests", *(f"--ignore={path}" for path in (*RULES, "tests/wheels"))]))
 
 
 @nox.session(default=False)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from _workspace import META, ROOT, Package, packages, requirement_name
 from packaging.requirements import Requirement
+from source_files import code
 
 KINDS = ("storage", "db", "cache", "broker", "auth")
 EMBEDDED = {"core", "dicom", "pipeline", "cli", "storage-filesystem", "db-sqlite", "cache-memory", "broker-sqlite"}
@@ -43,16 +44,6 @@ each_package_with_code = pytest.mark.parametrize("package", WITH_CODE, ids=lambd
 def kind_of(package: Package) -> str | None:
     kind = package.short_name.partition("-")[0]
     return kind if kind in KINDS and package.name != META else None
-
-
-def modules_of(package: Package) -> list[Path]:
-    return sorted((package.folder / "src").rglob("*.py"))
-
-
-def code() -> list[Path]:
-    """All that users or we run; not the tests."""
-    scripts = [path for path in (ROOT / "tools").rglob("*.py") if "tests" not in path.parts]
-    return [ROOT / "noxfile.py", *scripts, *(module for package in WITH_CODE for module in modules_of(package))]
 
 
 def text_files() -> Iterator[Path]:
@@ -238,39 +229,6 @@ def test_no_module_and_no_class_has_a_vague_name() -> None:
         if isinstance(node, ast.ClassDef) and VAGUE_CLASS.search(node.name)
     ]
     assert classes == []
-
-
-def dangers(tree: ast.AST) -> Iterator[str]:
-    """What must not be in code that handles patients' images, whatever a comment says beside it."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.keyword) and isinstance(node.value, ast.Constant):
-            if (node.arg, node.value.value) in (("verify", False), ("shell", True), ("verify_signature", False)):
-                yield ast.unparse(node)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
-            yield from (name for name in names if name.partition(".")[0] in ("pickle", "marshal", "shelve", "dill"))
-        elif isinstance(node, ast.Attribute):
-            if node.attr in ("CERT_NONE", "_create_unverified_context"):
-                yield node.attr
-            elif node.attr == "load" and isinstance(node.value, ast.Name) and node.value.id == "yaml":
-                yield "yaml.load"
-
-
-@pytest.mark.parametrize(
-    "line",
-    ["f(verify=False)", "f(shell=True)", "import pickle", "from pickle import loads", "ssl.CERT_NONE", "yaml.load(f)"],
-)
-def test_a_danger_is_seen(line: str) -> None:
-    assert len(list(dangers(ast.parse(line)))) == 1
-
-
-def test_no_code_switches_a_protection_off() -> None:
-    found = [
-        f"{path.relative_to(ROOT)}: {danger}"
-        for path in code()
-        for danger in dangers(ast.parse(path.read_text(encoding="utf-8")))
-    ]
-    assert found == []
 
 
 def test_no_file_names_a_package_index_or_a_path_of_someones_machine() -> None:
