@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given, strategies as st
@@ -117,8 +117,9 @@ def test_a_tenant_that_is_none_is_refused(tenant: str) -> None:
 
 @pytest.mark.parametrize("name", ["scopes", "roles", "permissions"])
 def test_an_empty_scope_role_or_permission_is_refused(name: str) -> None:
+    listed: dict[str, Any] = {name: ("reader", "")}
     with pytest.raises(ConfigError, match=name):
-        replace(Settings(tenant="north"), **{name: ("reader", "")})
+        Settings(tenant="north", **listed)
     with pytest.raises(ConfigError, match="subject"):
         Settings(tenant="north", subject="")
 
