@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from dicom_common.core._extensions import Extensions as Extensions
     from dicom_common.core._health import Health as Health, HealthStatus as HealthStatus
     from dicom_common.core._hooks import hookimpl as hookimpl, hookspec as hookspec
+    from dicom_common.core._keyring import Keyring as Keyring, WrappedKey as WrappedKey
     from dicom_common.core._keys import EncryptionKeys as EncryptionKeys, TenantKey as TenantKey
     from dicom_common.core._loading import (
         EXTENSION as EXTENSION,
@@ -144,6 +145,7 @@ _HOMES = {
     "_extensions": "Extensions",
     "_health": "Health HealthStatus",
     "_hooks": "hookimpl hookspec",
+    "_keyring": "Keyring WrappedKey",
     "_keys": "EncryptionKeys TenantKey",
     "_loading": "EXTENSION KINDS PluginInfo Plugins installed_plugins",
     "_logs": "LogPosition LogRecord Logs ReceivedObject WebAccess",

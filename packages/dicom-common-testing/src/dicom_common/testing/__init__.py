@@ -23,6 +23,7 @@ pytest.register_assert_rewrite(
     "dicom_common.testing._database_outbox",
     "dicom_common.testing._database_processes",
     "dicom_common.testing._database_remove",
+    "dicom_common.testing._keyring",
     "dicom_common.testing._remote_faults",
     "dicom_common.testing._remote_fixtures",
     "dicom_common.testing._remote_limits",
@@ -47,6 +48,7 @@ from dicom_common.testing._fault_kinds import (  # noqa: E402  # the same
 )
 from dicom_common.testing._fault_proxy import FaultProxy  # noqa: E402  # the same
 from dicom_common.testing._instances import make_entry, make_instance  # noqa: E402  # the same
+from dicom_common.testing._keyring import KeyringContract  # noqa: E402  # the same
 from dicom_common.testing._services import Endpoint  # noqa: E402  # the same
 from dicom_common.testing._storage import StorageContract  # noqa: E402  # the same
 from dicom_common.testing._storage_remote import RemoteStorageContract  # noqa: E402  # the same
@@ -63,6 +65,7 @@ __all__ = [
     "Fault",
     "FaultProxy",
     "FaultStyle",
+    "KeyringContract",
     "RemoteStorageContract",
     "Search",
     "StorageContract",
