@@ -14,6 +14,13 @@ if TYPE_CHECKING:
         Attribute as Attribute,
         Level as Level,
     )
+    from dicom_common.core._audit import (
+        AuditedStudy as AuditedStudy,
+        AuditEvent as AuditEvent,
+        AuditKind as AuditKind,
+        AuditOutcome as AuditOutcome,
+        process_user as process_user,
+    )
     from dicom_common.core._auth import Authenticator as Authenticator
     from dicom_common.core._backend import Backend as Backend
     from dicom_common.core._bearer import MAX_TOKEN_BYTES as MAX_TOKEN_BYTES, bearer_token as bearer_token
@@ -124,6 +131,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "_attributes": "ATTRIBUTES ATTRIBUTES_BY_KEYWORD Attribute Level",
+    "_audit": "AuditEvent AuditKind AuditOutcome AuditedStudy process_user",
     "_auth": "Authenticator",
     "_backend": "Backend",
     "_bearer": "MAX_TOKEN_BYTES bearer_token",
