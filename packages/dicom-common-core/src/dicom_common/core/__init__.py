@@ -14,6 +14,13 @@ if TYPE_CHECKING:
         Attribute as Attribute,
         Level as Level,
     )
+    from dicom_common.core._audit import (
+        AuditedStudy as AuditedStudy,
+        AuditEvent as AuditEvent,
+        AuditKind as AuditKind,
+        AuditOutcome as AuditOutcome,
+        process_user as process_user,
+    )
     from dicom_common.core._auth import (
         Authenticator as Authenticator,
         LetsEverybodyIn as LetsEverybodyIn,
@@ -130,6 +137,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "_attributes": "ATTRIBUTES ATTRIBUTES_BY_KEYWORD Attribute Level",
     "_auth": "Authenticator LetsEverybodyIn require_loopback",
+    "_audit": "AuditEvent AuditKind AuditOutcome AuditedStudy process_user",
     "_backend": "Backend",
     "_bearer": "MAX_TOKEN_BYTES bearer_token",
     "_broker": "Broker Consumer Delivery Groups Message validate_topic",
