@@ -20,7 +20,7 @@ from dicom_common.pipeline import WorkerDiedError, default_jobs
 from dicom_common.pipeline._crew import Crew, in_order
 
 TASKS = """
-import os, signal, sys, time
+import logging, os, signal, sys, time
 from dicom_common.core import ConfigError, DicomCommonError, PublishError
 
 def double(services):
@@ -81,6 +81,15 @@ def slow(services):
 def uneven(services):
     def do(job):
         time.sleep(0.5 * (job == 0))
+        return job
+    return do
+
+def talkative(services):
+    def do(job):
+        try:
+            raise KeyError("CANARY")
+        except KeyError:
+            logging.getLogger("dicom_common.pipeline").warning("job %d", job, exc_info=True)
         return job
     return do
 
@@ -282,3 +291,12 @@ def test_workers_end_when_their_parent_is_killed(site: Site, tmp_path: Path) -> 
 def test_workers_have_services_of_their_own(site: Site, tasks: ModuleType) -> None:
     with Services(site.config()) as services:
         assert len(list(in_order(site.config(), services, tasks.double, range(5), 2))) == 5
+
+
+def test_what_a_worker_logs_is_logged_by_the_parent(
+    site: Site, tasks: ModuleType, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(site, tasks.talkative, range(4))
+
+    logged = sorted((record.name, record.levelname, record.getMessage()) for record in caplog.records)
+    assert logged == [("dicom_common.pipeline", "WARNING", f"job {job} (KeyError)") for job in range(4)]

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dicom_common.cli._logging import LogSettings as LogSettings
     from dicom_common.cli._session import Session as Session, pass_session as pass_session
 
-__all__ = ["Session", "main", "pass_session"]
+__all__ = ["LogSettings", "Session", "main", "pass_session"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,4 +31,8 @@ def __getattr__(name: str) -> Any:
         from dicom_common.cli import _session  # noqa: PLC0415 - see above
 
         return getattr(_session, name)
+    if name == "LogSettings":
+        from dicom_common.cli._logging import LogSettings  # noqa: PLC0415 - see above
+
+        return LogSettings
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

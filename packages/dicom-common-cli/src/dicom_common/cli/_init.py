@@ -43,6 +43,7 @@ _TABLES = {
     "reader": "How the header of an instance is read.",
     "worker": "How a worker indexes what was queued.",
     "topics": "The names of the topics.",
+    "log": "What the command logs, beside what it prints.",
     "retention": "For how long the logs are kept.",
 }
 

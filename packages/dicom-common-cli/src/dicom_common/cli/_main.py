@@ -14,7 +14,8 @@ from typing import Any
 import click
 
 from dicom_common.cli._errors import ending
-from dicom_common.cli._output import log_to_stderr, note
+from dicom_common.cli._logging import LogSettings, log_as_configured, log_to_stderr
+from dicom_common.cli._output import note
 from dicom_common.cli._session import Session
 from dicom_common.core import DicomCommonError
 
@@ -154,6 +155,11 @@ def _program(ctx: click.Context) -> None:
     session = ctx.ensure_object(Session)
     ctx.call_on_close(session.close)
     log_to_stderr(verbose=session.verbose)
+    try:
+        config = session.config
+    except DicomCommonError:
+        return  # the command says it, if it needs the configuration at all
+    log_as_configured(config.section("log", LogSettings), verbose=session.verbose)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

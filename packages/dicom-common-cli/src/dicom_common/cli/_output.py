@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +11,7 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
-__all__ = ["complain", "log_to_stderr", "note", "print_json", "print_line", "print_table", "printable"]
+__all__ = ["complain", "note", "print_json", "print_line", "print_table", "printable"]
 
 _WIDEST = 40
 """A cell that may be cut is not wider than this."""
@@ -92,23 +91,3 @@ def _lines(console: Any, table: Any) -> list[str]:
     with console.capture() as captured:
         console.print(table)
     return [line.rstrip() for line in str(captured.get()).splitlines()]
-
-
-class _ToStderr(logging.Handler):
-    """Writes to whatever `sys.stderr` is at the time: a progress bar puts itself in its place."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        print(printable(self.format(record)), file=sys.stderr, flush=True)  # noqa: T201 - a command prints
-
-
-def log_to_stderr(*, verbose: bool) -> None:
-    """Send the library's log to stderr: warnings, or everything.
-
-    Other libraries' debug logs stay off: some of them show the values of a query.
-    """
-    handler = _ToStderr()
-    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING)
-    # What it warns of is dealt with: a connection more than the pool keeps, an attempt that is made again.
-    logging.getLogger("urllib3").setLevel(logging.ERROR)
-    logging.getLogger("dicom_common").setLevel(logging.DEBUG if verbose else logging.WARNING)

@@ -210,7 +210,7 @@ class Services:
 
     def _open_extensions(self) -> Extensions:
         general = self.config.general
-        return Extensions(self.plugins, general.extensions, general.extension_time_limit)
+        return Extensions(self, self.plugins, general.extensions, general.extension_time_limit)
 
     def _check(self, time_limit: float, backend: Callable[[], Any]) -> Health:
         try:

@@ -7,6 +7,7 @@ ends when the other end of the pipe is gone, and a worker that dies costs its jo
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -69,7 +70,7 @@ class _Worker:
         """Whether it has said that it is there; it is given no job before."""
         self.job: Any = None
         self.tell(sys.path)
-        self.tell((config, task))
+        self.tell((config, task, logging.getLogger("dicom_common").getEffectiveLevel()))
 
     def tell(self, message: object) -> None:
         """Send something; a worker that is dead is noticed when its answer is collected."""
@@ -83,9 +84,11 @@ class _Worker:
             WorkerDiedError: it is dead.
         """
         try:
-            succeeded, answer = self.connection.recv()
+            succeeded, answer, log = self.connection.recv()
         except (EOFError, OSError):
             raise WorkerDiedError(f"A worker process ended with exit code {self.leave()}.") from None
+        for logger, level, text in log:
+            logging.getLogger(logger).log(level, "%s", text)
         return succeeded, answer
 
     def kill(self) -> None:

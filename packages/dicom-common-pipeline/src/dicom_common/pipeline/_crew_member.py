@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,34 +12,59 @@ from typing import Any
 
 from dicom_common.core import DicomCommonError, Services
 
-__all__ = ["Task", "work"]
+__all__ = ["LogLine", "Task", "work"]
 
 Task = Callable[[Services], Callable[[Any], Any]]
 """Makes, once in each worker, the function that does a job. A function of a module, so that it can be pickled."""
 
 _Outcome = tuple[bool, Any]
 """Whether it succeeded, and the answer or the error."""
+LogLine = tuple[str, int, str]
+"""Logger, level and text. The parent logs it: it knows where to, and in which form."""
+
+
+class _Log(logging.Handler):
+    """Keeps what is logged until the next answer takes it along."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: list[LogLine] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record: of an exception only its kind, because a foreign one's message may quote a data set."""
+        kind = record.exc_info[0] if record.exc_info else None
+        self._lines.append((record.name, record.levelno, record.getMessage() + (f" ({kind.__name__})" if kind else "")))
+
+    def take(self) -> list[LogLine]:
+        """Return what was kept, and keep it no longer."""
+        taken, self._lines = self._lines, []
+        return taken
+
+
+_log = _Log()
 
 
 def work(connection: Connection) -> None:
     """Say that the worker is ready, or why it is not; then do jobs until the other end of the pipe is gone."""
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        config, task = connection.recv()
+        config, task, level = connection.recv()
+        logging.getLogger("dicom_common").setLevel(level)
+        logging.getLogger().addHandler(_log)
         with Services(config) as services:
             _serve(connection, services, task)
 
 
 def _serve(connection: Connection, services: Services, task: Task) -> None:
     succeeded, function = _outcome(task, services)
-    connection.send((succeeded, None if succeeded else function))
+    connection.send((succeeded, None if succeeded else function, _log.take()))
     while succeeded:
         outcome = _outcome(function, connection.recv())
         try:
-            connection.send(outcome)
+            connection.send((*outcome, _log.take()))
         except (BrokenPipeError, ConnectionResetError):
             raise
         except Exception as error:  # noqa: BLE001 - it cannot be pickled, and not a byte was sent
-            connection.send((False, _portable(error)))
+            connection.send((False, _portable(error), []))
 
 
 def _outcome(function: Callable[[Any], Any], argument: Any) -> _Outcome:

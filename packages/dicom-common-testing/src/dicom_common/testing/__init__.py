@@ -35,6 +35,7 @@ pytest.register_assert_rewrite(
 
 from dicom_common.testing._broker import BrokerContract  # noqa: E402  # behind the registration, on purpose
 from dicom_common.testing._cache import CacheContract  # noqa: E402  # the same
+from dicom_common.testing._canary import find_canary  # noqa: E402  # the same
 from dicom_common.testing._corpus import CORPUS, SEARCHES, Search  # noqa: E402  # the same
 from dicom_common.testing._database import DatabaseContract  # noqa: E402  # the same
 from dicom_common.testing._database_checks import assert_consistent  # noqa: E402  # the same
@@ -69,6 +70,7 @@ __all__ = [
     "Search",
     "StorageContract",
     "assert_consistent",
+    "find_canary",
     "make_access",
     "make_entry",
     "make_instance",

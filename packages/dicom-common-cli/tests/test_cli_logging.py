@@ -1,0 +1,134 @@
+"""What a command logs: where, in which form, and what never gets into it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from cli_command import SAMPLES, Answer, Installation
+
+from dicom_common.cli import LogSettings
+from dicom_common.cli._logging import log_as_configured
+from dicom_common.core import ConfigError, DicomError
+
+LOGGER = logging.getLogger("dicom_common.tests")
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Leave the process's logging as it was found."""
+    loggers = [logging.getLogger(name) for name in ("", "dicom_common", "kafka", "urllib3")]
+    before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
+    yield
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
+
+
+def log_file(tmp_path: Path, **settings: str) -> Path:
+    file = tmp_path / "server.log"
+    log_as_configured(LogSettings(file=file, **settings), verbose=False)  # type: ignore[arg-type]  # literals
+    return file
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_record_is_one_line_whatever_is_in_it(tmp_path: Path, form: str) -> None:
+    file = log_file(tmp_path, format=form)
+
+    LOGGER.warning("refused %s", "a\nERROR forged: b\r\x1b[2J\x9b\u2028\u202e")
+
+    [line] = file.read_text(encoding="utf-8").split("\n")[:-1]
+    assert line.isprintable()
+    assert "forged" in line
+
+
+def test_a_json_line_has_its_fields(tmp_path: Path) -> None:
+    file = log_file(tmp_path, format="json")
+
+    LOGGER.warning("refused %s", "one")
+
+    entry = json.loads(file.read_text(encoding="utf-8"))
+    assert entry["level"] == "warning"
+    assert entry["logger"] == LOGGER.name
+    assert entry["message"] == "refused one"
+    assert entry["time"].endswith("Z")
+    assert isinstance(entry["process"], int)
+
+
+def fail(error: Exception) -> None:
+    raise error
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_of_a_foreign_exception_the_kind_and_the_place_are_told_and_not_its_text(tmp_path: Path, form: str) -> None:
+    file = log_file(tmp_path, format=form)
+
+    for error in (ValueError("invalid literal 'Secret^Patient'"), DicomError("no-uid", "a file without a UID")):
+        try:
+            fail(error)
+        except Exception:
+            LOGGER.exception("it failed")
+
+    foreign, own = file.read_text(encoding="utf-8").splitlines()
+    assert "Secret^Patient" not in foreign
+    assert "ValueError" in foreign
+    assert Path(__file__).name in foreign
+    assert "a file without a UID" in own
+
+
+def test_the_level_is_that_of_this_library_only(tmp_path: Path) -> None:
+    file = log_file(tmp_path, level="debug")
+
+    LOGGER.debug("ours")
+    logging.getLogger("somebody.else").info("theirs")
+    logging.getLogger("somebody.else").warning("a warning of theirs")
+
+    logged = file.read_text(encoding="utf-8")
+    assert "ours" in logged
+    assert "INFO" not in logged
+    assert "a warning of theirs" in logged
+
+
+def test_a_file_that_was_renamed_is_left_and_begun_again_and_is_not_for_everybody(tmp_path: Path) -> None:
+    file = log_file(tmp_path)
+    LOGGER.warning("first")
+    file.rename(tmp_path / "server.log.1")
+    LOGGER.warning("second")
+
+    assert "second" in file.read_text(encoding="utf-8")
+    assert "second" not in (tmp_path / "server.log.1").read_text(encoding="utf-8")
+    assert not stat.S_IMODE(file.stat().st_mode) & stat.S_IRWXO
+
+
+def test_a_log_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"log\.file"):
+        log_file(tmp_path / "nowhere")
+
+
+def test_the_configuration_chooses_form_and_file_for_worker_processes_too(own: Installation, tmp_path: Path) -> None:
+    file = tmp_path / "server.log"
+    own.variables |= {"DICOM_COMMON_LOG__FILE": str(file), "DICOM_COMMON_LOG__FORMAT": "json"}
+    own.variables |= {"DICOM_COMMON_LOG__LEVEL": "debug"}
+
+    answer = own("ingest", "--jobs", "2", SAMPLES / "CT_small.dcm", SAMPLES / "MR_small.dcm", SAMPLES / "rtplan.dcm")
+
+    assert answer.code == 0
+    entries = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    assert {entry["logger"].partition(".")[0] for entry in entries} <= {"dicom_common"}
+    assert "CompressedSamples" not in file.read_text(encoding="utf-8")
+
+
+def test_a_wrong_setting_is_one_line(own: Installation) -> None:
+    own.variables["DICOM_COMMON_LOG__LEVEL"] = "loud"
+
+    own("find").fails_with_one_line("log.level", "debug")
+
+
+def test_a_broken_configuration_is_still_told_by_the_command(command: Callable[..., Answer], tmp_path: Path) -> None:
+    (tmp_path / "dicom-common.toml").write_text("data = ")
+
+    command("find").fails_with_one_line("is not valid TOML")
