@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+from dicom_common.core._audit import AuditEvent
 from dicom_common.core._errors import BrokenPluginError, PluginError
 from dicom_common.core._loading import Plugins
 from dicom_common.core._patience import TimeLimitError, call_within
 from dicom_common.core._records import Instance, Origin, Stored
+
+if TYPE_CHECKING:
+    from dicom_common.core._services import Services
 
 __all__ = ["Extensions"]
 
@@ -23,16 +27,19 @@ class Extensions:
     """The enabled extensions, in the order of the configuration. Thread-safe.
 
     An extension that fails or hangs is isolated: `accept` then refuses the instance (a gate that is broken stays shut;
-    the sender keeps the instance and may try again), `stored` has no say any more. One that hung three times is not
-    called again.
+    the sender keeps the instance and may try again), `stored` and `audit` have no say any more. One that hung three
+    times is not called again.
     """
 
-    def __init__(self, plugins: Plugins, names: Sequence[str], time_limit: float) -> None:
+    def __init__(self, services: Services, plugins: Plugins, names: Sequence[str], time_limit: float) -> None:
+        self._services = services
         self._time_limit = time_limit
         self._hangs = dict.fromkeys(names, 0)
         self._accept: dict[str, pluggy.HookCaller] = {}
         self._stored: dict[str, pluggy.HookCaller] = {}
         self._commands: dict[str, pluggy.HookCaller] = {}
+        self._audit: dict[str, pluggy.HookCaller] = {}
+        self._audit_refusal: dict[str, pluggy.HookCaller] = {}
         for name in names:
             hooks = plugins.extension(name).hook
             offered = 0
@@ -40,6 +47,8 @@ class Extensions:
                 (hooks.dicom_common_accept, self._accept),
                 (hooks.dicom_common_stored, self._stored),
                 (hooks.dicom_common_commands, self._commands),
+                (hooks.dicom_common_audit, self._audit),
+                (hooks.dicom_common_audit_refusal, self._audit_refusal),
             ):
                 if hook.get_hookimpls():
                     callers[name] = hook
@@ -65,6 +74,39 @@ class Extensions:
                 self._call(name, hook, instances=instances)
             except _FailedError as error:
                 _log.warning("%s; what was stored stays stored", error)
+
+    @property
+    def audits(self) -> bool:
+        """Whether anybody wants audit events: where not, none need be made."""
+        return bool(self._audit)
+
+    def audit_refusal(self) -> str | None:
+        """Ask every extension whether what is about to be done could be recorded; the first reason against, or None."""
+        for name, hook in self._audit_refusal.items():
+            try:
+                reasons = self._call(name, hook, services=self._services)
+            except _FailedError as error:
+                return str(error)
+            if reasons:
+                return f"extension {name}: {reasons[0]}"
+        return None
+
+    def audit(self, events: Sequence[AuditEvent]) -> bool:
+        """Have every extension record what happened, and return whether all did. Never raises.
+
+        One that fails is told in the log, as an error, with the kinds and ids of the events.
+        """
+        recorded = True
+        if not events:
+            return recorded
+        for name, hook in self._audit.items():
+            try:
+                self._call(name, hook, services=self._services, events=events)
+            except _FailedError as error:
+                recorded = False
+                lost = ", ".join(f"{event.kind} {event.id}" for event in events)
+                _log.error("%s; NOT in its audit trail: %s", error, lost)
+        return recorded
 
     def commands(self) -> list[Any]:
         """Collect the subcommands of all extensions; one that fails has none."""

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from dicom_common.core._audit import AuditEvent
     from dicom_common.core._auth import Authenticator
     from dicom_common.core._backend import Backend
     from dicom_common.core._broker import Broker
     from dicom_common.core._cache import Cache
     from dicom_common.core._database import Database
+    from dicom_common.core._keyring import Keyring
     from dicom_common.core._records import Instance, Origin, Stored
+    from dicom_common.core._services import Services
     from dicom_common.core._storage import Storage
 
 __all__ = ["PROJECT", "hookimpl", "hookspec"]
@@ -51,6 +54,11 @@ def dicom_common_auth() -> Backend[Authenticator]:  # type: ignore[empty-body]
     """Offer an authenticator."""
 
 
+@hookspec
+def dicom_common_keyring() -> Backend[Keyring]:  # type: ignore[empty-body]
+    """Offer a keyring."""
+
+
 # Extensions: every one that the configuration enables is called.
 
 
@@ -70,3 +78,20 @@ def dicom_common_stored(instances: Sequence[Stored]) -> None:
 @hookspec
 def dicom_common_commands() -> Sequence[Any]:  # type: ignore[empty-body]
     """Offer subcommands of `dicom-common`: click commands."""
+
+
+@hookspec
+def dicom_common_audit(services: Services, events: Sequence[AuditEvent]) -> None:
+    """Record what happened, durably before this returns; raise where that fails.
+
+    It is told after the event, by whoever has these services open. What it raises is logged, and undoes nothing.
+    """
+
+
+@hookspec
+def dicom_common_audit_refusal(services: Services) -> str | None:
+    """Refuse an operation before it begins, because it could not be recorded: return a reason in a few words, or None.
+
+    It is asked before every operation that will be an event: it has to be quick. A trail that operations must not wait
+    for returns None.
+    """

@@ -196,6 +196,8 @@ class Origin:
     """How it arrived: `local`, `dimse`, `stow`, `queue`, ..."""
     ae_title: str | None = None
     ip: str | None = None
+    user: str | None = None
+    """The verified subject of the sender's token; None where nobody verified one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

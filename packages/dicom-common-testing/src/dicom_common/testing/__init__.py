@@ -23,6 +23,7 @@ pytest.register_assert_rewrite(
     "dicom_common.testing._database_outbox",
     "dicom_common.testing._database_processes",
     "dicom_common.testing._database_remove",
+    "dicom_common.testing._keyring",
     "dicom_common.testing._remote_faults",
     "dicom_common.testing._remote_fixtures",
     "dicom_common.testing._remote_limits",
@@ -34,6 +35,7 @@ pytest.register_assert_rewrite(
 
 from dicom_common.testing._broker import BrokerContract  # noqa: E402  # behind the registration, on purpose
 from dicom_common.testing._cache import CacheContract  # noqa: E402  # the same
+from dicom_common.testing._canary import find_canary  # noqa: E402  # the same
 from dicom_common.testing._corpus import CORPUS, SEARCHES, Search  # noqa: E402  # the same
 from dicom_common.testing._database import DatabaseContract  # noqa: E402  # the same
 from dicom_common.testing._database_checks import assert_consistent  # noqa: E402  # the same
@@ -46,6 +48,7 @@ from dicom_common.testing._fault_kinds import (  # noqa: E402  # the same
 )
 from dicom_common.testing._fault_proxy import FaultProxy  # noqa: E402  # the same
 from dicom_common.testing._instances import make_entry, make_instance  # noqa: E402  # the same
+from dicom_common.testing._keyring import KeyringContract  # noqa: E402  # the same
 from dicom_common.testing._services import Endpoint  # noqa: E402  # the same
 from dicom_common.testing._storage import StorageContract  # noqa: E402  # the same
 from dicom_common.testing._storage_remote import RemoteStorageContract  # noqa: E402  # the same
@@ -62,10 +65,12 @@ __all__ = [
     "Fault",
     "FaultProxy",
     "FaultStyle",
+    "KeyringContract",
     "RemoteStorageContract",
     "Search",
     "StorageContract",
     "assert_consistent",
+    "find_canary",
     "make_access",
     "make_entry",
     "make_instance",
