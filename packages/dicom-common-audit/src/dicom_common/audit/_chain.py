@@ -68,9 +68,9 @@ def parse(line: bytes) -> Record | None:
 class Keys:
     """What records are chained with: the key for new ones, and all that old ones may have."""
 
-    def __init__(self, key: Secret, former: Sequence[Secret] = (), keyed_since: int = 1) -> None:
-        self._keys = {_key_id(secret): secret.reveal().encode() for secret in (*former, key) if secret}
-        self._active = _key_id(key) if key else ""
+    def __init__(self, key: Secret | None, former: Sequence[Secret] = (), keyed_since: int = 1) -> None:
+        self._keys = {_key_id(secret): secret.reveal().encode() for secret in (*former, key) if secret is not None}
+        self._active = "" if key is None else _key_id(key)
         self._keyed_since = keyed_since
 
     def seal(self, seq: int, prev: str, content: Mapping[str, Any]) -> tuple[bytes, str]:

@@ -18,7 +18,7 @@ class AuditSettings:
 
     folder: Path = Path("audit")
     """Where the files of the trail are, and nothing else. All processes of an installation share it."""
-    key: Secret = Secret("")
+    key: Secret | None = None
     """With a key the records are chained by HMAC-SHA256: who can write the files, and has no key, cannot make a chain
     that verifies. Without one by SHA-256: a change shows, a trail that was written anew from there on does not."""
     former_keys: tuple[Secret, ...] = ()
@@ -42,11 +42,11 @@ class AuditSettings:
 
     def __post_init__(self) -> None:
         """Refuse keys that can be guessed, and limits that are none."""
-        if self.key and len(self.key.reveal()) < _SHORTEST_KEY:
+        if self.key is not None and len(self.key.reveal()) < _SHORTEST_KEY:
             raise ValueError(
                 f"key has to have at least {_SHORTEST_KEY} characters: make one with `openssl rand -hex 32`"
             )
-        if self.former_keys and not self.key:
+        if self.former_keys and self.key is None:
             raise ValueError("there are former_keys, and no key: records would be chained without one")
         for name in ("keyed_since", "file_bytes"):
             if getattr(self, name) < 1:
