@@ -1,10 +1,13 @@
 """Ingest, outbox relay and reconciliation: what makes a storage, an index and a broker one system."""
 
+from dicom_common.pipeline._bury import dead_topic
 from dicom_common.pipeline._copy import CopyOptions, copy_objects
 from dicom_common.pipeline._copy_check import check_against_index
 from dicom_common.pipeline._copy_journal import CopyJournal
 from dicom_common.pipeline._copy_results import CopyResult, CopyStatus
 from dicom_common.pipeline._crew import WorkerDiedError, default_jobs
+from dicom_common.pipeline._dead_letter import DeadLetter
+from dicom_common.pipeline._dead_letters import DeadLetters
 from dicom_common.pipeline._files import find_files
 from dicom_common.pipeline._ingest import Ingest
 from dicom_common.pipeline._ingest_files import ingest_files
@@ -23,6 +26,8 @@ __all__ = [
     "CopyOptions",
     "CopyResult",
     "CopyStatus",
+    "DeadLetter",
+    "DeadLetters",
     "Difference",
     "DifferenceKind",
     "Ingest",
@@ -41,6 +46,7 @@ __all__ = [
     "WorkerSettings",
     "check_against_index",
     "copy_objects",
+    "dead_topic",
     "default_jobs",
     "find_files",
     "ingest_files",

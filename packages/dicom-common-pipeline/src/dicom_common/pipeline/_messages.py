@@ -58,18 +58,21 @@ def ingest_events(  # noqa: PLR0913 - what an event is made of
     node: str,
     *,
     log: bool,
+    traces: Sequence[str] = (),
 ) -> Iterator[Event | LogRecord]:
     """Make the events of a transaction: a log and an image event for each new instance, one state event a series.
 
-    With `log`, also the record of each log event, for the database's own log.
+    With `log`, also the record of each log event, for the database's own log. `traces` are the ids of the objects' log
+    records and log messages, of those that have one already.
     """
     now = datetime.now(UTC)
     series: dict[str, tuple[Entry, Outcome]] = {}
-    for entry, origin, outcome in zip(entries, origins, outcomes, strict=True):
+    known: Sequence[str | None] = traces or [None] * len(entries)
+    for entry, origin, trace_id, outcome in zip(entries, origins, known, outcomes, strict=True):
         if outcome.status in _EVENTFUL:
             key = series_key(entry.tenant, entry.instance)
             series[key] = (entry, outcome)
-            record = received_object(entry, origin, node)
+            record = received_object(entry, origin, node, trace_id)
             if log:
                 yield record
             yield _event(topics.log, key, entry, received_message(record))
@@ -104,11 +107,11 @@ def _body(message: dict[str, Any]) -> bytes:
     return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def received_object(entry: Entry, origin: Origin, node: str) -> ReceivedObject:
+def received_object(entry: Entry, origin: Origin, node: str, trace_id: str | None = None) -> ReceivedObject:
     """Make the log record of an object that was received."""
     instance = entry.instance
     return ReceivedObject(
-        id=str(uuid7()),
+        id=trace_id or str(uuid7()),
         time=entry.received,
         tenant=entry.tenant,
         study_uid=instance.study_uid,
