@@ -11,6 +11,7 @@ from dicom_common.pipeline._dead_letters import DeadLetters
 from dicom_common.pipeline._files import find_files
 from dicom_common.pipeline._ingest import Ingest
 from dicom_common.pipeline._ingest_files import ingest_files
+from dicom_common.pipeline._lag import check_lag
 from dicom_common.pipeline._layout import DEFAULT_LAYOUT, Layout
 from dicom_common.pipeline._read import read_verified
 from dicom_common.pipeline._reconcile import Difference, DifferenceKind, Progress, Reconciliation
@@ -45,6 +46,7 @@ __all__ = [
     "WorkerDiedError",
     "WorkerSettings",
     "check_against_index",
+    "check_lag",
     "copy_objects",
     "dead_topic",
     "default_jobs",

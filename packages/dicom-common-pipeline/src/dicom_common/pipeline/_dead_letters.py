@@ -7,7 +7,7 @@ and acknowledged where they were: durable there before they are gone here, whate
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from operator import attrgetter
 from types import TracebackType
@@ -24,6 +24,8 @@ _MOST = 1000
 """Messages that are received at once."""
 _PATIENCE = 10.0
 """Seconds to wait for letters of which the broker says that they are there: joining a group takes time."""
+_DealWith = Callable[[str, list[DeadLetter]], tuple[list[DeadLetter], PublishError | None]]
+"""Deals with a batch of a topic; returns those that are done, and why the others are not."""
 
 
 class DeadLetters:
@@ -76,8 +78,8 @@ class DeadLetters:
         self.is_complete = len(self._received) >= there
         return letters_of(self._received)
 
-    def replay(self, letters: Sequence[DeadLetter]) -> Iterator[DeadLetter]:
-        """Publish letters to their topics again, in the order given, with key and headers; yield those that are done.
+    def replay(self, letters: Sequence[DeadLetter]) -> Iterator[list[DeadLetter]]:
+        """Publish letters to their topics again, in the order given, with key and headers; yield batches that are done.
 
         Each is acknowledged once it is published. Who is interrupted in between has letters that come again, and are
         then published twice: consumers have to know a message by its event id anyway.
@@ -88,33 +90,33 @@ class DeadLetters:
         """
         if not all(letter.is_whole for letter in letters):
             raise ValueError("a letter that is replayed must have its body")
-        return self._settle(letters, publish=True)
+        return self._settle(letters, self._publish)
 
-    def drop(self, letters: Sequence[DeadLetter]) -> Iterator[DeadLetter]:
-        """Acknowledge letters without doing anything about them, and yield those that are done.
+    def drop(self, letters: Sequence[DeadLetter]) -> Iterator[list[DeadLetter]]:
+        """Acknowledge letters without doing anything about them, and yield batches that are done.
 
         Raises:
             BackendError: the broker; what was not yielded waits.
         """
-        return self._settle(letters, publish=False)
+        return self._settle(letters, lambda _, batch: (batch, None))
 
-    def _settle(self, letters: Sequence[DeadLetter], *, publish: bool) -> Iterator[DeadLetter]:
+    def _settle(self, letters: Sequence[DeadLetter], deal_with: _DealWith) -> Iterator[list[DeadLetter]]:
         self._step_aside(letters)
-        remaining = iter(letters)
-        while batch := list(islice(remaining, _BATCH)):
-            for topic, group in groupby(batch, key=attrgetter("topic")):
-                ours = list(group)
-                if publish:
-                    self._publish(topic, ours)
-                self._acknowledge(ours)
-                yield from ours
+        for topic, group in groupby(letters, key=attrgetter("topic")):
+            while batch := list(islice(group, _BATCH)):
+                done, failure = deal_with(topic, batch)
+                self._acknowledge(done)
+                if done:
+                    yield done
+                if failure is not None:
+                    raise failure
 
-    def _publish(self, topic: str, letters: Sequence[DeadLetter]) -> None:
+    def _publish(self, topic: str, letters: list[DeadLetter]) -> tuple[list[DeadLetter], PublishError | None]:
         try:
             self._broker.publish(topic, [letter.original() for letter in letters])
         except PublishError as error:
-            self._acknowledge([letter for number, letter in enumerate(letters) if number not in error.failed])
-            raise
+            return [letter for number, letter in enumerate(letters) if number not in error.failed], error
+        return letters, None
 
     def _acknowledge(self, letters: Iterable[DeadLetter]) -> None:
         self._consumer.acknowledge([delivery for letter in letters for delivery in letter.deliveries])
