@@ -13,10 +13,12 @@ from dicom_common.pipeline._ingest import Ingest
 from dicom_common.pipeline._ingest_files import ingest_files
 from dicom_common.pipeline._lag import check_lag
 from dicom_common.pipeline._layout import DEFAULT_LAYOUT, Layout
+from dicom_common.pipeline._messages import access_message
 from dicom_common.pipeline._read import read_verified
 from dicom_common.pipeline._reconcile import Difference, DifferenceKind, Progress, Reconciliation
 from dicom_common.pipeline._relay import Relay
 from dicom_common.pipeline._results import Received, Result, Status
+from dicom_common.pipeline._schemas import TopicKind, message_schema
 from dicom_common.pipeline._settings import IngestSettings, RetentionSettings, TopicSettings, WorkerSettings
 from dicom_common.pipeline._sweep import remove, sweep
 from dicom_common.pipeline._worker import Worker
@@ -41,10 +43,12 @@ __all__ = [
     "Result",
     "RetentionSettings",
     "Status",
+    "TopicKind",
     "TopicSettings",
     "Worker",
     "WorkerDiedError",
     "WorkerSettings",
+    "access_message",
     "check_against_index",
     "check_lag",
     "copy_objects",
@@ -52,6 +56,7 @@ __all__ = [
     "default_jobs",
     "find_files",
     "ingest_files",
+    "message_schema",
     "read_verified",
     "remove",
     "sweep",

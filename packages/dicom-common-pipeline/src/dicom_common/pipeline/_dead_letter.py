@@ -28,7 +28,7 @@ class DeadLetter:
     tenant: str
     study_uid: str
     series_uid: str
-    """These three by the message's key; `""` where it is of another shape."""
+    """These two by the message's key; `""` where it is of another shape."""
     event_id: str
     file_path: str
     """The storage key of its object; `""` if none is known."""
@@ -89,7 +89,7 @@ def _letter(place: str, copies: list[Delivery]) -> DeadLetter:
         topic=first.topic.removesuffix(SUFFIX),
         reason=headers.get("dead-reason", ""),
         attempts=int(attempts) if attempts.isdecimal() else 0,
-        tenant=tenant,
+        tenant=headers.get("tenant") or tenant,
         study_uid=study_uid,
         series_uid=series_uid,
         event_id=headers.get("event-id", ""),

@@ -24,12 +24,13 @@ from dicom_common.core import (
     Origin,
     Outcome,
     ReceivedObject,
+    WebAccess,
     uuid7,
 )
 from dicom_common.dicom import hash_uid
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings
 
-__all__ = ["SCHEMA_VERSION", "ingest_events", "keeps_log", "node_id", "series_key", "storage_message"]
+__all__ = ["SCHEMA_VERSION", "access_message", "ingest_events", "keeps_log", "node_id", "series_key", "storage_message"]
 
 SCHEMA_VERSION = "1"
 _EVENTFUL = (AddStatus.ADDED, AddStatus.REPLACED)
@@ -92,6 +93,31 @@ def storage_message(entry: Entry, origin: Origin, node: str) -> Message:
     body = _body(received_message(received_object(entry, origin, node)))
     key = series_key(entry.tenant, entry.instance)
     return Message(key=key, body=body, headers=_headers(entry, str(uuid7())))
+
+
+def access_message(record: WebAccess) -> Message:
+    """Make the message of `webapi_access_queue`: the web interface answered a request.
+
+    Publish it to the topic `access` of `TopicSettings`. Its event id is the id of the log record. No other message has
+    its key: requests have no order but that of their time.
+    """
+    message = {
+        "timestamp": _timestamp(record.time),
+        "tenant_id": record.tenant,
+        "request_id": record.request_id,
+        "method": record.method,
+        "path": record.path,
+        "query_params": record.query,
+        "peer_addr": record.peer,
+        "headers": dict(record.headers),
+        "user": record.user,
+        "user_id": record.user_id,
+        "status": record.status,
+        "content_length": record.content_length,
+        "duration_ms": record.duration_ms,
+    }
+    headers = {"schema-version": SCHEMA_VERSION, "event-id": record.id, "tenant": record.tenant}
+    return Message(key=f"{record.tenant}|{record.id}", body=_body(message), headers=headers)
 
 
 def _headers(entry: Entry, event_id: str) -> dict[str, str]:
