@@ -40,8 +40,9 @@ _HOMES = {
     "keys": "_keys",
     "relay": "_events",
     "events": "_events",
+    "dead-letters": "_dead_letters",
 }
-"""Each command and the module that holds a click command of its name. None of them imports a backend or pydicom."""
+"""Each command and the module that has a click command of its name, `_` for `-`. None imports a backend or pydicom."""
 
 
 class _Commands(click.Group):
@@ -59,7 +60,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command; extensions are asked only for a name that is not ours."""
         if home := _HOMES.get(cmd_name):
-            command: click.Command = getattr(import_module(f"dicom_common.cli.{home}"), cmd_name)
+            command: click.Command = getattr(import_module(f"dicom_common.cli.{home}"), cmd_name.replace("-", "_"))
             return command
         return self._extensions(ctx).get(cmd_name)
 

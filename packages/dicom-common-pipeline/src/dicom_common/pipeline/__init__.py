@@ -1,18 +1,24 @@
 """Ingest, outbox relay and reconciliation: what makes a storage, an index and a broker one system."""
 
+from dicom_common.pipeline._bury import dead_topic
 from dicom_common.pipeline._copy import CopyOptions, copy_objects
 from dicom_common.pipeline._copy_check import check_against_index
 from dicom_common.pipeline._copy_journal import CopyJournal
 from dicom_common.pipeline._copy_results import CopyResult, CopyStatus
 from dicom_common.pipeline._crew import WorkerDiedError, default_jobs
+from dicom_common.pipeline._dead_letter import DeadLetter
+from dicom_common.pipeline._dead_letters import DeadLetters
 from dicom_common.pipeline._files import find_files
 from dicom_common.pipeline._ingest import Ingest
 from dicom_common.pipeline._ingest_files import ingest_files
+from dicom_common.pipeline._lag import check_lag
 from dicom_common.pipeline._layout import DEFAULT_LAYOUT, Layout
+from dicom_common.pipeline._messages import access_message
 from dicom_common.pipeline._read import read_verified
 from dicom_common.pipeline._reconcile import Difference, DifferenceKind, Progress, Reconciliation
 from dicom_common.pipeline._relay import Relay
 from dicom_common.pipeline._results import Received, Result, Status
+from dicom_common.pipeline._schemas import TopicKind, message_schema
 from dicom_common.pipeline._settings import IngestSettings, RetentionSettings, TopicSettings, WorkerSettings
 from dicom_common.pipeline._sweep import remove, sweep
 from dicom_common.pipeline._worker import Worker
@@ -23,6 +29,8 @@ __all__ = [
     "CopyOptions",
     "CopyResult",
     "CopyStatus",
+    "DeadLetter",
+    "DeadLetters",
     "Difference",
     "DifferenceKind",
     "Ingest",
@@ -35,15 +43,20 @@ __all__ = [
     "Result",
     "RetentionSettings",
     "Status",
+    "TopicKind",
     "TopicSettings",
     "Worker",
     "WorkerDiedError",
     "WorkerSettings",
+    "access_message",
     "check_against_index",
+    "check_lag",
     "copy_objects",
+    "dead_topic",
     "default_jobs",
     "find_files",
     "ingest_files",
+    "message_schema",
     "read_verified",
     "remove",
     "sweep",
