@@ -128,6 +128,8 @@ if TYPE_CHECKING:
         BatchWrites as BatchWrites,
         LocalFiles as LocalFiles,
         ObjectInfo as ObjectInfo,
+        OpenObject as OpenObject,
+        OpenObjects as OpenObjects,
         SignedUrls as SignedUrls,
         Source as Source,
         Storage as Storage,
@@ -170,7 +172,8 @@ _HOMES = {
     "_secret": "Secret",
     "_services": "Services",
     "_storage": (
-        "MAX_KEY_BYTES RESERVED_SEGMENT BatchWrites LocalFiles ObjectInfo SignedUrls Source Storage Write validate_key"
+        "MAX_KEY_BYTES RESERVED_SEGMENT BatchWrites LocalFiles ObjectInfo OpenObject OpenObjects SignedUrls Source "
+        "Storage Write validate_key"
     ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
