@@ -14,6 +14,7 @@ import pytest
 from dicom_common.core import AuthenticationError, HealthStatus, Principal
 from dicom_common.testing._authenticator_keys import PublishedKeys
 from dicom_common.testing._claim_cases import CLAIM_CASES
+from dicom_common.testing._identity_provider import IdentityProvider
 from dicom_common.testing._key_cases import KEY_CASES
 from dicom_common.testing._token_cases import TOKEN_CASES
 from dicom_common.testing._token_fuzz import malformed
@@ -28,13 +29,13 @@ PIECE = 24
 """Characters of a token that no message may have in a row."""
 
 
-def play_case(case: Case, open_authenticator: OpenAuthenticator) -> None:
-    """Play a case of the table.
+def play_case(case: Case, open_authenticator: OpenAuthenticator, provider: IdentityProvider) -> None:
+    """Play a case of the table, with a provider (without TLS) that any number of cases use one after the other.
 
     Raises:
         AssertionError: something else came of it than has to, or an error tells of the token.
     """
-    played = play(case, open_authenticator)
+    played = play(case, open_authenticator, provider)
     assert played.outcome == case.outcome, f"{case.name}: {played.outcome}, has to be {case.outcome}"
     if played.error is not None:
         assert_silent(played, case)
@@ -69,10 +70,14 @@ class AuthenticatorContract(PublishedKeys):
         "case", AUTHENTICATOR_CASES, ids=lambda case: case.name.encode("ascii", "replace").decode()
     )
     def test_the_attack_table(
-        self, case: Case, open_authenticator: OpenAuthenticator, caplog: pytest.LogCaptureFixture
+        self,
+        case: Case,
+        open_authenticator: OpenAuthenticator,
+        plain_provider: IdentityProvider,
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
         caplog.set_level(logging.DEBUG)
-        play_case(case, open_authenticator)
+        play_case(case, open_authenticator, plain_provider)
         assert "radiologist-7" not in caplog.text
         assert "eyJ" not in caplog.text, "a log line has a part of a token"
 

@@ -47,6 +47,13 @@ class PublishedKeys:
         """Return what opens an authenticator. A backend's test class overrides it."""
         raise NotImplementedError("give the fixture open_authenticator")
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def plain_provider(cls) -> Iterator[IdentityProvider]:
+        """Give a provider that cases of the attack table use one after the other."""
+        with IdentityProvider() as provider:
+            yield provider
+
     @pytest.fixture
     def scene(self) -> Iterator[Scene]:
         """Give a provider with its keys published, and a clock."""

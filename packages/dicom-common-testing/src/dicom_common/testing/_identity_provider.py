@@ -22,11 +22,13 @@ class Answer:
     """How the provider answers a request for its keys, in place of giving them."""
 
     status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
     body: bytes | None = None
     """None: the keys."""
     delay: float = 0.0
     """Seconds before the first byte."""
+    padding: int = 0
+    """Spaces behind the body."""
     drip: float = 0.0
     """Seconds between each byte and the next."""
 
@@ -98,7 +100,8 @@ class IdentityProvider:
             return
         answer, keys = self.answer, self.keys
         time.sleep(answer.delay)
-        _send(handler, answer, json.dumps({"keys": keys}).encode() if answer.body is None else answer.body)
+        body = json.dumps({"keys": keys}).encode() if answer.body is None else answer.body
+        _send(handler, answer, body + b" " * answer.padding)
 
     def _make_certificate(self, folder: Path) -> ssl.SSLContext:
         authority = trustme.CA()

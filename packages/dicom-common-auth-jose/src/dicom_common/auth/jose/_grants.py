@@ -32,7 +32,6 @@ def _is_tenant(tenancy: Tenancy) -> bool:
 
 TENANT_CHECKS = (
     Check("tenant-id", _is_tenant, "The token has no tenant, or what it has is no tenant id."),
-    Check("tenant-one", lambda tenancy: len(tenancy.found) == 1, "The token has more than one tenant."),
     Check(
         "tenant-of-issuer",
         lambda tenancy: tenancy.issuer.may_name(tenancy.found[0]),
