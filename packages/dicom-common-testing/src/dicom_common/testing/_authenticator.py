@@ -122,15 +122,15 @@ class AuthenticatorContract(PublishedKeys):
     ) -> None:
         """`DICOM_COMMON_TEST_FUZZ_TOKENS` says how many, 2,000 by default."""
         authenticator = open_authenticator(scene.trust(), scene.clock)
-        good = scene.token()
-        authenticator.authenticate(good)  # from here on the keys are there
+        good = [scene.token(), scene.token(scene.ec)]
+        authenticator.authenticate(good[0])  # from here on the keys are there
         chance = random.Random(7)
         took: list[float] = []
         usual: list[float] = []
         for number, token in enumerate(malformed(scene, chance, FUZZ_TOKENS)):
             if number % 4 == 0:  # by turns: what else the machine does meets both
                 start = time.perf_counter()
-                authenticator.authenticate(good)
+                authenticator.authenticate(good[number // 4 % 2])
                 usual.append(time.perf_counter() - start)
             start = time.perf_counter()
             try:
@@ -139,9 +139,12 @@ class AuthenticatorContract(PublishedKeys):
                 took.append(time.perf_counter() - start)
             else:
                 pytest.fail(f"malformed token {number} was accepted")
-        median, ninety = (statistics.quantiles(took, n=100)[place] for place in (49, 89))
-        whole = statistics.quantiles(usual, n=100)
-        print(f"refusals / a good token: median {median / whole[49]:.2f}, 90 % {ninety / whole[89]:.2f}")  # noqa: T201 - a figure for who runs it with -s
-        assert median <= whole[49]
-        # One part in ten is as large as a token may be, four times the good one; parsing it is what takes its time.
-        assert ninety <= 3 * whole[89]
+        ratios = {part: _percentile(took, part) / _percentile(usual, part) for part in (50, 90, 99)}
+        print("refusals / a good token:", {part: round(ratio, 2) for part, ratio in ratios.items()})  # noqa: T201 - for -s
+        assert ratios[50] <= 1
+        assert ratios[90] <= 1
+        assert ratios[99] <= 3, "the slowest hundredth is mostly that of the machine, so with room"
+
+
+def _percentile(values: list[float], part: int) -> float:
+    return statistics.quantiles(values, n=100)[part - 1]

@@ -16,6 +16,8 @@ import trustme
 
 __all__ = ["Answer", "IdentityProvider"]
 
+_PATIENCE = 60.0
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -46,6 +48,9 @@ class IdentityProvider:
         self.answer = Answer()
         self.discovery: Mapping[str, Any] = {}
         """Changes of the discovery document."""
+        self.gate = threading.Event()
+        """Answers are given while it is set, as it is at first."""
+        self.gate.set()
         self.asked: list[str] = []
         """The paths of all requests."""
         self.ca: Path | None = None
@@ -94,6 +99,7 @@ class IdentityProvider:
 
     def _respond(self, handler: BaseHTTPRequestHandler) -> None:
         self.asked.append(handler.path)
+        self.gate.wait(_PATIENCE)
         if handler.path != "/keys":
             document = {"issuer": self.issuer, "jwks_uri": self.jwks_uri} | dict(self.discovery)
             _send(handler, Answer(), json.dumps(document).encode())
