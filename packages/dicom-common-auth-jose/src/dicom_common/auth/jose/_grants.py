@@ -41,7 +41,7 @@ TENANT_CHECKS = (
 GRANT_CHECKS = (
     Check(
         "grant-texts",
-        lambda found: all(texts(value) is not None for value in found),
+        lambda found: None not in found,
         "The token has scopes, roles or permissions that are no texts.",
     ),
 )
@@ -80,6 +80,6 @@ class Grants:
 
 
 def _found(paths: list[Find], claims: dict[str, Any]) -> list[str]:
-    values = [value for find in paths for value in find(claims)]
-    refuse(GRANT_CHECKS, values)
-    return [text for value in values for text in texts(value) or ()]
+    found = [texts(value) for find in paths for value in find(claims)]
+    refuse(GRANT_CHECKS, found)
+    return [text for part in found for text in part or ()]
