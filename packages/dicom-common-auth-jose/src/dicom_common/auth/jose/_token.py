@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from binascii import a2b_base64
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from dicom_common.auth.jose._check import Check, refuse
 from dicom_common.auth.jose._strict_json import parse_object
 from dicom_common.core import MAX_TOKEN_BYTES, AuthenticationError
 
-__all__ = ["FORM_CHECKS", "Token"]
+__all__ = ["FORM_CHECKS", "Token", "segment_object"]
 
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _TO_BASE64 = bytes.maketrans(b"-_", b"+/")
@@ -34,6 +35,11 @@ FORM_CHECKS = (
 )
 
 
+def segment_object(segment: bytes) -> dict[str, Any] | None:
+    """Return the object of a part of a token, as base64 without padding; None where it is none."""
+    return parse_object(a2b_base64(segment + b"=="))
+
+
 @dataclass(slots=True)
 class Token:
     """The parts of a token. They are not in the repr."""
@@ -44,8 +50,12 @@ class Token:
     signature: bytes = field(repr=False)
 
     @classmethod
-    def parse(cls, text: str) -> Token:
+    def parse(cls, text: str, header_of: Callable[[bytes], dict[str, Any] | None]) -> Token:
         """Take a token apart.
+
+        Args:
+            text: the token.
+            header_of: `segment_object`, or one that remembers: the tokens of one key have the same header.
 
         Raises:
             AuthenticationError: it is none; the message holds nothing of it.
@@ -55,7 +65,7 @@ class Token:
         # `base64.urlsafe_b64decode` does the same, and took as long as the two JSON objects.
         start, _, signature = data.translate(_TO_BASE64).rpartition(b".")
         head, _, body = start.partition(b".")
-        header, claims = parse_object(a2b_base64(head + b"==")), parse_object(a2b_base64(body + b"=="))
+        header, claims = header_of(head), segment_object(body)
         if header is None or claims is None:
             raise AuthenticationError("The token's header or claims are no JSON object.")
         return cls(header, claims, data[: len(start)], a2b_base64(signature + b"=="))
