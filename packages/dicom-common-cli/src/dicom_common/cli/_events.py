@@ -15,7 +15,7 @@ from dicom_common.cli._help import below
 from dicom_common.cli._interrupt import stopping_on_signals
 from dicom_common.cli._output import note, print_json, print_line
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import Consumer, Delivery, Groups, uuid7
+from dicom_common.core import AuditKind, Consumer, Delivery, Groups, uuid7
 
 __all__ = ["events", "relay"]
 
@@ -94,6 +94,8 @@ def events(session: Session, topic: str, group: str | None, limit: int | None, *
     """
     broker = session.existing.broker
     name = group or f"dicom-common-events-{uuid7()}"
+    with session.auditing(AuditKind.RESTRICTED_FUNCTION_USED, None, command="events", topic=topic, group=group) as deed:
+        deed.record()  # before anything is shown
     try:
         with stopping_on_signals() as stop, broker.consume([topic], name) as consumer:
             # What is there now, and no more: a topic that is written to has no end.

@@ -15,7 +15,7 @@ from dicom_common.cli._help import below
 from dicom_common.cli._instances import as_json, instances, nothing_stored, tenant as tenant_option
 from dicom_common.cli._output import note, print_json, print_table
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import Level, PersonName, RequestAttributes, parse_query
+from dicom_common.core import AuditKind, Level, PersonName, RequestAttributes, parse_query
 
 __all__ = ["find", "metadata"]
 
@@ -94,8 +94,15 @@ def find(  # noqa: PLR0913 - each is an option
     (20240101-20241231), or a list of UIDs, as in PS3.4 C.2.2.2. All keys have to match. Nothing found is no error.
     """
     pairs = [_pair(key) for key in keys]
-    query = parse_query(session.tenant(tenant), Level[level.upper()], pairs, limit=limit, offset=offset)
-    matches = session.existing.db.find(query)
+    whose = session.tenant(tenant)
+    query = parse_query(whose, Level[level.upper()], pairs, limit=limit, offset=offset)
+    services = session.existing
+    named = " ".join(key for key, _ in pairs)
+    with session.auditing(AuditKind.QUERIED, whose, command="find", level=level, keys=named) as deed:
+        deed.query = "&".join(keys)
+        matches = services.db.find(query)
+        deed.details["matches"] = str(len(matches))
+        deed.record()
     if as_json:
         for match in matches:
             print_json({keyword: _as_json(value) for keyword, value in match.items()})
@@ -146,10 +153,15 @@ def metadata(session: Session, study: str, series: str | None, instance: str | N
     One JSON array of the instances of a study, a series, or of one instance, as it was taken when the instances were
     stored; pixel data and other large values are references.
     """
-    objects = session.existing.db.metadata(session.tenant(tenant), study, series, instance)
-    first = next(objects, None)
-    if first is None:
-        raise nothing_stored(study, series, instance)
+    services, whose = session.existing, session.tenant(tenant)
+    told = {"command": "metadata", "series": series, "instance": instance}
+    with session.auditing(AuditKind.INSTANCES_ACCESSED, whose, **told) as deed:
+        deed.about(services, study)
+        objects = services.db.metadata(whose, study, series, instance)
+        first = next(objects, None)
+        if first is None:
+            raise nothing_stored(study, series, instance)
+        deed.record()
     on_terminal = sys.stdout.isatty()
     separator = b"["
     for document in chain([first], objects):

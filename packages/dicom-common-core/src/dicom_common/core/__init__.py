@@ -65,6 +65,7 @@ if TYPE_CHECKING:
         QueryError as QueryError,
         RefusedError as RefusedError,
         SchemaVersionError as SchemaVersionError,
+        TooLargeError as TooLargeError,
         UnavailableError as UnavailableError,
     )
     from dicom_common.core._explain import Explained as Explained, explain as explain
@@ -147,7 +148,8 @@ _HOMES = {
     "_errors": (
         "AlreadyExistsError AuthenticationError AuthorizationError BackendError BrokenPluginError ConfigError "
         "DamagedError DicomCommonError DicomError IncompatiblePluginError NotFoundError PluginConflictError "
-        "PluginError PluginNotFoundError PublishError QueryError RefusedError SchemaVersionError UnavailableError"
+        "PluginError PluginNotFoundError PublishError QueryError RefusedError SchemaVersionError TooLargeError "
+        "UnavailableError"
     ),
     "_explain": "Explained explain",
     "_extensions": "Extensions",
