@@ -98,7 +98,7 @@ def test_every_message_is_of_one_tenant_and_says_so_everywhere(services: Service
     topics = topics_of(services)
     counts = {topics.storage: 2 * EACH, topics.log: 2 * EACH, topics.image: 2 * EACH, topics.state: 2}
     for topic, count in counts.items():
-        bodies = {}
+        bodies: dict[str, list[dict[str, Any]]] = {}
         for message in messages(services, topic, count):
             body = json.loads(message.body)
             tenant = body["tenant_id"]
