@@ -90,11 +90,6 @@ class Keys:
             return "its hash is not that of its bytes"
         return ""
 
-    def expected(self, record: Record) -> str:
-        """Return the hash that the bytes of a record have."""
-        known = not record.key_id or record.key_id in self._keys
-        return self._hash(record.body, record.key_id) if known else record.hash
-
     def _hash(self, body: bytes, key_id: str) -> str:
         if not key_id:
             return hashlib.sha256(body).hexdigest()
