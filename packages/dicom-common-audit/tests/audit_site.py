@@ -22,7 +22,9 @@ def event(number: int = 0, kind: AuditKind = AuditKind.INSTANCES_STORED, **more:
         "ae_title": "MODALITY",
         "address": "192.0.2.7",
         "studies": (
-            AuditedStudy(study_uid=f"1.2.{number + 1}", patient_id=CANARY, sop_classes={"1.2.840.10008.5.1.4.1.1.2": 3}),
+            AuditedStudy(
+                study_uid=f"1.2.{number + 1}", patient_id=CANARY, sop_classes={"1.2.840.10008.5.1.4.1.1.2": 3}
+            ),
         ),
         "details": {"command": "ingest"},
         "time": datetime(2026, 3, 1, 12, tzinfo=UTC) + timedelta(minutes=number),
