@@ -33,7 +33,8 @@ def event(number: int = 0, kind: AuditKind = AuditKind.INSTANCES_STORED, **more:
 
 
 def trail(folder: Path, **settings: Any) -> Trail:
-    return Trail(AuditSettings(folder=folder, **({"key": KEY, "free_bytes": 0} | settings)))
+    chosen: dict[str, Any] = {"key": KEY, "free_bytes": 0} | settings
+    return Trail(AuditSettings(folder=folder, **chosen))
 
 
 def check(folder: Path, key: Secret | None = KEY, **more: Any) -> Verification:
