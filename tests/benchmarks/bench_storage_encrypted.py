@@ -15,6 +15,7 @@ from typing import Any
 from rows import row, show
 
 from dicom_common.core import BatchWrites, ObjectInfo, Secret, Storage, Write
+from dicom_common.keyring import local
 from dicom_common.storage import encrypted, filesystem
 
 _COUNT = 200
@@ -28,9 +29,9 @@ def _plain(root: Path) -> Storage:
 
 
 def _encrypted(root: Path) -> Storage:
-    key = encrypted.KeyEntry(id="bench", key=Secret(base64.b64encode(os.urandom(32)).decode()), active=True)
-    settings = encrypted.Settings(storage="inner", keyring="settings", keys=(key,))
-    return encrypted.open_over(lambda: _plain(root), settings)
+    key = local.KeyEntry(id="bench", key=Secret(base64.b64encode(os.urandom(32)).decode()), active=True)
+    keyring = local.LocalKeyring([key], "the benchmark")
+    return encrypted.open_over(lambda: _plain(root), lambda: keyring, encrypted.Settings(storage="inner"))
 
 
 def _one_by_one(storage: Storage, data: bytes) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 
 import pydicom
 
+from dicom_common.testing import find_canary
+
 COMMAND = [sys.executable, "-m", "dicom_common.cli"]
 HANG = 120
 """Seconds after which a command counts as hung."""
@@ -93,4 +95,5 @@ def run(*arguments: str | Path, cwd: Path, variables: dict[str, str] | None = No
         **options,
     )
     assert "Traceback" not in done.stderr or "--verbose" in arguments, done.stderr
+    assert find_canary(done.stderr) is None, done.stderr
     return Answer(done.returncode, done.stdout, done.stderr)

@@ -16,6 +16,8 @@ backend = "encrypted"
 storage = "plain"
 [storages.plain]
 backend = "filesystem"
+[keyring]
+backend = "local"
 """
 
 

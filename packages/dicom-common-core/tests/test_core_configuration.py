@@ -55,11 +55,12 @@ def test_with_no_configuration_the_embedded_set_lies_in_a_local_folder(empty_fol
     config = Config.load()
     assert config.general.data == empty_folder / "dicom-common-data"
     assert config.general.tenant == "local"
-    assert [config.backend(kind) for kind in ("storage", "db", "cache", "broker", "auth")] == [
+    assert [config.backend(kind) for kind in ("storage", "db", "cache", "broker", "auth", "keyring")] == [
         "filesystem",
         "sqlite",
         "memory",
         "sqlite",
+        None,
         None,
     ]
     assert list(empty_folder.iterdir()) == []

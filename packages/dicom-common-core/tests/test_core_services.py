@@ -168,11 +168,13 @@ def test_a_failed_opening_is_an_error_of_ours_and_is_tried_again(overrides: dict
     assert module("db").LOG == ["open", "open"]
 
 
-def test_without_an_authenticator_there_is_none_and_the_error_says_what_to_write() -> None:
+def test_without_an_authenticator_or_a_keyring_there_is_none_and_the_error_says_what_to_write() -> None:
     services = Services.from_file()
     assert services.kinds() == list(KINDS)
     with pytest.raises(ConfigError, match=r'No auth backend is configured: write backend = "\.\.\." below \[auth\]'):
         _ = services.auth
+    with pytest.raises(ConfigError, match=r"No keyring backend is configured: .* below \[keyring\]"):
+        _ = services.keyring
 
 
 def test_wrong_settings_and_missing_plugins_are_told_when_the_backend_is_asked_for(overrides: dict[str, str]) -> None:

@@ -7,10 +7,14 @@ import random
 from pathlib import Path
 
 from dicom_common.core import Secret, Storage
+from dicom_common.keyring.local import KeyEntry, LocalKeyring
 from dicom_common.storage import filesystem
-from dicom_common.storage.encrypted import EncryptedStorage, KeyEntry, Settings, open_over
+from dicom_common.storage.encrypted import EncryptedStorage, Settings, open_over
 
-__all__ = ["SealedFolder", "content", "entry", "opened", "pattern", "settings"]
+__all__ = ["SETTINGS", "SealedFolder", "content", "entry", "opened", "pattern", "ring"]
+
+SETTINGS = Settings(storage="inner", key_seconds=0)
+"""Settings that keep no key in memory: each read asks for it."""
 
 
 def entry(key_id: str, *, seed: int | None = None, tenant: str = "", active: bool = False) -> KeyEntry:
@@ -20,14 +24,16 @@ def entry(key_id: str, *, seed: int | None = None, tenant: str = "", active: boo
     return KeyEntry(id=key_id, key=Secret(key), tenant=tenant, active=active)
 
 
-def settings(*keys: KeyEntry) -> Settings:
-    """Settings that keep no key in memory: each read asks for it."""
-    return Settings(storage="inner", keyring="settings", keys=keys, key_seconds=0)
+def ring(*keys: KeyEntry) -> LocalKeyring:
+    """A keyring of these keys."""
+    return LocalKeyring(keys, "keys of the test")
 
 
 def opened(root: Path, *keys: KeyEntry) -> EncryptedStorage:
     """Open the encrypted storage over a folder."""
-    return open_over(lambda: filesystem.FilesystemStorage(filesystem.Settings(root=root)), settings(*keys))
+    return open_over(
+        lambda: filesystem.FilesystemStorage(filesystem.Settings(root=root)), lambda: ring(*keys), SETTINGS
+    )
 
 
 def content(storage: Storage, key: str) -> bytes:

@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 
 from dicom_common.core import BatchWrites, EncryptionKeys, LocalFiles, Secret, SignedUrls, Storage
+from dicom_common.keyring import local
 from dicom_common.storage import filesystem
-from dicom_common.storage.encrypted import KeyEntry, Settings, open_over
+from dicom_common.storage.encrypted import Settings, open_over
 from dicom_common.testing import StorageContract
 
-SETTINGS = Settings(
-    storage="inner",
-    keyring="settings",
-    keys=(KeyEntry(id="test", key=Secret("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="), active=True),),
+KEYS = local.Settings(
+    keys=(local.KeyEntry(id="test", key=Secret("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="), active=True),)
 )
 
 
@@ -22,7 +21,7 @@ class TestEncrypted(StorageContract):
     @pytest.fixture
     def open_storage(self, tmp_path: Path) -> Callable[[], Storage]:
         inner = partial(filesystem.FilesystemStorage, filesystem.Settings(root=tmp_path / "objects"))
-        return partial(open_over, inner, SETTINGS)
+        return partial(open_over, inner, partial(local.open_keyring, KEYS), Settings(storage="inner"))
 
     def test_it_offers_batches_and_keys_and_no_way_around_the_encryption(self, storage: Storage) -> None:
         assert isinstance(storage, BatchWrites)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-from sealed_folder import SealedFolder, content, entry, pattern, settings
+from sealed_folder import SETTINGS, SealedFolder, content, entry, pattern, ring
 
 from dicom_common.core import BackendError, DamagedError, ObjectInfo, Source
 from dicom_common.storage import filesystem
@@ -82,7 +82,7 @@ class Zeros(io.RawIOBase):
 
 def test_a_range_of_64_kb_of_a_large_object_reads_less_than_256_kb(tmp_path: Path) -> None:
     inner = Watched(filesystem.Settings(root=tmp_path / "objects", fsync=False))
-    storage = open_storage(settings(entry("first", active=True)), inner)
+    storage = open_storage(SETTINGS, inner, ring(entry("first", active=True)))
     source: BinaryIO = Zeros(LARGE)  # type: ignore[assignment]  # it has all that is used of one
     assert storage.write("a/large", source).size == LARGE
     for start in (0, 1, CHUNK - 1, LARGE // 2 + 777, LARGE - CHUNK, LARGE - 5):
@@ -100,7 +100,7 @@ def test_a_range_of_64_kb_of_a_large_object_reads_less_than_256_kb(tmp_path: Pat
 @pytest.mark.parametrize("length", [10, None])
 def test_a_range_of_an_object_that_is_replaced_meanwhile_is_of_the_new_one(tmp_path: Path, length: int | None) -> None:
     inner = Watched(filesystem.Settings(root=tmp_path / "objects"))
-    storage = open_storage(settings(entry("first", active=True)), inner)
+    storage = open_storage(SETTINGS, inner, ring(entry("first", active=True)))
     writer = SealedFolder(tmp_path / "objects", seed=sum(b"first"))
     first, second = pattern(1, 300_000), pattern(2, 200_000)
     start = 150_000
@@ -123,7 +123,7 @@ def test_a_range_of_an_object_that_is_replaced_meanwhile_is_of_the_new_one(tmp_p
 
 def test_an_inner_storage_may_read_the_source_twice(tmp_path: Path) -> None:
     inner = Twice(filesystem.Settings(root=tmp_path / "objects"))
-    storage = open_storage(settings(entry("first", active=True)), inner)
+    storage = open_storage(SETTINGS, inner, ring(entry("first", active=True)))
     data = pattern(1, 300_000)
     for key, source in (("a/bytes", data), ("a/file", io.BytesIO(data))):
         storage.write(key, source, sha256=hashlib.sha256(data).hexdigest())
@@ -143,7 +143,7 @@ def test_a_source_that_changes_between_two_readings_ends_the_write(tmp_path: Pat
             return data if self.passes < 2 else bytes(len(data))
 
     inner = Twice(filesystem.Settings(root=tmp_path / "objects"))
-    storage = open_storage(settings(entry("first", active=True)), inner)
+    storage = open_storage(SETTINGS, inner, ring(entry("first", active=True)))
     with pytest.raises(BackendError, match="changed"):
         storage.write("a/1", Changing(pattern(1, 300_000)))
     assert list(storage.scan()) == []
@@ -164,7 +164,7 @@ def test_a_source_of_another_size_than_it_told_ends_the_write(folder: SealedFold
 
 def test_a_wrong_digest_is_found_before_the_last_chunk_is_given_out(tmp_path: Path) -> None:
     inner = Twice(filesystem.Settings(root=tmp_path / "objects"))
-    storage = open_storage(settings(entry("first", active=True)), inner)
+    storage = open_storage(SETTINGS, inner, ring(entry("first", active=True)))
     with pytest.raises(DamagedError):
         storage.write("a/1", pattern(1, 300_000), sha256="0" * 64)
     inner.close()

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
         AuditOutcome as AuditOutcome,
         process_user as process_user,
     )
-    from dicom_common.core._auth import Authenticator as Authenticator
+    from dicom_common.core._auth import (
+        Authenticator as Authenticator,
+        LetsEverybodyIn as LetsEverybodyIn,
+        require_loopback as require_loopback,
+    )
     from dicom_common.core._backend import Backend as Backend
     from dicom_common.core._bearer import MAX_TOKEN_BYTES as MAX_TOKEN_BYTES, bearer_token as bearer_token
     from dicom_common.core._broker import (
@@ -61,12 +65,14 @@ if TYPE_CHECKING:
         QueryError as QueryError,
         RefusedError as RefusedError,
         SchemaVersionError as SchemaVersionError,
+        TooLargeError as TooLargeError,
         UnavailableError as UnavailableError,
     )
     from dicom_common.core._explain import Explained as Explained, explain as explain
     from dicom_common.core._extensions import Extensions as Extensions
     from dicom_common.core._health import Health as Health, HealthStatus as HealthStatus
     from dicom_common.core._hooks import hookimpl as hookimpl, hookspec as hookspec
+    from dicom_common.core._keyring import Keyring as Keyring, WrappedKey as WrappedKey
     from dicom_common.core._keys import EncryptionKeys as EncryptionKeys, TenantKey as TenantKey
     from dicom_common.core._loading import (
         EXTENSION as EXTENSION,
@@ -131,8 +137,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "_attributes": "ATTRIBUTES ATTRIBUTES_BY_KEYWORD Attribute Level",
+    "_auth": "Authenticator LetsEverybodyIn require_loopback",
     "_audit": "AuditEvent AuditKind AuditOutcome AuditedStudy process_user",
-    "_auth": "Authenticator",
     "_backend": "Backend",
     "_bearer": "MAX_TOKEN_BYTES bearer_token",
     "_broker": "Broker Consumer Delivery Groups Message validate_topic",
@@ -142,12 +148,14 @@ _HOMES = {
     "_errors": (
         "AlreadyExistsError AuthenticationError AuthorizationError BackendError BrokenPluginError ConfigError "
         "DamagedError DicomCommonError DicomError IncompatiblePluginError NotFoundError PluginConflictError "
-        "PluginError PluginNotFoundError PublishError QueryError RefusedError SchemaVersionError UnavailableError"
+        "PluginError PluginNotFoundError PublishError QueryError RefusedError SchemaVersionError TooLargeError "
+        "UnavailableError"
     ),
     "_explain": "Explained explain",
     "_extensions": "Extensions",
     "_health": "Health HealthStatus",
     "_hooks": "hookimpl hookspec",
+    "_keyring": "Keyring WrappedKey",
     "_keys": "EncryptionKeys TenantKey",
     "_loading": "EXTENSION KINDS PluginInfo Plugins installed_plugins",
     "_logs": "LogPosition LogRecord Logs ReceivedObject WebAccess",

@@ -24,7 +24,7 @@ SETTINGS_GROUP = "dicom_common.settings"
 """The entry points that name further tables: `web = "dicom_common.web:Settings"` makes `[web]` a known table."""
 
 DEFAULT_BACKENDS = {"storage": "filesystem", "db": "sqlite", "cache": "memory", "broker": "sqlite"}
-"""The embedded set, which works with no configuration at all. There is no authenticator in it."""
+"""The embedded set, which works with no configuration at all. There is no authenticator and no keyring in it."""
 
 _STORAGES = "storages."
 _STORAGE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]|_(?!_)){0,62}")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dicom_common.core._broker import Broker
     from dicom_common.core._cache import Cache
     from dicom_common.core._database import Database
+    from dicom_common.core._keyring import Keyring
     from dicom_common.core._records import Instance, Origin, Stored
     from dicom_common.core._services import Services
     from dicom_common.core._storage import Storage
@@ -51,6 +52,11 @@ def dicom_common_broker() -> Backend[Broker]:  # type: ignore[empty-body]
 @hookspec
 def dicom_common_auth() -> Backend[Authenticator]:  # type: ignore[empty-body]
     """Offer an authenticator."""
+
+
+@hookspec
+def dicom_common_keyring() -> Backend[Keyring]:  # type: ignore[empty-body]
+    """Offer a keyring."""
 
 
 # Extensions: every one that the configuration enables is called.

@@ -27,7 +27,7 @@ from dicom_common.core._settings import did_you_mean, field_types
 
 __all__ = ["EXTENSION", "KINDS", "PluginInfo", "Plugins", "installed_plugins"]
 
-KINDS = ("storage", "db", "cache", "broker", "auth")
+KINDS = ("storage", "db", "cache", "broker", "auth", "keyring")
 """The kinds of backend: the same word in the distribution, the import, the entry-point group, the hook, the table."""
 EXTENSION = "extension"
 """The entry-point group of extensions: `dicom_common.extension`."""

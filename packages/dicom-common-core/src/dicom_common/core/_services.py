@@ -19,6 +19,7 @@ from dicom_common.core._database import Database
 from dicom_common.core._errors import BackendError, ConfigError, DicomCommonError
 from dicom_common.core._extensions import Extensions
 from dicom_common.core._health import Health, HealthStatus
+from dicom_common.core._keyring import Keyring
 from dicom_common.core._loading import KINDS, Plugins
 from dicom_common.core._patience import TimeLimitError, call_within
 from dicom_common.core._storage import Storage
@@ -88,6 +89,11 @@ class Services:
     def auth(self) -> Authenticator:
         """The authenticator; there is no default one."""
         return cast("Authenticator", self._backend("auth"))
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keyring; there is no default one."""
+        return cast("Keyring", self._backend("keyring"))
 
     @property
     def extensions(self) -> Extensions:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 from operator import attrgetter
 
-from dicom_common.core import BackendError, Event, Message, PublishError, Services
+from dicom_common.core import BackendError, Event, Message, PublishError, Services, TooLargeError
+from dicom_common.pipeline._bury import Burial, is_too_large
 from dicom_common.pipeline._messages import node_id
 
 __all__ = ["Relay"]
 
 _log = logging.getLogger(__name__)
 _LEASE = 30.0
+_SINGLY = 10.0
+"""Seconds for which events are published one by one, before the others are asked for again: well within the lease."""
 _IDLE = 0.5
 _MAX_PAUSE = 30.0
 
@@ -25,13 +28,15 @@ class Relay:
 
     An event leaves the outbox only when the broker has it durably. A relay that dies in between publishes it again:
     consumers know it by its event id. A topic that the broker does not take holds up no other topic, but for those
-    events that stand behind a whole batch of its own.
+    events that stand behind a whole batch of its own. An event that the broker never takes, because it is too large,
+    goes to the topic `<topic>.dead`; its neighbours go on.
     """
 
     def __init__(self, services: Services, *, batch: int = 500) -> None:
         self._services = services
         self._batch = batch
         self._name = f"{node_id()}-{id(self):x}"
+        self._burial: Burial | None = None
 
     def run_once(self) -> int:
         """Publish one batch and return how many events it had; 0 where none wait or another relay has the outbox.
@@ -110,17 +115,49 @@ class Relay:
         return len(done)
 
     def _publish(self, topic: str, events: Sequence[Event]) -> list[Event]:
-        messages = [Message(key=event.key, body=event.body, headers=event.headers) for event in events]
+        """Publish events of one topic and return those that are dealt with."""
         try:
-            self._services.broker.publish(topic, messages)
+            self._services.broker.publish(topic, [_message(event) for event in events])
+        except TooLargeError:
+            return self._publish_singly(topic, events)
         except PublishError as error:
-            # What comes behind a failed event of the same key has to wait for it; so the whole rest waits.
-            first = min(error.failed, default=0)
-            if first == 0:
+            if not error.failed:
                 raise
-            _log.warning("the broker took %d of %d messages: %s", first, len(events), error)
-            return list(events[:first])
+            done, held = _held_up(events, error.failed)
+            if is_too_large(error):
+                return done + self._publish_singly(topic, held)
+            if not done:
+                raise
+            _log.warning("the broker took %d of %d messages: %s", len(done), len(events), error)
+            return done
         return list(events)
+
+    def _publish_singly(self, topic: str, events: Sequence[Event]) -> list[Event]:
+        """Publish one by one, and bury what is too large; at the first other failure the rest has to wait."""
+        done: list[Event] = []
+        end = time.monotonic() + _SINGLY
+        for event in events:
+            if done and time.monotonic() > end:
+                break
+            try:
+                self._publish_or_bury(topic, event)
+            except BackendError as error:
+                if not done:
+                    raise
+                _log.warning("the broker took %d of %d messages: %s", len(done), len(events), error)
+                break
+            done.append(event)
+        return done
+
+    def _publish_or_bury(self, topic: str, event: Event) -> None:
+        message = _message(event)
+        try:
+            self._services.broker.publish(topic, [message])
+        except BackendError as error:
+            if not is_too_large(error):
+                raise
+            self._burial = self._burial or Burial(self._services.broker)
+            self._burial.bury(topic, message, "too-large", attempts="1")
 
     def _release(self) -> None:
         """Release the outbox at an end that must not fail by that."""
@@ -128,3 +165,19 @@ class Relay:
             self.release()
         except BackendError as error:
             _log.debug("the outbox stays leased for a while: %s", error)
+
+
+def _message(event: Event) -> Message:
+    return Message(key=event.key, body=event.body, headers=event.headers)
+
+
+def _held_up(events: Sequence[Event], failed: Collection[int]) -> tuple[list[Event], list[Event]]:
+    """Split into those that are done, and those that failed or stand behind a failed one of their key."""
+    done: list[Event] = []
+    held: list[Event] = []
+    keys = set()
+    for number, event in enumerate(events):
+        if number in failed:
+            keys.add(event.key)
+        (held if event.key in keys else done).append(event)
+    return done, held

@@ -3,21 +3,26 @@
 Such a test says so with `@pytest.mark.service("redis")` and asks for the fixture `service_endpoint`. Where there is no
 server it is skipped with the reason; with `--require-services` it fails. `--service-report FILE` appends what ran
 against which server, one JSON object a line.
+
+It also watches for canaries: a test in which a test patient's name or number gets into a log record, an error, or the
+key or a header of a message fails. `@pytest.mark.canary(reason)` lets one pass that means to.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from dicom_common.testing._canary import Watch
 from dicom_common.testing._services import Endpoint, Found, find_options, find_service
 
 _KNOWN = pytest.StashKey[dict[str, Found]]()
+_WATCH = pytest.StashKey[Watch]()
 _PROPERTY = "dicom_common_service"
 
 
@@ -33,6 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and the report where it is asked for."""
     config.addinivalue_line("markers", "service(name): the test needs this server, such as redis or kafka")
+    config.addinivalue_line("markers", "canary(reason): the test may log or raise what looks like a patient's data")
     config.stash[_KNOWN] = {}
     path = config.getoption("--service-report")
     # With pytest-xdist the workers' results reach the controller, which writes them.
@@ -46,6 +52,28 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         found = _find(item.config, mark.args[0])
         item.user_properties.append((_PROPERTY, [mark.args[0], str(found.endpoint or ""), found.origin or ""]))
         _endpoint(item.config, found)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Watch over a test, with its set-up and tear-down."""
+    watch = item.stash[_WATCH] = Watch()
+    with watch.on():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a test fail in which a canary was seen."""
+    report = yield
+    watch = item.stash.get(_WATCH, None)
+    if watch is None or report.when == "setup" or item.get_closest_marker("canary") is not None:
+        return report
+    if report.passed and watch.leaks:
+        report.outcome = "failed"
+        report.longrepr = "patients' data where it must not be: " + "; ".join(dict.fromkeys(watch.leaks))
+        watch.leaks.clear()
+    return report
 
 
 @pytest.fixture

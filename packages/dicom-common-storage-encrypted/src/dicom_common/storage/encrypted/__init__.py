@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from dicom_common.core import Backend, Storage, hookimpl, storage_table
-from dicom_common.storage.encrypted._keyring import Keyring, LocalKeyring, OpenKeyring, WrappedKey
-from dicom_common.storage.encrypted._keyring_open import KEYRING_GROUP
-from dicom_common.storage.encrypted._settings import KeyEntry, Settings
+from dicom_common.storage.encrypted._settings import Settings
 from dicom_common.storage.encrypted._storage import EncryptedStorage, open_over, open_storage
 
 __all__ = [
-    "KEYRING_GROUP",
     "EncryptedStorage",
-    "KeyEntry",
-    "Keyring",
-    "LocalKeyring",
-    "OpenKeyring",
     "Settings",
-    "WrappedKey",
     "dicom_common_storage",
     "open_over",
     "open_storage",
@@ -26,4 +18,8 @@ __all__ = [
 @hookimpl
 def dicom_common_storage() -> Backend[Storage]:
     """Offer the storage `encrypted`."""
-    return Backend("encrypted", Settings, open_storage, built_on=lambda settings: (storage_table(settings.storage),))
+    return Backend("encrypted", Settings, open_storage, built_on=_tables)
+
+
+def _tables(settings: Settings) -> tuple[str, str]:
+    return storage_table(settings.storage), "keyring"

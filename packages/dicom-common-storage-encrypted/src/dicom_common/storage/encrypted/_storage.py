@@ -12,6 +12,7 @@ from dicom_common.core import (
     DamagedError,
     Health,
     HealthStatus,
+    Keyring,
     ObjectInfo,
     RefusedError,
     Source,
@@ -29,8 +30,6 @@ from dicom_common.storage.encrypted._format import (
     new_data_key,
     plain_size,
 )
-from dicom_common.storage.encrypted._keyring import Keyring
-from dicom_common.storage.encrypted._keyring_open import open_keyring
 from dicom_common.storage.encrypted._opening import Pieces, opened
 from dicom_common.storage.encrypted._sealing import SealedFile, size_of
 from dicom_common.storage.encrypted._settings import Settings
@@ -47,15 +46,15 @@ class EncryptedStorage:
 
     Args:
         settings: how.
-        inner: the storage that holds the encrypted objects. Whoever opened it closes it, after this one.
-        keyring: what holds the key-encryption keys; it is closed with this storage.
+        inner: the storage that holds the encrypted objects.
+        keyring: what holds the key-encryption keys. Whoever opened the two closes them, after this one.
     """
 
     def __init__(self, settings: Settings, inner: Storage, keyring: Keyring) -> None:
         self._settings, self._inner, self._keyring = settings, inner, keyring
         self._keys = TenantKeys(inner, keyring, settings.key_seconds)
         self._closed = False
-        self._owns_inner = False
+        self._owns = False
 
     def write(self, key: str, source: Source, *, if_absent: bool = False, sha256: str | None = None) -> ObjectInfo:
         """Encrypt and write an object; see `Storage.write`. What `source` itself raises passes unchanged."""
@@ -114,7 +113,7 @@ class EncryptedStorage:
         return Health(
             status=min((answer.status for answer in answers), key=order.index),
             detail=" ".join(answer.detail for answer in answers),
-            facts={**answers[0].facts, **answers[1].facts, "keyring": self._settings.keyring},
+            facts={**answers[0].facts, **answers[1].facts},
         )
 
     def close(self) -> None:
@@ -123,9 +122,9 @@ class EncryptedStorage:
             return
         self._closed = True
         self._keys.forget()
-        self._keyring.close()
-        if self._owns_inner:
+        if self._owns:
             self._inner.close()
+            self._keyring.close()
 
     def tenant_keys(self, tenant: str | None = None) -> Iterator[TenantKey]:
         """Iterate over the keys of tenants; see `EncryptionKeys.tenant_keys`."""
@@ -241,26 +240,29 @@ class EncryptedBatchStorage(EncryptedStorage):
         return [answer for answer in answers if answer is not None]
 
 
-def open_storage(settings: Settings, inner: Storage, keyring: Keyring | None = None) -> EncryptedStorage:
+def open_storage(settings: Settings, inner: Storage, keyring: Keyring) -> EncryptedStorage:
     """Open the encrypted storage over an open one; with `BatchWrites` where that offers it.
 
     Args:
         settings: how.
-        inner: the open storage; it stays open when the encrypted one is closed.
-        keyring: one of the program's own; else the one that the settings name.
-
-    Raises:
-        ConfigError, PluginError: the keyring cannot be opened.
+        inner: the open storage.
+        keyring: the open keyring. Both stay open when the encrypted storage is closed.
     """
     kind = EncryptedBatchStorage if isinstance(inner, BatchWrites) else EncryptedStorage
-    return kind(settings, inner, open_keyring(settings) if keyring is None else keyring)
+    return kind(settings, inner, keyring)
 
 
-def open_over(open_inner: Callable[[], Storage], settings: Settings) -> EncryptedStorage:
-    """Open the inner storage too, and close it with the encrypted one: for programs without a configuration."""
-    keyring = open_keyring(settings)
-    storage = open_storage(settings, open_inner(), keyring)
-    storage._owns_inner = True  # noqa: SLF001 - of this module's own class
+def open_over(
+    open_inner: Callable[[], Storage], open_keyring: Callable[[], Keyring], settings: Settings
+) -> EncryptedStorage:
+    """Open the inner storage and the keyring too, and close them with it: for programs without a configuration."""
+    inner = open_inner()
+    try:
+        storage = open_storage(settings, inner, open_keyring())
+    except BaseException:
+        inner.close()
+        raise
+    storage._owns = True  # noqa: SLF001 - of this module's own class
     return storage
 
 

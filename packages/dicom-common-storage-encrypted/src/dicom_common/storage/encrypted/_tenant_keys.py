@@ -19,12 +19,13 @@ from datetime import UTC, datetime
 from dicom_common.core import (
     AlreadyExistsError,
     DamagedError,
+    Keyring,
     NotFoundError,
     RefusedError,
     Storage,
     TenantKey,
+    WrappedKey,
 )
-from dicom_common.storage.encrypted._keyring import Keyring, WrappedKey
 
 __all__ = ["KEYS_SEGMENT", "TenantKeys"]
 

@@ -1,76 +1,32 @@
-"""The keyring: who holds the key-encryption keys. They never leave it."""
+"""The keyring itself."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+import re
+from collections.abc import Iterable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from dicom_common.core import ConfigError, DamagedError, Health, HealthStatus, RefusedError
-from dicom_common.storage.encrypted._settings import KeyEntry
+from dicom_common.core import BackendError, ConfigError, DamagedError, Health, HealthStatus, RefusedError, WrappedKey
+from dicom_common.keyring.local._file import read_entries
+from dicom_common.keyring.local._settings import KeyEntry, Settings
 
-__all__ = ["Keyring", "LocalKeyring", "OpenKeyring", "WrappedKey"]
+__all__ = ["LocalKeyring", "open_keyring"]
 
 _NONCE = 12
 _KEY = 32
-
-
-@dataclass(frozen=True, slots=True)
-class WrappedKey:
-    """A tenant's key as it may be stored."""
-
-    key_id: str
-    """The key-encryption key that wraps it."""
-    data: bytes = field(repr=False)
-    """What the keyring made of it."""
-
-
-class Keyring(Protocol):
-    """Wraps and unwraps the keys of tenants. Thread-safe.
-
-    It is asked once for each tenant and `key_seconds`, not for each object. A plugin for a KMS registers a callable
-    that takes the `keyring_options` and returns one, in the entry-point group `dicom_common.keyring`. Every method but
-    `check` may raise `UnavailableError` (try again) and `RefusedError` (do not).
-    """
-
-    def active(self, tenant: str) -> str:
-        """Return the id of the key-encryption key that `wrap` uses for a tenant now."""
-        ...
-
-    def wrap(self, tenant: str, key: bytes, context: bytes) -> WrappedKey:
-        """Encrypt and authenticate a key of 32 bytes; `context` is authenticated with it."""
-        ...
-
-    def unwrap(self, tenant: str, wrapped: WrappedKey, context: bytes) -> bytes:
-        """Return the key that was wrapped for this tenant with this context, by whatever key-encryption key.
-
-        Raises:
-            DamagedError: it was not, or is not as it was.
-            RefusedError: there is no such key-encryption key (any more).
-        """
-        ...
-
-    def check(self) -> Health:
-        """Find out, within seconds, whether keys can be wrapped. Never raises."""
-        ...
-
-    def close(self) -> None:
-        """Release what is held. A second call does nothing."""
-        ...
-
-
-OpenKeyring = Callable[[Mapping[str, str]], Keyring]
-"""What a keyring plugin registers."""
+_ID = re.compile(r"[!-~]{1,200}")
 
 
 class LocalKeyring:
     """A keyring of keys that are in the memory of this process: AES-256-GCM with a random nonce.
+
+    A key-encryption key wraps one key for each tenant and generation, and some of fields for each process and hour: far
+    from the 2^32 messages for which a random nonce of 96 bits is good (NIST SP 800-38D, 8.3).
 
     Args:
         entries: the keys.
@@ -82,12 +38,16 @@ class LocalKeyring:
 
     def __init__(self, entries: Iterable[KeyEntry], place: str) -> None:
         self._place = place
+        self._closed = False
         self._ciphers: dict[str, tuple[str, AESGCM]] = {}
         self._active: dict[str, str] = {}
         owners = set()
         for entry in entries:
-            if not entry.id or entry.id in self._ciphers:
-                raise ConfigError(f"{place}: each key needs an id of its own; {entry.id!r} is there twice or empty.")
+            if not _ID.fullmatch(entry.id) or entry.id in self._ciphers:
+                raise ConfigError(
+                    f"{place}: each key needs an id of its own, of 1 to 200 printable ASCII characters without a space;"
+                    f" {entry.id!r} is none, or is there twice."
+                )
             self._ciphers[entry.id] = (entry.tenant, AESGCM(_key_of(entry, place)))
             owners.add(entry.tenant)
             if entry.active and self._active.setdefault(entry.tenant, entry.id) != entry.id:
@@ -95,10 +55,11 @@ class LocalKeyring:
         if missing := sorted(owners - self._active.keys()):
             raise ConfigError(f"{place}: {_whose(missing[0])} has no active key: write active = true below one.")
         if not owners:
-            raise ConfigError(f"{place}: there is no key; the README of dicom-common-storage-encrypted shows one.")
+            raise ConfigError(f"{place}: there is no key; the README of dicom-common-keyring-local shows one.")
 
     def active(self, tenant: str) -> str:
         """Return the id of a tenant's active key; see `Keyring.active`."""
+        self._refuse_closed()
         key_id = self._active.get(tenant) or self._active.get("")
         if key_id is None:
             raise RefusedError(
@@ -114,11 +75,12 @@ class LocalKeyring:
 
     def unwrap(self, tenant: str, wrapped: WrappedKey, context: bytes) -> bytes:
         """Decrypt a tenant's key; see `Keyring.unwrap`."""
+        self._refuse_closed()
         owner, cipher = self._ciphers.get(wrapped.key_id, ("", None))
         if cipher is None or owner not in ("", tenant):
             raise RefusedError(
                 f"{self._place}: the key {wrapped.key_id!r} that wraps the keys of a tenant is not there for it: put it"
-                " back; keys that are not active any more are needed until `dicom-common keys rotate` was run."
+                " back; keys that are not active any more are needed until nothing is wrapped with them."
             )
         nonce, data = wrapped.data[:_NONCE], wrapped.data[_NONCE:]
         try:
@@ -130,13 +92,31 @@ class LocalKeyring:
             ) from None
 
     def check(self) -> Health:
-        """Say which keys there are; the names of tenants stay out of it."""
+        """Say how many keys there are; the names of tenants stay out of it."""
+        if self._closed:
+            return Health(status=HealthStatus.FAILED, detail=f"{self._place}: the keyring is closed.")
         facts: dict[str, str | int | float | bool] = {"keys": len(self._ciphers), "active_keys": len(self._active)}
         return Health(status=HealthStatus.OK, detail=f"{self._place}: {len(self._ciphers)} keys.", facts=facts)
 
     def close(self) -> None:
         """Forget the keys."""
-        self._ciphers = {}
+        self._closed = True
+        self._ciphers, self._active = {}, {}
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise BackendError("The keyring is closed.")
+
+
+def open_keyring(settings: Settings) -> LocalKeyring:
+    """Open the keyring of the settings.
+
+    Raises:
+        ConfigError: its file, or a key, is wrong.
+    """
+    if settings.keys:
+        return LocalKeyring(settings.keys, "keys of [keyring]")
+    return LocalKeyring(read_entries(settings.file), f"keyring {settings.file}")
 
 
 def _key_of(entry: KeyEntry, place: str) -> bytes:

@@ -1,0 +1,48 @@
+"""Reading the keyring file."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from dicom_common.core import ConfigError, Secret
+from dicom_common.keyring.local._settings import KeyEntry
+
+__all__ = ["read_entries"]
+
+
+def read_entries(file: Path) -> list[KeyEntry]:
+    """Read the keys of a keyring file.
+
+    Raises:
+        ConfigError: it cannot be read, others may read it, or it is not what a keyring file is.
+    """
+    try:
+        with file.open("rb") as opened:
+            mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
+            if mode & 0o077:
+                raise ConfigError(f"The keyring {file} has the mode {mode:#o}: others may read it; run chmod 600.")
+            table = tomllib.load(opened)
+    except OSError as error:
+        raise ConfigError(f"The keyring {file} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        # Its message may show a part of a key.
+        raise ConfigError(f"The keyring {file} is not valid TOML.") from None
+    keys = table.pop("key", [])
+    if table or not isinstance(keys, list):
+        raise ConfigError(f"The keyring {file} may hold tables [[key]] and nothing else.")
+    return [_entry(key, file) for key in keys]
+
+
+def _entry(key: Any, file: Path) -> KeyEntry:
+    shapes = {"id": str, "key": str, "tenant": str, "active": bool}
+    if not isinstance(key, dict) or not {"id", "key"} <= key.keys() <= shapes.keys():
+        known = ", ".join(field.name for field in dataclasses.fields(KeyEntry))
+        raise ConfigError(f"The keyring {file}: a [[key]] has an id and a key, and may have others of {known}.")
+    if wrong := [name for name, value in key.items() if type(value) is not shapes[name]]:
+        raise ConfigError(f"The keyring {file}: {wrong[0]} has to be a {shapes[wrong[0]].__name__}.")
+    return KeyEntry(**{**key, "key": Secret(key["key"])})
