@@ -5,6 +5,10 @@ from dicom_common.pipeline._copy_check import check_against_index
 from dicom_common.pipeline._copy_journal import CopyJournal
 from dicom_common.pipeline._copy_results import CopyResult, CopyStatus
 from dicom_common.pipeline._crew import WorkerDiedError, default_jobs
+from dicom_common.pipeline._document import Document
+from dicom_common.pipeline._document_layout import DEFAULT_DOCUMENT_LAYOUT, DocumentLayout
+from dicom_common.pipeline._document_sweep import DocumentSweep, SweepStatus, Swept
+from dicom_common.pipeline._documents import MetadataDocuments
 from dicom_common.pipeline._files import find_files
 from dicom_common.pipeline._ingest import Ingest
 from dicom_common.pipeline._ingest_files import ingest_files
@@ -13,11 +17,18 @@ from dicom_common.pipeline._read import read_verified
 from dicom_common.pipeline._reconcile import Difference, DifferenceKind, Progress, Reconciliation
 from dicom_common.pipeline._relay import Relay
 from dicom_common.pipeline._results import Received, Result, Status
-from dicom_common.pipeline._settings import IngestSettings, RetentionSettings, TopicSettings, WorkerSettings
+from dicom_common.pipeline._settings import (
+    DocumentSettings,
+    IngestSettings,
+    RetentionSettings,
+    TopicSettings,
+    WorkerSettings,
+)
 from dicom_common.pipeline._sweep import remove, sweep
 from dicom_common.pipeline._worker import Worker
 
 __all__ = [
+    "DEFAULT_DOCUMENT_LAYOUT",
     "DEFAULT_LAYOUT",
     "CopyJournal",
     "CopyOptions",
@@ -25,9 +36,14 @@ __all__ = [
     "CopyStatus",
     "Difference",
     "DifferenceKind",
+    "Document",
+    "DocumentLayout",
+    "DocumentSettings",
+    "DocumentSweep",
     "Ingest",
     "IngestSettings",
     "Layout",
+    "MetadataDocuments",
     "Progress",
     "Received",
     "Reconciliation",
@@ -35,6 +51,8 @@ __all__ = [
     "Result",
     "RetentionSettings",
     "Status",
+    "SweepStatus",
+    "Swept",
     "TopicSettings",
     "Worker",
     "WorkerDiedError",
