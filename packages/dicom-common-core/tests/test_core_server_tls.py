@@ -77,10 +77,14 @@ def serving(tls: ServerTls) -> Iterator[tuple[int, list[Any]]]:
             thread.join()
 
 
-def greet(port: int, context: ssl.SSLContext, session: ssl.SSLSession | None = None) -> tuple[bytes, ssl.SSLSocket]:
+def greet(
+    port: int, context: ssl.SSLContext, session: ssl.SSLSession | None = None
+) -> tuple[bytes, ssl.SSLSession | None]:
     plain = socket.create_connection(("127.0.0.1", port), timeout=20)
     with context.wrap_socket(plain, server_hostname="localhost", session=session) as connection:
-        return connection.recv(5), connection
+        greeting = connection.recv(5)
+        assert not (session and connection.session_reused)
+        return greeting, connection.session
 
 
 def test_a_client_with_a_certificate_of_the_authority_is_let_in_and_known(folder: Path) -> None:
@@ -149,9 +153,10 @@ def test_tls_1_2_has_an_aead_cipher_and_no_compression(folder: Path) -> None:
 
 def test_a_session_of_tls_1_3_is_not_resumed_without_the_certificate(folder: Path) -> None:
     context = client(folder)
-    with serving(settings(folder)) as (port, _):
-        _, first = greet(port, context)
-        assert first.session is None or not first.session.has_ticket
+    with serving(settings(folder)) as (port, seen):
+        _, session = greet(port, context)
+        greet(port, context, session)
+    assert all(seen)
 
 
 @pytest.mark.parametrize(
