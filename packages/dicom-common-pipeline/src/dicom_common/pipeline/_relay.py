@@ -81,13 +81,15 @@ class Relay:
 
     def run(self, stop: threading.Event) -> None:
         """Publish until told to stop. A broker or an index that is down is tried again, at growing intervals."""
-        pause = _IDLE
+        pause, published = _IDLE, 0
         while not stop.is_set():
             try:
-                # An idle relay only reads: to ask for the outbox is a write, and a sync of the disk.
-                published = self.run_once() if self._services.db.backlog().events else 0
+                # An idle relay only reads: to ask for the outbox is a write, and a sync of the disk. Behind a whole
+                # batch there are likely more, and counting a long outbox takes longer than publishing from it.
+                waiting = published >= self._batch or self._services.db.backlog().events
+                published = self.run_once() if waiting else 0
             except BackendError as error:
-                pause = min(pause * 2, _MAX_PAUSE)
+                pause, published = min(pause * 2, _MAX_PAUSE), 0
                 _log.warning("events wait in the outbox, next try in %g s: %s", pause, error)
                 stop.wait(pause)
             else:
