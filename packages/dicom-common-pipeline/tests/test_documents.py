@@ -473,7 +473,7 @@ def test_a_sweep_ends_where_nothing_can_be_written(site: Site, make: Make, open_
     tell(services, "storage").before["write"] = fail
     sweep = DocumentSweep(services)
     swept: list[Swept] = []
-    with pytest.raises(BackendError, match="5 documents in a row could not be made. The storage is down"):
+    with pytest.raises(BackendError, match=r"5 documents in a row could not be made\. The storage is down"):
         swept.extend(sweep.run())
     assert sweep.position == ""
 

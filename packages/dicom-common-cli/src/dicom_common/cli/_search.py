@@ -15,7 +15,7 @@ from dicom_common.cli._help import below
 from dicom_common.cli._instances import as_json, instances, nothing_stored, tenant as tenant_option
 from dicom_common.cli._output import note, print_json, print_table
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import Level, PersonName, RequestAttributes, parse_query
+from dicom_common.core import Level, PersonName, RequestAttributes, Services, parse_query
 
 __all__ = ["find", "metadata"]
 
@@ -146,11 +146,13 @@ def metadata(session: Session, study: str, series: str | None, instance: str | N
     One JSON array of the instances of a study, a series, or of one instance, as it was taken when the instances were
     stored; pixel data and other large values are references.
     """
-    objects = session.existing.db.metadata(session.tenant(tenant), study, series, instance)
+    services, whose, on_terminal = session.existing, session.tenant(tenant), sys.stdout.isatty()
+    if instance is None and not on_terminal and _give_document(services, whose, study, series):
+        return
+    objects = services.db.metadata(whose, study, series, instance)
     first = next(objects, None)
     if first is None:
         raise nothing_stored(study, series, instance)
-    on_terminal = sys.stdout.isatty()
     separator = b"["
     for document in chain([first], objects):
         # A terminal gets no control characters: with escapes it is the same document.
@@ -159,3 +161,17 @@ def metadata(session: Session, study: str, series: str | None, instance: str | N
         separator = b",\n"
     sys.stdout.buffer.write(b"]\n")
     sys.stdout.buffer.flush()
+
+
+def _give_document(services: Services, tenant: str, study: str, series: str | None) -> bool:
+    """Print the metadata document, if there is one that is true: one object is read, in place of many rows."""
+    from dicom_common.pipeline import MetadataDocuments  # noqa: PLC0415 - imports pydicom
+
+    document = MetadataDocuments(services).kept(tenant, study, series)
+    if document is None:
+        return False
+    with document:
+        for chunk in document.plain():
+            sys.stdout.buffer.write(chunk)
+    sys.stdout.buffer.flush()
+    return True
