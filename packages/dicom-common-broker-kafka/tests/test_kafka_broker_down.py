@@ -28,6 +28,7 @@ from dicom_common.core import (
     PublishError,
     RefusedError,
     Secret,
+    TooLargeError,
     UnavailableError,
 )
 from dicom_common.core.tls import Tls
@@ -224,6 +225,7 @@ def test_of_a_publish_that_fails_in_part_it_is_said_what_failed(start_kafka: Sta
         with pytest.raises(PublishError, match=r"max_message_bytes") as caught:
             broker.publish("topic", [Message(key="k", body=bytes(size)) for size in sizes])
         assert caught.value.failed == (1, 3)
+        assert isinstance(caught.value.__cause__, TooLargeError)
         assert broker.backlog("topic", "readers") == 2
 
 

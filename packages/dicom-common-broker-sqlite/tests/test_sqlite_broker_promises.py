@@ -24,6 +24,7 @@ from dicom_common.core import (
     Message,
     PublishError,
     RefusedError,
+    TooLargeError,
     UnavailableError,
 )
 
@@ -444,3 +445,11 @@ def test_every_commit_reaches_the_disk(broker: SqliteBroker) -> None:
     consumer = broker.consume(["t"], "g")
     assert consumer._opened().execute("PRAGMA synchronous").fetchone() == (2,)
     consumer.close()
+
+
+def test_a_message_that_is_too_large_is_told_and_nothing_of_its_batch_is_there(path: Path) -> None:
+    with closing(SqliteBroker(Settings(path=path, max_message_bytes=10))) as broker:
+        broker.publish("topic", [Message(key="k", body=bytes(10))])
+        with pytest.raises(TooLargeError, match=r"broker\.max_message_bytes"):
+            broker.publish("topic", [Message(key="k", body=b"small"), Message(key="k", body=bytes(11))])
+        assert broker.backlog("topic", "readers") == 1

@@ -1,15 +1,45 @@
-"""The `dicom-common` command. What an extension's subcommand needs of it is `pass_session`."""
+"""The `dicom-common` command, and what an extension's subcommand needs of it.
+
+`pass_session` gives it the configuration and the open backends. Results are printed by `print_line`, `print_json` and
+`print_table`, which let no control character through to a terminal; `moment` reads a moment as people type it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dicom_common.cli._logging import LogSettings as LogSettings
+    from dicom_common.cli._moments import moment as moment
+    from dicom_common.cli._output import (
+        print_json as print_json,
+        print_line as print_line,
+        print_table as print_table,
+    )
     from dicom_common.cli._session import Session as Session, pass_session as pass_session
 
-__all__ = ["LogSettings", "Session", "main", "pass_session"]
+__all__ = [
+    "LogSettings",
+    "Session",
+    "main",
+    "moment",
+    "pass_session",
+    "print_json",
+    "print_line",
+    "print_table",
+]
+
+_HOMES = {
+    "LogSettings": "_logging",
+    "Session": "_session",
+    "moment": "_moments",
+    "pass_session": "_session",
+    "print_json": "_output",
+    "print_line": "_output",
+    "print_table": "_output",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,12 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Session", "pass_session"):
-        from dicom_common.cli import _session  # noqa: PLC0415 - see above
-
-        return getattr(_session, name)
-    if name == "LogSettings":
-        from dicom_common.cli._logging import LogSettings  # noqa: PLC0415 - see above
-
-        return LogSettings
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"dicom_common.cli.{_HOMES[name]}"), name)  # when it is used: see above

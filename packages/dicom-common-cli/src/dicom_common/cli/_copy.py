@@ -21,7 +21,7 @@ from dicom_common.cli._output import note, print_json, print_line
 from dicom_common.cli._overlap import refuse_overlap
 from dicom_common.cli._progress import Bar, progress
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import BackendError, validate_tenant
+from dicom_common.core import AuditKind, BackendError, validate_tenant
 
 if TYPE_CHECKING:
     from dicom_common.core import Services, Storage
@@ -112,7 +112,11 @@ def copy(  # noqa: PLR0913 - each is an option
     )
     target = services.storage_named(target_name)
     again = "Stopping after the objects in flight; the same command goes on from there."
+    told = {"source": source_name, "target": target_name, "prefix": prefix, "delete_extra": delete_extra}
     with (
+        session.auditing(
+            AuditKind.RESTRICTED_FUNCTION_USED, whose, command="copy", dry_run=dry_run or check_index, **told
+        ),
         closing(_journal(services, source_name, target_name)) as journal,
         stopping_on_signals(again) as stop,
         progress("checking" if check_index else "copying") as bar,

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import sys
 import threading
 from typing import Any
 
 import click
 
+from dicom_common.cli._bodies import readable
 from dicom_common.cli._errors import ExitCode
 from dicom_common.cli._help import below
 from dicom_common.cli._interrupt import stopping_on_signals
 from dicom_common.cli._output import note, print_json, print_line
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import Consumer, Delivery, Groups, uuid7
+from dicom_common.core import AuditKind, Consumer, Delivery, Groups, uuid7
 
 __all__ = ["events", "relay"]
 
@@ -94,6 +93,8 @@ def events(session: Session, topic: str, group: str | None, limit: int | None, *
     """
     broker = session.existing.broker
     name = group or f"dicom-common-events-{uuid7()}"
+    with session.auditing(AuditKind.RESTRICTED_FUNCTION_USED, None, command="events", topic=topic, group=group) as deed:
+        deed.record()  # before anything is shown
     try:
         with stopping_on_signals() as stop, broker.consume([topic], name) as consumer:
             # What is there now, and no more: a topic that is written to has no end.
@@ -136,21 +137,5 @@ def _document(delivery: Delivery) -> dict[str, Any]:
         "offset": delivery.offset,
         "key": message.key,
         "headers": dict(message.headers),
-        "body": _body(message.body),
+        "body": readable(message.body),
     }
-
-
-def _body(body: bytes) -> Any:
-    """Return a body as what it is: JSON, else text, else base64."""
-    try:
-        return json.loads(body, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        return base64.b64encode(body).decode()
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(constant)

@@ -18,7 +18,7 @@ from dicom_common.cli._interrupt import stopping_on_signals
 from dicom_common.cli._output import complain, note, print_json, print_line
 from dicom_common.cli._progress import progress
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import DamagedError, NotFoundError, Services, Stored, validate_key
+from dicom_common.core import AuditKind, DamagedError, NotFoundError, Services, Stored, validate_key
 
 __all__ = ["get"]
 
@@ -76,7 +76,14 @@ def get(  # noqa: PLR0913 - each is an option
     whose = session.tenant(tenant)
     wanted = services.db.instances(whose, study, series, instance)
     counts = dict.fromkeys(_State, 0)
-    with stopping_on_signals("Stopping after this file.") as stop, progress("fetching") as bar:
+    with (
+        session.auditing(AuditKind.EXPORTED, whose, command="get", series=series, instance=instance) as deed,
+        stopping_on_signals("Stopping after this file.") as stop,
+        progress("fetching") as bar,
+    ):
+        deed.about(services, study)
+        deed.destination = output.absolute().as_uri()
+        deed.begin(AuditKind.INSTANCES_ACCESSED)
         if total := count(services, whose, study, series, instance):
             bar.total(total)
         for stored in wanted:
@@ -85,17 +92,21 @@ def get(  # noqa: PLR0913 - each is an option
             path = output / _place(stored)
             state = _fetch(services, stored, path, overwrite=overwrite)
             counts[state] += 1
+            if state is _State.FETCHED:
+                deed.touched([stored])
             if as_json:
                 print_json({"path": str(path), "status": state, "sop_instance_uid": stored.sop_uid})
             bar.advance()
-    if not any(counts.values()) and not stop.is_set():
-        raise nothing_stored(study, series, instance)
+        if not any(counts.values()) and not stop.is_set():
+            raise nothing_stored(study, series, instance)
+        bad = counts[_State.DIFFERENT] + counts[_State.DAMAGED] + counts[_State.MISSING]
+        if bad or stop.is_set():
+            deed.fail("interrupted" if stop.is_set() else f"{bad} files could not be handed out")
     if not as_json:
         print_line(", ".join(f"{count} {state}" for state, count in counts.items() if count) or "nothing fetched")
     if stop.is_set():
         note("Interrupted; the same command goes on from there.")
         return ExitCode.INTERRUPTED
-    bad = counts[_State.DIFFERENT] + counts[_State.DAMAGED] + counts[_State.MISSING]
     return ExitCode.DIFFERENT if bad else ExitCode.OK
 
 

@@ -13,7 +13,7 @@ from dicom_common.cli._interrupt import stopping_on_signals
 from dicom_common.cli._output import note, print_json, print_line, print_table
 from dicom_common.cli._progress import progress
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import EncryptionKeys, Storage, validate_tenant
+from dicom_common.core import AuditKind, EncryptionKeys, Storage, validate_tenant
 
 __all__ = ["keys"]
 
@@ -35,7 +35,7 @@ _tenant = click.option("--tenant", metavar="T", help="Whose keys; by default tho
     )
 )
 def keys() -> None:
-    """List, rotate and destroy the keys of a storage that encrypts."""
+    """List, rotate and destroy encryption keys."""
 
 
 @keys.command(
@@ -93,7 +93,11 @@ def rotate(session: Session, *, name: str, tenant: str | None, new_generation: b
     """
     storage, whose = _encrypting(session, name), _whose(session, tenant)
     number = 0
-    with stopping_on_signals("Stopping after this key; the same command goes on from there.") as stop:
+    told = {"command": "keys rotate", "storage": name, "new_generation": new_generation}
+    with (
+        session.auditing(AuditKind.SECURITY_CHANGED, whose, **told) as deed,
+        stopping_on_signals("Stopping after this key; the same command goes on from there.") as stop,
+    ):
         with progress("rotating") as bar:
             for key in storage.rotate_keys(whose, new_generation=new_generation):
                 number += 1
@@ -102,6 +106,9 @@ def rotate(session: Session, *, name: str, tenant: str | None, new_generation: b
                     print_json(key)
                 if stop.is_set():
                     break
+        deed.details["keys"] = str(number)
+        if stop.is_set():
+            deed.fail("interrupted")
         if not as_json:
             print_line(f"{number} {'key' if number == 1 else 'keys'} wrapped anew or made")
         return ExitCode.INTERRUPTED if stop.is_set() else ExitCode.OK
@@ -126,7 +133,11 @@ def destroy(session: Session, *, name: str, tenant: str, yes: bool, as_json: boo
         if click.prompt("All objects of this tenant will be lost. Its name, to confirm", err=True) != tenant:
             note("Nothing was destroyed.")
             return ExitCode.DIFFERENT
-    number = storage.destroy_keys(validate_tenant(tenant))
+    whose = validate_tenant(tenant)
+    with session.auditing(AuditKind.SECURITY_CHANGED, whose, command="keys destroy", storage=name) as deed:
+        deed.begin()
+        number = storage.destroy_keys(whose)
+        deed.details["keys"] = str(number)
     if as_json:
         print_json({"tenant": tenant, "destroyed": number})
     else:

@@ -15,7 +15,7 @@ from dicom_common.cli._instances import as_json, tenant as tenant_option
 from dicom_common.cli._moments import moment
 from dicom_common.cli._output import note, print_json, print_table
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import LogPosition, Logs, ReceivedObject, Services, WebAccess
+from dicom_common.core import AuditKind, LogPosition, Logs, ReceivedObject, Services, WebAccess
 
 __all__ = ["log", "logs_of"]
 
@@ -151,6 +151,9 @@ def _read(  # noqa: PLR0913 - each is an option
         raise CommandError("--since has to be before --until: no record is in between.")
     whose = session.tenant(tenant)
     logs = logs_of(session.existing)
+    told = {"command": "log", "log": kind.__name__, "since": since, "until": until, "study": study_uid}
+    with session.auditing(AuditKind.RESTRICTED_FUNCTION_USED, whose, **told) as deed:
+        deed.record()  # before anything is shown
     after: LogPosition | None = None
     left = limit
     while True:

@@ -11,7 +11,7 @@ from dicom_common.cli._help import below
 from dicom_common.cli._instances import as_json
 from dicom_common.cli._output import note, print_json, print_line
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import Migrations, SchemaVersionError, Services
+from dicom_common.core import AuditKind, Migrations, SchemaVersionError, Services
 
 __all__ = ["migrate"]
 
@@ -37,6 +37,14 @@ def migrate(session: Session, *, status: bool, as_json: bool) -> int:
     One that was interrupted is run again. There is no way back to an older version but the backup.
     """
     services = session.existing if status else session.services
+    if not status:
+        with session.auditing(AuditKind.RESTRICTED_FUNCTION_USED, None, command="migrate") as deed:
+            deed.begin()
+            return _migrate(session, services, status=False, as_json=as_json)
+    return _migrate(session, services, status=True, as_json=as_json)
+
+
+def _migrate(session: Session, services: Services, *, status: bool, as_json: bool) -> int:
     name = services.config.backend("db") or ""
     # Where the configuration says that opening never migrates, an older schema may not be opened at all; here it may.
     # To look at it, it is opened so that it is refused by its version.

@@ -16,7 +16,7 @@ from dicom_common.cli._moments import age
 from dicom_common.cli._output import note, print_json, print_line
 from dicom_common.cli._progress import Bar, progress
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import LogRecord, Logs, ReceivedObject, WebAccess
+from dicom_common.core import AuditKind, LogRecord, Logs, ReceivedObject, WebAccess
 
 __all__ = ["prune"]
 
@@ -64,10 +64,14 @@ def prune(  # noqa: PLR0913 - each is an option
     ages = _ages(session, chosen, older_than)
     logs = logs_of(session.existing)
     now = datetime.now(UTC)
-    with stopping_on_signals("Ending after this step; once more to interrupt it.") as stop:
+    with (
+        session.auditing(AuditKind.RESTRICTED_FUNCTION_USED, None, command="prune", dry_run=dry_run) as deed,
+        stopping_on_signals("Ending after this step; once more to interrupt it.") as stop,
+    ):
         for name, length in ages.items():
             before = now - length
             number = _prune(logs, name, before, dry_run=dry_run, stop=stop)
+            deed.details[name] = str(number)
             if as_json:
                 print_json({"log": name, "before": before, "records": number, "dry_run": dry_run})
             else:

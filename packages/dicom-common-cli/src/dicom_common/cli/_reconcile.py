@@ -17,6 +17,7 @@ from dicom_common.cli._interrupt import stopping_on_signals
 from dicom_common.cli._output import note, print_json, print_line
 from dicom_common.cli._progress import Bar, progress
 from dicom_common.cli._session import Session, pass_session
+from dicom_common.core import AuditKind
 
 if TYPE_CHECKING:
     from dicom_common.pipeline import Difference, Progress, Reconciliation
@@ -63,7 +64,12 @@ def reconcile(  # noqa: PLR0913 - each is an option
     _ = session.existing
     left = 0
     resume = "Stopping; the next reconcile goes on from there."
-    with stopping_on_signals(resume) as stop, progress("comparing") as bar:
+    told = {"command": "reconcile", "repair": repair, "rebuild": rebuild}
+    with (
+        session.auditing(AuditKind.RESTRICTED_FUNCTION_USED, None, **told),
+        stopping_on_signals(resume) as stop,
+        progress("comparing") as bar,
+    ):
         work = Reconciliation(
             session.config,
             repair=repair,

@@ -11,6 +11,7 @@ from dicom_common.cli._help import below
 from dicom_common.cli._instances import as_json, count, instances, nothing_stored, tenant as tenant_option
 from dicom_common.cli._output import note, print_json, print_line
 from dicom_common.cli._session import Session, pass_session
+from dicom_common.core import AuditKind
 
 __all__ = ["remove"]
 
@@ -58,7 +59,12 @@ def remove(  # noqa: PLR0913 - each is an option
         if not click.confirm(f"Remove {_instances(number)} of tenant {whose} for good?", err=True):
             note("Nothing was removed.")
             return ExitCode.DIFFERENT
-    removed = remove_instances(services, whose, study, series, instance)
+    kind = AuditKind.STUDY_DELETED if series is None else AuditKind.INSTANCES_DELETED
+    with session.auditing(kind, whose, command="remove", series=series, instance=instance) as deed:
+        deed.about(services, study)
+        deed.begin()
+        removed = remove_instances(services, whose, study, series, instance)
+        deed.touched(removed)
     if as_json:
         for stored in removed:
             print_json({"sop_instance_uid": stored.sop_uid, "key": stored.key})

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import click
 
+from dicom_common.cli._auditing import Deed, auditing
 from dicom_common.cli._errors import CommandError
-from dicom_common.core import KINDS, Config, Services, validate_tenant
+from dicom_common.core import KINDS, AuditKind, Config, Services, uuid7, validate_tenant
 
 __all__ = ["Session", "pass_session"]
 
@@ -23,6 +26,8 @@ class Session:
     data: Path | None = None
     tenant_name: str | None = None
     verbose: bool = False
+    request_id: str = field(default_factory=lambda: str(uuid7()))
+    """Names this call in the audit trail."""
 
     def load(self, overrides: Mapping[str, str] | None = None) -> Config:
         """Read the configuration, with the global options and these settings above it.
@@ -66,6 +71,19 @@ class Session:
             ConfigError: it is not a tenant id.
         """
         return self.config.general.tenant if given is None else validate_tenant(given)
+
+    def auditing(self, kind: AuditKind, tenant: str | None = None, **details: Any) -> AbstractContextManager[Deed]:
+        """Do something that the audit trail has to know: how it ended is recorded behind the block.
+
+        Args:
+            kind: what it is.
+            tenant: whose data; None for those of all.
+            details: what else is worth knowing, such as the command; nothing of a patient.
+
+        Raises:
+            CommandError: it could not be recorded, and has to be; nothing was done.
+        """
+        return auditing(self.services, kind, tenant=tenant, request_id=self.request_id, **details)
 
     def close(self) -> None:
         """Close what was opened."""

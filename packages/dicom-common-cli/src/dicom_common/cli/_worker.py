@@ -13,6 +13,7 @@ from dicom_common.cli._interrupt import stopping_on_signals
 from dicom_common.cli._output import note
 from dicom_common.cli._relay_thread import RelayThread
 from dicom_common.cli._session import Session, pass_session
+from dicom_common.core import AuditKind
 
 __all__ = ["worker"]
 
@@ -25,7 +26,7 @@ _EVERY = 10.0
         {
             "Examples": [
                 "dicom-common worker",
-                "dicom-common events storage_queue.dead",
+                "dicom-common dead-letters list",
             ],
         }
     )
@@ -45,7 +46,10 @@ def worker(session: Session) -> int:
     services = session.services
     _ = services.storage, services.db, services.broker  # what is wrong with the configuration is told now
     tally = _Tally()
+    with session.auditing(AuditKind.APPLICATION_STARTED, None, command="worker") as deed:
+        deed.record()
     with (
+        session.auditing(AuditKind.APPLICATION_STOPPED, None, command="worker"),
         closing(RelayThread(session.config)) as relay,
         stopping_on_signals("Stopping after the batch in hand.") as stop,
     ):

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
         QueryError as QueryError,
         RefusedError as RefusedError,
         SchemaVersionError as SchemaVersionError,
+        TooLargeError as TooLargeError,
         UnavailableError as UnavailableError,
     )
     from dicom_common.core._explain import Explained as Explained, explain as explain
@@ -128,6 +129,8 @@ if TYPE_CHECKING:
         BatchWrites as BatchWrites,
         LocalFiles as LocalFiles,
         ObjectInfo as ObjectInfo,
+        OpenObject as OpenObject,
+        OpenObjects as OpenObjects,
         SignedUrls as SignedUrls,
         Source as Source,
         Storage as Storage,
@@ -148,7 +151,8 @@ _HOMES = {
     "_errors": (
         "AlreadyExistsError AuthenticationError AuthorizationError BackendError BrokenPluginError ConfigError "
         "DamagedError DicomCommonError DicomError IncompatiblePluginError NotFoundError PluginConflictError "
-        "PluginError PluginNotFoundError PublishError QueryError RefusedError SchemaVersionError UnavailableError"
+        "PluginError PluginNotFoundError PublishError QueryError RefusedError SchemaVersionError TooLargeError "
+        "UnavailableError"
     ),
     "_explain": "Explained explain",
     "_extensions": "Extensions",
@@ -170,7 +174,8 @@ _HOMES = {
     "_secret": "Secret",
     "_services": "Services",
     "_storage": (
-        "MAX_KEY_BYTES RESERVED_SEGMENT BatchWrites LocalFiles ObjectInfo SignedUrls Source Storage Write validate_key"
+        "MAX_KEY_BYTES RESERVED_SEGMENT BatchWrites LocalFiles ObjectInfo OpenObject OpenObjects SignedUrls Source "
+        "Storage Write validate_key"
     ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

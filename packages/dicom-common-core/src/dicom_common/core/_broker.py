@@ -82,7 +82,9 @@ class Broker(Protocol):
         """Publish messages; on return the broker has them all durably.
 
         Raises:
-            PublishError: it does not have all; the error says which.
+            PublishError: it does not have all; the error says which, and whether one of them was too large.
+            TooLargeError: one of them is larger than the broker takes, and it has none of them. In both cases its
+                neighbours may have failed with it: which one it is, is known when they are published singly.
         """
         ...
 

@@ -25,6 +25,7 @@ __all__ = [
     "QueryError",
     "RefusedError",
     "SchemaVersionError",
+    "TooLargeError",
     "UnavailableError",
 ]
 
@@ -81,6 +82,10 @@ class RefusedError(BackendError):
     """The backend refused: wrong credentials or no permission. Trying again does not help."""
 
 
+class TooLargeError(RefusedError):
+    """A broker takes no message of this size, however often it comes; its settings say which size it takes."""
+
+
 class DamagedError(BackendError):
     """What the backend holds is not what was given to it: a digest differs, a file is corrupt."""
 
@@ -100,7 +105,7 @@ class PublishError(UnavailableError):
     """A broker did not take all messages of a `publish`.
 
     `failed` holds the positions, in the sequence that was given, of the messages that are not known
-    to be durable. All others are.
+    to be durable. All others are. Its `__cause__` is a `TooLargeError` where one of them is too large.
     """
 
     def __init__(self, message: str, failed: tuple[int, ...]) -> None:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from dicom_common.core import BackendError, DamagedError, Finding, Instance, RefusedError, UnavailableError
+from dicom_common.core import (
+    BackendError,
+    DamagedError,
+    Finding,
+    Instance,
+    RefusedError,
+    TooLargeError,
+    UnavailableError,
+)
 from dicom_common.pipeline._candidate import SourceLostError, rejection
 from dicom_common.pipeline._results import Result, Status
 from dicom_common.pipeline._write import Attempt
@@ -63,6 +71,7 @@ class Answers:
         if isinstance(error, SourceLostError):
             self.changed(attempt)
             return
+        is_not_its_fault = isinstance(error, NOT_ITS_FAULT) and not isinstance(error, TooLargeError)
         kind = {UnavailableError: "unavailable", RefusedError: "refused"}
         how = next((word for of, word in kind.items() if isinstance(error, of)), "failed")
-        self.reject(attempt, f"{what}-{how}", str(error), retry=isinstance(error, NOT_ITS_FAULT))
+        self.reject(attempt, f"{what}-{how}", str(error), retry=is_not_its_fault)

@@ -8,13 +8,15 @@ from typing import Self
 
 from dicom_common.core import Services, validate_tenant
 from dicom_common.dicom import ReaderSettings
-from dicom_common.pipeline._batch import Batch, Context
+from dicom_common.pipeline._audit import ingest_audit
+from dicom_common.pipeline._batch import Batch
 from dicom_common.pipeline._candidate import Candidate, prepare
+from dicom_common.pipeline._context import Context
 from dicom_common.pipeline._distinct import distinct_groups
 from dicom_common.pipeline._layout import Layout
 from dicom_common.pipeline._messages import node_id
 from dicom_common.pipeline._queued import QueuedBatch
-from dicom_common.pipeline._results import Received, Result
+from dicom_common.pipeline._results import Received, Result, Status
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings
 from dicom_common.pipeline._write import Writer
 
@@ -58,6 +60,9 @@ class Ingest:
             ConfigError: `tenant` is not a tenant id.
         """
         validate_tenant(tenant)
+        extensions = self._context.services.extensions
+        if extensions.audits and (refusal := extensions.audit_refusal()) is not None:
+            return [_unaudited(item, refusal) for item in received]
         results: dict[int, Result] = {}
         candidates: dict[int, Candidate] = {}
         for position, item in enumerate(received):
@@ -69,7 +74,11 @@ class Ingest:
         batch = QueuedBatch if self._settings.mode == "queued" else Batch
         for group in distinct_groups(candidates.items(), lambda item: item[1].instance.sop_uid):
             results |= batch(self._context, tenant, dict(group)).store()
-        return [results[position] for position in range(len(received))]
+        answers = [results[position] for position in range(len(received))]
+        if extensions.audits:
+            instances = {position: candidate.instance for position, candidate in candidates.items()}
+            extensions.audit(list(ingest_audit(tenant, received, instances, answers)))
+        return answers
 
     def close(self) -> None:
         """End the threads of this object; the services stay open."""
@@ -82,3 +91,9 @@ class Ingest:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _unaudited(item: Received, refusal: str) -> Result:
+    """Answer what may not be taken in, since the audit trail could not tell of it."""
+    message = f"It could not be recorded in the audit trail: {refusal}. Send it again when that is mended."
+    return Result(name=item.name, status=Status.REJECTED, reason="audit-unavailable", message=message, retry=True)

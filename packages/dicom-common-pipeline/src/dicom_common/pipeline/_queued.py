@@ -11,8 +11,9 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from dicom_common.core import BackendError, HealthStatus, PublishError, UnavailableError
+from dicom_common.core import BackendError, HealthStatus, Message, PublishError, TooLargeError, UnavailableError
 from dicom_common.pipeline._batch import Batch
+from dicom_common.pipeline._bury import is_too_large
 from dicom_common.pipeline._messages import storage_message
 from dicom_common.pipeline._results import Result, Status
 from dicom_common.pipeline._write import Attempt
@@ -56,21 +57,29 @@ class QueuedBatch(Batch):
             storage_message(self._entry(attempt, received), attempt.candidate.received.origin, context.node)
             for attempt in attempts
         ]
-        failed: set[int] = set()
-        failure: BackendError | None = None
-        try:
-            context.services.broker.publish(context.topics.storage, messages)
-        except PublishError as error:
-            failed, failure = set(error.failed), error
-        except BackendError as error:
-            failed, failure = set(range(len(messages))), error
-        if failure is None:
+        failures = self._failures(messages)
+        if not failures:
             context.broker_is_down.clear()
-        else:
+        elif not all(isinstance(failure, TooLargeError) for failure in failures.values()):
             context.broker_is_down.set()
-            _log.warning("%d objects are stored without a message; reconcile indexes them", len(failed))
+        if failures:
+            _log.warning("%d objects are stored without a message; reconcile indexes them", len(failures))
         for number, attempt in enumerate(attempts):
-            if failure is not None and number in failed:
-                self._answers.backend_failed(attempt, "broker", failure)
+            if number in failures:
+                self._answers.backend_failed(attempt, "broker", failures[number])
             else:
                 self._answers.accept(attempt, Status.QUEUED, attempt.key, "")
+
+    def _failures(self, messages: Sequence[Message]) -> dict[int, BackendError]:
+        """Publish messages, and return by their positions why some failed: one that is too large spoils no other."""
+        try:
+            self._context.services.broker.publish(self._context.topics.storage, messages)
+        except BackendError as error:
+            failed = error.failed if isinstance(error, PublishError) else range(len(messages))
+            if not is_too_large(error):
+                return dict.fromkeys(failed, error)
+            if len(messages) == 1:
+                return {0: error if isinstance(error, TooLargeError) else TooLargeError(str(error))}
+            answers = {number: self._failures([messages[number]]) for number in failed}
+            return {number: answer[0] for number, answer in answers.items() if answer}
+        return {}

@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 from operator import attrgetter
 
-from dicom_common.core import BackendError, Event, Message, PublishError, Services
+from dicom_common.core import BackendError, Event, Message, PublishError, Services, TooLargeError
+from dicom_common.pipeline._bury import Burial, is_too_large
 from dicom_common.pipeline._messages import node_id
 
 __all__ = ["Relay"]
 
 _log = logging.getLogger(__name__)
-_LEASE = 30.0
 _IDLE = 0.5
 _MAX_PAUSE = 30.0
 
@@ -25,13 +25,20 @@ class Relay:
 
     An event leaves the outbox only when the broker has it durably. A relay that dies in between publishes it again:
     consumers know it by its event id. A topic that the broker does not take holds up no other topic, but for those
-    events that stand behind a whole batch of its own.
+    events that stand behind a whole batch of its own. An event that the broker never takes, because it is too large,
+    goes to the topic `<topic>.dead`; its neighbours go on.
+
+    Args:
+        services: the backends.
+        batch: how many events are published at once.
+        lease: seconds for which the outbox is this relay's, from each batch on: so long do others wait if it dies.
     """
 
-    def __init__(self, services: Services, *, batch: int = 500) -> None:
+    def __init__(self, services: Services, *, batch: int = 500, lease: float = 30.0) -> None:
         self._services = services
-        self._batch = batch
+        self._batch, self._lease = batch, lease
         self._name = f"{node_id()}-{id(self):x}"
+        self._burial: Burial | None = None
 
     def run_once(self) -> int:
         """Publish one batch and return how many events it had; 0 where none wait or another relay has the outbox.
@@ -39,7 +46,7 @@ class Relay:
         Raises:
             BackendError: the index or the broker failed. Nothing is lost, some events may be published again.
         """
-        events = self._services.db.pending(self._batch, relay=self._name, lease=_LEASE)
+        events = self._services.db.pending(self._batch, relay=self._name, lease=self._lease)
         try:
             return self._publish_all(events)
         finally:
@@ -74,13 +81,15 @@ class Relay:
 
     def run(self, stop: threading.Event) -> None:
         """Publish until told to stop. A broker or an index that is down is tried again, at growing intervals."""
-        pause = _IDLE
+        pause, published = _IDLE, 0
         while not stop.is_set():
             try:
-                # An idle relay only reads: to ask for the outbox is a write, and a sync of the disk.
-                published = self.run_once() if self._services.db.backlog().events else 0
+                # An idle relay only reads: to ask for the outbox is a write, and a sync of the disk. Behind a whole
+                # batch there are likely more, and counting a long outbox takes longer than publishing from it.
+                waiting = published >= self._batch or self._services.db.backlog().events
+                published = self.run_once() if waiting else 0
             except BackendError as error:
-                pause = min(pause * 2, _MAX_PAUSE)
+                pause, published = min(pause * 2, _MAX_PAUSE), 0
                 _log.warning("events wait in the outbox, next try in %g s: %s", pause, error)
                 stop.wait(pause)
             else:
@@ -110,17 +119,49 @@ class Relay:
         return len(done)
 
     def _publish(self, topic: str, events: Sequence[Event]) -> list[Event]:
-        messages = [Message(key=event.key, body=event.body, headers=event.headers) for event in events]
+        """Publish events of one topic and return those that are dealt with."""
         try:
-            self._services.broker.publish(topic, messages)
+            self._services.broker.publish(topic, [_message(event) for event in events])
+        except TooLargeError:
+            return self._publish_singly(topic, events)
         except PublishError as error:
-            # What comes behind a failed event of the same key has to wait for it; so the whole rest waits.
-            first = min(error.failed, default=0)
-            if first == 0:
+            if not error.failed:
                 raise
-            _log.warning("the broker took %d of %d messages: %s", first, len(events), error)
-            return list(events[:first])
+            done, held = _held_up(events, error.failed)
+            if is_too_large(error):
+                return done + self._publish_singly(topic, held)
+            if not done:
+                raise
+            _log.warning("the broker took %d of %d messages: %s", len(done), len(events), error)
+            return done
         return list(events)
+
+    def _publish_singly(self, topic: str, events: Sequence[Event]) -> list[Event]:
+        """Publish one by one, and bury what is too large; at the first other failure the rest has to wait."""
+        done: list[Event] = []
+        end = time.monotonic() + self._lease / 3  # others are asked for before it ends
+        for event in events:
+            if done and time.monotonic() > end:
+                break
+            try:
+                self._publish_or_bury(topic, event)
+            except BackendError as error:
+                if not done:
+                    raise
+                _log.warning("the broker took %d of %d messages: %s", len(done), len(events), error)
+                break
+            done.append(event)
+        return done
+
+    def _publish_or_bury(self, topic: str, event: Event) -> None:
+        message = _message(event)
+        try:
+            self._services.broker.publish(topic, [message])
+        except BackendError as error:
+            if not is_too_large(error):
+                raise
+            self._burial = self._burial or Burial(self._services.broker)
+            self._burial.bury(topic, message, "too-large", attempts="1")
 
     def _release(self) -> None:
         """Release the outbox at an end that must not fail by that."""
@@ -128,3 +169,19 @@ class Relay:
             self.release()
         except BackendError as error:
             _log.debug("the outbox stays leased for a while: %s", error)
+
+
+def _message(event: Event) -> Message:
+    return Message(key=event.key, body=event.body, headers=event.headers)
+
+
+def _held_up(events: Sequence[Event], failed: Collection[int]) -> tuple[list[Event], list[Event]]:
+    """Split into those that are done, and those that failed or stand behind a failed one of their key."""
+    done: list[Event] = []
+    held: list[Event] = []
+    keys = set()
+    for number, event in enumerate(events):
+        if number in failed:
+            keys.add(event.key)
+        (held if event.key in keys else done).append(event)
+    return done, held

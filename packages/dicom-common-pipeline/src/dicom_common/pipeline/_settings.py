@@ -60,6 +60,12 @@ class TopicSettings:
     log: str = "log_queue"
     state: str = "dicom_state_queue"
     image: str = "dicom_image_queue"
+    access: str = "webapi_access_queue"
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """All of them, each once."""
+        return tuple(dict.fromkeys((self.storage, self.log, self.state, self.image, self.access)))
 
 
 @dataclass(frozen=True, kw_only=True)

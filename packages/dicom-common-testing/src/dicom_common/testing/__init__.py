@@ -5,11 +5,16 @@ A backend's test file gives one fixture and inherits one class; the README shows
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
 # The asserts of these modules shall explain themselves. It must be said before they are imported, and by name:
 # pytest finds the modules of an installed plugin by itself, but not those of an editable installation.
 pytest.register_assert_rewrite(
+    "dicom_common.testing._authenticator",
+    "dicom_common.testing._authenticator_keys",
     "dicom_common.testing._broker",
     "dicom_common.testing._broker_fixtures",
     "dicom_common.testing._broker_messages",
@@ -54,26 +59,67 @@ from dicom_common.testing._services import Endpoint  # noqa: E402  # the same
 from dicom_common.testing._storage import StorageContract  # noqa: E402  # the same
 from dicom_common.testing._storage_remote import RemoteStorageContract  # noqa: E402  # the same
 
+if TYPE_CHECKING:
+    from dicom_common.testing._authenticator import AUTHENTICATOR_CASES, AuthenticatorContract, play_case
+    from dicom_common.testing._identity_provider import Answer, IdentityProvider
+    from dicom_common.testing._token_keys import SigningKey, signing_key
+    from dicom_common.testing._token_scene import Case, OpenAuthenticator, Scene, SteppedClock, Trust
+
+_NEEDS_CRYPTOGRAPHY = {
+    "AUTHENTICATOR_CASES": "_authenticator",
+    "Answer": "_identity_provider",
+    "AuthenticatorContract": "_authenticator",
+    "Case": "_token_scene",
+    "IdentityProvider": "_identity_provider",
+    "OpenAuthenticator": "_token_scene",
+    "Scene": "_token_scene",
+    "SigningKey": "_token_keys",
+    "SteppedClock": "_token_scene",
+    "Trust": "_token_scene",
+    "play_case": "_authenticator",
+    "signing_key": "_token_keys",
+}
+"""What the extra `auth` is for; imported when it is used, so that other tests need no cryptography."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NEEDS_CRYPTOGRAPHY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_NEEDS_CRYPTOGRAPHY[name]}"), name)
+
+
 __all__ = [
+    "AUTHENTICATOR_CASES",
     "CORPUS",
     "PERMANENT_FAULTS",
     "RETRYABLE_FAULTS",
     "SEARCHES",
+    "Answer",
+    "AuthenticatorContract",
     "BrokerContract",
     "CacheContract",
+    "Case",
     "DatabaseContract",
     "Endpoint",
     "Fault",
     "FaultProxy",
     "FaultStyle",
+    "IdentityProvider",
     "KeyringContract",
+    "OpenAuthenticator",
     "RemoteStorageContract",
+    "Scene",
     "Search",
+    "SigningKey",
+    "SteppedClock",
     "StorageContract",
+    "Trust",
     "assert_consistent",
     "find_canary",
     "make_access",
     "make_entry",
     "make_instance",
     "make_received",
+    "play_case",
+    "signing_key",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,16 +10,13 @@ from typing import Any
 from kafka import errors
 
 from dicom_common.broker.kafka._settings import Settings
-from dicom_common.core import BackendError, ConfigError, NotFoundError, RefusedError, UnavailableError
+from dicom_common.core import BackendError, ConfigError, NotFoundError, RefusedError, TooLargeError, UnavailableError
 from dicom_common.core.tls import client_context
 
 __all__ = ["common", "compression", "explain", "translated"]
 
 _CODECS = {"lz4": "lz4", "snappy": "snappy", "zstd": "zstandard"}
 """The module that a compression needs."""
-
-# Each failed connection is an error in its log, many a second; what matters of them is in our own errors.
-logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
 def common(settings: Settings) -> dict[str, Any]:
@@ -108,7 +104,7 @@ _SENTENCES: tuple[tuple[Any, type[BackendError], str], ...] = (
     ),
     (
         (errors.MessageSizeTooLargeError, errors.RecordListTooLargeError),
-        RefusedError,
+        TooLargeError,
         "{where} does not take a message of this size: raise broker.max_message_bytes, and message.max.bytes there.",
     ),
     (

@@ -11,7 +11,7 @@ from kafka import KafkaProducer, errors
 
 from dicom_common.broker.kafka._clients import common, compression, explain, translated
 from dicom_common.broker.kafka._settings import Settings
-from dicom_common.core import BackendError, Message, PublishError
+from dicom_common.core import Message, PublishError, TooLargeError
 
 __all__ = ["Publisher"]
 
@@ -80,11 +80,13 @@ class Publisher:
             except (errors.KafkaError, OSError, AssertionError) as error:
                 failed[position] = error
         if failed:
-            first = next(iter(failed.values()))
-            why: BackendError = explain(first, self._settings)
+            reasons = [explain(error, self._settings) for error in failed.values()]
+            # One that is too large fails for good, and its neighbours in a request with it: the caller has to know.
+            why = next((reason for reason in reasons if isinstance(reason, TooLargeError)), reasons[0])
+            why.__cause__ = list(failed.values())[reasons.index(why)]
             raise PublishError(
                 f"{len(failed)} of {len(sent)} messages are not known to be durable: {why}", tuple(failed)
-            ) from first
+            ) from why
 
     def close(self) -> None:
         """End the producer's thread; what is still there was never acknowledged."""

@@ -17,7 +17,15 @@ from dicom_common.broker.sqlite._health import check_file
 from dicom_common.broker.sqlite._retention import drop_old
 from dicom_common.broker.sqlite._settings import Settings
 from dicom_common.broker.sqlite._topics import ensure_topic, partition_of, partitions_of
-from dicom_common.core import BackendError, Health, Message, PublishError, UnavailableError, validate_topic
+from dicom_common.core import (
+    BackendError,
+    Health,
+    Message,
+    PublishError,
+    TooLargeError,
+    UnavailableError,
+    validate_topic,
+)
 
 __all__ = ["SqliteBroker"]
 
@@ -68,6 +76,11 @@ class SqliteBroker:
         validate_topic(topic)
         if not messages:
             return
+        if max(len(message.body) for message in messages) > self._settings.max_message_bytes:
+            raise TooLargeError(
+                f"The broker {self._path} takes no message of more than {self._settings.max_message_bytes} bytes: raise"
+                " broker.max_message_bytes."
+            )
         try:
             with self._connected() as connection:
                 with writing(connection):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dicom_common.core import BackendError, DamagedError, RefusedError, UnavailableError
+from dicom_common.core import BackendError, DamagedError, RefusedError, TooLargeError, UnavailableError
 
 __all__ = ["OFFSET_BITS", "OFFSET_MASK", "connect", "reading", "translated", "writing"]
 
@@ -66,7 +66,7 @@ _SAYINGS: dict[int, tuple[type[BackendError], str]] = {
     sqlite3.SQLITE_PERM: (RefusedError, "cannot be opened: check its permissions"),
     sqlite3.SQLITE_AUTH: (RefusedError, "cannot be opened: check its permissions"),
     sqlite3.SQLITE_CANTOPEN: (RefusedError, "cannot be opened or made: check the permissions of its folder"),
-    sqlite3.SQLITE_TOOBIG: (RefusedError, "takes no message of this size: keep bodies under 1 GB"),
+    sqlite3.SQLITE_TOOBIG: (TooLargeError, "takes no message of this size: keep bodies under 1 GB"),
     sqlite3.SQLITE_FULL: (UnavailableError, "lies on a disk that is full: free space there, then try again"),
     sqlite3.SQLITE_BUSY: (UnavailableError, "is kept busy by another process: try again"),
     sqlite3.SQLITE_LOCKED: (UnavailableError, "is kept busy by another process: try again"),

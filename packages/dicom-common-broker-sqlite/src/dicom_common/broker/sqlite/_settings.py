@@ -33,6 +33,8 @@ class Settings:
     """Days for which a message is kept. One that a known group has not acknowledged is kept longer."""
     drop_unacknowledged_days: float | None = None
     """Days after which a message is dropped though a group has not acknowledged it; None: never."""
+    max_message_bytes: int = 67_108_864
+    """Bytes of the largest body that is taken, 1 to 900 million."""
     timeout: float = 10.0
     """Seconds to wait for other processes that are writing."""
 
@@ -42,6 +44,7 @@ class Settings:
             ("partitions", self.partitions, 1, 1024),
             ("lease", self.lease, 1, MAX_LEASE),
             ("keep_days", self.keep_days, 0, 36_500),
+            ("max_message_bytes", self.max_message_bytes, 1, 900_000_000),
             ("timeout", self.timeout, 0.1, 600),
             ("drop_unacknowledged_days", self.drop_unacknowledged_days, self.keep_days, 36_500),
         ):
