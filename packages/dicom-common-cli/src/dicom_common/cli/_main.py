@@ -37,6 +37,7 @@ _HOMES = {
     "log": "_log",
     "prune": "_prune",
     "worker": "_worker",
+    "documents": "_documents",
     "keys": "_keys",
     "relay": "_events",
     "events": "_events",
