@@ -78,6 +78,7 @@ KEYS = [
         token=lambda scene: hmac_token({"alg": "RS256", "typ": "JWT", "kid": "oct"}, scene.claims(), SECRET),
         keys=beside({"kty": "oct", "kid": "oct", "k": base64url(SECRET), "alg": "RS256"}),
     ),
+    Case(name="key: two of one name, the right one last", keys=beside(signing_key("stranger").jwk(kid="rsa"))),
     Case(name="key: two of one name", keys=lambda scene: [scene.rsa.jwk(), signing_key("stranger").jwk(kid="rsa")]),
     Case(name="key: without a name, for a token with one", keys=rsa(kid=None)),
     *(
