@@ -67,6 +67,16 @@ KEYS = [
         keys=lambda scene: [scene.ec.jwk(x=scene.ec.jwk()["y"]), scene.rsa.jwk()],
         token=lambda scene: scene.token(scene.ec),
     ),
+    *(
+        Case(
+            name=f"key: of P-384, for a token of ES256; its algorithm is {algorithm}",
+            token=lambda scene: signing_key("long", "ES384").token(
+                scene.header(kid="long", alg="ES256"), scene.claims(), "ES256"
+            ),
+            keys=beside(signing_key("long", "ES384").jwk(alg=algorithm)),
+        )
+        for algorithm in (None, "ES256")
+    ),
     Case(name="key: its type is another", keys=rsa(kty="EC")),
     Case(
         name="key: a symmetric one",
