@@ -10,6 +10,7 @@ import pytest
 from dicom_common.auth.jose import Issuer, Settings
 from dicom_common.auth.jose._issuer_keys import Fetched, IssuerKeys
 from dicom_common.auth.jose._key_set import KeySet
+from dicom_common.core import UnavailableError
 from dicom_common.testing import signing_key
 
 SETTINGS = Settings(issuers=(Issuer(issuer="https://login.example", audiences=("x",)),))
@@ -37,10 +38,13 @@ class Published:
     def __init__(self, *kids: str) -> None:
         self.kids = kids
         self.asked = 0
+        self.fails = False
 
     def __call__(self, published_now: bool) -> Fetched:
         assert isinstance(published_now, bool)
         self.asked += 1
+        if self.fails:
+            raise UnavailableError("the issuer is down")
         return Fetched(KeySet([signing_key(kid).jwk() for kid in self.kids]))
 
 
@@ -75,3 +79,18 @@ def test_no_more_than_a_number_of_key_ids_is_remembered(clock: Meeting) -> None:
         clock.now += SETTINGS.cool_down
         assert keys.find(f"guess-{number}", "RS256") is None
     assert len(keys._absent) <= 256
+
+
+def test_after_a_failure_nothing_is_fetched_for_a_while_for_known_or_unknown_key_ids(clock: Meeting) -> None:
+    published = Published("rsa")
+    keys = IssuerKeys("login", published, SETTINGS, clock)
+    keys.keys()
+    published.fails = True
+    clock.now = 601.0
+    for kid in ("rsa", "new", "rsa", "newer"):
+        assert (keys.find(kid, "RS256") is not None) == (kid == "rsa")
+    assert published.asked == 2
+    published.fails = False
+    clock.now += 6
+    assert keys.find("rsa", "RS256") is not None
+    assert published.asked == 3

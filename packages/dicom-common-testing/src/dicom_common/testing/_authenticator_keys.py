@@ -188,6 +188,13 @@ class PublishedKeys:
             authenticator.authenticate(scene.token())
         assert scene.provider.fetches >= 2
 
+    def test_an_issuer_that_fails_is_not_asked_for_each_token(self, scene: Scene, authenticator: Authenticator) -> None:
+        scene.provider.answer = Answer(status=500)
+        scene.clock.advance(601)
+        for _ in range(20):
+            authenticator.authenticate(scene.token())
+        assert scene.provider.fetches <= 3
+
     def test_nothing_that_a_token_names_is_asked(self, scene: Scene, authenticator: Authenticator) -> None:
         other = scene.plain_keys()
         for name in ("jku", "x5u", "kid"):
