@@ -8,6 +8,10 @@ from dicom_common.pipeline._copy_results import CopyResult, CopyStatus
 from dicom_common.pipeline._crew import WorkerDiedError, default_jobs
 from dicom_common.pipeline._dead_letter import DeadLetter
 from dicom_common.pipeline._dead_letters import DeadLetters
+from dicom_common.pipeline._document import Document
+from dicom_common.pipeline._document_layout import DEFAULT_DOCUMENT_LAYOUT, DocumentLayout
+from dicom_common.pipeline._document_sweep import DocumentSweep, SweepStatus, Swept
+from dicom_common.pipeline._documents import MetadataDocuments
 from dicom_common.pipeline._files import find_files
 from dicom_common.pipeline._ingest import Ingest
 from dicom_common.pipeline._ingest_files import ingest_files
@@ -19,11 +23,18 @@ from dicom_common.pipeline._reconcile import Difference, DifferenceKind, Progres
 from dicom_common.pipeline._relay import Relay
 from dicom_common.pipeline._results import Received, Result, Status
 from dicom_common.pipeline._schemas import TopicKind, message_schema
-from dicom_common.pipeline._settings import IngestSettings, RetentionSettings, TopicSettings, WorkerSettings
+from dicom_common.pipeline._settings import (
+    DocumentSettings,
+    IngestSettings,
+    RetentionSettings,
+    TopicSettings,
+    WorkerSettings,
+)
 from dicom_common.pipeline._sweep import remove, sweep
 from dicom_common.pipeline._worker import Worker
 
 __all__ = [
+    "DEFAULT_DOCUMENT_LAYOUT",
     "DEFAULT_LAYOUT",
     "CopyJournal",
     "CopyOptions",
@@ -33,9 +44,14 @@ __all__ = [
     "DeadLetters",
     "Difference",
     "DifferenceKind",
+    "Document",
+    "DocumentLayout",
+    "DocumentSettings",
+    "DocumentSweep",
     "Ingest",
     "IngestSettings",
     "Layout",
+    "MetadataDocuments",
     "Progress",
     "Received",
     "Reconciliation",
@@ -43,6 +59,8 @@ __all__ = [
     "Result",
     "RetentionSettings",
     "Status",
+    "SweepStatus",
+    "Swept",
     "TopicKind",
     "TopicSettings",
     "Worker",

@@ -28,6 +28,7 @@ pytest.register_assert_rewrite(
     "dicom_common.testing._database_outbox",
     "dicom_common.testing._database_processes",
     "dicom_common.testing._database_remove",
+    "dicom_common.testing._database_revisions",
     "dicom_common.testing._keyring",
     "dicom_common.testing._remote_faults",
     "dicom_common.testing._remote_fixtures",
