@@ -44,7 +44,7 @@ _HOMES = {
     "dead-letters": "_dead_letters",
 }
 """Each command and the module that has a click command of its name, `_` for `-`. None imports a backend or pydicom."""
-_OF_ALL_TENANTS = frozenset({"reconcile", "migrate", "prune", "worker", "relay", "events", "dead-letters"})
+_OF_ALL_TENANTS = frozenset({"reconcile", "migrate", "prune", "worker", "relay", "events"})
 """Commands that work for the installation as a whole: who names a tenant means something that they cannot do."""
 
 
