@@ -120,6 +120,7 @@ if TYPE_CHECKING:
         uuid7 as uuid7,
         validate_tenant as validate_tenant,
     )
+    from dicom_common.core._revisions import Revisions as Revisions, SeriesRevision as SeriesRevision
     from dicom_common.core._secret import Secret as Secret
     from dicom_common.core._services import Services as Services
     from dicom_common.core._storage import (
@@ -169,6 +170,7 @@ _HOMES = {
         "DEFAULT_TENANT AddStatus Entry Event Finding Instance Origin Outcome PersonName PixelData Principal "
         "RequestAttributes Stored uuid7 validate_tenant"
     ),
+    "_revisions": "Revisions SeriesRevision",
     "_secret": "Secret",
     "_services": "Services",
     "_storage": (
