@@ -33,6 +33,7 @@ COMMANDS = [
     "keys",
     "relay",
     "events",
+    "dead-letters",
 ]
 HEAVY = [
     "pydicom",
