@@ -38,6 +38,7 @@ _HOMES = {
     "prune": "_prune",
     "worker": "_worker",
     "keys": "_keys",
+    "certs": "_certs",
     "relay": "_events",
     "events": "_events",
 }
