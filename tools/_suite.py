@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,13 @@ REPORTS = ROOT / ".reports"
 PYTHONS = ("3.11", "3.12", "3.13")
 EXPECTED_TO_FAIL = "pytest.xfail"
 """How pytest marks such a test, which it counts as skipped, in its JUnit report."""
+IN_FULL = {
+    "chaos": {"DICOM_COMMON_TEST_CHAOS_INSTANCES": "5000", "DICOM_COMMON_TEST_CHAOS_KILLS": "30"},
+}
+"""Parts of tests/ that run in a short form among all tests, and in full where they are named.
+
+A variable that is set already stays as it is.
+"""
 PLAIN_SESSIONS = ("lint", "types", "layout", "wheels", "integration")
 
 
@@ -67,7 +74,11 @@ def test(choice: Choice) -> int:
     with running_services(wanted_services()) as (environment, absent):
         command = [BIN / "nox", f"--report={REPORTS / 'nox.json'}", "--session", *sessions, "--", *words]
         done = subprocess.run(
-            command, cwd=ROOT, env=tool_environment(environment), stdin=subprocess.DEVNULL, check=False
+            command,
+            cwd=ROOT,
+            env=tool_environment(in_full(choice.names) | environment),
+            stdin=subprocess.DEVNULL,
+            check=False,
         )
     return summarise(done.returncode, absent)
 
@@ -97,6 +108,11 @@ def plan(choice: Choice) -> tuple[list[str], list[str]]:
     if paths and "integration" not in sessions:
         sessions.append("integration")
     return list(dict.fromkeys(sessions)), paths
+
+
+def in_full(names: Iterable[str]) -> dict[str, str]:
+    """Return the variables by which the parts of tests/ that are named run in full."""
+    return {variable: value for name in names for variable, value in IN_FULL.get(name, {}).items()}
 
 
 def part_of_tests(name: str) -> str:

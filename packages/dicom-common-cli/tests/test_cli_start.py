@@ -34,6 +34,7 @@ COMMANDS = [
     "certs",
     "relay",
     "events",
+    "dead-letters",
 ]
 HEAVY = [
     "pydicom",

@@ -13,6 +13,9 @@ from dicom_common.core import Config
 
 __all__ = ["check", "plugins"]
 
+_WAITING = {"outbox": "db", "worker": "broker", "dead-letters": "broker"}
+"""What waits, and the kind of backend that has it."""
+
 
 @click.command(
     epilog=below(
@@ -30,11 +33,14 @@ __all__ = ["check", "plugins"]
 def check(session: Session, time_limit: float, *, as_json: bool) -> int:
     """Ask every configured backend for its health.
 
-    The further storages of [storages.NAME] are asked too. Exits 1 if a backend does not work. One that is degraded
-    works.
+    The further storages of [storages.NAME] are asked too. It also tells what waits: events in the outbox, messages for
+    the workers, dead letters. Exits 1 if a backend does not work. One that is degraded works.
     """
+    from dicom_common.pipeline import check_lag  # noqa: PLC0415 - imports pydicom
+
     services = session.services
     health = services.check(time_limit=time_limit, storages=True)
+    health |= check_lag(services, time_limit=time_limit)
     rows = [(kind, _backend(services.config, kind), answer) for kind, answer in health.items()]
     if as_json:
         for kind, backend, answer in rows:
@@ -49,7 +55,7 @@ def check(session: Session, time_limit: float, *, as_json: bool) -> int:
 
 
 def _backend(config: Config, kind: str) -> str | None:
-    kind, _, storage = kind.partition(".")
+    kind, _, storage = _WAITING.get(kind, kind).partition(".")
     return config.backend_of_storage(storage) if storage else config.backend(kind)
 
 

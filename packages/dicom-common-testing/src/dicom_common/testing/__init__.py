@@ -28,6 +28,7 @@ pytest.register_assert_rewrite(
     "dicom_common.testing._database_outbox",
     "dicom_common.testing._database_processes",
     "dicom_common.testing._database_remove",
+    "dicom_common.testing._database_revisions",
     "dicom_common.testing._keyring",
     "dicom_common.testing._remote_faults",
     "dicom_common.testing._remote_fixtures",
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
     from dicom_common.testing._authenticator import AUTHENTICATOR_CASES, AuthenticatorContract, play_case
     from dicom_common.testing._identity_provider import Answer, IdentityProvider
     from dicom_common.testing._token_keys import SigningKey, signing_key
-    from dicom_common.testing._token_scene import Case, Scene, SteppedClock, Trust
+    from dicom_common.testing._token_scene import Case, OpenAuthenticator, Scene, SteppedClock, Trust
 
 _NEEDS_CRYPTOGRAPHY = {
     "AUTHENTICATOR_CASES": "_authenticator",
@@ -70,6 +71,7 @@ _NEEDS_CRYPTOGRAPHY = {
     "AuthenticatorContract": "_authenticator",
     "Case": "_token_scene",
     "IdentityProvider": "_identity_provider",
+    "OpenAuthenticator": "_token_scene",
     "Scene": "_token_scene",
     "SigningKey": "_token_keys",
     "SteppedClock": "_token_scene",
@@ -104,6 +106,7 @@ __all__ = [
     "FaultStyle",
     "IdentityProvider",
     "KeyringContract",
+    "OpenAuthenticator",
     "RemoteStorageContract",
     "Scene",
     "Search",

@@ -115,6 +115,7 @@ ANSWERS = [
             "less than announced": Answer(headers={"Content-Length": "60000"}, body=b'{"keys": [],'),
         }.items()
     ),
+    Case(name="keys: larger than 64 kB, by spaces", answer=Answer(padding=70_000), outcome=UNAVAILABLE),
     Case(name="keys: larger than 64 kB", keys=beside({"kty": "X", "x": "y" * 70_000}), outcome=UNAVAILABLE),
     Case(
         name="keys: a symmetric one alone",
