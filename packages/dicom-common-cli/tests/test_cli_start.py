@@ -31,6 +31,7 @@ COMMANDS = [
     "prune",
     "worker",
     "keys",
+    "certs",
     "relay",
     "events",
     "dead-letters",

@@ -39,6 +39,7 @@ _HOMES = {
     "worker": "_worker",
     "documents": "_documents",
     "keys": "_keys",
+    "certs": "_certs",
     "relay": "_events",
     "events": "_events",
     "dead-letters": "_dead_letters",
