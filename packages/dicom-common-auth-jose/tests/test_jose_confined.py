@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import dicom_common.auth.jose as package
 import pytest
+
+import dicom_common.auth.jose as package
 
 
 def imported_by(path: Path) -> set[str]:
