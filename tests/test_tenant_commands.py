@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from corpus import instances, small_template
 
 from dicom_common.cli import Session, main
 from dicom_common.cli._main import _OF_ALL_TENANTS, _program
-from dicom_common.core import EncryptionKeys, Level, Logs, Query, ReceivedObject, Services, WebAccess
+from dicom_common.core import EncryptionKeys, Level, Logs, Message, Query, ReceivedObject, Services, WebAccess
+from dicom_common.pipeline import DeadLetters
 from dicom_common.testing import make_access
 
 CONFIG = f"""
@@ -103,6 +105,22 @@ CASES: dict[str, list[str]] = {
     "keys list": ["keys list", "keys list --json"],
     "keys rotate": ["keys rotate --json --new-generation", "keys rotate"],
     "keys destroy": ["keys destroy --tenant north --yes"],
+    "dead-letters list": ["dead-letters list", "dead-letters list --json", f"dead-letters list --study {BOTH}"],
+    "dead-letters show": [
+        "dead-letters show --all --body --json",
+        f"dead-letters show --study {BOTH} --body",
+        "dead-letters show storage_queue/0/1 storage_queue/0/2 --body",
+    ],
+    "dead-letters replay": [
+        "dead-letters replay --all --dry-run --json",
+        "dead-letters replay storage_queue/0/1 storage_queue/0/2 --yes",
+        "dead-letters replay --all --yes --json",
+    ],
+    "dead-letters drop": [
+        "dead-letters drop --all --dry-run --json",
+        "dead-letters drop storage_queue/0/1 storage_queue/0/2 --yes",
+        "dead-letters drop --all --yes --json",
+    ],
     **{name: [name] for name in ("reconcile", "migrate", "prune", "worker", "relay", "events")},
 }
 """What north tries, by command. A new command needs a case here: what would it have to do to reach another tenant?"""
@@ -121,6 +139,18 @@ def leaves(command: click.Command, ctx: click.Context, path: tuple[str, ...] = (
 def test_every_command_has_a_case() -> None:
     ctx = click.Context(_program, obj=Session())
     assert sorted(leaves(_program, ctx)) == sorted(CASES), "write what a tenant could try with it into CASES"
+
+
+def letters(services: Services, tenant: str) -> list[Message]:
+    with DeadLetters(services.broker, ["storage_queue"]) as dead:
+        return [letter.message for letter in dead.read() if letter.tenant == tenant]
+
+
+def dead_letter(number: int, whose: str, said: str) -> Message:
+    """Make a dead letter with the data of one tenant, which says that it is of one: another one, where it is forged."""
+    headers = {"tenant": said, "dead-reason": "made-up", "dead-partition": "0", "dead-offset": str(number)}
+    body = {"tenant_id": whose, "file_path": f"{whose}/a.dcm", "patient_name": {"south": "Hush^Up"}.get(whose)}
+    return Message(key=f"{whose}|{BOTH}|{SERIES}", headers=headers, body=json.dumps(body).encode())
 
 
 class Site:
@@ -153,6 +183,7 @@ class Site:
                 "received": db.read_log(ReceivedObject, tenant),
                 "access": db.read_log(WebAccess, tenant),
                 "keys": list(storage.tenant_keys(tenant)),
+                "letters": letters(services, tenant),
             }
 
 
@@ -178,6 +209,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Services.from_file(folder / "dicom-common.toml") as services:
         assert isinstance(services.db, Logs)
         services.db.write_log([make_access(tenant=tenant, path=f"/{tenant}") for tenant in ("north", "south")])
+        owners = enumerate([("north", "north"), ("south", "south"), ("south", "north")])
+        dead = [dead_letter(number, *whose) for number, whose in owners]
+        services.broker.publish("storage_queue.dead", dead)
         services.storage_named("other").write("south/only/there.dcm", b"Hush^Up")
     return folder
 
@@ -228,5 +262,8 @@ def test_the_cases_reach_what_is_norths_own(site: Site) -> None:
     assert site.run(f"remove {BOTH} --yes")[0] == 0
     assert site.run("ingest --duplicates replace --jobs 1 files/as-south")[0] == 0
     assert "FORGERY-" in {row["PatientID"][:8] for row in site.of("north")["rows"][Level.PATIENT]}
+    assert len(site.run("dead-letters list --json")[1].splitlines()) == 1
+    assert site.run("dead-letters drop --all --yes")[0] == 0
+    assert site.of("north")["letters"] == []
     assert site.run("keys destroy --tenant north --yes")[0] == 0
     assert site.run(f"get {THEIRS} -o out")[0] != 0

@@ -48,6 +48,7 @@ def test_the_names_of_checks_are_their_own() -> None:
     assert len(CHECKS) > 30
 
 
+@pytest.mark.filterwarnings("ignore:Attempting to verify a message with a private key")  # without the check, it does
 @pytest.mark.parametrize("name", CHECKS)
 def test_without_this_check_a_case_of_the_contract_fails(
     name: str,

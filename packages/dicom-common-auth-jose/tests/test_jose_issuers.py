@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -115,3 +116,22 @@ def test_a_failed_fetch_is_logged_without_what_was_answered(
         assert opened(clinics).check().status == HealthStatus.DEGRADED
     assert scene.provider.issuer in caplog.text
     assert "made-up-word" not in caplog.text
+
+
+def test_a_caller_deep_in_calls_gets_no_other_error(clinics: tuple[Scene, Scene]) -> None:
+    scene, _ = clinics
+    authenticator = opened(clinics)
+    authenticator.check()
+    nested: list[object] = []
+    for _ in range(200):
+        nested = [nested]
+    token = scene.token(header={"kid": "1"}, tenant="clinic-b", nested=nested)
+
+    def call(depth: int) -> None:
+        if depth:
+            call(depth - 1)
+        else:
+            with pytest.raises(AuthenticationError):
+                authenticator.authenticate(token)
+
+    call(sys.getrecursionlimit() - 200)

@@ -162,3 +162,14 @@ def test_a_key_that_is_new_is_searched_at_the_issuer_and_not_in_the_cache(scene:
 
 def test_a_cache_that_is_down_is_done_without(scene: Scene) -> None:
     opened(scene, DownCache()).authenticate(scene.token())
+
+
+def test_an_entry_of_a_process_whose_clock_is_far_ahead_is_not_there(scene: Scene) -> None:
+    cache = Cache()
+    token = scene.token(exp=scene.clock.time() + 10_000)
+    scene.clock.advance(3600)
+    opened(scene, cache).authenticate(token)
+    scene.provider.stop()
+    scene.clock.advance(-3600)
+    with pytest.raises(UnavailableError):
+        opened(scene, cache).authenticate(token)

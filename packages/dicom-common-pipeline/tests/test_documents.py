@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -26,6 +28,7 @@ from dicom_common.pipeline import (
     copy_objects,
     remove,
 )
+from dicom_common.testing import make_entry, make_instance as indexed
 
 STUDY, SERIES = f"{ROOT}.1", f"{ROOT}.1.1"
 STUDY_KEY, SERIES_KEY = (
@@ -473,7 +476,7 @@ def test_a_sweep_ends_where_nothing_can_be_written(site: Site, make: Make, open_
     tell(services, "storage").before["write"] = fail
     sweep = DocumentSweep(services)
     swept: list[Swept] = []
-    with pytest.raises(BackendError, match="5 documents in a row could not be made. The storage is down"):
+    with pytest.raises(BackendError, match=r"5 documents in a row could not be made\. The storage is down"):
         swept.extend(sweep.run())
     assert sweep.position == ""
 
@@ -499,3 +502,28 @@ def test_reconcile_rebuild_and_copy_pass_over_documents(site: Site, make: Make, 
     assert text_of(documents.study("local", STUDY)) == right
     assert site.objects[STUDY_KEY] != before[STUDY_KEY]  # made anew: nobody knows that the old one was right
     target.close()
+
+
+def test_a_large_study_does_not_have_to_fit_into_memory(open_documents: Open) -> None:
+    services, documents = open_documents()
+    chance = random.Random(7)
+
+    def peak(study: int, instances: int) -> int:
+        for first in range(0, instances, 500):
+            services.db.add([
+                make_entry(
+                    indexed(number, study=study),
+                    metadata=b'{"00080018":{"vr":"UI","Value":["%s"]}}' % chance.randbytes(2048).hex().encode(),
+                )
+                for number in range(first, first + 500)
+            ])  # fmt: skip
+        tracemalloc.start()
+        with documents.study("local", f"1.2.3.{study}") as document:
+            assert sum(map(len, document.plain())) > instances * 4096
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    # Above 4 MiB, compressed, memory grows with the list of row keys only: 32 bytes an instance and not 4,096.
+    least, most = peak(1, 2500), peak(2, 5000)
+    assert most < 1.3 * least

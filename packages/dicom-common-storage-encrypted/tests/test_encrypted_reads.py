@@ -6,7 +6,7 @@ import gc
 import hashlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -224,6 +224,19 @@ def test_a_wrong_digest_is_found_before_the_last_chunk_is_given_out(tmp_path: Pa
     with pytest.raises(DamagedError):
         storage.write("a/1", pattern(1, 300_000), sha256="0" * 64)
     inner.close()
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, io.BytesIO])
+def test_every_byte_of_a_long_source_is_in_its_digest(folder: SealedFolder, kind: Callable[[bytes], Source]) -> None:
+    data = pattern(1, (5 << 20) + 1)
+    digest = hashlib.sha256(data).hexdigest()
+    folder.storage.write("a/1", kind(data), sha256=digest)
+    assert content(folder.storage, "a/1") == data
+    for place in (0, 1 << 20, (3 << 20) - 1, 5 << 20):
+        other = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+        with pytest.raises(DamagedError, match="SHA-256"):
+            folder.storage.write("a/2", kind(other), sha256=digest)
+    assert [found.key for found in folder.storage.scan()] == ["a/1"]
 
 
 def test_an_encrypted_file_gives_the_same_bytes_in_whatever_way_it_is_read(folder: SealedFolder) -> None:

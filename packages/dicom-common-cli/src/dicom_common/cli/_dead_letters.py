@@ -18,6 +18,7 @@ from dicom_common.cli._letter_choice import LetterChoice, choice_of, choosing
 from dicom_common.cli._output import note, print_json, print_line, print_table
 from dicom_common.cli._progress import progress
 from dicom_common.cli._session import Session, pass_session
+from dicom_common.core import AuditKind
 
 if TYPE_CHECKING:
     from dicom_common.pipeline import DeadLetter, DeadLetters
@@ -104,6 +105,9 @@ def show(session: Session, /, *, body: bool, as_json: bool, **choice: Any) -> in
     with _letters(session) as letters:
         found = _found(chosen, letters)
         complete = _is_complete(letters)
+    details = {"command": "dead-letters show", "letters": len(found), "body": body}
+    with session.auditing(AuditKind.RESTRICTED_FUNCTION_USED, chosen.tenant, **details) as deed:
+        deed.record()  # before anything is shown
     for letter in found:
         shown = _document(letter) | {"headers": dict(letter.message.headers)}
         if body:
@@ -185,15 +189,23 @@ def _settle(  # noqa: PLR0913 - each is an option
         if not click.confirm(question.format(_counted(number)), err=True):
             note("Nothing was done.")
             return ExitCode.DIFFERENT
+    name = "replay" if replay else "drop"
+    told = {"command": f"dead-letters {name}", "dry_run": dry_run}
     with (
+        session.auditing(AuditKind.RESTRICTED_FUNCTION_USED, choice.tenant, **told) as deed,
         _letters(session) as letters,
         stopping_on_signals("Stopping after this batch; the same command goes on from there.") as stop,
     ):
         found = _found(choice, letters)
         complete = _is_complete(letters)
         whole = [letter for letter in found if letter.is_whole or not replay]
+        if not dry_run:
+            deed.begin()
         work = iter([whole]) if dry_run else (letters.replay if replay else letters.drop)(whole)
         done = _print(work, stop, total=len(whole), as_json=as_json)
+        deed.details["letters"] = str(done)
+        if stop.is_set() and done < len(whole):
+            deed.fail("interrupted")
     if not as_json:
         what = "replayed" if replay else "dropped"
         print_line(f"{_counted(done)} {'would be ' if dry_run else ''}{what}")

@@ -40,6 +40,7 @@ _TABLES = {
     "broker": "Where the events of stored instances go.",
     "ingest": "How instances are taken in.",
     "reader": "How the header of an instance is read.",
+    "documents": "How the metadata documents of studies and series are made and kept.",
     "worker": "How a worker indexes what was queued.",
     "topics": "The names of the topics.",
     "log": "What the command logs, beside what it prints.",

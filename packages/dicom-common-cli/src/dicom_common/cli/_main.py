@@ -37,6 +37,7 @@ _HOMES = {
     "log": "_log",
     "prune": "_prune",
     "worker": "_worker",
+    "documents": "_documents",
     "keys": "_keys",
     "certs": "_certs",
     "relay": "_events",
@@ -44,7 +45,7 @@ _HOMES = {
     "dead-letters": "_dead_letters",
 }
 """Each command and the module that has a click command of its name, `_` for `-`. None imports a backend or pydicom."""
-_OF_ALL_TENANTS = frozenset({"reconcile", "migrate", "prune", "worker", "relay", "events", "dead-letters"})
+_OF_ALL_TENANTS = frozenset({"reconcile", "migrate", "prune", "worker", "relay", "events"})
 """Commands that work for the installation as a whole: who names a tenant means something that they cannot do."""
 
 

@@ -16,6 +16,8 @@ __all__ = ["CacheVisit", "cache_key"]
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
+_UNSEEN = 3
+"""Looks in a row that see no maker, though none can be added. Others take turns that fast only by accident."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.2
 """Seconds between two looks at whether another one is done."""
 
@@ -77,13 +79,22 @@ class CacheVisit:
         owner = seal(key, secrets.token_bytes(16), self._secret)
         end = time.monotonic() + wait
         pause = _FIRST_PAUSE
+        unseen = 0
         while not self._ask(lambda cache: cache.add(key, owner, ttl=hold), None):
             if not self._is_up or time.monotonic() >= end:
                 return make()
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
-            if self._is_free(key) and (found := ready()) is not None:
+            if not self._is_free(key):
+                unseen = 0
+                continue
+            if (found := ready()) is not None:
                 return found
+            unseen += 1
+            if unseen == _UNSEEN:
+                # Nothing can be read there, and nothing can be added: it is of another kind, and somebody else's.
+                self._ask(lambda cache: cache.delete(key), None)
+                unseen = 0
         try:
             # What was made between the caller's own look and this turn is not made again.
             found = ready()
@@ -107,7 +118,7 @@ class CacheVisit:
         try:
             return question(self._cache())
         except BackendError as error:
-            _log.info("going on without the cache: %s", error)
+            _log.debug("going on without the cache: %s", error)  # whose plugin has said so once
         except Exception as error:  # noqa: BLE001 - nothing in a cache is ever needed, however it breaks its promise
             _log.warning("going on without the cache, which failed with %s", type(error).__name__)
         self._is_up = False

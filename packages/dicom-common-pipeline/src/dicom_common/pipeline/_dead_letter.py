@@ -26,6 +26,7 @@ class DeadLetter:
     attempts: int
     """How often it was tried."""
     tenant: str
+    """Whose it is; `""` where nobody says, or header, key and storage key do not say the same: it may be forged."""
     study_uid: str
     series_uid: str
     """These two by the message's key; `""` where it is of another shape."""
@@ -83,21 +84,27 @@ def _letter(place: str, copies: list[Delivery]) -> DeadLetter:
     # A key that is none of ours may be anything, such as a patient's number.
     parts = first.message.key.split("|")
     tenant, study_uid, series_uid = parts if len(parts) == 3 else ("", "", "")
+    path = headers.get("dead-file-path") or _path_in(first.message.body)
     attempts = headers.get("dead-attempts", "")
     return DeadLetter(
         place=place,
         topic=first.topic.removesuffix(SUFFIX),
         reason=headers.get("dead-reason", ""),
         attempts=int(attempts) if attempts.isdecimal() else 0,
-        tenant=headers.get("tenant") or tenant,
+        tenant=_agreed(headers.get("tenant", ""), tenant, path.partition("/")[0]),
         study_uid=study_uid,
         series_uid=series_uid,
         event_id=headers.get("event-id", ""),
-        file_path=headers.get("dead-file-path") or _path_in(first.message.body),
+        file_path=path,
         is_whole="dead-body" not in headers,
         message=first.message,
         deliveries=tuple(copies),
     )
+
+
+def _agreed(*said: str) -> str:
+    names = {name for name in said if name}
+    return names.pop() if len(names) == 1 else ""
 
 
 def _path_in(body: bytes) -> str:

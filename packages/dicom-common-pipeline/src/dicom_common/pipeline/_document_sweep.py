@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -60,7 +60,7 @@ class DocumentSweep:
         self._quiet = timedelta(seconds=settings.quiet_seconds if quiet_seconds is None else quiet_seconds)
         self.position = position
 
-    def run(self) -> Iterator[Swept]:
+    def run(self) -> Generator[Swept, None, None]:
         """Go on to what changed last and is quiet, and yield what becomes of each document. Can be run again.
 
         Raises:

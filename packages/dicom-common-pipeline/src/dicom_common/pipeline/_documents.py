@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -106,7 +106,7 @@ class MetadataDocuments:
 
         return ready() is None and self._once(visit, wanted, ready, make)
 
-    def clean(self, tenant: str) -> Iterator[str]:
+    def clean(self, tenant: str) -> Generator[str, None, None]:
         """Delete the documents of a tenant whose study or series is gone, or has another Study Date; yield their keys.
 
         `remove` deletes documents itself; this finds what a crash has left, and what was dated otherwise.

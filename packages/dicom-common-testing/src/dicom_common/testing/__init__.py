@@ -18,7 +18,9 @@ pytest.register_assert_rewrite(
     "dicom_common.testing._broker",
     "dicom_common.testing._broker_fixtures",
     "dicom_common.testing._broker_messages",
+    "dicom_common.testing._broker_restart",
     "dicom_common.testing._cache",
+    "dicom_common.testing._cache_restart",
     "dicom_common.testing._database",
     "dicom_common.testing._database_add",
     "dicom_common.testing._database_checks",
@@ -40,7 +42,9 @@ pytest.register_assert_rewrite(
 )
 
 from dicom_common.testing._broker import BrokerContract  # noqa: E402  # behind the registration, on purpose
+from dicom_common.testing._broker_restart import BrokerRestartContract  # noqa: E402  # the same
 from dicom_common.testing._cache import CacheContract  # noqa: E402  # the same
+from dicom_common.testing._cache_restart import CacheRestartContract  # noqa: E402  # the same
 from dicom_common.testing._canary import find_canary  # noqa: E402  # the same
 from dicom_common.testing._corpus import CORPUS, SEARCHES, Search  # noqa: E402  # the same
 from dicom_common.testing._database import DatabaseContract  # noqa: E402  # the same
@@ -55,6 +59,7 @@ from dicom_common.testing._fault_kinds import (  # noqa: E402  # the same
 from dicom_common.testing._fault_proxy import FaultProxy  # noqa: E402  # the same
 from dicom_common.testing._instances import make_entry, make_instance  # noqa: E402  # the same
 from dicom_common.testing._keyring import KeyringContract  # noqa: E402  # the same
+from dicom_common.testing._restart import KilledServer  # noqa: E402  # the same
 from dicom_common.testing._services import Endpoint  # noqa: E402  # the same
 from dicom_common.testing._storage import StorageContract  # noqa: E402  # the same
 from dicom_common.testing._storage_remote import RemoteStorageContract  # noqa: E402  # the same
@@ -97,7 +102,9 @@ __all__ = [
     "Answer",
     "AuthenticatorContract",
     "BrokerContract",
+    "BrokerRestartContract",
     "CacheContract",
+    "CacheRestartContract",
     "Case",
     "DatabaseContract",
     "Endpoint",
@@ -106,6 +113,7 @@ __all__ = [
     "FaultStyle",
     "IdentityProvider",
     "KeyringContract",
+    "KilledServer",
     "OpenAuthenticator",
     "RemoteStorageContract",
     "Scene",

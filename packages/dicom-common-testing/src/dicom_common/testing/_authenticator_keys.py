@@ -188,6 +188,24 @@ class PublishedKeys:
             authenticator.authenticate(scene.token())
         assert scene.provider.fetches >= 2
 
+    def test_an_issuer_that_fails_is_not_asked_for_each_token(self, scene: Scene, authenticator: Authenticator) -> None:
+        scene.provider.answer = Answer(status=500)
+        scene.clock.advance(601)
+        for _ in range(20):
+            authenticator.authenticate(scene.token())
+        assert scene.provider.fetches <= 3
+
+    def test_an_answer_that_never_ends_does_not_hold_up_the_next_fetch(
+        self, scene: Scene, open_authenticator: OpenAuthenticator
+    ) -> None:
+        scene.provider.answer = Answer(drip=0.1)  # a minute and more for all bytes
+        opened = open_authenticator(scene.trust(time_limit=0.3), scene.clock)
+        with pytest.raises(UnavailableError):
+            opened.authenticate(scene.token())
+        scene.provider.answer = Answer()
+        scene.clock.advance(60)
+        opened.authenticate(scene.token())
+
     def test_nothing_that_a_token_names_is_asked(self, scene: Scene, authenticator: Authenticator) -> None:
         other = scene.plain_keys()
         for name in ("jku", "x5u", "kid"):

@@ -174,6 +174,31 @@ class BrokerContract(BrokerMessages):
             received = self.gather(consumer, 40)
         assert sorted(bodies(received)) == sorted(held)
 
+    def test_members_that_are_killed_under_load_leave_the_order_of_each_key(
+        self, broker: Broker, open_broker: Callable[[], Broker], topic: str
+    ) -> None:
+        count, moments = 600, random.Random(7)
+        reports: list[tuple[float, list[tuple[str, bytes]]]] = []
+        arguments = (children.consume_timed, open_broker, topic, "readers")
+        with child(*arguments) as staying:
+            for round_ in range(self.crash_rounds):
+                with child(*arguments) as dying:
+                    share = range(count * round_ // self.crash_rounds, count * (round_ + 1) // self.crash_rounds)
+                    for start in range(share.start, share.stop, 20):
+                        numbers = range(start, start + 20)
+                        broker.publish(topic, [Message(key=f"k{n % 12}", body=b"%d" % n) for n in numbers])
+                        time.sleep(0.02)
+                    time.sleep(moments.random())
+                    reports += dying.kill()
+            end = time.monotonic() + self.patience
+            while broker.backlog(topic, "readers"):
+                assert time.monotonic() < end, "what the killed members held does not come again"
+                time.sleep(0.05)
+            reports += staying.kill()
+        # What comes again is behind its first occurrence; those are in order, whichever member had them.
+        received = [message for _, messages in sorted(reports) for message in messages]
+        self.assert_order(list(dict.fromkeys(received)), range(count))
+
     # Crash
 
     def test_a_killed_publisher_leaves_all_that_it_was_told_is_durable(

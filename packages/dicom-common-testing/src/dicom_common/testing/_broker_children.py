@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from multiprocessing.connection import Connection
 
-from dicom_common.core import Broker, Message
+from dicom_common.core import Broker, Message, UnavailableError
 
-__all__ = ["consume_on", "consume_until", "publish_numbers", "publish_on", "receive_and_hang"]
+__all__ = ["consume_on", "consume_timed", "consume_until", "publish_numbers", "publish_on", "receive_and_hang"]
 
 OpenBroker = Callable[[], Broker]
 
@@ -45,6 +45,20 @@ def consume_on(reports: Connection, open_broker: OpenBroker, topic: str, group: 
             reports.send(("received", bodies))
             consumer.acknowledge(deliveries)
             reports.send(("acknowledged", bodies))
+
+
+def consume_timed(reports: Connection, open_broker: OpenBroker, topic: str, group: str) -> None:
+    """Receive and acknowledge until killed; report what was received, with the moment (of the machine's own clock)."""
+    broker = open_broker()
+    while True:
+        with suppress(UnavailableError), broker.consume([topic], group) as consumer:  # its work went to another member
+            while True:
+                deliveries = consumer.receive(7, timeout=0.2)
+                if deliveries:
+                    received = [(each.message.key, each.message.body) for each in deliveries]
+                    reports.send((time.monotonic(), received))
+                    time.sleep(0.01)  # work
+                    consumer.acknowledge(deliveries)
 
 
 def receive_and_hang(reports: Connection, open_broker: OpenBroker, topic: str, group: str, count: int) -> None:

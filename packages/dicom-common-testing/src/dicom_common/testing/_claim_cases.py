@@ -124,6 +124,8 @@ KINDS = [
         Case(name=f"a token for something else, by typ {typ!r}", token=claims(typ=typ))
         for typ in ("ID", "Refresh", "Logout", 1)
     ),
+    Case(name="Keycloak's access token with a nonce", token=claims(typ="Bearer", nonce="n"), outcome=ACCEPTED),
+    Case(name="Keycloak's ID token with a nonce", token=claims(typ="ID", nonce="n")),
     Case(name="Keycloak's access token", token=claims(typ="Bearer"), outcome=ACCEPTED),
     Case(name="an ID token, by nonce", token=claims(nonce="n")),
     Case(

@@ -12,8 +12,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
-import trustme
-
 __all__ = ["Answer", "IdentityProvider"]
 
 _PATIENCE = 60.0
@@ -110,6 +108,8 @@ class IdentityProvider:
         _send(handler, answer, body + b" " * answer.padding)
 
     def _make_certificate(self, folder: Path) -> ssl.SSLContext:
+        import trustme  # noqa: PLC0415 - only some cases need it
+
         authority = trustme.CA()
         self.ca = folder / "ca.pem"
         authority.cert_pem.write_to_path(str(self.ca))

@@ -57,12 +57,13 @@ def _is_no_id_token(claimed: Claimed) -> bool:
     """Tell ID tokens, which are for a client to read, from access tokens, by what only they have.
 
     Keycloak writes into the claim `typ` what a token is for. A `nonce` (OpenID Connect Core 1.0, 2) is what a client
-    gave for its ID token; a token whose header says that it is an access token may repeat it.
+    gave for its ID token; a token that says, there or in its header, that it is an access token may repeat it.
     """
     claims = claimed.claims
-    if any(name in claims for name in _OF_ID_TOKENS) or str(claims.get("typ", "Bearer")).lower() != "bearer":
+    kind = str(claims.get("typ", "")).lower()
+    if any(name in claims for name in _OF_ID_TOKENS) or kind not in ("", "bearer"):
         return False
-    return "nonce" not in claims or str(claimed.header.get("typ", "")).lower().endswith("at+jwt")
+    return "nonce" not in claims or kind == "bearer" or str(claimed.header.get("typ", "")).lower().endswith("at+jwt")
 
 
 def _is_subject(claimed: Claimed) -> bool:

@@ -1,8 +1,8 @@
 """The revision of each series: another one whenever its instances change, in the transaction that changes them.
 
-A revision is the time in microseconds with ten random bits behind it: it says when, it is in order, and it does not come
-back where a clock is set back. In a table of its own: the row of a series is wide, and is not written where one of its
-instances takes the place of another.
+A revision is the time in microseconds with ten random bits behind it: it says when, it is in order, and it does not
+come back where a clock is set back. In a table of its own: the row of a series is wide, and is not written where one of
+its instances takes the place of another.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A revision of each series, which every change of its instances makes another one.
 
-What is made from the index, such as a metadata document, is known to be stale by it; what changed when is read in order.
+What is made from the index, such as a metadata document, is known to be stale by it; what changed is read in order.
 """
 
 from __future__ import annotations
