@@ -8,6 +8,7 @@ run at once, in the worker's threads, the union of their times is counted, from 
 
 from __future__ import annotations
 
+import importlib
 import sys
 import tempfile
 import threading
@@ -20,7 +21,9 @@ from corpus import ct_template, instances
 from rows import row, show
 
 from dicom_common.core import Config, Services
-from dicom_common.pipeline import Ingest, Received, Worker, _worker as module
+from dicom_common.pipeline import Ingest, Received, Worker
+
+_MODULE: Any = importlib.import_module("dicom_common.pipeline._worker")
 
 
 class _Clock:
@@ -50,15 +53,15 @@ class _Clock:
 @contextmanager
 def _timed(services: Services, clock: _Clock) -> Iterator[None]:
     """Wrap what is work: the reading of a header, and every method of the index that a worker calls."""
-    reading = module.open_claim
+    reading = _MODULE.open_claim
     database: Any = services.db
-    module.open_claim = clock.wrapped(reading)
+    _MODULE.open_claim = clock.wrapped(reading)
     for name in ("add", "stored", "discard"):
         setattr(database, name, clock.wrapped(getattr(database, name)))
     try:
         yield
     finally:
-        module.open_claim = reading
+        _MODULE.open_claim = reading
 
 
 def share_outside(count: int) -> float:
