@@ -1,119 +1,152 @@
-"""The relay against a bare kafka-python producer that sends the same messages with the same settings.
+"""The relay from an index to Kafka, against a bare kafka-python producer with the same settings and messages.
 
-Both publish to the same topics, in turns. The relay reads its events from the outbox of the embedded index, and removes
-them from it; the bare producer has its messages in memory.
-
-Needs a server: `python3 tools/services.py start kafka`, and `eval "$(python3 tools/services.py env)"`.
+Needs servers: `python3 tools/services.py start kafka postgres`, and `eval "$(python3 tools/services.py env)"`.
 """
 
 from __future__ import annotations
 
 import os
+import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
-from corpus import instances, small_template
+import psycopg
+from ct_batches import entries
 from kafka import KafkaProducer
 from rows import row, show
 
-from dicom_common.core import Config, Event, Message, Services
-from dicom_common.pipeline import Ingest, Received, Relay
+from dicom_common.broker.kafka import Settings
+from dicom_common.core import Event, LogRecord, Migrations, Origin, Services
+from dicom_common.pipeline import Relay, TopicSettings
+from dicom_common.pipeline._messages import ingest_events
 
-_PARTITIONS = 6
-
-
-def _config(server: str, data: Path, mark: str) -> Config:
-    overrides = {
-        "data": str(data),
-        "broker.backend": "kafka",
-        "broker.servers": f'["{server}"]',
-        "broker.partitions": str(_PARTITIONS),
-        "topics.log": f"log-{mark}",
-        "topics.state": f"state-{mark}",
-        "topics.image": f"image-{mark}",
-    }
-    return Config.load(overrides=overrides, variables={})
+_ALONE = 100.0
+"""Seconds within which a relay with nobody beside it has published everything."""
 
 
-def _fill(services: Services, count: int) -> list[Event]:
-    """Ingest instances, so that their events wait, and return these."""
-    with Ingest(services) as ingest:
-        contents = list(instances(small_template(), count))
-        for start in range(0, count, 200):
-            batch = [Received(source=each, name=str(start)) for each in contents[start : start + 200]]
-            if any(result.status != "stored" for result in ingest.store(batch, tenant="local")):
-                raise AssertionError("the benchmark's instances were not all stored")
-    events = services.db.pending(10 * count, relay="benchmark", lease=60)
-    services.db.pending(0, relay="benchmark", lease=0)
-    return list(events)
+@contextmanager
+def installation(topics: TopicSettings, database: dict[str, str]) -> Iterator[Services]:
+    """Open a new installation whose broker is Kafka."""
+    with tempfile.TemporaryDirectory() as folder:
+        chosen = {
+            "data": folder,
+            "broker.backend": "kafka",
+            "broker.servers": f'["{os.environ["DICOM_COMMON_TEST_KAFKA"]}"]',
+        }
+        chosen |= {"broker.partitions": "4", **database}
+        with Services.from_file(overrides=chosen) as services:
+            if isinstance(services.db, Migrations):
+                services.db.migrate()
+            services.broker.create_topics([topics.log, topics.image, topics.state])
+            yield services
 
 
-def _relayed(services: Services, count: int) -> float:
-    """Return events a second of the relay."""
-    begin = time.perf_counter()
-    if Relay(services).drain(300):
-        raise AssertionError("the relay did not publish all")
-    return count / (time.perf_counter() - begin)
+@contextmanager
+def postgres() -> Iterator[dict[str, str]]:
+    """Give the settings of a new database."""
+    host, port = os.environ["DICOM_COMMON_TEST_POSTGRES"].rsplit(":", 1)
+    name = f"relay_{uuid4().hex}"
+    with psycopg.connect(host=host, port=port, user="postgres", dbname="postgres", autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+        try:
+            yield {
+                "db.backend": "postgres", "db.host": host, "db.port": port, "db.user": "postgres", "db.database": name,
+            }  # fmt: skip
+        finally:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _bare(server: str, events: Sequence[Event]) -> float:
-    """Return messages a second of a producer with the settings of the broker's plugin."""
+def fill(services: Services, topics: TopicSettings, batch: int) -> list[Event]:
+    """Index a thousand images of ten series, and return the events that then wait in the outbox."""
+    made = entries(batch)
+    events: list[Event] = []
+
+    def note(outcomes: Any) -> Iterator[Event | LogRecord]:
+        for event in ingest_events(made, [Origin()] * len(made), outcomes, topics, "bench", log=False):
+            assert isinstance(event, Event)
+            events.append(event)
+            yield event
+
+    services.db.add(made, events=note)
+    return events
+
+
+def bare(settings: Settings, events: list[Event]) -> float:
+    """Send with kafka-python alone; the producer is there already."""
     producer = KafkaProducer(
-        bootstrap_servers=[server],
+        bootstrap_servers=list(settings.servers),
         acks="all",
         enable_idempotence=True,
-        linger_ms=5,
-        batch_size=131_072,
-        max_request_size=1_048_576,
-        allow_auto_create_topics=False,
-        metrics_enabled=False,
+        linger_ms=settings.linger_ms,
+        batch_size=settings.batch_bytes,
+        max_request_size=settings.max_message_bytes,
     )
     try:
         for topic in {event.topic for event in events}:
-            producer.partitions_for(topic)  # connections and metadata are no part of it; the relay's are open, too
-        begin = time.perf_counter()
+            producer.partitions_for(topic)
+        start = time.perf_counter()
         sent = [
             producer.send(
-                event.topic,
-                value=event.body,
-                key=event.key.encode(),
-                headers=[(name, text.encode()) for name, text in event.headers.items()],
+                event.topic, event.body, event.key.encode(), [(n, t.encode()) for n, t in event.headers.items()]
             )
             for event in events
         ]
         producer.flush()
         for future in sent:
-            future.get(timeout=30)
-        return len(events) / (time.perf_counter() - begin)
+            future.get(0)
+        return time.perf_counter() - start
     finally:
         producer.close()
 
 
-def run(count: int = 3000, rounds: int = 5) -> list[dict[str, Any]]:
-    """Measure; a round is the relay and the bare producer, the order changing with each."""
-    server = os.environ.get("DICOM_COMMON_TEST_KAFKA", "")
-    if not server:
-        print("bench_relay: set DICOM_COMMON_TEST_KAFKA=host:port, see tools/services.py", file=sys.stderr)
-        return []
+def relayed(services: Services) -> float:
+    """Publish what waits."""
+    relay = Relay(services)
+    start = time.perf_counter()
+    if relay.drain(_ALONE):
+        raise AssertionError("events are left in the outbox")
+    return time.perf_counter() - start
+
+
+def measure(name: str, database: dict[str, str], batches: int, rounds: int) -> dict[str, Any]:
+    """Measure over one index; the two take turns at going first."""
+    mark = uuid4().hex[:8]
+    topics = TopicSettings(**{kind: f"bench-{kind}-{mark}" for kind in ("storage", "log", "state", "image")})
     ratios, rates = [], []
-    for number in range(rounds):
-        with tempfile.TemporaryDirectory() as folder:
-            with Services(_config(server, Path(folder), uuid4().hex)) as services:
-                events = _fill(services, count)
-                services.broker.create_topics({event.topic for event in events})
-                services.broker.publish(events[0].topic, [Message(key="", body=b"")])  # its producer connects
-                bare = _bare(server, events) if number % 2 else 0.0
-                relayed = _relayed(services, len(events))
-                bare = bare or _bare(server, events)
-            ratios.append(relayed / bare)
-            rates.append(relayed)
-    unit = f"times as fast ({sorted(rates)[len(rates) // 2]:.0f} events/s)"
-    return [row(f"relay of {len(events)} events to Kafka / a bare producer", ratios, 0.5, unit=unit)]
+    with installation(topics, database) as services:
+        settings = Settings(servers=(os.environ["DICOM_COMMON_TEST_KAFKA"],))
+        relayed(services)
+        for turn in range(rounds):
+            events = [event for batch in range(batches) for event in fill(services, topics, turn * batches + batch)]
+            works = [lambda: bare(settings, events), lambda: relayed(services)]  # noqa: B023 - called in this turn
+            taken = {number: works[number]() for number in ((0, 1) if turn % 2 else (1, 0))}
+            ratios.append(taken[0] / taken[1])
+            rates.append(len(events) / taken[1])
+    unit = f"times as fast ({statistics.median(rates):.0f} events/s)"
+    return row(f"relay from {name} to Kafka, against a bare kafka-python producer", ratios, 0.5, unit=unit)
+
+
+def missing_servers(*names: str) -> str:
+    """Say which variables have to be set; nothing where all are."""
+    wanted = [f"DICOM_COMMON_TEST_{name.upper()}" for name in names]
+    missing = [name for name in wanted if name not in os.environ]
+    return f"set {' and '.join(missing)} to host:port, see tools/services.py" if missing else ""
+
+
+def run(batches: int = 4, rounds: int = 6) -> list[dict[str, Any]]:
+    """Measure over SQLite and PostgreSQL."""
+    if missing := missing_servers("kafka", "postgres"):
+        print(f"bench_relay: {missing}", file=sys.stderr)
+        return []
+    rows = [measure("SQLite", {}, batches, rounds)]
+    with postgres() as database:
+        rows.append(measure("PostgreSQL", database, batches, rounds))
+    return rows
 
 
 if __name__ == "__main__":

@@ -65,6 +65,8 @@ def test_a_wheel_holds_its_own_module_and_nothing_else(package: Package) -> None
     info = f"{package.name.replace('-', '_')}-{package.version}.dist-info/"
     assert [name for name in names if not name.startswith((own, info) if own else info)] == []
     if own:
+        sources = [path for path in (package.folder / "src").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+        assert {str(path.relative_to(package.folder / "src")) for path in sources} <= {*names}, "data is left out"
         assert f"{own}__init__.py" in names
         assert f"{own}py.typed" in names
 

@@ -6,7 +6,7 @@ import pytest
 
 from dicom_common.auth.jose import Issuer, JoseAuthenticator, Settings
 from dicom_common.core.tls import Tls
-from dicom_common.testing import SteppedClock, Trust
+from dicom_common.testing import OpenAuthenticator, SteppedClock, Trust
 
 
 def opened(trust: Trust, clock: SteppedClock) -> JoseAuthenticator:
@@ -35,5 +35,5 @@ def opened(trust: Trust, clock: SteppedClock) -> JoseAuthenticator:
 
 
 @pytest.fixture
-def open_authenticator() -> object:
+def open_authenticator() -> OpenAuthenticator:
     return opened

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from dicom_common.testing import AuthenticatorContract
+from dicom_common.testing import AuthenticatorContract, OpenAuthenticator
 
 
 class TestJoseAuthenticator(AuthenticatorContract):
     @pytest.fixture
-    def open_authenticator(self, open_authenticator: object) -> object:
+    def open_authenticator(self, open_authenticator: OpenAuthenticator) -> OpenAuthenticator:
         return open_authenticator

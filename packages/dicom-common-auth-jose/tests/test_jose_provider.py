@@ -217,8 +217,9 @@ def test_keys_rotate_under_load_without_a_wrong_answer(realm: Realm, realm_of: C
             load.wait("a", seconds=lasts)
             load.enter("a and b", a=(of_a, True), b=(of_b, True), **strangers)
             load.wait("a and b", "a", "b", *never)
+            load.enter("a ends", a=(of_a, None), b=(of_b, True), **strangers)  # first: the change may be seen at once
             realm.change(publish=["b"], sign="b")
-            of_b += realm.tokens()
+            of_b = of_b + realm.tokens()
             load.enter("a ends", a=(of_a, None), b=(of_b, True), **strangers)
             load.wait("a ends", "b", *never, seconds=lasts)
             load.enter("b", a=(of_a, False), b=(of_b, True), **strangers)

@@ -46,7 +46,7 @@ def start_kafka() -> Iterator[Start]:
     def start(properties: dict[str, str] | None = None, users: tuple[str, ...] = ()) -> PrivateServer:
         commands = partial(_kafka.commands, properties=properties or {}, users=users)
         # Where only TLS is spoken, a listener is all that can be seen.
-        ready = KAFKA.ready if "PLAINTEXT" in (properties or {"listeners": "PLAINTEXT"})["listeners"] else listens
+        ready = KAFKA.ready if "PLAINTEXT" in (properties or {}).get("listeners", "PLAINTEXT") else listens
         server = PrivateServer(dataclasses.replace(KAFKA, commands=commands, ready=ready))
         servers.append(server)
         server.start()
@@ -227,6 +227,22 @@ def test_of_a_publish_that_fails_in_part_it_is_said_what_failed(start_kafka: Sta
         assert caught.value.failed == (1, 3)
         assert isinstance(caught.value.__cause__, TooLargeError)
         assert broker.backlog("topic", "readers") == 2
+
+
+@needs_kafka
+def test_what_the_server_does_not_take_is_too_large_and_its_neighbours_are_taken_singly(start_kafka: Start) -> None:
+    server = start_kafka({"message.max.bytes": "2000"})
+    with closing(opened(server)) as broker:
+        messages = [Message(key="k", body=bytes(size)) for size in (10, 5000, 20)]
+        with pytest.raises(PublishError) as caught:
+            broker.publish("topic", messages)
+        assert isinstance(caught.value.__cause__, TooLargeError)
+        assert 1 in caught.value.failed
+        for message in (messages[0], messages[2]):
+            broker.publish("topic", [message])
+        with pytest.raises(PublishError) as caught:
+            broker.publish("topic", [messages[1]])
+        assert isinstance(caught.value.__cause__, TooLargeError)
 
 
 @needs_kafka

@@ -59,7 +59,7 @@ def test_keys_are_rotated_and_the_old_one_is_not_needed_any_more(site: Callable[
     _ring(tmp_path, "2", active="2")
     assert _wrapped_by(site("keys", "list", "--json")) == {"clinic-a": "2", "clinic-b": "2"}
     assert {path: path.read_bytes() for path in objects} == objects
-    answer = site("--tenant", "clinic-a", "reconcile", "--json")
+    answer = site("reconcile", "--json")
     assert (answer.code, answer.lines[-1]["differences"]) == (0, {})
 
 

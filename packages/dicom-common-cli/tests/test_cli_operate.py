@@ -111,6 +111,9 @@ def test_check_tells_an_ill_backend_from_a_well_one(own: Installation) -> None:
         "db": "failed",
         "cache": "ok",
         "broker": "ok",
+        "outbox": "degraded",
+        "worker": "ok",
+        "dead-letters": "ok",
     }
     assert all(list(line) == ["kind", "backend", "status", "detail", "facts"] for line in answer.lines)
 

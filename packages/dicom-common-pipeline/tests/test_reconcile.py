@@ -15,7 +15,7 @@ import pytest
 from pipeline_site import Make, Site
 
 from dicom_common.core import Level, Query, Services, UnavailableError
-from dicom_common.pipeline import Difference, DifferenceKind, Progress, Reconciliation
+from dicom_common.pipeline import DeadLetters, Difference, DifferenceKind, Progress, Reconciliation
 
 KINDS = DifferenceKind
 
@@ -345,3 +345,33 @@ def test_rows_of_all_tenants_are_compared(site: Site, make: Make) -> None:
     lose_index(site)
     assert len(reconcile(site, rebuild=True)) == 2
     assert {row.tenant for row in site.rows} == {"a", "b"}
+
+
+def test_the_object_of_a_dead_letter_is_kept_as_long_as_the_letter_waits(site: Site, make: Make) -> None:
+    queued = {"ingest__mode": "queued"}
+    site.store(make())
+    [result] = site.store(make(payload=b"other"), **queued)
+    key = str(result.key)
+
+    def strays() -> list[tuple[str, str]]:
+        found = list(Reconciliation(site.config(), repair=True, jobs=1, restart=True).run())
+        assert {(each.kind, each.key) for each in found} == {(DifferenceKind.STRAY, key)}
+        return [(each.action, each.detail) for each in found]
+
+    [(action, detail)] = strays()
+    assert (action, "wait for the workers" in detail) == ("none", True)
+
+    with (  # as a worker that cannot deal with it
+        Services(site.config()) as services,
+        services.broker.consume(["storage_queue"], "dicom-common-workers") as consumer,
+    ):
+        [delivery] = consumer.receive(1, timeout=5)
+        services.broker.publish("storage_queue.dead", [delivery.message])
+        consumer.acknowledge([delivery])
+    assert strays() == [("none", "a dead letter waits for it")]
+    assert key in site.objects
+
+    with Services(site.config()) as services, DeadLetters(services.broker, ["storage_queue"]) as letters:
+        list(letters.drop(letters.read()))
+    assert strays() == [("discarded", "")]
+    assert key not in site.objects

@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline_site import Make, Site
 
-from dicom_common.core import Message, Services
+from dicom_common.core import Logs, Message, ReceivedObject, Services
 from dicom_common.dicom import ReaderSettings
 from dicom_common.pipeline import Ingest, Received, Result, Worker
 from dicom_common.pipeline._claim import claim_of, open_claim
@@ -235,3 +235,24 @@ def test_of_a_distant_object_with_a_known_digest_only_the_header_is_read(site: S
         assert distant.bytes_read < 10_000
         with candidate.source() as source:
             assert source.read() == site.objects[str(result.key)]  # type: ignore[union-attr]  # it is a stream here
+
+
+def test_the_log_knows_an_object_by_the_trace_of_its_message(site: Site, make: Make) -> None:
+    queue(site, make())
+    [sent] = messages(site, TOPIC)
+    work(site)
+    trace = json.loads(sent.body)["trace_id"]
+    with Services(site.config()) as services:
+        assert isinstance(services.db, Logs)
+        assert [record.id for record in services.db.read_log(ReceivedObject, "local")] == [trace]
+    assert [json.loads(event.body)["trace_id"] for event in site.events("log_queue")] == [trace]
+
+
+def test_a_dead_letter_says_where_its_object_is(site: Site, make: Make) -> None:
+    queue(site, make())
+    work(site)
+    [other] = queue(site, make(payload=b"other"))
+    work(site)
+    [dead] = messages(site, DEAD)
+    assert dead.headers["dead-file-path"] == other.key
+    assert other.key in site.objects

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are no package; pytest's importlib mode adds no path
-from sealed_folder import SealedFolder
+from sealed_folder import ByRanges, SealedFolder
+
+from dicom_common.storage.filesystem import FilesystemStorage
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[SealedFolder]:
-    """A folder of encrypted objects, and storages over it."""
-    made = SealedFolder(tmp_path / "objects")
+@pytest.fixture(params=[FilesystemStorage, ByRanges], ids=["held-open", "by-ranges"])
+def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[SealedFolder]:
+    """A folder of encrypted objects, and storages over it, for both ways to read an inner storage."""
+    made = SealedFolder(tmp_path / "objects", inner=request.param)
     yield made
     made.close()
 

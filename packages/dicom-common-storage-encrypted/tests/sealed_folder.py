@@ -11,7 +11,7 @@ from dicom_common.keyring.local import KeyEntry, LocalKeyring
 from dicom_common.storage import filesystem
 from dicom_common.storage.encrypted import EncryptedStorage, Settings, open_over
 
-__all__ = ["SETTINGS", "SealedFolder", "content", "entry", "opened", "pattern", "ring"]
+__all__ = ["SETTINGS", "ByRanges", "SealedFolder", "content", "entry", "opened", "pattern", "ring"]
 
 SETTINGS = Settings(storage="inner", key_seconds=0)
 """Settings that keep no key in memory: each read asks for it."""
@@ -29,11 +29,15 @@ def ring(*keys: KeyEntry) -> LocalKeyring:
     return LocalKeyring(keys, "keys of the test")
 
 
-def opened(root: Path, *keys: KeyEntry) -> EncryptedStorage:
+class ByRanges(filesystem.FilesystemStorage):
+    """A folder that holds no object open: it is read by ranges, as object stores are."""
+
+    open_object = None  # type: ignore[assignment]  # so it does not offer OpenObjects
+
+
+def opened(root: Path, *keys: KeyEntry, inner: type[filesystem.FilesystemStorage]) -> EncryptedStorage:
     """Open the encrypted storage over a folder."""
-    return open_over(
-        lambda: filesystem.FilesystemStorage(filesystem.Settings(root=root)), lambda: ring(*keys), SETTINGS
-    )
+    return open_over(lambda: inner(filesystem.Settings(root=root)), lambda: ring(*keys), SETTINGS)
 
 
 def content(storage: Storage, key: str) -> bytes:
@@ -49,14 +53,16 @@ def pattern(seed: int, size: int) -> bytes:
 class SealedFolder:
     """The folder, and what was opened over it."""
 
-    def __init__(self, root: Path, seed: int = 1) -> None:
-        self.root = root
+    def __init__(
+        self, root: Path, seed: int = 1, inner: type[filesystem.FilesystemStorage] = filesystem.FilesystemStorage
+    ) -> None:
+        self.root, self._inner = root, inner
         self._opened: list[EncryptedStorage] = []
         self.storage = self.open(entry("first", seed=seed, active=True))
 
     def open(self, *keys: KeyEntry) -> EncryptedStorage:
         """Open it with other keys."""
-        storage = opened(self.root, *keys)
+        storage = opened(self.root, *keys, inner=self._inner)
         self._opened.append(storage)
         return storage
 

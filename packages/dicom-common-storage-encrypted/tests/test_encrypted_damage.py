@@ -75,6 +75,17 @@ def test_a_flipped_bit_of_a_chunk_or_its_tag_fails_each_read_that_touches_it(
                 assert read == DATA[start:stop]
 
 
+def test_an_empty_object_is_authenticated_too(folder: SealedFolder) -> None:
+    folder.storage.write(KEY, b"")
+    written = folder.path(KEY).read_bytes()
+    assert len(written) == HEADER + TAG
+    for place in range(HEADER, HEADER + TAG):
+        folder.put(KEY, flipped(written, place, 1 << place % 8))
+        for start in (0, 1, CHUNK):
+            with pytest.raises(DamagedError):
+                b"".join(folder.storage.read(KEY, start=start))
+
+
 def test_what_is_given_before_a_damaged_chunk_is_what_was_written(folder: SealedFolder) -> None:
     data = pattern(3, 40 * CHUNK)
     folder.storage.write(KEY, data)

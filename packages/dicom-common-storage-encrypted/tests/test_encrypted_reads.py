@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-from sealed_folder import SETTINGS, SealedFolder, content, entry, pattern, ring
+from sealed_folder import SETTINGS, ByRanges, SealedFolder, content, entry, pattern, ring
 
-from dicom_common.core import BackendError, DamagedError, ObjectInfo, Source
+from dicom_common.core import BackendError, DamagedError, ObjectInfo, OpenObject, Source
 from dicom_common.storage import filesystem
 from dicom_common.storage.encrypted import open_storage
 
@@ -20,7 +21,7 @@ CHUNK = 65_536
 LARGE = int(os.environ.get("DICOM_COMMON_TEST_LARGE_MIB", "64")) << 20
 
 
-class Watched(filesystem.FilesystemStorage):
+class Watched(ByRanges):
     """The real storage, which also counts the bytes that it gives, and calls what a test wants between two reads."""
 
     given = 0
@@ -32,6 +33,28 @@ class Watched(filesystem.FilesystemStorage):
         for chunk in super().read(key, start=start, length=length):
             self.given += len(chunk)
             yield chunk
+
+
+class WatchedInPlace(filesystem.FilesystemStorage):
+    """The real storage, which also counts the bytes that are read from the objects that it holds open."""
+
+    given = 0
+
+    def open_object(self, key: str) -> OpenObject:
+        return _WatchedObject(self, super().open_object(key))
+
+
+class _WatchedObject:
+    def __init__(self, storage: WatchedInPlace, held: OpenObject) -> None:
+        self._storage, self._held = storage, held
+
+    def read_into(self, buffer: bytearray | memoryview, position: int) -> int:
+        done = self._held.read_into(buffer, position)
+        self._storage.given += done
+        return done
+
+    def close(self) -> None:
+        self._held.close()
 
 
 class Twice(filesystem.FilesystemStorage):
@@ -80,8 +103,11 @@ class Zeros(io.RawIOBase):
         return data
 
 
-def test_a_range_of_64_kb_of_a_large_object_reads_less_than_256_kb(tmp_path: Path) -> None:
-    inner = Watched(filesystem.Settings(root=tmp_path / "objects", fsync=False))
+@pytest.mark.parametrize("kind", [Watched, WatchedInPlace])
+def test_a_range_of_64_kb_of_a_large_object_reads_less_than_256_kb(
+    tmp_path: Path, kind: type[Watched | WatchedInPlace]
+) -> None:
+    inner = kind(filesystem.Settings(root=tmp_path / "objects", fsync=False))
     storage = open_storage(SETTINGS, inner, ring(entry("first", active=True)))
     source: BinaryIO = Zeros(LARGE)  # type: ignore[assignment]  # it has all that is used of one
     assert storage.write("a/large", source).size == LARGE
@@ -90,7 +116,7 @@ def test_a_range_of_64_kb_of_a_large_object_reads_less_than_256_kb(tmp_path: Pat
         data = b"".join(storage.read("a/large", start=start, length=64_000))
         expected = bytes(at >> 20 & 255 for at in range(start, min(start + 64_000, LARGE), 1))
         assert data == expected
-        assert inner.given < 256_000
+        assert len(data) < inner.given < 256_000
     inner.given = 0
     assert sum(found.size for found in storage.scan()) == LARGE
     assert inner.given == 0, "a scan decrypts nothing"
@@ -119,6 +145,36 @@ def test_a_range_of_an_object_that_is_replaced_meanwhile_is_of_the_new_one(tmp_p
     assert reads > 3, "header and chunks were read once more"
     writer.close()
     inner.close()
+
+
+def test_an_object_that_is_replaced_while_it_is_read_is_read_to_its_end(tmp_path: Path) -> None:
+    folder = SealedFolder(tmp_path / "objects")
+    first = pattern(1, 300_000)
+    folder.storage.write("a/1", first)
+    pieces = folder.storage.read("a/1", start=100_000)
+    got = next(pieces)
+    folder.storage.write("a/1", pattern(2, 200_000))
+    assert got + b"".join(pieces) == first[100_000:]
+    folder.close()
+
+
+def test_a_held_object_is_closed_however_its_read_ends(tmp_path: Path) -> None:
+    folder = SealedFolder(tmp_path / "objects")
+    folder.storage.write("a/1", pattern(1, 300_000))
+    (tmp_path / "objects" / "a" / "2").write_bytes(b"no encrypted object")
+
+    def descriptors_after(rounds: int) -> int:
+        for _ in range(rounds):
+            folder.storage.read("a/1")
+            next(folder.storage.read("a/1"))
+            content(folder.storage, "a/1")
+            with pytest.raises(DamagedError):
+                folder.storage.read("a/2")
+        gc.collect()
+        return len(list(Path("/dev/fd").iterdir()))
+
+    assert descriptors_after(50) == descriptors_after(1)
+    folder.close()
 
 
 def test_an_inner_storage_may_read_the_source_twice(tmp_path: Path) -> None:
@@ -168,6 +224,19 @@ def test_a_wrong_digest_is_found_before_the_last_chunk_is_given_out(tmp_path: Pa
     with pytest.raises(DamagedError):
         storage.write("a/1", pattern(1, 300_000), sha256="0" * 64)
     inner.close()
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, io.BytesIO])
+def test_every_byte_of_a_long_source_is_in_its_digest(folder: SealedFolder, kind: Callable[[bytes], Source]) -> None:
+    data = pattern(1, (5 << 20) + 1)
+    digest = hashlib.sha256(data).hexdigest()
+    folder.storage.write("a/1", kind(data), sha256=digest)
+    assert content(folder.storage, "a/1") == data
+    for place in (0, 1 << 20, (3 << 20) - 1, 5 << 20):
+        other = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+        with pytest.raises(DamagedError, match="SHA-256"):
+            folder.storage.write("a/2", kind(other), sha256=digest)
+    assert [found.key for found in folder.storage.scan()] == ["a/1"]
 
 
 def test_an_encrypted_file_gives_the_same_bytes_in_whatever_way_it_is_read(folder: SealedFolder) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 from dicom_common.core import Secret
 
-__all__ = ["GENESIS", "Keys", "Record", "parse"]
+__all__ = ["GENESIS", "Keys", "Record", "encode", "parse"]
 
 GENESIS = "0" * 64
 """What stands in the place of the hash before the first record."""
@@ -73,10 +73,15 @@ class Keys:
         self._active = "" if key is None else _key_id(key)
         self._keyed_since = keyed_since
 
-    def seal(self, seq: int, prev: str, content: Mapping[str, Any]) -> tuple[bytes, str]:
-        """Make the line of a record, with its newline, and return it with its hash."""
-        head = f'{{"seq":{seq},"prev":"{prev}","key":"{self._active}",'
-        body = head.encode() + json.dumps(content, separators=(",", ":"), allow_nan=False).encode()[1:-1]
+    def seal(self, seq: int, prev: str, content: bytes) -> tuple[bytes, str]:
+        """Make the line of a record, with its newline, and return it with its hash.
+
+        Args:
+            seq: its number.
+            prev: the hash of the record before.
+            content: what it says, as `encode` makes it.
+        """
+        body = f'{{"seq":{seq},"prev":"{prev}","key":"{self._active}",'.encode() + content
         hash_ = self._hash(body, self._active)
         return body + f',"hash":"{hash_}"}}\n'.encode(), hash_
 
@@ -90,15 +95,19 @@ class Keys:
             return "its hash is not that of its bytes"
         return ""
 
-    def expected(self, record: Record) -> str:
-        """Return the hash that the bytes of a record have."""
-        known = not record.key_id or record.key_id in self._keys
-        return self._hash(record.body, record.key_id) if known else record.hash
-
     def _hash(self, body: bytes, key_id: str) -> str:
         if not key_id:
             return hashlib.sha256(body).hexdigest()
         return hmac.new(self._keys[key_id], body, hashlib.sha256).hexdigest()
+
+
+def encode(event: Mapping[str, Any], xml: str) -> bytes:
+    """Write what a record says: the event's fields, and the DICOM audit message.
+
+    Raises:
+        TypeError, ValueError: a field is of no type of JSON's.
+    """
+    return json.dumps({"event": event, "xml": xml}, separators=(",", ":"), allow_nan=False).encode()[1:-1]
 
 
 def _key_id(key: Secret) -> str:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import click
 
 from dicom_common.audit._chain import parse
 from dicom_common.audit._fields import moment_of
+from dicom_common.audit._prune import prunable, prune
 from dicom_common.audit._recorder import trail_of
 from dicom_common.audit._trail import Trail
 from dicom_common.audit._verify import Flaw, Verification, read_lines, verify
-from dicom_common.cli import Session, moment, pass_session, print_json, print_line, print_table
-from dicom_common.core import AuditKind, UnavailableError
+from dicom_common.cli import Session, age, moment, pass_session, print_json, print_line, print_table
+from dicom_common.core import AuditKind, UnavailableError, process_user
 
 __all__ = ["audit"]
 
@@ -158,6 +160,25 @@ def export(session: Session, /, **wanted: Any) -> None:
         deed.record()
     for xml in found:
         print_line(xml)
+
+
+@audit.command("prune")
+@click.option("--older-than", callback=age, required=True, metavar="AGE", help="Such as 3650d or 520w.")
+@click.option("--dry-run", is_flag=True, help="Only tell what would be deleted.")
+@pass_session
+def prune_trail(session: Session, *, older_than: timedelta, dry_run: bool) -> None:
+    """Delete the oldest files of the trail.
+
+    Deletes whole files, all of whose records are older, and never the newest one. That they were deleted, and up to
+    which record, is a record of its own, by which `audit verify` knows it from a removal.
+    """
+    trail = trail_of(session.services)
+    files, last = prunable(trail, datetime.now(UTC) - older_than)
+    if last is not None and not dry_run:
+        who = {"user": process_user(), "address": socket.gethostname()}
+        prune(trail, files, last, request_id=session.request_id, **who)
+    done = "would be deleted" if dry_run else "deleted"
+    print_line(f"{len(files)} files {done}" + (f", up to record {last.seq}" if last is not None else ""))
 
 
 def _reading(session: Session, trail: Trail, command: str) -> Any:

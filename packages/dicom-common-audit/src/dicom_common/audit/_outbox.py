@@ -16,7 +16,7 @@ from dicom_common.audit._chain import Record, parse
 from dicom_common.audit._folder import TrailFolder
 from dicom_common.core import DEFAULT_TENANT, Database, Event
 
-__all__ = ["publish"]
+__all__ = ["publish", "published_up_to"]
 
 _CURSOR_FILE, _LOCK_FILE = "published.json", ".publish-lock"
 _BATCH = 500
@@ -44,6 +44,11 @@ def publish(folder: TrailFolder, database: Database, topic: str) -> int:
             _, file, offset = found[-1]
             folder.write_note(_CURSOR_FILE, {"file": file, "offset": offset})
             number += len(events)
+
+
+def published_up_to(folder: TrailFolder) -> str:
+    """Return the name of the file up to which the trail was published; empty: nothing was."""
+    return _cursor(folder)[0]
 
 
 def _cursor(folder: TrailFolder) -> tuple[str, int]:

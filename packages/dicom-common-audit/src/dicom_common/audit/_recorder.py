@@ -16,8 +16,6 @@ from dicom_common.core import AuditEvent, DicomCommonError, Services, call_withi
 __all__ = ["Recorder", "recorder_of", "trail_of"]
 
 _log = logging.getLogger(__name__)
-_PUBLISH_SECONDS = 2.0
-"""The longest that an operation waits until its record is in the outbox; it is durable in the file by then."""
 _PAUSE = 30.0
 """Seconds until an index that was away is tried again."""
 
@@ -48,7 +46,8 @@ class Recorder:
         return self.trail.refusal() if self.settings.required else None
 
     def _publish(self, services: Services) -> None:
-        limit = min(_PUBLISH_SECONDS, services.config.general.extension_time_limit / 2)
+        # The record is durable: what hangs here must not count as an extension that hangs, which is called no more.
+        limit = services.config.general.extension_time_limit / 2
         try:
             call_within(limit, lambda: publish(self.trail.folder, services.db, self.settings.topic))
         except (DicomCommonError, OSError) as error:  # a TimeoutError is one

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dicom_common.audit._chain import GENESIS, Keys, Record, parse
+from dicom_common.audit._chain import GENESIS, Keys, Record, encode, parse
 from dicom_common.audit._fields import fields_of
 from dicom_common.audit._folder import Head, TrailFolder
 from dicom_common.audit._message import audit_message
@@ -25,15 +25,12 @@ __all__ = ["Trail"]
 
 _log = logging.getLogger(__name__)
 
-_Content = dict[str, object]
-"""What a record says: the fields of the event, and the DICOM audit message."""
-
 
 @dataclass(eq=False)
 class _Turn:
     """What one caller wants appended, and what became of it."""
 
-    contents: Sequence[_Content]
+    contents: Sequence[bytes]
     done: bool = False
     error: Exception | None = None
 
@@ -77,7 +74,7 @@ class Trail:
         Raises:
             UnavailableError: they could not be written. The trail is as it was.
         """
-        turn = _Turn([self._content(event) for event in events])
+        turn = _Turn([self._content(event) for event in events])  # what is wrong with an event is its caller's
         with self._queue:
             self._waiting.append(turn)
         with self._turns:
@@ -116,7 +113,7 @@ class Trail:
         for turn in turns:
             turn.error, turn.done = error, True
 
-    def _write(self, contents: Sequence[_Content]) -> None:
+    def _write(self, contents: Sequence[bytes]) -> None:
         end = self._end()
         head, today = end.head, datetime.now(UTC).date()
         seq, hash_ = head.seq, head.hash
@@ -134,9 +131,9 @@ class Trail:
         with suppress(OSError):  # the records are durable; who comes next looks for the end
             self.folder.write_head(Head(seq, hash_, name, size))
 
-    def _content(self, event: AuditEvent) -> _Content:
+    def _content(self, event: AuditEvent) -> bytes:
         xml = audit_message(event, source=self._source, site=self.settings.site, trail=self.uri)
-        return {"event": fields_of(event), "xml": xml}
+        return encode(fields_of(event), xml)
 
     def _add(self, name: str, data: bytes, *, is_new: bool) -> int:
         """Write behind the end of a file and sync it; return its size then. A failure leaves it as it was."""

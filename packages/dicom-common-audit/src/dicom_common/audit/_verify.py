@@ -108,8 +108,6 @@ class _Bad:
 
     line: Line
     detail: str
-    hashes: frozenset[str] = frozenset()
-    """What the next record may have as the hash before it: what is written, and what the bytes have."""
 
 
 class _Walk:
@@ -128,6 +126,9 @@ class _Walk:
         self._misplaced: list[tuple[Record, Line]] = []
         self._at = Line("", 0, b"")
         self._hashes: dict[int, str] = {}
+        self._pruned: dict[int, str] = {}
+        """Numbers of records up to which older ones were deleted on purpose, as records tell; and their hashes."""
+        self._first: Record | None = None
 
     def take(self, line: Line) -> None:
         """Judge one more line."""
@@ -138,7 +139,7 @@ class _Walk:
             self._bad.append(_Bad(line, "it is no record"))
         elif why := self._keys.flaw(record):
             self._settle_jump(None)
-            self._bad.append(_Bad(line, why, frozenset((record.hash, self._keys.expected(record)))))
+            self._bad.append(_Bad(line, why))
         else:
             self._settle_jump(record)
             if record.seq <= self.result.last_seq:
@@ -205,11 +206,14 @@ class _Walk:
             kind = FlawKind.CHANGED if missing else FlawKind.INSERTED
             for one in bad:
                 self._tell(kind, one.line, None, one.detail)
-        follows = {result.last_hash} if not missing else bad[-1].hashes if len(bad) == missing else frozenset()
-        if follows and record.prev not in follows:
+        # Behind a gap or a changed record there is nothing to compare with, and nothing more to tell.
+        if not missing and record.prev != result.last_hash:
             self._tell(FlawKind.RELINKED, line, record.seq, "it does not follow the record before: one of both is new")
         result.last_seq, result.last_hash = record.seq, record.hash
         result.records += 1
+        self._first = self._first or record
+        if b'"pruned"' in record.body and (details := _details(record)).get("trail") == "pruned":
+            self._pruned[int(details.get("through", "0"))] = details.get("hash", "")
         if record.seq in self._wanted:
             self._hashes[record.seq] = record.hash
         self._bad = []
@@ -227,6 +231,12 @@ class _Walk:
 
     def _match_gaps(self) -> None:
         """Tell which missing records are somewhere else, and which are gone."""
+        result = self.result
+        latest = max((record for record, _ in self._misplaced), key=lambda record: record.seq, default=None)
+        if latest is not None and latest.seq > result.last_seq:  # the last record stands too early
+            self._gaps[result.last_seq + 1] = (latest.seq, self._at)
+            result.last_seq, result.last_hash = latest.seq, latest.hash
+        self._excuse_pruned()
         moved = set()
         for record, line in self._misplaced:
             inside = any(first <= record.seq <= last for first, (last, _) in self._gaps.items())
@@ -235,10 +245,23 @@ class _Walk:
                 self._tell(FlawKind.REORDERED, line, record.seq, "it is whole, and stands where it does not belong")
             else:
                 self._tell(FlawKind.INSERTED, line, record.seq, "a copy of a record that is there already")
-        self.result.records += len(moved)
+        result.records += len(moved)
         for first, (last, line) in self._gaps.items():
             for a, b in _without(first, last, moved):
                 self._tell(FlawKind.REMOVED, line, a, f"{_numbers(a, b)} before this line")
+
+    def _excuse_pruned(self) -> None:
+        """Take away what is missing at the beginning because it was deleted on purpose, as the trail tells itself."""
+        if 1 not in self._gaps or self._first is None or not self._pruned:
+            return
+        last, line = self._gaps[1]
+        through = max(self._pruned)
+        if self._first.seq == through + 1 and self._first.prev != self._pruned[through]:
+            return  # what it was chained to is not what was deleted
+        del self._gaps[1]
+        self.result.notes.append(f"records 1 to {min(last, through)} were deleted by `audit prune`")
+        if last > through:
+            self._gaps[through + 1] = (last, line)
 
     def _tell(self, kind: FlawKind, line: Line, seq: int | None, detail: str) -> None:
         self.result.flaws.append(Flaw(kind=kind, file=line.file, line=line.number, seq=seq, detail=detail))

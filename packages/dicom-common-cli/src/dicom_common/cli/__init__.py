@@ -1,7 +1,7 @@
 """The `dicom-common` command, and what an extension's subcommand needs of it.
 
 `pass_session` gives it the configuration and the open backends. Results are printed by `print_line`, `print_json` and
-`print_table`, which let no control character through to a terminal; `moment` reads a moment as people type it.
+`print_table`, which let no control character through to a terminal; `age` and `moment` read what people type.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dicom_common.cli._logging import LogSettings as LogSettings
-    from dicom_common.cli._moments import moment as moment
+    from dicom_common.cli._moments import age as age, moment as moment
     from dicom_common.cli._output import (
         print_json as print_json,
         print_line as print_line,
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LogSettings",
     "Session",
+    "age",
     "main",
     "moment",
     "pass_session",
@@ -34,6 +35,7 @@ __all__ = [
 _HOMES = {
     "LogSettings": "_logging",
     "Session": "_session",
+    "age": "_moments",
     "moment": "_moments",
     "pass_session": "_session",
     "print_json": "_output",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import sys
 import threading
 from typing import Any
 
 import click
 
+from dicom_common.cli._bodies import readable
 from dicom_common.cli._errors import ExitCode
 from dicom_common.cli._help import below
 from dicom_common.cli._interrupt import stopping_on_signals
@@ -138,21 +137,5 @@ def _document(delivery: Delivery) -> dict[str, Any]:
         "offset": delivery.offset,
         "key": message.key,
         "headers": dict(message.headers),
-        "body": _body(message.body),
+        "body": readable(message.body),
     }
-
-
-def _body(body: bytes) -> Any:
-    """Return a body as what it is: JSON, else text, else base64."""
-    try:
-        return json.loads(body, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        return base64.b64encode(body).decode()
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(constant)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -41,6 +40,7 @@ _TABLES = {
     "broker": "Where the events of stored instances go.",
     "ingest": "How instances are taken in.",
     "reader": "How the header of an instance is read.",
+    "documents": "How the metadata documents of studies and series are made and kept.",
     "worker": "How a worker indexes what was queued.",
     "topics": "The names of the topics.",
     "log": "What the command logs, beside what it prints.",
@@ -62,7 +62,8 @@ _TABLES = {
 def init(session: Session) -> int:
     """Write a configuration and get ready.
 
-    Writes a commented configuration, makes the data folder, opens every backend and creates the topics.
+    Writes a commented configuration, makes the data folder, opens every backend and creates the topics, and those of
+    their dead letters.
 
     The configuration is ./dicom-common.toml, or the file that --config names; one that is there is never overwritten.
     """
@@ -100,7 +101,7 @@ def _create(file: Path, text: str) -> None:
 
 def _get_ready(config: Config, file: Path, top: str) -> list[str]:
     """Complete the file, open every backend, and return the kinds of those that are ill."""
-    from dicom_common.pipeline import TopicSettings  # noqa: PLC0415 - imports pydicom
+    from dicom_common.pipeline import TopicSettings, dead_topic  # noqa: PLC0415 - imports pydicom
 
     with Services(config) as services:
         rows = explain(config, services.plugins)
@@ -109,7 +110,8 @@ def _get_ready(config: Config, file: Path, top: str) -> list[str]:
         health = services.check()
         if isinstance(services.db, Migrations):
             services.db.migrate()
-        services.broker.create_topics(dataclasses.asdict(services.settings("topics", TopicSettings)).values())
+        topics = services.settings("topics", TopicSettings).all
+        services.broker.create_topics([*topics, *map(dead_topic, topics)])
     return [kind for kind, answer in health.items() if answer.status is HealthStatus.FAILED]
 
 

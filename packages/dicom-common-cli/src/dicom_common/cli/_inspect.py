@@ -7,11 +7,15 @@ import click
 from dicom_common.cli._errors import ExitCode
 from dicom_common.cli._help import below
 from dicom_common.cli._instances import as_json
-from dicom_common.cli._output import print_json, print_table
+from dicom_common.cli._output import print_json, print_line, print_table
+from dicom_common.cli._prometheus import exposition
 from dicom_common.cli._session import Session, pass_session
 from dicom_common.core import Config
 
 __all__ = ["check", "plugins"]
+
+_WAITING = {"outbox": "db", "worker": "broker", "dead-letters": "broker"}
+"""What waits, and the kind of backend that has it."""
 
 
 @click.command(
@@ -20,23 +24,31 @@ __all__ = ["check", "plugins"]
             "Examples": [
                 "dicom-common check",
                 "dicom-common check --json --time-limit 2",
+                "dicom-common check --prometheus > /var/lib/node_exporter/dicom_common.prom",
             ],
         }
     )
 )
 @click.option("--time-limit", type=click.FloatRange(min=0.1), default=10.0, show_default=True, help="Seconds for each.")
+@click.option("--prometheus", is_flag=True, help="Print metrics in the text format of Prometheus.")
 @as_json
 @pass_session
-def check(session: Session, time_limit: float, *, as_json: bool) -> int:
+def check(session: Session, time_limit: float, *, prometheus: bool, as_json: bool) -> int:
     """Ask every configured backend for its health.
 
-    The further storages of [storages.NAME] are asked too. Exits 1 if a backend does not work. One that is degraded
-    works.
+    The further storages of [storages.NAME] are asked too. It also tells what waits: events in the outbox, messages for
+    the workers, dead letters. Exits 1 if a backend does not work. One that is degraded works.
     """
+    from dicom_common.pipeline import check_lag  # noqa: PLC0415 - imports pydicom
+
     services = session.services
     health = services.check(time_limit=time_limit, storages=True)
+    health |= check_lag(services, time_limit=time_limit)
     rows = [(kind, _backend(services.config, kind), answer) for kind, answer in health.items()]
-    if as_json:
+    if prometheus:
+        for line in exposition(rows):
+            print_line(line)
+    elif as_json:
         for kind, backend, answer in rows:
             facts = dict(answer.facts)
             print_json(
@@ -49,7 +61,7 @@ def check(session: Session, time_limit: float, *, as_json: bool) -> int:
 
 
 def _backend(config: Config, kind: str) -> str | None:
-    kind, _, storage = kind.partition(".")
+    kind, _, storage = _WAITING.get(kind, kind).partition(".")
     return config.backend_of_storage(storage) if storage else config.backend(kind)
 
 

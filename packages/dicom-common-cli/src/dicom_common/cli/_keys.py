@@ -35,7 +35,7 @@ _tenant = click.option("--tenant", metavar="T", help="Whose keys; by default tho
     )
 )
 def keys() -> None:
-    """List, rotate and destroy the keys of a storage that encrypts."""
+    """List, rotate and destroy encryption keys."""
 
 
 @keys.command(

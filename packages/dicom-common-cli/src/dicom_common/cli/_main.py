@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from dicom_common.cli._errors import ending
+from dicom_common.cli._errors import CommandError, ending
 from dicom_common.cli._logging import LogSettings, log_as_configured, log_to_stderr
 from dicom_common.cli._output import note
 from dicom_common.cli._session import Session
@@ -37,11 +37,16 @@ _HOMES = {
     "log": "_log",
     "prune": "_prune",
     "worker": "_worker",
+    "documents": "_documents",
     "keys": "_keys",
+    "certs": "_certs",
     "relay": "_events",
     "events": "_events",
+    "dead-letters": "_dead_letters",
 }
-"""Each command and the module that holds a click command of its name. None of them imports a backend or pydicom."""
+"""Each command and the module that has a click command of its name, `_` for `-`. None imports a backend or pydicom."""
+_OF_ALL_TENANTS = frozenset({"reconcile", "migrate", "prune", "worker", "relay", "events"})
+"""Commands that work for the installation as a whole: who names a tenant means something that they cannot do."""
 
 
 class _Commands(click.Group):
@@ -59,9 +64,18 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command; extensions are asked only for a name that is not ours."""
         if home := _HOMES.get(cmd_name):
-            command: click.Command = getattr(import_module(f"dicom_common.cli.{home}"), cmd_name)
+            command: click.Command = getattr(import_module(f"dicom_common.cli.{home}"), cmd_name.replace("-", "_"))
             return command
         return self._extensions(ctx).get(cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and refuse a tenant that it would pass over: `prune` would delete everybody's records."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in _OF_ALL_TENANTS and ctx.ensure_object(Session).tenant_name is not None:
+            raise CommandError(f"`{name}` works for all tenants together: leave --tenant out.")
+        return name, command, rest
 
     def _extensions(self, ctx: click.Context) -> dict[str, click.Command]:
         session = ctx.ensure_object(Session)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +15,10 @@ from dicom_common.cli._help import below
 from dicom_common.cli._instances import as_json, instances, nothing_stored, tenant as tenant_option
 from dicom_common.cli._output import note, print_json, print_table
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import AuditKind, Level, PersonName, RequestAttributes, parse_query
+from dicom_common.core import AuditKind, Level, PersonName, RequestAttributes, Services, parse_query
+
+if TYPE_CHECKING:
+    from dicom_common.pipeline import Document
 
 __all__ = ["find", "metadata"]
 
@@ -153,21 +156,35 @@ def metadata(session: Session, study: str, series: str | None, instance: str | N
     One JSON array of the instances of a study, a series, or of one instance, as it was taken when the instances were
     stored; pixel data and other large values are references.
     """
-    services, whose = session.existing, session.tenant(tenant)
+    services, whose, on_terminal = session.existing, session.tenant(tenant), sys.stdout.isatty()
     told = {"command": "metadata", "series": series, "instance": instance}
     with session.auditing(AuditKind.INSTANCES_ACCESSED, whose, **told) as deed:
         deed.about(services, study)
-        objects = services.db.metadata(whose, study, series, instance)
-        first = next(objects, None)
-        if first is None:
-            raise nothing_stored(study, series, instance)
-        deed.record()
-    on_terminal = sys.stdout.isatty()
-    separator = b"["
-    for document in chain([first], objects):
         # A terminal gets no control characters: with escapes it is the same document.
-        shown = json.dumps(json.loads(document)).encode() if on_terminal else document
-        sys.stdout.buffer.write(separator + shown)
-        separator = b",\n"
-    sys.stdout.buffer.write(b"]\n")
+        made = None if instance or on_terminal else _document(services, whose, study, series)
+        if made is not None:
+            text = made.plain()
+        else:
+            objects = services.db.metadata(whose, study, series, instance)
+            first = next(objects, None)
+            if first is None:
+                raise nothing_stored(study, series, instance)
+            text = _array(chain([first], objects), escape=on_terminal)
+        deed.record()
+    sys.stdout.buffer.writelines(text)
     sys.stdout.buffer.flush()
+
+
+def _array(objects: Iterator[bytes], *, escape: bool) -> Iterator[bytes]:
+    separator = b"["
+    for one in objects:
+        yield separator + (json.dumps(json.loads(one)).encode() if escape else one)
+        separator = b",\n"
+    yield b"]\n"
+
+
+def _document(services: Services, tenant: str, study: str, series: str | None) -> Document | None:
+    """Return the metadata document, if there is one that is true: one object is read, in place of many rows."""
+    from dicom_common.pipeline import MetadataDocuments  # noqa: PLC0415 - imports pydicom
+
+    return MetadataDocuments(services).kept(tenant, study, series)

@@ -26,7 +26,7 @@ _EVERY = 10.0
         {
             "Examples": [
                 "dicom-common worker",
-                "dicom-common events storage_queue.dead",
+                "dicom-common dead-letters list",
             ],
         }
     )

@@ -120,6 +120,7 @@ if TYPE_CHECKING:
         uuid7 as uuid7,
         validate_tenant as validate_tenant,
     )
+    from dicom_common.core._revisions import Revisions as Revisions, SeriesRevision as SeriesRevision
     from dicom_common.core._secret import Secret as Secret
     from dicom_common.core._services import Services as Services
     from dicom_common.core._storage import (
@@ -128,6 +129,8 @@ if TYPE_CHECKING:
         BatchWrites as BatchWrites,
         LocalFiles as LocalFiles,
         ObjectInfo as ObjectInfo,
+        OpenObject as OpenObject,
+        OpenObjects as OpenObjects,
         SignedUrls as SignedUrls,
         Source as Source,
         Storage as Storage,
@@ -167,10 +170,12 @@ _HOMES = {
         "DEFAULT_TENANT AddStatus Entry Event Finding Instance Origin Outcome PersonName PixelData Principal "
         "RequestAttributes Stored uuid7 validate_tenant"
     ),
+    "_revisions": "Revisions SeriesRevision",
     "_secret": "Secret",
     "_services": "Services",
     "_storage": (
-        "MAX_KEY_BYTES RESERVED_SEGMENT BatchWrites LocalFiles ObjectInfo SignedUrls Source Storage Write validate_key"
+        "MAX_KEY_BYTES RESERVED_SEGMENT BatchWrites LocalFiles ObjectInfo OpenObject OpenObjects SignedUrls Source "
+        "Storage Write validate_key"
     ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

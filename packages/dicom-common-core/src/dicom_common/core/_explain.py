@@ -17,7 +17,7 @@ __all__ = ["Explained", "explain"]
 
 
 class Explained(NamedTuple):
-    """One setting in effect; a secret's value is masked."""
+    """One setting in effect; a secret's value is masked, and None where it is not set."""
 
     key: str
     value: Any
@@ -62,6 +62,6 @@ def explain(config: Config, plugins: Plugins) -> list[Explained]:
 def _rows(prefix: str, settings: Any, written: dict[str, Raw]) -> Iterator[Explained]:
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
-        shown = "***" if isinstance(value, Secret) and value else value
+        shown = ("***" if value else None) if isinstance(value, Secret) else value
         origin = written[field.name].origin if field.name in written else "default"
         yield Explained(f"{prefix}{field.name}", shown, origin)

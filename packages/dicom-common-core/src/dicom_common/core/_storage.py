@@ -18,6 +18,8 @@ __all__ = [
     "BatchWrites",
     "LocalFiles",
     "ObjectInfo",
+    "OpenObject",
+    "OpenObjects",
     "SignedUrls",
     "Source",
     "Storage",
@@ -172,6 +174,34 @@ class SignedUrls(Protocol):
 
     def signed_url(self, key: str, *, expires: int) -> str:
         """Make a URL for GET that works for `expires` seconds (1 to 604800)."""
+        ...
+
+
+class OpenObject(Protocol):
+    """An object that is held open: the version that was there when it was opened, whatever replaces or deletes it."""
+
+    def read_into(self, buffer: bytearray | memoryview, position: int) -> int:
+        """Fill a buffer with the bytes from a position on; return how many there were, fewer only at the end.
+
+        May be called from several threads at once. Raises what `Storage.read` does.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release it; whoever opened it has to. A second call does nothing, any other raises `BackendError`."""
+        ...
+
+
+@runtime_checkable
+class OpenObjects(Protocol):
+    """A storage that can hold an object open, to read it in many places without looking for it each time."""
+
+    def open_object(self, key: str) -> OpenObject:
+        """Open an object for reading.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
         ...
 
 

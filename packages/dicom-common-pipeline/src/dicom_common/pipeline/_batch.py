@@ -17,9 +17,7 @@ of step 4, and the loser's object is discarded through the index, never deleted 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from dicom_common.core import (
@@ -32,19 +30,18 @@ from dicom_common.core import (
     LogRecord,
     NotFoundError,
     Outcome,
-    Services,
     Stored,
+    uuid7,
 )
 from dicom_common.pipeline._answers import NOT_ITS_FAULT, Answers
 from dicom_common.pipeline._candidate import Candidate, same_data_set
-from dicom_common.pipeline._layout import Layout
+from dicom_common.pipeline._context import Context
 from dicom_common.pipeline._messages import ingest_events, keeps_log
 from dicom_common.pipeline._results import Result, Status
-from dicom_common.pipeline._settings import IngestSettings, TopicSettings
 from dicom_common.pipeline._sweep import sweep
-from dicom_common.pipeline._write import Attempt, Writer
+from dicom_common.pipeline._write import Attempt, stored_at
 
-__all__ = ["Batch", "Context"]
+__all__ = ["Batch"]
 
 _log = logging.getLogger(__name__)
 
@@ -53,20 +50,6 @@ _MAX_ROUNDS = 5
 
 _OTHER_PATIENT = Finding("00100020", "study-of-other-patient", "the study stays with the patient it came with first")
 _OTHER_STUDY = Finding("0020000E", "series-in-other-study", "the series is indexed in both studies")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """What all batches of an `Ingest` share."""
-
-    services: Services
-    settings: IngestSettings
-    topics: TopicSettings
-    layout: Layout
-    writer: Writer
-    node: str
-    broker_is_down: threading.Event = field(default_factory=threading.Event)
-    """Set by a publish that failed; see `QueuedBatch`."""
 
 
 class Batch:
@@ -217,10 +200,11 @@ class Batch:
         context = self._context
         entries = [self._entry(attempt, self._received(attempt)) for attempt in attempts]
         origins = [attempt.candidate.received.origin for attempt in attempts]
+        traces = [self._trace_id(attempt) for attempt in attempts]
 
         def events(outcomes: Sequence[Outcome]) -> Iterable[Event | LogRecord]:
             log = keeps_log(context.services.db, context.settings)
-            return ingest_events(entries, origins, outcomes, context.topics, context.node, log=log)
+            return ingest_events(entries, origins, outcomes, context.topics, context.node, log=log, traces=traces)
 
         try:
             outcomes = context.services.db.add(entries, events=events)
@@ -240,6 +224,9 @@ class Batch:
 
     def _received(self, attempt: Attempt) -> datetime:  # noqa: ARG002 - a worker's batch knows it by the attempt
         return datetime.now(UTC)
+
+    def _trace_id(self, attempt: Attempt) -> str:  # noqa: ARG002 - as above
+        return str(uuid7())
 
     def _entry(self, attempt: Attempt, received: datetime) -> Entry:
         settings = self._context.settings
@@ -267,7 +254,7 @@ class Batch:
                 status = Status.REPLACED if replaced else Status.STORED
                 self._answers.accept(attempt, status, attempt.key, "", warnings)
                 self._loose_ends |= replaced
-                added.append(_stored(self._tenant, attempt))
+                added.append(stored_at(self._tenant, attempt))
             case AddStatus.SAME:
                 self._answers.accept(
                     attempt, Status.DUPLICATE, outcome.key, "restored" if attempt.restore else "same-bytes"
@@ -298,18 +285,3 @@ class Batch:
             self._answers.accept(attempt, Status.DUPLICATE, key, "same-data-set")
         else:
             self._answers.differs(attempt, key)
-
-
-def _stored(tenant: str, attempt: Attempt) -> Stored:
-    instance = attempt.candidate.instance
-    return Stored(
-        tenant=tenant,
-        study_uid=instance.study_uid,
-        series_uid=instance.series_uid,
-        sop_uid=instance.sop_uid,
-        sop_class_uid=instance.sop_class_uid,
-        transfer_syntax_uid=instance.transfer_syntax_uid,
-        key=attempt.key,
-        size=instance.size,
-        sha256=instance.sha256,
-    )

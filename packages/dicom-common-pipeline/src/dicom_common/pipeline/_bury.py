@@ -8,17 +8,18 @@ import logging
 
 from dicom_common.core import BackendError, Broker, Message, TooLargeError
 
-__all__ = ["DEAD_GROUP", "Burial", "dead_topic", "is_too_large"]
+__all__ = ["DEAD_GROUP", "SUFFIX", "Burial", "dead_topic", "is_too_large"]
 
 _log = logging.getLogger(__name__)
 DEAD_GROUP = "dicom-common-dead-letters"
 """The consumer group of those who look after the dead letters."""
+SUFFIX = ".dead"
 _UID, _KEYS = "sop_uid", ("file_path", "pixel_data_location")
 
 
 def dead_topic(topic: str) -> str:
     """Return the name of the topic of a topic's dead letters."""
-    return f"{topic}.dead"
+    return topic + SUFFIX
 
 
 def is_too_large(error: BackendError) -> bool:

@@ -6,6 +6,7 @@ import io
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import UUID
 
 from dicom_common.core import (
     ConfigError,
@@ -46,6 +47,8 @@ class Claim:
     uids: tuple[str, str, str]
     received: datetime
     origin: Origin
+    trace_id: str
+    """By which the log knows the object: its record is the same, however often the message comes."""
 
 
 def claim_of(delivery: Delivery) -> Claim:
@@ -71,6 +74,7 @@ def claim_of(delivery: Delivery) -> Claim:
             (uids[0], uids[1], uids[2]),
             datetime.fromisoformat(body["created_time"]).replace(tzinfo=UTC),
             Origin(source="queue", ip=body["source_ip"], ae_title=body["source_ae"]),
+            str(UUID(body["trace_id"])),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ConfigError):
         raise PoisonError("unreadable-message") from None

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dicom_common.core import DamagedError, NotFoundError, ObjectInfo, Services, Storage, Stored
+from dicom_common.pipeline._document_layout import is_document
 from dicom_common.pipeline._read import read_verified
 
 __all__ = ["Pair", "compare_task", "is_intact", "pairs"]
-
-_METADATA = "metadata"
-"""Below `<tenant>/metadata/` lie documents that are made from the index; they are no instances."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +55,7 @@ def _pair(info: ObjectInfo | None, row: Stored | None) -> Pair:
 
 
 def _is_instance(key: str) -> bool:
-    segments = key.split("/", 2)
-    return len(segments) > 1 and segments[1] != _METADATA
+    return "/" in key and not is_document(key)
 
 
 def compare_task(services: Services) -> Callable[[list[Pair]], list[str]]:

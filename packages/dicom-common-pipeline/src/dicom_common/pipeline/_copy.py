@@ -12,6 +12,7 @@ from typing import IO
 from dicom_common.core import AlreadyExistsError, NotFoundError, ObjectInfo, Storage
 from dicom_common.pipeline._copy_journal import CopyJournal, Verified
 from dicom_common.pipeline._copy_results import CopyResult, CopyStatus, failure
+from dicom_common.pipeline._document_layout import is_document
 from dicom_common.pipeline._in_flight import several_at_once
 from dicom_common.pipeline._read import digest_of
 
@@ -62,9 +63,10 @@ def copy_objects(
     """Copy what the target does not have yet, and yield an answer for every object; their order is not kept.
 
     An object's digest is taken while it is read, compared with the one that is expected, and given to the target, which
-    refuses other bytes. The source is only read. Other processes may store, replace and remove instances meanwhile;
-    what came behind is copied by another run. It may be interrupted or killed at any time: a key of the target has the
-    whole object, or nothing. Closing the iterator waits for what is in flight.
+    refuses other bytes. The source is only read. Metadata documents are passed over: they
+    change, and are made anew from the index. Other processes may store, replace and remove instances meanwhile; what
+    came behind is copied by another run. It may be interrupted or killed at any time: a key of the target has the whole
+    object, or nothing. Closing the iterator waits for what is in flight.
 
     Args:
         source: where the objects are.
@@ -78,7 +80,7 @@ def copy_objects(
             object is its answer.
     """
     copier = _Copier(source, target, options)
-    pairs = side_by_side(source.scan(options.prefix), target.scan(options.prefix))
+    pairs = side_by_side(_instances(source, options.prefix), _instances(target, options.prefix))
 
     def tasks() -> Iterator[Callable[[], _Outcome]]:
         while batch := list(islice(pairs, _LOOKED_UP)):
@@ -236,6 +238,10 @@ def side_by_side(left: Iterator[ObjectInfo], right: Iterator[ObjectInfo]) -> Ite
         else:
             yield ours, theirs
             ours, theirs = next(left, None), next(right, None)
+
+
+def _instances(storage: Storage, prefix: str) -> Iterator[ObjectInfo]:
+    return (info for info in storage.scan(prefix) if not is_document(info.key))
 
 
 def _key(pair: Pair) -> str:

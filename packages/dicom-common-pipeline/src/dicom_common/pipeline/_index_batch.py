@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from dicom_common.core import AddStatus, Outcome, Stored
-from dicom_common.pipeline._batch import Batch, Context
+from dicom_common.pipeline._batch import Batch
 from dicom_common.pipeline._candidate import Candidate
 from dicom_common.pipeline._claim import Claim
+from dicom_common.pipeline._context import Context
 from dicom_common.pipeline._write import Attempt
 
 __all__ = ["IndexBatch"]
@@ -38,6 +39,9 @@ class IndexBatch(Batch):
 
     def _received(self, attempt: Attempt) -> datetime:
         return self._claims[attempt.position].received
+
+    def _trace_id(self, attempt: Attempt) -> str:
+        return self._claims[attempt.position].trace_id
 
     def _write(self, attempts: Sequence[Attempt]) -> list[Attempt]:
         """Write only what has to be somewhere else than it is: the key is retired, or a lost object is restored."""

@@ -9,8 +9,9 @@ from typing import Self
 from dicom_common.core import Services, validate_tenant
 from dicom_common.dicom import ReaderSettings
 from dicom_common.pipeline._audit import ingest_audit
-from dicom_common.pipeline._batch import Batch, Context
+from dicom_common.pipeline._batch import Batch
 from dicom_common.pipeline._candidate import Candidate, prepare
+from dicom_common.pipeline._context import Context
 from dicom_common.pipeline._distinct import distinct_groups
 from dicom_common.pipeline._layout import Layout
 from dicom_common.pipeline._messages import node_id

@@ -9,7 +9,7 @@ from datetime import date
 from dicom_common.core import Instance, validate_key, validate_tenant
 from dicom_common.dicom import hash_uid, validate_uid
 
-__all__ = ["DEFAULT_LAYOUT", "UNDATED", "Layout"]
+__all__ = ["DEFAULT_LAYOUT", "UNDATED", "Layout", "date_segment", "fields_of"]
 
 DEFAULT_LAYOUT = "{tenant}/{study_date}/{study_uid}/{series_uid}/{sop_uid}.dcm"
 UNDATED = "undated"
@@ -35,10 +35,10 @@ class Layout:
     """
 
     def __init__(self, template: str = DEFAULT_LAYOUT) -> None:
-        fields = _fields(template)
+        fields = fields_of(template)
         if not template.startswith("{tenant}/"):
             raise ValueError("layout has to start with {tenant}/, so that tenants never share a folder")
-        if not {"sop_uid", "sop_uid_hash"} & set(_fields(template.rpartition("/")[2])):
+        if not {"sop_uid", "sop_uid_hash"} & set(fields_of(template.rpartition("/")[2])):
             raise ValueError("layout has to hold {sop_uid} or {sop_uid_hash} behind its last /: each has its own key")
         longest = template.format_map(_LONGEST)
         validate_key(longest + _TOKEN)
@@ -55,7 +55,7 @@ class Layout:
         """
         fields = {
             "tenant": validate_tenant(tenant),
-            "study_date": _date_segment(instance.study_date),
+            "study_date": date_segment(instance.study_date),
             "study_uid": validate_uid(instance.study_uid),
             "series_uid": validate_uid(instance.series_uid),
             "sop_uid": validate_uid(instance.sop_uid),
@@ -70,7 +70,7 @@ class Layout:
         return validate_key(key)
 
 
-def _fields(template: str) -> list[str]:
+def fields_of(template: str) -> list[str]:
     """Return the names of the fields, each of which is plain: a part of a UID would not be unique."""
     try:
         parsed = [field for field in string.Formatter().parse(template) if field[1] is not None]
@@ -82,5 +82,6 @@ def _fields(template: str) -> list[str]:
     return [str(name) for _, name, _, _ in parsed]
 
 
-def _date_segment(value: date | None) -> str:
+def date_segment(value: date | None) -> str:
+    """Return what stands in a key for a Study Date."""
     return UNDATED if value is None else f"{value.year:04}{value:%m%d}"

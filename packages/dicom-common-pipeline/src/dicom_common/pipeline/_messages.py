@@ -24,12 +24,13 @@ from dicom_common.core import (
     Origin,
     Outcome,
     ReceivedObject,
+    WebAccess,
     uuid7,
 )
 from dicom_common.dicom import hash_uid
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings
 
-__all__ = ["SCHEMA_VERSION", "ingest_events", "keeps_log", "node_id", "series_key", "storage_message"]
+__all__ = ["SCHEMA_VERSION", "access_message", "ingest_events", "keeps_log", "node_id", "series_key", "storage_message"]
 
 SCHEMA_VERSION = "1"
 _EVENTFUL = (AddStatus.ADDED, AddStatus.REPLACED)
@@ -58,18 +59,21 @@ def ingest_events(  # noqa: PLR0913 - what an event is made of
     node: str,
     *,
     log: bool,
+    traces: Sequence[str] = (),
 ) -> Iterator[Event | LogRecord]:
     """Make the events of a transaction: a log and an image event for each new instance, one state event a series.
 
-    With `log`, also the record of each log event, for the database's own log.
+    With `log`, also the record of each log event, for the database's own log. `traces` are the ids of the objects' log
+    records and log messages, of those that have one already.
     """
     now = datetime.now(UTC)
     series: dict[str, tuple[Entry, Outcome]] = {}
-    for entry, origin, outcome in zip(entries, origins, outcomes, strict=True):
+    known: Sequence[str | None] = traces or [None] * len(entries)
+    for entry, origin, trace_id, outcome in zip(entries, origins, known, outcomes, strict=True):
         if outcome.status in _EVENTFUL:
             key = series_key(entry.tenant, entry.instance)
             series[key] = (entry, outcome)
-            record = received_object(entry, origin, node)
+            record = received_object(entry, origin, node, trace_id)
             if log:
                 yield record
             yield _event(topics.log, key, entry, received_message(record))
@@ -91,6 +95,31 @@ def storage_message(entry: Entry, origin: Origin, node: str) -> Message:
     return Message(key=key, body=body, headers=_headers(entry, str(uuid7())))
 
 
+def access_message(record: WebAccess) -> Message:
+    """Make the message of `webapi_access_queue`: the web interface answered a request.
+
+    Publish it to the topic `access` of `TopicSettings`. Its event id is the id of the log record. No other message has
+    its key: requests have no order but that of their time.
+    """
+    message = {
+        "timestamp": _timestamp(record.time),
+        "tenant_id": record.tenant,
+        "request_id": record.request_id,
+        "method": record.method,
+        "path": record.path,
+        "query_params": record.query,
+        "peer_addr": record.peer,
+        "headers": dict(record.headers),
+        "user": record.user,
+        "user_id": record.user_id,
+        "status": record.status,
+        "content_length": record.content_length,
+        "duration_ms": record.duration_ms,
+    }
+    headers = {"schema-version": SCHEMA_VERSION, "event-id": record.id, "tenant": record.tenant}
+    return Message(key=f"{record.tenant}|{record.id}", body=_body(message), headers=headers)
+
+
 def _headers(entry: Entry, event_id: str) -> dict[str, str]:
     return {
         "schema-version": SCHEMA_VERSION,
@@ -104,11 +133,11 @@ def _body(message: dict[str, Any]) -> bytes:
     return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def received_object(entry: Entry, origin: Origin, node: str) -> ReceivedObject:
+def received_object(entry: Entry, origin: Origin, node: str, trace_id: str | None = None) -> ReceivedObject:
     """Make the log record of an object that was received."""
     instance = entry.instance
     return ReceivedObject(
-        id=str(uuid7()),
+        id=trace_id or str(uuid7()),
         time=entry.received,
         tenant=entry.tenant,
         study_uid=instance.study_uid,

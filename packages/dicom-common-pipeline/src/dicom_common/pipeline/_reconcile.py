@@ -21,6 +21,7 @@ from dicom_common.core import (
     Services,
     Stored,
 )
+from dicom_common.pipeline._claimed import Claimed
 from dicom_common.pipeline._compare import Pair, compare_task, is_intact, pairs
 from dicom_common.pipeline._crew import Crew, WorkerDiedError, default_jobs, in_order
 from dicom_common.pipeline._distinct import distinct_groups
@@ -81,7 +82,8 @@ class Reconciliation:
     """Compares storage and index in both directions.
 
     Without `repair` it only tells. With it, orphans are indexed and their events published, and strays are discarded:
-    the index says which object of an instance counts, as long as that object is intact. With `rebuild` the index is
+    the index says which object of an instance counts, as long as that object is intact. The object of a dead letter is
+    kept as long as the letter waits, and all strays while messages wait for the workers. With `rebuild` the index is
     made anew from the storage (for an index that is empty or has lost rows): orphans are indexed in the order in which
     they were written, without events; strays are left alone, since there is nobody to say which object counts, unless
     the duplicate policy is `replace`, by which the later one counts.
@@ -134,6 +136,7 @@ class Reconciliation:
         ):
             earlier = (Difference(DifferenceKind(kind), *rest) for kind, *rest in journal.notes())
             yield from map(self._counted, earlier)
+            self._claimed = Claimed(services)
             self._sweep(services)
             yield from map(self._counted, self._compare(services, journal))
             self.progress.phase = "index"
@@ -214,6 +217,8 @@ class Reconciliation:
         if not is_intact(services.storage, stored):
             # It may be the only good copy that there is.
             detail = "the object that is indexed is missing or damaged"
+            return Difference(DifferenceKind.STRAY, entry.key, "none", detail)
+        if detail := self._claimed.why(entry.key):
             return Difference(DifferenceKind.STRAY, entry.key, "none", detail)
         discarded = services.db.discard([entry.key])
         return Difference(DifferenceKind.STRAY, entry.key, "discarded" if discarded else "none")

@@ -16,9 +16,6 @@ from dicom_common.pipeline._messages import node_id
 __all__ = ["Relay"]
 
 _log = logging.getLogger(__name__)
-_LEASE = 30.0
-_SINGLY = 10.0
-"""Seconds for which events are published one by one, before the others are asked for again: well within the lease."""
 _IDLE = 0.5
 _MAX_PAUSE = 30.0
 
@@ -30,11 +27,16 @@ class Relay:
     consumers know it by its event id. A topic that the broker does not take holds up no other topic, but for those
     events that stand behind a whole batch of its own. An event that the broker never takes, because it is too large,
     goes to the topic `<topic>.dead`; its neighbours go on.
+
+    Args:
+        services: the backends.
+        batch: how many events are published at once.
+        lease: seconds for which the outbox is this relay's, from each batch on: so long do others wait if it dies.
     """
 
-    def __init__(self, services: Services, *, batch: int = 500) -> None:
+    def __init__(self, services: Services, *, batch: int = 500, lease: float = 30.0) -> None:
         self._services = services
-        self._batch = batch
+        self._batch, self._lease = batch, lease
         self._name = f"{node_id()}-{id(self):x}"
         self._burial: Burial | None = None
 
@@ -44,7 +46,7 @@ class Relay:
         Raises:
             BackendError: the index or the broker failed. Nothing is lost, some events may be published again.
         """
-        events = self._services.db.pending(self._batch, relay=self._name, lease=_LEASE)
+        events = self._services.db.pending(self._batch, relay=self._name, lease=self._lease)
         try:
             return self._publish_all(events)
         finally:
@@ -79,13 +81,15 @@ class Relay:
 
     def run(self, stop: threading.Event) -> None:
         """Publish until told to stop. A broker or an index that is down is tried again, at growing intervals."""
-        pause = _IDLE
+        pause, published = _IDLE, 0
         while not stop.is_set():
             try:
-                # An idle relay only reads: to ask for the outbox is a write, and a sync of the disk.
-                published = self.run_once() if self._services.db.backlog().events else 0
+                # An idle relay only reads: to ask for the outbox is a write, and a sync of the disk. Behind a whole
+                # batch there are likely more, and counting a long outbox takes longer than publishing from it.
+                waiting = published >= self._batch or self._services.db.backlog().events
+                published = self.run_once() if waiting else 0
             except BackendError as error:
-                pause = min(pause * 2, _MAX_PAUSE)
+                pause, published = min(pause * 2, _MAX_PAUSE), 0
                 _log.warning("events wait in the outbox, next try in %g s: %s", pause, error)
                 stop.wait(pause)
             else:
@@ -135,7 +139,7 @@ class Relay:
     def _publish_singly(self, topic: str, events: Sequence[Event]) -> list[Event]:
         """Publish one by one, and bury what is too large; at the first other failure the rest has to wait."""
         done: list[Event] = []
-        end = time.monotonic() + _SINGLY
+        end = time.monotonic() + self._lease / 3  # others are asked for before it ends
         for event in events:
             if done and time.monotonic() > end:
                 break

@@ -1,13 +1,15 @@
-"""The tables `[ingest]`, `[topics]` and `[retention]` of the configuration."""
+"""The tables `[ingest]`, `[topics]`, `[retention]`, `[worker]` and `[documents]` of the configuration."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+from dicom_common.core import Secret
+from dicom_common.pipeline._document_layout import DEFAULT_DOCUMENT_LAYOUT, DocumentLayout
 from dicom_common.pipeline._layout import DEFAULT_LAYOUT, Layout
 
-__all__ = ["IngestSettings", "RetentionSettings", "TopicSettings", "WorkerSettings"]
+__all__ = ["DocumentSettings", "IngestSettings", "RetentionSettings", "TopicSettings", "WorkerSettings"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,12 @@ class TopicSettings:
     log: str = "log_queue"
     state: str = "dicom_state_queue"
     image: str = "dicom_image_queue"
+    access: str = "webapi_access_queue"
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """All of them, each once."""
+        return tuple(dict.fromkeys((self.storage, self.log, self.state, self.image, self.access)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,3 +110,40 @@ class WorkerSettings:
         for name in ("batch_messages", "in_flight", "header_bytes", "tries"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} has to be at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocumentSettings:
+    """How the metadata documents of studies and series are made and kept."""
+
+    layout: str = DEFAULT_DOCUMENT_LAYOUT
+    """The storage key of a document without `.json`, as a template; see `DocumentLayout`."""
+    quiet_seconds: float = 60.0
+    """Seconds for which a study or series must not have changed before its document is written to the storage. Until
+    then it is made when it is asked for, and kept in the cache only."""
+    cache_bytes: int = 1024 * 1024
+    """The largest document, compressed, that is kept in the cache. 0: none is."""
+    cache_seconds: float = 3600.0
+    """Seconds for which the cache keeps one."""
+    absent_seconds: float = 2.0
+    """Seconds for which a study that was not there is said to be absent without asking the index. For so long an
+    instance that has just arrived may not be seen, by those who asked too early. 0: the index is always asked."""
+    wait_seconds: float = 10.0
+    """Seconds to wait for a document that another process is making; then it is made all the same."""
+    hold_seconds: float = 60.0
+    """Seconds after which a process that is making a document counts as dead."""
+    secret: Secret = Secret("")
+    """By which values in the cache are known to be ours, for all processes the same. Without one, what is damaged or
+    foreign is found, but not what somebody has forged who can write to the cache."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        DocumentLayout(self.layout)
+        for name in ("quiet_seconds", "absent_seconds", "wait_seconds"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} has to be a number of seconds, 0 or more")
+        for name in ("cache_seconds", "hold_seconds"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} has to be a number of seconds above 0")
+        if self.cache_bytes < 0:
+            raise ValueError("cache_bytes has to be 0 or more")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from dicom_common.core import BackendError, Services, Stored
+from dicom_common.pipeline._documents import MetadataDocuments
 
 __all__ = ["remove", "sweep"]
 
@@ -37,11 +38,15 @@ def remove(
 ) -> list[Stored]:
     """Remove a study, a series or an instance: from the index in one transaction, then from the storage.
 
-    Once this returns nothing is found any more. An object whose deletion fails is deleted by a later `sweep`.
+    Once this returns nothing is found any more. An object whose deletion fails is deleted by a later `sweep`. The
+    metadata documents that what is removed is in are deleted in the same way.
 
     Raises:
         BackendError: the index cannot be written; nothing was removed.
     """
+    # Entered before the rows go, by which they are known, and deleted after them: a crash in between leaves none.
+    if documents := MetadataDocuments(services).keys(tenant, study_uid, series_uid):
+        services.db.discard(documents)
     removed = services.db.remove(tenant, study_uid, series_uid, sop_uid)
     try:
         while removed and sweep(services):

@@ -8,6 +8,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from dicom_common.core import (
     BackendError,
@@ -15,18 +16,19 @@ from dicom_common.core import (
     DamagedError,
     Delivery,
     DicomError,
-    Message,
     NotFoundError,
     Services,
 )
 from dicom_common.dicom import ReaderSettings
-from dicom_common.pipeline._batch import Context
+from dicom_common.pipeline._bury import Burial
 from dicom_common.pipeline._candidate import Candidate
 from dicom_common.pipeline._claim import Claim, PoisonError, claim_of, open_claim
+from dicom_common.pipeline._context import Context
 from dicom_common.pipeline._distinct import distinct_groups
 from dicom_common.pipeline._index_batch import IndexBatch
 from dicom_common.pipeline._layout import Layout
 from dicom_common.pipeline._messages import node_id
+from dicom_common.pipeline._results import Result
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings, WorkerSettings
 from dicom_common.pipeline._sweep import sweep
 from dicom_common.pipeline._write import Writer
@@ -43,6 +45,13 @@ _DONE, _AGAIN = "done", "again"
 """What became of a message, beside the reason of one that is poison."""
 _FINAL = ("duplicate-differs", "indexed-object-missing", "uid-in-other-series", "other-patient")
 """Verdicts of the duplicate policy: another try gives the same."""
+
+
+class _Answer(NamedTuple):
+    """What became of a message, and where its object is."""
+
+    what: str
+    key: str | None = None
 
 
 class Worker:
@@ -65,6 +74,7 @@ class Worker:
         self._reader = services.settings("reader", ReaderSettings)
         self._topics = services.settings("topics", TopicSettings)
         self._pause = _FIRST_PAUSE
+        self._burial = Burial(services.broker)
 
     def run(self, stop: threading.Event) -> None:
         """Work until told to stop; the batch in hand is finished, or given back to the group.
@@ -118,11 +128,11 @@ class Worker:
             done, dead = [], 0
             for number, answer in self._attempt(waiting).items():
                 delivery = waiting[number]
-                if answer == _AGAIN:
+                if answer.what == _AGAIN:
                     continue
-                if answer != _DONE:
+                if answer.what != _DONE:
                     tries[number] += 1
-                    if answer not in _FINAL and tries[number] < self._settings.tries:
+                    if answer.what not in _FINAL and tries[number] < self._settings.tries:
                         continue
                     self._bury(delivery, answer, tries[number])
                     dead += 1
@@ -141,15 +151,15 @@ class Worker:
         stop.wait(self._pause)
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
 
-    def _attempt(self, deliveries: dict[int, Delivery]) -> dict[int, str]:
+    def _attempt(self, deliveries: dict[int, Delivery]) -> dict[int, _Answer]:
         """Try all, and say what became of each: done, to be tried again, or the reason why it is poison."""
-        answers: dict[int, str] = {}
+        answers: dict[int, _Answer] = {}
         claims: dict[int, Claim] = {}
         candidates: dict[int, Candidate] = {}
         for number, found in zip(deliveries, self._threads.map(self._open, deliveries.values()), strict=True):
             claim, result = found
             if isinstance(result, str):
-                answers[number] = result
+                answers[number] = _Answer(result, claim.key if claim else None)
             elif claim is not None:
                 claims[number], candidates[number] = claim, result
         tenants: dict[str, list[int]] = defaultdict(list)
@@ -189,7 +199,7 @@ class Worker:
             return _DONE if stored.key != claim.key else "object-missing"
         return "object-missing"
 
-    def _index(self, tenant: str, candidates: dict[int, Candidate], claims: dict[int, Claim]) -> dict[int, str]:
+    def _index(self, tenant: str, candidates: dict[int, Candidate], claims: dict[int, Claim]) -> dict[int, _Answer]:
         batch = IndexBatch(self._context, tenant, candidates, claims)
         results = batch.store()
         for number, key in batch.moved.items():
@@ -197,13 +207,13 @@ class Worker:
                 "an object that was not indexed is kept at another key: %s instead of %s", key, claims[number].key
             )
         answers = {
-            number: _AGAIN if result.retry else result.reason if result.status == "rejected" else _DONE
+            number: _Answer(_verdict(result), batch.moved.get(number, claims[number].key))
             for number, result in results.items()
         }
         spare = [
             claims[number].key
             for number, result in results.items()
-            if answers[number] == _DONE and result.key != claims[number].key
+            if answers[number].what == _DONE and result.key != claims[number].key
         ]
         if spare:
             self._discard(spare)
@@ -217,19 +227,19 @@ class Worker:
         except BackendError as error:
             _log.warning("second copies are kept for a later sweep: %s", error)
 
-    def _bury(self, delivery: Delivery, reason: str, tries: int) -> None:
+    def _bury(self, delivery: Delivery, answer: _Answer, tries: int) -> None:
         """Publish to the dead letters; the message is acknowledged only after that.
 
         Raises:
             BackendError: the broker did not take it; the batch is given back.
         """
-        headers = dict(delivery.message.headers) | {
-            "dead-reason": reason,
-            "dead-attempts": str(tries),
-            "dead-topic": delivery.topic,
-            "dead-partition": str(delivery.partition),
-            "dead-offset": str(delivery.offset),
-        }
-        message = Message(key=delivery.message.key, body=delivery.message.body, headers=headers)
-        self._services.broker.publish(f"{delivery.topic}.dead", [message])
-        _log.warning("a message went to the dead letters: %s", reason)
+        place = {"partition": str(delivery.partition), "offset": str(delivery.offset), "attempts": str(tries)}
+        if answer.key is not None:
+            place["file_path"] = answer.key
+        self._burial.bury(delivery.topic, delivery.message, answer.what, **place)
+
+
+def _verdict(result: Result) -> str:
+    if result.retry:
+        return _AGAIN
+    return result.reason if result.status == "rejected" else _DONE

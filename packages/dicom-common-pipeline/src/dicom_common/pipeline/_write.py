@@ -14,13 +14,14 @@ from dicom_common.core import (
     NotFoundError,
     ObjectInfo,
     Storage,
+    Stored,
     UnavailableError,
     Write,
 )
 from dicom_common.pipeline._candidate import Candidate, SourceLostError
 from dicom_common.pipeline._read import digest_of
 
-__all__ = ["Attempt", "Writer"]
+__all__ = ["Attempt", "Writer", "stored_at"]
 
 _MAX_ROUNDS = 10
 """What is in the way of a write is gone again only while somebody deletes it: not often in a row."""
@@ -119,3 +120,19 @@ class Writer:
             return error
         except Exception as error:  # noqa: BLE001 - what a source raises passes through a storage unchanged
             return SourceLostError(f"It cannot be read again ({type(error).__name__}): send it again.")
+
+
+def stored_at(tenant: str, attempt: Attempt) -> Stored:
+    """Tell what the index has of an attempt that it took."""
+    instance = attempt.candidate.instance
+    return Stored(
+        tenant=tenant,
+        study_uid=instance.study_uid,
+        series_uid=instance.series_uid,
+        sop_uid=instance.sop_uid,
+        sop_class_uid=instance.sop_class_uid,
+        transfer_syntax_uid=instance.transfer_syntax_uid,
+        key=attempt.key,
+        size=instance.size,
+        sha256=instance.sha256,
+    )

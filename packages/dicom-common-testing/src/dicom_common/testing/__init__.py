@@ -30,6 +30,7 @@ pytest.register_assert_rewrite(
     "dicom_common.testing._database_outbox",
     "dicom_common.testing._database_processes",
     "dicom_common.testing._database_remove",
+    "dicom_common.testing._database_revisions",
     "dicom_common.testing._keyring",
     "dicom_common.testing._remote_faults",
     "dicom_common.testing._remote_fixtures",
@@ -67,7 +68,7 @@ if TYPE_CHECKING:
     from dicom_common.testing._authenticator import AUTHENTICATOR_CASES, AuthenticatorContract, play_case
     from dicom_common.testing._identity_provider import Answer, IdentityProvider
     from dicom_common.testing._token_keys import SigningKey, signing_key
-    from dicom_common.testing._token_scene import Case, Scene, SteppedClock, Trust
+    from dicom_common.testing._token_scene import Case, OpenAuthenticator, Scene, SteppedClock, Trust
 
 _NEEDS_CRYPTOGRAPHY = {
     "AUTHENTICATOR_CASES": "_authenticator",
@@ -75,6 +76,7 @@ _NEEDS_CRYPTOGRAPHY = {
     "AuthenticatorContract": "_authenticator",
     "Case": "_token_scene",
     "IdentityProvider": "_identity_provider",
+    "OpenAuthenticator": "_token_scene",
     "Scene": "_token_scene",
     "SigningKey": "_token_keys",
     "SteppedClock": "_token_scene",
@@ -112,6 +114,7 @@ __all__ = [
     "IdentityProvider",
     "KeyringContract",
     "KilledServer",
+    "OpenAuthenticator",
     "RemoteStorageContract",
     "Scene",
     "Search",

@@ -14,6 +14,7 @@ import pytest
 from dicom_common.core import AuthenticationError, HealthStatus, Principal
 from dicom_common.testing._authenticator_keys import PublishedKeys
 from dicom_common.testing._claim_cases import CLAIM_CASES
+from dicom_common.testing._identity_provider import IdentityProvider
 from dicom_common.testing._key_cases import KEY_CASES
 from dicom_common.testing._token_cases import TOKEN_CASES
 from dicom_common.testing._token_fuzz import malformed
@@ -28,13 +29,13 @@ PIECE = 24
 """Characters of a token that no message may have in a row."""
 
 
-def play_case(case: Case, open_authenticator: OpenAuthenticator) -> None:
-    """Play a case of the table.
+def play_case(case: Case, open_authenticator: OpenAuthenticator, provider: IdentityProvider) -> None:
+    """Play a case of the table, with a provider (without TLS) that any number of cases use one after the other.
 
     Raises:
         AssertionError: something else came of it than has to, or an error tells of the token.
     """
-    played = play(case, open_authenticator)
+    played = play(case, open_authenticator, provider)
     assert played.outcome == case.outcome, f"{case.name}: {played.outcome}, has to be {case.outcome}"
     if played.error is not None:
         assert_silent(played, case)
@@ -69,10 +70,14 @@ class AuthenticatorContract(PublishedKeys):
         "case", AUTHENTICATOR_CASES, ids=lambda case: case.name.encode("ascii", "replace").decode()
     )
     def test_the_attack_table(
-        self, case: Case, open_authenticator: OpenAuthenticator, caplog: pytest.LogCaptureFixture
+        self,
+        case: Case,
+        open_authenticator: OpenAuthenticator,
+        plain_provider: IdentityProvider,
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
         caplog.set_level(logging.DEBUG)
-        play_case(case, open_authenticator)
+        play_case(case, open_authenticator, plain_provider)
         assert "radiologist-7" not in caplog.text
         assert "eyJ" not in caplog.text, "a log line has a part of a token"
 
@@ -117,15 +122,15 @@ class AuthenticatorContract(PublishedKeys):
     ) -> None:
         """`DICOM_COMMON_TEST_FUZZ_TOKENS` says how many, 2,000 by default."""
         authenticator = open_authenticator(scene.trust(), scene.clock)
-        good = scene.token()
-        authenticator.authenticate(good)  # from here on the keys are there
+        good = [scene.token(), scene.token(scene.ec)]
+        authenticator.authenticate(good[0])  # from here on the keys are there
         chance = random.Random(7)
         took: list[float] = []
         usual: list[float] = []
         for number, token in enumerate(malformed(scene, chance, FUZZ_TOKENS)):
             if number % 4 == 0:  # by turns: what else the machine does meets both
                 start = time.perf_counter()
-                authenticator.authenticate(good)
+                authenticator.authenticate(good[number // 4 % 2])
                 usual.append(time.perf_counter() - start)
             start = time.perf_counter()
             try:
@@ -134,9 +139,12 @@ class AuthenticatorContract(PublishedKeys):
                 took.append(time.perf_counter() - start)
             else:
                 pytest.fail(f"malformed token {number} was accepted")
-        median, ninety = (statistics.quantiles(took, n=100)[place] for place in (49, 89))
-        whole = statistics.quantiles(usual, n=100)
-        print(f"refusals / a good token: median {median / whole[49]:.2f}, 90 % {ninety / whole[89]:.2f}")  # noqa: T201 - a figure for who runs it with -s
-        assert median <= whole[49]
-        # One part in ten is as large as a token may be, four times the good one; parsing it is what takes its time.
-        assert ninety <= 3 * whole[89]
+        ratios = {part: _percentile(took, part) / _percentile(usual, part) for part in (50, 90, 99)}
+        print("refusals / a good token:", {part: round(ratio, 2) for part, ratio in ratios.items()})  # noqa: T201 - for -s
+        assert ratios[50] <= 1
+        assert ratios[90] <= 1
+        assert ratios[99] <= 3, "the slowest hundredth is mostly that of the machine, so with room"
+
+
+def _percentile(values: list[float], part: int) -> float:
+    return statistics.quantiles(values, n=100)[part - 1]

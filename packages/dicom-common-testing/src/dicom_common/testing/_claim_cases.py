@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from dicom_common.testing._token_cases import ACCEPTED, after, claims
 from dicom_common.testing._token_scene import AUDIENCE, Case, Scene
 
@@ -11,17 +14,15 @@ LEEWAY = {"leeway": 30.0}
 HUGE = 10**400
 
 
-def _nonce(typ: str) -> Case:
-    def token(scene: Scene) -> str:
-        return scene.token(header={"typ": typ}, nonce="n")
-
-    return Case(name=f"nonce in a token of type {typ}", token=token)
+def issued_by(edit: Callable[[str], Any]) -> Callable[[Scene], str]:
+    """Make a token with an issuer that is not the right one."""
+    return lambda scene: scene.token(iss=edit(scene.provider.issuer))
 
 
 ISSUER = [
     Case(name="iss: missing", token=claims(iss=None)),
     *(
-        Case(name=f"iss: {name}", token=lambda scene, edit=edit: scene.token(iss=edit(scene.provider.issuer)))
+        Case(name=f"iss: {name}", token=issued_by(edit))
         for name, edit in {
             "with a slash behind it": lambda iss: f"{iss}/",
             "with more behind it": lambda iss: f"{iss}.attacker.example",
@@ -34,16 +35,39 @@ ISSUER = [
         }.items()
     ),
 ]
+BAD_SUBJECTS: Mapping[str, Any] = {
+    "missing": None,
+    "empty": "",
+    "a number": 7,
+    "a list": ["x"],
+    "too long": "x" * 256,
+    "with a line break": "x\nforged log line",
+    "with a NUL": "x\0",
+    "with a lone surrogate": "x\ud800",
+}
+BAD_TENANTS: Mapping[str, Any] = {
+    "missing": None,
+    "empty": "",
+    "a number": 7,
+    "two": ["clinic-a", "clinic-b"],
+    "a list of one": ["clinic-a"],
+    "an object": {"id": "clinic-a"},
+    "a path": "../clinic-b",
+    "capitals": "Clinic-A",
+    "a slash": "clinic/a",
+    "a line break": "clinic-a\n",
+    "a wildcard": "*",
+    "too long": "a" * 64,
+}
+BAD_AUDIENCES: tuple[Any, ...] = (
+    *(None, "", [], [[]], 1, {}, {AUDIENCE: 1}, [{}], [AUDIENCE, 1], [f"{AUDIENCE}-2"]),
+    *(f"{AUDIENCE}x", AUDIENCE[:-1], AUDIENCE.upper(), f"{AUDIENCE} ", f"other {AUDIENCE}"),
+)
+BAD_GRANTS: tuple[Any, ...] = (7, True, {}, [7], [["x"]], [None])
 AUDIENCES = [
-    *(
-        Case(name=f"aud: {value!r}", token=claims(aud=value))
-        for value in (
-            None, "", [], [[]], 1, {}, {AUDIENCE: 1}, [{}], f"{AUDIENCE}x", AUDIENCE[:-1], AUDIENCE.upper(),
-            f"{AUDIENCE} ", f"other {AUDIENCE}", [f"{AUDIENCE}-2"], [AUDIENCE, 1],
-        )
-    ),
+    *(Case(name=f"aud: {value!r}", token=claims(aud=value)) for value in BAD_AUDIENCES),
     Case(name="aud: one of several", token=claims(aud=["other", AUDIENCE]), outcome=ACCEPTED),
-]  # fmt: skip
+]
 TIMES = [
     Case(name="exp: missing", token=claims(exp=None)),
     Case(name="exp: a second beyond the leeway", token=after(exp=-31), trust=LEEWAY),
@@ -100,8 +124,10 @@ KINDS = [
         Case(name=f"a token for something else, by typ {typ!r}", token=claims(typ=typ))
         for typ in ("ID", "Refresh", "Logout", 1)
     ),
+    Case(name="Keycloak's access token with a nonce", token=claims(typ="Bearer", nonce="n"), outcome=ACCEPTED),
+    Case(name="Keycloak's ID token with a nonce", token=claims(typ="ID", nonce="n")),
     Case(name="Keycloak's access token", token=claims(typ="Bearer"), outcome=ACCEPTED),
-    _nonce("JWT"),
+    Case(name="an ID token, by nonce", token=claims(nonce="n")),
     Case(
         name="nonce in an at+jwt",
         token=lambda scene: scene.token(header={"typ": "at+jwt"}, nonce="n"),
@@ -110,32 +136,19 @@ KINDS = [
     Case(name="bound to a key of its holder", token=claims(cnf={"jkt": "x"})),
 ]
 SUBJECTS = [
-    *(
-        Case(name=f"sub: {label}", token=claims(sub=value))
-        for label, value in {
-            "missing": None, "empty": "", "a number": 7, "a list": ["x"], "too long": "x" * 256,
-            "with a line break": "x\nforged log line", "with a NUL": "x\0", "with a lone surrogate": "x\ud800",
-        }.items()
-    ),
-]  # fmt: skip
+    *(Case(name=f"sub: {label}", token=claims(sub=value)) for label, value in BAD_SUBJECTS.items()),
+]
 TENANTS = [
-    *(
-        Case(name=f"tenant: {label}", token=claims(tenant=value))
-        for label, value in {
-            "missing": None, "empty": "", "a number": 7, "two": ["clinic-a", "clinic-b"], "a list of one": ["clinic-a"],
-            "an object": {"id": "clinic-a"}, "a path": "../clinic-b", "capitals": "Clinic-A", "a slash": "clinic/a",
-            "a line break": "clinic-a\n", "a wildcard": "*", "too long": "a" * 64,
-        }.items()
-    ),
+    *(Case(name=f"tenant: {label}", token=claims(tenant=value)) for label, value in BAD_TENANTS.items()),
     Case(name="tenant: not the issuer's", token=claims(tenant="clinic-b"), trust={"tenants": ("clinic-a",)}),
     Case(name="tenant: longer than the issuer's", token=claims(tenant="clinic-a2"), trust={"tenants": ("clinic-a",)}),
     Case(name="tenant: the issuer's", trust={"tenants": ("clinic-b", "clinic-a")}, outcome=ACCEPTED),
-]  # fmt: skip
+]
 GRANTS = [
     *(
         Case(name=f"{name}: {value!r}", token=claims(**{name: value}))
         for name in ("scope", "permissions")
-        for value in (7, True, {}, [7], [["x"]], [None])
+        for value in BAD_GRANTS
     ),
     Case(name="roles: a number", token=claims(realm_access={"roles": 7})),
     Case(name="roles: an object", token=claims(realm_access={"roles": {"administrator": True}})),

@@ -14,12 +14,20 @@ from dicom_common.testing._database_logs import LogsContract
 from dicom_common.testing._database_outbox import OutboxContract
 from dicom_common.testing._database_processes import ProcessesContract
 from dicom_common.testing._database_remove import RemovingContract
+from dicom_common.testing._database_revisions import RevisionsContract
 
 __all__ = ["DatabaseContract"]
 
 
 class DatabaseContract(
-    AddingContract, FindingContract, RemovingContract, OutboxContract, LogsContract, ProcessesContract, CrowdContract
+    AddingContract,
+    FindingContract,
+    RemovingContract,
+    OutboxContract,
+    LogsContract,
+    RevisionsContract,
+    ProcessesContract,
+    CrowdContract,
 ):
     """Inherit from it in a class whose name starts with `Test`, and give it the fixture `open_database`.
 

@@ -12,9 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
-import trustme
-
 __all__ = ["Answer", "IdentityProvider"]
+
+_PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,13 @@ class Answer:
     """How the provider answers a request for its keys, in place of giving them."""
 
     status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
     body: bytes | None = None
     """None: the keys."""
     delay: float = 0.0
     """Seconds before the first byte."""
+    padding: int = 0
+    """Spaces behind the body."""
     drip: float = 0.0
     """Seconds between each byte and the next."""
 
@@ -44,6 +46,9 @@ class IdentityProvider:
         self.answer = Answer()
         self.discovery: Mapping[str, Any] = {}
         """Changes of the discovery document."""
+        self.gate = threading.Event()
+        """Answers are given while it is set, as it is at first."""
+        self.gate.set()
         self.asked: list[str] = []
         """The paths of all requests."""
         self.ca: Path | None = None
@@ -92,15 +97,19 @@ class IdentityProvider:
 
     def _respond(self, handler: BaseHTTPRequestHandler) -> None:
         self.asked.append(handler.path)
+        self.gate.wait(_PATIENCE)
         if handler.path != "/keys":
             document = {"issuer": self.issuer, "jwks_uri": self.jwks_uri} | dict(self.discovery)
             _send(handler, Answer(), json.dumps(document).encode())
             return
         answer, keys = self.answer, self.keys
         time.sleep(answer.delay)
-        _send(handler, answer, json.dumps({"keys": keys}).encode() if answer.body is None else answer.body)
+        body = json.dumps({"keys": keys}).encode() if answer.body is None else answer.body
+        _send(handler, answer, body + b" " * answer.padding)
 
     def _make_certificate(self, folder: Path) -> ssl.SSLContext:
+        import trustme  # noqa: PLC0415 - only some cases need it
+
         authority = trustme.CA()
         self.ca = folder / "ca.pem"
         authority.cert_pem.write_to_path(str(self.ca))

@@ -67,6 +67,16 @@ KEYS = [
         keys=lambda scene: [scene.ec.jwk(x=scene.ec.jwk()["y"]), scene.rsa.jwk()],
         token=lambda scene: scene.token(scene.ec),
     ),
+    *(
+        Case(
+            name=f"key: of P-384, for a token of ES256; its algorithm is {algorithm}",
+            token=lambda scene: signing_key("long", "ES384").token(
+                scene.header(kid="long", alg="ES256"), scene.claims(), "ES256"
+            ),
+            keys=beside(signing_key("long", "ES384").jwk(alg=algorithm)),
+        )
+        for algorithm in (None, "ES256")
+    ),
     Case(name="key: its type is another", keys=rsa(kty="EC")),
     Case(
         name="key: a symmetric one",
@@ -78,6 +88,7 @@ KEYS = [
         token=lambda scene: hmac_token({"alg": "RS256", "typ": "JWT", "kid": "oct"}, scene.claims(), SECRET),
         keys=beside({"kty": "oct", "kid": "oct", "k": base64url(SECRET), "alg": "RS256"}),
     ),
+    Case(name="key: two of one name, the right one last", keys=beside(signing_key("stranger").jwk(kid="rsa"))),
     Case(name="key: two of one name", keys=lambda scene: [scene.rsa.jwk(), signing_key("stranger").jwk(kid="rsa")]),
     Case(name="key: without a name, for a token with one", keys=rsa(kid=None)),
     *(
@@ -115,6 +126,7 @@ ANSWERS = [
             "less than announced": Answer(headers={"Content-Length": "60000"}, body=b'{"keys": [],'),
         }.items()
     ),
+    Case(name="keys: larger than 64 kB, by spaces", answer=Answer(padding=70_000), outcome=UNAVAILABLE),
     Case(name="keys: larger than 64 kB", keys=beside({"kty": "X", "x": "y" * 70_000}), outcome=UNAVAILABLE),
     Case(
         name="keys: a symmetric one alone",

@@ -17,6 +17,7 @@ from dicom_common.core import (
     HealthStatus,
     LocalFiles,
     NotFoundError,
+    OpenObjects,
     Storage,
 )
 from dicom_common.testing import _storage_children as children
@@ -152,6 +153,36 @@ class StorageContract(StorageObjects, StorageKeys, StorageWrites):
         with pytest.raises(BackendError):
             storage.stat("a")
         assert storage.check().status is HealthStatus.FAILED
+
+    def test_an_object_that_is_held_open_stays_what_it_was(self, storage: Storage) -> None:
+        if not isinstance(storage, OpenObjects):
+            pytest.skip("the storage does not offer OpenObjects")
+        data = pattern(1, 3_000_000)
+        storage.write("a/b", data)
+        held = storage.open_object("a/b")
+        storage.write("a/b", pattern(2, 100))
+        storage.delete("a/b")
+        for start, length in ((0, 10), (0, len(data)), (1_500_000, 65_000), (len(data) - 5, 100), (len(data), 10)):
+            buffer = bytearray(length)
+            number = held.read_into(memoryview(buffer), start)
+            assert bytes(buffer[:number]) == data[start : start + length]
+        assert held.read_into(bytearray(), 0) == held.read_into(bytearray(1), 10**12) == 0
+        with pytest.raises(ValueError, match="negative"):
+            held.read_into(bytearray(1), -1)
+        held.close()
+        held.close()
+        with pytest.raises(BackendError):
+            held.read_into(bytearray(1), 0)
+
+    def test_only_an_object_can_be_held_open(self, storage: Storage) -> None:
+        if not isinstance(storage, OpenObjects):
+            pytest.skip("the storage does not offer OpenObjects")
+        storage.write("a/b", b"x")
+        for key in ("a", "a/c"):
+            with pytest.raises(NotFoundError):
+                storage.open_object(key)
+        with pytest.raises(ValueError, match="storage key"):
+            storage.open_object("../a")
 
     def test_local_files_are_where_it_says(self, storage: Storage) -> None:
         if not isinstance(storage, LocalFiles):

@@ -30,12 +30,22 @@ def claims(**changes: Any) -> Callable[[Scene], str]:
 
 def after(**seconds: float) -> Callable[[Scene], str]:
     """Make a good token some of whose times are so many seconds after now."""
-    return lambda scene: scene.token(**{name: scene.clock.time() + value for name, value in seconds.items()})
+
+    def token(scene: Scene) -> str:
+        times: dict[str, Any] = {name: scene.clock.time() + value for name, value in seconds.items()}
+        return scene.token(**times)
+
+    return token
 
 
 def raw_claims(edit: Callable[[bytes], bytes]) -> Callable[[Scene], str]:
     """Make a token whose claims, as bytes, were edited before they were signed."""
     return lambda scene: scene.rsa.token(scene.header(), edit(json.dumps(scene.claims()).encode()))
+
+
+def with_value(text: bytes) -> Callable[[Scene], str]:
+    """Make a token with one more claim, whose value is this text."""
+    return raw_claims(lambda body: body[:-1] + b', "x": ' + text + b"}")
 
 
 def raw_header(edit: Callable[[bytes], bytes]) -> Callable[[Scene], str]:
@@ -132,13 +142,13 @@ JSON = [
     Case(name="json: a header twice", token=raw_header(lambda text: text[:-1] + b', "alg": "RS256"}')),
     Case(name="json: a name twice, deep", token=raw_claims(lambda text: text[:-1] + b', "x": [{"a": 1, "a": 2}]}')),
     *(
-        Case(name=f"json: {word}", token=raw_claims(lambda text, word=word: text[:-1] + b', "x": %s}' % word.encode()))
+        Case(name=f"json: {word}", token=with_value(word.encode()))
         for word in ("NaN", "Infinity", "-Infinity", "01", "1" * 5000, "'x'", "undefined")
     ),
     *(
         Case(
             name=f"json: {depth} deep",
-            token=raw_claims(lambda text, depth=depth: text[:-1] + b', "x": %s}' % (b"[" * depth + b"]" * depth)),
+            token=with_value(b"[" * depth + b"]" * depth),
         )
         for depth in (300, 2000)
     ),

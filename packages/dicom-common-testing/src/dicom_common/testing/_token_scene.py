@@ -155,9 +155,13 @@ class Played:
 
 
 @contextmanager
-def staged(case: Case, clock: SteppedClock) -> Iterator[Scene]:
-    """Start the provider of a case."""
-    with TemporaryDirectory() as folder, IdentityProvider(Path(folder) if case.tls else None) as provider:
+def staged(case: Case, clock: SteppedClock, plain: IdentityProvider) -> Iterator[Scene]:
+    """Let the provider do what the case says; start one with TLS for a case that needs it."""
+    with ExitStack() as stack:
+        provider = plain
+        if case.tls:
+            folder = stack.enter_context(TemporaryDirectory())
+            provider = stack.enter_context(IdentityProvider(Path(folder)))
         scene = Scene(provider, clock)
         provider.keys, provider.answer = case.keys(scene), case.answer
         provider.discovery = case.discovery(scene) if case.discovery is not None else {}
@@ -167,10 +171,10 @@ def staged(case: Case, clock: SteppedClock) -> Iterator[Scene]:
             yield scene
 
 
-def play(case: Case, open_authenticator: OpenAuthenticator) -> Played:
+def play(case: Case, open_authenticator: OpenAuthenticator, plain: IdentityProvider) -> Played:
     """Play a case. Errors that an authenticator must not raise are passed on."""
     clock = SteppedClock()
-    with staged(case, clock) as scene:
+    with staged(case, clock, plain) as scene:
         trust = scene.trust(**({"jwks_uri": ""} if case.discovery is not None else {}), **case.trust)
         token = case.token(scene)
         authenticator = open_authenticator(trust, clock)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 from dicom_common.auth.jose._check import Check, refuse
@@ -14,7 +15,7 @@ from dicom_common.auth.jose._header_rules import HEADER_CHECKS, Headed
 from dicom_common.auth.jose._issuer_keys import IssuerKeys
 from dicom_common.auth.jose._settings import Issuer, Settings
 from dicom_common.auth.jose._sources import key_source
-from dicom_common.auth.jose._token import Token
+from dicom_common.auth.jose._token import Token, segment_object
 from dicom_common.core import (
     AuthenticationError,
     Cache,
@@ -26,6 +27,8 @@ from dicom_common.core import (
 
 __all__ = ["SIGNATURE_CHECKS", "JoseAuthenticator"]
 
+_HEADERS = 64
+"""Headers of tokens that are remembered: one for each key and type of token. They are only read."""
 SIGNATURE_CHECKS = (
     Check("signature", lambda pair: pair[0](pair[1].signed, pair[1].signature), "The token's signature is wrong."),
 )
@@ -64,6 +67,7 @@ class JoseAuthenticator:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings, self._clock = settings, clock
+        self._header_of = lru_cache(_HEADERS)(segment_object)
         fetch = fetcher(settings.tls, settings.time_limit)
         self._issuers = {issuer.issuer: self._known(issuer, fetch, cache, monotonic) for issuer in settings.issuers}
 
@@ -78,7 +82,7 @@ class JoseAuthenticator:
             AuthenticationError: the token is not accepted; the message holds nothing of it.
             UnavailableError: the keys of its issuer cannot be had now.
         """
-        parsed = Token.parse(token)
+        parsed = Token.parse(token, self._header_of)
         header, claims = parsed.header, parsed.claims
         name = claims.get("iss")
         known = self._issuers.get(name) if isinstance(name, str) else None
@@ -112,7 +116,7 @@ class JoseAuthenticator:
         if stale:
             detail = f"the keys of {', '.join(stale)} are old and cannot be fetched"
             return Health(status=HealthStatus.DEGRADED, detail=detail, facts=facts)
-        return Health(status=HealthStatus.OK, detail=f"the keys of {len(self._issuers)} issuers are there", facts=facts)
+        return Health(status=HealthStatus.OK, detail="the keys of each issuer are there", facts=facts)
 
     def close(self) -> None:
         """Release nothing: connections are closed after each fetch, and a fetch under way ends by itself."""

@@ -24,7 +24,7 @@ class Check(NamedTuple):
 def failed(checks: Iterable[Check], thing: Any) -> Check | None:
     """Return the first check that does not hold of a thing."""
     for check in checks:
-        if not check.holds(thing):
+        if not check[1](thing):  # `holds`; by its place, because some 30 of them judge each token
             return check
     return None
 

@@ -12,7 +12,7 @@ from jsonpath.selectors import NameSelector
 
 from dicom_common.core import ConfigError
 
-__all__ = ["Find", "compiled"]
+__all__ = ["Find", "compiled", "refuse_many"]
 
 Find = Callable[[dict[str, Any]], list[Any]]
 """Gives all values at a path of the claims."""
@@ -41,6 +41,16 @@ def compiled(path: str) -> Find:
         return partial(_walk, names)
     find: Find = found.findall
     return find
+
+
+def refuse_many(path: str) -> None:
+    """Refuse a path that may lead to more than one value.
+
+    Raises:
+        ConfigError: it may.
+    """
+    if not isinstance(compiled(path), partial):
+        raise ConfigError(f"tenant_claim {path!r} may find more than one value: write the way to one claim, as names")
 
 
 def _names(path: jsonpath.JSONPath) -> tuple[str, ...] | None:

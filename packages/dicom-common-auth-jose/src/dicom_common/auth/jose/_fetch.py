@@ -6,7 +6,9 @@ import http.client
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
+from urllib.parse import SplitResult
 
 from dicom_common.auth.jose._check import Check, failed
 from dicom_common.auth.jose._strict_json import parse_object
@@ -54,11 +56,6 @@ DISCOVERY_CHECKS = (
         "it is that of another issuer: write its issuer exactly as the document has it",
     ),
     Check(
-        "discovery-url",
-        lambda found: split_url(found.document.get("jwks_uri")) is not None,
-        "its jwks_uri is none to ask",
-    ),
-    Check(
         "discovery-plain",
         lambda found: is_plain_http(found.issuer) or not is_plain_http(str(found.document.get("jwks_uri"))),
         "its jwks_uri is without TLS",
@@ -72,12 +69,19 @@ def fetcher(tls: Tls, time_limit: float) -> Fetch:
     Raises:
         ConfigError: a file of `tls` cannot be used.
     """
-    context = client_context(tls)
+    context = cache(lambda: client_context(tls))  # some 10 ms, which plain HTTP on this machine does not need
+    if tls != Tls():
+        context()
 
     def fetch(url: str) -> bytes:
+        parts = split_url(url)
+        if parts is None:
+            raise UnavailableError(
+                "The issuer names a URL for its keys that is not asked: it has to begin with https://."
+            )
         try:
             # The time limit of a socket begins anew with each byte; a server that drips them would hold us for hours.
-            answer = call_within(time_limit, _get, url, context, time_limit)
+            answer = call_within(time_limit, _get, parts, context, time_limit)
         except TimeoutError as error:
             raise UnavailableError(f"{url} does not answer within {time_limit:g} s.") from error
         except ssl.SSLError as error:
@@ -105,19 +109,17 @@ def discovered_keys(issuer: str, fetch: Fetch) -> str:
     check = failed(DISCOVERY_CHECKS, _Discovery(issuer, document))
     if check is not None:
         raise UnavailableError(f"The document {url} is not accepted: {check.refusal}.")
-    return str(document["jwks_uri"])
+    return str(document.get("jwks_uri"))
 
 
-def _get(url: str, context: ssl.SSLContext, time_limit: float) -> _Answer:
-    parts = split_url(url)
-    if parts is None or parts.hostname is None:
-        raise http.client.InvalidURL
+def _get(parts: SplitResult, context: Callable[[], ssl.SSLContext], time_limit: float) -> _Answer:
+    host = parts.hostname or ""
     if parts.scheme == "https":
         connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-            parts.hostname, parts.port, timeout=time_limit, context=context
+            host, parts.port, timeout=time_limit, context=context()
         )
     else:
-        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=time_limit)
+        connection = http.client.HTTPConnection(host, parts.port, timeout=time_limit)
     try:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("GET", target, headers={"Accept": "application/json", "Connection": "close"})

@@ -15,7 +15,7 @@ _ACCESS_TOKEN = ("at+jwt", "application/at+jwt")
 _TYPES = {"any": ("jwt", *_ACCESS_TOKEN), "at+jwt": _ACCESS_TOKEN}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Headed:
     """A header, and the issuer that the token names."""
 

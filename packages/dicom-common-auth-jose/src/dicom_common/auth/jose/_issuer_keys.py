@@ -84,20 +84,26 @@ class IssuerKeys:
         if current is not None and now - current[1] < life * _REFRESH_AT:
             return current[0]
         flight = self.refresh()
+        current, now = self._current, self._now()
         if current is not None and now - current[1] < life:
             return current[0]
         if flight is not None:
             self._wait(flight)
-        current = self._current
-        if current is not None and self._now() - current[1] < life + self._settings.stale_seconds:
+        current, now = self._current, self._now()
+        if current is not None and now - current[1] < life + self._settings.stale_seconds:
             return current[0]
         error = flight.error if flight is not None else None
-        raise UnavailableError(f"The keys of the issuer {self._name} cannot be had: {error or 'the last fetch failed'}")
+        raise UnavailableError(
+            f"The keys of the issuer {self._name} cannot be had: {error or 'the last fetch failed.'}"
+        )
 
     def refresh(self) -> _Flight | None:
-        """Begin a fetch, or join the one under way; None in the pause after one that failed."""
+        """Begin a fetch, or join the one under way; None where there is no need, and in the pause after a failure."""
         with self._lock:
-            if self._flight is None and self._now() >= self._failed + _PAUSE:
+            current, now = self._current, self._now()
+            # Another's fetch may have landed since the caller looked.
+            is_fresh = current is not None and now - current[1] < self._settings.key_seconds * _REFRESH_AT
+            if self._flight is None and not is_fresh and now >= self._failed + _PAUSE:
                 self._begin(published_now=False)
             return self._flight
 
@@ -110,26 +116,38 @@ class IssuerKeys:
         """Look for a key id that is not known: the issuer may have a new key since the last fetch."""
         while True:
             with self._lock:
+                # Another's fetch may have landed since the caller looked.
+                keys = self._current[0] if self._current is not None else None
+                if keys is not None and kid in keys:
+                    return keys.find(kid, algorithm)
                 ours = self._flight is None
+                if ours and not self._may_search(kid):
+                    return None
                 if ours:
-                    now = self._now()
-                    wait_for = max(self._searched + self._settings.cool_down, self._failed + _PAUSE)
-                    if now < wait_for or now < self._absent.get(kid, now):
-                        return None
-                    self._searched = now
+                    self._searched = self._now()
                     self._begin(published_now=True)
                 flight = self._flight
             assert flight is not None
             self._wait(flight)
-            keys = self._current[0] if self._current is not None else None
-            if keys is not None and kid in keys:
-                return keys.find(kid, algorithm)
-            if ours:  # a fetch that others began may have come before the key
-                if flight.landed.is_set() and flight.error is None:
-                    self._remember_absent(kid)
-                return None
             if not flight.landed.is_set():
                 return None
+            if ours:
+                return self._found(kid, algorithm, flight)
+            # A fetch that others began may have come before the key: look again.
+
+    def _may_search(self, kid: str) -> bool:
+        now = self._now()
+        rests = now < max(self._searched + self._settings.cool_down, self._failed + _PAUSE)
+        return not rests and now >= self._absent.get(kid, now)
+
+    def _found(self, kid: str, algorithm: str, flight: _Flight) -> Verify | None:
+        """Return the key after a search for it; where there is none, remember that."""
+        keys = self._current[0] if self._current is not None else None
+        if keys is not None and kid in keys:
+            return keys.find(kid, algorithm)
+        if flight.error is None:
+            self._remember_absent(kid)
+        return None
 
     def _remember_absent(self, kid: str) -> None:
         with self._lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dicom_common.auth.jose._claim_paths import compiled
+from dicom_common.auth.jose._claim_paths import compiled, refuse_many
 from dicom_common.auth.jose._signatures import ALGORITHMS
 from dicom_common.auth.jose._urls import refuse_url
 from dicom_common.core import ConfigError, Secret, validate_tenant
@@ -71,6 +71,7 @@ class Issuer:
                 validate_tenant(tenant)
         for path in (self.tenant_claim, *self.scope_claims, *self.role_claims, *self.permission_claims):
             compiled(path)
+        refuse_many(self.tenant_claim)
 
     def may_name(self, tenant: str) -> bool:
         """Tell whether a token of this issuer may be one of a tenant."""

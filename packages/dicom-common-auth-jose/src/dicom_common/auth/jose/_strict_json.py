@@ -18,8 +18,8 @@ TEXT_CHECKS = (
     Check("json-nesting", lambda text: text.count("[") + text.count("{") <= MOST_BRACKETS, "too many brackets"),
 )
 """Of the text. Brackets that are not there cannot nest: deep ones cost time, and end in RecursionError."""
-NAME_CHECKS = (Check("json-names", lambda pairs: len(dict(pairs)) == len(pairs), "a name comes twice"),)
-"""Of the members of each object."""
+NAME_CHECKS = (Check("json-names", lambda both: len(both[0]) == len(both[1]), "a name comes twice"),)
+"""Of the members of each object: as they came, and by their names."""
 VALUE_CHECKS = (Check("json-constants", lambda name: name not in ("NaN", "Infinity", "-Infinity"), "no JSON"),)
 """Of the words that Python reads as numbers, and JSON does not know."""
 
@@ -44,9 +44,10 @@ def parse_object(data: bytes) -> dict[str, Any] | None:
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if failed(NAME_CHECKS, pairs):
+    members = dict(pairs)
+    if failed(NAME_CHECKS, (pairs, members)):
         raise _NotStrictError
-    return dict(pairs)
+    return members
 
 
 def _constant(name: str) -> float:

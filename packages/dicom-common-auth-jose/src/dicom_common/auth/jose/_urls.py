@@ -12,11 +12,11 @@ from dicom_common.core.tls import is_local
 __all__ = ["URL_CHECKS", "is_plain_http", "refuse_url", "split_url"]
 
 URL_CHECKS = (
-    Check("url-host", lambda url: bool(url.hostname), "it names no host"),
     Check(
         "url-scheme",
-        lambda url: url.scheme == "https" or (url.scheme == "http" and is_local(url.hostname or "nowhere")),
-        "it has to begin with https:// (http:// is for this machine only)",
+        # `is_local` takes no host at all for this machine.
+        lambda url: bool(url.hostname) and (url.scheme == "https" or (url.scheme == "http" and is_local(url.hostname))),
+        "it has to begin with https:// and a host (http:// is for this machine only)",
     ),
     Check("url-user", lambda url: "@" not in url.netloc, "it must not hold a user or password"),
     Check("url-fragment", lambda url: not url.fragment, "it must not have a fragment"),

@@ -48,6 +48,7 @@ class Publisher:
     def publish(self, topic: str, messages: Sequence[Message]) -> None:
         """See `Broker.publish`."""
         sent: list[Any] = []
+        end = time.monotonic() + self._settings.timeout + 1
         for message in messages:
             try:
                 future = self._producer.send(
@@ -64,13 +65,14 @@ class Publisher:
                     break
             else:
                 sent.append(future)
-        with suppress(errors.KafkaTimeoutError):  # each message says below what became of it
+        # Each message says below what became of it. A flush ends with UnknownError as soon as a batch that the broker
+        # found too large is split; its messages are on their way then.
+        with suppress(errors.KafkaTimeoutError, errors.UnknownError):
             self._producer.flush(timeout=self._settings.timeout + 1)
-        self._raise_for(sent)
+        self._raise_for(sent, max(end, time.monotonic() + 1))
 
-    def _raise_for(self, sent: Sequence[Any]) -> None:
+    def _raise_for(self, sent: Sequence[Any], give_up: float) -> None:
         failed: dict[int, BaseException] = {}
-        give_up = time.monotonic() + 1
         for position, future in enumerate(sent):
             if isinstance(future, BaseException):
                 failed[position] = future

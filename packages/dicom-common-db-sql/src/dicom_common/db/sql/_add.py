@@ -14,6 +14,7 @@ from dicom_common.db.sql._derive import Derivation
 from dicom_common.db.sql._discarded import Discarded
 from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._modalities import Modalities
+from dicom_common.db.sql._revisions import RevisionWrites
 from dicom_common.db.sql._rows import Prepared, instance_row, parent_values
 from dicom_common.db.sql._schema import LEVELS, instance, instance_json, patient, series, series_class, study
 from dicom_common.db.sql._session import Session
@@ -66,7 +67,7 @@ class Addition:
     def __init__(self, flavour: Flavour, discarded: Discarded, derivation: Derivation) -> None:
         dialect = flavour.dialect
         self._discarded, self._derivation, self._allocate = discarded, derivation, flavour.allocate
-        self._counts, self._modalities = Counts(flavour), Modalities(flavour)
+        self._counts, self._modalities, self._revisions = Counts(flavour), Modalities(flavour), RevisionWrites(flavour)
         i, e, s, p = instance.c, series.c, study.c, patient.c
         down = instance.join(series).join(study, e.study_fk == s.pk)
         self._held = Lookup(
@@ -188,6 +189,7 @@ class Addition:
     def _write(self, session: Session, batch: Batch) -> None:
         patients, studies, all_series = [*batch.patients.values()], [*batch.studies.values()], [*batch.all_series()]
         new_studies = [row for row in studies if not row.pk]
+        old_series = [row for row in all_series if row.pk]
         self._parents(session, Level.PATIENT, [row for row in patients if row.pk or row.new_studies])
         self._parents(session, Level.STUDY, studies)
         self._parents(session, Level.SERIES, all_series)
@@ -198,6 +200,11 @@ class Addition:
         )
         for level, rows in ((Level.PATIENT, patients), (Level.STUDY, studies), (Level.SERIES, all_series)):
             self._derivation.again(session, level, [row.pk for row in rows if row.again])
+        self._revisions.written(
+            session,
+            new={row.pk for row in all_series} - {row.pk for row in old_series},
+            old=[row.pk for row in old_series if row.new_instances or row.again],
+        )
         self._modalities.written(session, [row.pk for row in new_studies], all_series)
         self._discarded.enter(session, batch.to_discard)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Literal, TypeVar
 
@@ -21,6 +22,7 @@ from dicom_common.core import (
     Outcome,
     Query,
     SchemaVersionError,
+    SeriesRevision,
     Stored,
     UnavailableError,
 )
@@ -34,6 +36,7 @@ from dicom_common.db.sql._listing import Listing
 from dicom_common.db.sql._logs import LogStatements, LogTransactions
 from dicom_common.db.sql._outbox import Outbox
 from dicom_common.db.sql._removal import Removal
+from dicom_common.db.sql._revisions import BEGINNING, SeriesRevisions, position
 from dicom_common.db.sql._rows import prepare
 from dicom_common.db.sql._schema import metadata, tenant as tenant_table
 from dicom_common.db.sql._session import Session
@@ -62,7 +65,7 @@ class SqlDatabase(LogTransactions):
         self._flavour, self._where = flavour, where
         dialect = flavour.dialect
         self._discarded, self._outbox, self._logs = Discarded(flavour), Outbox(flavour), LogStatements(dialect)
-        self._listing, self._search = Listing(dialect), Search(flavour)
+        self._listing, self._search, self._revisions = Listing(dialect), Search(flavour), SeriesRevisions(dialect)
         derivation = Derivation(flavour)
         self._addition = Addition(flavour, self._discarded, derivation)
         self._removal = Removal(flavour, self._listing, self._discarded, derivation)
@@ -204,6 +207,25 @@ class SqlDatabase(LogTransactions):
                 return
             pk, last = page[-1]
             key = last.key
+
+    def revisions(self, tenant: str, study_uid: str, series_uid: str | None = None) -> list[SeriesRevision]:
+        """See `Revisions.revisions`."""
+
+        def work(session: Session) -> list[SeriesRevision]:
+            pk = self._tenant(session, tenant)
+            return [] if pk is None else self._revisions.of(session, pk, study_uid, series_uid)
+
+        return self._read(work)
+
+    def changed_series(self, *, before: datetime, after: str = "") -> Iterator[SeriesRevision]:
+        """See `Revisions.changed_series`."""
+        last = position(after) if after else BEGINNING
+        while True:
+            page = self._read(partial(self._revisions.changed, after=last, before=before, limit=_PAGE))
+            yield from page
+            if len(page) < _PAGE:
+                return
+            last = position(page[-1].revision)
 
     def remove(
         self, tenant: str, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None

@@ -14,6 +14,7 @@ from dicom_common.db.sql._discarded import Discarded
 from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._listing import Listing
 from dicom_common.db.sql._modalities import Modalities
+from dicom_common.db.sql._revisions import RevisionWrites
 from dicom_common.db.sql._schema import LEVELS, instance, instance_json, request_item, series, series_class, study
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Lookup
@@ -27,7 +28,7 @@ class Removal:
     def __init__(self, flavour: Flavour, listing: Listing, discarded: Discarded, derivation: Derivation) -> None:
         dialect = flavour.dialect
         self._listing, self._discarded, self._derivation = listing, discarded, derivation
-        self._counts, self._modalities = Counts(flavour), Modalities(flavour)
+        self._counts, self._modalities, self._revisions = Counts(flavour), Modalities(flavour), RevisionWrites(flavour)
         up = instance.join(series).join(study, series.c.study_fk == study.c.pk)
         self._parents = Lookup(
             dialect,
@@ -57,6 +58,8 @@ class Removal:
         self._lower(session, of_level, up)
         self._items.run(session, gone := self._gone(session, Level.SERIES, of_level))
         self._series_class.run(session, gone)
+        self._revisions.forget(session, gone)
+        self._revisions.written(session, new=(), old=set(of_level[Level.SERIES]) - set(gone))
         uids = {stored.sop_uid for stored in removed}
         self._modalities.forget(session, lost := self._gone(session, Level.STUDY, of_level))
         for level in reversed(PARENTS):  # children first: they refer to their parents

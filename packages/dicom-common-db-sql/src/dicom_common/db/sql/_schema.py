@@ -44,6 +44,7 @@ __all__ = [
     "request_item",
     "series",
     "series_class",
+    "series_revision",
     "study",
     "study_modality",
     "tenant",
@@ -217,6 +218,8 @@ series_class = Table(
     Column("sop_class_uid", text(MAX_UID), primary_key=True),
     _count("instances"),
 )
+# What a series is at: another number whenever its instances change.
+series_revision = Table("series_revision", metadata, _fk("series", primary=True), _count("revision"))
 # The items of Request Attributes Sequence, for searches; the series' row has them for answers.
 request_item = Table(
     "request_item",
@@ -276,6 +279,7 @@ Index(
     study_modality.c.study_date.desc(),
     study_modality.c.study_uid,
 )
+Index("series_revision_order", series_revision.c.revision, series_revision.c.series_fk)
 Index("series_order", series.c.study_fk, series.c.series_number, series.c.series_uid)
 Index("series_modality", series.c.tenant_fk, series.c.modality)
 Index("series_number", series.c.tenant_fk, series.c.series_number)

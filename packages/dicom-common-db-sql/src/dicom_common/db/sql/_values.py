@@ -19,7 +19,7 @@ from dicom_common.core import Attribute, PersonName, RequestAttributes, Value
 from dicom_common.db.sql._schema import ABSENT_NUMBER
 from dicom_common.db.sql._types import MAX_TEXT
 
-__all__ = ["clean", "date_number", "fold", "from_column", "micros", "moment", "time_number", "to_column"]
+__all__ = ["clean", "date_number", "fold", "from_column", "micros", "moment", "study_date", "time_number", "to_column"]
 
 _MAX_ITEMS = 64
 """Values of a multi-valued attribute that the index keeps."""
@@ -66,7 +66,8 @@ def _date(number: int) -> date:
 
 
 @lru_cache(16384)
-def _study_date(number: int) -> date | None:
+def study_date(number: int) -> date | None:
+    """Return the Study Date that a column keeps; 0 stands for an absent one."""
     return _date(number) if number else None
 
 
@@ -108,7 +109,7 @@ def to_column(attribute: Attribute) -> Callable[[Any], Any]:  # noqa: PLR0911 - 
 def from_column(attribute: Attribute) -> Callable[[Any], Value] | None:
     """Return what makes a value of an attribute's column that is not NULL; None where nothing is to be done."""
     if attribute.field == "study_date":
-        return _study_date
+        return study_date
     if attribute.field in ("series_number", "instance_number"):
         return lambda number: None if number == ABSENT_NUMBER else number
     if attribute.field == "issuer_of_patient_id":

@@ -12,6 +12,10 @@ from dicom_common.storage.encrypted._format import CHUNK, HEADER_BYTES, TAG, Chu
 __all__ = ["SealedFile", "size_of"]
 
 
+_AHEAD = 16
+"""Chunks whose bytes are hashed at once, where they cannot change."""
+
+
 def size_of(source: Source) -> int:
     """Tell how many bytes are left in a source."""
     if isinstance(source, bytes | bytearray | memoryview):
@@ -110,7 +114,7 @@ class SealedFile(io.RawIOBase):
         plain = self._plain(number)
         is_last, is_new = number == self._shape.chunks - 1, number == len(self._tags)
         if is_new and self._digest is not None:
-            self._digest.update(plain)
+            self._hash(number, plain)
             if is_last and self._digest.hexdigest() != self._sha256:
                 raise DamagedError(
                     "The bytes of an object do not have the SHA-256 that was given; nothing was written."
@@ -121,6 +125,14 @@ class SealedFile(io.RawIOBase):
         elif chunk[-TAG:] != self._tags[number]:
             raise BackendError("The source of an object changed while it was written; nothing was written.")
         return chunk
+
+    def _hash(self, number: int, plain: bytes | memoryview) -> None:
+        assert self._digest is not None
+        if self._view is None or not self._view.readonly:
+            self._digest.update(plain)
+        elif not number % _AHEAD:
+            # Each call gives up the lock of the interpreter, for which the threads of a batch then queue.
+            self._digest.update(self._view[number * CHUNK : (number + _AHEAD) * CHUNK])
 
     def _plain(self, number: int) -> bytes | memoryview:
         length = self._shape.plain_length(number)

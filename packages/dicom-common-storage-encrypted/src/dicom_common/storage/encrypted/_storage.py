@@ -14,6 +14,7 @@ from dicom_common.core import (
     HealthStatus,
     Keyring,
     ObjectInfo,
+    OpenObjects,
     RefusedError,
     Source,
     Storage,
@@ -30,7 +31,7 @@ from dicom_common.storage.encrypted._format import (
     new_data_key,
     plain_size,
 )
-from dicom_common.storage.encrypted._opening import Pieces, opened
+from dicom_common.storage.encrypted._opening import Pieces, opened, opened_in_place
 from dicom_common.storage.encrypted._sealing import SealedFile, size_of
 from dicom_common.storage.encrypted._settings import Settings
 from dicom_common.storage.encrypted._tenant_keys import KEYS_SEGMENT, TenantKeys
@@ -53,6 +54,7 @@ class EncryptedStorage:
     def __init__(self, settings: Settings, inner: Storage, keyring: Keyring) -> None:
         self._settings, self._inner, self._keyring = settings, inner, keyring
         self._keys = TenantKeys(inner, keyring, settings.key_seconds)
+        self._in_place = inner if isinstance(inner, OpenObjects) else None
         self._closed = False
         self._owns = False
 
@@ -76,6 +78,8 @@ class EncryptedStorage:
         if start < 0 or (length is not None and length < 0):
             raise ValueError("start and length of a read must not be negative")
         self._checked(key)
+        if self._in_place is not None:
+            return self._from_open(self._in_place, key, start, length)
         if start < CHUNK:
             return self._from_the_begin(key, start, length)
         header, cipher = self._header(key)
@@ -156,6 +160,19 @@ class EncryptedStorage:
         header = Header.decode(bytes(pieces.take(HEADER_BYTES)))
         cipher = self._cipher(key, header)
         return iter(()) if length == 0 else opened(pieces, cipher, 0, start, _end(start, length, header))
+
+    def _from_open(self, inner: OpenObjects, key: str, start: int, length: int | None) -> Iterator[bytes]:
+        """Read header and chunks of an object that is held open: no other takes its place meanwhile."""
+        held = inner.open_object(key)
+        try:
+            head = bytearray(HEADER_BYTES)
+            header = Header.decode(bytes(head[: held.read_into(head, 0)]))
+            plain = opened_in_place(held, self._cipher(key, header), start, _end(start, length, header))
+            next(plain)
+        except BaseException:
+            held.close()
+            raise
+        return plain
 
     def _range(  # noqa: PLR0913, PLR0917  # what was asked for, and what was found
         self, key: str, start: int, length: int | None, header: Header, cipher: ChunkCipher, pieces: Pieces

@@ -14,12 +14,14 @@ from dicom_common.core import (
     Health,
     NotFoundError,
     ObjectInfo,
+    OpenObject,
     Source,
     Write,
     validate_key,
 )
 from dicom_common.storage.filesystem._folders import Folder, open_folder
 from dicom_common.storage.filesystem._health import check_root
+from dicom_common.storage.filesystem._open_file import OpenFile
 from dicom_common.storage.filesystem._placing import exists, prune, segments_of
 from dicom_common.storage.filesystem._root import open_root
 from dicom_common.storage.filesystem._scan import info_of, scan_keys
@@ -92,6 +94,10 @@ class FilesystemStorage:
         chunks = self._chunks(self._open_object(key), start, length)
         next(chunks)  # into its `try`: from here on the file is closed also if nobody iterates
         return chunks
+
+    def open_object(self, key: str) -> OpenObject:
+        """Open an object to read in many places; see `OpenObjects.open_object`."""
+        return OpenFile(self._open_object(key), self._path)
 
     def stat(self, key: str) -> ObjectInfo:
         """Tell size and time of an object; see `Storage.stat`. No digest is kept."""

@@ -1,0 +1,68 @@
+"""The trail reaches the outbox whole and in order, whatever was away meanwhile."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from audit_site import CANARY, KEY, event
+
+from dicom_common.core import Services
+from dicom_common.pipeline import message_schema
+
+
+def services(folder: Path, **more: object) -> Services:
+    settings = {"data": str(folder), "extensions": ["audit"], "audit.key": KEY.reveal(), "audit.free_bytes": 0}
+    settings["extension_time_limit"] = 120.0  # half of it is for the index: a busy machine is no failure
+    return Services.from_file(overrides=settings | more)
+
+
+def outbox(opened: Services) -> list[str]:
+    return [found.id for found in opened.db.pending(1000, relay="test", lease=0)]
+
+
+def test_each_record_is_an_event_once_in_order_and_its_header_has_no_patient(tmp_path: Path) -> None:
+    told = [event(number, query=CANARY, user=None) for number in range(5)]
+    with services(tmp_path) as opened:
+        for one in told:
+            assert opened.extensions.audit([one])
+        events = opened.db.pending(1000, relay="test", lease=0)
+    assert [found.id for found in events] == [one.id for one in told]
+    assert [found.headers["audit-sequence"] for found in events] == list("12345")
+    assert CANARY not in str([found.headers for found in events]) + str([found.body for found in events])
+    assert {found.headers["tenant"] for found in events} == {"clinic"}
+    body = json.loads(events[0].body)
+    assert (body["path"], body["query_params"]) == ("/audit/instances-stored", "study=1.2.1")
+    assert set(body) == set(message_schema("access")["required"]) == set(message_schema("access")["properties"])
+    assert events[0].headers["schema-version"] == message_schema("access")["schemaVersion"]
+
+
+def test_an_index_that_is_away_delays_events_and_loses_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").write_text("no folder")
+    told = [event(number) for number in range(3)]
+    with services(tmp_path, **{"db.path": str(tmp_path / "file" / "index.sqlite")}) as opened:
+        assert opened.extensions.audit([told[0]])
+        assert opened.extensions.audit([told[1]])
+    assert len([text for text in caplog.messages if "wait in the trail" in text]) == 1, (
+        "told once, then there is a pause"
+    )
+    with services(tmp_path) as opened:
+        assert opened.extensions.audit([told[2]])
+        assert outbox(opened) == [one.id for one in told]
+
+
+def test_a_crash_behind_the_index_publishes_again_under_the_same_ids(tmp_path: Path) -> None:
+    told = [event(number) for number in range(3)]
+    with services(tmp_path) as opened:
+        assert opened.extensions.audit(told[:2])
+    (tmp_path / "audit" / "published.json").unlink()
+    with services(tmp_path) as opened:
+        assert opened.extensions.audit(told[2:])
+        assert outbox(opened) == [one.id for one in (*told[:2], *told)]
+
+
+def test_a_trail_that_is_not_to_be_published_touches_no_index(tmp_path: Path) -> None:
+    with services(tmp_path, **{"audit.publish": False}) as opened:
+        assert opened.extensions.audit([event()])
+    assert not (tmp_path / "index.sqlite").exists()

@@ -1,0 +1,114 @@
+"""Is this certificate good, for this usage, under this name, at this moment?"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from cryptography import x509
+from cryptography.x509.verification import (
+    Criticality,
+    ExtensionPolicy,
+    Policy,
+    PolicyBuilder,
+    Store,
+    VerificationError,
+)
+
+from dicom_common.certs._names import Usage, names_of, purpose
+from dicom_common.core import AuthenticationError, ConfigError
+
+__all__ = ["Trust", "verify"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trust:
+    """Who is trusted. The authorities of the operating system never are."""
+
+    authorities: Sequence[x509.Certificate]
+    revocations: x509.CertificateRevocationList | None = None
+    """The list of the authority that issued what is verified. A list that has run out refuses all."""
+    intermediates: Sequence[x509.Certificate] = ()
+    """Further certificates from which a chain may be made."""
+
+
+def verify(
+    certificate: x509.Certificate,
+    trust: Trust,
+    usage: Usage,
+    *,
+    name: str | None = None,
+    now: datetime | None = None,
+) -> list[str]:
+    """Verify a certificate: its chain, dates, usage, name and that it is not revoked (RFC 5280 section 6).
+
+    Args:
+        certificate: what is verified.
+        trust: who is trusted.
+        usage: what it is to be used for; a certificate for more than that is refused.
+        name: the host name or IP address of a server, or exactly one of the names of others.
+        now: with a time zone; the clock's by default.
+
+    Returns:
+        The names in the certificate.
+
+    Raises:
+        AuthenticationError: it is not good; the message says why.
+        ConfigError: no authority is given, or the list is not of the one that issued the certificate.
+    """
+    if not trust.authorities:
+        raise ConfigError("No authority is given: name the certificates that are trusted.")
+    moment = (now or datetime.now(UTC)).astimezone(UTC)
+    if not certificate.not_valid_before_utc <= moment <= certificate.not_valid_after_utc:
+        raise AuthenticationError("The certificate has expired or is not valid yet: see its dates.")
+
+    def has_usage(_: Policy, __: x509.Certificate, extension: x509.ExtendedKeyUsage) -> None:
+        if list(extension) != [purpose(usage)]:
+            raise ValueError(f"it is not for the usage {usage}")
+
+    ee_policy = ExtensionPolicy.webpki_defaults_ee().require_present(
+        x509.ExtendedKeyUsage, Criticality.AGNOSTIC, has_usage
+    )
+    builder = PolicyBuilder().store(Store(list(trust.authorities))).time(moment.replace(tzinfo=None)).max_chain_depth(4)
+    builder = builder.extension_policies(ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=ee_policy)
+    try:
+        if usage is Usage.SERVER and name is not None:
+            chain = builder.build_server_verifier(_host(name)).verify(certificate, list(trust.intermediates))
+        else:
+            chain = builder.build_client_verifier().verify(certificate, list(trust.intermediates)).chain
+    except VerificationError as error:
+        raise AuthenticationError(f"The certificate is not good: {error}.") from error
+    names = names_of(certificate)
+    if usage is not Usage.SERVER and name is not None and name.lower() not in [known.lower() for known in names]:
+        raise AuthenticationError(f"The certificate is not for {name!r}.")
+    if trust.revocations is not None:
+        _refuse_revoked(certificate, chain[1], trust.revocations, moment)
+    return names
+
+
+def _host(name: str) -> x509.DNSName | x509.IPAddress:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        pass
+    try:
+        return x509.DNSName(name)
+    except ValueError as error:
+        raise ConfigError(f"{name!r} is no host name: write it in ASCII.") from error
+
+
+def _refuse_revoked(
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    revocations: x509.CertificateRevocationList,
+    moment: datetime,
+) -> None:
+    key = issuer.public_key()
+    if revocations.issuer != issuer.subject or not revocations.is_signature_valid(key):  # type: ignore[arg-type]  # a verified issuer has a key that signs
+        raise ConfigError("The list of revoked certificates is not of the authority that issued the certificate.")
+    if revocations.next_update_utc is None or revocations.next_update_utc < moment:
+        raise AuthenticationError("The list of revoked certificates has run out: have the authority make the next.")
+    if revocations.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None:
+        raise AuthenticationError("The certificate is revoked.")

@@ -1,0 +1,49 @@
+"""Which objects the messages that wait still need: nobody else may delete those."""
+
+from __future__ import annotations
+
+from dicom_common.core import BackendError, NotFoundError, Services
+from dicom_common.pipeline._dead_letters import DeadLetters
+from dicom_common.pipeline._settings import TopicSettings, WorkerSettings
+
+__all__ = ["Claimed"]
+
+
+class Claimed:
+    """The objects of dead letters; asked for once, when the first object is to be judged.
+
+    While messages wait for the workers, or the broker does not say what waits, it may be any object.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._keys: frozenset[str] | None = None
+        self._anything = ""
+        """Why it may be any; empty: only the keys are."""
+
+    def why(self, key: str) -> str:
+        """Tell why an object is needed still; `""`: it is not, as far as messages go."""
+        if self._keys is None:
+            self._keys = self._ask()
+        if self._anything:
+            return self._anything
+        return "a dead letter waits for it" if key in self._keys else ""
+
+    def _ask(self) -> frozenset[str]:
+        services = self._services
+        topic = services.settings("topics", TopicSettings).storage
+        try:
+            # In this order: a worker acknowledges a message after its letter is published.
+            if services.broker.backlog(topic, services.settings("worker", WorkerSettings).group):
+                self._anything = "messages wait for the workers, and may be of it"
+                return frozenset()
+            with DeadLetters(services.broker, [topic]) as letters:
+                found = letters.read()
+                if not letters.is_complete:
+                    self._anything = "another one has dead letters, which may be of it"
+                return frozenset(letter.file_path for letter in found)
+        except NotFoundError:  # no such topic
+            return frozenset()
+        except BackendError:
+            self._anything = "the broker does not say which messages wait, and they may be of it"
+            return frozenset()

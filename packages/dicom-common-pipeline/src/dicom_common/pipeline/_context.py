@@ -1,0 +1,27 @@
+"""What the batches of an ingest have in common."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from dicom_common.core import Services
+from dicom_common.pipeline._layout import Layout
+from dicom_common.pipeline._settings import IngestSettings, TopicSettings
+from dicom_common.pipeline._write import Writer
+
+__all__ = ["Context"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What all batches of an `Ingest` share."""
+
+    services: Services
+    settings: IngestSettings
+    topics: TopicSettings
+    layout: Layout
+    writer: Writer
+    node: str
+    broker_is_down: threading.Event = field(default_factory=threading.Event)
+    """Set by a publish that failed; see `QueuedBatch`."""

@@ -1,0 +1,107 @@
+"""Making the documents of what has become quiet."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from dicom_common.core import BackendError, NotFoundError, Revisions, SeriesRevision, Services
+from dicom_common.pipeline._documents import MetadataDocuments
+from dicom_common.pipeline._settings import DocumentSettings
+
+__all__ = ["DocumentSweep", "SweepStatus", "Swept"]
+
+_log = logging.getLogger(__name__)
+_LATE = timedelta(minutes=5)
+"""A change is dated when its transaction runs, and is seen after its commit: what is younger is looked at once more."""
+_PATIENCE = 5
+"""Documents in a row that may fail: then it is not they that are to blame."""
+
+
+class SweepStatus(StrEnum):
+    """What became of a document."""
+
+    BUILT = "built"
+    CURRENT = "current"
+    """The storage has it."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """The document of one series, or of a study (`series_uid` is None)."""
+
+    tenant: str
+    study_uid: str
+    series_uid: str | None
+    status: SweepStatus
+    reason: str = ""
+
+
+class DocumentSweep:
+    """Goes through the series of all tenants, the longest unchanged first, and makes the documents that are missing.
+
+    The document of a study is made when the last of its series has become quiet. `position` says where another sweep
+    can go on: what changes later comes behind it again.
+
+    Args:
+        services: the backends.
+        position: where an earlier sweep has come to; from the beginning by default.
+        quiet_seconds: by default the setting.
+    """
+
+    def __init__(self, services: Services, *, position: str = "", quiet_seconds: float | None = None) -> None:
+        self._services = services
+        self._documents = MetadataDocuments(services)
+        settings = services.settings("documents", DocumentSettings)
+        self._quiet = timedelta(seconds=settings.quiet_seconds if quiet_seconds is None else quiet_seconds)
+        self.position = position
+
+    def run(self) -> Generator[Swept, None, None]:
+        """Go on to what changed last and is quiet, and yield what becomes of each document. Can be run again.
+
+        Raises:
+            BackendError: the index cannot be read, or five documents in a row could not be made; or the database is no
+                `Revisions`.
+        """
+        db = self._services.db
+        if not isinstance(db, Revisions):
+            raise BackendError("The index knows no revisions: documents cannot be kept, and are made when asked for.")
+        now = datetime.now(UTC)
+        failures = 0
+        is_behind = True
+        for one in db.changed_series(before=now - self._quiet, after=self.position):
+            for series_uid in (one.series_uid, *([None] if self._is_last(db, one) else [])):
+                swept = self._build(one, series_uid)
+                if swept is None:
+                    continue
+                failures = failures + 1 if swept.status is SweepStatus.FAILED else 0
+                is_behind = is_behind and not failures
+                yield swept
+                if failures == _PATIENCE:
+                    raise BackendError(f"{_PATIENCE} documents in a row could not be made. {swept.reason}")
+            if is_behind and one.changed < now - _LATE:
+                self.position = one.revision
+
+    def _build(self, one: SeriesRevision, series_uid: str | None) -> Swept | None:
+        status, reason = SweepStatus.CURRENT, ""
+        try:
+            if self._documents.build(one.tenant, one.study_uid, series_uid):
+                status = SweepStatus.BUILT
+        except NotFoundError:
+            return None  # removed meanwhile
+        except BackendError as error:
+            status, reason = SweepStatus.FAILED, str(error)
+            _log.warning("a metadata document was not made: %s", error)
+        return Swept(tenant=one.tenant, study_uid=one.study_uid, series_uid=series_uid, status=status, reason=reason)
+
+    def _is_last(self, db: Revisions, one: SeriesRevision) -> bool:
+        """Tell whether no series of the study has changed after this one; of several at once, one is the last."""
+        of_study = db.revisions(one.tenant, one.study_uid)
+        return bool(of_study) and max((each.changed, each.series_uid) for each in of_study) == (
+            one.changed,
+            one.series_uid,
+        )

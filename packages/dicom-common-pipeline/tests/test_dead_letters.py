@@ -1,0 +1,167 @@
+"""Looking after the dead letters: what is dealt with is gone, what is kept waits, whatever stands in front of what."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from dicom_common.broker.sqlite import Settings, SqliteBroker
+from dicom_common.core import Broker, Message
+from dicom_common.pipeline import DeadLetter, DeadLetters, dead_topic
+
+Open = Callable[[], Broker]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("kafka", marks=pytest.mark.service("kafka"))])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
+    """Open the broker once more."""
+    if request.param == "sqlite":
+        return lambda: SqliteBroker(Settings(path=tmp_path / "events.sqlite", lease=2))
+    from dicom_common.broker.kafka import (  # noqa: PLC0415 - only where the server is
+        KafkaBroker,
+        Settings as KafkaSettings,
+    )
+
+    where = str(request.getfixturevalue("service_endpoint"))
+    return lambda: KafkaBroker(KafkaSettings(servers=(where,), partitions=2, session_timeout=6))
+
+
+@pytest.fixture
+def broker(opened: Open) -> Iterator[Broker]:
+    with closing(opened()) as broker:
+        yield broker
+
+
+@pytest.fixture
+def topic() -> str:
+    return f"topic-{uuid.uuid4().hex[:8]}"
+
+
+def bury(broker: Broker, topic: str, count: int, reasons: tuple[str, ...] = ("one", "two", "three")) -> None:
+    broker.publish(
+        dead_topic(topic),
+        [
+            Message(
+                key=f"local|1.{number % 2}|2.{number % 2}",
+                body=b'{"number": %d}' % number,
+                headers={
+                    "event-id": f"event-{number}",
+                    "tenant": "local",
+                    "dead-reason": reasons[number % len(reasons)],
+                    "dead-attempts": "3",
+                    "dead-topic": topic,
+                    "dead-partition": "0",
+                    "dead-offset": str(number),
+                },
+            )
+            for number in range(count)
+        ],
+    )
+
+
+def read(opened: Open, topic: str) -> list[DeadLetter]:
+    with closing(opened()) as broker, DeadLetters(broker, [topic]) as letters:
+        found = letters.read()
+        assert letters.is_complete
+        return found
+
+
+def together(batches: Iterator[list[DeadLetter]]) -> list[DeadLetter]:
+    return [letter for batch in batches for letter in batch]
+
+
+def offsets(letters: list[DeadLetter]) -> list[int]:
+    return sorted(int(letter.place.rpartition("/")[2]) for letter in letters)
+
+
+def published(broker: Broker, topic: str, count: int) -> list[Message]:
+    found: list[Message] = []
+    with broker.consume([topic], "look") as consumer:
+        while len(found) < count and (more := consumer.receive(1000, timeout=10)):
+            found += [delivery.message for delivery in more]
+    return found
+
+
+def test_reading_takes_nothing_away(opened: Open, broker: Broker, topic: str) -> None:
+    bury(broker, topic, 30)
+    first, again = read(opened, topic), read(opened, topic)
+    assert offsets(first) == offsets(again) == list(range(30))
+    letter = next(letter for letter in first if letter.place.endswith("/4"))
+    assert (letter.place, letter.topic, letter.reason, letter.attempts) == (f"{topic}/0/4", topic, "two", 3)
+    assert (letter.tenant, letter.study_uid, letter.series_uid) == ("local", "1.0", "2.0")
+    assert "number" not in repr(letter)
+
+
+def test_what_is_dropped_is_gone_and_what_stands_in_front_of_it_waits_on(
+    opened: Open, broker: Broker, topic: str
+) -> None:
+    bury(broker, topic, 31)
+    with DeadLetters(broker, [topic]) as letters:
+        chosen = [letter for letter in letters.read() if letter.reason == "three"]
+        assert offsets(together(letters.drop(chosen))) == list(range(2, 31, 3))
+
+    left = read(opened, topic)
+    assert offsets(left) == [number for number in range(31) if number % 3 != 2]
+    for key in ("1.0", "1.1"):
+        ours = [int(letter.place.rpartition("/")[2]) for letter in left if letter.study_uid == key]
+        assert ours == sorted(ours), "the order of a key"
+    assert {letter.reason for letter in left} == {"one", "two"}
+
+
+def test_what_is_replayed_is_on_its_topic_as_it_was_and_in_order(opened: Open, broker: Broker, topic: str) -> None:
+    bury(broker, topic, 24)
+    with DeadLetters(broker, [topic]) as letters:
+        assert len(together(letters.replay([each for each in letters.read() if each.reason == "one"]))) == 8
+
+    messages = published(broker, topic, 8)
+    assert {message.body for message in messages} == {b'{"number": %d}' % number for number in range(0, 24, 3)}
+    assert all(message.headers.keys() == {"event-id", "tenant"} for message in messages)
+    for key in {message.key for message in messages}:
+        ours = [int(message.headers["event-id"].rpartition("-")[2]) for message in messages if message.key == key]
+        assert ours == sorted(ours)
+    assert len(read(opened, topic)) == 16
+
+
+def test_who_is_interrupted_goes_on_where_it_stopped(opened: Open, broker: Broker, topic: str) -> None:
+    bury(broker, topic, 230)
+    with DeadLetters(broker, [topic]) as letters:
+        done = next(letters.drop(letters.read()))
+    left = read(opened, topic)
+    assert len(done) == 100
+    assert offsets(done + left) == list(range(230))
+    with closing(opened()) as another, DeadLetters(another, [topic]) as letters:
+        list(letters.drop(letters.read()))
+    assert read(opened, topic) == []
+
+
+def test_a_letter_that_is_there_twice_is_one(opened: Open, broker: Broker, topic: str) -> None:
+    bury(broker, topic, 3)
+    bury(broker, topic, 3)  # as one who was killed between publishing and acknowledging leaves it
+    assert offsets(read(opened, topic)) == [0, 1, 2]
+    with DeadLetters(broker, [topic]) as letters:
+        list(letters.drop([letter for letter in letters.read() if letter.reason == "two"]))
+    assert offsets(read(opened, topic)) == [0, 2]
+
+
+def test_one_without_its_body_is_not_replayed(broker: Broker, topic: str) -> None:
+    headers = {"event-id": "e", "dead-body": "omitted"}
+    broker.publish(dead_topic(topic), [Message(key="no key of ours", body=b"", headers=headers)])
+    with DeadLetters(broker, [topic]) as letters:
+        [letter] = letters.read()
+        assert (letter.place, letter.is_whole, letter.study_uid) == (f"{topic}/e", False, "")
+        with pytest.raises(ValueError, match="body"):
+            letters.replay([letter])
+
+
+def test_a_replay_names_the_key_where_the_object_is_now(broker: Broker, topic: str) -> None:
+    body = b'{"file_path":"local/before.dcm","patient_id":"P"}'
+    headers = {"event-id": "e", "dead-file-path": "local/after.dcm"}
+    broker.publish(dead_topic(topic), [Message(key="local|1|2", body=body, headers=headers)])
+    with DeadLetters(broker, [topic]) as letters:
+        list(letters.replay(letters.read()))
+    [message] = published(broker, topic, 1)
+    assert message.body == body.replace(b"before", b"after")
