@@ -17,7 +17,7 @@ from corpus import instances, small_template
 from dicom_common.cli import Session, main
 from dicom_common.cli._main import _OF_ALL_TENANTS, _program
 from dicom_common.core import EncryptionKeys, Level, Logs, Message, Query, ReceivedObject, Services, WebAccess
-from dicom_common.pipeline import DeadLetters
+from dicom_common.pipeline import DeadLetters, MetadataDocuments
 from dicom_common.testing import make_access
 
 CONFIG = f"""
@@ -35,6 +35,9 @@ root = "objects"
 [storages.other]
 backend = "filesystem"
 root = "other"
+
+[documents]
+quiet_seconds = 0
 
 [keyring]
 backend = "local"
@@ -105,6 +108,13 @@ CASES: dict[str, list[str]] = {
     "keys list": ["keys list", "keys list --json"],
     "keys rotate": ["keys rotate --json --new-generation", "keys rotate"],
     "keys destroy": ["keys destroy --tenant north --yes"],
+    "documents build": [
+        "documents build --json",
+        "documents build --all --quiet-seconds 0 --json",
+        f"documents build --study {BOTH} --json",
+        f"documents build --study {THEIRS} --json",
+    ],
+    "documents clean": ["documents clean --json", "documents clean --tenant ../south"],
     "dead-letters list": ["dead-letters list", "dead-letters list --json", f"dead-letters list --study {BOTH}"],
     "dead-letters show": [
         "dead-letters show --all --body --json",
@@ -124,6 +134,8 @@ CASES: dict[str, list[str]] = {
     **{name: [name] for name in ("reconcile", "migrate", "prune", "worker", "relay", "events")},
 }
 """What north tries, by command. A new command needs a case here: what would it have to do to reach another tenant?"""
+OF_FILES = "certs "
+"""Commands on files that are named to them: they know nothing of an installation, and open no backend."""
 
 
 def leaves(command: click.Command, ctx: click.Context, path: tuple[str, ...] = ()) -> Iterator[str]:
@@ -138,7 +150,8 @@ def leaves(command: click.Command, ctx: click.Context, path: tuple[str, ...] = (
 
 def test_every_command_has_a_case() -> None:
     ctx = click.Context(_program, obj=Session())
-    assert sorted(leaves(_program, ctx)) == sorted(CASES), "write what a tenant could try with it into CASES"
+    found = {name for name in leaves(_program, ctx) if not name.startswith(OF_FILES)}
+    assert found == set(CASES), "write what a tenant could try with it into CASES"
 
 
 def letters(services: Services, tenant: str) -> list[Message]:
@@ -212,6 +225,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         owners = enumerate([("north", "north"), ("south", "south"), ("south", "north")])
         dead = [dead_letter(number, *whose) for number, whose in owners]
         services.broker.publish("storage_queue.dead", dead)
+        with MetadataDocuments(services).study("south", BOTH):
+            pass  # which writes it to the storage: the study has been quiet for no second at all
         services.storage_named("other").write("south/only/there.dcm", b"Hush^Up")
     return folder
 

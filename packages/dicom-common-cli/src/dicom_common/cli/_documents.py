@@ -101,7 +101,7 @@ def build(  # noqa: PLR0913 - each is an option
         raise CommandError(
             "--study makes the documents of one study now: leave --all, --quiet-seconds and --watch away."
         )
-    if tenant is not None and study is None:
+    if (tenant or session.tenant_name) is not None and study is None:
         raise CommandError("--tenant says whose study: give --study too, or neither for the studies of all tenants.")
     services = session.existing
     work: _Work = (
