@@ -17,6 +17,7 @@ SDKS = {
     "MySQLdb": "dicom_common.db.mysql",
     "redis": "dicom_common.cache.redis",
     "kafka": "dicom_common.broker.kafka",
+    "jose": "dicom_common.auth.jose",
 }
 """Each SDK and the plugin that is built on it."""
 S3 = """

@@ -30,6 +30,7 @@ COMMANDS = [
     "log",
     "prune",
     "worker",
+    "documents",
     "keys",
     "certs",
     "relay",

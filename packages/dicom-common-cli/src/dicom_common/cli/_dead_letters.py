@@ -115,7 +115,8 @@ def show(session: Session, /, *, body: bool, as_json: bool, **choice: Any) -> in
         if as_json:
             print_json(shown)
         else:
-            for name, value in shown.items():
+            headers = shown.pop("headers")
+            for name, value in (shown | headers).items():
                 print_line(f"{name}: {value}")
             print_line("")
     return ExitCode.OK if complete else ExitCode.DIFFERENT

@@ -58,7 +58,7 @@ class Burial:
         except BackendError as error:
             if not is_too_large(error):
                 raise
-            said = _where_it_is(message.body) | headers | dict(message.headers)
+            said = dict(message.headers) | _where_it_is(message.body) | headers
             self._broker.publish(where, [Message(key=message.key, body=b"", headers=said)])
         _log.warning("a message of the topic %s went to the dead letters: %s", topic, reason)
 

@@ -142,8 +142,9 @@ class AuthenticatorContract(PublishedKeys):
         ratios = {part: _percentile(took, part) / _percentile(usual, part) for part in (50, 90, 99)}
         print("refusals / a good token:", {part: round(ratio, 2) for part, ratio in ratios.items()})  # noqa: T201 - for -s
         assert ratios[50] <= 1
-        assert ratios[90] <= 1
-        assert ratios[99] <= 3, "the slowest hundredth is mostly that of the machine, so with room"
+        # With room: the slowest of either kind are those that the machine has interrupted.
+        assert ratios[90] <= 1.5
+        assert ratios[99] <= 3
 
 
 def _percentile(values: list[float], part: int) -> float:

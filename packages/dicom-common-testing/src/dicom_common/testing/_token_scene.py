@@ -63,7 +63,7 @@ class Trust:
     key_seconds: float = 600.0
     stale_seconds: float = 3600.0
     cool_down: float = 15.0
-    time_limit: float = 1.0
+    time_limit: float = 10.0
 
 
 OpenAuthenticator = Callable[[Trust, SteppedClock], Authenticator]
