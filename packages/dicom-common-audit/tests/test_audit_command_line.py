@@ -199,3 +199,14 @@ def test_without_the_extension_there_is_no_trail_and_no_command(site: Site) -> N
     assert site("ingest", SAMPLES / "CT_small.dcm").code == 0
     assert not site.trail.exists()
     assert site("audit", "list").code == 2
+
+
+def test_a_tenant_that_is_named_before_the_command_sees_its_own_events_only(site: Site) -> None:
+    for tenant in ("north", "south"):
+        assert site("--tenant", tenant, "ingest", SAMPLES / "CT_small.dcm").code == 0
+    for words in (("--tenant", "north", "audit", "list", "--json"), ("audit", "list", "--json", "--tenant", "north")):
+        listed = site(*words)
+        assert listed.lines
+        assert "south" not in listed.out
+    assert "south" not in site("--tenant", "north", "audit", "export").out
+    assert "south" in site("audit", "list", "--json").out

@@ -123,7 +123,7 @@ def list_records(session: Session, /, *, as_json: bool, **wanted: Any) -> None:
     """
     trail = trail_of(session.services)
     with _reading(session, trail, "audit list") as deed:
-        found = [fields for _, fields in _chosen(trail, _Wanted(**wanted))]
+        found = [fields for _, fields in _chosen(trail, _asked(session, wanted))]
         deed.record()
     if as_json:
         for fields in found:
@@ -156,7 +156,7 @@ def export(session: Session, /, **wanted: Any) -> None:
     """
     trail = trail_of(session.services)
     with _reading(session, trail, "audit export") as deed:
-        found = [xml for xml, _ in _chosen(trail, _Wanted(**wanted))]
+        found = [xml for xml, _ in _chosen(trail, _asked(session, wanted))]
         deed.record()
     for xml in found:
         print_line(xml)
@@ -206,6 +206,11 @@ class _Wanted:
             and (self.study is None or self.study in studies)
             and (self.tenant is None or fields.get("tenant") == self.tenant)
         )
+
+
+def _asked(session: Session, wanted: dict[str, Any]) -> _Wanted:
+    """Return what is wanted. Who names a tenant before the command means the trail, too."""
+    return _Wanted(**{**wanted, "tenant": wanted["tenant"] or session.tenant_name})
 
 
 def _chosen(trail: Trail, wanted: _Wanted) -> Iterator[tuple[str, dict[str, Any]]]:
