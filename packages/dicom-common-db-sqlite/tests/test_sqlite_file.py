@@ -191,6 +191,34 @@ def test_many_processes_may_make_the_same_new_file_at_once(tmp_path: Path) -> No
         assert database.count(Query(tenant="local", level=Level.INSTANCE)) == 3
 
 
+_COUNT = """
+import sqlite3, sys
+from contextlib import closing
+with closing(sqlite3.connect(sys.argv[1])) as connection:
+    print(connection.execute("SELECT count(*) FROM instance").fetchone()[0])
+"""
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_second_one_in_this_process_takes_no_locks_from_the_first(tmp_path: Path, closed: bool) -> None:
+    path = tmp_path / "index.sqlite"
+
+    def seen_by_another_process() -> int:
+        return int(subprocess.check_output([sys.executable, "-c", _COUNT, str(path)]))
+
+    with closing(SqliteDatabase(Settings(path=path))) as first:
+        first.add([make_entry(make_instance(1))])
+        second = SqliteDatabase(Settings(path=path))  # such as that of a relay beside a worker
+        second.backlog()
+        if closed:
+            second.close()
+        assert seen_by_another_process() == 1  # and when it leaves, it must not think that it is the last one
+        first.add([make_entry(make_instance(2))])
+        assert (tmp_path / "index.sqlite-wal").exists()
+        assert seen_by_another_process() == 2
+        second.close()
+
+
 def test_many_threads_may_open_and_use_it_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: _open_and_add(tmp_path / "i.sqlite", number), range(16)))

@@ -6,13 +6,15 @@ SQLAlchemy here, only a list; `list.append` and `list.pop` are atomic.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -183,10 +185,18 @@ class Connections:
         return connection
 
     def _make_file(self) -> None:
-        """Make the folder and an empty file that only this user reads: it will hold names of patients."""
+        """Make the folder and an empty file that only this user reads: it will hold names of patients.
+
+        A file that is there is not opened. To close any file descriptor of it would end the locks that SQLite holds
+        for another connection of this process (fcntl, POSIX), and the next process that comes and goes would take
+        itself for the last one and delete the write-ahead log, with commits that are still to come. So the lock: a new
+        file is closed before anybody else in this process connects to it.
+        """
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            with _MAKING, suppress(FileExistsError):
+                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            _require_usable(self._path)
         except OSError as error:
             what = f"The index {self._path} cannot be opened for writing: {error.strerror}"
             if isinstance(error, PermissionError | IsADirectoryError | NotADirectoryError | FileExistsError):
@@ -208,6 +218,13 @@ class Connections:
                 time.sleep(0.02)
             else:
                 return
+
+
+def _require_usable(path: Path) -> None:
+    """Raise the OSError that opening it would raise."""
+    if not path.is_file() or not os.access(path, os.R_OK | os.W_OK):
+        wrong = errno.EISDIR if path.is_dir() else errno.EACCES
+        raise OSError(wrong, os.strerror(wrong))  # an instance of the class that belongs to the number
 
 
 class _Lent:
@@ -237,6 +254,7 @@ class _Lent:
             raise self._connections.failed(error) from error
 
 
+_MAKING = threading.Lock()
 _OPEN: weakref.WeakSet[Connections] = weakref.WeakSet()
 _INHERITED: list[SqliteSession] = []
 
