@@ -194,6 +194,16 @@ def test_where_recording_is_not_required_it_is_told_loudly_and_the_work_goes_on(
     assert NAME not in answer.err
 
 
+def test_a_wrong_table_refuses_commands_and_says_which_setting_is_wrong(site: Site) -> None:
+    config = site.folder / "dicom-common.toml"
+    config.write_text(config.read_text().replace('"0123456789abcdef"', '"short"'))
+    answer = site("find")
+    assert answer.code == 2
+    assert "audit" in answer.err
+    assert "openssl rand -hex 32" in answer.err
+    assert "short" not in answer.err
+
+
 def test_without_the_extension_there_is_no_trail_and_no_command(site: Site) -> None:
     (site.folder / "dicom-common.toml").write_text('data = "data"\n')
     assert site("ingest", SAMPLES / "CT_small.dcm").code == 0
