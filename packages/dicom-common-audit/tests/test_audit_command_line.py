@@ -220,3 +220,10 @@ def test_a_tenant_that_is_named_before_the_command_sees_its_own_events_only(site
         assert "south" not in listed.out
     assert "south" not in site("--tenant", "north", "audit", "export").out
     assert "south" in site("audit", "list", "--json").out
+
+
+def test_prune_refuses_a_tenant_since_it_deletes_the_records_of_all(site: Site) -> None:
+    assert site("ingest", SAMPLES / "CT_small.dcm").code == 0
+    answer = site("--tenant", "north", "audit", "prune", "--older-than", "1d")
+    assert answer.code == 2
+    assert "all tenants" in answer.err
