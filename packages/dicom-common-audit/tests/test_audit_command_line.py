@@ -194,6 +194,16 @@ def test_where_recording_is_not_required_it_is_told_loudly_and_the_work_goes_on(
     assert NAME not in answer.err
 
 
+def test_a_wrong_table_refuses_commands_and_says_which_setting_is_wrong(site: Site) -> None:
+    config = site.folder / "dicom-common.toml"
+    config.write_text(config.read_text().replace('"0123456789abcdef"', '"short"'))
+    answer = site("find")
+    assert answer.code == 2
+    assert "audit" in answer.err
+    assert "openssl rand -hex 32" in answer.err
+    assert "short" not in answer.err
+
+
 def test_without_the_extension_there_is_no_trail_and_no_command(site: Site) -> None:
     (site.folder / "dicom-common.toml").write_text('data = "data"\n')
     assert site("ingest", SAMPLES / "CT_small.dcm").code == 0
@@ -210,3 +220,10 @@ def test_a_tenant_that_is_named_before_the_command_sees_its_own_events_only(site
         assert "south" not in listed.out
     assert "south" not in site("--tenant", "north", "audit", "export").out
     assert "south" in site("audit", "list", "--json").out
+
+
+def test_prune_refuses_a_tenant_since_it_deletes_the_records_of_all(site: Site) -> None:
+    assert site("ingest", SAMPLES / "CT_small.dcm").code == 0
+    answer = site("--tenant", "north", "audit", "prune", "--older-than", "1d")
+    assert answer.code == 2
+    assert "all tenants" in answer.err

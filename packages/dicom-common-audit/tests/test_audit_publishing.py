@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+from errno import ENOSPC
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from audit_site import CANARY, KEY, event
 
+from dicom_common.audit._outbox import publish
+from dicom_common.audit._recorder import trail_of
 from dicom_common.core import Services
 from dicom_common.pipeline import message_schema
 
@@ -66,3 +71,23 @@ def test_a_trail_that_is_not_to_be_published_touches_no_index(tmp_path: Path) ->
     with services(tmp_path, **{"audit.publish": False}) as opened:
         assert opened.extensions.audit([event()])
     assert not (tmp_path / "index.sqlite").exists()
+
+
+def test_what_is_being_written_and_taken_back_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = [event(number) for number in range(4)]
+    with services(tmp_path) as opened:
+        assert opened.extensions.audit([told[0]])
+        trail = trail_of(opened)
+        publishing = Thread(target=lambda: publish(trail.folder, opened.db, trail.settings.topic), daemon=True)
+
+        def fail(_: int) -> None:
+            monkeypatch.undo()
+            publishing.start()
+            publishing.join(0.5)  # long enough to read what is not synced yet, if nothing kept it from that
+            raise OSError(ENOSPC, "full")
+
+        monkeypatch.setattr(os, "fdatasync", fail)
+        assert not opened.extensions.audit([told[1]])
+        publishing.join(60)
+        assert opened.extensions.audit(told[2:])
+        assert outbox(opened) == [told[0].id, told[2].id, told[3].id]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from cli_command import SAMPLES, Answer, Installation
 
 from dicom_common.cli import LogSettings
-from dicom_common.cli._logging import log_as_configured
+from dicom_common.cli._logging import log_as_configured, log_to_stderr
 from dicom_common.core import ConfigError, DicomError
 
 LOGGER = logging.getLogger("dicom_common.tests")
@@ -107,6 +109,38 @@ def test_a_file_that_was_renamed_is_left_and_begun_again_and_is_not_for_everybod
 def test_a_log_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"log\.file"):
         log_file(tmp_path / "nowhere")
+
+
+def test_a_log_file_that_fails_later_is_told_once_and_fails_no_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = log_file(tmp_path)
+    log = logging.getLogger("dicom_common.tests")
+    log.warning("before")
+    file.rename(tmp_path / "rotated.log")
+    file.mkdir()  # no new file can be opened in its place
+
+    log.warning("an %s", "argument-1")
+    log.warning("an %s", "argument-2")
+
+    told = capsys.readouterr().err
+    assert len(told.splitlines()) == 1
+    assert "log.file" in told
+    assert "argument" not in told
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_stderr_that_cannot_be_written_fails_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/dev/full", "wb", buffering=0) as raw:  # noqa: PTH123 - a device
+        stream = io.TextIOWrapper(raw, write_through=True)
+        monkeypatch.setattr(sys, "stderr", stream)
+        log_to_stderr(verbose=False)
+
+        logging.getLogger("dicom_common.tests").warning("nobody reads this")
+
+        monkeypatch.undo()
+        with pytest.raises(OSError, match="No space"):
+            stream.write("so it is")
 
 
 def test_the_configuration_chooses_form_and_file_for_worker_processes_too(own: Installation, tmp_path: Path) -> None:

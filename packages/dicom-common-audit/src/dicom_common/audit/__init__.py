@@ -5,11 +5,12 @@ An extension of dicom-common: `extensions = ["audit"]` in the configuration turn
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dicom_common.core import hookimpl
+from dicom_common.core import ConfigError, hookimpl
 
 if TYPE_CHECKING:
     from dicom_common.audit._chain import Keys as Keys
@@ -38,6 +39,8 @@ _HOME_OF = {
 }
 __all__ = sorted(_HOME_OF)  # noqa: PLE0605 - a list, made of the one table
 
+_log = logging.getLogger(__name__)
+
 
 @hookimpl
 def dicom_common_audit(services: Services, events: Sequence[AuditEvent]) -> None:
@@ -52,7 +55,12 @@ def dicom_common_audit_refusal(services: Services) -> str | None:
     """Refuse an operation where the trail has to be written and cannot be."""
     from dicom_common.audit._recorder import recorder_of  # noqa: PLC0415
 
-    return recorder_of(services).refusal()
+    try:
+        return recorder_of(services).refusal()
+    except ConfigError as error:
+        # The reason may be shown to a sender, whom files and settings do not concern: the log has them.
+        _log.error("%s", error)
+        return "the audit trail is not configured rightly, as the log tells"
 
 
 @hookimpl

@@ -172,6 +172,8 @@ def prune_trail(session: Session, *, older_than: timedelta, dry_run: bool) -> No
     Deletes whole files, all of whose records are older, and never the newest one. That they were deleted, and up to
     which record, is a record of its own, by which `audit verify` knows it from a removal.
     """
+    if session.tenant_name is not None:
+        raise click.UsageError("`audit prune` works for all tenants together: leave --tenant out.")
     trail = trail_of(session.services)
     files, last = prunable(trail, datetime.now(UTC) - older_than)
     if last is not None and not dry_run:

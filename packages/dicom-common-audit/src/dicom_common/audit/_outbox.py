@@ -36,7 +36,8 @@ def publish(folder: TrailFolder, database: Database, topic: str) -> int:
     with folder.locked(_LOCK_FILE):
         while True:
             file, offset = _cursor(folder)
-            found = list(islice(_records(folder, file, offset), _BATCH))
+            with folder.locked():  # what is being written may be taken back, where the disk is full
+                found = list(islice(_records(folder, file, offset), _BATCH))
             if not found:
                 return number
             events = [_event(record, topic) for record, _, _ in found]

@@ -10,13 +10,14 @@ import os
 import sys
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from dicom_common.cli._output import printable
+from dicom_common.cli._output import complain, printable
 from dicom_common.core import ConfigError, DicomCommonError
 
 __all__ = ["LogSettings", "log_as_configured", "log_to_stderr"]
@@ -98,11 +99,32 @@ class _ToStderr(logging.Handler):
     """Writes to whatever `sys.stderr` is at the time: a progress bar puts itself in its place."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr, flush=True)  # noqa: T201 - a command prints
+        with suppress(OSError, ValueError):  # nobody reads, the disk is full, it is closed: the work goes on
+            print(self.format(record), file=sys.stderr, flush=True)  # noqa: T201 - a command prints
 
 
 class _ToFile(logging.handlers.WatchedFileHandler):
-    """Appends to a file that only its owner and its group may read: it tells who worked with which study."""
+    """Appends to a file that only its owner and its group may read: it tells who worked with which study.
+
+    A line that cannot be written is lost, and never fails the work that it tells of.
+    """
+
+    _is_told = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError:  # the file was taken away and cannot be opened again
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging's own name and arguments
+        """Say once that lines are missing. The record itself, which logging would show as it is, is not shown."""
+        if not self._is_told:
+            self._is_told = True
+            error = sys.exc_info()[1]
+            why = getattr(error, "strerror", None) or type(error).__name__
+            with suppress(OSError, ValueError):
+                complain(f"the file {self.baseFilename} of log.file cannot be written ({why}): log lines are missing.")
 
     def _open(self) -> TextIOWrapper:
         return open(self.baseFilename, "a", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o640))
