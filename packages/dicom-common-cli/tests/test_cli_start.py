@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import pytest
 from cli_command import HANG, Answer, Installation, environment
 
-from dicom_common.cli import main
+from dicom_common.cli import _main, main
 
 COMMANDS = [
     "init",
@@ -240,3 +241,33 @@ def test_ctrl_c_while_waiting_ends_a_command_with_130(filled: Installation) -> N
 
 def test_the_environment_of_these_tests_is_their_own() -> None:
     assert not [name for name in environment({}) if name.startswith("DICOM_COMMON_")]
+
+
+def every_command() -> Iterator[list[str]]:
+    """Walk through all commands, and those below them."""
+    context = click.Context(_main._program)
+    for name in _main._HOMES:
+        command = _main._program.get_command(context, name)
+        yield [name]
+        if isinstance(command, click.Group):
+            yield from ([name, below] for below in command.commands)
+
+
+@pytest.mark.parametrize("words", list(every_command()), ids=" ".join)
+def test_the_help_of_every_command_shows_examples(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert main([*words, "--help"]) == 0
+    assert "dicom-common" in capsys.readouterr().out.partition("Examples:")[2]
+
+
+def test_an_installed_extension_that_is_not_enabled_is_said(extended: Installation) -> None:
+    del extended.variables["DICOM_COMMON_EXTENSIONS"]
+
+    extended("counting").fails_with_one_line("No such command 'counting'", "add it to `extensions`")
+
+
+def test_two_forms_at_once_are_refused(filled: Installation) -> None:
+    filled("check", "--json", "--prometheus").fails_with_one_line("choose one")

@@ -18,7 +18,7 @@ from dicom_common.audit._prune import prunable, prune
 from dicom_common.audit._recorder import trail_of
 from dicom_common.audit._trail import Trail
 from dicom_common.audit._verify import Flaw, Verification, read_lines, verify
-from dicom_common.cli import Session, age, moment, pass_session, print_json, print_line, print_table
+from dicom_common.cli import Session, age, below, moment, pass_session, print_json, print_line, print_table
 from dicom_common.core import AuditKind, UnavailableError, process_user
 
 __all__ = ["audit"]
@@ -28,7 +28,18 @@ _MOST_FLAWS = 100
 _HEAD = re.compile(r"([1-9]\d{0,17}):([0-9a-f]{64})", re.ASCII)
 
 
-@click.group()
+@click.group(
+    epilog=below(
+        {
+            "Examples": [
+                "dicom-common audit verify",
+                "dicom-common audit list --since 7d --user alice",
+                "dicom-common audit export --study 1.2.826.0.1.3680043 > messages.xml",
+                "dicom-common audit prune --older-than 3650d --dry-run",
+            ],
+        }
+    )
+)
 def audit() -> None:
     """Verify, list and export the audit trail.
 
@@ -46,7 +57,21 @@ def _heads(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -
     return heads
 
 
-@audit.command("verify")
+@audit.command(
+    "verify",
+    epilog=below(
+        {
+            "Examples": [
+                "dicom-common audit verify",
+                "dicom-common audit verify --head 4711:0f3a...",
+            ],
+            "With --json": [
+                '{"kind", "file", "line", "seq", "detail"}           a flaw',
+                '{"records", "flaws", "notes", "head"}               at the end',
+            ],
+        }
+    ),
+)
 @click.option(
     "--head",
     "heads",
@@ -111,7 +136,10 @@ def _filters(command: F) -> F:
     return command
 
 
-@audit.command("list")
+@audit.command(
+    "list",
+    epilog=below({"Examples": ["dicom-common audit list --since 7d", "dicom-common audit list --study 1.2.3 --json"]}),
+)
 @_filters
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @pass_session
@@ -146,7 +174,9 @@ def list_records(session: Session, /, *, as_json: bool, **wanted: Any) -> None:
         print_table(headings, rows, whole=["time", "studies"])
 
 
-@audit.command()
+@audit.command(
+    epilog=below({"Examples": ["dicom-common audit export --since 2026-03-01 --until 2026-04-01 > march.xml"]}),
+)
 @_filters
 @pass_session
 def export(session: Session, /, **wanted: Any) -> None:
@@ -162,7 +192,10 @@ def export(session: Session, /, **wanted: Any) -> None:
         print_line(xml)
 
 
-@audit.command("prune")
+@audit.command(
+    "prune",
+    epilog=below({"Examples": ["dicom-common audit prune --older-than 3650d --dry-run"]}),
+)
 @click.option("--older-than", callback=age, required=True, metavar="AGE", help="Such as 3650d or 520w.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be deleted.")
 @pass_session

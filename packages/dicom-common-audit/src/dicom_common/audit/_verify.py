@@ -213,7 +213,9 @@ class _Walk:
         result.records += 1
         self._first = self._first or record
         if b'"pruned"' in record.body and (details := _details(record)).get("trail") == "pruned":
-            self._pruned[int(details.get("through", "0"))] = details.get("hash", "")
+            through = details.get("through", "")
+            if through.isascii() and through.isdigit():  # else it is somebody's event that only looks like ours
+                self._pruned[int(through)] = details.get("hash", "")
         if record.seq in self._wanted:
             self._hashes[record.seq] = record.hash
         self._bad = []

@@ -1,7 +1,8 @@
 """The `dicom-common` command, and what an extension's subcommand needs of it.
 
 `pass_session` gives it the configuration and the open backends. Results are printed by `print_line`, `print_json` and
-`print_table`, which let no control character through to a terminal; `age` and `moment` read what people type.
+`print_table`, which let no control character through to a terminal; `age` and `moment` read what people type, `below`
+makes the examples of a `--help`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dicom_common.cli._help import below as below
     from dicom_common.cli._logging import LogSettings as LogSettings
     from dicom_common.cli._moments import age as age, moment as moment
     from dicom_common.cli._output import (
@@ -24,6 +26,7 @@ __all__ = [
     "LogSettings",
     "Session",
     "age",
+    "below",
     "main",
     "moment",
     "pass_session",
@@ -36,6 +39,7 @@ _HOMES = {
     "LogSettings": "_logging",
     "Session": "_session",
     "age": "_moments",
+    "below": "_help",
     "moment": "_moments",
     "pass_session": "_session",
     "print_json": "_output",

@@ -64,7 +64,15 @@ for _command in CONTENT:
     certs.add_command(_command)
 
 
-@certs.command("init-ca", epilog=below({"With --json": ["what `certs show --json` prints of it"]}))
+@certs.command(
+    "init-ca",
+    epilog=below(
+        {
+            "Examples": ['dicom-common certs init-ca "Hospital images" --ca ca --domain hospital.example'],
+            "With --json": ["what `certs show --json` prints of it"],
+        }
+    ),
+)
 @click.argument("name")
 @_folder
 @click.option("--domain", "domains", multiple=True, metavar="D", help="Only names in this domain; may be repeated.")
@@ -93,7 +101,17 @@ def init_ca(  # noqa: PLR0913 - the options of the command
     _print_certificate(library, folder / "ca.pem", authority.certificate, as_json=as_json)
 
 
-@certs.command(epilog=below({"With --json": ["what `certs show --json` prints of it"]}))
+@certs.command(
+    epilog=below(
+        {
+            "Examples": [
+                "dicom-common certs issue db.hospital.example 10.1.2.3 --usage server --ca ca",
+                "dicom-common certs issue worker-1.hospital.example --usage client --ca ca --output /etc/dicom-common",
+            ],
+            "With --json": ["what `certs show --json` prints of it"],
+        }
+    )
+)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--usage", type=click.Choice(USAGES), required=True, help="What it is for.")
 @_folder
@@ -128,7 +146,14 @@ def issue(  # noqa: PLR0913 - the options of the command
     _print_certificate(library, file, issued.certificate, as_json=as_json)
 
 
-@certs.command(epilog=below({"With --json": ["what `certs show --json` prints of the new one"]}))
+@certs.command(
+    epilog=below(
+        {
+            "Examples": ["dicom-common certs renew db.hospital.example.pem --ca ca --force"],
+            "With --json": ["what `certs show --json` prints of the new one"],
+        }
+    )
+)
 @click.argument("certificate", type=FILE)
 @_folder
 @click.option("--output", type=FILE, metavar="DIR", help="Where to write; by default where the certificate is.")
@@ -150,7 +175,14 @@ def renew(  # noqa: PLR0913 - the options of the command
     _print_certificate(library, file, issued.certificate, as_json=as_json)
 
 
-@certs.command(epilog=below({"With --json": ['{"file", "revoked", "next_update"}']}))
+@certs.command(
+    epilog=below(
+        {
+            "Examples": ["dicom-common certs revoke worker-1.hospital.example.pem --ca ca"],
+            "With --json": ['{"file", "revoked", "next_update"}'],
+        }
+    )
+)
 @click.argument("certificates", nargs=-1, type=FILE, metavar="[CERTIFICATE]...")
 @_folder
 @click.option("--days", default=30, show_default=True, help="How long the list may be used.")
@@ -175,7 +207,15 @@ def revoke(
         print_line(f"{file}: {len(revocations)} revoked; to be renewed before {revocations.next_update_utc}")
 
 
-@certs.command(epilog=below({"With --json": ['{"good", "names", "reason"}'], "Exit codes": ["1  it is not good"]}))
+@certs.command(
+    epilog=below(
+        {
+            "Examples": ["dicom-common certs verify worker-1.hospital.example.pem --usage client --trust ca/ca.pem"],
+            "With --json": ['{"good", "names", "reason"}'],
+            "Exit codes": ["1  it is not good"],
+        }
+    )
+)
 @click.argument("certificate", type=FILE)
 @click.option("--usage", type=click.Choice(USAGES), required=True, help="What it is to be used for.")
 @trust
@@ -199,10 +239,11 @@ def verify(  # noqa: PLR0913 - the options of the command
 @certs.command(
     epilog=below(
         {
+            "Examples": ["dicom-common certs show ca/ca.pem worker-1.hospital.example.pem"],
             "With --json, one line a certificate": [
                 '{"file", "subject", "names", "usage", "authority", "issuer",',
                 ' "not_before", "not_after", "serial", "sha256"}',
-            ]
+            ],
         }
     )
 )

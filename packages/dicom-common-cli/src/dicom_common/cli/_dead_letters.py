@@ -66,7 +66,15 @@ def dead_letters() -> None:
     """
 
 
-@dead_letters.command("list", epilog=below({"With --json, one line a letter": [_LINE]}))
+@dead_letters.command(
+    "list",
+    epilog=below(
+        {
+            "Examples": ["dicom-common dead-letters list", "dicom-common dead-letters list --reason object-missing"],
+            "With --json, one line a letter": [_LINE],
+        }
+    ),
+)
 @choosing
 @as_json
 @pass_session

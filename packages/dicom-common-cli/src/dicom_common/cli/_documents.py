@@ -130,7 +130,12 @@ def build(  # noqa: PLR0913 - each is an option
 
 
 @documents.command(
-    epilog=below({"With --json, one line a document that was deleted": ['{"key"}']}),
+    epilog=below(
+        {
+            "Examples": ["dicom-common documents clean", "dicom-common --tenant north documents clean --json"],
+            "With --json, one line a document that was deleted": ['{"key"}'],
+        }
+    ),
 )
 @tenant_option
 @as_json

@@ -39,6 +39,8 @@ def check(session: Session, time_limit: float, *, prometheus: bool, as_json: boo
     The further storages of [storages.NAME] are asked too. It also tells what waits: events in the outbox, messages for
     the workers, dead letters. Exits 1 if a backend does not work. One that is degraded works.
     """
+    if prometheus and as_json:
+        raise click.UsageError("--prometheus and --json are two forms of the same: choose one.")
     from dicom_common.pipeline import check_lag  # noqa: PLC0415 - imports pydicom
 
     services = session.services

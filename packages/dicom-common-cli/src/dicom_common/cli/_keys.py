@@ -42,6 +42,7 @@ def keys() -> None:
     "list",
     epilog=below(
         {
+            "Examples": ["dicom-common keys list", "dicom-common keys list --json | jq -r .key_id | sort -u"],
             "With --json, one line a key": [
                 '{"tenant", "generation", "key_id", "created", "destroyed"}',
             ],
@@ -114,7 +115,7 @@ def rotate(session: Session, *, name: str, tenant: str | None, new_generation: b
         return ExitCode.INTERRUPTED if stop.is_set() else ExitCode.OK
 
 
-@keys.command()
+@keys.command(epilog=below({"Examples": ["dicom-common keys destroy --tenant clinic-b"]}))
 @_storage
 @click.option("--tenant", required=True, metavar="T", help="Whose keys.")
 @click.option("--yes", is_flag=True, help="Do not ask.")

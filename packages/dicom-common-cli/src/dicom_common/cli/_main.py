@@ -17,7 +17,7 @@ from dicom_common.cli._errors import CommandError, ending
 from dicom_common.cli._logging import LogSettings, log_as_configured, log_to_stderr
 from dicom_common.cli._output import note
 from dicom_common.cli._session import Session
-from dicom_common.core import DicomCommonError
+from dicom_common.core import DicomCommonError, installed_plugins
 
 __all__ = ["run"]
 
@@ -72,7 +72,16 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, and refuse a tenant that it would pass over: `prune` would delete everybody's records."""
-        name, command, rest = super().resolve_command(ctx, args)
+        try:
+            name, command, rest = super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if args and any(found.kind == "extension" and found.name == args[0] for found in installed_plugins()):
+                raise click.UsageError(
+                    f"{error.message} The extension {args[0]!r} is installed and not enabled: add it to `extensions` in"
+                    " the configuration.",
+                    ctx,
+                ) from error
+            raise
         if name in _OF_ALL_TENANTS and ctx.ensure_object(Session).tenant_name is not None:
             raise CommandError(f"`{name}` works for all tenants together: leave --tenant out.")
         return name, command, rest
