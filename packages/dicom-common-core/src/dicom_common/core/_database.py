@@ -58,8 +58,8 @@ class Database(Protocol):
         """Index a batch in one transaction, with the events that `events` makes of the outcomes.
 
         The outcomes are in the order of the entries. An entry that is not taken (see `AddStatus`) does not disturb the
-        others; its key is discarded if no row refers to it. A replaced instance's former key is discarded. An entry
-        twice in a batch counts as if it came in two batches.
+        others; its key is discarded if no row refers to it, unless it says otherwise (`Entry.keeps_key`). A replaced
+        instance's former key is discarded. An entry twice in a batch counts as if it came in two batches.
 
         Attributes of patient, study and series come from the instance with the greatest (Instance Creation Date, Time,
         SOP Instance UID) below them (an absent date is the least): whatever the order of arrival, the rows are equal.

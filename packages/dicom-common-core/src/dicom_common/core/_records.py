@@ -216,6 +216,9 @@ class Entry:
     """Whether it takes the place of an instance of the same SOP Instance UID with other bytes."""
     accept_other_patient: bool = True
     """Whether it may join a study that the index has under another patient; the study then stays there."""
+    keeps_key: bool = False
+    """Whether its key is left alone where the index refuses it, unless that has the same bytes: what becomes of the
+    object is for the caller to decide."""
 
 
 class AddStatus(StrEnum):

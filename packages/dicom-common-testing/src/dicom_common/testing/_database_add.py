@@ -112,6 +112,21 @@ class AddingContract:
         assert uids(database, Level.STUDY) == ["1.2.3.1"]
         assert_consistent(database)
 
+    def test_an_entry_that_keeps_its_key_has_it_discarded_for_the_same_bytes_only(self, database: Database) -> None:
+        first = make_entry(make_instance(1, sop_uid="1.2.9"))
+        database.add([first])
+        same = make_entry(first.instance, key="local/same.dcm", keeps_key=True)
+        other = make_entry(make_instance(1, sop_uid="1.2.9", sha256="f" * 64), key="local/other.dcm", keeps_key=True)
+        misplaced = make_entry(make_instance(1, study=2, sop_uid="1.2.9"), key="local/lost.dcm", keeps_key=True)
+        stranger = make_instance(2, patient_id="B")
+        refused = make_entry(stranger, key="local/b.dcm", accept_other_patient=False, keeps_key=True)
+        outcomes = database.add([same, other, misplaced, refused])
+        assert statuses(outcomes) == [SAME, CONFLICT, AddStatus.MISPLACED, AddStatus.OTHER_PATIENT]
+        assert database.discarded(10) == ["local/same.dcm"]
+        (taken,) = database.add([make_entry(stranger, key="local/b.dcm")])
+        assert taken.status is ADDED
+        assert_consistent(database)
+
     def test_a_series_that_occurs_in_two_studies_is_told(self, database: Database) -> None:
         first = make_instance(1, study=1, series_uid="1.2.8")
         second = make_instance(1, study=2, series_uid="1.2.8")

@@ -112,7 +112,8 @@ class Batch:
             refused = AddStatus.RETIRED
         if refused is not None:
             status = refused
-            self._discard(entry.key)
+            if refused is AddStatus.SAME or not entry.keeps_key:
+                self._discard(entry.key)
         elif held is None:
             status = AddStatus.ADDED
             held = self._take(tenant, made, other_patient=differs)
