@@ -256,3 +256,19 @@ def test_a_dead_letter_says_where_its_object_is(site: Site, make: Make) -> None:
     [dead] = messages(site, DEAD)
     assert dead.headers["dead-file-path"] == other.key
     assert other.key in site.objects
+
+
+def test_what_the_index_refuses_stays_where_the_receiver_put_it(site: Site, make: Make) -> None:
+    """At no moment its key is one that anybody may delete: the worker may die, and another one may sweep."""
+    queue(site, make(1, patient="P1"))
+    work(site)
+    [refused] = queue(site, make(2, patient="P2"))
+    [sent] = messages(site, TOPIC)[1:]
+    reject = {"ingest__other_patient": "reject"}
+    work(site, **reject)
+    publish(site, sent)  # as if the worker had died before it acknowledged
+    work(site, **reject)
+    dead = messages(site, DEAD)
+    assert [one.headers["dead-reason"] for one in dead] == ["other-patient"] * 2
+    assert {one.headers["dead-file-path"] for one in dead} == {refused.key}
+    assert sorted(site.objects) == sorted([site.rows[0].key, str(refused.key)])

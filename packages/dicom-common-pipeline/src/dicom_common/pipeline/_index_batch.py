@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from dicom_common.core import AddStatus, Outcome, Stored
+from dicom_common.core import Entry, Outcome, Stored
 from dicom_common.pipeline._batch import Batch
 from dicom_common.pipeline._candidate import Candidate
 from dicom_common.pipeline._claim import Claim
@@ -13,8 +14,6 @@ from dicom_common.pipeline._context import Context
 from dicom_common.pipeline._write import Attempt
 
 __all__ = ["IndexBatch"]
-
-_DISCARDED = (AddStatus.CONFLICT, AddStatus.MISPLACED, AddStatus.OTHER_PATIENT)
 
 
 class IndexBatch(Batch):
@@ -26,7 +25,7 @@ class IndexBatch(Batch):
         super().__init__(context, tenant, candidates)
         self._claims = claims
         self.moved: dict[int, str] = {}
-        """Where those are now that the index refused and whose former key it discarded."""
+        """Where those are that were refused and are at another key than their message says."""
 
     def _first_key(self, position: int) -> str:
         return self._claims[position].key
@@ -50,11 +49,12 @@ class IndexBatch(Batch):
         there = {attempt.position for attempt in attempts} - {attempt.position for attempt in elsewhere}
         return [attempt for attempt in attempts if attempt.position in there | written]
 
+    def _entry(self, attempt: Attempt, received: datetime) -> Entry:
+        """Its sender was told that it is safe: who refuses it may not discard it, not even for a moment."""
+        return replace(super()._entry(attempt, received), keeps_key=True)
+
     def _settle(self, attempt: Attempt, outcome: Outcome, added: list[Stored]) -> None:
         super()._settle(attempt, outcome, added)
-        result = self._answers.results[attempt.position]
-        if outcome.status in _DISCARDED and result.status == "rejected" and not result.retry:
-            # Its sender was told that it is safe. The index has discarded its key: it is kept at another one.
-            attempt.key = self._unique_key(attempt)
-            if super()._write([attempt]):
-                self.moved[attempt.position] = attempt.key
+        is_refused = self._answers.results[attempt.position].status == "rejected"
+        if is_refused and attempt.key != self._claims[attempt.position].key:  # which was retired
+            self.moved[attempt.position] = attempt.key
