@@ -375,3 +375,25 @@ def test_the_object_of_a_dead_letter_is_kept_as_long_as_the_letter_waits(site: S
         list(letters.drop(letters.read()))
     assert strays() == [("discarded", "")]
     assert key not in site.objects
+
+
+def test_the_object_of_a_dead_letter_of_another_patient_is_kept_too(site: Site, make: Make) -> None:
+    site.store(make(1))
+    [result] = site.store(make(2, patient="P2"), ingest__mode="queued")
+    with (  # as a worker that refuses it
+        Services(site.config()) as services,
+        services.broker.consume(["storage_queue"], "dicom-common-workers") as consumer,
+    ):
+        [delivery] = consumer.receive(1, timeout=5)
+        services.broker.publish("storage_queue.dead", [delivery.message])
+        consumer.acknowledge([delivery])
+    reject = {"ingest__other_patient": "reject"}
+    [found] = reconcile(site, repair=True, settings=reject)
+    assert (found.kind, found.action, found.detail) == (KINDS.STRAY, "none", "a dead letter waits for it")
+    assert result.key in site.objects
+
+    with Services(site.config()) as services, DeadLetters(services.broker, ["storage_queue"]) as letters:
+        list(letters.drop(letters.read()))
+    [found] = reconcile(site, repair=True, settings=reject)
+    assert (found.kind, found.action) == (KINDS.STRAY, "discarded")
+    assert result.key not in site.objects

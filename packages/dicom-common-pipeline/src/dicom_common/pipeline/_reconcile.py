@@ -201,9 +201,9 @@ class Reconciliation:
                 if stored is not None and stored.key == entry.key:
                     continue  # indexed meanwhile
                 if stored is None:
-                    new.append(replace(entry, accept_other_patient=accept_other_patient))
+                    new.append(replace(entry, accept_other_patient=accept_other_patient, keeps_key=True))
                 elif self._rebuild and settings.duplicates == "replace" and _is_later(services, entry, stored):
-                    new.append(replace(entry, replace=True))
+                    new.append(replace(entry, replace=True, keeps_key=True))
                 else:
                     yield self._stray(services, entry, stored)
         if not (self._repair or self._rebuild):
@@ -236,8 +236,16 @@ class Reconciliation:
         for entry, outcome in zip(entries, outcomes, strict=True):
             if outcome.status in (AddStatus.ADDED, AddStatus.REPLACED):
                 yield Difference(DifferenceKind.ORPHAN, entry.key, "indexed")
-            elif outcome.status is not AddStatus.RETIRED:
+            elif outcome.status is AddStatus.SAME:  # indexed meanwhile, and this one discarded
                 yield Difference(DifferenceKind.STRAY, entry.key, "discarded", outcome.status)
+            elif outcome.status is not AddStatus.RETIRED:
+                yield self._refused(services, entry, outcome)
+
+    def _refused(self, services: Services, entry: Entry, outcome: Outcome) -> Difference:
+        if detail := outcome.status if self._rebuild else self._claimed.why(entry.key):
+            return Difference(DifferenceKind.STRAY, entry.key, "none", detail)
+        discarded = services.db.discard([entry.key])
+        return Difference(DifferenceKind.STRAY, entry.key, "discarded" if discarded else "none", outcome.status)
 
     def _sweep(self, services: Services) -> None:
         while self._repair and sweep(services):
