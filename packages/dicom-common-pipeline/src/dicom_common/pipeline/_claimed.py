@@ -27,13 +27,19 @@ class Claimed:
         self._anything = ""
         """Why it may be any; empty: only the keys are."""
 
-    def why(self, key: str, written: datetime) -> str:
-        """Tell why an object is needed still; `""`: it is not, as far as messages go."""
+    def why(self, key: str, written: datetime, *, is_copy: bool = False) -> str:
+        """Tell why an object is needed still; `""`: it is not, as far as messages go.
+
+        Args:
+            key: where the object is.
+            written: when.
+            is_copy: the index has the same bytes: then a message that is still to come needs it no more.
+        """
         if self._keys is None:
             self._asked, self._keys = datetime.now(UTC), self._ask()
         if self._anything:
             return self._anything
-        if self._is_queued and written > self._asked - _UNDERWAY:
+        if self._is_queued and not is_copy and written > self._asked - _UNDERWAY:
             return "it is less than an hour old, and its message may be underway"
         return "a dead letter waits for it" if key in self._keys else ""
 
