@@ -14,7 +14,7 @@ import pytest
 from cli_command import SAMPLES, Answer, Installation
 
 from dicom_common.cli import LogSettings
-from dicom_common.cli._logging import log_as_configured, log_to_stderr
+from dicom_common.cli._logging import _ToStderr, log_as_configured, log_to_stderr
 from dicom_common.core import ConfigError, DicomError
 
 LOGGER = logging.getLogger("dicom_common.tests")
@@ -141,6 +141,13 @@ def test_a_stderr_that_cannot_be_written_fails_no_work(monkeypatch: pytest.Monke
         monkeypatch.undo()
         with pytest.raises(OSError, match="No space"):
             stream.write("so it is")
+
+
+def test_a_record_whose_arguments_do_not_fit_fails_no_work(capsys: pytest.CaptureFixture[str]) -> None:
+    for text in ("%d instances", "%s of %s"):
+        record = logging.LogRecord("dicom_common", logging.WARNING, __file__, 1, text, ("a patient",), None)
+        _ToStderr().handle(record)
+    assert capsys.readouterr().err == ""
 
 
 def test_the_configuration_chooses_form_and_file_for_worker_processes_too(own: Installation, tmp_path: Path) -> None:

@@ -93,6 +93,12 @@ def talkative(services):
         return job
     return do
 
+def misspoken(services):
+    def do(job):
+        logging.getLogger("dicom_common.pipeline").warning("job %d", "CANARY")
+        return (lambda: job) if job == 3 else job
+    return do
+
 def process(services):
     return lambda job: os.getpid()
 """
@@ -300,3 +306,12 @@ def test_what_a_worker_logs_is_logged_by_the_parent(
 
     logged = sorted((record.name, record.levelname, record.getMessage()) for record in caplog.records)
     assert logged == [("dicom_common.pipeline", "WARNING", f"job {job} (KeyError)") for job in range(4)]
+
+
+def test_a_record_that_cannot_be_shown_fails_no_job_and_is_told_even_where_the_answer_is_lost(
+    site: Site, tasks: ModuleType, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(DicomCommonError, match="please report it"):  # a function cannot be sent
+        run(site, tasks.misspoken, range(4))
+    assert len(caplog.messages) == 4
+    assert all("cannot be shown" in message and "CANARY" not in message for message in caplog.messages)

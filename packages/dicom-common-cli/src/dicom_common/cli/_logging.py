@@ -99,7 +99,8 @@ class _ToStderr(logging.Handler):
     """Writes to whatever `sys.stderr` is at the time: a progress bar puts itself in its place."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        with suppress(OSError, ValueError):  # nobody reads, the disk is full, it is closed: the work goes on
+        # Nobody reads, the disk is full, it is closed; or the record is no good: the work goes on.
+        with suppress(OSError, ValueError, TypeError, LookupError):
             print(self.format(record), file=sys.stderr, flush=True)  # noqa: T201 - a command prints
 
 

@@ -33,7 +33,11 @@ class _Log(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a record: of an exception only its kind, because a foreign one's message may quote a data set."""
         kind = record.exc_info[0] if record.exc_info else None
-        self._lines.append((record.name, record.levelno, record.getMessage() + (f" ({kind.__name__})" if kind else "")))
+        try:
+            text = record.getMessage()
+        except Exception:  # noqa: BLE001 - its arguments do not fit its text: that must not fail the job
+            text = f"a record that cannot be shown: {record.pathname}, line {record.lineno}"
+        self._lines.append((record.name, record.levelno, text + (f" ({kind.__name__})" if kind else "")))
 
     def take(self) -> list[LogLine]:
         """Return what was kept, and keep it no longer."""
@@ -58,13 +62,13 @@ def _serve(connection: Connection, services: Services, task: Task) -> None:
     succeeded, function = _outcome(task, services)
     connection.send((succeeded, None if succeeded else function, _log.take()))
     while succeeded:
-        outcome = _outcome(function, connection.recv())
+        outcome, log = _outcome(function, connection.recv()), _log.take()
         try:
-            connection.send((*outcome, _log.take()))
+            connection.send((*outcome, log))
         except (BrokenPipeError, ConnectionResetError):
             raise
         except Exception as error:  # noqa: BLE001 - it cannot be pickled, and not a byte was sent
-            connection.send((False, _portable(error), []))
+            connection.send((False, _portable(error), log))
 
 
 def _outcome(function: Callable[[Any], Any], argument: Any) -> _Outcome:
