@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from dicom_common.broker.sqlite import Settings, SqliteBroker
-from dicom_common.core import Broker, Message
+from dicom_common.core import Broker, Message, TooLargeError
 from dicom_common.pipeline import DeadLetter, DeadLetters, dead_topic
+from dicom_common.pipeline._bury import Burial
 
 Open = Callable[[], Broker]
 
@@ -145,6 +146,40 @@ def test_a_letter_that_is_there_twice_is_one(opened: Open, broker: Broker, topic
     with DeadLetters(broker, [topic]) as letters:
         list(letters.drop([letter for letter in letters.read() if letter.reason == "two"]))
     assert offsets(read(opened, topic)) == [0, 2]
+
+
+def test_two_messages_that_had_the_same_place_are_two_letters(broker: Broker, topic: str) -> None:
+    bury(broker, topic, 1)
+    headers = {"event-id": "event-of-later", "dead-reason": "one", "dead-partition": "0", "dead-offset": "0"}
+    later = Message(key="local|1.0|2.0", body=b"of the topic when it was made anew", headers=headers)
+    broker.publish(dead_topic(topic), [later])
+    with DeadLetters(broker, [topic]) as letters:
+        both = letters.read()
+        assert [letter.place for letter in both] == [f"{topic}/0/0"] * 2
+        list(letters.replay(both))
+    assert {message.body for message in published(broker, topic, 2)} == {later.body, b'{"number": 0}'}
+
+
+def test_a_message_whose_headers_alone_are_too_large_is_buried(tmp_path: Path, topic: str) -> None:
+    class Strict(SqliteBroker):
+        """Counts as Kafka does."""
+
+        def publish(self, topic: str, messages: Sequence[Message]) -> None:
+            for one in messages:
+                texts = (one.key, *one.headers, *one.headers.values())
+                if len(one.body) + sum(map(len, texts)) > 1000:
+                    raise TooLargeError("no")
+            super().publish(topic, messages)
+
+    headers = {"event-id": "e", "tenant": "local", "foreign": "x" * 900}
+    with closing(Strict(Settings(path=tmp_path / "events.sqlite"))) as broker:
+        broker.publish(topic, [message := Message(key="local|1|2", body=b"{}", headers=headers)])
+        Burial(broker).bury(topic, message, "unreadable-message", partition="0", offset="0", attempts="3")
+        with DeadLetters(broker, [topic]) as letters:
+            [letter] = letters.read()
+        assert (letter.place, letter.reason, letter.is_whole) == (f"{topic}/0/0", "unreadable-message", False)
+        assert (letter.event_id, letter.tenant, letter.study_uid) == ("e", "local", "1")
+        assert letter.message.headers["dead-headers"] == "omitted"
 
 
 def test_one_without_its_body_is_not_replayed(broker: Broker, topic: str) -> None:

@@ -397,3 +397,20 @@ def test_the_object_of_a_dead_letter_of_another_patient_is_kept_too(site: Site, 
     [found] = reconcile(site, repair=True, settings=reject)
     assert (found.kind, found.action) == (KINDS.STRAY, "discarded")
     assert result.key not in site.objects
+
+
+def test_an_object_whose_message_is_still_to_be_published_is_kept(site: Site, make: Make) -> None:
+    [first] = site.store(make())
+    key = str(first.key).replace(".dcm", "~0123456789abcdef.dcm")
+    with Services(site.config()) as services:  # as a receiver in the middle of a batch
+        services.storage.write(key, make(payload=b"newer"))
+        services.storage.write(key.replace("~0", "~f"), make())  # one that died, and whose sender came again
+    queued = {"ingest__mode": "queued"}
+    found, copy = sorted(reconcile(site, repair=True, settings=queued), key=lambda each: each.key)
+    assert (found.key, found.action, "underway" in found.detail) == (key, "none", True)
+    assert (copy.key, copy.action) == (key.replace("~0", "~f"), "discarded")
+    assert sorted(site.objects) == sorted([str(first.key), key])
+
+    age(site, key, 2 * 3600)
+    [found] = reconcile(site, repair=True, settings=queued)
+    assert (found.key, found.action) == (key, "discarded")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -272,3 +273,23 @@ def test_what_the_index_refuses_stays_where_the_receiver_put_it(site: Site, make
     assert [one.headers["dead-reason"] for one in dead] == ["other-patient"] * 2
     assert {one.headers["dead-file-path"] for one in dead} == {refused.key}
     assert sorted(site.objects) == sorted([site.rows[0].key, str(refused.key)])
+
+
+_KILLED = """
+import os, signal, sys, threading
+from dicom_common.broker.sqlite._consumer import SqliteConsumer
+SqliteConsumer.acknowledge = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_second_copy_is_there_until_its_message_is_acknowledged(site: Site, make: Make) -> None:
+    """Behind another file meta it has other bytes: who finds it gone cannot tell that it was a copy."""
+    [first] = queue(site, make(sender="ONE"))
+    work(site)
+    [copy] = queue(site, make(sender="TWO"))
+    done = subprocess.run([sys.executable, "-c", _KILLED + _WORKER, str(site.data)], timeout=60, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert sorted(site.objects) == sorted([str(first.key), str(copy.key)])
+    work(site)
+    assert not messages(site, DEAD)
+    assert list(site.objects) == [first.key]

@@ -14,6 +14,7 @@ _log = logging.getLogger(__name__)
 DEAD_GROUP = "dicom-common-dead-letters"
 """The consumer group of those who look after the dead letters."""
 SUFFIX = ".dead"
+_NAMES, _SHORT = ("event-id", "tenant", "schema-version", "content-digest"), range(1, 257)
 _UID, _KEYS = "sop_uid", ("file_path", "pixel_data_location")
 
 
@@ -38,6 +39,7 @@ class Burial:
         """Publish a message of a topic to the dead letters.
 
         One that is too large goes there without its body: what it said is in the index, and the headers say of what.
+        Where that is not enough, the header `dead-headers` says that headers of its own are missing.
 
         Args:
             topic: where it was, or should have gone.
@@ -58,9 +60,22 @@ class Burial:
         except BackendError as error:
             if not is_too_large(error):
                 raise
-            said = dict(message.headers) | _where_it_is(message.body) | headers
-            self._broker.publish(where, [Message(key=message.key, body=b"", headers=said)])
+            self._publish_without_body(where, message, headers)
         _log.warning("a message of the topic %s went to the dead letters: %s", topic, reason)
+
+    def _publish_without_body(self, where: str, message: Message, headers: dict[str, str]) -> None:
+        said = _where_it_is(message.body) | headers
+        try:
+            self._broker.publish(where, [Message(key=message.key, body=b"", headers=dict(message.headers) | said)])
+        except BackendError as error:
+            if not is_too_large(error):
+                raise
+            # Its key or its headers are what is too large. None of ours is like that, and it must not come for ever.
+            short = {name: message.headers[name] for name in _NAMES if len(message.headers.get(name, "")) in _SHORT}
+            key = message.key if len(message.key) in _SHORT else ""
+            self._broker.publish(
+                where, [Message(key=key, body=b"", headers=short | said | {"dead-headers": "omitted"})]
+            )
 
     def _keep_for_the_group(self, topic: str) -> None:
         """Make the group known: a broker may drop what no group has still to see."""

@@ -52,12 +52,15 @@ class DeadLetter:
 def letters_of(deliveries: Iterable[Delivery]) -> list[DeadLetter]:
     """Make letters of what was received, in the order in which their messages stood on their topics.
 
-    What is one letter and was published twice becomes one.
+    What is one letter and was published twice becomes one. Two messages can have had the same place, on a topic that
+    was deleted and made anew: they are two letters.
     """
-    places: dict[str, list[Delivery]] = {}
+    letters: dict[tuple[str, str, bytes, str | None], list[Delivery]] = {}
     for delivery in deliveries:
-        places.setdefault(_place(delivery), []).append(delivery)
-    return sorted((_letter(place, copies) for place, copies in places.items()), key=_origin)
+        message = delivery.message
+        same = (_place(delivery), message.key, message.body, message.headers.get("event-id"))
+        letters.setdefault(same, []).append(delivery)
+    return sorted((_letter(place, copies) for (place, *_), copies in letters.items()), key=_origin)
 
 
 def _origin(letter: DeadLetter) -> tuple[str, int, int]:

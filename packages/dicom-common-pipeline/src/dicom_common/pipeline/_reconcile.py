@@ -83,10 +83,11 @@ class Reconciliation:
 
     Without `repair` it only tells. With it, orphans are indexed and their events published, and strays are discarded:
     the index says which object of an instance counts, as long as that object is intact. The object of a dead letter is
-    kept as long as the letter waits, and all strays while messages wait for the workers. With `rebuild` the index is
-    made anew from the storage (for an index that is empty or has lost rows): orphans are indexed in the order in which
-    they were written, without events; strays are left alone, since there is nobody to say which object counts, unless
-    the duplicate policy is `replace`, by which the later one counts.
+    kept as long as the letter waits, all strays while messages wait for the workers, and in queued mode those of the
+    last hour with bytes of their own. With `rebuild` the index is made anew from the storage (for an index that is
+    empty or has lost rows): orphans are indexed in the order in which they were written, without events; strays are
+    left alone, since there is nobody to say which object counts, unless the duplicate policy is `replace`, by which the
+    later one counts.
 
     Instances may be taken in meanwhile, but not while an index is rebuilt: what is not indexed yet cannot be compared
     with what arrives. It can be interrupted; the next one with the same options goes on where it stopped, for a day,
@@ -218,7 +219,8 @@ class Reconciliation:
             # It may be the only good copy that there is.
             detail = "the object that is indexed is missing or damaged"
             return Difference(DifferenceKind.STRAY, entry.key, "none", detail)
-        if detail := self._claimed.why(entry.key):
+        is_copy = entry.instance.sha256 == stored.sha256
+        if detail := self._claimed.why(entry.key, entry.received, is_copy=is_copy):
             return Difference(DifferenceKind.STRAY, entry.key, "none", detail)
         discarded = services.db.discard([entry.key])
         return Difference(DifferenceKind.STRAY, entry.key, "discarded" if discarded else "none")
@@ -242,7 +244,7 @@ class Reconciliation:
                 yield self._refused(services, entry, outcome)
 
     def _refused(self, services: Services, entry: Entry, outcome: Outcome) -> Difference:
-        if detail := outcome.status if self._rebuild else self._claimed.why(entry.key):
+        if detail := outcome.status if self._rebuild else self._claimed.why(entry.key, entry.received):
             return Difference(DifferenceKind.STRAY, entry.key, "none", detail)
         discarded = services.db.discard([entry.key])
         return Difference(DifferenceKind.STRAY, entry.key, "discarded" if discarded else "none", outcome.status)

@@ -52,6 +52,8 @@ class _Answer(NamedTuple):
 
     what: str
     key: str | None = None
+    spare: str | None = None
+    """The key of a second copy, which is needed only as long as the message may come again."""
 
 
 class Worker:
@@ -126,7 +128,8 @@ class Worker:
         waiting, until = dict(enumerate(batch)), time.monotonic() + _HOLD
         while waiting:
             done, dead = [], 0
-            for number, answer in self._attempt(waiting).items():
+            answers = self._attempt(waiting)
+            for number, answer in answers.items():
                 delivery = waiting[number]
                 if answer.what == _AGAIN:
                     continue
@@ -139,6 +142,7 @@ class Worker:
                 done.append(number)
             if done:
                 consumer.acknowledge([waiting.pop(number) for number in done])
+                self._discard(answers[number].spare for number in done)
                 self._on_progress(len(done), dead)
                 self._pause = _FIRST_PAUSE
             if waiting:
@@ -206,23 +210,20 @@ class Worker:
             _log.warning(
                 "an object that was not indexed is kept at another key: %s instead of %s", key, claims[number].key
             )
-        answers = {
-            number: _Answer(_verdict(result), batch.moved.get(number, claims[number].key))
-            for number, result in results.items()
-        }
-        spare = [
-            claims[number].key
-            for number, result in results.items()
-            if answers[number].what == _DONE and result.key != claims[number].key
-        ]
-        if spare:
-            self._discard(spare)
+        answers = {}
+        for number, result in results.items():
+            what, key = _verdict(result), claims[number].key
+            spare = key if what == _DONE and result.key != key else None
+            answers[number] = _Answer(what, batch.moved.get(number, key), spare)
         return answers
 
-    def _discard(self, keys: Iterable[str]) -> None:
+    def _discard(self, keys: Iterable[str | None]) -> None:
         """Delete second copies. A failure leaves orphans, which a reconciliation finds."""
+        spare = [key for key in keys if key is not None]
+        if not spare:
+            return
         try:
-            self._services.db.discard(keys)
+            self._services.db.discard(spare)
             sweep(self._services)
         except BackendError as error:
             _log.warning("second copies are kept for a later sweep: %s", error)
