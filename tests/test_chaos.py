@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import random
+import signal
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -49,7 +50,8 @@ def test_whatever_is_killed_nothing_acknowledged_is_lost_or_there_twice_or_out_o
     _wait_until(site, "all is acknowledged", lambda: all(receiver.code == 0 for receiver in site.receivers))
     _wait_until(site, "all is indexed and published", lambda: _backlog(site) == 0)
     codes = {program.name: program.stop() for program in (*site.workers, *site.relays)}
-    assert set(codes.values()) == {0}, f"{codes}: a worker that met a dead letter ends with 1"
+    # One that was killed last may be starting still, and has nothing yet that would end it in good order.
+    assert set(codes.values()) <= {0, -signal.SIGTERM}, f"{codes}: a worker that met a dead letter ends with 1"
 
     _assert_indexed_once(site)
     delivered = _everything_on(site, (*TOPICS, "storage_queue"))

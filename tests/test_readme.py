@@ -15,7 +15,7 @@ from _workspace import ROOT, packages
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 INLINE = re.findall(r"`(dicom-common [^`\n]+)`", README)
-COMMANDS = sorted(set(re.findall(r"^dicom-common ([a-z]+)", "\n".join(BLOCKS + INLINE), re.MULTILINE)))
+COMMANDS = sorted(set(re.findall(r"^dicom-common ([a-z-]+)", "\n".join(BLOCKS + INLINE), re.MULTILINE)))
 TOOLS = sorted(set(re.findall(r"python3 (tools/\w+\.py)((?: [a-z]+)?)", README)))
 
 
@@ -34,7 +34,8 @@ def test_it_opens_with_the_two_commands() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_that_it_names_exists(command: str) -> None:
+def test_a_command_that_it_names_exists(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DICOM_COMMON_EXTENSIONS", '["audit"]')  # which brings a command of its own
     assert "Usage" in run("-m", "dicom_common.cli", command, "--help")
 
 
