@@ -27,6 +27,7 @@ from dicom_common.pipeline import (
     Swept,
     copy_objects,
     remove,
+    sweep,
 )
 from dicom_common.testing import make_entry, make_instance as indexed
 
@@ -221,6 +222,23 @@ def test_removing_takes_the_documents_away(site: Site, make: Make, open_document
     remove(services, "local", STUDY)
     assert documents_of(site) == set()
     assert site.discarded == []
+
+
+def test_a_document_that_is_made_again_while_its_study_is_removed_goes_too(
+    site: Site, make: Make, open_documents: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.store(make(1))
+    services, documents = open_documents()
+    real = services.db.remove
+
+    def later(*place: Any) -> Any:
+        sweep(services)  # as another process does, before the rows go
+        assert documents.build("local", STUDY)
+        return real(*place)
+
+    monkeypatch.setattr(services.db, "remove", later)
+    remove(services, "local", STUDY)
+    assert documents_of(site) == set()
 
 
 def test_cleaning_finds_what_nobody_refers_to(site: Site, make: Make, open_documents: Open) -> None:

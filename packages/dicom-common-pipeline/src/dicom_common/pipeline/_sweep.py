@@ -49,6 +49,8 @@ def remove(
         services.db.discard(documents)
     removed = services.db.remove(tenant, study_uid, series_uid, sop_uid)
     try:
+        if documents:
+            services.db.discard(documents)  # again: another one's sweep was quicker, and somebody asked for one since
         while removed and sweep(services):
             pass
     except BackendError as error:
