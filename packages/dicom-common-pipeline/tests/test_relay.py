@@ -12,7 +12,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from pipeline_site import Make, Site
@@ -92,6 +92,26 @@ def test_another_relay_has_the_outbox_and_this_one_waits(site: Site, make: Make)
     assert relay.run_once() == 0
     assert services.db.pending(0, relay="another", lease=0) == []  # gives it back
     assert relay.run_once() == 3
+
+
+def test_who_waits_for_another_relay_does_not_count_the_outbox_all_the_time(site: Site, make: Make) -> None:
+    class Stop(threading.Event):
+        waited: ClassVar[list[float | None]] = []
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.waited.append(timeout)
+            self.set()
+            return True
+
+    services = site.services()
+    Relay(services).run(Stop())
+    site.store(make())
+    assert services.db.pending(1, relay="another", lease=60)
+    Relay(services, lease=30).run(Stop())
+    idle, other = Stop.waited
+    assert idle is not None
+    assert other is not None
+    assert other > 4 * idle
 
 
 def test_two_relays_publish_everything_in_order(site: Site, make: Make) -> None:

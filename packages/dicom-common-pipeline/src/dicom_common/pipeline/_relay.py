@@ -86,7 +86,8 @@ class Relay:
             try:
                 # An idle relay only reads: to ask for the outbox is a write, and a sync of the disk. Behind a whole
                 # batch there are likely more, and counting a long outbox takes longer than publishing from it.
-                waiting = published >= self._batch or self._services.db.backlog().events
+                behind = published >= self._batch
+                waiting = behind or self._services.db.backlog().events
                 published = self.run_once() if waiting else 0
             except BackendError as error:
                 pause, published = min(pause * 2, _MAX_PAUSE), 0
@@ -95,7 +96,8 @@ class Relay:
             else:
                 pause = _IDLE
                 if not published:
-                    stop.wait(_IDLE)
+                    # What waits is another relay's. Counted twice a second, millions would keep the index busy.
+                    stop.wait(max(_IDLE, self._lease / 10) if waiting and not behind else _IDLE)
         self._release()
 
     def _publish_all(self, events: Sequence[Event]) -> int:
