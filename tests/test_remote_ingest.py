@@ -83,7 +83,8 @@ def _assert_exact(bucket: Bucket, config: Config, files: Sequence[Path]) -> None
     with Services(config) as services:
         stored = list(services.db.walk())
         discarded = set(services.db.discarded(10_000))
-    objects = bucket.digests()
+    # A process that was killed may have left the probe of a health check; the check of another day deletes it.
+    objects = {key: digest for key, digest in bucket.digests().items() if not key.startswith(".dicom-common/probe/")}
     assert sorted(row.sha256 for row in stored) == sorted(hashlib.sha256(f.read_bytes()).hexdigest() for f in files)
     assert {key: digest for key, digest in objects.items() if key not in discarded} == {
         row.key: row.sha256 for row in stored

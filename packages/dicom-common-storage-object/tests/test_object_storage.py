@@ -34,6 +34,7 @@ from dicom_common.storage.object import (
     Body,
     BusyError,
     Client,
+    DoubtfulError,
     Found,
     Kept,
     ObjectSettings,
@@ -300,6 +301,28 @@ def test_what_may_pass_is_tried_again_and_what_will_not_is_not(store: MemoryStor
             request()
         assert store.calls[call] == 1
         store.before = {}
+
+
+def test_a_doubtful_refusal_is_believed_the_third_time(store: MemoryStore, storage: ObjectStorage) -> None:
+    storage.write("warm-up", b"", if_absent=True)
+    store.calls.clear()
+    store.before = {"put": [DoubtfulError("no"), DoubtfulError("no")]}
+    storage.write("a", b"x", if_absent=True)
+    assert store.calls["put"] == 3
+    store.calls.clear()
+    store.before = {"put": [DoubtfulError("no")] * 9}
+    with pytest.raises(DoubtfulError):
+        storage.write("b", b"x")
+    assert store.calls["put"] == 3
+
+
+def test_a_doubtful_refusal_of_a_write_that_was_made_after_all_finds_its_own_object(
+    store: MemoryStore, storage: ObjectStorage
+) -> None:
+    storage.write("warm-up", b"", if_absent=True)
+    store.after = {"put": [DoubtfulError("no")]}
+    storage.write("a", b"x", if_absent=True)
+    assert b"".join(storage.read("a")) == b"x"
 
 
 def test_what_the_store_asks_for_is_waited_for(store: MemoryStore, storage: ObjectStorage) -> None:
@@ -588,6 +611,15 @@ def test_check_tells_what_does_not_work(store: MemoryStore, storage: ObjectStora
     assert health.facts["old_unfinished_uploads"] == 2
     assert "2 unfinished uploads" in health.detail
     assert [key for key in store.objects if not key.startswith(".dicom-common/probe/")] == []
+
+
+def test_check_deletes_the_probes_that_a_killed_check_left_long_ago(store: MemoryStore, storage: ObjectStorage) -> None:
+    for name, age in (("old", timedelta(days=2)), ("new", timedelta(hours=1))):
+        found = store.put(f".dicom-common/probe/{name}", b"", Kept(sha256="", attempt=name), if_absent=False)
+        store.objects[found.key] = (replace(found, modified=found.modified - age), b"")
+    storage.write("probe/old", b"x")
+    assert storage.check().status is HealthStatus.OK
+    assert sorted(store.objects) == [".dicom-common/probe/new", "probe/old"]
 
 
 def test_what_is_closed_says_so(store: MemoryStore) -> None:

@@ -8,9 +8,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from dicom_common.core import UnavailableError
+from dicom_common.core import RefusedError, UnavailableError
 
-__all__ = ["Body", "BusyError", "Client", "Found", "Kept", "Page", "Part", "Probed", "Unfinished", "Upload"]
+__all__ = [
+    "Body",
+    "BusyError",
+    "Client",
+    "DoubtfulError",
+    "Found",
+    "Kept",
+    "Page",
+    "Part",
+    "Probed",
+    "Unfinished",
+    "Upload",
+]
 
 
 class BusyError(UnavailableError):
@@ -26,6 +38,10 @@ class BusyError(UnavailableError):
     def __reduce__(self) -> tuple[type[BusyError], tuple[str, float | None]]:
         # Exceptions are pickled by their `args`; this one has more than its message.
         return type(self), (str(self), self.retry_after)
+
+
+class DoubtfulError(RefusedError):
+    """A refusal that the store is known to give by mistake, too: it is asked twice more before it is believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +144,8 @@ class Client(ABC):
     A method is one request (a few, where the store needs them), with a time limit and without any retry: the SDK's own
     retries are off. It raises errors of the core only. `UnavailableError` (or `BusyError`) is for whatever may pass:
     the same call is then made again, so that every method must bear being called twice. `RefusedError` is for what will
-    not: wrong credentials, no permission, no such bucket; its sentence names the setting.
+    not: wrong credentials, no permission, no such bucket; its sentence names the setting. `DoubtfulError` is for a
+    refusal that may not be meant.
     """
 
     name: str

@@ -17,7 +17,7 @@ from dicom_common.core import (
     RefusedError,
     call_within,
 )
-from dicom_common.storage.object._client import Client, Kept
+from dicom_common.storage.object._client import Client, DoubtfulError, Kept
 from dicom_common.storage.object._retry import Retry
 from dicom_common.storage.object._source import digest_of
 
@@ -38,6 +38,8 @@ def _refuses_a_second(client: Client, reserved: str) -> bool:
     try:
         try:
             _put(client, key, b"first", if_absent=True)
+        except DoubtfulError:
+            raise
         except RefusedError:
             _put(client, key, b"first", if_absent=False)  # if this is refused too, it is not for the condition
             return False
@@ -78,6 +80,8 @@ def _ask(client: Client, reserved: str, prefix: str, found: Callable[[bool], Non
     retry.call(lambda: _write_and_read(client, f"{reserved}probe/{uuid4().hex}"))
     kept = keeps_preconditions(client, retry, reserved)
     found(kept)
+    with suppress(BackendError):
+        _sweep(client, f"{reserved}probe/")
     unfinished = retry.call(lambda: _unfinished(client, prefix))
     facts = {**probed.facts, "preconditions": kept, **unfinished}
     warnings = list(probed.warnings)
@@ -112,6 +116,13 @@ def _write_and_read(client: Client, key: str) -> None:
             client.delete(key)
     if not same:
         raise DamagedError(f"The store gives back other bytes than were written: look at {client.name}.")
+
+
+def _sweep(client: Client, probes: str) -> None:
+    """Delete the probes of those who were killed before they could."""
+    for found in client.list(probes, after="", cursor=None, limit=100).found:
+        if datetime.now(UTC) - found.modified > _OLD:
+            client.delete(found.key)
 
 
 def _unfinished(client: Client, prefix: str) -> dict[str, str | int]:

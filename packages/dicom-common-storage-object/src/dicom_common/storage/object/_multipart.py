@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from dicom_common.core import AlreadyExistsError, BackendError, DamagedError, NotFoundError, Source, UnavailableError
-from dicom_common.storage.object._client import Client, Found, Kept, Part, Upload
+from dicom_common.storage.object._client import Client, DoubtfulError, Found, Kept, Part, Upload
 from dicom_common.storage.object._retry import Retry
 from dicom_common.storage.object._source import Bytes, parts_of
 
@@ -149,7 +149,7 @@ def recognised(client: Client, retry: Retry, key: str, kept: Kept, request: Call
         nonlocal lost
         try:
             return request()
-        except UnavailableError:
+        except (UnavailableError, DoubtfulError):
             lost = True
             raise
         except (AlreadyExistsError, NotFoundError):

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from dicom_common.core import UnavailableError
-from dicom_common.storage.object._client import BusyError
+from dicom_common.storage.object._client import BusyError, DoubtfulError
 
 __all__ = ["Retry"]
 
 T = TypeVar("T")
+_DOUBTS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +36,18 @@ class Retry:
         """Make a request until it is answered.
 
         Raises:
-            UnavailableError: the last answer, where time or attempts are used up. All other errors pass at once.
+            UnavailableError: the last answer, where time or attempts are used up.
+            DoubtfulError: the third such answer. All other errors pass at once.
         """
         give_up = time.monotonic() + self.deadline
+        doubts = 0
         for attempt in range(self.attempts - 1):
             try:
                 return request()
-            except UnavailableError as error:
+            except (UnavailableError, DoubtfulError) as error:
+                doubts += isinstance(error, DoubtfulError)
+                if doubts > _DOUBTS:
+                    raise
                 wait = self._wait(attempt)
                 if isinstance(error, BusyError) and error.retry_after is not None:
                     wait += error.retry_after

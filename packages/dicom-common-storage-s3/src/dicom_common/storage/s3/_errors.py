@@ -20,7 +20,7 @@ from urllib3.exceptions import (
 )
 
 from dicom_common.core import BackendError, NotFoundError, RefusedError, UnavailableError
-from dicom_common.storage.object import BusyError
+from dicom_common.storage.object import BusyError, DoubtfulError
 from dicom_common.storage.s3._settings import Settings
 
 __all__ = ["ConditionFailedError", "Failures", "RangeError", "WithoutReasonError", "code_of"]
@@ -146,7 +146,9 @@ class Failures:
         if found is not None:
             return found
         if code in _REFUSED:
-            return RefusedError(_REFUSED[code].format(store=self._store, bucket=self._bucket, permission=permission))
+            # MinIO also says so of a write while another client deletes the last other key of the same "folder".
+            kind = DoubtfulError if code == "AccessDenied" and permission == "s3:PutObject" else RefusedError
+            return kind(_REFUSED[code].format(store=self._store, bucket=self._bucket, permission=permission))
         if not code:
             return RefusedError(
                 f"The S3 store {self._store} answered with status {response.status} and no reason, as no S3 store does:"
