@@ -207,6 +207,9 @@ def summarise(nox_code: int, absent: Mapping[str, str]) -> int:
     return 1 if failed or total.failed else 0
 
 
+_NONE_SHARED = "embedded backends, plain files, servers that a test starts for itself"
+
+
 def print_services(absent: Mapping[str, str]) -> None:
     """Print against which servers tests ran, and which servers there were not."""
     found: dict[tuple[str, str], dict[str, int]] = {}
@@ -214,7 +217,7 @@ def print_services(absent: Mapping[str, str]) -> None:
         for line in file.read_text(encoding="utf-8").splitlines():
             entry = json.loads(line)
             where = f"{entry['endpoint']} ({entry['origin']})" if entry["endpoint"] else entry["reason"]
-            key = (entry["service"], where) if entry["service"] else ("none needed", "embedded backends, plain files")
+            key = (entry["service"], where) if entry["service"] else ("none shared", _NONE_SHARED)
             counts = found.setdefault(key, {})
             counts[entry["outcome"]] = counts.get(entry["outcome"], 0) + entry["count"]
     rows = [

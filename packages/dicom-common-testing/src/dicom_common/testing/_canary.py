@@ -85,7 +85,11 @@ class _Records(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Look at a record. Of an exception only one of ours is logged with its text, and that was looked at."""
-        self._tell(f"a record of the logger {record.name}", record.getMessage())
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError):  # its arguments do not fit its text
+            text = f"{record.msg} {record.args}"
+        self._tell(f"a record of the logger {record.name}", text)
 
 
 def _text(error: DicomCommonError) -> str:
