@@ -85,11 +85,7 @@ class _Records(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Look at a record. Of an exception only one of ours is logged with its text, and that was looked at."""
-        try:
-            text = record.getMessage()
-        except (TypeError, ValueError):  # its arguments do not fit its text
-            text = f"{record.msg} {record.args}"
-        self._tell(f"a record of the logger {record.name}", text)
+        self._tell(f"a record of the logger {record.name}", record.getMessage())
 
 
 def _text(error: DicomCommonError) -> str:
