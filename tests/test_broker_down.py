@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from _private import AbsentError, PrivateServer, private_server
@@ -20,14 +21,12 @@ HANG = 120
 
 
 @pytest.fixture
-def kafka(request: pytest.FixtureRequest) -> Iterator[PrivateServer]:
+def kafka(without_service: Callable[[str], NoReturn]) -> Iterator[PrivateServer]:
     try:
         with private_server("kafka") as server:
             yield server
     except AbsentError as absent:
-        if request.config.getoption("--require-services"):
-            pytest.fail(str(absent), pytrace=False)
-        pytest.skip(str(absent))
+        without_service(str(absent))
 
 
 def configuration(kafka: PrivateServer, data: Path, mode: str) -> Config:

@@ -17,6 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 from uuid import uuid4
 
 import pytest
@@ -33,15 +34,13 @@ TOPICS = ("log_queue", "dicom_state_queue", "dicom_image_queue")
 
 
 @pytest.fixture
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+def site(tmp_path: Path, without_service: Callable[[str], NoReturn]) -> Iterator[Site]:
     files = list(instances(small_template(), INSTANCES, per_series=20, series_per_study=3))
     try:
         with running_site(tmp_path, files) as site:
             yield site
     except AbsentError as absent:
-        if request.config.getoption("--require-services"):
-            pytest.fail(str(absent), pytrace=False)
-        pytest.skip(str(absent))
+        without_service(str(absent))
 
 
 def test_whatever_is_killed_nothing_acknowledged_is_lost_or_there_twice_or_out_of_order(site: Site) -> None:

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import pytest
 from _private import AbsentError, PrivateServer, descendants, private_server
@@ -36,14 +36,12 @@ what a busy machine takes."""
 
 
 @pytest.fixture
-def server(request: pytest.FixtureRequest) -> Iterator[PrivateServer]:
+def server(without_service: Callable[[str], NoReturn]) -> Iterator[PrivateServer]:
     try:
         with private_server("redis") as server:
             yield server
     except AbsentError as absent:
-        if request.config.getoption("--require-services"):
-            pytest.fail(str(absent), pytrace=False)
-        pytest.skip(str(absent))
+        without_service(str(absent))
 
 
 class Installation:

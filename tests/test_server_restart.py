@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from _private import AbsentError, PrivateServer, private_server
@@ -34,15 +34,13 @@ USERS = {"postgres": "postgres", "mysql": "root"}
 
 
 @pytest.fixture(params=[pytest.param(name, marks=pytest.mark.service(name)) for name in USERS])
-def server(request: pytest.FixtureRequest) -> Iterator[PrivateServer]:
+def server(request: pytest.FixtureRequest, without_service: Callable[[str], NoReturn]) -> Iterator[PrivateServer]:
     try:
         with private_server(request.param) as server:
             _make_database(server)
             yield server
     except AbsentError as absent:
-        if request.config.getoption("--require-services"):
-            pytest.fail(str(absent), pytrace=False)
-        pytest.skip(str(absent))
+        without_service(str(absent))
 
 
 def _make_database(server: PrivateServer) -> None:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
+from typing import NoReturn
 
 import pytest
 from _private import AbsentError, PrivateServer, private_server
@@ -14,14 +15,12 @@ from dicom_common.testing import BrokerRestartContract
 
 
 @pytest.fixture
-def killed_server(request: pytest.FixtureRequest) -> Iterator[PrivateServer]:
+def killed_server(without_service: Callable[[str], NoReturn]) -> Iterator[PrivateServer]:
     try:
         with private_server("kafka") as server:
             yield server
     except AbsentError as absent:
-        if request.config.getoption("--require-services"):
-            pytest.fail(str(absent), pytrace=False)
-        pytest.skip(str(absent))
+        without_service(str(absent))
 
 
 def settings(server: PrivateServer) -> Settings:

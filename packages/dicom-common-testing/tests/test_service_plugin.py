@@ -46,6 +46,14 @@ def test_with_require_services_a_missing_server_is_a_failure(pytester: pytest.Py
     result.stdout.fnmatch_lines(["*no server for made-up: set DICOM_COMMON_TEST_MADE_UP=host:port*"])
 
 
+def test_a_test_that_cannot_start_its_own_server_is_skipped_or_fails(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_own(without_service): without_service('the program made-up is not there')")
+    skipped = pytester.runpytest_subprocess("-rs")
+    skipped.assert_outcomes(skipped=1)
+    skipped.stdout.fnmatch_lines(["*the program made-up is not there*"])
+    pytester.runpytest_subprocess("--require-services").assert_outcomes(failed=1)
+
+
 def test_the_environment_names_the_server(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DICOM_COMMON_TEST_MADE_UP", "127.0.0.1:6379")
     pytester.makepyfile(NEEDS_TWO)

@@ -14,7 +14,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import pytest
 
@@ -105,6 +105,15 @@ def service_options(request: pytest.FixtureRequest, service_endpoint: Endpoint) 
     return find_options(mark.args[0], request.config.rootpath)
 
 
+@pytest.fixture(scope="session")
+def without_service(pytestconfig: pytest.Config) -> Callable[[str], NoReturn]:
+    """Give a function that skips the test for a reason, and fails it with `--require-services`.
+
+    For tests that start a server of their own, where that cannot be.
+    """
+    return lambda reason: _do_without(pytestconfig, reason)
+
+
 def _find(config: pytest.Config, name: str) -> Found:
     known = config.stash[_KNOWN]
     if name not in known:
@@ -116,12 +125,16 @@ def _find(config: pytest.Config, name: str) -> Found:
 
 
 def _endpoint(config: pytest.Config, found: Found) -> Endpoint:
-    if found.endpoint is not None:
-        return found.endpoint
-    assert found.reason is not None
+    if found.endpoint is None:
+        assert found.reason is not None
+        _do_without(config, found.reason)
+    return found.endpoint
+
+
+def _do_without(config: pytest.Config, reason: str) -> NoReturn:
     if config.getoption("--require-services"):
-        pytest.fail(found.reason, pytrace=False)
-    pytest.skip(found.reason)
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
 
 
 class _Line(NamedTuple):
