@@ -62,8 +62,8 @@ OUR_OWN = {
         "int(self._settings.busy_timeout * 1000)",
     },
     "db/sqlite/_flavour.py": {"table.name"},
-    "pipeline/_copy_journal.py": {"marks", "_VERSION"},
-    "pipeline/_journal.py": {"table", "columns"},
+    "pipeline/_copy/_journal.py": {"marks", "_VERSION"},
+    "pipeline/_reconcile/_journal.py": {"table", "columns"},
 }
 """What is put into the text of SQL, by module: names of our own tables, numbers, and marks for bound parameters. Each
 was looked at. Nothing that a caller, a data set or a message says belongs here: that is bound."""

@@ -23,7 +23,7 @@ from rows import row, show
 from dicom_common.broker.kafka import Settings
 from dicom_common.core import Event, LogRecord, Migrations, Origin, Services
 from dicom_common.pipeline import Relay, TopicSettings
-from dicom_common.pipeline._messages import ingest_events
+from dicom_common.pipeline._events._messages import ingest_events
 
 _ALONE = 100.0
 """Seconds within which a relay with nobody beside it has published everything."""

@@ -12,7 +12,7 @@ import pytest
 from dicom_common.broker.sqlite import Settings, SqliteBroker
 from dicom_common.core import Broker, Message, TooLargeError
 from dicom_common.pipeline import DeadLetter, DeadLetters, dead_topic
-from dicom_common.pipeline._bury import Burial
+from dicom_common.pipeline._events._bury import Burial
 
 Open = Callable[[], Broker]
 

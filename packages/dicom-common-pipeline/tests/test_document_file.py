@@ -13,9 +13,9 @@ import pytest
 
 from dicom_common.core import DicomError
 from dicom_common.pipeline import DocumentLayout
-from dicom_common.pipeline._document import HEADER_BYTES, open_document, write_document
-from dicom_common.pipeline._document_layout import Subject, is_document
-from dicom_common.pipeline._sealed import seal, unseal
+from dicom_common.pipeline._documents._document import HEADER_BYTES, open_document, write_document
+from dicom_common.pipeline._documents._layout import Subject, is_document
+from dicom_common.pipeline._documents._sealed import seal, unseal
 
 NOW, THEN = "a" * 64, "b" * 64
 OBJECTS = [b'{"00080018":{"vr":"UI","Value":["1.2.%d"]}}' % number for number in range(300)]

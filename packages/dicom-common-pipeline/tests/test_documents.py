@@ -457,7 +457,7 @@ def test_a_sweep_makes_what_is_quiet_and_goes_on_from_there(
     site.store(*(make(1, series=series, study=study) for study in (1, 2) for series in (1, 2)))
     services, _ = open_documents()
     assert list(DocumentSweep(services, quiet_seconds=3600).run()) == []
-    monkeypatch.setattr("dicom_common.pipeline._document_sweep._LATE", timedelta(0))
+    monkeypatch.setattr("dicom_common.pipeline._documents._sweep._LATE", timedelta(0))
     sweep = DocumentSweep(services)
     swept = list(sweep.run())
     assert {one.status for one in swept} == {SweepStatus.BUILT}

@@ -220,7 +220,7 @@ class Interrupt(Exception):  # noqa: N818 - it is no error
 def test_an_interrupted_run_goes_on_and_tells_everything_in_the_end(
     site: Site, make: Make, options: dict[str, bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dicom_common.pipeline._reconcile._BATCH", 4)
+    monkeypatch.setattr("dicom_common.pipeline._reconcile._reconcile._BATCH", 4)
     site.store(*(make(sop) for sop in range(1, 21)))
     orphans = [forget(site, f"2.25.1.1.1.{sop}") for sop in range(3, 15)]
     missing = site.rows[0].key

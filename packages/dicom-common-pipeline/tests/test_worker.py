@@ -18,7 +18,7 @@ from pipeline_site import Make, Site
 from dicom_common.core import Logs, Message, ReceivedObject, Services
 from dicom_common.dicom import ReaderSettings
 from dicom_common.pipeline import Ingest, Received, Result, Worker
-from dicom_common.pipeline._claim import claim_of, open_claim
+from dicom_common.pipeline._worker._claim import claim_of, open_claim
 
 QUEUED: dict[str, Any] = {"ingest__mode": "queued", "worker__batch_seconds": 0.1}
 TOPIC, DEAD = "storage_queue", "storage_queue.dead"

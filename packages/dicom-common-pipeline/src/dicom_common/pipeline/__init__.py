@@ -1,28 +1,33 @@
-"""Ingest, outbox relay and reconciliation: what makes a storage, an index and a broker one system."""
+"""What makes a storage, an index and a broker one system. One folder for each kind of work.
 
-from dicom_common.pipeline._bury import dead_topic
-from dicom_common.pipeline._copy import CopyOptions, copy_objects
-from dicom_common.pipeline._copy_check import check_against_index
-from dicom_common.pipeline._copy_journal import CopyJournal
-from dicom_common.pipeline._copy_results import CopyResult, CopyStatus
+`_ingest` takes instances in; `_worker` indexes what receivers only stored; `_events` tells others, by way of the outbox;
+`_documents` keeps metadata ready; `_reconcile` mends what a crash left; `_copy` moves to another storage. What several of
+them need lies beside them: settings, the layout of storage keys, and the crew of worker processes.
+"""
+
+from dicom_common.pipeline._copy._check import check_against_index
+from dicom_common.pipeline._copy._copy import CopyOptions, copy_objects
+from dicom_common.pipeline._copy._journal import CopyJournal
+from dicom_common.pipeline._copy._results import CopyResult, CopyStatus
 from dicom_common.pipeline._crew import WorkerDiedError, default_jobs
-from dicom_common.pipeline._dead_letter import DeadLetter
-from dicom_common.pipeline._dead_letters import DeadLetters
-from dicom_common.pipeline._document import Document
-from dicom_common.pipeline._document_layout import DEFAULT_DOCUMENT_LAYOUT, DocumentLayout
-from dicom_common.pipeline._document_sweep import DocumentSweep, SweepStatus, Swept
-from dicom_common.pipeline._documents import MetadataDocuments
-from dicom_common.pipeline._files import find_files
-from dicom_common.pipeline._ingest import Ingest
-from dicom_common.pipeline._ingest_files import ingest_files
-from dicom_common.pipeline._lag import check_lag
+from dicom_common.pipeline._documents._document import Document
+from dicom_common.pipeline._documents._documents import MetadataDocuments
+from dicom_common.pipeline._documents._layout import DEFAULT_DOCUMENT_LAYOUT, DocumentLayout
+from dicom_common.pipeline._documents._sweep import DocumentSweep, SweepStatus, Swept
+from dicom_common.pipeline._events._bury import dead_topic
+from dicom_common.pipeline._events._dead_letter import DeadLetter
+from dicom_common.pipeline._events._dead_letters import DeadLetters
+from dicom_common.pipeline._events._lag import check_lag
+from dicom_common.pipeline._events._messages import access_message
+from dicom_common.pipeline._events._relay import Relay
+from dicom_common.pipeline._events._schemas import TopicKind, message_schema
+from dicom_common.pipeline._ingest._files import find_files
+from dicom_common.pipeline._ingest._ingest import Ingest
+from dicom_common.pipeline._ingest._ingest_files import ingest_files
+from dicom_common.pipeline._ingest._results import Received, Result, Status
 from dicom_common.pipeline._layout import DEFAULT_LAYOUT, Layout
-from dicom_common.pipeline._messages import access_message
 from dicom_common.pipeline._read import read_verified
-from dicom_common.pipeline._reconcile import Difference, DifferenceKind, Progress, Reconciliation
-from dicom_common.pipeline._relay import Relay
-from dicom_common.pipeline._results import Received, Result, Status
-from dicom_common.pipeline._schemas import TopicKind, message_schema
+from dicom_common.pipeline._reconcile._reconcile import Difference, DifferenceKind, Progress, Reconciliation
 from dicom_common.pipeline._settings import (
     DocumentSettings,
     IngestSettings,
@@ -31,7 +36,7 @@ from dicom_common.pipeline._settings import (
     WorkerSettings,
 )
 from dicom_common.pipeline._sweep import remove, sweep
-from dicom_common.pipeline._worker import Worker
+from dicom_common.pipeline._worker._worker import Worker
 
 __all__ = [
     "DEFAULT_DOCUMENT_LAYOUT",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dicom_common.core import Secret
-from dicom_common.pipeline._document_layout import DEFAULT_DOCUMENT_LAYOUT, DocumentLayout
+from dicom_common.pipeline._documents._layout import DEFAULT_DOCUMENT_LAYOUT, DocumentLayout
 from dicom_common.pipeline._layout import DEFAULT_LAYOUT, Layout
 
 __all__ = ["DocumentSettings", "IngestSettings", "RetentionSettings", "TopicSettings", "WorkerSettings"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from dicom_common.core import BackendError, Services, Stored
-from dicom_common.pipeline._documents import MetadataDocuments
+from dicom_common.pipeline._documents._documents import MetadataDocuments
 
 __all__ = ["remove", "sweep"]
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from dicom_common.core import BackendError, NotFoundError, Revisions, SeriesRevision, Services
-from dicom_common.pipeline._documents import MetadataDocuments
+from dicom_common.pipeline._documents._documents import MetadataDocuments
 from dicom_common.pipeline._settings import DocumentSettings
 
 __all__ = ["DocumentSweep", "SweepStatus", "Swept"]

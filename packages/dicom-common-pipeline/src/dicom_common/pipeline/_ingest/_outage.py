@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from dicom_common.pipeline._results import Received, Result
+from dicom_common.pipeline._ingest._results import Received, Result
 
 __all__ = ["Outage", "StoreBatch"]
 

@@ -8,17 +8,17 @@ from typing import Self
 
 from dicom_common.core import Services, validate_tenant
 from dicom_common.dicom import ReaderSettings
-from dicom_common.pipeline._audit import ingest_audit
-from dicom_common.pipeline._batch import Batch
-from dicom_common.pipeline._candidate import Candidate, prepare
-from dicom_common.pipeline._context import Context
 from dicom_common.pipeline._distinct import distinct_groups
+from dicom_common.pipeline._events._messages import node_id
+from dicom_common.pipeline._ingest._audit import ingest_audit
+from dicom_common.pipeline._ingest._batch import Batch
+from dicom_common.pipeline._ingest._candidate import Candidate, prepare
+from dicom_common.pipeline._ingest._context import Context
+from dicom_common.pipeline._ingest._queued import QueuedBatch
+from dicom_common.pipeline._ingest._results import Received, Result, Status
+from dicom_common.pipeline._ingest._write import Writer
 from dicom_common.pipeline._layout import Layout
-from dicom_common.pipeline._messages import node_id
-from dicom_common.pipeline._queued import QueuedBatch
-from dicom_common.pipeline._results import Received, Result, Status
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings
-from dicom_common.pipeline._write import Writer
 
 __all__ = ["Ingest"]
 

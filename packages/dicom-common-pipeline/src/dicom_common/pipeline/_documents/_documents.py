@@ -12,9 +12,9 @@ from itertools import chain
 from typing import TypeVar
 
 from dicom_common.core import BackendError, NotFoundError, Revisions, SeriesRevision, Services, validate_tenant
-from dicom_common.pipeline._cache_visit import CacheVisit, cache_key
-from dicom_common.pipeline._document import HEADER_BYTES, Document, is_of, open_document, write_document
-from dicom_common.pipeline._document_layout import DocumentLayout
+from dicom_common.pipeline._documents._cache_visit import CacheVisit, cache_key
+from dicom_common.pipeline._documents._document import HEADER_BYTES, Document, is_of, open_document, write_document
+from dicom_common.pipeline._documents._layout import DocumentLayout
 from dicom_common.pipeline._settings import DocumentSettings
 
 __all__ = ["MetadataDocuments"]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from dicom_common.core import BackendError, Cache
-from dicom_common.pipeline._sealed import seal, unseal
+from dicom_common.pipeline._documents._sealed import seal, unseal
 
 __all__ = ["CacheVisit", "cache_key"]
 

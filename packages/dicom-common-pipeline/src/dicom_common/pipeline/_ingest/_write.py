@@ -18,7 +18,7 @@ from dicom_common.core import (
     UnavailableError,
     Write,
 )
-from dicom_common.pipeline._candidate import Candidate, SourceLostError
+from dicom_common.pipeline._ingest._candidate import Candidate, SourceLostError
 from dicom_common.pipeline._read import digest_of
 
 __all__ = ["Attempt", "Writer", "stored_at"]

@@ -6,9 +6,9 @@ import threading
 from dataclasses import dataclass, field
 
 from dicom_common.core import Services
+from dicom_common.pipeline._ingest._write import Writer
 from dicom_common.pipeline._layout import Layout
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings
-from dicom_common.pipeline._write import Writer
 
 __all__ = ["Context"]
 

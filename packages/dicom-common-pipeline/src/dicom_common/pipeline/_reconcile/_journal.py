@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dicom_common.core import BackendError, UnavailableError
-from dicom_common.pipeline._examine import Orphan
+from dicom_common.pipeline._reconcile._examine import Orphan
 
 __all__ = ["Journal", "Note"]
 

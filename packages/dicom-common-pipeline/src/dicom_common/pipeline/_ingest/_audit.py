@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from dicom_common.core import AuditedStudy, AuditEvent, AuditKind, AuditOutcome, Instance, Origin, process_user
-from dicom_common.pipeline._results import Received, Result, Status
+from dicom_common.pipeline._ingest._results import Received, Result, Status
 
 __all__ = ["ingest_audit"]
 

@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 
 from dicom_common.core import Config, LocalFiles, Origin, Services, validate_tenant
-from dicom_common.pipeline._candidate import rejection
 from dicom_common.pipeline._crew import Crew, WorkerDiedError, default_jobs
 from dicom_common.pipeline._in_flight import several_at_once
-from dicom_common.pipeline._ingest import Ingest
-from dicom_common.pipeline._outage import Outage
-from dicom_common.pipeline._results import Received, Result
+from dicom_common.pipeline._ingest._candidate import rejection
+from dicom_common.pipeline._ingest._ingest import Ingest
+from dicom_common.pipeline._ingest._outage import Outage
+from dicom_common.pipeline._ingest._results import Received, Result
 from dicom_common.pipeline._settings import IngestSettings
 
 __all__ = ["ingest_files"]

@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Self
 
 from dicom_common.core import Broker, Delivery, PublishError
-from dicom_common.pipeline._bury import DEAD_GROUP, dead_topic
-from dicom_common.pipeline._dead_letter import DeadLetter, letters_of
+from dicom_common.pipeline._events._bury import DEAD_GROUP, dead_topic
+from dicom_common.pipeline._events._dead_letter import DeadLetter, letters_of
 
 __all__ = ["DeadLetters"]
 

@@ -21,13 +21,13 @@ from dicom_common.core import (
     Services,
     Stored,
 )
-from dicom_common.pipeline._claimed import Claimed
-from dicom_common.pipeline._compare import Pair, compare_task, is_intact, pairs
 from dicom_common.pipeline._crew import Crew, WorkerDiedError, default_jobs, in_order
 from dicom_common.pipeline._distinct import distinct_groups
-from dicom_common.pipeline._examine import Orphan, Unreadable, examine_task
-from dicom_common.pipeline._journal import Journal, Note
-from dicom_common.pipeline._messages import ingest_events, keeps_log, node_id
+from dicom_common.pipeline._events._messages import ingest_events, keeps_log, node_id
+from dicom_common.pipeline._reconcile._claimed import Claimed
+from dicom_common.pipeline._reconcile._compare import Pair, compare_task, is_intact, pairs
+from dicom_common.pipeline._reconcile._examine import Orphan, Unreadable, examine_task
+from dicom_common.pipeline._reconcile._journal import Journal, Note
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings
 from dicom_common.pipeline._sweep import sweep
 

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from dicom_common.core import BackendError, HealthStatus, Message, PublishError, TooLargeError, UnavailableError
-from dicom_common.pipeline._batch import Batch
-from dicom_common.pipeline._bury import is_too_large
-from dicom_common.pipeline._messages import storage_message
-from dicom_common.pipeline._results import Result, Status
-from dicom_common.pipeline._write import Attempt
+from dicom_common.pipeline._events._bury import is_too_large
+from dicom_common.pipeline._events._messages import storage_message
+from dicom_common.pipeline._ingest._batch import Batch
+from dicom_common.pipeline._ingest._results import Result, Status
+from dicom_common.pipeline._ingest._write import Attempt
 
 __all__ = ["QueuedBatch"]
 

@@ -11,9 +11,9 @@ from dicom_common.core import (
     TooLargeError,
     UnavailableError,
 )
-from dicom_common.pipeline._candidate import SourceLostError, rejection
-from dicom_common.pipeline._results import Result, Status
-from dicom_common.pipeline._write import Attempt
+from dicom_common.pipeline._ingest._candidate import SourceLostError, rejection
+from dicom_common.pipeline._ingest._results import Result, Status
+from dicom_common.pipeline._ingest._write import Attempt
 
 __all__ = ["NOT_ITS_FAULT", "Answers"]
 

@@ -20,18 +20,18 @@ from dicom_common.core import (
     Services,
 )
 from dicom_common.dicom import ReaderSettings
-from dicom_common.pipeline._bury import Burial
-from dicom_common.pipeline._candidate import Candidate
-from dicom_common.pipeline._claim import Claim, PoisonError, claim_of, open_claim
-from dicom_common.pipeline._context import Context
 from dicom_common.pipeline._distinct import distinct_groups
-from dicom_common.pipeline._index_batch import IndexBatch
+from dicom_common.pipeline._events._bury import Burial
+from dicom_common.pipeline._events._messages import node_id
+from dicom_common.pipeline._ingest._candidate import Candidate
+from dicom_common.pipeline._ingest._context import Context
+from dicom_common.pipeline._ingest._results import Result
+from dicom_common.pipeline._ingest._write import Writer
 from dicom_common.pipeline._layout import Layout
-from dicom_common.pipeline._messages import node_id
-from dicom_common.pipeline._results import Result
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings, WorkerSettings
 from dicom_common.pipeline._sweep import sweep
-from dicom_common.pipeline._write import Writer
+from dicom_common.pipeline._worker._claim import Claim, PoisonError, claim_of, open_claim
+from dicom_common.pipeline._worker._index_batch import IndexBatch
 
 __all__ = ["Worker"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from dicom_common.core import BackendError, Health, HealthStatus, Services, call_within
-from dicom_common.pipeline._bury import DEAD_GROUP, dead_topic
+from dicom_common.pipeline._events._bury import DEAD_GROUP, dead_topic
 from dicom_common.pipeline._settings import TopicSettings, WorkerSettings
 
 __all__ = ["check_lag"]

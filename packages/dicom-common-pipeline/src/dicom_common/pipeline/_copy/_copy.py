@@ -10,9 +10,9 @@ from itertools import islice
 from typing import IO
 
 from dicom_common.core import AlreadyExistsError, NotFoundError, ObjectInfo, Storage
-from dicom_common.pipeline._copy_journal import CopyJournal, Verified
-from dicom_common.pipeline._copy_results import CopyResult, CopyStatus, failure
-from dicom_common.pipeline._document_layout import is_document
+from dicom_common.pipeline._copy._journal import CopyJournal, Verified
+from dicom_common.pipeline._copy._results import CopyResult, CopyStatus, failure
+from dicom_common.pipeline._documents._layout import is_document
 from dicom_common.pipeline._in_flight import several_at_once
 from dicom_common.pipeline._read import digest_of
 

@@ -10,8 +10,8 @@ from itertools import groupby
 from operator import attrgetter
 
 from dicom_common.core import BackendError, Event, Message, PublishError, Services, TooLargeError
-from dicom_common.pipeline._bury import Burial, is_too_large
-from dicom_common.pipeline._messages import node_id
+from dicom_common.pipeline._events._bury import Burial, is_too_large
+from dicom_common.pipeline._events._messages import node_id
 
 __all__ = ["Relay"]
 

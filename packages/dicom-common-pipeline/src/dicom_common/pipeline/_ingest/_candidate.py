@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from dicom_common.core import BackendError, DicomError, Instance, Source, Storage, Stored
 from dicom_common.dicom import ReaderSettings, read
-from dicom_common.pipeline._results import Received, Result, Status
+from dicom_common.pipeline._ingest._results import Received, Result, Status
 
 __all__ = ["Candidate", "SourceLostError", "prepare", "rejection", "same_data_set"]
 

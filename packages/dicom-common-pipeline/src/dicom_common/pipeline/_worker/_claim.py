@@ -19,10 +19,10 @@ from dicom_common.core import (
     validate_tenant,
 )
 from dicom_common.dicom import ReaderSettings, Reading, read, read_header
-from dicom_common.pipeline._candidate import Candidate
-from dicom_common.pipeline._messages import SCHEMA_VERSION
+from dicom_common.pipeline._events._messages import SCHEMA_VERSION
+from dicom_common.pipeline._ingest._candidate import Candidate
+from dicom_common.pipeline._ingest._results import Received
 from dicom_common.pipeline._read import digest_of
-from dicom_common.pipeline._results import Received
 
 __all__ = ["Claim", "PoisonError", "claim_of", "open_claim"]
 

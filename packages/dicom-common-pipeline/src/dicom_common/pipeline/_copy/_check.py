@@ -6,9 +6,9 @@ from collections.abc import Callable, Generator, Iterator
 from itertools import islice
 
 from dicom_common.core import Database, NotFoundError, ObjectInfo, Storage, Stored
-from dicom_common.pipeline._copy import digest_at
-from dicom_common.pipeline._copy_journal import CopyJournal
-from dicom_common.pipeline._copy_results import CopyResult, CopyStatus, failure
+from dicom_common.pipeline._copy._copy import digest_at
+from dicom_common.pipeline._copy._journal import CopyJournal
+from dicom_common.pipeline._copy._results import CopyResult, CopyStatus, failure
 from dicom_common.pipeline._in_flight import several_at_once
 
 __all__ = ["check_against_index"]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from dicom_common.core import Delivery, Message
-from dicom_common.pipeline._bury import SUFFIX
+from dicom_common.pipeline._events._bury import SUFFIX
 
 __all__ = ["DeadLetter", "letters_of"]
 

@@ -33,13 +33,13 @@ from dicom_common.core import (
     Stored,
     uuid7,
 )
-from dicom_common.pipeline._answers import NOT_ITS_FAULT, Answers
-from dicom_common.pipeline._candidate import Candidate, same_data_set
-from dicom_common.pipeline._context import Context
-from dicom_common.pipeline._messages import ingest_events, keeps_log
-from dicom_common.pipeline._results import Result, Status
+from dicom_common.pipeline._events._messages import ingest_events, keeps_log
+from dicom_common.pipeline._ingest._answers import NOT_ITS_FAULT, Answers
+from dicom_common.pipeline._ingest._candidate import Candidate, same_data_set
+from dicom_common.pipeline._ingest._context import Context
+from dicom_common.pipeline._ingest._results import Result, Status
+from dicom_common.pipeline._ingest._write import Attempt, stored_at
 from dicom_common.pipeline._sweep import sweep
-from dicom_common.pipeline._write import Attempt, stored_at
 
 __all__ = ["Batch"]
 

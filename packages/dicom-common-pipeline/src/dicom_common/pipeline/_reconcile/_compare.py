@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dicom_common.core import DamagedError, NotFoundError, ObjectInfo, Services, Storage, Stored
-from dicom_common.pipeline._document_layout import is_document
+from dicom_common.pipeline._documents._layout import is_document
 from dicom_common.pipeline._read import read_verified
 
 __all__ = ["Pair", "compare_task", "is_intact", "pairs"]

@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from dicom_common.core import Entry, Outcome, Stored
-from dicom_common.pipeline._batch import Batch
-from dicom_common.pipeline._candidate import Candidate
-from dicom_common.pipeline._claim import Claim
-from dicom_common.pipeline._context import Context
-from dicom_common.pipeline._write import Attempt
+from dicom_common.pipeline._ingest._batch import Batch
+from dicom_common.pipeline._ingest._candidate import Candidate
+from dicom_common.pipeline._ingest._context import Context
+from dicom_common.pipeline._ingest._write import Attempt
+from dicom_common.pipeline._worker._claim import Claim
 
 __all__ = ["IndexBatch"]
 

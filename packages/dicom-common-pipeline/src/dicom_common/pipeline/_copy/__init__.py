@@ -1,0 +1,1 @@
+"""Copying a storage into another one."""

@@ -1,0 +1,1 @@
+"""The DICOM JSON of whole series and studies, kept beside the objects."""

@@ -1,0 +1,1 @@
+"""Taking instances in: read, write, index, acknowledge; direct or queued."""

@@ -1,0 +1,1 @@
+"""Bringing storage and index together again."""

@@ -1,0 +1,1 @@
+"""Indexing what receivers in queued mode stored."""
