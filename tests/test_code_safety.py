@@ -26,7 +26,7 @@ FORBIDDEN_MODULES = {"pickle", "marshal", "shelve", "dill", "joblib", "xmlrpc"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
 CONTEXTS = {"SSLContext", "create_default_context", "wrap_socket"}
 """Who makes a TLS context decides what is verified: one module does; beside it a server that tests start."""
-MAKES_CONTEXTS = {"dicom_common/core/tls.py", "dicom_common/testing/_identity_provider.py"}
+MAKES_CONTEXTS = {"dicom_common/core/tls.py", "dicom_common/testing/_authenticator/_identity_provider.py"}
 SQL = re.compile(
     r"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH|CREATE|ALTER|DROP|TRUNCATE|PRAGMA|COPY|LOCK|SET|GRANT|MERGE|CALL)\s"
 )

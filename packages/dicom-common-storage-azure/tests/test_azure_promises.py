@@ -323,7 +323,7 @@ from contextlib import closing
 from dicom_common.core import Secret
 from dicom_common.storage.azure import AzureStorage, Settings
 from dicom_common.testing._processes import memory_peak
-from dicom_common.testing._samples import pattern_digest, pattern_file
+from dicom_common.testing._storage._samples import pattern_digest, pattern_file
 endpoint, container, account, key, size = sys.argv[1:]
 settings = Settings(endpoint=endpoint, container=container, account=account, account_key=Secret(key))
 with closing(AzureStorage(settings)) as storage:

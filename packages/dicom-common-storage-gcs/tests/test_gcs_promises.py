@@ -342,7 +342,7 @@ import hashlib, sys
 from contextlib import closing
 from dicom_common.storage.gcs import GcsStorage, Settings
 from dicom_common.testing._processes import memory_peak
-from dicom_common.testing._samples import pattern_digest, pattern_file
+from dicom_common.testing._storage._samples import pattern_digest, pattern_file
 size = int(sys.argv[3])
 with closing(GcsStorage(Settings(endpoint=sys.argv[1], bucket=sys.argv[2], credentials="none"))) as storage:
     expected = pattern_digest(1, size)

@@ -372,7 +372,7 @@ from dicom_common.storage.object import Kept
 from dicom_common.storage.s3 import S3Storage, Settings
 from dicom_common.storage.s3._client import S3Client
 from dicom_common.testing._processes import memory_peak
-from dicom_common.testing._samples import pattern_digest, pattern_file
+from dicom_common.testing._storage._samples import pattern_digest, pattern_file
 size = int(sys.argv[5])
 settings = Settings(endpoint=sys.argv[1], bucket=sys.argv[2], access_key=sys.argv[3], secret_key=Secret(sys.argv[4]))
 with closing(S3Storage(settings)) as storage:

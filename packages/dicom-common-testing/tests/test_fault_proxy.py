@@ -19,7 +19,7 @@ import pytest
 import trustme
 
 from dicom_common.testing import PERMANENT_FAULTS, RETRYABLE_FAULTS, Endpoint, Fault, FaultProxy
-from dicom_common.testing._http_relay import PIECE
+from dicom_common.testing._faults._http_relay import PIECE
 
 LARGE = bytes(range(256)) * 20_000
 

@@ -1,8 +1,8 @@
 """What makes a storage, an index and a broker one system. One folder for each kind of work.
 
-`_ingest` takes instances in; `_worker` indexes what receivers only stored; `_events` tells others, by way of the outbox;
-`_documents` keeps metadata ready; `_reconcile` mends what a crash left; `_copy` moves to another storage. What several of
-them need lies beside them: settings, the layout of storage keys, and the crew of worker processes.
+`_ingest` takes instances in; `_worker` indexes what receivers only stored; `_events` tells others, by way of the
+outbox; `_documents` keeps metadata ready; `_reconcile` mends what a crash left; `_copy` moves to another storage. What
+several of them need lies beside them: settings, the layout of storage keys, the crew of worker processes.
 """
 
 from dicom_common.pipeline._copy._check import check_against_index

@@ -14,66 +14,46 @@ import pytest
 # pytest finds the modules of an installed plugin by itself, but not those of an editable installation.
 pytest.register_assert_rewrite(
     "dicom_common.testing._authenticator",
-    "dicom_common.testing._authenticator_keys",
     "dicom_common.testing._broker",
-    "dicom_common.testing._broker_fixtures",
-    "dicom_common.testing._broker_messages",
-    "dicom_common.testing._broker_restart",
     "dicom_common.testing._cache",
-    "dicom_common.testing._cache_restart",
     "dicom_common.testing._database",
-    "dicom_common.testing._database_add",
-    "dicom_common.testing._database_checks",
-    "dicom_common.testing._database_crowd",
-    "dicom_common.testing._database_find",
-    "dicom_common.testing._database_logs",
-    "dicom_common.testing._database_outbox",
-    "dicom_common.testing._database_processes",
-    "dicom_common.testing._database_remove",
-    "dicom_common.testing._database_revisions",
     "dicom_common.testing._keyring",
-    "dicom_common.testing._remote_faults",
-    "dicom_common.testing._remote_fixtures",
-    "dicom_common.testing._remote_limits",
     "dicom_common.testing._storage",
-    "dicom_common.testing._storage_keys",
-    "dicom_common.testing._storage_objects",
-    "dicom_common.testing._storage_writes",
 )
 
-from dicom_common.testing._broker import BrokerContract  # noqa: E402  # behind the registration, on purpose
-from dicom_common.testing._broker_restart import BrokerRestartContract  # noqa: E402  # the same
-from dicom_common.testing._cache import CacheContract  # noqa: E402  # the same
-from dicom_common.testing._cache_restart import CacheRestartContract  # noqa: E402  # the same
+from dicom_common.testing._broker._contract import BrokerContract  # noqa: E402  # behind the registration, on purpose
+from dicom_common.testing._broker._restart import BrokerRestartContract  # noqa: E402  # the same
+from dicom_common.testing._cache._contract import CacheContract  # noqa: E402  # the same
+from dicom_common.testing._cache._restart import CacheRestartContract  # noqa: E402  # the same
 from dicom_common.testing._canary import find_canary  # noqa: E402  # the same
-from dicom_common.testing._corpus import CORPUS, SEARCHES, Search  # noqa: E402  # the same
-from dicom_common.testing._database import DatabaseContract  # noqa: E402  # the same
-from dicom_common.testing._database_checks import assert_consistent  # noqa: E402  # the same
-from dicom_common.testing._database_logs import make_access, make_received  # noqa: E402  # the same
-from dicom_common.testing._fault_kinds import (  # noqa: E402  # the same
+from dicom_common.testing._database._checks import assert_consistent  # noqa: E402  # the same
+from dicom_common.testing._database._contract import DatabaseContract  # noqa: E402  # the same
+from dicom_common.testing._database._corpus import CORPUS, SEARCHES, Search  # noqa: E402  # the same
+from dicom_common.testing._database._logs import make_access, make_received  # noqa: E402  # the same
+from dicom_common.testing._faults._kinds import (  # noqa: E402  # the same
     PERMANENT_FAULTS,
     RETRYABLE_FAULTS,
     Fault,
     FaultStyle,
 )
-from dicom_common.testing._fault_proxy import FaultProxy  # noqa: E402  # the same
+from dicom_common.testing._faults._proxy import FaultProxy  # noqa: E402  # the same
 from dicom_common.testing._instances import make_entry, make_instance  # noqa: E402  # the same
 from dicom_common.testing._keyring import KeyringContract  # noqa: E402  # the same
 from dicom_common.testing._restart import KilledServer  # noqa: E402  # the same
 from dicom_common.testing._services import Endpoint  # noqa: E402  # the same
-from dicom_common.testing._storage import StorageContract  # noqa: E402  # the same
-from dicom_common.testing._storage_remote import RemoteStorageContract  # noqa: E402  # the same
+from dicom_common.testing._storage._contract import StorageContract  # noqa: E402  # the same
+from dicom_common.testing._storage._remote import RemoteStorageContract  # noqa: E402  # the same
 
 if TYPE_CHECKING:
-    from dicom_common.testing._authenticator import AUTHENTICATOR_CASES, AuthenticatorContract, play_case
-    from dicom_common.testing._identity_provider import Answer, IdentityProvider
-    from dicom_common.testing._token_keys import SigningKey, signing_key
-    from dicom_common.testing._token_scene import Case, OpenAuthenticator, Scene, SteppedClock, Trust
+    from dicom_common.testing._authenticator._contract import AUTHENTICATOR_CASES, AuthenticatorContract, play_case
+    from dicom_common.testing._authenticator._identity_provider import Answer, IdentityProvider
+    from dicom_common.testing._authenticator._token_keys import SigningKey, signing_key
+    from dicom_common.testing._authenticator._token_scene import Case, OpenAuthenticator, Scene, SteppedClock, Trust
 
 _NEEDS_CRYPTOGRAPHY = {
-    "AUTHENTICATOR_CASES": "_authenticator",
+    "AUTHENTICATOR_CASES": "_contract",
     "Answer": "_identity_provider",
-    "AuthenticatorContract": "_authenticator",
+    "AuthenticatorContract": "_contract",
     "Case": "_token_scene",
     "IdentityProvider": "_identity_provider",
     "OpenAuthenticator": "_token_scene",
@@ -81,7 +61,7 @@ _NEEDS_CRYPTOGRAPHY = {
     "SigningKey": "_token_keys",
     "SteppedClock": "_token_scene",
     "Trust": "_token_scene",
-    "play_case": "_authenticator",
+    "play_case": "_contract",
     "signing_key": "_token_keys",
 }
 """What the extra `auth` is for; imported when it is used, so that other tests need no cryptography."""
@@ -90,7 +70,7 @@ _NEEDS_CRYPTOGRAPHY = {
 def __getattr__(name: str) -> Any:
     if name not in _NEEDS_CRYPTOGRAPHY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_NEEDS_CRYPTOGRAPHY[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}._authenticator.{_NEEDS_CRYPTOGRAPHY[name]}"), name)
 
 
 __all__ = [

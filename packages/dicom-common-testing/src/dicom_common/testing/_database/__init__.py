@@ -1,0 +1,1 @@
+"""The contract of indexes, a part of it in each file."""

@@ -1,0 +1,128 @@
+"""The part of the contract of an index that is about removing, and about keys whose objects are to be deleted."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from dicom_common.core import AddStatus, Database, Level, PersonName
+from dicom_common.testing._database._checks import assert_consistent, rows, uids
+from dicom_common.testing._instances import make_entry, make_instance
+
+__all__ = ["RemovingContract"]
+
+
+class RemovingContract:
+    """Removing instances, and the list of discarded keys."""
+
+    def test_removing_an_instance_leaves_the_others(self, database: Database) -> None:
+        entries = [make_entry(make_instance(n, series=s)) for s in (1, 2) for n in (1, 2)]
+        database.add(entries)
+        removed = database.remove("local", "1.2.3.1", "1.2.3.1.1", "1.2.3.1.1.2")
+        assert [one.key for one in removed] == [entries[1].key]
+        assert database.discarded(10) == [entries[1].key]
+        assert uids(database, Level.INSTANCE) == ["1.2.3.1.1.1", "1.2.3.1.2.1", "1.2.3.1.2.2"]
+        assert_consistent(database)
+
+    def test_parents_without_children_go_too(self, database: Database) -> None:
+        database.add([make_entry(make_instance(n, study=s, series=n, patient_id="P")) for s in (1, 2) for n in (1, 2)])
+        database.remove("local", "1.2.3.1", "1.2.3.1.1")
+        assert uids(database, Level.SERIES) == ["1.2.3.1.2", "1.2.3.2.1", "1.2.3.2.2"]
+        assert_consistent(database)
+        database.remove("local", "1.2.3.1", "1.2.3.1.2", "1.2.3.1.2.2")
+        assert uids(database, Level.STUDY) == ["1.2.3.2"]
+        assert_consistent(database)
+        assert len(database.remove("local", "1.2.3.2")) == 2
+        assert [rows(database, level) for level in Level] == [[], [], [], []]
+        assert len(database.discarded(10)) == 4
+
+    def test_removing_what_is_not_there_is_no_error(self, database: Database) -> None:
+        assert database.remove("local", "1.2.3.1") == []
+        database.add([make_entry()])
+        assert database.remove("local", "1.2.3.2") == []
+        assert database.remove("other", "1.2.3.1") == []
+        assert database.remove("local", "1.2.3.1", "1.2.3.1.2", "1.2.3.1.1.1") == []
+
+    def test_a_parent_goes_back_to_what_the_remaining_instances_say(self, database: Database) -> None:
+        made = [
+            make_instance(
+                n, instance_creation_date=date(2026, 1, n), patient_name=PersonName(f"name {n}"), modality=f"M{n}",
+                study_description=f"study {n}", series_description=f"series {n}", sop_class_uid=f"1.2.9.{n}",
+            )
+            for n in (1, 2, 3)
+        ]  # fmt: skip
+        database.add([make_entry(one) for one in made])
+        for gone, left in ((3, 2), (1, 2)):
+            database.remove("local", "1.2.3.1", None, f"1.2.3.1.1.{gone}")
+            (series,) = rows(database, Level.SERIES)
+            assert series["PatientName"] == PersonName(f"name {left}")
+            assert series["StudyDescription"] == f"study {left}"
+            assert (series["SeriesDescription"], series["Modality"]) == (f"series {left}", f"M{left}")
+            assert series["ModalitiesInStudy"] == (f"M{left}",)
+            assert f"1.2.9.{gone}" not in series["SOPClassesInStudy"]  # type: ignore[operator]  # it is a tuple
+            assert_consistent(database)
+
+    def test_a_patient_whose_own_instances_are_gone_is_made_anew_by_the_next_one(self, database: Database) -> None:
+        own = make_instance(
+            1, patient_id="A", patient_name=PersonName("First"), instance_creation_date=date(2026, 1, 1)
+        )
+        other = make_instance(2, patient_id="B", patient_name=PersonName("Other"))
+        older = make_instance(3, patient_id="A", patient_name=PersonName("Second"))
+        database.add([make_entry(own), make_entry(other)])
+        database.remove("local", "1.2.3.1", None, own.sop_uid)
+        assert [row["PatientName"] for row in rows(database, Level.PATIENT)] == [PersonName("First")]
+        database.add([make_entry(older)])
+        assert [row["PatientName"] for row in rows(database, Level.PATIENT)] == [PersonName("Second")]
+        assert_consistent(database)
+
+    def test_what_was_removed_can_come_back_under_another_key(self, database: Database) -> None:
+        entry = make_entry()
+        database.add([entry])
+        database.remove("local", "1.2.3.1")
+        (refused,) = database.add([entry])
+        assert refused.status is AddStatus.RETIRED
+        assert rows(database, Level.STUDY) == []
+        (taken,) = database.add([make_entry(key="local/again.dcm")])
+        assert taken.status is AddStatus.ADDED
+
+    def test_a_discarded_key_is_not_taken_even_after_its_object_is_deleted(self, database: Database) -> None:
+        entry = make_entry()
+        assert database.discard([entry.key]) == [entry.key]
+        assert database.add([entry])[0].status is AddStatus.RETIRED
+        database.deleted([entry.key])
+        assert database.discarded(10) == []
+        assert database.add([entry])[0].status is AddStatus.RETIRED
+        # The bytes of this last try lie under the key: they are to be deleted, too.
+        assert database.discarded(10) == [entry.key]
+
+    def test_a_key_that_a_row_refers_to_is_not_discarded(self, database: Database) -> None:
+        entry = make_entry()
+        database.add([entry])
+        assert database.discard([entry.key, "local/orphan.dcm", "local/orphan.dcm"]) == ["local/orphan.dcm"]
+        assert database.discarded(10) == ["local/orphan.dcm"]
+
+    def test_discarding_again_is_no_error_and_after_the_deletion_begins_anew(self, database: Database) -> None:
+        for _ in range(2):
+            assert database.discard(["local/a"]) == ["local/a"]
+        assert database.discarded(10) == ["local/a"]
+        database.deleted(["local/a", "local/never-heard-of"])
+        assert database.discarded(10) == []
+        assert database.discard(["local/a"]) == ["local/a"]
+        assert database.discarded(10) == ["local/a"]
+
+    def test_discarded_keys_are_given_out_up_to_the_limit(self, database: Database) -> None:
+        keys = [f"local/{n:04}" for n in range(1100)]
+        assert database.discard(keys) == keys
+        assert len(database.discarded(700)) == 700
+        database.deleted(database.discarded(700))
+        assert sorted(database.discarded(5000)) == keys[700:]
+        assert database.discard([]) == []
+
+    @pytest.mark.parametrize("same_batch", [True, False])
+    def test_a_key_in_use_survives_an_entry_that_is_not_taken(self, database: Database, *, same_batch: bool) -> None:
+        good, bad = make_entry(), make_entry(make_instance(revision=1), key=make_entry().key)
+        for batch in [[good, bad]] if same_batch else [[good], [bad]]:
+            outcomes = database.add(batch)
+        assert outcomes[-1].status is AddStatus.CONFLICT
+        assert database.discarded(10) == []

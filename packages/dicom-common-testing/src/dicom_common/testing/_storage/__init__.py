@@ -1,0 +1,1 @@
+"""The contract of storages; that of remote ones runs through a proxy that makes faults."""

@@ -1,0 +1,195 @@
+"""What a storage must do."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from threading import Event, Thread
+
+import pytest
+
+from dicom_common.core import (
+    BackendError,
+    HealthStatus,
+    LocalFiles,
+    NotFoundError,
+    OpenObjects,
+    Storage,
+)
+from dicom_common.testing._processes import child, run_children
+from dicom_common.testing._storage import _children as children
+from dicom_common.testing._storage._fixtures import content
+from dicom_common.testing._storage._keys import StorageKeys
+from dicom_common.testing._storage._objects import StorageObjects
+from dicom_common.testing._storage._samples import pattern, pattern_digest
+from dicom_common.testing._storage._writes import StorageWrites
+
+__all__ = ["StorageContract"]
+
+MEMORY_LIMIT = 64 << 20
+
+
+class StorageContract(StorageObjects, StorageKeys, StorageWrites):
+    """Inherit from it in a class whose name starts with `Test`, and give two fixtures.
+
+    `storage` is an open, empty storage. `open_storage` is a callable without arguments that opens the same storage once
+    more, also in another process: build it of installed code (`functools.partial(FilesystemStorage, settings)`).
+    """
+
+    # Several at once
+
+    def test_readers_see_whole_objects_while_processes_replace_them(
+        self, storage: Storage, open_storage: Callable[[], Storage]
+    ) -> None:
+        storage.write("hot", pattern(0, children.CRASH_SIZE))
+        possible = {pattern(seed, children.CRASH_SIZE) for seed in range(60)}
+        seen: list[bytes] = []
+        stop = Event()
+
+        def read_on() -> None:
+            while not stop.is_set():
+                seen.append(content(storage, "hot"))
+
+        thread = Thread(target=read_on)
+        thread.start()
+        try:
+            run_children(children.overwrite, [(open_storage, "hot", range(30)), (open_storage, "hot", range(30, 60))])
+        finally:
+            stop.set()
+            thread.join()
+        assert seen
+        assert set(seen) <= possible
+
+    def test_writers_and_deleters_of_neighbours_do_not_disturb_each_other(self, storage: Storage) -> None:
+        # Deleting the last object of a "folder" must not take the folder from under a writer.
+        def churn(thread: int) -> int:
+            lost = 0
+            for number in range(60):
+                key = f"shared/folder/{thread}-{number}"
+                storage.write(key, b"x", if_absent=number % 2 == 0)
+                lost += content(storage, key) != b"x"
+                storage.delete(key)
+            return lost
+
+        with ThreadPoolExecutor(6) as pool:
+            assert sum(pool.map(churn, range(6))) == 0
+        assert list(storage.scan()) == []
+
+    # Crash
+
+    def _crash(self, open_storage: Callable[[], Storage], work: Callable[..., None], prefix: str, delay: float) -> None:
+        with child(work, open_storage, prefix) as running:
+            acknowledged = [running.report()]
+            time.sleep(delay)
+            acknowledged += running.kill()
+        with closing(open_storage()) as storage:
+            for kind, number in acknowledged:
+                if kind == "new":
+                    assert content(storage, f"{prefix}{number}") == pattern(number, children.CRASH_SIZE)
+            last = max((number for kind, number in acknowledged if kind == "same"), default=-1)
+            for found in storage.scan(prefix):
+                whole = content(storage, found.key)
+                assert found.size == len(whole) == children.CRASH_SIZE, "half an object is visible"
+                name = found.key.removeprefix(prefix)
+                numbers = range(max(last, 0), last + 3) if name == "same" else [int(name)]
+                assert whole in [pattern(number, children.CRASH_SIZE) for number in numbers]
+
+    def test_a_killed_writer_leaves_whole_objects_and_all_that_it_acknowledged(
+        self, open_storage: Callable[[], Storage]
+    ) -> None:
+        moments = random.Random(9)
+        for attempt in range(self.crash_rounds):
+            self._crash(open_storage, children.write_on, f"crash/{attempt}/", moments.random() / 5)
+
+    def test_a_writer_killed_in_a_batch_leaves_whole_objects_and_all_that_it_acknowledged(
+        self, storage: Storage, open_storage: Callable[[], Storage]
+    ) -> None:
+        self._batches(storage)
+        moments = random.Random(10)
+        for attempt in range(self.crash_rounds):
+            self._crash(open_storage, children.write_batches, f"crash/{attempt}/", moments.random() / 5)
+
+    def test_a_large_object_passes_through_little_memory(self, open_storage: Callable[[], Storage]) -> None:
+        size = self.large_object_bytes
+        [(digest, read, growth)] = run_children(children.stream_large, [(open_storage, "large/object", size)])
+        assert read == size
+        assert digest == pattern_digest(7, size)
+        assert growth < MEMORY_LIMIT
+
+    # Life
+
+    def test_what_was_written_is_there_for_the_next_who_opens(
+        self, storage: Storage, open_storage: Callable[[], Storage]
+    ) -> None:
+        storage.write("a/b", b"x")
+        with closing(open_storage()) as other:
+            assert content(other, "a/b") == b"x"
+            other.write("a/c", b"y")
+        assert content(storage, "a/c") == b"y"
+
+    def test_an_iterator_that_is_given_up_harms_nobody(self, storage: Storage) -> None:
+        storage.write("a", pattern(1, 3_000_000))
+        for _ in range(2000):  # more than a process may have files open
+            storage.read("a")
+            next(storage.read("a"))
+
+    def test_check_says_that_it_works_and_leaves_nothing(self, storage: Storage) -> None:
+        storage.write("a", b"x")
+        health = storage.check()
+        assert health.status in (HealthStatus.OK, HealthStatus.DEGRADED)
+        assert health.detail
+        assert all(not isinstance(fact, float) or math.isfinite(fact) for fact in health.facts.values())
+        assert [found.key for found in storage.scan()] == ["a"]
+
+    def test_closing_twice_is_closing_once(self, open_storage: Callable[[], Storage]) -> None:
+        storage = open_storage()
+        storage.write("a", b"x")
+        storage.close()
+        storage.close()
+        with pytest.raises(BackendError):
+            storage.stat("a")
+        assert storage.check().status is HealthStatus.FAILED
+
+    def test_an_object_that_is_held_open_stays_what_it_was(self, storage: Storage) -> None:
+        if not isinstance(storage, OpenObjects):
+            pytest.skip("the storage does not offer OpenObjects")
+        data = pattern(1, 3_000_000)
+        storage.write("a/b", data)
+        held = storage.open_object("a/b")
+        storage.write("a/b", pattern(2, 100))
+        storage.delete("a/b")
+        for start, length in ((0, 10), (0, len(data)), (1_500_000, 65_000), (len(data) - 5, 100), (len(data), 10)):
+            buffer = bytearray(length)
+            number = held.read_into(memoryview(buffer), start)
+            assert bytes(buffer[:number]) == data[start : start + length]
+        assert held.read_into(bytearray(), 0) == held.read_into(bytearray(1), 10**12) == 0
+        with pytest.raises(ValueError, match="negative"):
+            held.read_into(bytearray(1), -1)
+        held.close()
+        held.close()
+        with pytest.raises(BackendError):
+            held.read_into(bytearray(1), 0)
+
+    def test_only_an_object_can_be_held_open(self, storage: Storage) -> None:
+        if not isinstance(storage, OpenObjects):
+            pytest.skip("the storage does not offer OpenObjects")
+        storage.write("a/b", b"x")
+        for key in ("a", "a/c"):
+            with pytest.raises(NotFoundError):
+                storage.open_object(key)
+        with pytest.raises(ValueError, match="storage key"):
+            storage.open_object("../a")
+
+    def test_local_files_are_where_it_says(self, storage: Storage) -> None:
+        if not isinstance(storage, LocalFiles):
+            pytest.skip("the storage does not offer LocalFiles")
+        storage.write("a/b c/é", b"bytes of the object")
+        assert storage.local_path("a/b c/é").read_bytes() == b"bytes of the object"
+        with pytest.raises(NotFoundError):
+            storage.local_path("a/missing")
+        with pytest.raises(ValueError, match="storage key"):
+            storage.local_path("../a")
