@@ -282,7 +282,8 @@ def test_a_journal_that_is_broken_is_told(filled: Site) -> None:
 _KILLED = """
 import os, signal, sys
 from dicom_common.core import Config
-from dicom_common.pipeline import Reconciliation, _reconcile
+from dicom_common.pipeline import Reconciliation
+from dicom_common.pipeline._reconcile import _reconcile
 _reconcile._BATCH = 3
 turns = int(sys.argv[2])
 def on_progress(progress):
