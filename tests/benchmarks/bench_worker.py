@@ -21,7 +21,8 @@ from corpus import ct_template, instances
 from rows import row, show
 
 from dicom_common.core import Migrations, Services
-from dicom_common.pipeline import Ingest, Received, Status, Worker, _worker
+from dicom_common.pipeline import Ingest, Received, Status, Worker
+from dicom_common.pipeline._worker import _worker
 
 
 class Spans:
