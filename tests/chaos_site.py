@@ -19,7 +19,7 @@ from dicom_common.core import Services
 
 HANG = 300
 """Seconds after which something counts as hanging. A guard, no measure."""
-_CANNOT_START = 2
+CANNOT_START = 2
 """The exit code of a command that found a backend away when it started; one that goes away later is waited for."""
 _TRIGGER = """
 CREATE TABLE written (pk bigint PRIMARY KEY, event_id text, topic text, event_key text);
@@ -68,7 +68,7 @@ class Program:
 
     def supervise(self) -> None:
         """Start it again where it found a server away while it started: as whoever runs it does."""
-        if self.code == _CANNOT_START:
+        if self.code == CANNOT_START:
             self.start()
         assert self.code in (None, 0), f"{self.name} ended with {self.code}:\n{self.log[-4000:]}"
 
