@@ -344,6 +344,43 @@ def test_a_maker_that_died_is_not_waited_for_longer_than_is_said(site: Site, mak
         assert sops(text_of(documents.study("local", STUDY))) == ["1.1.1"]
 
 
+def test_a_lock_goes_by_itself_when_its_owner_died(site: Site, make: Make, open_documents: Open) -> None:
+    site.store(make(1))
+    services, documents = open_documents(documents__hold_seconds=0.2)
+    cache = tell(services, "cache")
+
+    def die(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    cache.before["delete"] = die
+    with pytest.raises(KeyboardInterrupt):
+        documents.study("local", STUDY)
+    [lock] = [key for name, key, *_ in cache.calls if name == "add"]
+    give_up = time.monotonic() + 10
+    while cache.real.get(lock) is not None:
+        assert time.monotonic() < give_up, "it never goes"
+        time.sleep(0.02)
+
+
+def test_a_maker_that_took_too_long_leaves_the_lock_of_the_next_one_alone(
+    site: Site, make: Make, open_documents: Open
+) -> None:
+    site.store(make(1))
+    services, documents = open_documents()
+    cache, db = tell(services, "cache"), tell(services, "db")
+    locks: list[str] = []
+
+    def lose_it(*_: Any) -> None:
+        locks.extend(key for name, key, *_ in cache.calls if name == "add")
+        cache.real.delete(locks[0])
+        assert cache.real.add(locks[0], b"another one's", ttl=60)
+
+    db.before["metadata"] = lose_it
+    documents.study("local", STUDY).close()
+    [lock] = locks
+    assert cache.real.get(lock) == b"another one's"
+
+
 class Lying:
     """A cache that gives anything."""
 

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import pytest
 from pipeline_site import Make, Site
 
-from dicom_common.core import BackendError, Delivery, Services
+from dicom_common.core import BackendError, Delivery, Message, PublishError, Services, UnavailableError
 from dicom_common.pipeline import Relay
 
 IMAGE = "dicom_image_queue"
@@ -225,3 +225,38 @@ def test_a_topic_that_is_refused_holds_up_no_other(site: Site, make: Make) -> No
     left: list[Any] = services.db.pending(10, relay="look", lease=0)
     assert [event.topic for event in left] == ["a topic / that no broker takes"]
     assert len(consumed(services, "log_queue")) == len(consumed(services, "dicom_state_queue")) == 1
+
+
+class TakesSome:
+    """A broker that goes on to the real one, but for the messages of some positions of the first publish to a topic."""
+
+    def __init__(self, real: Any, topic: str, failed: tuple[int, ...]) -> None:
+        self._real, self._topic, self._failed = real, topic, failed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def publish(self, topic: str, messages: Sequence[Message]) -> None:
+        if topic != self._topic or not self._failed:
+            self._real.publish(topic, messages)
+            return
+        failed, self._failed = self._failed, ()
+        self._real.publish(topic, [message for number, message in enumerate(messages) if number not in failed])
+        raise PublishError("not all messages are durable", failed) from UnavailableError("the broker went away")
+
+
+def test_what_stands_behind_a_failed_event_of_its_key_is_published_again_behind_it(site: Site, make: Make) -> None:
+    expected = take_in(site, make)
+    services = site.services()
+    waiting = [event for event in services.db.pending(100, relay="look", lease=0) if event.topic == IMAGE]
+    held = [event.id for event in waiting if event.key == waiting[1].key]
+    services._opened["broker"] = TakesSome(services.broker, IMAGE, failed=(1,))
+    relay = Relay(services)
+    relay.run_once()
+    left = services.db.pending(100, relay="look", lease=0)
+    assert [event.id for event in left] == held
+    assert relay.run_once() == len(held) == 4
+    deliveries = consumed(services)
+    assert len(deliveries) == 12 + 3
+    last = list({delivery.message.headers["event-id"]: delivery for delivery in reversed(deliveries)}.values())[::-1]
+    assert instance_numbers(last) == expected

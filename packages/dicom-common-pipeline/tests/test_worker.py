@@ -132,8 +132,10 @@ def test_poison_goes_to_the_dead_letters_and_its_neighbours_go_on(site: Site, ma
     (site.data / "objects" / str(results[0].key)).unlink()
     (site.data / "objects" / str(results[1].key)).write_bytes(make(2, payload=b"changed"))
     headers = dict(sent[2].headers)
+    other = json.loads(sent[2].body) | {"sop_uid": "2.25.1.1.1.99"}
     publish(
         site,
+        Message(key=sent[2].key, body=json.dumps(other).encode(), headers=headers),
         Message(key=sent[2].key, body=b"no json", headers=headers),
         Message(key=sent[2].key, body=sent[2].body, headers=headers | {"tenant": "another"}),
         Message(key=sent[2].key, body=sent[2].body, headers={}),
@@ -144,6 +146,7 @@ def test_poison_goes_to_the_dead_letters_and_its_neighbours_go_on(site: Site, ma
     assert sorted(message.headers["dead-reason"] for message in dead) == [
         "contradictory-message",
         "digest-differs",
+        "identity-differs",
         "object-missing",
         "unknown-schema-version",
         "unreadable-message",
