@@ -224,6 +224,17 @@ def test_removing_takes_the_documents_away(site: Site, make: Make, open_document
     assert site.discarded == []
 
 
+def test_documents_are_to_be_deleted_before_their_rows_go(site: Site, make: Make, open_documents: Open) -> None:
+    site.store(make(1))
+    services, documents = open_documents()
+    documents.study("local", STUDY).close()
+    db = tell(services, "db")
+    entered: list[str] = []
+    db.before["remove"] = lambda *_: entered.extend(db.real.discarded(10))
+    remove(services, "local", STUDY)
+    assert set(entered) == {STUDY_KEY, SERIES_KEY}  # whoever dies now leaves none of them
+
+
 def test_a_document_that_is_made_again_while_its_study_is_removed_goes_too(
     site: Site, make: Make, open_documents: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -381,6 +392,18 @@ def test_a_maker_that_took_too_long_leaves_the_lock_of_the_next_one_alone(
     assert cache.real.get(lock) == b"another one's"
 
 
+def test_what_another_one_made_before_this_one_s_turn_is_not_made_again(
+    site: Site, make: Make, open_documents: Open
+) -> None:
+    site.store(make(1))
+    services, documents = open_documents()
+    _, others = open_documents()  # with a cache of their own
+    cache, db = tell(services, "cache"), tell(services, "db")
+    cache.before["add"] = lambda *_: others.study("local", STUDY).close()
+    assert sops(text_of(documents.study("local", STUDY))) == ["1.1.1"]
+    assert db.count("metadata") == 0
+
+
 class Lying:
     """A cache that gives anything."""
 
@@ -519,6 +542,25 @@ def test_a_sweep_does_not_pass_over_what_may_still_be_committed(site: Site, make
     assert sweep.position == ""  # it changed a moment ago: the next sweep looks at it once more
     assert {one.status for one in sweep.run()} == {SweepStatus.CURRENT}
     assert datetime.now(UTC) > services.db.revisions("local", STUDY)[0].changed  # type: ignore[attr-defined]  # it is a Revisions
+
+
+def test_a_sweep_does_not_pass_over_a_document_that_was_not_made(
+    site: Site, make: Make, open_documents: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.store(make(1), make(1, study=2))
+    services, _ = open_documents()
+    monkeypatch.setattr("dicom_common.pipeline._documents._sweep._LATE", timedelta(0))
+    storage = tell(services, "storage")
+
+    def fail_once(*_: Any) -> None:
+        storage.before.clear()
+        raise UnavailableError("The storage is away for a moment.")
+
+    storage.before["write"] = fail_once
+    sweep = DocumentSweep(services)
+    assert [one.status for one in sweep.run()].count(SweepStatus.FAILED) == 1
+    assert [one.status for one in sweep.run()].count(SweepStatus.BUILT) == 1
+    assert len(documents_of(site)) == 4
 
 
 def test_a_sweep_ends_where_nothing_can_be_written(site: Site, make: Make, open_documents: Open) -> None:

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import pytest
 from pipeline_site import Make, Site
 
-from dicom_common.core import BackendError, Delivery, Message, PublishError, Services, UnavailableError
+from dicom_common.core import BackendError, Delivery, Message, PublishError, Services, TooLargeError, UnavailableError
 from dicom_common.pipeline import Relay
 
 IMAGE = "dicom_image_queue"
@@ -260,3 +260,52 @@ def test_what_stands_behind_a_failed_event_of_its_key_is_published_again_behind_
     assert len(deliveries) == 12 + 3
     last = list({delivery.message.headers["event-id"]: delivery for delivery in reversed(deliveries)}.values())[::-1]
     assert instance_numbers(last) == expected
+
+
+def test_a_topic_that_the_broker_does_not_take_now_holds_up_no_other(site: Site, make: Make) -> None:
+    site.store(make())
+    services = site.services()
+    services._opened["broker"] = TakesSome(services.broker, IMAGE, failed=(0,))
+    with pytest.raises(BackendError, match="not all messages are durable"):
+        Relay(services).run_once()
+    assert [event.topic for event in services.db.pending(10, relay="look", lease=0)] == [IMAGE]
+    assert len(consumed(services, "log_queue")) == len(consumed(services, "dicom_state_queue")) == 1
+
+
+class TakesSingly:
+    """A broker that goes on to the real one, but finds a batch of image events too large, and fails at some of them."""
+
+    def __init__(self, real: Any, *, fails_at: int = 0) -> None:
+        self._real, self._fails_at = real, fails_at
+        self._number = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def publish(self, topic: str, messages: Sequence[Message]) -> None:
+        if topic == IMAGE and len(messages) > 1:
+            raise TooLargeError("one of them is too large")
+        if topic == IMAGE:
+            self._number += 1
+            if self._number == self._fails_at:
+                raise UnavailableError("the broker went away")
+        self._real.publish(topic, messages)
+
+
+def test_an_outage_amid_single_events_buries_nothing_and_keeps_the_order(site: Site, make: Make) -> None:
+    site.store(*(make(number) for number in range(1, 5)))
+    services = site.services()
+    services._opened["broker"] = TakesSingly(services.broker, fails_at=2)
+    Relay(services).run_once()
+    left = services.db.pending(10, relay="look", lease=0)
+    assert [json.loads(event.body)["instance_number"] for event in left] == [2, 3, 4]
+    assert instance_numbers(consumed(services)) == {"local|2.25.1.1|2.25.1.1.1": [1]}
+    assert not consumed(services, f"{IMAGE}.dead")
+
+
+def test_single_events_do_not_take_longer_than_the_lease(site: Site, make: Make) -> None:
+    site.store(*(make(number) for number in range(1, 5)))
+    services = site.services()
+    services._opened["broker"] = TakesSingly(services.broker)
+    Relay(services, lease=0).run_once()
+    assert len(site.events(IMAGE)) == 3

@@ -13,12 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pipeline_site import Make, Site
 
 from dicom_common.core import Logs, Message, ReceivedObject, Services
 from dicom_common.dicom import ReaderSettings
 from dicom_common.pipeline import Ingest, Received, Result, Worker
-from dicom_common.pipeline._worker._claim import claim_of, open_claim
+from dicom_common.pipeline._worker._claim import PoisonError, claim_of, open_claim
 
 QUEUED: dict[str, Any] = {"ingest__mode": "queued", "worker__batch_seconds": 0.1}
 TOPIC, DEAD = "storage_queue", "storage_queue.dead"
@@ -239,6 +240,41 @@ def test_of_a_distant_object_with_a_known_digest_only_the_header_is_read(site: S
         assert distant.bytes_read < 10_000
         with candidate.source() as source:
             assert source.read() == site.objects[str(result.key)]  # type: ignore[union-attr]  # it is a stream here
+
+
+def test_of_a_distant_object_without_a_digest_all_is_read_before_it_is_believed(site: Site, make: Make) -> None:
+    [result] = queue(site, make(payload=bytes(1 << 16)))
+    file = site.data / "objects" / str(result.key)
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    with Services(site.config(**QUEUED)) as services, services.broker.consume([TOPIC], "look") as consumer:
+        claim = claim_of(consumer.receive(1, timeout=5)[0])
+        distant = Distant(services.storage)
+        distant.stat = lambda key: replace(services.storage.stat(key), sha256=None)
+        with pytest.raises(PoisonError, match="digest-differs"):
+            open_claim(claim, distant, ReaderSettings(), 4096)  # type: ignore[arg-type]  # what a worker uses of it
+
+
+def test_an_object_whose_key_is_retired_is_indexed_at_another_one(site: Site, make: Make) -> None:
+    [result] = queue(site, make())
+    with Services(site.config()) as services:
+        services.db.discard([str(result.key)])
+    work(site)
+    [row] = site.rows
+    assert row.key != result.key
+    assert site.objects[row.key] == make()
+    site.assert_consistent()
+
+
+def test_a_second_copy_restores_an_object_that_was_lost(site: Site, make: Make) -> None:
+    queue(site, make())
+    work(site)
+    [row] = site.rows
+    (site.data / "objects" / row.key).unlink()
+    queue(site, make())
+    work(site)
+    assert site.rows == [row]
+    assert site.objects[row.key] == make()
+    site.assert_consistent()
 
 
 def test_the_log_knows_an_object_by_the_trace_of_its_message(site: Site, make: Make) -> None:
