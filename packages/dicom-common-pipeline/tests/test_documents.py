@@ -316,6 +316,14 @@ def test_an_absent_study_is_asked_for_once(site: Site, make: Make, open_document
     assert sops(text_of(documents.study("local", STUDY))) == ["1.1.1"]
 
 
+def test_what_one_tenant_has_not_is_not_absent_for_another(site: Site, make: Make, open_documents: Open) -> None:
+    site.store(make(1), tenant="other")
+    _, documents = open_documents(documents__absent_seconds=60)
+    with pytest.raises(NotFoundError):
+        documents.study("local", STUDY)
+    assert sops(text_of(documents.study("other", STUDY))) == ["1.1.1"]
+
+
 def test_many_who_ask_at_once_have_it_made_once(site: Site, make: Make, open_documents: Open) -> None:
     site.store(*(make(sop) for sop in range(1, 20)))
     services, documents = open_documents()

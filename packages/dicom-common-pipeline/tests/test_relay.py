@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import signal
@@ -309,3 +310,22 @@ def test_single_events_do_not_take_longer_than_the_lease(site: Site, make: Make)
     services._opened["broker"] = TakesSingly(services.broker)
     Relay(services, lease=0).run_once()
     assert len(site.events(IMAGE)) == 3
+
+
+def test_a_relay_asks_a_broker_that_is_away_less_and_less_often(site: Site, make: Make) -> None:
+    class Stop(threading.Event):
+        waited: ClassVar[list[float | None]] = []
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.waited.append(timeout)
+            if len(self.waited) == 10:
+                self.set()
+            return self.is_set()
+
+    site.store(make())
+    (site.data / "events.sqlite").mkdir()
+    Relay(site.services()).run(Stop())
+    pauses = [pause for pause in Stop.waited if pause is not None]
+    assert len(pauses) == 10
+    assert all(later == min(earlier * 2, 30) for earlier, later in itertools.pairwise(pauses))
+    assert pauses[-1] == 30

@@ -274,6 +274,7 @@ def test_a_second_copy_restores_an_object_that_was_lost(site: Site, make: Make) 
     work(site)
     assert site.rows == [row]
     assert site.objects[row.key] == make()
+    assert len(site.events("dicom_image_queue")) == 1, "nothing of it is new"
     site.assert_consistent()
 
 
