@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from pipeline_site import Make, Site
 
-from dicom_common.core import Logs, Message, ReceivedObject, Services
+from dicom_common.core import Logs, Message, ReceivedObject, Services, UnavailableError
 from dicom_common.dicom import ReaderSettings
 from dicom_common.pipeline import Ingest, Received, Result, Worker
 from dicom_common.pipeline._worker._claim import PoisonError, claim_of, open_claim
@@ -116,6 +116,7 @@ def test_other_bytes_under_a_known_uid_go_to_the_dead_letters_and_are_kept(site:
     work(site)
     [dead] = messages(site, DEAD)
     assert dead.headers["dead-reason"] == "duplicate-differs"
+    assert dead.headers["dead-attempts"] == "1", "another try would give the same"
     assert len(site.rows) == 1
     assert other.key in site.objects
 
@@ -125,6 +126,7 @@ def test_replace_takes_the_later_bytes(site: Site, make: Make) -> None:
     [other] = queue(site, make(payload=b"other"))
     work(site, ingest__duplicates="replace")
     assert [row.key for row in site.rows] == [other.key] == list(site.objects)
+    assert len(site.events("dicom_image_queue")) == 2
 
 
 def test_poison_goes_to_the_dead_letters_and_its_neighbours_go_on(site: Site, make: Make) -> None:
@@ -214,6 +216,69 @@ def _count(data: Path) -> int:
         return 0
     with Services(Site(data).config()) as services:
         return sum(1 for _ in services.db.walk())
+
+
+class LosesLetters:
+    """A broker that goes on to the real one, and does not take the first dead letter."""
+
+    def __init__(self, real: Any) -> None:
+        self._real, self.refused = real, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def publish(self, topic: str, sent: Sequence[Message]) -> None:
+        if topic == DEAD and not self.refused:
+            self.refused += 1
+            raise UnavailableError("the broker went away")
+        self._real.publish(topic, sent)
+
+
+def test_a_message_is_there_until_its_dead_letter_is_durable(site: Site) -> None:
+    publish(site, Message(key="any", body=b"no json", headers={"schema-version": "1"}))
+    stop = threading.Event()
+    with Services(site.config(**QUEUED)) as services:
+        broker = LosesLetters(services.broker)
+        services._opened["broker"] = broker
+        thread = threading.Thread(target=Worker(services).run, args=(stop,))
+        thread.start()
+        _until(lambda: not services.broker.backlog(TOPIC, "dicom-common-workers"))
+        stop.set()
+        thread.join()
+    assert broker.refused
+    assert len(messages(site, DEAD)) == 1
+
+
+class AwayOnce:
+    """A storage that goes on to the real one, and fails once."""
+
+    def __init__(self, real: Any) -> None:
+        self._real, self.failed = real, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def local_path(self, key: str) -> Path:
+        if not self.failed:
+            self.failed += 1
+            raise UnavailableError("the storage went away")
+        return Path(self._real.local_path(key))
+
+
+def test_an_object_that_cannot_be_read_yet_is_tried_again(site: Site, make: Make) -> None:
+    queue(site, make(1), make(2))
+    stop = threading.Event()
+    with Services(site.config(**QUEUED, worker__tries=1)) as services:
+        storage = AwayOnce(services.storage)
+        services._opened["storage"] = storage
+        thread = threading.Thread(target=Worker(services).run, args=(stop,))
+        thread.start()
+        _until(lambda: not services.broker.backlog(TOPIC, "dicom-common-workers"))
+        stop.set()
+        thread.join()
+    assert storage.failed
+    assert len(site.rows) == 2
+    assert not messages(site, DEAD)
 
 
 class Distant:
