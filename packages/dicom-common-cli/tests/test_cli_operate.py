@@ -118,6 +118,32 @@ def test_check_tells_an_ill_backend_from_a_well_one(own: Installation) -> None:
     assert all(list(line) == ["kind", "backend", "status", "detail", "facts"] for line in answer.lines)
 
 
+def test_check_finds_a_word_that_is_misspelt_in_a_table_of_no_backend(
+    command: Callable[..., Answer], tmp_path: Path
+) -> None:
+    (tmp_path / "dicom-common.toml").write_text('[policy.serch]\nscopes = ["dicom.search"]\n')
+    answer = command("check", "--json")
+    assert answer.code == 1
+    assert [line["kind"] for line in answer.lines if line["status"] != "ok"] == ["settings"]
+    assert "policy.serch" in answer.lines[-1]["detail"]
+
+
+def test_check_names_an_extension_that_is_not_installed(command: Callable[..., Answer], tmp_path: Path) -> None:
+    (tmp_path / "dicom-common.toml").write_text('extensions = ["audti"]\n')
+    answer = command("check", "--json")
+    assert answer.code == 1
+    [ill] = [line for line in answer.lines if line["status"] != "ok"]
+    assert ill["kind"] == "extensions"
+    assert "audti" in ill["detail"]
+
+
+def test_an_error_in_the_table_of_a_backend_is_told_once(command: Callable[..., Answer], tmp_path: Path) -> None:
+    (tmp_path / "dicom-common.toml").write_text("[storage]\nrot = 'objects'\n")
+    answer = command("check")
+    assert answer.code == 1
+    assert answer.out.count("storage.rot") == 1
+
+
 def test_migrate_makes_the_schema_that_opening_must_not_make(new: Installation) -> None:
     new.variables["DICOM_COMMON_DB__MIGRATE"] = "never"
     new.data.mkdir()
