@@ -55,11 +55,29 @@ def test_init_overwrites_nothing_and_leaves_nothing_when_it_fails(
     (tmp_path / "there.toml").write_text("# mine")
     (tmp_path / "file").write_text("in the way")
 
-    command("--config", "there.toml", "init").fails_with_one_line("there.toml is there already")
+    command("--config", "there.toml", "--data", "d", "init").fails_with_one_line("there.toml is there already")
     command("--config", "new.toml", "--data", "file", "init").fails_with_one_line("file")
 
     assert (tmp_path / "there.toml").read_text() == "# mine"
     assert not (tmp_path / "new.toml").exists()
+
+
+def test_init_makes_ready_what_a_configuration_that_is_there_says(
+    command: Callable[..., Answer], tmp_path: Path
+) -> None:
+    mine = 'data = "elsewhere"\n[topics]\nlog = "site_log"\n'
+    (tmp_path / "dicom-common.toml").write_text(mine)
+
+    for _ in range(2):
+        answer = command("init")
+        assert (answer.code, answer.err) == (0, "")
+        assert answer.out.startswith("dicom-common.toml was there and is as it was")
+
+    assert (tmp_path / "dicom-common.toml").read_text() == mine
+    with closing(sqlite3.connect(tmp_path / "elsewhere" / "events.sqlite")) as database:
+        topics = {name for (name,) in database.execute("SELECT name FROM topics")}
+    assert {"site_log", "site_log.dead", "storage_queue"} <= topics
+    assert {line["status"] for line in command("check", "--json").lines} == {"ok"}
 
 
 def test_config_says_what_is_set_where_and_masks_secrets(command: Callable[..., Answer], tmp_path: Path) -> None:
