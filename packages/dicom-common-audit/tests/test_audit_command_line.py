@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,7 @@ def test_what_commands_do_is_recorded_listed_exported_and_published_without_a_na
         "restricted-function-used",
         "study-deleted",
     ]
+    assert all(datetime.fromisoformat(fields["time"]).tzinfo is not None for fields in listed.lines)
     exported = site("audit", "export", "--since", "1h")
     for text in exported.out.splitlines():
         SCHEMA.assertValid(etree.fromstring(text))
@@ -202,6 +204,19 @@ def test_a_wrong_table_refuses_commands_and_says_which_setting_is_wrong(site: Si
     assert "audit" in answer.err
     assert "openssl rand -hex 32" in answer.err
     assert "short" not in answer.err
+    checked = site("check", "--json")
+    ill = {line["kind"]: line["detail"] for line in checked.lines if line["status"] != "ok"}
+    assert (checked.code, ill.keys()) == (1, {"audit", "settings"})
+    assert "openssl rand -hex 32" in ill["settings"]
+    assert "short" not in checked.out + checked.err
+
+
+def test_check_says_whether_the_trail_refuses_work(site: Site) -> None:
+    assert {line["kind"]: line["status"] for line in site("check", "--json").lines}["audit"] == "ok"
+    site.trail.rename(site.folder / "hidden")
+    site.trail.write_text("in the way")
+    answer = site("check", "--json")
+    assert (answer.code, {line["kind"]: line["status"] for line in answer.lines}["audit"]) == (1, "failed")
 
 
 def test_without_the_extension_there_is_no_trail_and_no_command(site: Site) -> None:

@@ -57,6 +57,31 @@ def test_the_certificate_of_an_authority_is_good_for_no_usage(ours: Authority) -
             verify(ours.certificate, trust(ours), usage, now=NOW)
 
 
+def test_a_file_that_cannot_be_written_is_told_by_its_own_name(ours: Authority, tmp_path: Path) -> None:
+    (tmp_path / "in-the-way").touch()
+    (tmp_path / "folder").mkdir()
+    for file in (tmp_path / "in-the-way" / "ca.pem", tmp_path / "folder"):
+        with pytest.raises(ConfigError, match=f"{file} cannot be written"):
+            write_certificate(ours.certificate, file, force=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"in-the-way", "folder"}
+
+
+def test_a_certificate_does_not_vouch_for_itself(ours: Authority) -> None:
+    issued = ours.issue(["db.hospital.example"], Usage.SERVER, now=NOW).certificate
+    revocations = ours.revoke([issued], now=NOW)
+    for listed in (None, revocations):
+        itself = Trust(authorities=[issued], revocations=listed)
+        with pytest.raises(AuthenticationError, match="given as an authority"):
+            verify(issued, itself, Usage.SERVER, now=NOW)
+
+
+def test_a_reason_is_told_without_the_frame_of_the_library_below(ours: Authority) -> None:
+    issued = ours.issue(["db.hospital.example"], Usage.SERVER, now=NOW).certificate
+    with pytest.raises(AuthenticationError) as found:
+        verify(issued, trust(ours), Usage.CLIENT, now=NOW)
+    assert str(found.value) == "The certificate is not good: it is not for the usage client."
+
+
 def test_a_certificate_of_another_authority_of_the_same_name_is_refused(ours: Authority, other: Authority) -> None:
     issued = other.issue(["db.hospital.example"], Usage.SERVER, now=NOW)
     with pytest.raises(AuthenticationError):

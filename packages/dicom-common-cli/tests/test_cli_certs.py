@@ -95,6 +95,31 @@ def test_the_passphrase_of_the_authority_comes_from_a_variable_or_a_file(command
     assert command(*issue, "--passphrase-file", "passphrase").code == 0
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(None, "There is no file"), (b"", "is empty"), (b"\n", "is empty"), (b"correct-horse \xff", "UTF-8")],
+)
+def test_a_passphrase_file_that_cannot_be_one_is_told_by_name(
+    command: Command, tmp_path: Path, content: bytes | None, told: str
+) -> None:
+    if content is not None:
+        (tmp_path / "passphrase").write_bytes(content)
+    answer = command("--verbose", "certs", "init-ca", "Site", "--ca", "ca", "--passphrase-file", "passphrase")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("dicom-common: ")
+    assert told in answer.err.splitlines()[0]
+    assert "passphrase of --passphrase-file" in answer.err.splitlines()[0]
+    assert "horse" not in answer.err
+    assert not (tmp_path / "ca").exists()
+
+
+def test_certificates_are_shown_in_one_table(site: Command) -> None:
+    for name in ("a.example", "b.example"):
+        _issue(site, name, "client")
+    shown = site("certs", "show", "a.example.pem", "b.example.pem", "ca/ca.pem").out.splitlines()
+    assert [line.split()[0] for line in shown] == ["file", "a.example.pem", "b.example.pem", "ca/ca.pem"]
+
+
 def test_without_the_package_the_line_that_installs_it_is_told(tmp_path: Path) -> None:
     program = (
         "import sys; sys.modules['dicom_common.certs'] = None; from dicom_common.cli import main; "

@@ -74,6 +74,24 @@ def test_the_keys_of_a_tenant_are_destroyed_only_when_that_is_meant(site: Callab
     site("keys", "destroy", "--tenant", "clinic-c", "--yes").fails_with_one_line("clinic-c")
 
 
+def test_a_tenant_whose_keys_were_destroyed_stops_no_reconciliation(site: Callable[..., Answer]) -> None:
+    assert site("keys", "destroy", "--tenant", "clinic-b", "--yes").code == 0
+    answer = site("reconcile", "--json")
+    assert answer.code == 1, answer
+    assert [(line["kind"], line["key"].partition("/")[0]) for line in answer.lines[:-1]] == [("damaged", "clinic-b")]
+    [study] = site("--tenant", "clinic-b", "find", "--json").lines
+    assert site("--tenant", "clinic-b", "remove", study["StudyInstanceUID"], "--yes").code == 0
+    assert site("reconcile").code == 0
+    assert len(site("--tenant", "clinic-a", "find", "--json").lines) == 1
+
+
+def test_a_keyring_that_lacks_a_key_does_not_make_objects_look_damaged(
+    site: Callable[..., Answer], tmp_path: Path
+) -> None:
+    _ring(tmp_path, "2", active="2")
+    site("reconcile").fails_with_one_line("'1'", "put it back")
+
+
 def test_a_storage_that_does_not_encrypt_has_no_keys(site: Callable[..., Answer]) -> None:
     site("keys", "list", "--storage", "storages.plain").fails_with_one_line("does not encrypt")
     site("keys", "list", "--storage", "nowhere").fails_with_one_line("nowhere")

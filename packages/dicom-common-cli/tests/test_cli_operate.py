@@ -55,11 +55,29 @@ def test_init_overwrites_nothing_and_leaves_nothing_when_it_fails(
     (tmp_path / "there.toml").write_text("# mine")
     (tmp_path / "file").write_text("in the way")
 
-    command("--config", "there.toml", "init").fails_with_one_line("there.toml is there already")
+    command("--config", "there.toml", "--data", "d", "init").fails_with_one_line("there.toml is there already")
     command("--config", "new.toml", "--data", "file", "init").fails_with_one_line("file")
 
     assert (tmp_path / "there.toml").read_text() == "# mine"
     assert not (tmp_path / "new.toml").exists()
+
+
+def test_init_makes_ready_what_a_configuration_that_is_there_says(
+    command: Callable[..., Answer], tmp_path: Path
+) -> None:
+    mine = 'data = "elsewhere"\n[topics]\nlog = "site_log"\n'
+    (tmp_path / "dicom-common.toml").write_text(mine)
+
+    for _ in range(2):
+        answer = command("init")
+        assert (answer.code, answer.err) == (0, "")
+        assert answer.out.startswith("dicom-common.toml was there and is as it was")
+
+    assert (tmp_path / "dicom-common.toml").read_text() == mine
+    with closing(sqlite3.connect(tmp_path / "elsewhere" / "events.sqlite")) as database:
+        topics = {name for (name,) in database.execute("SELECT name FROM topics")}
+    assert {"site_log", "site_log.dead", "storage_queue"} <= topics
+    assert {line["status"] for line in command("check", "--json").lines} == {"ok"}
 
 
 def test_config_says_what_is_set_where_and_masks_secrets(command: Callable[..., Answer], tmp_path: Path) -> None:
@@ -116,6 +134,32 @@ def test_check_tells_an_ill_backend_from_a_well_one(own: Installation) -> None:
         "dead-letters": "ok",
     }
     assert all(list(line) == ["kind", "backend", "status", "detail", "facts"] for line in answer.lines)
+
+
+def test_check_finds_a_word_that_is_misspelt_in_a_table_of_no_backend(
+    command: Callable[..., Answer], tmp_path: Path
+) -> None:
+    (tmp_path / "dicom-common.toml").write_text('[policy.serch]\nscopes = ["dicom.search"]\n')
+    answer = command("check", "--json")
+    assert answer.code == 1
+    assert [line["kind"] for line in answer.lines if line["status"] != "ok"] == ["settings"]
+    assert "policy.serch" in answer.lines[-1]["detail"]
+
+
+def test_check_names_an_extension_that_is_not_installed(command: Callable[..., Answer], tmp_path: Path) -> None:
+    (tmp_path / "dicom-common.toml").write_text('extensions = ["audti"]\n')
+    answer = command("check", "--json")
+    assert answer.code == 1
+    [ill] = [line for line in answer.lines if line["status"] != "ok"]
+    assert ill["kind"] == "extensions"
+    assert "audti" in ill["detail"]
+
+
+def test_an_error_in_the_table_of_a_backend_is_told_once(command: Callable[..., Answer], tmp_path: Path) -> None:
+    (tmp_path / "dicom-common.toml").write_text("[storage]\nrot = 'objects'\n")
+    answer = command("check")
+    assert answer.code == 1
+    assert answer.out.count("storage.rot") == 1
 
 
 def test_migrate_makes_the_schema_that_opening_must_not_make(new: Installation) -> None:

@@ -103,6 +103,13 @@ def test_wrong_usage_is_one_line(
     answer.fails_with_one_line(said)
 
 
+@pytest.mark.parametrize("words", [(), ("keys",), ("certs",)])
+def test_a_group_without_a_command_is_one_line(command: Callable[..., Answer], words: tuple[str, ...]) -> None:
+    answer = command(*words)
+    answer.fails_with_one_line("A command is missing", f"`{' '.join(('dicom-common', *words))} --help`")
+    assert len(answer.err) < 200, "not the whole help"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

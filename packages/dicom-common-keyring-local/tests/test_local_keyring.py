@@ -36,6 +36,7 @@ def test_a_configuration_names_a_keyring_file(tmp_path: Path, ring: Path) -> Non
         health = opened.check()["keyring"]
         assert health.status is HealthStatus.OK
         assert health.facts == {"keys": 1, "active_keys": 1}
+        assert health.detail.endswith(": 1 key.")
         assert KEY not in str(health)
 
 
@@ -62,7 +63,7 @@ def test_a_keyring_file_that_others_may_read_is_refused(tmp_path: Path, ring: Pa
         (RING + "password = 'x'\n", "an id and a key"),
         (RING + "[other]\n", "nothing else"),
         ("key = 3", "nothing else"),
-        (RING.replace("true", "'true'"), "active has to be a bool"),
+        (RING.replace("true", "'true'"), "active has to be true or false"),
         (RING.replace("true", "false"), "no active key"),
         (RING + RING, "id of its own"),
         (RING.replace("2026", ""), "id of its own"),
@@ -82,7 +83,10 @@ def test_a_keyring_file_that_is_wrong_says_what_is(tmp_path: Path, ring: Path, t
 
 
 def test_a_keyring_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with services(tmp_path) as opened, pytest.raises(ConfigError, match=r"keyring\.toml cannot be read"):
+    with (
+        services(tmp_path) as opened,
+        pytest.raises(ConfigError, match=r"keyring\.toml is not there: put it there, with mode 0600"),
+    ):
         _ = opened.keyring
 
 

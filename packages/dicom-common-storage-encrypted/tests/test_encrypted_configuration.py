@@ -65,7 +65,7 @@ def test_without_a_keyring_it_is_told_which_table_is_missing(tmp_path: Path) -> 
 
 
 def test_what_the_keyring_misses_is_told_by_the_storage(tmp_path: Path) -> None:
-    with services(tmp_path) as opened, pytest.raises(ConfigError, match=r"keyring\.toml cannot be read"):
+    with services(tmp_path) as opened, pytest.raises(ConfigError, match=r"keyring\.toml is not there"):
         _ = opened.storage
 
 

@@ -155,7 +155,7 @@ def list_records(session: Session, /, *, as_json: bool, **wanted: Any) -> None:
         deed.record()
     if as_json:
         for fields in found:
-            print_json(fields)
+            print_json({**fields, "time": moment_of(fields)})
         return
     rows = [
         (

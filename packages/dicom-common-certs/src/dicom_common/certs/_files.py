@@ -125,11 +125,14 @@ def write_new(file: Path, content: bytes, *, mode: int, force: bool = False) -> 
     Raises:
         AlreadyExistsError: it is there, and `force` is not given.
         NotFoundError: its folder is not there.
+        ConfigError: it cannot be written.
     """
     try:
         descriptor, name = mkstemp(dir=file.parent, prefix=".")
     except FileNotFoundError as error:
         raise NotFoundError(f"There is no folder {file.parent}: make it first.") from error
+    except OSError as error:  # it names the passing file, of which nobody has heard
+        raise _not_written(file, error) from error
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)
@@ -142,6 +145,8 @@ def write_new(file: Path, content: bytes, *, mode: int, force: bool = False) -> 
             os.link(name, file)  # unlike a rename, this refuses a file that came meanwhile
     except FileExistsError as error:
         raise _is_there(file) from error
+    except OSError as error:
+        raise _not_written(file, error) from error
     finally:
         Path(name).unlink(missing_ok=True)
     folder = os.open(file.parent, os.O_RDONLY)
@@ -153,6 +158,10 @@ def write_new(file: Path, content: bytes, *, mode: int, force: bool = False) -> 
 
 def _is_there(file: Path) -> AlreadyExistsError:
     return AlreadyExistsError(f"The file {file} is there already: name another, or force it to be replaced.")
+
+
+def _not_written(file: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"The file {file} cannot be written: {error.strerror}; see to its folder.")
 
 
 def _content(file: Path) -> bytes:

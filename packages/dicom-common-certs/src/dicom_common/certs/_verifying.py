@@ -79,13 +79,23 @@ def verify(
         else:
             chain = builder.build_client_verifier().verify(certificate, list(trust.intermediates)).chain
     except VerificationError as error:
-        raise AuthenticationError(f"The certificate is not good: {error}.") from error
+        raise AuthenticationError(f"The certificate is not good: {_reason(error)}.") from error
+    if len(chain) < 2:  # what stands among the authorities would be its own proof, and no list could revoke it
+        raise AuthenticationError(
+            "The certificate itself is given as an authority: give the certificate of the authority that issued it."
+        )
     names = names_of(certificate)
     if usage is not Usage.SERVER and name is not None and name.lower() not in [known.lower() for known in names]:
         raise AuthenticationError(f"The certificate is not for {name!r}.")
     if trust.revocations is not None:
         _refuse_revoked(certificate, chain[1], trust.revocations, moment)
     return names
+
+
+def _reason(error: VerificationError) -> str:
+    """Return what is wrong without the frame that `cryptography` puts around it."""
+    text = str(error).removeprefix("validation failed: ").partition(" (encountered processing ")[0]
+    return text.removeprefix("Python extension validator failed: ValueError: ")
 
 
 def _host(name: str) -> x509.DNSName | x509.IPAddress:

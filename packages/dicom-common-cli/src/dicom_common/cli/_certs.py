@@ -252,9 +252,8 @@ def verify(  # noqa: PLR0913 - the options of the command
 def show(*, files: tuple[Path, ...], as_json: bool) -> None:
     """Show what certificates are for and when they expire. Verifies nothing."""
     library = load()
-    for file in files:
-        for certificate in library.read_certificates(file):
-            _print_certificate(library, file, certificate, as_json=as_json)
+    found = [(file, certificate) for file in files for certificate in library.read_certificates(file)]
+    _print_certificates(library, found, as_json=as_json)
 
 
 def _authority(library: Any, folder: Path, secret: Secret | None) -> Any:
@@ -263,10 +262,19 @@ def _authority(library: Any, folder: Path, secret: Secret | None) -> Any:
 
 
 def _print_certificate(library: Any, file: Path, certificate: Any, *, as_json: bool) -> None:
-    facts = library.describe(certificate)
+    _print_certificates(library, [(file, certificate)], as_json=as_json)
+
+
+def _print_certificates(library: Any, found: list[tuple[Path, Any]], *, as_json: bool) -> None:
+    described = [(file, library.describe(certificate)) for file, certificate in found]
     if as_json:
-        print_json({"file": file, **facts})
+        for file, facts in described:
+            print_json({"file": file, **facts})
         return
+    rows = [_row(file, facts) for file, facts in described]
+    print_table(["file", "usage", "names", "expires", "serial"], rows, whole=["file", "names", "serial"])
+
+
+def _row(file: Path, facts: Any) -> tuple[object, ...]:
     kind = "authority" if facts["authority"] else facts["usage"] or "other"
-    row = (str(file), kind, ", ".join(facts["names"]) or facts["subject"], facts["not_after"].date(), facts["serial"])
-    print_table(["file", "usage", "names", "expires", "serial"], [row], whole=["file", "names", "serial"])
+    return str(file), kind, ", ".join(facts["names"]) or facts["subject"], facts["not_after"].date(), facts["serial"]

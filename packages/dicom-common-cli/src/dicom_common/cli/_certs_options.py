@@ -62,8 +62,23 @@ def _passphrase(variable: str | None, file: Path | None) -> Secret | None:
             raise CommandError(f"The variable {variable} of --passphrase-env is not set, or empty.")
         return Secret(os.environ[variable])
     if file is not None:
-        return Secret(file.read_text(encoding="utf-8").rstrip("\r\n"))
+        return _passphrase_in(file)
     return None
+
+
+def _passphrase_in(file: Path) -> Secret:
+    try:
+        text = file.read_text(encoding="utf-8").rstrip("\r\n")
+    except FileNotFoundError as error:
+        raise CommandError(f"There is no file {file} of --passphrase-file: make it, with mode 0600.") from error
+    except OSError as error:
+        raise CommandError(f"The file {file} of --passphrase-file cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        # Its message, and so the traceback of --verbose, would show a part of the passphrase.
+        raise CommandError(f"The file {file} of --passphrase-file has to be text in UTF-8.") from None
+    if not text:
+        raise CommandError(f"The file {file} of --passphrase-file is empty: write the passphrase into it.")
+    return Secret(text)
 
 
 def verdict(*, good: bool, names: Any, text: str, as_json: bool) -> int:

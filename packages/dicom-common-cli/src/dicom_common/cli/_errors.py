@@ -76,6 +76,9 @@ def _nobody_reads() -> int:
 
 
 def _usage(error: click.ClickException) -> str:
+    if type(error).__name__ == "NoArgsIsHelpError" and isinstance(error, click.UsageError) and error.ctx is not None:
+        # Its message is the whole help. The class is there from click 8.2 on only.
+        return f"A command is missing behind `{error.ctx.command_path}`. See `{error.ctx.command_path} --help`."
     message = error.format_message().strip()
     message += "" if message.endswith((".", "?", "!")) else "."
     context = error.ctx if isinstance(error, click.UsageError) else None

@@ -13,7 +13,7 @@ from dicom_common.cli._help import below
 from dicom_common.cli._output import complain, print_line
 from dicom_common.cli._session import Session, pass_session
 from dicom_common.cli._toml import toml_value
-from dicom_common.core import Config, Explained, HealthStatus, Migrations, Services, explain, validate_tenant
+from dicom_common.core import Config, Explained, HealthStatus, Migrations, Plugins, Services, explain, validate_tenant
 
 __all__ = ["init"]
 
@@ -62,12 +62,28 @@ _TABLES = {
 def init(session: Session) -> int:
     """Write a configuration and get ready.
 
-    Writes a commented configuration, makes the data folder, opens every backend and creates the topics, and those of
-    their dead letters.
+    Writes a commented configuration, makes the data folder, opens every backend, makes or updates the schema of the
+    index, and creates the topics, and those of their dead letters.
 
-    The configuration is ./dicom-common.toml, or the file that --config names; one that is there is never overwritten.
+    The configuration is ./dicom-common.toml, or the file that --config names. One that is there is not touched: what
+    it configures is made ready.
     """
     file = session.file or Path(os.environ.get("DICOM_COMMON_CONFIG") or _DEFAULT_FILE)
+    if file.exists():
+        if session.data is not None or session.tenant_name is not None:
+            raise CommandError(f"{file} is there already and is not overwritten: leave --data and --tenant out.")
+        ill = _get_ready(Config.load(file))
+        print_line(f"{file} was there and is as it was: what it configures is ready")
+    else:
+        ill = _begin(session, file)
+        print_line(f"wrote {file}: dicom-common ingest DIR is next")
+    if ill:
+        complain(f"not well: {', '.join(ill)}; `dicom-common check` says more.")
+        return ExitCode.DIFFERENT
+    return ExitCode.OK
+
+
+def _begin(session: Session, file: Path) -> list[str]:
     # Made absolute: the setting in the file is relative to the file, the option to the current folder.
     data = session.data.absolute() if session.data else _DEFAULT_DATA
     top = _TOP.format(data=toml_value(data))
@@ -75,15 +91,13 @@ def init(session: Session) -> int:
         top += f"tenant = {toml_value(validate_tenant(session.tenant_name))}\n"
     _create(file, top)
     try:
-        ill = _get_ready(Config.load(file), file, top)
+        config = Config.load(file)
+        rows = explain(config, Plugins())
+        file.write_text(top + "".join(_lines(rows, config.general.data)), encoding="utf-8")
+        return _get_ready(config)
     except BaseException:
         file.unlink(missing_ok=True)  # it is ours: another try must find the place free
         raise
-    print_line(f"wrote {file}: dicom-common ingest DIR is next")
-    if ill:
-        complain(f"not well: {', '.join(ill)}; `dicom-common check` says more.")
-        return ExitCode.DIFFERENT
-    return ExitCode.OK
 
 
 def _create(file: Path, text: str) -> None:
@@ -99,13 +113,11 @@ def _create(file: Path, text: str) -> None:
         raise CommandError(f"{file} cannot be written: {getattr(error, 'strerror', 'a path is not UTF-8')}.") from error
 
 
-def _get_ready(config: Config, file: Path, top: str) -> list[str]:
-    """Complete the file, open every backend, and return the kinds of those that are ill."""
+def _get_ready(config: Config) -> list[str]:
+    """Open every backend, make what they need, and return the kinds of those that are ill."""
     from dicom_common.pipeline import TopicSettings, dead_topic  # noqa: PLC0415 - imports pydicom
 
     with Services(config) as services:
-        rows = explain(config, services.plugins)
-        file.write_text(top + "".join(_lines(rows, config.general.data)), encoding="utf-8")
         _make(config.general.data)
         health = services.check()
         if isinstance(services.db, Migrations):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import click
 
 from dicom_common.cli._errors import ExitCode
@@ -10,7 +12,7 @@ from dicom_common.cli._instances import as_json
 from dicom_common.cli._output import print_json, print_line, print_table
 from dicom_common.cli._prometheus import exposition
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import Config
+from dicom_common.core import KINDS, Config, DicomCommonError, Health, HealthStatus, Services
 
 __all__ = ["check", "plugins"]
 
@@ -37,7 +39,8 @@ def check(session: Session, time_limit: float, *, prometheus: bool, as_json: boo
     """Ask every configured backend for its health.
 
     The further storages of [storages.NAME] are asked too. It also tells what waits: events in the outbox, messages for
-    the workers, dead letters. Exits 1 if a backend does not work. One that is degraded works.
+    the workers, dead letters; whether an audit trail refuses work; and a setting that is wrong in any other table.
+    Exits 1 if anything of it does not work. What is degraded works.
     """
     if prometheus and as_json:
         raise click.UsageError("--prometheus and --json are two forms of the same: choose one.")
@@ -46,6 +49,8 @@ def check(session: Session, time_limit: float, *, prometheus: bool, as_json: boo
     services = session.services
     health = services.check(time_limit=time_limit, storages=True)
     health |= check_lag(services, time_limit=time_limit)
+    health |= _extensions(services)
+    health |= _settings(services, told={answer.detail for answer in health.values()})
     rows = [(kind, _backend(services.config, kind), answer) for kind, answer in health.items()]
     if prometheus:
         for line in exposition(rows):
@@ -62,9 +67,39 @@ def check(session: Session, time_limit: float, *, prometheus: bool, as_json: boo
     return ExitCode.DIFFERENT if any(answer.status == "failed" for answer in health.values()) else ExitCode.OK
 
 
+def _extensions(services: Services) -> dict[str, Health]:
+    """Ask whether the extensions are there, and whether one refuses work, as every command does before it begins."""
+    try:
+        extensions = services.extensions
+        refusal = extensions.audit_refusal()
+    except DicomCommonError as error:
+        return {"extensions": Health(status=HealthStatus.FAILED, detail=str(error))}
+    if refusal is not None:
+        return {"audit": Health(status=HealthStatus.FAILED, detail=f"Work is refused: {refusal}")}
+    return (
+        {"audit": Health(status=HealthStatus.OK, detail="The audit trail refuses no work.")}
+        if extensions.audits
+        else {}
+    )
+
+
+def _settings(services: Services, *, told: Collection[str]) -> dict[str, Health]:
+    """Read the tables that no backend reads, such as [policy]: an error in them would wait for its first use."""
+    from dicom_common.core import explain  # noqa: PLC0415 - it imports plugins
+
+    try:
+        explain(services.config, services.plugins)
+    except DicomCommonError as error:
+        if str(error) not in told:
+            return {"settings": Health(status=HealthStatus.FAILED, detail=str(error))}
+    return {}
+
+
 def _backend(config: Config, kind: str) -> str | None:
     kind, _, storage = _WAITING.get(kind, kind).partition(".")
-    return config.backend_of_storage(storage) if storage else config.backend(kind)
+    if storage:
+        return config.backend_of_storage(storage)
+    return config.backend(kind) if kind in KINDS else None
 
 
 @click.command(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import stat
 import tomllib
@@ -27,6 +26,11 @@ def read_entries(file: Path) -> list[KeyEntry]:
             if mode & 0o077:
                 raise ConfigError(f"The keyring {file} has the mode {mode:#o}: others may read it; run chmod 600.")
             table = tomllib.load(opened)
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"The keyring {file} is not there: put it there, with mode 0600, or let the setting `file` name another;"
+            " the README of dicom-common-keyring-local shows one."
+        ) from error
     except OSError as error:
         raise ConfigError(f"The keyring {file} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
@@ -41,8 +45,8 @@ def read_entries(file: Path) -> list[KeyEntry]:
 def _entry(key: Any, file: Path) -> KeyEntry:
     shapes = {"id": str, "key": str, "tenant": str, "active": bool}
     if not isinstance(key, dict) or not {"id", "key"} <= key.keys() <= shapes.keys():
-        known = ", ".join(field.name for field in dataclasses.fields(KeyEntry))
-        raise ConfigError(f"The keyring {file}: a [[key]] has an id and a key, and may have others of {known}.")
+        raise ConfigError(f"The keyring {file}: a [[key]] has an id and a key, may have a tenant and active, no more.")
     if wrong := [name for name, value in key.items() if type(value) is not shapes[name]]:
-        raise ConfigError(f"The keyring {file}: {wrong[0]} has to be a {shapes[wrong[0]].__name__}.")
+        shape = "true or false, without quotes" if shapes[wrong[0]] is bool else "a text in quotes"
+        raise ConfigError(f"The keyring {file}: {wrong[0]} has to be {shape}.")
     return KeyEntry(**{**key, "key": Secret(key["key"])})

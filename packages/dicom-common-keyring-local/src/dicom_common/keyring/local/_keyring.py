@@ -95,8 +95,9 @@ class LocalKeyring:
         """Say how many keys there are; the names of tenants stay out of it."""
         if self._closed:
             return Health(status=HealthStatus.FAILED, detail=f"{self._place}: the keyring is closed.")
+        number = "1 key" if len(self._ciphers) == 1 else f"{len(self._ciphers)} keys"
         facts: dict[str, str | int | float | bool] = {"keys": len(self._ciphers), "active_keys": len(self._active)}
-        return Health(status=HealthStatus.OK, detail=f"{self._place}: {len(self._ciphers)} keys.", facts=facts)
+        return Health(status=HealthStatus.OK, detail=f"{self._place}: {number}.", facts=facts)
 
     def close(self) -> None:
         """Forget the keys."""

@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from dicom_common.core import DamagedError, NotFoundError, ObjectInfo, Services, Storage, Stored
+from dicom_common.core import (
+    DamagedError,
+    EncryptionKeys,
+    NotFoundError,
+    ObjectInfo,
+    RefusedError,
+    Services,
+    Storage,
+    Stored,
+)
 from dicom_common.pipeline._documents._layout import is_document
 from dicom_common.pipeline._read import read_verified
 
@@ -74,7 +83,16 @@ def is_intact(storage: Storage, stored: Stored) -> bool:
             pass
     except (NotFoundError, DamagedError):
         return False
+    except RefusedError:
+        if _is_lost_for_ever(storage, stored):
+            return False
+        raise
     return True
+
+
+def _is_lost_for_ever(storage: Storage, stored: Stored) -> bool:
+    """Tell a tenant whose keys were destroyed from wrong credentials: the one must not stop the work for the others."""
+    return isinstance(storage, EncryptionKeys) and any(key.destroyed for key in storage.tenant_keys(stored.tenant))
 
 
 def _is_damaged(services: Services, stored: Stored) -> bool:
