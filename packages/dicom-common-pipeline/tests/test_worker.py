@@ -218,6 +218,31 @@ def _count(data: Path) -> int:
         return sum(1 for _ in services.db.walk())
 
 
+class Looks:
+    """A broker that goes on to the real one, and looks at the storage when something is published."""
+
+    def __init__(self, real: Any, site: Site) -> None:
+        self._real, self._site = real, site
+        self.there: list[bool] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def publish(self, topic: str, sent: Sequence[Message]) -> None:
+        objects = self._site.objects
+        self.there += [json.loads(message.body)["file_path"] in objects for message in sent]
+        self._real.publish(topic, sent)
+
+
+def test_an_object_is_in_the_storage_before_its_message_is_published(site: Site, make: Make) -> None:
+    services = site.services(**QUEUED)
+    broker = Looks(services.broker, site)
+    services._opened["broker"] = broker
+    with Ingest(services) as ingest:
+        ingest.store([Received(source=make(number), name=str(number)) for number in (1, 2)], tenant="local")
+    assert broker.there == [True, True]
+
+
 class LosesLetters:
     """A broker that goes on to the real one, and does not take the first dead letter."""
 
