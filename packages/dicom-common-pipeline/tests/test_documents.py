@@ -224,6 +224,17 @@ def test_removing_takes_the_documents_away(site: Site, make: Make, open_document
     assert site.discarded == []
 
 
+def test_documents_are_to_be_deleted_before_their_rows_go(site: Site, make: Make, open_documents: Open) -> None:
+    site.store(make(1))
+    services, documents = open_documents()
+    documents.study("local", STUDY).close()
+    db = tell(services, "db")
+    entered: list[str] = []
+    db.before["remove"] = lambda *_: entered.extend(db.real.discarded(10))
+    remove(services, "local", STUDY)
+    assert set(entered) == {STUDY_KEY, SERIES_KEY}  # whoever dies now leaves none of them
+
+
 def test_a_document_that_is_made_again_while_its_study_is_removed_goes_too(
     site: Site, make: Make, open_documents: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -305,6 +316,14 @@ def test_an_absent_study_is_asked_for_once(site: Site, make: Make, open_document
     assert sops(text_of(documents.study("local", STUDY))) == ["1.1.1"]
 
 
+def test_what_one_tenant_has_not_is_not_absent_for_another(site: Site, make: Make, open_documents: Open) -> None:
+    site.store(make(1), tenant="other")
+    _, documents = open_documents(documents__absent_seconds=60)
+    with pytest.raises(NotFoundError):
+        documents.study("local", STUDY)
+    assert sops(text_of(documents.study("other", STUDY))) == ["1.1.1"]
+
+
 def test_many_who_ask_at_once_have_it_made_once(site: Site, make: Make, open_documents: Open) -> None:
     site.store(*(make(sop) for sop in range(1, 20)))
     services, documents = open_documents()
@@ -342,6 +361,55 @@ def test_a_maker_that_died_is_not_waited_for_longer_than_is_said(site: Site, mak
         for key in made:
             cache.real.delete(key)
         assert sops(text_of(documents.study("local", STUDY))) == ["1.1.1"]
+
+
+def test_a_lock_goes_by_itself_when_its_owner_died(site: Site, make: Make, open_documents: Open) -> None:
+    site.store(make(1))
+    services, documents = open_documents(documents__hold_seconds=0.2)
+    cache = tell(services, "cache")
+
+    def die(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    cache.before["delete"] = die
+    with pytest.raises(KeyboardInterrupt):
+        documents.study("local", STUDY)
+    [lock] = [key for name, key, *_ in cache.calls if name == "add"]
+    give_up = time.monotonic() + 10
+    while cache.real.get(lock) is not None:
+        assert time.monotonic() < give_up, "it never goes"
+        time.sleep(0.02)
+
+
+def test_a_maker_that_took_too_long_leaves_the_lock_of_the_next_one_alone(
+    site: Site, make: Make, open_documents: Open
+) -> None:
+    site.store(make(1))
+    services, documents = open_documents()
+    cache, db = tell(services, "cache"), tell(services, "db")
+    locks: list[str] = []
+
+    def lose_it(*_: Any) -> None:
+        locks.extend(key for name, key, *_ in cache.calls if name == "add")
+        cache.real.delete(locks[0])
+        assert cache.real.add(locks[0], b"another one's", ttl=60)
+
+    db.before["metadata"] = lose_it
+    documents.study("local", STUDY).close()
+    [lock] = locks
+    assert cache.real.get(lock) == b"another one's"
+
+
+def test_what_another_one_made_before_this_one_s_turn_is_not_made_again(
+    site: Site, make: Make, open_documents: Open
+) -> None:
+    site.store(make(1))
+    services, documents = open_documents()
+    _, others = open_documents()  # with a cache of their own
+    cache, db = tell(services, "cache"), tell(services, "db")
+    cache.before["add"] = lambda *_: others.study("local", STUDY).close()
+    assert sops(text_of(documents.study("local", STUDY))) == ["1.1.1"]
+    assert db.count("metadata") == 0
 
 
 class Lying:
@@ -482,6 +550,25 @@ def test_a_sweep_does_not_pass_over_what_may_still_be_committed(site: Site, make
     assert sweep.position == ""  # it changed a moment ago: the next sweep looks at it once more
     assert {one.status for one in sweep.run()} == {SweepStatus.CURRENT}
     assert datetime.now(UTC) > services.db.revisions("local", STUDY)[0].changed  # type: ignore[attr-defined]  # it is a Revisions
+
+
+def test_a_sweep_does_not_pass_over_a_document_that_was_not_made(
+    site: Site, make: Make, open_documents: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.store(make(1), make(1, study=2))
+    services, _ = open_documents()
+    monkeypatch.setattr("dicom_common.pipeline._documents._sweep._LATE", timedelta(0))
+    storage = tell(services, "storage")
+
+    def fail_once(*_: Any) -> None:
+        storage.before.clear()
+        raise UnavailableError("The storage is away for a moment.")
+
+    storage.before["write"] = fail_once
+    sweep = DocumentSweep(services)
+    assert [one.status for one in sweep.run()].count(SweepStatus.FAILED) == 1
+    assert [one.status for one in sweep.run()].count(SweepStatus.BUILT) == 1
+    assert len(documents_of(site)) == 4
 
 
 def test_a_sweep_ends_where_nothing_can_be_written(site: Site, make: Make, open_documents: Open) -> None:

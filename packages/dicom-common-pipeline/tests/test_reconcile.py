@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from pipeline_site import Make, Site
 
 from dicom_common.core import Level, Query, Services, UnavailableError
 from dicom_common.pipeline import DeadLetters, Difference, DifferenceKind, Progress, Reconciliation
+from dicom_common.pipeline._reconcile._claimed import Claimed
 
 KINDS = DifferenceKind
 
@@ -415,3 +417,40 @@ def test_an_object_whose_message_is_still_to_be_published_is_kept(site: Site, ma
     age(site, key, 2 * 3600)
     [found] = reconcile(site, repair=True, settings=queued)
     assert (found.key, found.action) == (key, "discarded")
+
+
+class Waiting:
+    """A broker that goes on to the real one, but says what waits for workers before and behind who reads letters."""
+
+    def __init__(self, real: Any, before: int, behind: int) -> None:
+        self._real, self._count, self._behind = real, before, behind
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def consume(self, topics: Sequence[str], group: str) -> Any:
+        self._count = self._behind
+        return self._real.consume(topics, group)
+
+    def backlog(self, topic: str, group: str) -> int:
+        if topic != "storage_queue":
+            return int(self._real.backlog(topic, group))
+        if self._count < 0:
+            raise UnavailableError("the broker is away")
+        return self._count
+
+
+@pytest.mark.parametrize(
+    ("before", "behind", "why"),
+    [(1, 0, "messages wait"), (0, 1, "messages wait"), (-1, -1, "the broker does not say"), (0, 0, "")],
+    ids=["dealt-with-meanwhile", "replayed-meanwhile", "away", "nothing"],
+)
+def test_what_waits_before_or_behind_the_reading_of_letters_may_be_any_object(
+    site: Site, before: int, behind: int, why: str
+) -> None:
+    services = site.services()
+    services.broker.create_topics(["storage_queue", "storage_queue.dead"])
+    services._opened["broker"] = Waiting(services.broker, before, behind)
+    said = Claimed(services).why("local/any.dcm", datetime(2026, 1, 1, tzinfo=UTC))
+    assert said.startswith(why)
+    assert bool(said) == bool(why)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import signal
@@ -17,7 +18,7 @@ from typing import Any, ClassVar
 import pytest
 from pipeline_site import Make, Site
 
-from dicom_common.core import BackendError, Delivery, Services
+from dicom_common.core import BackendError, Delivery, Message, PublishError, Services, TooLargeError, UnavailableError
 from dicom_common.pipeline import Relay
 
 IMAGE = "dicom_image_queue"
@@ -225,3 +226,106 @@ def test_a_topic_that_is_refused_holds_up_no_other(site: Site, make: Make) -> No
     left: list[Any] = services.db.pending(10, relay="look", lease=0)
     assert [event.topic for event in left] == ["a topic / that no broker takes"]
     assert len(consumed(services, "log_queue")) == len(consumed(services, "dicom_state_queue")) == 1
+
+
+class TakesSome:
+    """A broker that goes on to the real one, but for the messages of some positions of the first publish to a topic."""
+
+    def __init__(self, real: Any, topic: str, failed: tuple[int, ...]) -> None:
+        self._real, self._topic, self._failed = real, topic, failed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def publish(self, topic: str, messages: Sequence[Message]) -> None:
+        if topic != self._topic or not self._failed:
+            self._real.publish(topic, messages)
+            return
+        failed, self._failed = self._failed, ()
+        self._real.publish(topic, [message for number, message in enumerate(messages) if number not in failed])
+        raise PublishError("not all messages are durable", failed) from UnavailableError("the broker went away")
+
+
+def test_what_stands_behind_a_failed_event_of_its_key_is_published_again_behind_it(site: Site, make: Make) -> None:
+    expected = take_in(site, make)
+    services = site.services()
+    waiting = [event for event in services.db.pending(100, relay="look", lease=0) if event.topic == IMAGE]
+    held = [event.id for event in waiting if event.key == waiting[1].key]
+    services._opened["broker"] = TakesSome(services.broker, IMAGE, failed=(1,))
+    relay = Relay(services)
+    relay.run_once()
+    left = services.db.pending(100, relay="look", lease=0)
+    assert [event.id for event in left] == held
+    assert relay.run_once() == len(held) == 4
+    deliveries = consumed(services)
+    assert len(deliveries) == 12 + 3
+    last = list({delivery.message.headers["event-id"]: delivery for delivery in reversed(deliveries)}.values())[::-1]
+    assert instance_numbers(last) == expected
+
+
+def test_a_topic_that_the_broker_does_not_take_now_holds_up_no_other(site: Site, make: Make) -> None:
+    site.store(make())
+    services = site.services()
+    services._opened["broker"] = TakesSome(services.broker, IMAGE, failed=(0,))
+    with pytest.raises(BackendError, match="not all messages are durable"):
+        Relay(services).run_once()
+    assert [event.topic for event in services.db.pending(10, relay="look", lease=0)] == [IMAGE]
+    assert len(consumed(services, "log_queue")) == len(consumed(services, "dicom_state_queue")) == 1
+
+
+class TakesSingly:
+    """A broker that goes on to the real one, but finds a batch of image events too large, and fails at some of them."""
+
+    def __init__(self, real: Any, *, fails_at: int = 0) -> None:
+        self._real, self._fails_at = real, fails_at
+        self._number = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def publish(self, topic: str, messages: Sequence[Message]) -> None:
+        if topic == IMAGE and len(messages) > 1:
+            raise TooLargeError("one of them is too large")
+        if topic == IMAGE:
+            self._number += 1
+            if self._number == self._fails_at:
+                raise UnavailableError("the broker went away")
+        self._real.publish(topic, messages)
+
+
+def test_an_outage_amid_single_events_buries_nothing_and_keeps_the_order(site: Site, make: Make) -> None:
+    site.store(*(make(number) for number in range(1, 5)))
+    services = site.services()
+    services._opened["broker"] = TakesSingly(services.broker, fails_at=2)
+    Relay(services).run_once()
+    left = services.db.pending(10, relay="look", lease=0)
+    assert [json.loads(event.body)["instance_number"] for event in left] == [2, 3, 4]
+    assert instance_numbers(consumed(services)) == {"local|2.25.1.1|2.25.1.1.1": [1]}
+    assert not consumed(services, f"{IMAGE}.dead")
+
+
+def test_single_events_do_not_take_longer_than_the_lease(site: Site, make: Make) -> None:
+    site.store(*(make(number) for number in range(1, 5)))
+    services = site.services()
+    services._opened["broker"] = TakesSingly(services.broker)
+    Relay(services, lease=0).run_once()
+    assert len(site.events(IMAGE)) == 3
+
+
+def test_a_relay_asks_a_broker_that_is_away_less_and_less_often(site: Site, make: Make) -> None:
+    class Stop(threading.Event):
+        waited: ClassVar[list[float | None]] = []
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.waited.append(timeout)
+            if len(self.waited) == 10:
+                self.set()
+            return self.is_set()
+
+    site.store(make())
+    (site.data / "events.sqlite").mkdir()
+    Relay(site.services()).run(Stop())
+    pauses = [pause for pause in Stop.waited if pause is not None]
+    assert len(pauses) == 10
+    assert all(later == min(earlier * 2, 30) for earlier, later in itertools.pairwise(pauses))
+    assert pauses[-1] == 30

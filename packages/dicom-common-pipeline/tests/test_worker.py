@@ -8,17 +8,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pipeline_site import Make, Site
 
-from dicom_common.core import Logs, Message, ReceivedObject, Services
+from dicom_common.core import Logs, Message, ReceivedObject, Services, UnavailableError
 from dicom_common.dicom import ReaderSettings
 from dicom_common.pipeline import Ingest, Received, Result, Worker
-from dicom_common.pipeline._worker._claim import claim_of, open_claim
+from dicom_common.pipeline._worker._claim import PoisonError, claim_of, open_claim
 
 QUEUED: dict[str, Any] = {"ingest__mode": "queued", "worker__batch_seconds": 0.1}
 TOPIC, DEAD = "storage_queue", "storage_queue.dead"
@@ -115,6 +116,7 @@ def test_other_bytes_under_a_known_uid_go_to_the_dead_letters_and_are_kept(site:
     work(site)
     [dead] = messages(site, DEAD)
     assert dead.headers["dead-reason"] == "duplicate-differs"
+    assert dead.headers["dead-attempts"] == "1", "another try would give the same"
     assert len(site.rows) == 1
     assert other.key in site.objects
 
@@ -124,6 +126,7 @@ def test_replace_takes_the_later_bytes(site: Site, make: Make) -> None:
     [other] = queue(site, make(payload=b"other"))
     work(site, ingest__duplicates="replace")
     assert [row.key for row in site.rows] == [other.key] == list(site.objects)
+    assert len(site.events("dicom_image_queue")) == 2
 
 
 def test_poison_goes_to_the_dead_letters_and_its_neighbours_go_on(site: Site, make: Make) -> None:
@@ -132,8 +135,10 @@ def test_poison_goes_to_the_dead_letters_and_its_neighbours_go_on(site: Site, ma
     (site.data / "objects" / str(results[0].key)).unlink()
     (site.data / "objects" / str(results[1].key)).write_bytes(make(2, payload=b"changed"))
     headers = dict(sent[2].headers)
+    other = json.loads(sent[2].body) | {"sop_uid": "2.25.1.1.1.99"}
     publish(
         site,
+        Message(key=sent[2].key, body=json.dumps(other).encode(), headers=headers),
         Message(key=sent[2].key, body=b"no json", headers=headers),
         Message(key=sent[2].key, body=sent[2].body, headers=headers | {"tenant": "another"}),
         Message(key=sent[2].key, body=sent[2].body, headers={}),
@@ -144,6 +149,7 @@ def test_poison_goes_to_the_dead_letters_and_its_neighbours_go_on(site: Site, ma
     assert sorted(message.headers["dead-reason"] for message in dead) == [
         "contradictory-message",
         "digest-differs",
+        "identity-differs",
         "object-missing",
         "unknown-schema-version",
         "unreadable-message",
@@ -212,6 +218,69 @@ def _count(data: Path) -> int:
         return sum(1 for _ in services.db.walk())
 
 
+class LosesLetters:
+    """A broker that goes on to the real one, and does not take the first dead letter."""
+
+    def __init__(self, real: Any) -> None:
+        self._real, self.refused = real, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def publish(self, topic: str, sent: Sequence[Message]) -> None:
+        if topic == DEAD and not self.refused:
+            self.refused += 1
+            raise UnavailableError("the broker went away")
+        self._real.publish(topic, sent)
+
+
+def test_a_message_is_there_until_its_dead_letter_is_durable(site: Site) -> None:
+    publish(site, Message(key="any", body=b"no json", headers={"schema-version": "1"}))
+    stop = threading.Event()
+    with Services(site.config(**QUEUED)) as services:
+        broker = LosesLetters(services.broker)
+        services._opened["broker"] = broker
+        thread = threading.Thread(target=Worker(services).run, args=(stop,))
+        thread.start()
+        _until(lambda: not services.broker.backlog(TOPIC, "dicom-common-workers"))
+        stop.set()
+        thread.join()
+    assert broker.refused
+    assert len(messages(site, DEAD)) == 1
+
+
+class AwayOnce:
+    """A storage that goes on to the real one, and fails once."""
+
+    def __init__(self, real: Any) -> None:
+        self._real, self.failed = real, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def local_path(self, key: str) -> Path:
+        if not self.failed:
+            self.failed += 1
+            raise UnavailableError("the storage went away")
+        return Path(self._real.local_path(key))
+
+
+def test_an_object_that_cannot_be_read_yet_is_tried_again(site: Site, make: Make) -> None:
+    queue(site, make(1), make(2))
+    stop = threading.Event()
+    with Services(site.config(**QUEUED, worker__tries=1)) as services:
+        storage = AwayOnce(services.storage)
+        services._opened["storage"] = storage
+        thread = threading.Thread(target=Worker(services).run, args=(stop,))
+        thread.start()
+        _until(lambda: not services.broker.backlog(TOPIC, "dicom-common-workers"))
+        stop.set()
+        thread.join()
+    assert storage.failed
+    assert len(site.rows) == 2
+    assert not messages(site, DEAD)
+
+
 class Distant:
     """A storage whose objects are no files of this machine; it counts what is read."""
 
@@ -236,6 +305,42 @@ def test_of_a_distant_object_with_a_known_digest_only_the_header_is_read(site: S
         assert distant.bytes_read < 10_000
         with candidate.source() as source:
             assert source.read() == site.objects[str(result.key)]  # type: ignore[union-attr]  # it is a stream here
+
+
+def test_of_a_distant_object_without_a_digest_all_is_read_before_it_is_believed(site: Site, make: Make) -> None:
+    [result] = queue(site, make(payload=bytes(1 << 16)))
+    file = site.data / "objects" / str(result.key)
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    with Services(site.config(**QUEUED)) as services, services.broker.consume([TOPIC], "look") as consumer:
+        claim = claim_of(consumer.receive(1, timeout=5)[0])
+        distant = Distant(services.storage)
+        distant.stat = lambda key: replace(services.storage.stat(key), sha256=None)
+        with pytest.raises(PoisonError, match="digest-differs"):
+            open_claim(claim, distant, ReaderSettings(), 4096)  # type: ignore[arg-type]  # what a worker uses of it
+
+
+def test_an_object_whose_key_is_retired_is_indexed_at_another_one(site: Site, make: Make) -> None:
+    [result] = queue(site, make())
+    with Services(site.config()) as services:
+        services.db.discard([str(result.key)])
+    work(site)
+    [row] = site.rows
+    assert row.key != result.key
+    assert site.objects[row.key] == make()
+    site.assert_consistent()
+
+
+def test_a_second_copy_restores_an_object_that_was_lost(site: Site, make: Make) -> None:
+    queue(site, make())
+    work(site)
+    [row] = site.rows
+    (site.data / "objects" / row.key).unlink()
+    queue(site, make())
+    work(site)
+    assert site.rows == [row]
+    assert site.objects[row.key] == make()
+    assert len(site.events("dicom_image_queue")) == 1, "nothing of it is new"
+    site.assert_consistent()
 
 
 def test_the_log_knows_an_object_by_the_trace_of_its_message(site: Site, make: Make) -> None:
