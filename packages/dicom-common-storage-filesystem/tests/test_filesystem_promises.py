@@ -281,6 +281,17 @@ def test_a_root_that_is_a_file_is_refused_by_name(tmp_path: Path) -> None:
             FilesystemStorage(Settings(root=root))
 
 
+def test_a_missing_root_that_is_not_to_be_made_is_a_disk_that_is_not_mounted(root: Path) -> None:
+    settings = Settings(root=root, make_root=False)
+    with pytest.raises(UnavailableError, match=f"{root} is not there: mount its disk"):
+        FilesystemStorage(settings)
+    assert not root.exists()
+    root.mkdir()
+    with closing(FilesystemStorage(settings)) as storage:
+        storage.write("a/b", b"x")
+        assert b"".join(storage.read("a/b")) == b"x"
+
+
 def test_a_missing_root_is_made(tmp_path: Path) -> None:
     root = tmp_path / "a" / "b" / "c"
     FilesystemStorage(Settings(root=root)).close()

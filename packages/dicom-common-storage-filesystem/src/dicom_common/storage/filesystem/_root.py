@@ -5,17 +5,26 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from dicom_common.core import UnavailableError
 from dicom_common.storage.filesystem._folders import Folder
 
 __all__ = ["open_root"]
 
 
-def open_root(path: Path, mode: int) -> Folder:
-    """Open the root and make it where it is missing. The root itself may be a symbolic link: the operator's choice.
+def open_root(path: Path, mode: int, *, make: bool) -> Folder:
+    """Open the root, and make it where it is missing. The root itself may be a symbolic link: the operator's choice.
+
+    Args:
+        path: where it is.
+        mode: the permission bits of what is made.
+        make: else a root that is missing is an error.
 
     Raises:
+        UnavailableError: it is missing and not to be made.
         OSError: it cannot be made or opened.
     """
+    if not make and not path.exists():
+        raise UnavailableError(f"The storage folder {path} is not there: mount its disk, or make the folder.")
     missing = []
     above = path
     while not above.exists():

@@ -19,7 +19,9 @@ class Settings:
     """
 
     root: Path = Path("objects")
-    """The folder of all objects; made where it is missing. A relative path is below the data folder."""
+    """The folder of all objects. A relative path is below the data folder."""
+    make_root: bool = True
+    """Whether the root is made where it is missing. False: its disk is not mounted then, and nothing is written."""
     file_mode: int = 0o640
     """Permission bits of the objects' files, whatever the umask is."""
     folder_mode: int = 0o750

@@ -57,7 +57,7 @@ class FilesystemStorage:
         self._settings = settings
         self._path = Path(os.path.abspath(settings.root))  # noqa: PTH100  # resolve() would ask for each symbolic link
         with translated(self._path, "opening"):
-            self._root: Folder | None = open_root(self._path, settings.folder_mode)
+            self._root: Folder | None = open_root(self._path, settings.folder_mode, make=settings.make_root)
         clean_stale(self._root)
         self._writing = Writing(settings, self._path, self._opened, self._staging)
         # By process: a forked child must not write into a folder that goes with its parent.
