@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, time
+from itertools import repeat
 from multiprocessing.synchronize import Barrier
 from typing import Any, NamedTuple
 
@@ -22,6 +23,8 @@ _STEADY, _REPLACED, _FLEETING = 1, 2, 3
 """Series: what is added and never touched again, what is replaced over and over, what is removed and added again."""
 _NUMBERS = {_STEADY: 4, _REPLACED: 2, _FLEETING: 3}
 _BATCH = 24
+_SHARED_STUDIES, _TURNS = 2 * _PATIENTS, 3
+"""Of those who only add."""
 
 
 class _Told(NamedTuple):
@@ -75,6 +78,22 @@ def _work(open_database: Callable[[], Database], who: int, start: Barrier) -> _T
     finally:
         database.close()
     return told
+
+
+def _only_add(open_database: Callable[[], Database], who: int, start: Barrier) -> None:
+    """Add what nobody else adds, to the studies of all: nothing is discarded, so nothing keeps the others out."""
+    database = open_database()
+    try:
+        start.wait(HANG)
+        for turn in range(_TURNS):
+            # One of the two studies of each patient: others may be at the same study, or at the patient's other one.
+            studies = [study for study in range(_SHARED_STUDIES) if (study // _PATIENTS + who + turn) % 2]
+            # Each turn is later than the one before; who has the latest instance of a turn differs by study.
+            numbers = [turn * _PROCESSES + (who + study) % _PROCESSES + 1 for study in studies]
+            added = [_entry(who, turn, *place) for place in zip(studies, repeat(_STEADY), numbers, strict=False)]
+            assert {outcome.status for outcome in database.add(added, events=_events_of(added))} == {AddStatus.ADDED}
+    finally:
+        database.close()
 
 
 def _batches(chance: random.Random, who: int) -> Iterator[list[Entry]]:
@@ -132,6 +151,20 @@ def _name(row: Found) -> str:
     return f"{study}.{series}.{number}.{revision:.0f}"
 
 
+def _assert_attributes_of_the_latest(database: Database) -> None:
+    """The attributes of each level came from the latest instance below it, in whatever order they arrived."""
+    instances = rows(database, Level.INSTANCE)
+    assert {row["SeriesInstanceUID"]: row["SeriesDescription"] for row in rows(database, Level.SERIES)} == _latest(
+        instances, "SeriesInstanceUID"
+    )
+    assert {row["StudyInstanceUID"]: row["StudyDescription"] for row in rows(database, Level.STUDY)} == _latest(
+        instances, "StudyInstanceUID"
+    )
+    assert {row["PatientID"]: str(row["PatientName"]) for row in rows(database, Level.PATIENT)} == {
+        patient: f"From^{name}" for patient, name in _latest(instances, "PatientID").items()
+    }
+
+
 class CrowdContract:
     """Eight processes that add, replace and remove instances of the same fifty studies at the same time."""
 
@@ -169,13 +202,14 @@ class CrowdContract:
         assert keys.isdisjoint(discarded)
         assert {key for one in told for key in one.offered} == keys | set(discarded)
 
-        # The attributes of each level came from the latest instance below it, in whatever order they arrived.
-        assert {row["SeriesInstanceUID"]: row["SeriesDescription"] for row in rows(database, Level.SERIES)} == _latest(
-            instances, "SeriesInstanceUID"
-        )
-        assert {row["StudyInstanceUID"]: row["StudyDescription"] for row in rows(database, Level.STUDY)} == _latest(
-            instances, "StudyInstanceUID"
-        )
-        assert {row["PatientID"]: str(row["PatientName"]) for row in rows(database, Level.PATIENT)} == {
-            patient: f"From^{name}" for patient, name in _latest(instances, "PatientID").items()
-        }
+        _assert_attributes_of_the_latest(database)
+
+    def test_eight_processes_that_add_to_the_same_studies_keep_the_attributes_of_the_latest_instance(
+        self, database: Database, open_database: Callable[[], Database]
+    ) -> None:
+        start = multiprocessing.get_context("spawn").Barrier(_PROCESSES)
+        run_children(_only_add, [(open_database, who, start) for who in range(_PROCESSES)])
+
+        assert len(rows(database, Level.INSTANCE)) == _PATIENTS * _TURNS * _PROCESSES
+        assert_consistent(database)
+        _assert_attributes_of_the_latest(database)
