@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from dicom_common.broker.sqlite import Settings, SqliteBroker
-from dicom_common.core import Broker, Message, TooLargeError
+from dicom_common.core import Broker, Message, PublishError, TooLargeError, UnavailableError
 from dicom_common.pipeline import DeadLetter, DeadLetters, dead_topic
 from dicom_common.pipeline._events._bury import Burial
 
@@ -137,6 +137,81 @@ def test_who_is_interrupted_goes_on_where_it_stopped(opened: Open, broker: Broke
     with closing(opened()) as another, DeadLetters(another, [topic]) as letters:
         list(letters.drop(letters.read()))
     assert read(opened, topic) == []
+
+
+class Refuses(SqliteBroker):
+    """Does not take some messages, as a broker that goes away in between."""
+
+    def __init__(self, settings: Settings, topic: str, bodies: Collection[bytes] = ()) -> None:
+        super().__init__(settings)
+        self._topic, self._bodies = topic, bodies
+
+    def publish(self, topic: str, messages: Sequence[Message]) -> None:
+        if topic != self._topic:
+            return super().publish(topic, messages)
+        if not self._bodies:
+            raise UnavailableError("the broker went away")
+        super().publish(topic, [message for message in messages if message.body not in self._bodies])
+        failed = tuple(number for number, message in enumerate(messages) if message.body in self._bodies)
+        raise PublishError("some were not taken", failed)
+
+
+def test_a_letter_that_cannot_be_published_waits_on(tmp_path: Path, topic: str) -> None:
+    settings = Settings(path=tmp_path / "events.sqlite", lease=2)
+    with closing(SqliteBroker(settings)) as broker:
+        bury(broker, topic, 12)
+    everything = list(range(12))
+
+    def waiting() -> list[int]:
+        return offsets(read(lambda: SqliteBroker(settings), topic))
+
+    with (
+        closing(Refuses(settings, topic)) as away,
+        DeadLetters(away, [topic]) as letters,
+        pytest.raises(UnavailableError),
+    ):
+        list(letters.replay(letters.read()))
+    assert waiting() == everything
+
+    # Those in front of a letter that is dropped are put at the end, which fails, too.
+    with closing(Refuses(settings, dead_topic(topic))) as away, DeadLetters(away, [topic]) as letters:
+        last = [letter for letter in letters.read() if letter.place.endswith(("/10", "/11"))]
+        with pytest.raises(UnavailableError):
+            list(letters.drop(last))
+    assert waiting() == everything
+
+    some = {b'{"number": 3}', b'{"number": 8}'}
+    with closing(Refuses(settings, topic, some)) as partly, DeadLetters(partly, [topic]) as letters:
+        replayed = letters.replay(letters.read())
+        assert len(next(replayed)) == 10
+        with pytest.raises(PublishError):
+            next(replayed)
+    assert waiting() == [3, 8]
+    with closing(SqliteBroker(settings)) as broker:
+        assert len(published(broker, topic, 10)) == 10
+
+
+def test_who_reads_while_another_one_has_the_letters_is_told(
+    tmp_path: Path, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dicom_common.pipeline._events._dead_letters._PATIENCE", 0.3)
+    settings = Settings(path=tmp_path / "events.sqlite")
+    with closing(SqliteBroker(settings)) as broker, closing(SqliteBroker(settings)) as another:
+        bury(broker, topic, 8)
+        with DeadLetters(broker, [topic]) as first, DeadLetters(another, [topic]) as second:
+            assert len(first.read()) == 8
+            assert len(second.read()) < 8
+            assert (first.is_complete, second.is_complete) == (True, False)
+
+
+def test_a_letter_is_kept_until_somebody_has_looked_after_it(tmp_path: Path, topic: str) -> None:
+    settings = Settings(path=tmp_path / "events.sqlite", keep_days=0)
+    message = Message(key="local|1|2", body=b"{}", headers={"event-id": "e", "tenant": "local"})
+    with closing(SqliteBroker(settings)) as broker:
+        Burial(broker).bury(topic, message, "unreadable-message", partition="0", offset="0", attempts="3")
+    with closing(SqliteBroker(settings)) as broker:
+        broker.publish(topic, [message])  # which drops what is old
+    assert len(read(lambda: SqliteBroker(settings), topic)) == 1
 
 
 def test_a_letter_that_is_there_twice_is_one(opened: Open, broker: Broker, topic: str) -> None:

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from pipeline_site import Make, Site
 
-from dicom_common.core import Services
-from dicom_common.pipeline import Ingest, Received
+from dicom_common.core import Services, UnavailableError
+from dicom_common.pipeline import Ingest, Received, sweep
 
 Write = Callable[[Sequence[bytes]], list[Path]]
 
@@ -89,6 +89,34 @@ def test_a_storage_that_fails_is_an_answer_and_the_next_try_succeeds(site: Site,
     assert stored.status == "stored"
     assert len(site.objects) == len(site.rows) == 2
     site.assert_consistent()
+
+
+class KeepsOne:
+    """A storage that goes on to the real one, and does not delete one object."""
+
+    def __init__(self, real: Any, key: str) -> None:
+        self._real, self._key = real, key
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def delete(self, key: str) -> None:
+        if key == self._key:
+            raise UnavailableError("the storage went away")
+        self._real.delete(key)
+
+
+def test_a_discarded_object_that_cannot_be_deleted_yet_is_deleted_by_the_next_sweep(site: Site, make: Make) -> None:
+    [first, _] = site.store(make(1), make(2))
+    with Services(site.config()) as services:
+        real, services._opened["storage"] = services.storage, KeepsOne(services.storage, str(first.key))
+        services.db.remove("local", "2.25.1.1")
+        assert sweep(services) == 1
+        assert site.discarded == [first.key]
+        assert site.objects.keys() == {first.key}
+        services._opened["storage"] = real
+        assert sweep(services) == 1
+    assert (site.discarded, site.objects) == ([], {})
 
 
 def test_an_index_that_is_locked_is_an_answer_and_the_next_try_adopts_the_object(site: Site, make: Make) -> None:

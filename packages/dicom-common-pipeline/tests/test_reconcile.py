@@ -380,6 +380,29 @@ def test_the_object_of_a_dead_letter_is_kept_as_long_as_the_letter_waits(site: S
     assert key not in site.objects
 
 
+def test_no_stray_is_discarded_while_another_one_has_the_dead_letters(
+    site: Site, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dicom_common.pipeline._events._dead_letters._PATIENCE", 0.3)
+    site.store(make())
+    [result] = site.store(make(payload=b"other"), ingest__mode="queued")
+    with (  # as a worker that refuses it
+        Services(site.config()) as services,
+        services.broker.consume(["storage_queue"], "dicom-common-workers") as consumer,
+    ):
+        [delivery] = consumer.receive(1, timeout=5)
+        services.broker.publish("storage_queue.dead", [delivery.message])
+        consumer.acknowledge([delivery])
+
+    with Services(site.config()) as services, DeadLetters(services.broker, ["storage_queue"]) as letters:
+        assert len(letters.read()) == 1
+        [found] = reconcile(site, repair=True)
+
+    assert (found.kind, found.action) == (KINDS.STRAY, "none")
+    assert "another one has dead letters" in found.detail
+    assert result.key in site.objects
+
+
 def test_the_object_of_a_dead_letter_of_another_patient_is_kept_too(site: Site, make: Make) -> None:
     site.store(make(1))
     [result] = site.store(make(2, patient="P2"), ingest__mode="queued")

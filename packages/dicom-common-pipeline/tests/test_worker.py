@@ -172,10 +172,10 @@ def test_an_instance_that_was_removed_and_is_sent_again_is_indexed_again(site: S
 def test_a_broker_that_is_down_is_a_refusal_that_can_be_tried_again(site: Site, make: Make) -> None:
     (site.data / "events.sqlite").mkdir(parents=True)
     with Services(site.config(**QUEUED)) as services, Ingest(services) as ingest:
-        received = [Received(source=make(), name="a")]
-        answers = [ingest.store(received, tenant="local")[0] for _ in range(3)]
+        received = [Received(source=make(number), name=str(number)) for number in (1, 2)]
+        answers = [answer for _ in range(3) for answer in ingest.store(received, tenant="local")]
         assert all(answer.status == "rejected" and answer.reason.startswith("broker-") for answer in answers)
-        assert len(site.objects) <= 1, "only the first try leaves an object"
+        assert len(site.objects) <= 2, "only the first try leaves objects"
         (site.data / "events.sqlite").rmdir()
     assert queue(site, make())[0].status == "queued"
     work(site)
@@ -317,6 +317,110 @@ class Distant:
         for chunk in self._storage.read(key, start=start, length=length):
             self.bytes_read += len(chunk)
             yield chunk
+
+
+class StaysAway(AwayOnce):
+    """A storage that cannot be read any more, until it is told to."""
+
+    def local_path(self, key: str) -> Path:  # noqa: ARG002 - as in Storage
+        self.failed += 1
+        raise UnavailableError("the storage went away")
+
+
+def test_a_worker_that_is_stopped_while_the_storage_is_away_leaves_the_message_to_others(
+    site: Site, make: Make
+) -> None:
+    queue(site, make(1))
+    stop = threading.Event()
+    with Services(site.config(**QUEUED)) as services:
+        storage = StaysAway(services.storage)
+        services._opened["storage"] = storage
+        thread = threading.Thread(target=Worker(services).run, args=(stop,))
+        thread.start()
+        _until(lambda: storage.failed)
+        stop.set()
+        thread.join()
+        assert services.broker.backlog(TOPIC, "dicom-common-workers") == 1
+    work(site)
+    assert len(site.rows) == 1
+
+
+def test_a_batch_that_cannot_be_dealt_with_for_long_is_given_back(
+    site: Site, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dicom_common.pipeline._worker._worker._HOLD", 0.0)
+    queue(site, make(1))
+    stop = threading.Event()
+    with Services(site.config(**QUEUED)) as services:
+        storage, joined = StaysAway(services.storage), Joins(services.broker)
+        services._opened.update(storage=storage, broker=joined)
+        thread = threading.Thread(target=Worker(services).run, args=(stop,))
+        thread.start()
+        _until(lambda: joined.times >= 2)
+        stop.set()
+        thread.join()
+        assert services.broker.backlog(TOPIC, "dicom-common-workers") == 1
+
+
+class Joins:
+    """A broker that goes on to the real one, and counts who joins a group."""
+
+    def __init__(self, real: Any) -> None:
+        self._real, self.times = real, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def consume(self, topics: Sequence[str], group: str) -> Any:
+        self.times += 1
+        return self._real.consume(topics, group)
+
+
+def test_a_message_whose_object_is_indexed_and_lost_is_told(site: Site, make: Make) -> None:
+    [result] = queue(site, make())
+    again = messages(site, TOPIC)
+    work(site)
+    with Services(site.config()) as services:
+        services.storage.delete(str(result.key))
+    publish(site, *again)
+    work(site)
+    assert [message.headers["dead-reason"] for message in messages(site, DEAD)] == ["object-missing"]
+
+
+class IndexAwayOnce:
+    """An index that goes on to the real one, and does not answer the first question."""
+
+    def __init__(self, real: Any) -> None:
+        self._real, self.failed = real, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def stored(self, tenant: str, sop_uids: Sequence[str]) -> Any:
+        if not self.failed:
+            self.failed += 1
+            raise UnavailableError("the index went away")
+        return self._real.stored(tenant, sop_uids)
+
+
+def test_a_message_of_a_second_copy_that_is_gone_waits_for_the_index(site: Site, make: Make) -> None:
+    queue(site, make())
+    queue(site, make())
+    both = messages(site, TOPIC)
+    work(site)
+    publish(site, *both)
+    stop = threading.Event()
+    with Services(site.config(**QUEUED, worker__tries=1)) as services:
+        index = IndexAwayOnce(services.db)
+        services._opened["db"] = index
+        thread = threading.Thread(target=Worker(services).run, args=(stop,))
+        thread.start()
+        _until(lambda: not services.broker.backlog(TOPIC, "dicom-common-workers"))
+        stop.set()
+        thread.join()
+    assert index.failed
+    assert not messages(site, DEAD)
+    assert len(site.rows) == len(site.objects) == 1
 
 
 def test_of_a_distant_object_with_a_known_digest_only_the_header_is_read(site: Site, make: Make) -> None:
