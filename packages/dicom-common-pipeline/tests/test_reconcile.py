@@ -350,6 +350,17 @@ def test_rows_of_all_tenants_are_compared(site: Site, make: Make) -> None:
     assert {row.tenant for row in site.rows} == {"a", "b"}
 
 
+def refuse_the_message(site: Site) -> None:
+    """Do as a worker that cannot deal with the one message that waits."""
+    with (
+        Services(site.config()) as services,
+        services.broker.consume(["storage_queue"], "dicom-common-workers") as consumer,
+    ):
+        [delivery] = consumer.receive(1, timeout=5)
+        services.broker.publish("storage_queue.dead", [delivery.message])
+        consumer.acknowledge([delivery])
+
+
 def test_the_object_of_a_dead_letter_is_kept_as_long_as_the_letter_waits(site: Site, make: Make) -> None:
     queued = {"ingest__mode": "queued"}
     site.store(make())
@@ -364,13 +375,7 @@ def test_the_object_of_a_dead_letter_is_kept_as_long_as_the_letter_waits(site: S
     [(action, detail)] = strays()
     assert (action, "wait for the workers" in detail) == ("none", True)
 
-    with (  # as a worker that cannot deal with it
-        Services(site.config()) as services,
-        services.broker.consume(["storage_queue"], "dicom-common-workers") as consumer,
-    ):
-        [delivery] = consumer.receive(1, timeout=5)
-        services.broker.publish("storage_queue.dead", [delivery.message])
-        consumer.acknowledge([delivery])
+    refuse_the_message(site)
     assert strays() == [("none", "a dead letter waits for it")]
     assert key in site.objects
 
@@ -386,13 +391,7 @@ def test_no_stray_is_discarded_while_another_one_has_the_dead_letters(
     monkeypatch.setattr("dicom_common.pipeline._events._dead_letters._PATIENCE", 0.3)
     site.store(make())
     [result] = site.store(make(payload=b"other"), ingest__mode="queued")
-    with (  # as a worker that refuses it
-        Services(site.config()) as services,
-        services.broker.consume(["storage_queue"], "dicom-common-workers") as consumer,
-    ):
-        [delivery] = consumer.receive(1, timeout=5)
-        services.broker.publish("storage_queue.dead", [delivery.message])
-        consumer.acknowledge([delivery])
+    refuse_the_message(site)
 
     with Services(site.config()) as services, DeadLetters(services.broker, ["storage_queue"]) as letters:
         assert len(letters.read()) == 1
@@ -406,13 +405,7 @@ def test_no_stray_is_discarded_while_another_one_has_the_dead_letters(
 def test_the_object_of_a_dead_letter_of_another_patient_is_kept_too(site: Site, make: Make) -> None:
     site.store(make(1))
     [result] = site.store(make(2, patient="P2"), ingest__mode="queued")
-    with (  # as a worker that refuses it
-        Services(site.config()) as services,
-        services.broker.consume(["storage_queue"], "dicom-common-workers") as consumer,
-    ):
-        [delivery] = consumer.receive(1, timeout=5)
-        services.broker.publish("storage_queue.dead", [delivery.message])
-        consumer.acknowledge([delivery])
+    refuse_the_message(site)
     reject = {"ingest__other_patient": "reject"}
     [found] = reconcile(site, repair=True, settings=reject)
     assert (found.kind, found.action, found.detail) == (KINDS.STRAY, "none", "a dead letter waits for it")

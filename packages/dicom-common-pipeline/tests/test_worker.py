@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,15 +44,32 @@ def publish(site: Site, *again: Message) -> None:
         services.broker.publish(TOPIC, again)
 
 
-def work(site: Site, **overrides: Any) -> None:
-    """Run a worker until nothing waits for it."""
+@contextmanager
+def working(services: Services) -> Iterator[None]:
+    """Let a worker run; at the end it is told to stop, and does."""
     stop = threading.Event()
-    with Services(site.config(**QUEUED | overrides)) as services:
-        thread = threading.Thread(target=Worker(services).run, args=(stop,))
-        thread.start()
-        _until(lambda: not services.broker.backlog(TOPIC, "dicom-common-workers"))
+    thread = threading.Thread(target=Worker(services).run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
         stop.set()
         thread.join()
+
+
+def work_off(services: Services) -> None:
+    """Let a worker run until nothing waits for it."""
+    with working(services):
+        _until(lambda: not backlog(services))
+
+
+def backlog(services: Services) -> int:
+    return services.broker.backlog(TOPIC, "dicom-common-workers")
+
+
+def work(site: Site, **overrides: Any) -> None:
+    with Services(site.config(**QUEUED | overrides)) as services:
+        work_off(services)
 
 
 def _until(condition: Any) -> None:
@@ -261,15 +279,10 @@ class LosesLetters:
 
 def test_a_message_is_there_until_its_dead_letter_is_durable(site: Site) -> None:
     publish(site, Message(key="any", body=b"no json", headers={"schema-version": "1"}))
-    stop = threading.Event()
     with Services(site.config(**QUEUED)) as services:
         broker = LosesLetters(services.broker)
         services._opened["broker"] = broker
-        thread = threading.Thread(target=Worker(services).run, args=(stop,))
-        thread.start()
-        _until(lambda: not services.broker.backlog(TOPIC, "dicom-common-workers"))
-        stop.set()
-        thread.join()
+        work_off(services)
     assert broker.refused
     assert len(messages(site, DEAD)) == 1
 
@@ -292,15 +305,10 @@ class AwayOnce:
 
 def test_an_object_that_cannot_be_read_yet_is_tried_again(site: Site, make: Make) -> None:
     queue(site, make(1), make(2))
-    stop = threading.Event()
     with Services(site.config(**QUEUED, worker__tries=1)) as services:
         storage = AwayOnce(services.storage)
         services._opened["storage"] = storage
-        thread = threading.Thread(target=Worker(services).run, args=(stop,))
-        thread.start()
-        _until(lambda: not services.broker.backlog(TOPIC, "dicom-common-workers"))
-        stop.set()
-        thread.join()
+        work_off(services)
     assert storage.failed
     assert len(site.rows) == 2
     assert not messages(site, DEAD)
@@ -331,16 +339,12 @@ def test_a_worker_that_is_stopped_while_the_storage_is_away_leaves_the_message_t
     site: Site, make: Make
 ) -> None:
     queue(site, make(1))
-    stop = threading.Event()
     with Services(site.config(**QUEUED)) as services:
         storage = StaysAway(services.storage)
         services._opened["storage"] = storage
-        thread = threading.Thread(target=Worker(services).run, args=(stop,))
-        thread.start()
-        _until(lambda: storage.failed)
-        stop.set()
-        thread.join()
-        assert services.broker.backlog(TOPIC, "dicom-common-workers") == 1
+        with working(services):
+            _until(lambda: storage.failed)
+        assert backlog(services) == 1
     work(site)
     assert len(site.rows) == 1
 
@@ -350,16 +354,12 @@ def test_a_batch_that_cannot_be_dealt_with_for_long_is_given_back(
 ) -> None:
     monkeypatch.setattr("dicom_common.pipeline._worker._worker._HOLD", 0.0)
     queue(site, make(1))
-    stop = threading.Event()
     with Services(site.config(**QUEUED)) as services:
         storage, joined = StaysAway(services.storage), Joins(services.broker)
         services._opened.update(storage=storage, broker=joined)
-        thread = threading.Thread(target=Worker(services).run, args=(stop,))
-        thread.start()
-        _until(lambda: joined.times >= 2)
-        stop.set()
-        thread.join()
-        assert services.broker.backlog(TOPIC, "dicom-common-workers") == 1
+        with working(services):
+            _until(lambda: joined.times >= 2)
+        assert backlog(services) == 1
 
 
 class Joins:
@@ -409,15 +409,10 @@ def test_a_message_of_a_second_copy_that_is_gone_waits_for_the_index(site: Site,
     both = messages(site, TOPIC)
     work(site)
     publish(site, *both)
-    stop = threading.Event()
     with Services(site.config(**QUEUED, worker__tries=1)) as services:
         index = IndexAwayOnce(services.db)
         services._opened["db"] = index
-        thread = threading.Thread(target=Worker(services).run, args=(stop,))
-        thread.start()
-        _until(lambda: not services.broker.backlog(TOPIC, "dicom-common-workers"))
-        stop.set()
-        thread.join()
+        work_off(services)
     assert index.failed
     assert not messages(site, DEAD)
     assert len(site.rows) == len(site.objects) == 1
