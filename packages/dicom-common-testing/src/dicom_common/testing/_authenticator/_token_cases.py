@@ -143,7 +143,7 @@ JSON = [
     Case(name="json: a name twice, deep", token=raw_claims(lambda text: text[:-1] + b', "x": [{"a": 1, "a": 2}]}')),
     *(
         Case(name=f"json: {word}", token=with_value(word.encode()))
-        for word in ("NaN", "Infinity", "-Infinity", "01", "1" * 5000, "'x'", "undefined")
+        for word in ("NaN", "Infinity", "-Infinity", "01", "'x'", "undefined")
     ),
     *(
         Case(
@@ -152,6 +152,7 @@ JSON = [
         )
         for depth in (300, 2000)
     ),
+    Case(name="json: a number of 5000 digits", token=with_value(b"1" * 5000)),
     Case(name="json: brackets without end", token=raw_claims(lambda _: b"[" * 4000)),
     Case(name="json: objects without end", token=raw_header(lambda _: b'{"a":' * 800)),
     Case(name="json: claims are a list", token=raw_claims(lambda text: b"[" + text + b"]")),
