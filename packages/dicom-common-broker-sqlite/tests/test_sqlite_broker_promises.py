@@ -183,6 +183,18 @@ def test_a_waiting_member_keeps_its_lease(broker: SqliteBroker, path: Path) -> N
         assert len(take(waiting, 40)) == 40
 
 
+def test_a_member_that_acknowledges_keeps_its_lease(broker: SqliteBroker) -> None:
+    broker.publish("t", messages(40))
+    with broker.consume(["t"], "g") as busy:
+        held = take(busy, 40)
+        for first in (0, 10, 20):
+            time.sleep(0.5)  # half of its lease
+            busy.acknowledge(held[first : first + 10])
+        with broker.consume(["t"], "g") as other:
+            assert other.receive(40, timeout=0.3) == [], "for a moment it counted as dead"
+        busy.acknowledge(held[30:])
+
+
 def _watch_leases(path: Path, left: list[float], stop: threading.Event) -> None:
     with closing(sqlite3.connect(path)) as connection:
         while not stop.is_set():
