@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from pipeline_site import Make, Site
+from queued_site import DEAD, messages, queue, work
 
 from dicom_common.core import PluginError
 from dicom_common.pipeline import Ingest
@@ -67,6 +68,16 @@ def test_an_extension_refuses_one_instance_and_its_neighbours_go_on(site: Site, 
     assert results[1].reason == "refused"
     assert "not for us" in results[1].message
     assert len(site.objects) == len(site.rows) == 2
+
+
+@pytest.mark.usefixtures("extensions")
+def test_what_a_receiver_acknowledged_is_not_refused_by_a_worker(site: Site, make: Make) -> None:
+    [let_in] = queue(site, make(13))
+    [refused] = queue(site, make(13, series=2), extensions=["gate"])
+    assert (let_in.status, refused.status, refused.reason) == ("queued", "rejected", "refused")
+    work(site, extensions=["gate"])
+    assert [row.key for row in site.rows] == [let_in.key]
+    assert messages(site, DEAD) == []
 
 
 @pytest.mark.usefixtures("extensions")
