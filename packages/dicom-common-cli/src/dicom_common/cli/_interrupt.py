@@ -20,11 +20,19 @@ def stopping_on_signals(message: str = "") -> Iterator[threading.Event]:
         message: what the first signal says on stderr.
     """
     stop = threading.Event()
+    told = False
+    # A handler runs in the middle of whatever the main thread does. If that is `stop.wait`, it holds the lock that
+    # `stop.set` takes, and would wait for itself for ever: so another thread sets it.
+    reading, writing = os.pipe()
+    setter = threading.Thread(target=_set_when_told, args=(stop, reading), name="stop-on-signal", daemon=True)
+    setter.start()
 
     def on_signal(_: int, __: FrameType | None) -> None:
-        if stop.is_set():
+        nonlocal told
+        if told or stop.is_set():
             raise KeyboardInterrupt
-        stop.set()
+        told = True
+        os.write(writing, b"x")
         if message:
             # Not print: the signal may have come in the middle of one.
             os.write(2, f"{message}\n".encode())
@@ -35,3 +43,11 @@ def stopping_on_signals(message: str = "") -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        os.close(writing)
+        setter.join()
+        os.close(reading)
+
+
+def _set_when_told(stop: threading.Event, reading: int) -> None:
+    if os.read(reading, 1):
+        stop.set()
