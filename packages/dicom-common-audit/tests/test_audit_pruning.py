@@ -65,3 +65,15 @@ def test_the_newest_file_and_what_was_not_published_stay(tmp_path: Path) -> None
     made.folder.write_note("published.json", {"file": made.folder.files()[1], "offset": 0})
     files, _ = prunable(made, never)
     assert files == made.folder.files()[:1]
+
+
+def test_records_that_somebody_made_look_old_are_not_deleted(written: Trail) -> None:
+    # Who has the file and not the key could otherwise let an operator delete what shall not be seen.
+    names = written.folder.files()
+    recent = written.folder.path / names[3]
+    recent.write_bytes(recent.read_bytes().replace(b"2026-03-01", b"2006-03-01"))
+    files, last = prunable(written, BEFORE)
+    assert last is not None
+    assert (files, last.seq) == (names[:3], 3)
+    prune(written, files, last, **WHO)
+    assert (FlawKind.CHANGED, names[3]) in [(flaw.kind, flaw.file) for flaw in check(written.folder.path).flaws]

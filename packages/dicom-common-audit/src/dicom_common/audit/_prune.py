@@ -18,6 +18,9 @@ __all__ = ["prunable", "prune"]
 def prunable(trail: Trail, before: datetime) -> tuple[list[str], Record | None]:
     """Return the oldest files all of whose records are from before a moment, and the last record in them.
 
+    A file stays that has a changed record, or one whose key is not known: who can write the files, and has no key, must
+    not be able to make records look old, and so have them deleted on purpose.
+
     The newest file stays, and so does what was not published yet, where the trail is published.
 
     Raises:
@@ -31,7 +34,7 @@ def prunable(trail: Trail, before: datetime) -> tuple[list[str], Record | None]:
     last: Record | None = None
     for name in names:
         records = list(_records(trail, name))
-        if not records or not all(_is_before(record, before) for record in records):
+        if not records or not all(_is_before(record, before) and not trail.keys.flaw(record) for record in records):
             break
         found.append(name)
         last = records[-1]
