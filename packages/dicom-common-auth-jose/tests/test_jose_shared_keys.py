@@ -9,7 +9,7 @@ import pytest
 from dicom_common.auth.jose import Issuer, JoseAuthenticator, Settings
 from dicom_common.cache.memory import MemoryCache, Settings as CacheSettings
 from dicom_common.core import AuthenticationError, Secret, UnavailableError
-from dicom_common.testing import IdentityProvider, Scene, SteppedClock, signing_key
+from dicom_common.testing import Answer, IdentityProvider, Scene, SteppedClock, signing_key
 
 SECRET = "a secret of 32 characters or more"
 
@@ -173,3 +173,32 @@ def test_an_entry_of_a_process_whose_clock_is_far_ahead_is_not_there(scene: Scen
     scene.clock.advance(-3600)
     with pytest.raises(UnavailableError):
         opened(scene, cache).authenticate(token)
+
+
+def test_while_the_issuer_is_down_an_old_entry_does_not_replace_newer_keys(scene: Scene) -> None:
+    cache, new = Cache(), signing_key("new")
+    authenticator = opened(scene, cache)
+    authenticator.authenticate(scene.token())
+    ((key, entry),) = cache.written.items()
+    scene.provider.keys = [new.jwk()]
+    scene.clock.advance(601)
+    authenticator.authenticate(scene.token(new))
+    scene.provider.stop()
+    cache.set(key, entry, ttl=60.0)
+    scene.clock.advance(601)
+    authenticator.authenticate(scene.token(new))
+    with pytest.raises(AuthenticationError):
+        authenticator.authenticate(scene.token())
+
+
+def test_while_the_issuer_is_down_an_old_copy_does_not_make_each_token_ask_again(scene: Scene) -> None:
+    cache = Cache()
+    token = scene.token(exp=scene.clock.time() + 10_000)
+    opened(scene, cache).authenticate(token)
+    scene.provider.answer = Answer(status=503)
+    scene.clock.advance(1000)
+    authenticator = opened(scene, cache)
+    asked = scene.provider.fetches
+    for _ in range(5):
+        authenticator.authenticate(token)
+    assert scene.provider.fetches <= asked + 1

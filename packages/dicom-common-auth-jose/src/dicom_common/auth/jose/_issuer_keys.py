@@ -174,11 +174,18 @@ class IssuerKeys:
             _log.exception("fetching the keys of the issuer %s failed", self._name)
         with self._lock:
             if flight.error is None:
-                self._current = (fetched.keys, started - fetched.age)
+                self._keep(fetched, started - fetched.age)
             else:
                 self._failed = self._now()
             self._flight = None
         flight.landed.set()
+
+    def _keep(self, fetched: Fetched, published: float) -> None:
+        # A copy that stands in for the issuer may be older than what is here: a withdrawn key would be back.
+        if self._current is None or published >= self._current[1]:
+            self._current = (fetched.keys, published)
+        if fetched.age >= self._settings.key_seconds * _REFRESH_AT:
+            self._failed = self._now()  # the issuer was not reached: there is a pause, as after an error
 
     def _wait(self, flight: _Flight) -> None:
         # The fetch has its own time limit; discovery and keys are two of them.
