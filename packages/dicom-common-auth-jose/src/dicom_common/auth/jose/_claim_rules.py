@@ -13,7 +13,8 @@ __all__ = ["CLAIM_CHECKS", "Claimed", "texts"]
 _LATEST = 253_402_300_799
 """The end of the year 9999. NaN, infinity and numbers of a thousand digits are not below it."""
 _ONLY_TEXT = {str}
-_OF_ID_TOKENS = ("at_hash", "c_hash", "s_hash")
+_OF_OTHER_TOKENS = ("at_hash", "c_hash", "s_hash", "events")
+"""Hashes are in ID tokens; `events` is in logout tokens and all other security event tokens (RFC 8417 2.2)."""
 
 
 @dataclass(slots=True)  # not frozen: that takes three times as long to make, for each token
@@ -54,14 +55,14 @@ def _is_of_a_known_party(claimed: Claimed) -> bool:
 
 
 def _is_no_id_token(claimed: Claimed) -> bool:
-    """Tell ID tokens, which are for a client to read, from access tokens, by what only they have.
+    """Tell ID tokens, which are for a client to read, and logout tokens from access tokens, by what only they have.
 
     Keycloak writes into the claim `typ` what a token is for. A `nonce` (OpenID Connect Core 1.0, 2) is what a client
     gave for its ID token; a token that says, there or in its header, that it is an access token may repeat it.
     """
     claims = claimed.claims
     kind = str(claims.get("typ", "")).lower()
-    if any(name in claims for name in _OF_ID_TOKENS) or kind not in ("", "bearer"):
+    if any(name in claims for name in _OF_OTHER_TOKENS) or kind not in ("", "bearer"):
         return False
     return "nonce" not in claims or kind == "bearer" or str(claimed.header.get("typ", "")).lower().endswith("at+jwt")
 

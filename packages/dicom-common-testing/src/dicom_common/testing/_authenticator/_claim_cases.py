@@ -12,6 +12,7 @@ __all__ = ["CLAIM_CASES"]
 
 LEEWAY = {"leeway": 30.0}
 HUGE = 10**400
+LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 
 
 def issued_by(edit: Callable[[str], Any]) -> Callable[[Scene], str]:
@@ -124,6 +125,7 @@ KINDS = [
         Case(name=f"a token for something else, by typ {typ!r}", token=claims(typ=typ))
         for typ in ("ID", "Refresh", "Logout", 1)
     ),
+    Case(name="a logout token, by events", token=claims(events={LOGOUT: {}})),
     Case(name="Keycloak's access token with a nonce", token=claims(typ="Bearer", nonce="n"), outcome=ACCEPTED),
     Case(name="Keycloak's ID token with a nonce", token=claims(typ="ID", nonce="n")),
     Case(name="Keycloak's access token", token=claims(typ="Bearer"), outcome=ACCEPTED),
