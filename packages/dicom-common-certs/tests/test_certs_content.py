@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from dicom_common.certs import Authority, Issued, KeyType, Trust, Usage, decrypt, encrypt, sign, verify_signature
 from dicom_common.core import AuthenticationError, ConfigError, DamagedError
@@ -130,3 +135,28 @@ def test_rsa_is_not_for_encryption(ours: Authority, trust: Trust, recipient: Iss
     sealed = encrypt(CONTENT, recipient.certificate, trust, now=NOW)
     with pytest.raises(ConfigError, match="ec-p256"):
         decrypt(sealed, signer(ours, "rsa-3072").key)
+
+
+@pytest.mark.parametrize(
+    "statement", ["[" * 30_000, "\ud800"], ids=["a statement that nests deep", "a lone surrogate in the statement"]
+)
+def test_a_strangers_hostile_statement_is_no_signature(trust: Trust, statement: str) -> None:
+    # Signed by a key of his own: what is in it is read before anybody asks who that is.
+    stranger = signer(Authority.create("Stranger", now=NOW))
+    assert isinstance(stranger.key, ec.EllipticCurvePrivateKey)
+    content = b"dicom-common signature 1\n" + statement.encode("utf-8", "surrogatepass")
+    document = json.loads(sign(io.BytesIO(CONTENT), stranger, now=NOW))
+    made = base64.b64encode(stranger.key.sign(content, ec.ECDSA(hashes.SHA256()))).decode()
+    signature = json.dumps(document | {"statement": statement, "signature": made}).encode()
+    with pytest.raises(DamagedError):
+        verify_signature(io.BytesIO(CONTENT), signature, trust, now=NOW)
+
+
+def test_a_certificate_with_a_key_of_an_unknown_kind_is_refused(ours: Authority, trust: Trust) -> None:
+    document = json.loads(sign(io.BytesIO(CONTENT), signer(ours), now=NOW))
+    der = x509.load_pem_x509_certificate(document["certificate"].encode()).public_bytes(Encoding.DER)
+    p256, unknown = bytes.fromhex("2a8648ce3d030107"), bytes.fromhex("2a8648ce3d030177")
+    changed = base64.encodebytes(der.replace(p256, unknown)).decode()
+    document["certificate"] = f"-----BEGIN CERTIFICATE-----\n{changed}-----END CERTIFICATE-----\n"
+    with pytest.raises(AuthenticationError, match="kind"):
+        verify_signature(io.BytesIO(CONTENT), json.dumps(document).encode(), trust, now=NOW)

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -104,7 +104,7 @@ def verify_signature(
     try:
         said = json.loads(statement)
         digest, fingerprint, moment = said["sha256"], said["certificate"], datetime.fromisoformat(said["signed"])
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _no_signature() from error
     if fingerprint != certificate.fingerprint(hashes.SHA256()).hex():
         raise DamagedError("The signature was made for another certificate than the one in it.")
@@ -132,6 +132,7 @@ def _parsed(signature: bytes) -> tuple[str, bytes, x509.Certificate]:
         document: dict[str, Any] = json.loads(signature)
         if document["version"] != 1 or not isinstance(document["statement"], str):
             raise _no_signature()
+        document["statement"].encode()  # refuses lone surrogates
         certificate = x509.load_pem_x509_certificate(document["certificate"].encode())
         return document["statement"], base64.b64decode(document["signature"], validate=True), certificate
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, binascii.Error) as error:
@@ -139,7 +140,10 @@ def _parsed(signature: bytes) -> tuple[str, bytes, x509.Certificate]:
 
 
 def _check(certificate: x509.Certificate, signature: bytes, content: bytes) -> None:
-    key = certificate.public_key()
+    try:
+        key = certificate.public_key()
+    except (UnsupportedAlgorithm, ValueError) as error:
+        raise AuthenticationError("The certificate's key is of no kind that signs here.") from error
     try:
         if isinstance(key, rsa.RSAPublicKey):
             key.verify(signature, content, _PSS, hashes.SHA256())
