@@ -195,6 +195,10 @@ CLIENTS = (
 )
 
 
+DIRECTORY_NAME = ("DirName", ((("commonName", "a.example"),),))
+"""As `getpeercert()` gives one."""
+
+
 def names(*alternatives: str, common: str = "") -> dict[str, Any]:
     subject = {"subject": ((("commonName", common),),)} if common else {}
     return {**subject, **({"subjectAltName": tuple(("DNS", name) for name in alternatives)} if alternatives else {})}
@@ -211,6 +215,8 @@ def names(*alternatives: str, common: str = "") -> dict[str, Any]:
         (names("c.example", common="a.example"), None),
         (names("*.example"), None),
         (names("a.example.org"), None),
+        ({"subjectAltName": (DIRECTORY_NAME, ("DNS", "a.example"))}, "clinic-a"),
+        ({**names(common="a.example"), "subjectAltName": (DIRECTORY_NAME,)}, None),
         ({}, None),
         (None, None),
     ],

@@ -191,7 +191,8 @@ def _names(certificate: Mapping[str, Any]) -> frozenset[str]:
     if not alternatives:
         parts = (part for attributes in certificate.get("subject", ()) for part in attributes)
         return frozenset(value.lower() for name, value in parts if name == "commonName")
-    return frozenset(value.lower() for _, value in alternatives)
+    # A directory name (DirName) is no text, and the name of no client here.
+    return frozenset(value.lower() for _, value in alternatives if isinstance(value, str))
 
 
 def _trust(context: ssl.SSLContext, file: Path, setting: str) -> None:
