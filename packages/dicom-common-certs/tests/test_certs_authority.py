@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from dicom_common.certs import (
@@ -96,6 +97,18 @@ def test_who_has_a_certificate_cannot_issue_others(ours: Authority) -> None:
     forger = Authority(certificate=issued.certificate, key=issued.key)
     with pytest.raises(ConfigError):
         forger.issue(["evil.example"], Usage.SERVER, now=NOW)
+
+
+def test_a_certificate_of_a_small_rsa_key_is_refused(ours: Authority) -> None:
+    issued = ours.issue(["db.hospital.example"], Usage.SERVER, now=NOW).certificate
+    small = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    builder = x509.CertificateBuilder(issued.issuer, issued.subject, small.public_key(), issued.serial_number)
+    builder = builder.not_valid_before(issued.not_valid_before_utc).not_valid_after(issued.not_valid_after_utc)
+    for extension in issued.extensions:
+        builder = builder.add_extension(extension.value, extension.critical)
+    weak = builder.sign(ours.key, hashes.SHA256())
+    with pytest.raises(AuthenticationError, match="2048"):
+        verify(weak, trust(ours), Usage.SERVER, name="db.hospital.example", now=NOW)
 
 
 @pytest.mark.parametrize(

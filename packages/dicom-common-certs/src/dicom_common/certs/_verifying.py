@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.verification import (
     Criticality,
     ExtensionPolicy,
@@ -21,6 +22,8 @@ from dicom_common.certs._names import Usage, names_of, purpose
 from dicom_common.core import AuthenticationError, ConfigError
 
 __all__ = ["Trust", "verify"]
+
+_RSA_BITS = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,16 +83,24 @@ def verify(
             chain = builder.build_client_verifier().verify(certificate, list(trust.intermediates)).chain
     except VerificationError as error:
         raise AuthenticationError(f"The certificate is not good: {_reason(error)}.") from error
-    if len(chain) < 2:  # what stands among the authorities would be its own proof, and no list could revoke it
-        raise AuthenticationError(
-            "The certificate itself is given as an authority: give the certificate of the authority that issued it."
-        )
+    _refuse_chain(chain)
     names = names_of(certificate)
     if usage is not Usage.SERVER and name is not None and name.lower() not in [known.lower() for known in names]:
         raise AuthenticationError(f"The certificate is not for {name!r}.")
     if trust.revocations is not None:
         _refuse_revoked(certificate, chain[1], trust.revocations, moment)
     return names
+
+
+def _refuse_chain(chain: Sequence[x509.Certificate]) -> None:
+    """Refuse what `cryptography` lets pass."""
+    if len(chain) < 2:  # what stands among the authorities would be its own proof, and no list could revoke it
+        raise AuthenticationError(
+            "The certificate itself is given as an authority: give the certificate of the authority that issued it."
+        )
+    for key in (certificate.public_key() for certificate in chain):
+        if isinstance(key, rsa.RSAPublicKey) and key.key_size < _RSA_BITS:
+            raise AuthenticationError("The certificate is not good: an RSA key has less than 2048 bits.")
 
 
 def _reason(error: VerificationError) -> str:
