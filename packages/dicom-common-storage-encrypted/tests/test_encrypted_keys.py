@@ -149,3 +149,13 @@ def test_the_keys_are_no_objects(folder: SealedFolder) -> None:
     with pytest.raises(RefusedError):
         folder.storage.write(key, b"x")
     assert folder.key_path("a").exists()
+
+
+def test_an_object_among_the_keys_that_is_none_is_told(folder: SealedFolder) -> None:
+    folder.storage.write("a/1", b"x")
+    stray = folder.key_path("a").parent / "deeper" / "stray"
+    stray.parent.mkdir()
+    stray.write_bytes(b"")
+    for listing in (folder.storage.tenant_keys(), folder.storage.rotate_keys()):
+        with pytest.raises(DamagedError, match="no key of a tenant"):
+            list(listing)

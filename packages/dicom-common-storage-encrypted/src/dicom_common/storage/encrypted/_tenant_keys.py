@@ -135,7 +135,7 @@ class TenantKeys:
     def listed(self, tenant: str | None) -> Iterator[TenantKey]:
         """Iterate over the keys; see `EncryptionKeys.tenant_keys`."""
         for found in self._inner.scan(f"{KEYS_SEGMENT}/" if tenant is None else f"{KEYS_SEGMENT}/{tenant}/"):
-            _, owner, name = found.key.split("/")
+            owner, _, name = found.key.removeprefix(f"{KEYS_SEGMENT}/").partition("/")
             if name == _DESTROYED:
                 yield TenantKey(tenant=owner, generation=0, key_id="", created=found.modified, destroyed=True)
             else:
