@@ -159,3 +159,15 @@ def test_an_object_among_the_keys_that_is_none_is_told(folder: SealedFolder) -> 
     for listing in (folder.storage.tenant_keys(), folder.storage.rotate_keys()):
         with pytest.raises(DamagedError, match="no key of a tenant"):
             list(listing)
+
+
+def test_a_key_that_was_lost_is_not_replaced_by_another(folder: SealedFolder) -> None:
+    folder.storage.write("a/1", b"1")
+    record = folder.key_path("a").read_bytes()
+    folder.key_path("a").unlink()
+    with pytest.raises(DamagedError, match="backup"):
+        folder.storage.write("a/2", b"2")
+    folder.storage.write("ab/1", b"of a tenant without objects")
+    folder.key_path("a").write_bytes(record)
+    folder.storage.write("a/2", b"2")
+    assert [content(folder.storage, "a/1"), content(folder.storage, "a/2")] == [b"1", b"2"]

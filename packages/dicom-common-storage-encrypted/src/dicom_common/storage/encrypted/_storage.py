@@ -53,7 +53,7 @@ class EncryptedStorage:
 
     def __init__(self, settings: Settings, inner: Storage, keyring: Keyring) -> None:
         self._settings, self._inner, self._keyring = settings, inner, keyring
-        self._keys = TenantKeys(inner, keyring, settings.key_seconds)
+        self._keys = TenantKeys(inner, keyring, settings.key_seconds, owns_all=bool(settings.tenant))
         self._in_place = inner if isinstance(inner, OpenObjects) else None
         self._closed = False
         self._owns = False

@@ -89,10 +89,11 @@ class TenantKeys:
         inner: where they are.
         keyring: what wraps them.
         seconds: how long an unwrapped one stays in memory.
+        owns_all: whether all objects are of one tenant, and not of that in their first segment.
     """
 
-    def __init__(self, inner: Storage, keyring: Keyring, seconds: float) -> None:
-        self._inner, self._keyring, self._seconds = inner, keyring, seconds
+    def __init__(self, inner: Storage, keyring: Keyring, seconds: float, *, owns_all: bool) -> None:
+        self._inner, self._keyring, self._seconds, self._owns_all = inner, keyring, seconds, owns_all
         self._known: dict[tuple[str, int], tuple[float, bytes]] = {}
         self._current: dict[str, tuple[float, int]] = {}
 
@@ -100,11 +101,12 @@ class TenantKeys:
         """Return the generation and the key with which objects are written now; the first one is made here.
 
         Raises:
+            DamagedError: objects of the tenant are there, and no key.
             RefusedError: the tenant's keys were destroyed, or the keyring refuses.
         """
         until, generation = self._current.get(tenant, (0.0, 0))
         if until < time.monotonic():
-            generation = max(self._generations(tenant), default=0) or self._make(tenant, 1)
+            generation = max(self._generations(tenant), default=0) or self._first(tenant)
             self._bound()
             self._current[tenant] = (time.monotonic() + self._seconds, generation)
         return generation, self.key(tenant, generation)
@@ -194,6 +196,17 @@ class TenantKeys:
         if _DESTROYED in names:
             raise RefusedError("The keys of this tenant were destroyed: its objects cannot be read, and none written.")
         return {_generation(name) for name in names}
+
+    def _first(self, tenant: str) -> int:
+        """Make the first key of a tenant, unless it has objects: then its key was lost.
+
+        Another key of the same generation would be in the way of the lost one when that is brought back.
+        """
+        prefix = "" if self._owns_all else f"{tenant}/"
+        has_objects = any(found.key.partition("/")[0] != KEYS_SEGMENT for found in self._inner.scan(prefix))
+        if has_objects and not self._generations(tenant):  # another writer may have made both meanwhile
+            raise _damaged()
+        return self._make(tenant, 1)
 
     def _make(self, tenant: str, generation: int) -> int:
         """Make a key, unless another process was faster; it is durable before anything is encrypted under it."""
