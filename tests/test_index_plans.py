@@ -17,8 +17,9 @@ import pytest
 from population import TENANT, entries_of, population, thin
 from sql_targets import Bare, MysqlTarget, PostgresTarget, Said, SqliteTarget, Target, recording, said_by
 
-from dicom_common.core import Entry, Event, Level, parse_query
+from dicom_common.core import Entry, Event, Level
 from dicom_common.db.sql import SqlDatabase
+from dicom_common.dicom import parse_query
 
 STUDIES = 10_000
 EVENTS = 5000

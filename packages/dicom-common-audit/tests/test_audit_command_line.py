@@ -19,7 +19,7 @@ from lxml import etree
 
 from dicom_common.audit import TrailFolder
 from dicom_common.audit._outbox import publish
-from dicom_common.core import Services
+from dicom_common.host import Services
 
 SAMPLES = Path(pydicom.__file__).parent / "data" / "test_files"
 STUDY = "1.3.6.1.4.1.5962.1.2.1.20040119072730.12322"

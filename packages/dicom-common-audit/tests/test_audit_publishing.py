@@ -13,7 +13,7 @@ from audit_site import CANARY, KEY, event
 
 from dicom_common.audit._outbox import publish
 from dicom_common.audit._recorder import trail_of
-from dicom_common.core import Services
+from dicom_common.host import Services
 from dicom_common.pipeline import message_schema
 
 

@@ -11,8 +11,9 @@ from uuid import uuid4
 import MySQLdb
 import pytest
 
-from dicom_common.core import Level, PersonName, parse_query
+from dicom_common.core import Level, PersonName
 from dicom_common.db.mysql import MysqlDatabase, Settings
+from dicom_common.dicom import parse_query
 from dicom_common.testing import Endpoint, make_entry, make_instance
 
 pytestmark = pytest.mark.service("mysql")

@@ -14,8 +14,9 @@ from uuid import uuid4
 import MySQLdb
 import pytest
 
-from dicom_common.core import Entry, Event, HealthStatus, Level, Like, OneOf, Query, UnavailableError, parse_query
+from dicom_common.core import Entry, Event, HealthStatus, Level, Like, OneOf, Query, UnavailableError
 from dicom_common.db.mysql import MysqlDatabase, Settings, dicom_common_db
+from dicom_common.dicom import parse_query
 from dicom_common.testing import Endpoint, make_entry, make_instance
 
 NASTY = (

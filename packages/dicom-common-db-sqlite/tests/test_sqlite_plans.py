@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from dicom_common.core import Level, parse_query
+from dicom_common.core import Level
 from dicom_common.db.sql._statements import Lookup, Statement
 from dicom_common.db.sqlite import Settings, SqliteDatabase
+from dicom_common.dicom import parse_query
 from dicom_common.testing import CORPUS, make_entry
 
 P, S, E, I = Level.PATIENT, Level.STUDY, Level.SERIES, Level.INSTANCE  # noqa: E741 - the letters of the levels

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
-from dicom_common.core import Config, Services, Stored
+from dicom_common.core import Stored
+from dicom_common.host import Config, Services
 from dicom_common.pipeline import Ingest, Received, Result
 
 ROOT = "2.25.1"

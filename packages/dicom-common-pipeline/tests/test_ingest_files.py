@@ -106,7 +106,7 @@ def test_a_file_that_kills_its_reader_is_found_and_its_neighbours_go_on(
 _KILLED = """
 import sys
 from pathlib import Path
-from dicom_common.core import Config
+from dicom_common.host import Config
 from dicom_common.pipeline import find_files, ingest_files
 config = Config.load(overrides={"data": sys.argv[1], "ingest.batch_instances": "5"}, variables={})
 for result in ingest_files(config, find_files([Path(sys.argv[2])]), tenant="local", jobs=2):

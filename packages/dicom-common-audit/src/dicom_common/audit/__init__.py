@@ -24,7 +24,8 @@ if TYPE_CHECKING:
         Verification as Verification,
         verify as verify,
     )
-    from dicom_common.core import AuditEvent, Services
+    from dicom_common.core import AuditEvent
+    from dicom_common.host import Services
 
 _HOME_OF = {
     "AuditSettings": "_settings",

@@ -11,7 +11,8 @@ from weakref import WeakKeyDictionary
 from dicom_common.audit._outbox import publish
 from dicom_common.audit._settings import AuditSettings
 from dicom_common.audit._trail import Trail
-from dicom_common.core import AuditEvent, DicomCommonError, Services, call_within
+from dicom_common.core import AuditEvent, DicomCommonError, call_within
+from dicom_common.host import Services
 
 __all__ = ["Recorder", "recorder_of", "trail_of"]
 

@@ -13,7 +13,8 @@ from dicom_common.cli._help import below
 from dicom_common.cli._output import complain, print_line
 from dicom_common.cli._session import Session, pass_session
 from dicom_common.cli._toml import toml_value
-from dicom_common.core import Config, Explained, HealthStatus, Migrations, Plugins, Services, explain, validate_tenant
+from dicom_common.core import HealthStatus, Migrations, validate_tenant
+from dicom_common.host import Config, Explained, Plugins, Services, explain
 
 __all__ = ["init"]
 

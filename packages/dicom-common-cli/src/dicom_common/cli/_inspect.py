@@ -12,7 +12,8 @@ from dicom_common.cli._instances import as_json
 from dicom_common.cli._output import print_json, print_line, print_table
 from dicom_common.cli._prometheus import exposition
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import KINDS, Config, DicomCommonError, Health, HealthStatus, Services
+from dicom_common.core import DicomCommonError, Health, HealthStatus
+from dicom_common.host import KINDS, Config, Services
 
 __all__ = ["check", "plugins"]
 
@@ -85,7 +86,7 @@ def _extensions(services: Services) -> dict[str, Health]:
 
 def _settings(services: Services, *, told: Collection[str]) -> dict[str, Health]:
     """Read the tables that no backend reads, such as [policy]: an error in them would wait for its first use."""
-    from dicom_common.core import explain  # noqa: PLC0415 - it imports plugins
+    from dicom_common.host import explain  # noqa: PLC0415 - it imports plugins
 
     try:
         explain(services.config, services.plugins)
@@ -115,7 +116,7 @@ def _backend(config: Config, kind: str) -> str | None:
 @as_json
 def plugins(*, as_json: bool) -> None:
     """List the installed plugins. Imports none of them."""
-    from dicom_common.core import installed_plugins  # noqa: PLC0415 - the help does not need it
+    from dicom_common.host import installed_plugins  # noqa: PLC0415 - the help does not need it
 
     found = installed_plugins()
     columns = ["kind", "name", "distribution", "version", "state", "reason"]

@@ -17,7 +17,8 @@ from dicom_common.cli._errors import CommandError, ending
 from dicom_common.cli._logging import LogSettings, log_as_configured, log_to_stderr
 from dicom_common.cli._output import note
 from dicom_common.cli._session import Session
-from dicom_common.core import DicomCommonError, installed_plugins
+from dicom_common.core import DicomCommonError
+from dicom_common.host import installed_plugins
 
 __all__ = ["run"]
 

@@ -15,7 +15,9 @@ from dicom_common.cli._help import below
 from dicom_common.cli._instances import as_json, instances, nothing_stored, tenant as tenant_option
 from dicom_common.cli._output import note, print_json, print_table
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import AuditKind, Level, PersonName, RequestAttributes, Services, parse_query
+from dicom_common.core import AuditKind, Level, PersonName, RequestAttributes
+from dicom_common.dicom import parse_query
+from dicom_common.host import Services
 
 if TYPE_CHECKING:
     from dicom_common.pipeline import Document

@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-__all__ = ["Backend"]
+__all__ = ["STORAGES", "Backend", "storage_table"]
+
+STORAGES = "storages."
+"""How the tables of further storages begin."""
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -29,3 +32,8 @@ class Backend(Generic[T_co]):
     settings: type[Any]
     open: Callable[..., T_co]
     built_on: Callable[[Any], Sequence[str]] | None = None
+
+
+def storage_table(name: str) -> str:
+    """Return the table of a storage: `storage` for the main one, which has that name, else `storages.NAME`."""
+    return name if name == "storage" else f"{STORAGES}{name}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from dicom_common.core import BackendError, Services, Stored
+from dicom_common.core import BackendError, Stored
+from dicom_common.host import Services
 from dicom_common.pipeline._documents._documents import MetadataDocuments
 
 __all__ = ["remove", "sweep"]

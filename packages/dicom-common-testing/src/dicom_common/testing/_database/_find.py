@@ -18,8 +18,8 @@ from dicom_common.core import (
     PersonName,
     Query,
     QueryError,
-    parse_query,
 )
+from dicom_common.dicom import parse_query
 from dicom_common.testing._database._checks import UID_OF, assert_consistent, rows, uids
 from dicom_common.testing._database._corpus import CORPUS, SEARCHES
 from dicom_common.testing._instances import make_entry, make_instance

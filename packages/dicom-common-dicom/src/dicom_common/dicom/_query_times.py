@@ -6,7 +6,7 @@ import re
 from datetime import date, time
 from typing import NamedTuple
 
-from dicom_common.core._errors import QueryError
+from dicom_common.core import QueryError
 
 __all__ = ["FIRST", "LAST", "Ends", "date_ends", "time_ends"]
 

@@ -14,16 +14,17 @@ from typing import Any
 
 import pluggy
 
-from dicom_common.core import _hooks
-from dicom_common.core._backend import Backend
-from dicom_common.core._errors import (
+from dicom_common.core import (
+    Backend,
     BrokenPluginError,
     IncompatiblePluginError,
     PluginConflictError,
     PluginError,
     PluginNotFoundError,
+    did_you_mean,
+    hookspecs,
 )
-from dicom_common.core._settings import did_you_mean, field_types
+from dicom_common.host._settings import field_types
 
 __all__ = ["EXTENSION", "KINDS", "PluginInfo", "Plugins", "installed_plugins"]
 
@@ -95,7 +96,7 @@ class Plugins:
         Raises:
             PluginError: one of the four, each of which says what to do.
         """
-        hook = getattr(self._load(kind, name).hook, f"{_hooks.PROJECT}_{kind}")
+        hook = getattr(self._load(kind, name).hook, f"{hookspecs.PROJECT}_{kind}")
         if not hook.get_hookimpls():
             raise _broken(kind, name, f"it does not implement the hook {hook.name}")
         try:
@@ -143,8 +144,8 @@ def _manager_of(kind: str, name: str) -> pluggy.PluginManager:
         plugin = entry.load()
     except (Exception, SystemExit) as error:  # a plugin may do anything when it is imported
         raise _broken(kind, name, f"importing {entry.value} failed ({type(error).__name__}: {_line(error)})") from error
-    manager = pluggy.PluginManager(_hooks.PROJECT)
-    manager.add_hookspecs(_hooks)
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
     try:
         manager.register(plugin, f"{kind}.{name}")
         manager.check_pending()
@@ -160,7 +161,7 @@ def _line(error: BaseException) -> str:
 def _entries(kind: str) -> dict[str, list[EntryPoint]]:
     """Return the entry points of a kind by name, each distribution once (an editable install may be seen twice)."""
     found: dict[str, dict[str, EntryPoint]] = defaultdict(dict)
-    for entry in entry_points(group=f"{_hooks.PROJECT}.{kind}"):
+    for entry in entry_points(group=f"{hookspecs.PROJECT}.{kind}"):
         found[entry.name].setdefault(_distribution(entry), entry)
     return {name: [entry for _, entry in sorted(entries.items())] for name, entries in found.items()}
 

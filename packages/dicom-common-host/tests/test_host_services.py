@@ -12,14 +12,13 @@ import pytest
 from dicom_common.core import (
     BackendError,
     BrokenPluginError,
-    Config,
     ConfigError,
     HealthStatus,
     PluginNotFoundError,
     RefusedError,
-    Services,
     call_within,
 )
+from dicom_common.host import Config, Services
 
 Add = Callable[..., None]
 KINDS = ("storage", "db", "cache", "broker")

@@ -10,19 +10,26 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
-from dicom_common.core._auth import Authenticator
-from dicom_common.core._backend import Backend
-from dicom_common.core._broker import Broker
-from dicom_common.core._cache import Cache
-from dicom_common.core._config import Config, storage_table
-from dicom_common.core._database import Database
-from dicom_common.core._errors import BackendError, ConfigError, DicomCommonError
-from dicom_common.core._extensions import Extensions
-from dicom_common.core._health import Health, HealthStatus
-from dicom_common.core._keyring import Keyring
-from dicom_common.core._loading import KINDS, Plugins
-from dicom_common.core._patience import TimeLimitError, call_within
-from dicom_common.core._storage import Storage
+from dicom_common.core import (
+    Authenticator,
+    Backend,
+    BackendError,
+    Broker,
+    Cache,
+    ConfigError,
+    Database,
+    DicomCommonError,
+    Health,
+    HealthStatus,
+    Keyring,
+    Storage,
+    TimeLimitError,
+    call_within,
+    storage_table,
+)
+from dicom_common.host._config import Config
+from dicom_common.host._extensions import Extensions
+from dicom_common.host._loading import KINDS, Plugins
 
 __all__ = ["Services"]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from dicom_common.core._errors import AuthorizationError
-from dicom_common.core._records import Principal
+from dicom_common.core import AuthorizationError, Principal
 
 __all__ = ["Action", "Needs", "Policy", "authorize"]
 

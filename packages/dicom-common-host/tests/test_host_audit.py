@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from dicom_common.core import AuditedStudy, AuditEvent, AuditKind, Services, process_user
+from dicom_common.core import AuditedStudy, AuditEvent, AuditKind, process_user
+from dicom_common.host import Services
 
 Add = Callable[..., None]
 CANARY = "Canary^Patient"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dicom_common.core._errors import ConfigError
+from dicom_common.core import ConfigError
 
 __all__ = [
     "NAMED",

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from dicom_common.core import MAX_TOKEN_BYTES, AuthenticationError, bearer_token
+from dicom_common.core import MAX_TOKEN_BYTES, AuthenticationError
+from dicom_common.host import bearer_token
 
 
 def given(*values: bytes) -> list[tuple[bytes, bytes]]:

@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from dicom_common.core import Action, AuthorizationError, Config, ConfigError, Needs, Policy, Principal, authorize
+from dicom_common.core import AuthorizationError, ConfigError, Principal
+from dicom_common.host import Action, Config, Needs, Policy, authorize
 
 
 def principal(**has: frozenset[str]) -> Principal:

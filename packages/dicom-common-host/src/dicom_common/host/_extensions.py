@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from dicom_common.core._audit import AuditEvent
-from dicom_common.core._errors import BrokenPluginError, PluginError
-from dicom_common.core._loading import Plugins
-from dicom_common.core._patience import TimeLimitError, call_within
-from dicom_common.core._records import Instance, Origin, Stored
+from dicom_common.core import (
+    AuditEvent,
+    BrokenPluginError,
+    Instance,
+    Origin,
+    PluginError,
+    Stored,
+    TimeLimitError,
+    call_within,
+)
+from dicom_common.host._loading import Plugins
 
 if TYPE_CHECKING:
-    from dicom_common.core._services import Services
+    from dicom_common.host._services import Services
 
 __all__ = ["Extensions"]
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from dicom_common.core import BrokenPluginError, Instance, Origin, PluginNotFoundError, Services, Stored
+from dicom_common.core import BrokenPluginError, Instance, Origin, PluginNotFoundError, Stored
+from dicom_common.host import Services
 
 Add = Callable[..., None]
 PATIENT = "Doe^Jane"

@@ -8,10 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from dicom_common.core._attributes import ATTRIBUTES, ATTRIBUTES_BY_KEYWORD, Attribute, Level
-from dicom_common.core._errors import QueryError
-from dicom_common.core._query import Condition, Interval, Like, OneOf, Query
-from dicom_common.core._query_times import FIRST, LAST, Ends, date_ends, time_ends
+from dicom_common.core import (
+    ATTRIBUTES,
+    ATTRIBUTES_BY_KEYWORD,
+    Attribute,
+    Condition,
+    Interval,
+    Level,
+    Like,
+    OneOf,
+    Query,
+    QueryError,
+    did_you_mean,
+)
+from dicom_common.dicom._query_times import FIRST, LAST, Ends, date_ends, time_ends
 
 __all__ = ["parse_query"]
 
@@ -106,8 +116,6 @@ def _shown(key: str) -> str:
 
 
 def _hint(word: str) -> str:
-    from dicom_common.core._settings import did_you_mean  # noqa: PLC0415 - difflib, for an error only
-
     return did_you_mean(word, _BY_NAME)
 
 

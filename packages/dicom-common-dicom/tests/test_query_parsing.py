@@ -6,7 +6,8 @@ from datetime import date, time
 
 import pytest
 
-from dicom_common.core import Interval, Level, Like, OneOf, Query, QueryError, parse_query
+from dicom_common.core import Interval, Level, Like, OneOf, Query, QueryError
+from dicom_common.dicom import parse_query
 
 LAST = time(23, 59, 59, 999_999)
 

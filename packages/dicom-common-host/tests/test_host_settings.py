@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import pytest
 
-from dicom_common.core import Config, ConfigError, Secret
+from dicom_common.core import ConfigError, Secret
+from dicom_common.host import Config
 
 
 class Colour(enum.Enum):

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from dicom_common.core._database import Database
     from dicom_common.core._keyring import Keyring
     from dicom_common.core._records import Instance, Origin, Stored
-    from dicom_common.core._services import Services
     from dicom_common.core._storage import Storage
 
 __all__ = ["PROJECT", "hookimpl", "hookspec"]
@@ -81,7 +80,7 @@ def dicom_common_commands() -> Sequence[Any]:  # type: ignore[empty-body]
 
 
 @hookspec
-def dicom_common_audit(services: Services, events: Sequence[AuditEvent]) -> None:
+def dicom_common_audit(services: Any, events: Sequence[AuditEvent]) -> None:
     """Record what happened, durably before this returns; raise where that fails.
 
     It is told after the event, by whoever has these services open. What it raises is logged, and undoes nothing.
@@ -89,7 +88,7 @@ def dicom_common_audit(services: Services, events: Sequence[AuditEvent]) -> None
 
 
 @hookspec
-def dicom_common_audit_refusal(services: Services) -> str | None:
+def dicom_common_audit_refusal(services: Any) -> str | None:
     """Refuse an operation before it begins, because it could not be recorded: return a reason in a few words, or None.
 
     It is asked before every operation that will be an event: it has to be quick. A trail that operations must not wait

@@ -10,16 +10,13 @@ from pathlib import Path
 import pytest
 
 from dicom_common.core import (
-    KINDS,
     Backend,
     BrokenPluginError,
     IncompatiblePluginError,
     PluginConflictError,
-    PluginInfo,
     PluginNotFoundError,
-    Plugins,
-    installed_plugins,
 )
+from dicom_common.host import KINDS, PluginInfo, Plugins, installed_plugins
 
 Add = Callable[..., None]
 
@@ -198,7 +195,7 @@ def test_listing_imports_neither_the_plugins_nor_their_sdk(
     add_distribution("acme-cache", {"dicom_common.cache": "fake = acme.deep.plugin"}, modules)
     program = """
 import sys
-from dicom_common.core import installed_plugins
+from dicom_common.host import installed_plugins
 print([(i.name, i.state) for i in installed_plugins() if i.name == "fake"])
 print([name for name in sys.modules if name.startswith("acme")])
 """

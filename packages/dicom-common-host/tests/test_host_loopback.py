@@ -2,15 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from dicom_common.core import (
-    AuthenticationError,
-    ConfigError,
-    Health,
-    HealthStatus,
-    LetsEverybodyIn,
-    Principal,
-    require_loopback,
-)
+from dicom_common.core import AuthenticationError, ConfigError, Health, HealthStatus, LetsEverybodyIn, Principal
+from dicom_common.host import require_loopback
 
 
 class Strict:

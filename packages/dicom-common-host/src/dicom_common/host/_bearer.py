@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterable
 from urllib.parse import parse_qsl
 
-from dicom_common.core._errors import AuthenticationError
+from dicom_common.core import MAX_TOKEN_BYTES, AuthenticationError
 
-__all__ = ["MAX_TOKEN_BYTES", "bearer_token"]
+__all__ = ["bearer_token"]
 
-MAX_TOKEN_BYTES = 8192
 _CREDENTIALS = re.compile(rb"bearer +([A-Za-z0-9\-._~+/]+=*)", re.IGNORECASE)
 
 

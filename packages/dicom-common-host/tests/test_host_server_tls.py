@@ -12,7 +12,8 @@ import pytest
 import trustme
 
 from dicom_common.core import AuthenticationError, ConfigError
-from dicom_common.core.tls import ServerTls, Tls, TlsClient, client_context, client_of, server_context
+from dicom_common.core.tls import Tls, client_context
+from dicom_common.host import ServerTls, TlsClient, client_of, server_context
 
 
 @pytest.fixture(scope="module")

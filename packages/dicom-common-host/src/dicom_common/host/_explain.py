@@ -6,12 +6,11 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from dicom_common.core._config import Config, settings_tables
-from dicom_common.core._errors import BrokenPluginError
-from dicom_common.core._layers import Raw
-from dicom_common.core._loading import KINDS, Plugins
-from dicom_common.core._secret import Secret
-from dicom_common.core._settings import field_types
+from dicom_common.core import BrokenPluginError, Secret
+from dicom_common.host._config import Config, settings_tables
+from dicom_common.host._layers import Raw
+from dicom_common.host._loading import KINDS, Plugins
+from dicom_common.host._settings import field_types
 
 __all__ = ["Explained", "explain"]
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings as hypothesis_settings, strategies as st
 
-from dicom_common.core import Config, ConfigError, Plugins, Secret, Services, explain
+from dicom_common.core import ConfigError, Secret
+from dicom_common.host import Config, Plugins, Services, explain
 
 Add = Callable[..., None]
 PASSWORD = "hunter2-correct-horse"

@@ -10,14 +10,13 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dicom_common.core import _layers
-from dicom_common.core._errors import ConfigError
-from dicom_common.core._layers import Raw, Tree
-from dicom_common.core._loading import KINDS
-from dicom_common.core._records import DEFAULT_TENANT, validate_tenant
-from dicom_common.core._settings import convert, did_you_mean, follow
+from dicom_common.core import DEFAULT_TENANT, STORAGES, ConfigError, did_you_mean, validate_tenant
+from dicom_common.host import _layers
+from dicom_common.host._layers import Raw, Tree
+from dicom_common.host._loading import KINDS
+from dicom_common.host._settings import convert, follow
 
-__all__ = ["DEFAULT_BACKENDS", "FILE_NAME", "SETTINGS_GROUP", "Config", "General", "storage_table"]
+__all__ = ["DEFAULT_BACKENDS", "FILE_NAME", "SETTINGS_GROUP", "Config", "General"]
 
 FILE_NAME = "dicom-common.toml"
 SETTINGS_GROUP = "dicom_common.settings"
@@ -26,7 +25,6 @@ SETTINGS_GROUP = "dicom_common.settings"
 DEFAULT_BACKENDS = {"storage": "filesystem", "db": "sqlite", "cache": "memory", "broker": "sqlite"}
 """The embedded set, which works with no configuration at all. There is no authenticator and no keyring in it."""
 
-_STORAGES = "storages."
 _STORAGE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]|_(?!_)){0,62}")
 """What a variable can name, too: `__` divides its parts."""
 
@@ -105,7 +103,7 @@ class Config:
 
     def __post_init__(self) -> None:
         """Check the top level: every key is a general setting or a known table, every backend's name a text."""
-        tables = {*KINDS, *(name for name in self.tree if name.startswith(_STORAGES))}
+        tables = {*KINDS, *(name for name in self.tree if name.startswith(STORAGES))}
         if any(name not in tables and name not in _KEYS for name in self.tree):
             tables |= settings_tables().keys()  # reads the metadata of what is installed: only where it is needed
         for name, value in self.tree.items():
@@ -153,7 +151,7 @@ class Config:
 
     def storages(self) -> list[str]:
         """Return the names of the further storages: those with a table `[storages.NAME]`, for copies and moves."""
-        return sorted(name.removeprefix(_STORAGES) for name in self.tree if name.startswith(_STORAGES))
+        return sorted(name.removeprefix(STORAGES) for name in self.tree if name.startswith(STORAGES))
 
     def backend_of_storage(self, name: str) -> str:
         """Return the name of the backend of a further storage.
@@ -164,18 +162,18 @@ class Config:
         known = self.storages()
         if name not in known:
             hint = did_you_mean(name, known) or (f" Known: {', '.join(known)}." if known else "")
-            raise ConfigError(f"There is no storage {name!r}: write a table [{_STORAGES}{name}].{hint}")
-        table = self.table(f"{_STORAGES}{name}")
+            raise ConfigError(f"There is no storage {name!r}: write a table [{STORAGES}{name}].{hint}")
+        table = self.table(f"{STORAGES}{name}")
         origin = next((raw.origin for raw in table.values()), str(self.file and self.file.absolute()))
         if name == "storage" or not _STORAGE_NAME.fullmatch(name):
             raise ConfigError(
-                f"{origin}: [{_STORAGES}{name}] cannot be named so: a name has up to 63 lower-case letters, digits,"
+                f"{origin}: [{STORAGES}{name}] cannot be named so: a name has up to 63 lower-case letters, digits,"
                 " hyphens and single underscores, and is not 'storage', which is the main one."
             )
         chosen = table.get("backend")
         if chosen is None:
-            raise ConfigError(f'{origin}: [{_STORAGES}{name}] names no backend: write backend = "..." below it.')
-        return self._backend_name(chosen, f"{_STORAGES}{name}")
+            raise ConfigError(f'{origin}: [{STORAGES}{name}] names no backend: write backend = "..." below it.')
+        return self._backend_name(chosen, f"{STORAGES}{name}")
 
     def section(self, name: str, settings: type[T]) -> T:
         """Return the settings of a table, as an instance of the dataclass.
@@ -191,7 +189,7 @@ _KEYS = tuple(setting.name for setting in fields(General))
 
 
 def _has_backend(table: str) -> bool:
-    return table in KINDS or table.startswith(_STORAGES)
+    return table in KINDS or table.startswith(STORAGES)
 
 
 def _hint(name: str) -> str:
@@ -209,8 +207,3 @@ def _default_file(variables: Mapping[str, str]) -> Path | None:
 def settings_tables() -> dict[str, Any]:
     """Return the tables that installed packages know, by name, as entry points: nothing is imported."""
     return {entry.name: entry for entry in entry_points(group=SETTINGS_GROUP)}
-
-
-def storage_table(name: str) -> str:
-    """Return the table of a storage: `storage` for the main one, which has that name, else `storages.NAME`."""
-    return name if name == "storage" else f"{_STORAGES}{name}"

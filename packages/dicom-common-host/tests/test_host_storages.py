@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dicom_common.core import Config, ConfigError, PluginError, Services
+from dicom_common.core import ConfigError, PluginError
+from dicom_common.host import Config, Services
 
 TEXT = """
 [storages.archive]

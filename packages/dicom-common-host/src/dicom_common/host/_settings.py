@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import enum
 import tomllib
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dicom_common.core._errors import ConfigError
-from dicom_common.core._layers import Raw, is_reference
-from dicom_common.core._secret import Secret
+from dicom_common.core import ConfigError, Secret, did_you_mean
+from dicom_common.host._layers import Raw, is_reference
 
-__all__ = ["convert", "did_you_mean", "field_types", "follow"]
+__all__ = ["convert", "field_types", "follow"]
 
 T = TypeVar("T")
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ` Did you mean 'x'?` where something known is close to the word, else an empty text."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def field_types(settings: type[Any]) -> dict[str, Any]:
