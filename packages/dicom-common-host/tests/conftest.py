@@ -96,3 +96,45 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in [name for name in os.environ if name.startswith("DICOM_COMMON_")]:
         monkeypatch.delenv(name)
     return folder
+
+
+EXTENSION = """
+import dataclasses, threading
+from dicom_common.core import Backend, hookimpl
+
+GATE = threading.Event()
+CALLS = []
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    limit: int = 7
+
+
+class Extension:
+    def __init__(self, settings, *inner):
+        self.settings, self.inner = settings, inner
+
+    HOOKS
+
+    def close(self):
+        CALLS.append("closed")
+
+
+@hookimpl
+def dicom_common_extension():
+    return Backend("NAME", Settings, Extension)
+"""
+
+
+@pytest.fixture
+def add_extension(add_distribution: AddDistribution) -> Callable[[str, str], str]:
+    """Install an extension as a module; its hooks are given as the body of a class. Returns the module's name."""
+
+    def add(name: str, hooks: str) -> str:
+        module = f"acme_{name}"
+        source = EXTENSION.replace("HOOKS", hooks.strip().replace("\n", "\n    ")).replace("NAME", name)
+        add_distribution(f"acme-{name}", {"dicom_common.extension": f"{name} = {module}"}, {module: source})
+        return module
+
+    return add

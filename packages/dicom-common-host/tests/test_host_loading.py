@@ -79,7 +79,7 @@ def test_a_plugin_that_is_not_installed_is_told_with_those_that_are_and_how_to_a
 
 def test_an_unknown_extension_is_told_without_a_guess_at_its_distribution() -> None:
     with pytest.raises(PluginNotFoundError, match=r"No extension plugin called 'gate' .* To add it: pip install its"):
-        Plugins().extension("gate")
+        Plugins().backend("extension", "gate")
 
 
 def test_two_distributions_with_one_name_are_a_conflict_that_names_both(add_distribution: Add) -> None:

@@ -85,7 +85,7 @@ def test_the_extension_of_the_readme_refuses_what_is_too_large(add_distribution:
     extensions = Services.from_file(overrides={"extensions": ["gate"]}).extensions
     assert extensions.accept("local", small, Origin()) is None
     large = dataclasses.replace(small, size=3_000_000_000)
-    assert extensions.accept("local", large, Origin()) == "extension gate: larger than 2 GB"
+    assert extensions.accept("local", large, Origin()) == "extension gate: too large"
 
 
 def test_the_configuration_of_the_readme_means_what_it_says() -> None:

@@ -126,3 +126,37 @@ class Site:
             assert row.key in objects, f"the object of {row.sop_uid} is lost"
             assert hashlib.sha256(objects[row.key]).hexdigest() == row.sha256
         assert objects.keys() - {row.key for row in rows} <= discarded
+
+
+_EXTENSION = """
+import os, signal, time
+from dataclasses import dataclass
+from dicom_common.core import Backend, hookimpl
+
+calls = []
+
+
+@dataclass(frozen=True)
+class Settings:
+    pass
+
+
+class Made:
+    def __init__(self, settings):
+        pass
+
+    HOOK
+
+    def close(self):
+        pass
+
+
+@hookimpl
+def dicom_common_extension():
+    return Backend("NAME", Settings, Made)
+"""
+
+
+def extension_source(name: str, method: str) -> str:
+    """Return the module of an extension with one hook, as a method."""
+    return _EXTENSION.replace("HOOK", method.strip().replace("\n", "\n    ")).replace("NAME", name)

@@ -17,8 +17,8 @@ from dicom_common.cli._errors import CommandError, ending
 from dicom_common.cli._logging import LogSettings, log_as_configured, log_to_stderr
 from dicom_common.cli._output import note
 from dicom_common.cli._session import Session
-from dicom_common.core import DicomCommonError
-from dicom_common.host import installed_plugins
+from dicom_common.core import DicomCommonError, PluginNotFoundError
+from dicom_common.host import COMMANDS, Plugins, installed_plugins
 
 __all__ = ["run"]
 
@@ -51,48 +51,51 @@ _OF_ALL_TENANTS = frozenset({"reconcile", "migrate", "prune", "worker", "relay",
 
 
 class _Commands(click.Group):
-    """Our own commands, then those of the extensions that the configuration enables."""
+    """Our own commands, then those that installed packages register under `dicom_common.commands`."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own
         """Return the names of all commands, in the order of the help."""
-        try:
-            others = sorted(self._extensions(ctx))
-        except DicomCommonError as error:
-            note(f"The commands of extensions are not listed: {error}")
-            others = []
+        others = sorted({plugin.name for plugin in installed_plugins() if plugin.kind == COMMANDS})
+        for name in others:
+            if name in _HOMES:
+                note(f"A package registers the command `{name}`, which dicom-common has itself: uninstall the package.")
         return [*_HOMES, *(name for name in others if name not in _HOMES)]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command; extensions are asked only for a name that is not ours."""
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's own
+        """Return a command; packages are imported only for a name that is not ours."""
         if home := _HOMES.get(cmd_name):
             command: click.Command = getattr(import_module(f"dicom_common.cli.{home}"), cmd_name.replace("-", "_"))
             return command
-        return self._extensions(ctx).get(cmd_name)
+        try:
+            offered = Plugins().command(cmd_name)
+        except PluginNotFoundError:
+            return None
+        if not isinstance(offered, click.Command):
+            raise CommandError(f"The command `{cmd_name}` is no click command: upgrade the package that registers it.")
+        return offered
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of the help; a command that is broken is told, and left out."""
+        rows = []
+        for name in self.list_commands(ctx):
+            try:
+                command = self.get_command(ctx, name)
+            except DicomCommonError as error:
+                note(str(error))
+                continue
+            if command is not None and not command.hidden:
+                rows.append((name, command.get_short_help_str(limit=formatter.width - 6 - len(name))))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, and refuse a tenant that it would pass over: `prune` would delete everybody's records."""
-        try:
-            name, command, rest = super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            if args and any(found.kind == "extension" and found.name == args[0] for found in installed_plugins()):
-                raise click.UsageError(
-                    f"{error.message} The extension {args[0]!r} is installed and not enabled: add it to `extensions` in"
-                    " the configuration.",
-                    ctx,
-                ) from error
-            raise
+        name, command, rest = super().resolve_command(ctx, args)
         if name in _OF_ALL_TENANTS and ctx.ensure_object(Session).tenant_name is not None:
             raise CommandError(f"`{name}` works for all tenants together: leave --tenant out.")
         return name, command, rest
-
-    def _extensions(self, ctx: click.Context) -> dict[str, click.Command]:
-        session = ctx.ensure_object(Session)
-        if not session.config.general.extensions:
-            return {}
-        commands = session.services.extensions.commands()
-        return {command.name: command for command in commands if isinstance(command, click.Command) and command.name}
 
 
 def _set(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:

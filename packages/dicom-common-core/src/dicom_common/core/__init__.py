@@ -7,7 +7,7 @@ configured with `dicom_common.host`.
 from dicom_common.core._attributes import ATTRIBUTES, ATTRIBUTES_BY_KEYWORD, Attribute, Level
 from dicom_common.core._audit import AuditedStudy, AuditEvent, AuditKind, AuditOutcome, process_user
 from dicom_common.core._auth import MAX_TOKEN_BYTES, Authenticator, LetsEverybodyIn
-from dicom_common.core._backend import STORAGES, Backend, storage_table
+from dicom_common.core._backend import STORAGES, Backend, Extension, storage_table
 from dicom_common.core._broker import Broker, Consumer, Delivery, Groups, Message, validate_topic
 from dicom_common.core._cache import Cache
 from dicom_common.core._database import Backlog, Database, EventsOf, Found, Migrations, Value
@@ -112,6 +112,7 @@ __all__ = [
     "Entry",
     "Event",
     "EventsOf",
+    "Extension",
     "Finding",
     "Found",
     "Groups",

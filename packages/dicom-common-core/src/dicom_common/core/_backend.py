@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-__all__ = ["STORAGES", "Backend", "storage_table"]
+__all__ = ["STORAGES", "Backend", "Extension", "storage_table"]
 
 STORAGES = "storages."
 """How the tables of further storages begin."""
 
 T_co = TypeVar("T_co", covariant=True)
+
+
+class Extension(Protocol):
+    """What an extension opens: an object with hook implementations as methods. Thread-safe."""
+
+    def close(self) -> None:
+        """Release what is held. A second call does nothing."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import pluggy
 if TYPE_CHECKING:
     from dicom_common.core._audit import AuditEvent
     from dicom_common.core._auth import Authenticator
-    from dicom_common.core._backend import Backend
+    from dicom_common.core._backend import Backend, Extension
     from dicom_common.core._broker import Broker
     from dicom_common.core._cache import Cache
     from dicom_common.core._database import Database
@@ -58,10 +58,20 @@ def dicom_common_keyring() -> Backend[Keyring]:  # type: ignore[empty-body]
     """Offer a keyring."""
 
 
-# Extensions: every one that the configuration enables is called.
+# Extensions: every one that the configuration enables is opened like a backend, to an object whose methods implement
+# the hooks below; they are called in the order of the configuration.
 
 
 @hookspec
+def dicom_common_extension() -> Backend[Extension]:  # type: ignore[empty-body]
+    """Offer an extension.
+
+    Its settings are the table of the extension's name. What it is built on is given to `open` as functions that return
+    the live backend: an extension can be opened while a server is down.
+    """
+
+
+@hookspec(firstresult=True)
 def dicom_common_accept(tenant: str, instance: Instance, origin: Origin) -> str | None:
     """Refuse an instance before it is stored: return a reason in a few words, or None to let it pass.
 
@@ -71,26 +81,29 @@ def dicom_common_accept(tenant: str, instance: Instance, origin: Origin) -> str 
 
 @hookspec
 def dicom_common_stored(instances: Sequence[Stored]) -> None:
-    """Be told of instances that were stored and indexed, after the commit."""
+    """Learn of instances that were stored and indexed, after the commit."""
+
+
+@hookspec
+def dicom_common_audit(events: Sequence[AuditEvent]) -> None:
+    """Record what happened, durably before this returns; raise where that fails.
+
+    The events lie in the past: an error is logged, and undoes nothing.
+    """
+
+
+@hookspec(firstresult=True)
+def dicom_common_audit_refusal() -> str | None:
+    """Refuse an operation before it begins, because it could not be recorded: return a reason in a few words, or None.
+
+    It is asked before every operation that will be an event, so it has to be quick. A trail that operations must not
+    wait for returns None.
+    """
+
+
+# Commands: a package registers each under `dicom_common.commands`, by the command's name.
 
 
 @hookspec
 def dicom_common_commands() -> Sequence[Any]:  # type: ignore[empty-body]
     """Offer subcommands of `dicom-common`: click commands."""
-
-
-@hookspec
-def dicom_common_audit(services: Any, events: Sequence[AuditEvent]) -> None:
-    """Record what happened, durably before this returns; raise where that fails.
-
-    It is told after the event, by whoever has these services open. What it raises is logged, and undoes nothing.
-    """
-
-
-@hookspec
-def dicom_common_audit_refusal(services: Any) -> str | None:
-    """Refuse an operation before it begins, because it could not be recorded: return a reason in a few words, or None.
-
-    It is asked before every operation that will be an event: it has to be quick. A trail that operations must not wait
-    for returns None.
-    """

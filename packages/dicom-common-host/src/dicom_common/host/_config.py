@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from dicom_common.core import DEFAULT_TENANT, STORAGES, ConfigError, did_you_mean, validate_tenant
 from dicom_common.host import _layers
 from dicom_common.host._layers import Raw, Tree
-from dicom_common.host._loading import KINDS
+from dicom_common.host._loading import EXTENSION, KINDS
 from dicom_common.host._settings import convert, follow
 
 __all__ = ["DEFAULT_BACKENDS", "FILE_NAME", "SETTINGS_GROUP", "Config", "General"]
@@ -47,6 +47,8 @@ class General:
     def __post_init__(self) -> None:
         """Refuse a tenant that is none."""
         validate_tenant(self.tenant)
+        if taken := set(self.extensions) & {*KINDS, *_layers.NAMED}:
+            raise ValueError(f"extensions cannot have {min(taken)!r} in it: that is the name of another table")
         if not 0 < self.extension_time_limit <= 86_400:  # not a number is no limit either
             raise ValueError("extension_time_limit has to be above 0 and at most 86400 seconds")
 
@@ -105,7 +107,7 @@ class Config:
         """Check the top level: every key is a general setting or a known table, every backend's name a text."""
         tables = {*KINDS, *(name for name in self.tree if name.startswith(STORAGES))}
         if any(name not in tables and name not in _KEYS for name in self.tree):
-            tables |= settings_tables().keys()  # reads the metadata of what is installed: only where it is needed
+            tables |= _tables_of_packages()  # reads the metadata of what is installed: only where it is needed
         for name, value in self.tree.items():
             if isinstance(value, Raw):
                 if name in tables:
@@ -193,7 +195,7 @@ def _has_backend(table: str) -> bool:
 
 
 def _hint(name: str) -> str:
-    known = sorted({*_KEYS, *KINDS, *_layers.NAMED, *settings_tables()})
+    known = sorted({*_KEYS, *KINDS, *_layers.NAMED, *_tables_of_packages()})
     return did_you_mean(name, known) or f" Known: {', '.join(known)}."
 
 
@@ -202,6 +204,11 @@ def _default_file(variables: Mapping[str, str]) -> Path | None:
         return Path(named)
     here = Path(FILE_NAME)
     return here if here.is_file() else None
+
+
+def _tables_of_packages() -> set[str]:
+    """Return the names of the tables of installed packages and extensions."""
+    return {*settings_tables(), *(entry.name for entry in entry_points(group=f"dicom_common.{EXTENSION}"))}
 
 
 def settings_tables() -> dict[str, Any]:

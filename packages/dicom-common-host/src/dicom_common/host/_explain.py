@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from dicom_common.core import BrokenPluginError, Secret
 from dicom_common.host._config import Config, settings_tables
 from dicom_common.host._layers import Raw
-from dicom_common.host._loading import KINDS, Plugins
+from dicom_common.host._loading import EXTENSION, KINDS, Plugins
 from dicom_common.host._settings import field_types
 
 __all__ = ["Explained", "explain"]
@@ -24,7 +24,7 @@ class Explained(NamedTuple):
 
 
 def explain(config: Config, plugins: Plugins) -> list[Explained]:
-    """List every setting in effect: the general ones, those of the chosen backends, those of installed packages.
+    """List every setting in effect: general ones, those of chosen backends, enabled extensions, installed packages.
 
     Imports the plugins that the configuration names, and opens nothing.
 
@@ -45,6 +45,10 @@ def explain(config: Config, plugins: Plugins) -> list[Explained]:
         table, backend = config.table(name), config.backend_of_storage(storage)
         rows.append(Explained(f"{name}.backend", backend, table["backend"].origin))
         rows.extend(_rows(f"{name}.", config.section(name, plugins.backend("storage", backend).settings), table))
+    for name in config.general.extensions:
+        rows.extend(
+            _rows(f"{name}.", config.section(name, plugins.backend(EXTENSION, name).settings), config.table(name))
+        )
     for name, entry in sorted(settings_tables().items()):
         try:
             settings = entry.load()

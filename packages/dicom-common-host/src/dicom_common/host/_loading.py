@@ -5,12 +5,13 @@ from __future__ import annotations
 import pkgutil
 import re
 import sys
+import threading
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
-from typing import Any
+from typing import Any, TypeVar
 
 import pluggy
 
@@ -26,12 +27,20 @@ from dicom_common.core import (
 )
 from dicom_common.host._settings import field_types
 
-__all__ = ["EXTENSION", "KINDS", "PluginInfo", "Plugins", "installed_plugins"]
+__all__ = ["CALLED_HOOKS", "COMMANDS", "EXTENSION", "KINDS", "PluginInfo", "Plugins", "installed_plugins"]
 
 KINDS = ("storage", "db", "cache", "broker", "auth", "keyring")
 """The kinds of backend: the same word in the distribution, the import, the entry-point group, the hook, the table."""
 EXTENSION = "extension"
 """The entry-point group of extensions: `dicom_common.extension`."""
+COMMANDS = "commands"
+"""The entry-point group of subcommands of `dicom-common`, each by its name: `dicom_common.commands`."""
+CALLED_HOOKS = frozenset(
+    ("dicom_common_accept", "dicom_common_stored", "dicom_common_audit", "dicom_common_audit_refusal")
+)
+"""The hooks of what an extension opens."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +58,12 @@ class PluginInfo:
 
 
 def installed_plugins() -> list[PluginInfo]:
-    """List the plugins of all kinds. Nothing is imported: a broken one, or one with a slow SDK, disturbs nobody."""
+    """List the plugins of all kinds, extensions and commands.
+
+    Nothing is imported: a broken plugin, or one with a slow SDK, does no harm.
+    """
     found = []
-    for kind in (*KINDS, EXTENSION):
+    for kind in (*KINDS, EXTENSION, COMMANDS):
         for name, entries in sorted(_entries(kind).items()):
             for entry in entries:
                 try:
@@ -81,34 +93,33 @@ _STATES: dict[type[PluginError], str] = {
 
 
 class Plugins:
-    """The plugins that are in use, each imported once. Thread-safe.
+    """The plugins that are in use, each imported once, in one plugin manager. Thread-safe.
 
-    Each has a plugin manager of its own: a module may be a backend that is in use and an extension that is not
-    enabled, and pluggy's callers of a subset would also call what is registered after they were made.
+    Attributes:
+        manager: pluggy's, with the hook specifications. A module is registered when it is first asked for.
     """
 
     def __init__(self) -> None:
-        self._managers: dict[tuple[str, str], pluggy.PluginManager] = {}
+        self.manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self.manager.add_hookspecs(hookspecs)
+        self._modules: dict[tuple[str, str], Any] = {}
+        self._lock = threading.Lock()
 
     def backend(self, kind: str, name: str) -> Backend[Any]:
-        """Import the plugin of a kind and return what it registers.
+        """Import the plugin of a kind, or an extension, and return what it registers.
 
         Raises:
             PluginError: one of the four, each of which says what to do.
         """
-        hook = getattr(self._load(kind, name).hook, f"{hookspecs.PROJECT}_{kind}")
-        if not hook.get_hookimpls():
-            raise _broken(kind, name, f"it does not implement the hook {hook.name}")
-        try:
-            offered = [backend for backend in hook() if isinstance(backend, Backend)]
-        except (Exception, SystemExit) as error:
-            raise _broken(kind, name, f"its hook {hook.name} failed ({type(error).__name__})") from error
+        offered = self._offered(kind, name, f"{hookspecs.PROJECT}_{kind}", Backend)
         # One module may offer several backends of a kind under several names.
         chosen = [backend for backend in offered if backend.name == name]
         if len(chosen) != 1 or not callable(chosen[0].open):
             others = ", ".join(repr(backend.name) for backend in offered) or "none"
             raise _broken(
-                kind, name, f"its hook {hook.name} has to return one Backend called {name!r}, and returns {others}"
+                kind,
+                name,
+                f"its hook {hookspecs.PROJECT}_{kind} has to return one Backend called {name!r}, and returns {others}",
             )
         try:
             field_types(chosen[0].settings)
@@ -118,40 +129,69 @@ class Plugins:
             ) from error
         return chosen[0]
 
-    def extension(self, name: str) -> pluggy.PluginManager:
-        """Import an extension and return the manager of its hooks, and of no others.
+    def command(self, name: str) -> Any:
+        """Import the package that registers a command, and return the command: an object with this name.
 
         Raises:
-            PluginError: one of the four.
+            PluginError: one of the four; the package that offers no command of this name is broken.
         """
-        return self._load(EXTENSION, name)
+        for commands in self._offered(COMMANDS, name, f"{hookspecs.PROJECT}_{COMMANDS}", object):
+            for command in commands if isinstance(commands, Sequence) else ():
+                if getattr(command, "name", None) == name:
+                    return command
+        raise _broken(COMMANDS, name, f"it offers no command called {name!r}")
 
-    def _load(self, kind: str, name: str) -> pluggy.PluginManager:
-        manager = self._managers.get((kind, name))
-        if manager is None:
-            # Two threads may both do this: the import is Python's to lock, and one of the two managers is kept.
-            # A lock here would let one plugin whose import hangs hold up all others.
-            manager = self._managers.setdefault((kind, name), _manager_of(kind, name))
-        return manager
+    def _offered(self, kind: str, name: str, hook: str, what: type[T]) -> list[T]:
+        """Call one hook of one plugin."""
+        module = self._load(kind, name)
+        if hook not in {caller.name for caller in self.manager.get_hookcallers(module) or ()}:
+            raise _broken(kind, name, f"it does not implement the hook {hook}")
+        others = [plugin for plugin in self.manager.get_plugins() if plugin is not module]
+        try:
+            return [offer for offer in self.manager.subset_hook_caller(hook, others)() if isinstance(offer, what)]
+        except (Exception, SystemExit) as error:
+            raise _broken(kind, name, f"its hook {hook} failed ({type(error).__name__})") from error
+
+    def _load(self, kind: str, name: str) -> Any:
+        module = self._modules.get((kind, name))
+        if module is None:
+            # Two threads may both do this: the import is Python's to lock. Our lock is not held meanwhile: one plugin
+            # whose import hangs must not hold up all others.
+            module = _module_of(kind, name)
+            with self._lock:
+                if self.manager.get_name(module) is None:  # it may be known by another name of its backends
+                    self._register(kind, name, module)
+                self._modules[kind, name] = module
+        return module
+
+    def _register(self, kind: str, name: str, module: Any) -> None:
+        try:
+            self.manager.register(module, f"{kind}.{name}")
+            self.manager.check_pending()
+        except (pluggy.PluginValidationError, ValueError) as error:
+            self._forget(module)
+            raise _broken(kind, name, f"its hooks do not fit those of this core ({_line(error)})") from error
+        misplaced = {caller.name for caller in self.manager.get_hookcallers(module) or ()} & CALLED_HOOKS
+        if misplaced:
+            self._forget(module)
+            raise _broken(
+                kind, name, f"{min(misplaced)} has to be a method of what dicom_common_extension opens, not a function"
+            )
+
+    def _forget(self, module: Any) -> None:
+        if self.manager.get_name(module) is not None:
+            self.manager.unregister(module)
 
 
-def _manager_of(kind: str, name: str) -> pluggy.PluginManager:
+def _module_of(kind: str, name: str) -> Any:
     known = _entries(kind)
     if name not in known:
         raise PluginNotFoundError(_not_found(kind, name, known))
     entry = _checked(kind, name, known[name])
     try:
-        plugin = entry.load()
+        return entry.load()
     except (Exception, SystemExit) as error:  # a plugin may do anything when it is imported
         raise _broken(kind, name, f"importing {entry.value} failed ({type(error).__name__}: {_line(error)})") from error
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    try:
-        manager.register(plugin, f"{kind}.{name}")
-        manager.check_pending()
-    except (pluggy.PluginValidationError, ValueError) as error:
-        raise _broken(kind, name, f"its hooks do not fit those of this core ({_line(error)})") from error
-    return manager
 
 
 def _line(error: BaseException) -> str:
@@ -181,7 +221,7 @@ def _not_found(kind: str, name: str, known: Iterable[str]) -> str:
     installed = ", ".join(sorted(known)) or "none"
     hint = did_you_mean(name, known)
     # The pip line is a guess by our naming rule; a third party's distribution may be called anything.
-    what = f"pip install dicom-common-{kind}-{name}" if kind != EXTENSION else "pip install its distribution"
+    what = f"pip install dicom-common-{kind}-{name}" if kind in KINDS else "pip install its distribution"
     return f"No {kind} plugin called {name!r} is installed (installed: {installed}).{hint} To add it: {what}"
 
 
@@ -253,5 +293,7 @@ def _locations(name: str, path: list[str] | None) -> list[str] | None:
 
 
 def _broken(kind: str, name: str, why: str) -> BrokenPluginError:
-    instead = "remove it from `extensions`" if kind == EXTENSION else f"name another in [{kind}]"
+    instead = {EXTENSION: "remove it from `extensions`", COMMANDS: "uninstall it"}.get(
+        kind, f"name another in [{kind}]"
+    )
     return BrokenPluginError(f"The {kind} plugin {name!r} is broken: {why}. Reinstall or upgrade it, or {instead}.")

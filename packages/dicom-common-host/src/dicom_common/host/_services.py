@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypedDict, TypeVar, Unpack, cast
 
 from dicom_common.core import (
     Authenticator,
@@ -19,6 +19,7 @@ from dicom_common.core import (
     ConfigError,
     Database,
     DicomCommonError,
+    Extension,
     Health,
     HealthStatus,
     Keyring,
@@ -29,12 +30,21 @@ from dicom_common.core import (
 )
 from dicom_common.host._config import Config
 from dicom_common.host._extensions import Extensions
-from dicom_common.host._loading import KINDS, Plugins
+from dicom_common.host._loading import EXTENSION, KINDS, Plugins
 
 __all__ = ["Services"]
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+
+class _Ready(TypedDict, total=False):
+    storage: Storage
+    db: Database
+    cache: Cache
+    broker: Broker
+    auth: Authenticator
+    keyring: Keyring
 
 
 class Services:
@@ -46,12 +56,22 @@ class Services:
             services.storage.stat(key)
 
     Every property may raise `ConfigError`, `PluginError` and `BackendError`.
+
+    Args:
+        config: what chooses the backends.
+        ready: live backends by their kind (`storage=..., db=...`) that take the place of those which the configuration
+            chooses, for a test or an application that made them. They are not closed here.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(
+        self,
+        config: Config,
+        **ready: Unpack[_Ready],
+    ) -> None:
         self.config = config
         self.plugins = Plugins()
-        self._opened: dict[str, Any] = {}
+        self._ready = frozenset(ready)
+        self._opened: dict[str, Any] = dict(ready)
         self._closed = False
         self._lock = threading.Lock()
         """Guards the two above; held for a moment only."""
@@ -135,7 +155,8 @@ class Services:
             self._closed = True
             opened, self._opened = self._opened, {}
         for name, backend in reversed(opened.items()):
-            _close(name, backend)
+            if name not in self._ready:
+                _close(name, backend)
 
     def __enter__(self) -> Self:
         return self
@@ -180,20 +201,12 @@ class Services:
 
     def _open(self, table: str) -> Any:
         """Open the backend of a table: that of a kind, or of a further storage."""
-        name, backend, settings = self._chosen(table)
+        _, backend, settings = self._chosen(table)
         inner = []
         if backend.built_on is not None:
             self._refuse_circle((table,))  # before any lock is waited for
             inner = [self._named(other) for other in backend.built_on(settings)]
-        try:
-            return backend.open(settings, *inner)
-        except DicomCommonError:
-            raise
-        except Exception as error:
-            # Its message may hold a password, as those of many SDKs do: only its kind is told.
-            raise BackendError(
-                f"The {table} backend {name!r} cannot be opened ({type(error).__name__}): check its settings."
-            ) from error
+        return _open(backend, table, settings, *inner)
 
     def _chosen(self, table: str) -> tuple[str, Backend[Any], Any]:
         """Return the name of the backend that a table chooses, what its plugin offers, and its settings."""
@@ -217,7 +230,23 @@ class Services:
 
     def _open_extensions(self) -> Extensions:
         general = self.config.general
-        return Extensions(self, self.plugins, general.extensions, general.extension_time_limit)
+        opened: dict[str, Extension] = {}
+        try:
+            for name in general.extensions:
+                opened[name] = self._open_extension(name)
+            return Extensions(self.plugins.manager, opened, general.extension_time_limit)
+        except BaseException:
+            for name, extension in reversed(opened.items()):
+                _close(f"extension {name}", extension)
+            raise
+
+    def _open_extension(self, name: str) -> Extension:
+        backend = self.plugins.backend(EXTENSION, name)
+        settings = self.config.section(name, backend.settings)
+        tables = backend.built_on(settings) if backend.built_on is not None else ()
+        return cast(
+            "Extension", _open(backend, EXTENSION, settings, *(partial(self._named, table) for table in tables))
+        )
 
     def _check(self, time_limit: float, backend: Callable[[], Any]) -> Health:
         try:
@@ -233,9 +262,19 @@ class Services:
         return health
 
 
+def _open(backend: Backend[Any], table: str, settings: Any, *inner: Any) -> Any:
+    try:
+        return backend.open(settings, *inner)
+    except DicomCommonError:
+        raise
+    except Exception as error:
+        # Its message may hold a password, as those of many SDKs do: only its kind is shown.
+        raise BackendError(
+            f"The {table} backend {backend.name!r} cannot be opened ({type(error).__name__}): check its settings."
+        ) from error
+
+
 def _close(name: str, opened: Any) -> None:
-    if name == "extensions":
-        return
     try:
         opened.close()
     except Exception as error:  # noqa: BLE001 - one that fails must not keep the others open
