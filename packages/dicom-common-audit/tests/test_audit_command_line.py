@@ -206,8 +206,8 @@ def test_a_wrong_table_refuses_commands_and_says_which_setting_is_wrong(site: Si
     assert "short" not in answer.err
     checked = site("check", "--json")
     ill = {line["kind"]: line["detail"] for line in checked.lines if line["status"] != "ok"}
-    assert (checked.code, set(ill)) == (1, {"audit", "settings"})
-    assert "openssl rand -hex 32" in ill["settings"]
+    assert (checked.code, set(ill)) == (1, {"extensions"})
+    assert "openssl rand -hex 32" in ill["extensions"]
     assert "short" not in checked.out + checked.err
 
 

@@ -139,7 +139,6 @@ def test_a_broken_configuration_does_not_keep_the_help_from_being_read(
     answer = command("--help")
 
     assert answer.code == 0
-    assert "is not valid TOML" in answer.err
     assert "ingest" in answer.out
 
 
@@ -172,7 +171,7 @@ def test_a_closed_pipe_is_quiet(filled: Installation) -> None:
     assert not errors
 
 
-COMMANDS = """
+OFFERED = """
 import click
 from dicom_common.cli import pass_session
 from dicom_common.core import hookimpl
@@ -202,7 +201,7 @@ def dicom_common_commands():
 def extended(own: Installation, tmp_path: Path) -> Installation:
     """An installation with a package that offers commands."""
     (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "counting.py").write_text(COMMANDS)
+    (tmp_path / "site" / "counting.py").write_text(OFFERED)
     metadata = tmp_path / "site" / "counting-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: counting\nVersion: 1.0\n")
@@ -239,8 +238,8 @@ def test_a_bug_is_one_line_that_tells_no_value(extended: Installation) -> None:
 def test_an_extension_that_is_not_installed_spares_our_own_commands_that_show_no_patient(own: Installation) -> None:
     own.variables["DICOM_COMMON_EXTENSIONS"] = '["nowhere"]'
 
-    assert own("config", "explain").code == 0
     assert own("plugins").code == 0
+    own("config", "explain").fails_with_one_line("No extension plugin called 'nowhere'")
     own("find").fails_with_one_line("No extension plugin called 'nowhere'")  # it may be the one that has to know of it
     own("nowhere").fails_with_one_line("No such command 'nowhere'")
 
