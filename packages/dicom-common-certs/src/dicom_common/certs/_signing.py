@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from dicom_common.certs._authority import Issued
 from dicom_common.certs._names import Usage, usage_of
 from dicom_common.certs._verifying import Trust, verify
-from dicom_common.core import AuthenticationError, ConfigError, DamagedError
+from dicom_common.core import AuthenticationError, ConfigError, DamagedError, parse_json
 
 __all__ = ["Signed", "sign", "verify_signature"]
 
@@ -102,9 +102,9 @@ def verify_signature(
     statement, raw, certificate = _parsed(signature)
     _check(certificate, raw, _CONTEXT + statement.encode())
     try:
-        said = json.loads(statement)
+        said = parse_json(statement)
         digest, fingerprint, moment = said["sha256"], said["certificate"], datetime.fromisoformat(said["signed"])
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise _no_signature() from error
     if fingerprint != certificate.fingerprint(hashes.SHA256()).hex():
         raise DamagedError("The signature was made for another certificate than the one in it.")
@@ -129,13 +129,12 @@ def _parsed(signature: bytes) -> tuple[str, bytes, x509.Certificate]:
     if len(signature) > _LARGEST:
         raise _no_signature()
     try:
-        document: dict[str, Any] = json.loads(signature)
+        document: dict[str, Any] = parse_json(signature)
         if document["version"] != 1 or not isinstance(document["statement"], str):
             raise _no_signature()
-        document["statement"].encode()  # refuses lone surrogates
         certificate = x509.load_pem_x509_certificate(document["certificate"].encode())
         return document["statement"], base64.b64decode(document["signature"], validate=True), certificate
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, binascii.Error) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, binascii.Error) as error:
         raise _no_signature() from error
 
 

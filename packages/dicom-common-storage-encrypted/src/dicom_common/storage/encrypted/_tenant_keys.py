@@ -25,6 +25,7 @@ from dicom_common.core import (
     Storage,
     TenantKey,
     WrappedKey,
+    parse_json,
 )
 
 __all__ = ["KEYS_SEGMENT", "TenantKeys"]
@@ -64,7 +65,7 @@ class _Record:
         if digest != hashlib.sha256(body).hexdigest().encode():
             raise _damaged()
         try:
-            fields = json.loads(body)
+            fields = parse_json(body)
             if (fields["version"], fields["tenant"], fields["generation"]) != (1, tenant, generation):
                 raise _damaged()
             wrapped = WrappedKey(str(fields["key_id"]), base64.b64decode(fields["wrapped"], validate=True))
