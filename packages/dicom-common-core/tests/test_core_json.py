@@ -55,7 +55,7 @@ def test_nesting_is_bounded(opening: str, closing: str) -> None:
 
 
 def test_many_brackets_that_do_not_nest_are_no_depth() -> None:
-    wide = [[{}] for _ in range(10_000)]
+    wide: list[Any] = [[{}] for _ in range(10_000)]
     assert parse_json(json.dumps(wide)) == wide
     assert parse_json(json.dumps({"text": "[" * 10_000})) == {"text": "[" * 10_000}
 

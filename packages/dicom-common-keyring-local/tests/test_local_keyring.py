@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from dicom_common.core import BackendError, ConfigError, DamagedError, HealthStatus, RefusedError, Secret, Services
-from dicom_common.keyring.local import KeyEntry, LocalKeyring, Settings
+from dicom_common.keyring.local import KeyEntry, LocalKeyring, Settings, open_keyring
 
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 OTHER = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="

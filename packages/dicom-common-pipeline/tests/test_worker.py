@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -200,7 +200,7 @@ def test_what_the_index_refuses_stays_where_the_receiver_put_it(site: Site, make
     assert sorted(site.objects) == sorted([site.rows[0].key, str(refused.key)])
 
 
-POISON = {
+POISON: dict[str, Callable[[bytes], bytes]] = {
     "lists without end": lambda _: b"[" * 200_000,
     "objects that nest in a field": lambda body: body[:-1] + b',"more":' + b'{"a":' * 3_000 + b"1" + b"}" * 3_001,
     "a list that nests where a text belongs": lambda body: _with(body, "source_ae", b"[" * 90 + b"]" * 90),
