@@ -63,7 +63,7 @@ def marker(last: Record, **changes: Any) -> AuditEvent:
     """The event of a prune, or one that looks like it."""
     details = Pruned(last.seq, last.hash).details() | changes.pop("details", {})
     details = {name: text for name, text in details.items() if text is not None}
-    return dataclasses.replace(AuditEvent(kind=AuditKind.SECURITY_CHANGED, details=details, **WHO), **changes)
+    return AuditEvent(**({"kind": AuditKind.SECURITY_CHANGED, "details": details} | WHO | changes))
 
 
 def without_first(made: Trail, number: int = 3) -> None:
