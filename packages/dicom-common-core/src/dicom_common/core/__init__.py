@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from dicom_common.core._extensions import Extensions as Extensions
     from dicom_common.core._health import Health as Health, HealthStatus as HealthStatus
     from dicom_common.core._hooks import hookimpl as hookimpl, hookspec as hookspec
+    from dicom_common.core._json import MAX_JSON_DEPTH as MAX_JSON_DEPTH, parse_json as parse_json
     from dicom_common.core._keyring import Keyring as Keyring, WrappedKey as WrappedKey
     from dicom_common.core._keys import EncryptionKeys as EncryptionKeys, TenantKey as TenantKey
     from dicom_common.core._loading import (
@@ -158,6 +159,7 @@ _HOMES = {
     "_extensions": "Extensions",
     "_health": "Health HealthStatus",
     "_hooks": "hookimpl hookspec",
+    "_json": "MAX_JSON_DEPTH parse_json",
     "_keyring": "Keyring WrappedKey",
     "_keys": "EncryptionKeys TenantKey",
     "_loading": "EXTENSION KINDS PluginInfo Plugins installed_plugins",

@@ -67,6 +67,10 @@ def _read(file: Path, keys: Collection[str]) -> Tree:
         raise ConfigError(f"{file} is not valid TOML: {error}.") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{file} is not valid TOML: it is not UTF-8 text.") from None
+    except RecursionError:
+        raise ConfigError(f"{file} is not a configuration: its lists and tables nest too deep.") from None
+    except ValueError:
+        raise ConfigError(f"{file} is not a configuration: a number in it has too many digits.") from None
     except OSError as error:
         raise ConfigError(f"The configuration file {file} cannot be read: {error.strerror}.") from error
     return from_mapping(table, str(file), keys, folder=file.parent)
