@@ -31,7 +31,7 @@ KINDS: dict[str, tuple[Callable[[Path], object], str]] = {
     "dangling link": (lambda path: path.symlink_to("gone"), "is a link to a file that is not there"),
     "link to itself": (lambda path: path.symlink_to(path.name), "cannot be read"),
     "link to a folder": (lambda path: path.symlink_to("."), "Is a directory"),
-    "named pipe": (lambda path: os.mkfifo(path), "is a pipe or a device"),
+    "named pipe": (os.mkfifo, "is a pipe or a device"),
     "link to a device": (lambda path: path.symlink_to("/dev/null"), "is a pipe or a device"),
     "socket": (_a_socket, "cannot be read"),
     "other text": (lambda path: path.write_bytes("tenant = 'Größe'".encode("utf-16")), "is not UTF-8 text"),

@@ -5,11 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["make_private_file", "make_private_folder", "others_may"]
 
 _FILE, _FOLDER = 0o600, 0o700
+_MAKING = threading.Lock()
+"""Held until a new file is closed again. To close any descriptor of a file ends the locks that this process holds on it
+(fcntl, POSIX), those of a SQLite connection too: so nobody in this process may connect to it before."""
 
 
 def make_private_folder(path: Path) -> None:
@@ -37,19 +42,17 @@ def make_private_folder(path: Path) -> None:
 def make_private_file(path: Path) -> None:
     """Make an empty file of mode 0600, for a library that would open it with a mode of its own.
 
-    A file that is there is not opened and keeps its mode.
+    A file that is there is not opened and keeps its mode. Of a link to a file that is not there, that file is made.
 
     Raises:
         OSError: it cannot be made.
     """
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE)
-    except FileExistsError:
-        return
-    try:
-        os.fchmod(descriptor, _FILE)
-    finally:
-        os.close(descriptor)
+    with _MAKING, suppress(FileExistsError):
+        descriptor = os.open(os.path.realpath(path), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE)
+        try:
+            os.fchmod(descriptor, _FILE)  # an umask may have taken bits of the owner
+        finally:
+            os.close(descriptor)
 
 
 def others_may(path: Path) -> str:

@@ -1,9 +1,9 @@
 """The variables that Kubernetes and Docker make for each service; for one called `dicom-common` they begin like ours.
 
-Kubernetes gives every container `<SERVICE>_SERVICE_HOST`, `<SERVICE>_SERVICE_PORT[_<NAME>]`, and in the form of Docker's
-links `<SERVICE>_PORT` and `<SERVICE>_PORT_<NUMBER>_<PROTOCOL>[_PROTO|_PORT|_ADDR]` (documentation of Kubernetes, "Service",
-discovery by environment variables). A service `dicom-common-db` gives `DICOM_COMMON_DB_PORT`: one underscore, where a
-setting of a table has two.
+Kubernetes gives every container `<SERVICE>_SERVICE_HOST`, `<SERVICE>_SERVICE_PORT[_<NAME>]`, and in the form of
+Docker's links `<SERVICE>_PORT` and `<SERVICE>_PORT_<NUMBER>_<PROTOCOL>[_PROTO|_PORT|_ADDR]` (its documentation,
+"Service", discovery by environment variables). A service `dicom-common-db` gives `DICOM_COMMON_DB_PORT`: one
+underscore, where a setting of a table has two.
 """
 
 from __future__ import annotations
