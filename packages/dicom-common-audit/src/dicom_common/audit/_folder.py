@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 
 from dicom_common.audit._chain import GENESIS, HASH, MOST_RECORDS
-from dicom_common.core import parse_json
+from dicom_common.core import make_private_folder, parse_json
 
 __all__ = ["Head", "TrailFolder"]
 
@@ -43,9 +43,7 @@ class TrailFolder:
         Raises:
             OSError: it cannot be made.
         """
-        if not self.path.is_dir():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.mkdir(mode=0o700, exist_ok=True)
+        make_private_folder(self.path)
 
     def files(self) -> list[str]:
         """Return the names of the files, in the order of their records.

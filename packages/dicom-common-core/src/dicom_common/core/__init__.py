@@ -96,6 +96,11 @@ if TYPE_CHECKING:
         Policy as Policy,
         authorize as authorize,
     )
+    from dicom_common.core._private import (
+        make_private_file as make_private_file,
+        make_private_folder as make_private_folder,
+        others_may as others_may,
+    )
     from dicom_common.core._query import (
         Condition as Condition,
         Interval as Interval,
@@ -166,6 +171,7 @@ _HOMES = {
     "_logs": "LogPosition LogRecord Logs ReceivedObject WebAccess",
     "_patience": "call_within",
     "_policy": "Action Needs Policy authorize",
+    "_private": "make_private_file make_private_folder others_may",
     "_query": "Condition Interval Like OneOf Query",
     "_query_parse": "parse_query",
     "_records": (
