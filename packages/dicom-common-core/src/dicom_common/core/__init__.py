@@ -41,9 +41,11 @@ if TYPE_CHECKING:
     from dicom_common.core._database import (
         Backlog as Backlog,
         Database as Database,
+        DerivedRows as DerivedRows,
         EventsOf as EventsOf,
         Found as Found,
         Migrations as Migrations,
+        RowDifference as RowDifference,
         Value as Value,
     )
     from dicom_common.core._errors import (
@@ -147,7 +149,7 @@ _HOMES = {
     "_broker": "Broker Consumer Delivery Groups Message validate_topic",
     "_cache": "Cache",
     "_config": "Config General storage_table",
-    "_database": "Backlog Database EventsOf Found Migrations Value",
+    "_database": "Backlog Database DerivedRows EventsOf Found Migrations RowDifference Value",
     "_errors": (
         "AlreadyExistsError AuthenticationError AuthorizationError BackendError BrokenPluginError ConfigError "
         "DamagedError DicomCommonError DicomError IncompatiblePluginError NotFoundError PluginConflictError "
