@@ -12,7 +12,7 @@ from dicom_common.core._logs import LogRecord
 from dicom_common.core._query import Query
 from dicom_common.core._records import Entry, Event, Outcome, PersonName, RequestAttributes, Stored
 
-__all__ = ["Backlog", "Database", "DerivedRows", "EventsOf", "Found", "Migrations", "RowDifference", "Value"]
+__all__ = ["Backlog", "ComparedRows", "Database", "DerivedRows", "EventsOf", "Found", "Migrations", "Value"]
 
 Value = (
     str
@@ -173,26 +173,26 @@ class Migrations(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RowDifference:
-    """Rows of an index that were not what the instances below them say."""
+class ComparedRows:
+    """The rows of a study and its series, or the row of a patient, compared with the instances below."""
 
     tenant: str
     study_uid: str
-    """The study; "" where it is a patient's own row."""
-    rows: int
-    """How many rows."""
+    """The study; "" for a patient."""
+    wrong: int
+    """How many rows were not what the instances say; mostly 0."""
 
 
 @runtime_checkable
 class DerivedRows(Protocol):
     """A database that can compare what it derives with the instances that it derives it from."""
 
-    def compare_rows(self, *, repair: bool) -> Iterator[RowDifference]:
+    def compare_rows(self, *, repair: bool) -> Iterator[ComparedRows]:
         """Compare the row of every patient, study and series, its counts, modalities and what else is derived.
 
-        Others may read and write meanwhile.
+        All tenants, a study or a patient at a time. Others may read and write meanwhile.
 
         Args:
-            repair: write the rows as they should be, each study and patient in a transaction of its own.
+            repair: write the rows as they should be, those of each study and patient in one transaction.
         """
         ...

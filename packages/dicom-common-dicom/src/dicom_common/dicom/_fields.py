@@ -172,6 +172,9 @@ _FROM_TEXT: dict[str, Callable[[str], Any]] = {
 def text_field(text: str, attribute: Attribute) -> Any:
     """Give what a field takes from a text: of several values the first, unless it takes them all. None for no value."""
     convert = _FROM_TEXT.get(attribute.vr, _text)
+    if attribute.field == "patient_id":  # several values are one identity as a whole, and not the first one's
+        values = [value.strip(" ") for value in text.split("\\")]
+        return "\\".join(values) if any(values) else None
     if not attribute.multiple:
         text = text.partition("\\")[0]
         return convert(text) if text.strip(" ") else None

@@ -93,7 +93,8 @@ def _unusual(head: Head, attribute: Attribute, value: Value, context: DataSetCon
         context.note(Rule.VALUE, "not indexed", head.tag)
         return None
     if "\\" in text and not attribute.multiple:
-        context.note(Rule.SEVERAL_VALUES, "indexed the first", head.tag)
+        taken = "indexed as one" if attribute.field == "patient_id" else "indexed the first"
+        context.note(Rule.SEVERAL_VALUES, taken, head.tag)
     return result
 
 

@@ -21,7 +21,7 @@ from dicom_common.core import (
     LogRecord,
     Outcome,
     Query,
-    RowDifference,
+    ComparedRows,
     SchemaVersionError,
     SeriesRevision,
     Stored,
@@ -248,18 +248,18 @@ class SqlDatabase(LogTransactions):
 
         return self._write(work)
 
-    def compare_rows(self, *, repair: bool) -> Iterator[RowDifference]:
+    def compare_rows(self, *, repair: bool) -> Iterator[ComparedRows]:
         """See `DerivedRows.compare_rows`."""
         comparison = self._comparison
         for page_of, compare in ((comparison.studies, comparison.study), (comparison.patients, comparison.patient)):
             after = 0
             while page := self._read(partial(page_of, after=after)):
                 for pk, tenant, study_uid in page:
-                    # What others write meanwhile may look like a difference: then once more, with nobody else writing.
-                    if self._read(partial(compare, pk=pk, repair=False)) and (
-                        wrong := self._write(partial(self._alone, partial(compare, pk=pk, repair=repair)))
-                    ):
-                        yield RowDifference(tenant=tenant, study_uid=study_uid, rows=wrong)
+                    wrong = self._read(partial(compare, pk=pk, repair=False))
+                    if wrong:
+                        # What others write meanwhile may look like it: once more, while nobody else writes.
+                        wrong = self._write(partial(self._alone, partial(compare, pk=pk, repair=repair)))
+                    yield ComparedRows(tenant=tenant, study_uid=study_uid, wrong=wrong)
                 after = page[-1][0]
 
     def _alone(self, work: Callable[[Session], T], session: Session) -> T:

@@ -38,7 +38,7 @@ def assert_consistent(database: Database, tenant: str = "local") -> None:
     Where the database can compare its rows with its instances, it must find nothing.
     """
     if isinstance(database, DerivedRows):
-        assert list(database.compare_rows(repair=False)) == []
+        assert not [one for one in database.compare_rows(repair=False) if one.wrong]
     patients, studies, series, instances = (rows(database, level, tenant) for level in Level)
     of_series = Counter((row["StudyInstanceUID"], row["SeriesInstanceUID"]) for row in instances)
     of_study = Counter(row["StudyInstanceUID"] for row in instances)
