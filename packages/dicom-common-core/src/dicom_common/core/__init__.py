@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from dicom_common.core._config import Config as Config, General as General, storage_table as storage_table
     from dicom_common.core._database import (
         Backlog as Backlog,
+        ComparedRows as ComparedRows,
         Database as Database,
+        DerivedRows as DerivedRows,
         EventsOf as EventsOf,
         Found as Found,
         Migrations as Migrations,
@@ -153,7 +155,7 @@ _HOMES = {
     "_broker": "Broker Consumer Delivery Groups Message validate_topic",
     "_cache": "Cache",
     "_config": "Config General storage_table",
-    "_database": "Backlog Database EventsOf Found Migrations Value",
+    "_database": "Backlog ComparedRows Database DerivedRows EventsOf Found Migrations Value",
     "_errors": (
         "AlreadyExistsError AuthenticationError AuthorizationError BackendError BrokenPluginError ConfigError "
         "DamagedError DicomCommonError DicomError IncompatiblePluginError NotFoundError PluginConflictError "
