@@ -10,7 +10,7 @@ from dicom_common.core._auth import MAX_TOKEN_BYTES, Authenticator, LetsEverybod
 from dicom_common.core._backend import STORAGES, Backend, Extension, storage_table
 from dicom_common.core._broker import Broker, Consumer, Delivery, Groups, Message, validate_topic
 from dicom_common.core._cache import Cache
-from dicom_common.core._database import Backlog, Database, EventsOf, Found, Migrations, Value
+from dicom_common.core._database import Backlog, ComparedRows, Database, DerivedRows, EventsOf, Found, Migrations, Value
 from dicom_common.core._errors import (
     AlreadyExistsError,
     AuthenticationError,
@@ -35,10 +35,12 @@ from dicom_common.core._errors import (
     did_you_mean,
 )
 from dicom_common.core._health import Health, HealthStatus
+from dicom_common.core._json import MAX_JSON_DEPTH, parse_json
 from dicom_common.core._keyring import Keyring, WrappedKey
 from dicom_common.core._keys import EncryptionKeys, TenantKey
 from dicom_common.core._logs import LogPosition, LogRecord, Logs, ReceivedObject, WebAccess
 from dicom_common.core._patience import TimeLimitError, call_within
+from dicom_common.core._private import make_private_file, make_private_folder, others_may
 from dicom_common.core._query import Condition, Interval, Like, OneOf, Query
 from dicom_common.core._records import (
     DEFAULT_TENANT,
@@ -79,6 +81,7 @@ __all__ = [
     "ATTRIBUTES",
     "ATTRIBUTES_BY_KEYWORD",
     "DEFAULT_TENANT",
+    "MAX_JSON_DEPTH",
     "MAX_KEY_BYTES",
     "MAX_TOKEN_BYTES",
     "RESERVED_SEGMENT",
@@ -100,12 +103,14 @@ __all__ = [
     "BrokenPluginError",
     "Broker",
     "Cache",
+    "ComparedRows",
     "Condition",
     "ConfigError",
     "Consumer",
     "DamagedError",
     "Database",
     "Delivery",
+    "DerivedRows",
     "DicomCommonError",
     "DicomError",
     "EncryptionKeys",
@@ -170,6 +175,10 @@ __all__ = [
     "did_you_mean",
     "hookimpl",
     "hookspec",
+    "make_private_file",
+    "make_private_folder",
+    "others_may",
+    "parse_json",
     "process_user",
     "storage_table",
     "uuid7",
