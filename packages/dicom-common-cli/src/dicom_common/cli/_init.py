@@ -13,7 +13,17 @@ from dicom_common.cli._help import below
 from dicom_common.cli._output import complain, print_line
 from dicom_common.cli._session import Session, pass_session
 from dicom_common.cli._toml import toml_value
-from dicom_common.core import Config, Explained, HealthStatus, Migrations, Plugins, Services, explain, validate_tenant
+from dicom_common.core import (
+    Config,
+    Explained,
+    HealthStatus,
+    Migrations,
+    Plugins,
+    Services,
+    TopicChecks,
+    explain,
+    validate_tenant,
+)
 
 __all__ = ["init"]
 
@@ -123,7 +133,12 @@ def _get_ready(config: Config) -> list[str]:
         if isinstance(services.db, Migrations):
             services.db.migrate()
         topics = services.settings("topics", TopicSettings).all
-        services.broker.create_topics([*topics, *map(dead_topic, topics)])
+        wanted = [*topics, *map(dead_topic, topics)]
+        services.broker.create_topics(wanted)
+        if isinstance(services.broker, TopicChecks):
+            found = services.broker.check_topics(wanted)
+            if found.status is not HealthStatus.OK:
+                complain(found.detail)
     return [kind for kind, answer in health.items() if answer.status is HealthStatus.FAILED]
 
 

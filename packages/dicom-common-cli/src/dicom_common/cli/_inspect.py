@@ -16,7 +16,7 @@ from dicom_common.core import KINDS, Config, DicomCommonError, Health, HealthSta
 
 __all__ = ["check", "plugins"]
 
-_WAITING = {"outbox": "db", "worker": "broker", "dead-letters": "broker"}
+_WAITING = {"outbox": "db", "worker": "broker", "dead-letters": "broker", "topics": "broker"}
 """What waits, and the kind of backend that has it."""
 
 

@@ -29,11 +29,13 @@ if TYPE_CHECKING:
     from dicom_common.core._backend import Backend as Backend
     from dicom_common.core._bearer import MAX_TOKEN_BYTES as MAX_TOKEN_BYTES, bearer_token as bearer_token
     from dicom_common.core._broker import (
+        DEAD_LETTERS as DEAD_LETTERS,
         Broker as Broker,
         Consumer as Consumer,
         Delivery as Delivery,
         Groups as Groups,
         Message as Message,
+        TopicChecks as TopicChecks,
         validate_topic as validate_topic,
     )
     from dicom_common.core._cache import Cache as Cache
@@ -144,7 +146,7 @@ _HOMES = {
     "_audit": "AuditEvent AuditKind AuditOutcome AuditedStudy process_user",
     "_backend": "Backend",
     "_bearer": "MAX_TOKEN_BYTES bearer_token",
-    "_broker": "Broker Consumer Delivery Groups Message validate_topic",
+    "_broker": "DEAD_LETTERS Broker Consumer Delivery Groups Message TopicChecks validate_topic",
     "_cache": "Cache",
     "_config": "Config General storage_table",
     "_database": "Backlog Database EventsOf Found Migrations Value",

@@ -110,7 +110,7 @@ class RedisCache:
         if facts.get("role") == "slave":
             return Health(
                 status=HealthStatus.DEGRADED,
-                detail=f"Redis at {where} is a replica that takes values and loses them: name the primary in cache.url.",
+                detail=f"Redis at {where} is a replica, and will lose what it is given: name the primary in cache.url.",
                 facts=facts,
             )
         if facts.get("maxmemory") and facts.get("maxmemory_policy") == "noeviction":
