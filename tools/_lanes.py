@@ -70,7 +70,7 @@ def _turn(name: str) -> int:
 
 
 def _run(name: str, words: Sequence[str], environment: Mapping[str, str], reports: Path, *, log: Path | None) -> int:
-    command = [BIN / "nox", f"--report={reports / 'nox' / f'{name}.json'}", "--session", name, "--", *words]
+    command = [str(BIN / "nox"), f"--report={reports / 'nox' / f'{name}.json'}", "--session", name, "--", *words]
     if log is None:
         return subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False).returncode
     with log.open("wb") as output:
