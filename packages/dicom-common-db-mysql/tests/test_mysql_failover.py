@@ -82,7 +82,7 @@ def test_a_connection_to_a_server_that_was_demoted_is_not_used_again(server: Any
 
 def test_connections_that_are_killed_again_and_again_lose_and_double_nothing(server: Any) -> None:
     with closing(MysqlDatabase(settings(server, retry_timeout=GUARD, pool_size=3))) as database:
-        added = []
+        added: list[AddStatus] = []
 
         def write(writer: int) -> None:
             for number in range(30):

@@ -229,7 +229,17 @@ class Standby:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
-        copy = [basebackup, "-D", folder / "data", "-h", primary.folder, "-p", str(primary.port), "-U", "postgres"]
+        copy: list[str | Path] = [
+            basebackup,
+            "-D",
+            folder / "data",
+            "-h",
+            primary.folder,
+            "-p",
+            str(primary.port),
+            "-U",
+            "postgres",
+        ]
         subprocess.run(
             [*copy, "-R", "-c", "fast", "--no-sync"], check=True, capture_output=True, cwd=folder, timeout=60, **account
         )

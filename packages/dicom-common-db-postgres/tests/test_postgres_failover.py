@@ -77,7 +77,7 @@ def test_a_standby_is_read_and_written_once_it_is_promoted(own_server: Any, stan
 def test_sessions_that_are_ended_again_and_again_lose_and_double_nothing(own_server: Any) -> None:
     settings = own_server.made(pool_size=3, retry_timeout=GUARD)
     with closing(PostgresDatabase(settings)) as database, closing(own_server.bare(settings.database)) as other:
-        added = []
+        added: list[AddStatus] = []
 
         def write(writer: int) -> None:
             for number in range(30):
