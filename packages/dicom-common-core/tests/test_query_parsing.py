@@ -86,7 +86,7 @@ def test_text_takes_wildcards_and_runs_of_stars_are_one(key: str) -> None:
     assert conditions((key, " A**b?c* ")) == (Like(key, "A*b?c*"),)
 
 
-@pytest.mark.parametrize("value", ["a,b", "a\\b", "50%", "a_b", "[x]", "' OR 1=1--", '"; DROP', "O\u2019Neil", "ПЕТР"])
+@pytest.mark.parametrize("value", ["a,b", "a/b", "50%", "a_b", "[x]", "' OR 1=1--", '"; DROP', "O\u2019Neil", "ПЕТР"])
 def test_everything_else_in_a_text_is_literal(value: str) -> None:
     assert conditions(("PatientID", value)) == (OneOf("PatientID", (value,)),)
 
@@ -95,9 +95,7 @@ def test_padding_does_not_count() -> None:
     assert conditions(("PatientID", " 1 2 \0")) == (OneOf("PatientID", ("1 2",)),)
 
 
-@pytest.mark.parametrize(
-    ("value", "number"), [("1", 1), ("01", 1), ("1.0", 1), ("+7", 7), ("-3", -3), ("1.5", 1.5), ("1E2", 100)]
-)
+@pytest.mark.parametrize(("value", "number"), [("1", 1), ("01", 1), ("1.0", 1), ("+7", 7), ("-3", -3), ("1E2", 100)])
 def test_numbers_are_compared_as_numbers(value: str, number: float) -> None:
     assert conditions(("SeriesNumber", value)) == (OneOf("SeriesNumber", (number,)),)
 

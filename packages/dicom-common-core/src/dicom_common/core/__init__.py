@@ -44,6 +44,8 @@ if TYPE_CHECKING:
         EventsOf as EventsOf,
         Found as Found,
         Migrations as Migrations,
+        RemovalEventsOf as RemovalEventsOf,
+        Removed as Removed,
         Value as Value,
     )
     from dicom_common.core._errors import (
@@ -96,12 +98,15 @@ if TYPE_CHECKING:
         authorize as authorize,
     )
     from dicom_common.core._query import (
+        Absent as Absent,
+        AnyOf as AnyOf,
         Condition as Condition,
         Interval as Interval,
         Like as Like,
         OneOf as OneOf,
         Query as Query,
     )
+    from dicom_common.core._query_check import validate_query as validate_query
     from dicom_common.core._query_parse import parse_query as parse_query
     from dicom_common.core._records import (
         DEFAULT_TENANT as DEFAULT_TENANT,
@@ -147,7 +152,7 @@ _HOMES = {
     "_broker": "Broker Consumer Delivery Groups Message validate_topic",
     "_cache": "Cache",
     "_config": "Config General storage_table",
-    "_database": "Backlog Database EventsOf Found Migrations Value",
+    "_database": "Backlog Database EventsOf Found Migrations RemovalEventsOf Removed Value",
     "_errors": (
         "AlreadyExistsError AuthenticationError AuthorizationError BackendError BrokenPluginError ConfigError "
         "DamagedError DicomCommonError DicomError IncompatiblePluginError NotFoundError PluginConflictError "
@@ -164,7 +169,8 @@ _HOMES = {
     "_logs": "LogPosition LogRecord Logs ReceivedObject WebAccess",
     "_patience": "call_within",
     "_policy": "Action Needs Policy authorize",
-    "_query": "Condition Interval Like OneOf Query",
+    "_query": "Absent AnyOf Condition Interval Like OneOf Query",
+    "_query_check": "validate_query",
     "_query_parse": "parse_query",
     "_records": (
         "DEFAULT_TENANT AddStatus Entry Event Finding Instance Origin Outcome PersonName PixelData Principal "

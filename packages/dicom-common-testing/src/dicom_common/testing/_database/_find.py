@@ -22,6 +22,7 @@ from dicom_common.core import (
 )
 from dicom_common.testing._database._checks import UID_OF, assert_consistent, rows, uids
 from dicom_common.testing._database._corpus import CORPUS, SEARCHES
+from dicom_common.testing._database._corpus_values import VALUE_SEARCHES
 from dicom_common.testing._instances import make_entry, make_instance
 
 __all__ = ["FindingContract"]
@@ -37,7 +38,7 @@ _COMPUTED = {
 _TRAPS = (
     "' OR '1'='1", "' OR 1=1--", "%", "_", "\\", "\\'", "[", "]", "*'*", '"; DROP TABLE study; --', "x" * 10_000,
     "\u2018 OR \u20191\u2019=\u20191", "\u201d; DROP", "\uff07 OR 1=1", "%s", "%(tenant)s", "%%", ":tenant", "$1",
-    "?", "{0}", "a\0b", "\n", "\u202e", "\U0001f600", "NULL", "0", "''",
+    "?", "{0}", "\n", "\u202e", "\U0001f600", "NULL", "0", "''",
 )  # fmt: skip
 """Values that end a literal, start a comment, or name a parameter, in one database's way or another's."""
 _LITERALS = ("%", "_", "\\", "\\%", "|", "|%", "[", "]", "[a]", "^", "!", "'", "\u2019", "%s", ":a", "山")
@@ -51,8 +52,10 @@ class FindingContract:
         database.add([make_entry(instance) for instance in CORPUS])
         database.add([make_entry(instance, tenant="other") for instance in reversed(CORPUS)])
         differences = []
-        for search in SEARCHES:
-            query = parse_query("local", search.level, search.keys, limit=search.limit, offset=search.offset)
+        for search in (*SEARCHES, *VALUE_SEARCHES):
+            query = parse_query(
+                "local", search.level, search.keys, limit=search.limit, offset=search.offset, empty_value_matching=True
+            )
             found = tuple(str(row[UID_OF[search.level]]) for row in database.find(query))
             total = database.count(query)
             unlimited = search.limit is None and not search.offset
