@@ -9,15 +9,12 @@ import pytest
 
 from dicom_common.core import (
     ATTRIBUTES,
-    Condition,
     Database,
-    Interval,
     Level,
     Like,
     OneOf,
     PersonName,
     Query,
-    QueryError,
     parse_query,
 )
 from dicom_common.testing._database._checks import UID_OF, assert_consistent, rows, uids
@@ -145,25 +142,6 @@ class FindingContract:
                 meaning = re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."))
                 assert found == {one for one in texts if meaning.fullmatch(one)}, pattern
                 assert f"before {value} behind" in found
-
-    @pytest.mark.parametrize(
-        "condition",
-        [
-            OneOf("NoSuchAttribute", ("x",)),
-            OneOf("RequestAttributesSequence", ("x",)),
-            OneOf("patient_id", ("x",)),
-            OneOf("PatientID = PatientID --", ("x",)),
-            OneOf("SeriesNumber", ("x",)),
-            Like("StudyDate", "2026*"),
-            Like("StudyInstanceUID", "1.2.*"),
-            Interval(("PatientID",), None, None),
-            Interval(("StudyDate", "SeriesTime"), None, None),
-        ],
-    )
-    def test_what_cannot_be_searched_is_refused(self, database: Database, condition: Condition) -> None:
-        database.add([make_entry()])
-        with pytest.raises(QueryError):
-            database.find(Query(tenant="local", level=Level.STUDY, conditions=(condition,)))
 
     def test_many_uids_in_one_list(self, database: Database) -> None:
         database.add([make_entry(make_instance(1, study=n)) for n in range(3)])

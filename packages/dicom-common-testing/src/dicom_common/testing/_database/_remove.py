@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -88,7 +89,7 @@ class RemovingContract:
             told.extend(removed)
             return []
 
-        own = {"patient_id": "OTHER", "patient_name": PersonName("Other^O", "他"), "study_description": "its own"}
+        own: dict[str, Any] = {"patient_id": "OTHER", "patient_name": PersonName("Other^O", "他"), "study_description": "its own"}
         other = make_instance(9, study=1, **own)
         database.add([make_entry(instance) for instance in (*CORPUS, other)])
         for number in range(1, 8):
