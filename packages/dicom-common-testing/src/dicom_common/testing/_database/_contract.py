@@ -9,6 +9,7 @@ import pytest
 from dicom_common.core import Database
 from dicom_common.testing._database._add import AddingContract
 from dicom_common.testing._database._crowd import CrowdContract
+from dicom_common.testing._database._derived import DerivedContract
 from dicom_common.testing._database._find import FindingContract
 from dicom_common.testing._database._logs import LogsContract
 from dicom_common.testing._database._outbox import OutboxContract
@@ -25,6 +26,7 @@ class DatabaseContract(
     FindingContract,
     RefusingContract,
     RemovingContract,
+    DerivedContract,
     OutboxContract,
     LogsContract,
     RevisionsContract,
