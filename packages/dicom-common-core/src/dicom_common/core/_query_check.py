@@ -184,11 +184,11 @@ def _is_moment(vr: str, value: object) -> bool:
 
 
 def _check_alternatives(parts: Sequence[OneOf | Like | Interval | Absent]) -> None:
-    if not isinstance(parts, tuple) or not 0 < len(parts) <= _MAX_ALTERNATIVES:
-        raise QueryError(f"A list of alternatives has 1 to {_MAX_ALTERNATIVES} conditions.")
+    if not isinstance(parts, tuple) or not parts:
+        raise QueryError("A list of alternatives is a tuple of conditions.")
     keywords = set()
     names = 0
-    for part in parts:
+    for part in parts[: _MAX_ALTERNATIVES + 1]:
         if isinstance(part, AnyOf):
             raise QueryError("A list of alternatives has no other list in it.")
         _check(part)
@@ -197,5 +197,7 @@ def _check_alternatives(parts: Sequence[OneOf | Like | Interval | Absent]) -> No
     if len(keywords) > 1:
         raise QueryError("The conditions of a list of alternatives are on the same attribute.")
     ((keyword, *_),) = keywords
+    if len(parts) > _MAX_ALTERNATIVES:
+        raise QueryError(f"{keyword} is searched by up to {_MAX_ALTERNATIVES} alternatives, beside a list of texts.")
     if _SEARCHED[keyword].vr in ("PN", *_RANGES) and names > _MAX_ALTERNATIVES:
         raise QueryError(f"{keyword} is searched by up to {_MAX_ALTERNATIVES} values.")

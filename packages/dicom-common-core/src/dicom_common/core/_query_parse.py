@@ -56,8 +56,8 @@ def parse_query(  # noqa: PLR0913 - the keys, and how they are meant
     several values, of which any is enough (`CT\MR`, `CT\M*`); UIDs are joined by `,` as well. Percent-encoding is the
     caller's business.
 
-    Several values of text also find an attribute whose values are kept as one text with a backslash, such as a Patient
-    ID of several values.
+    Several values of text without wildcards also find an attribute whose values are kept as one text with a backslash,
+    such as a Patient ID of several values.
 
     Args:
         tenant: whose index is searched.
@@ -172,8 +172,8 @@ def _condition(attribute: Attribute, text: str, *, empty: bool) -> Condition | N
     if not all(part.strip("*") for part in parts):
         return None
     made = [Absent(keyword) if empty and part == _EMPTY else _single(attribute, part) for part in parts]
-    if vr not in ("IS", "DS", "US", "DA", "TM"):
-        made.append(_single(attribute, text))
+    if vr not in ("IS", "DS", "US", "DA", "TM", "PN") and not ("*" in text or "?" in text):
+        made.append(OneOf(keyword, (text,)))
     return _any(keyword, made)
 
 
