@@ -288,7 +288,7 @@ def test_a_list_that_cannot_be_matched_is_refused_by_name(key: str, value: str) 
 @pytest.mark.parametrize("key", ["PatientID", "StudyInstanceUID", "Modality"])
 def test_what_is_no_text_is_refused_by_name(key: str, value: object) -> None:
     with pytest.raises(QueryError, match=key):
-        parse_query("local", Level.STUDY, {key: value})  # type: ignore[dict-item]  # what a caller should not give
+        parse_query("local", Level.STUDY, {key: value})  # type: ignore[arg-type]  # what a caller should not give
 
 
 @pytest.mark.parametrize("key", [None, b"PatientID", 5, ("PatientID",)])
