@@ -48,6 +48,8 @@ if TYPE_CHECKING:
         EventsOf as EventsOf,
         Found as Found,
         Migrations as Migrations,
+        RemovalEventsOf as RemovalEventsOf,
+        Removed as Removed,
         Value as Value,
     )
     from dicom_common.core._errors import (
@@ -106,12 +108,15 @@ if TYPE_CHECKING:
         others_may as others_may,
     )
     from dicom_common.core._query import (
+        Absent as Absent,
+        AnyOf as AnyOf,
         Condition as Condition,
         Interval as Interval,
         Like as Like,
         OneOf as OneOf,
         Query as Query,
     )
+    from dicom_common.core._query_check import validate_query as validate_query
     from dicom_common.core._query_parse import parse_query as parse_query
     from dicom_common.core._records import (
         DEFAULT_TENANT as DEFAULT_TENANT,
@@ -157,7 +162,7 @@ _HOMES = {
     "_broker": "DEAD_LETTERS Broker Consumer Delivery Groups Message TopicChecks validate_topic",
     "_cache": "Cache",
     "_config": "Config General storage_table",
-    "_database": "Backlog ComparedRows Database DerivedRows EventsOf Found Migrations Value",
+    "_database": ("Backlog ComparedRows Database DerivedRows EventsOf Found Migrations RemovalEventsOf Removed Value"),
     "_errors": (
         "AlreadyExistsError AuthenticationError AuthorizationError BackendError BrokenPluginError ConfigError "
         "DamagedError DicomCommonError DicomError IncompatiblePluginError NotFoundError PluginConflictError "
@@ -176,7 +181,8 @@ _HOMES = {
     "_patience": "call_within",
     "_policy": "Action Needs Policy authorize",
     "_private": "make_private_file make_private_folder others_may",
-    "_query": "Condition Interval Like OneOf Query",
+    "_query": "Absent AnyOf Condition Interval Like OneOf Query",
+    "_query_check": "validate_query",
     "_query_parse": "parse_query",
     "_records": (
         "DEFAULT_TENANT AddStatus Entry Event Finding Instance Origin Outcome PersonName PixelData Principal "

@@ -14,6 +14,7 @@ from sqlalchemy import column, select, table
 
 from dicom_common.core import (
     Backlog,
+    ComparedRows,
     Entry,
     Event,
     EventsOf,
@@ -22,11 +23,12 @@ from dicom_common.core import (
     LogRecord,
     Outcome,
     Query,
-    ComparedRows,
+    RemovalEventsOf,
     SchemaVersionError,
     SeriesRevision,
     Stored,
     UnavailableError,
+    validate_query,
 )
 from dicom_common.db.sql import _migrate
 from dicom_common.db.sql._add import Addition, NotAloneError
@@ -40,6 +42,7 @@ from dicom_common.db.sql._logs import LogStatements, LogTransactions
 from dicom_common.db.sql._modalities import Modalities
 from dicom_common.db.sql._outbox import Outbox
 from dicom_common.db.sql._removal import Removal
+from dicom_common.db.sql._removed import RemovedInstances
 from dicom_common.db.sql._revisions import BEGINNING, RevisionWrites, SeriesRevisions, position
 from dicom_common.db.sql._rows import prepare
 from dicom_common.db.sql._schema import metadata, tenant as tenant_table
@@ -53,6 +56,8 @@ _PAGE = 500
 """Instances that a listing reads at a time; no session is held between two pages."""
 _JSON_PAGE = 64
 """The same for metadata, which is larger."""
+_EMITTED = 5000
+"""Events that are in memory at once."""
 _LONGEST_PAUSE = 2.0
 """Seconds between two attempts at a transaction, at most (and half as much again: they are spread)."""
 
@@ -75,6 +80,7 @@ class SqlDatabase(LogTransactions):
         self._addition = Addition(flavour, self._discarded, derivation, modalities, revisions)
         self._removal = Removal(flavour, self._listing, self._discarded, derivation, modalities, revisions)
         self._comparison = Comparison(dialect, derivation)
+        self._removed = RemovedInstances(dialect, self._search)
         self._tenants: dict[str, int] = {}
         self._version = Statement(select(column("version_num")).select_from(table(_migrate.VERSION_TABLE)), dialect)
         self._all_tenants = Statement(select(tenant_table.c.name, tenant_table.c.pk), dialect)
@@ -161,6 +167,7 @@ class SqlDatabase(LogTransactions):
 
     def find(self, query: Query) -> list[Found]:
         """See `Database.find`."""
+        validate_query(query)
 
         def work(session: Session) -> list[Found]:
             tenant = self._tenant(session, query.tenant)
@@ -170,6 +177,7 @@ class SqlDatabase(LogTransactions):
 
     def count(self, query: Query) -> int:
         """See `Database.count`."""
+        validate_query(query)
 
         def work(session: Session) -> int:
             tenant = self._tenant(session, query.tenant)
@@ -235,17 +243,28 @@ class SqlDatabase(LogTransactions):
             last = position(page[-1].revision)
 
     def remove(
-        self, tenant: str, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
+        self,
+        tenant: str,
+        study_uid: str,
+        series_uid: str | None = None,
+        sop_uid: str | None = None,
+        *,
+        events: RemovalEventsOf | None = None,
     ) -> list[Stored]:
         """See `Database.remove`."""
 
         def work(session: Session) -> list[Stored]:
             self._flavour.guard(session, exclusive=True)
             pk = self._tenant(session, tenant)
-            if pk is None:
+            pks = [] if pk is None else self._listing.at(session, (pk, study_uid, series_uid, sop_uid))
+            if pk is None or not pks:
                 return []
-            pks = self._listing.at(session, (pk, study_uid, series_uid, sop_uid))
-            return self._removal.remove(session, pks) if pks else []
+            if events is None:
+                return self._removal.remove(session, pks)
+            departing = self._removed.before(session, pks)
+            removed = self._removal.remove(session, pks)
+            self._emit(session, events(self._removed.after(session, tenant, pk, departing)))
+            return removed
 
         return self._write(work)
 
@@ -319,9 +338,9 @@ class SqlDatabase(LogTransactions):
 
     def _emit(self, session: Session, events: Iterable[Event | LogRecord]) -> None:
         """Write what a transaction has to say: events for the broker, and records of the logs."""
-        both = list(events)
-        self._outbox.put(session, [one for one in both if isinstance(one, Event)])
-        self._logs.put(session, [one for one in both if not isinstance(one, Event)])
+        for both in chunks(events, _EMITTED):  # a removal may tell of any number of instances
+            self._outbox.put(session, [one for one in both if isinstance(one, Event)])
+            self._logs.put(session, [one for one in both if not isinstance(one, Event)])
 
     def _write(self, work: Callable[[Session], T]) -> T:
         """Run a transaction, again where it failed for a reason that passes."""

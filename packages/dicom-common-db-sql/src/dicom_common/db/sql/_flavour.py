@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Dialect, Select, SelectBase, Table, union_all
+from sqlalchemy import BindParameter, ColumnElement, Connection, Dialect, Select, SelectBase, Table, union_all
 
 from dicom_common.core import Health, UnavailableError
 from dicom_common.db.sql._session import Session
@@ -95,6 +95,14 @@ class Flavour(ABC):
     @abstractmethod
     def pattern(self, pattern: str) -> str:
         """Write a pattern of `*` and `?` as `matches` takes it; all else is literal."""
+
+    @abstractmethod
+    def many(self, texts: Sequence[str]) -> Any:
+        """Return texts, however many, as the one value that `among` compares with."""
+
+    @abstractmethod
+    def among(self, column: ColumnElement[Any], texts: BindParameter[Any]) -> ColumnElement[bool]:
+        """Tell whether a column's text is one of many that are bound as `many` returns them."""
 
     @abstractmethod
     def any_item(
