@@ -37,7 +37,7 @@ key = "0123456789abcdef0123456789abcdef"
 [documents]
 quiet_seconds = 0.0
 [log]
-file = "command.log"
+file = "{log}"
 level = "debug"
 """
 PUBLIC = {"ca.pem", "crl.pem", "host.example.pem", "letter.p7s"}
@@ -87,7 +87,9 @@ def test_what_the_commands_make_is_for_its_owner_alone(tmp_path: Path, umask: in
     key = base64.b64encode(bytes(32)).decode()
     keyring.touch(mode=0o600)
     keyring.write_text(f'[[key]]\nid = "2026"\nkey = "{key}"\nactive = true\n')
-    (folder / "site/etc/dicom-common.toml").write_text(CONFIGURATION.format(keyring=keyring))
+    (folder / "site/etc/dicom-common.toml").write_text(
+        CONFIGURATION.format(keyring=keyring, log=folder / "command.log")
+    )
     there = ("--config", "site/etc/dicom-common.toml")
     run(*there, "init")
     run(*there, "ingest", FILES)
@@ -109,9 +111,9 @@ def test_what_the_commands_make_is_for_its_owner_alone(tmp_path: Path, umask: in
     run("certs", "init-ca", "Site", "--ca", "certs/ca")
     run("certs", "issue", "host.example", "--usage", "server", "--ca", "certs/ca", "--output", "certs/ca")
     run("certs", "revoke", "certs/ca/host.example.pem", "--ca", "certs/ca")
-    for start in ("site/etc/dicom-common.toml", "out/below/", "certs/ca/ca.key"):
+    for start in ("site/etc/dicom-common.toml", "out/below/", "certs/ca/ca.key", "command.log"):
         assert run.has_seen(start)
-    for start in ("sealed/", "copied/", "copies/", "index.sqlite-wal", "events.sqlite", "command.log", "audit"):
+    for start in ("sealed/", "copied/", "copies/", "index.sqlite-wal", "events.sqlite", "audit"):
         assert run.has_seen(f"site/etc/data/{start}"), sorted(run.seen)
 
 

@@ -127,7 +127,7 @@ Examples:
 \b
 Exit codes:
     0  done
-    1  done, and something was rejected, ill, damaged or different
+    1  done, and something was rejected, missed, ill, damaged or different
     2  the command failed: usage, configuration, a backend that is down, nothing found
   130  interrupted
 """
@@ -142,7 +142,7 @@ Exit codes:
     is_eager=True,
     expose_value=False,
     callback=_set,
-    help="The configuration; else DICOM_COMMON_CONFIG, else ./dicom-common.toml if it is there.",
+    help="The configuration; else DICOM_COMMON_CONFIG, else ./dicom-common.toml if it is there and yours.",
 )
 @click.option(
     "--data",
@@ -168,7 +168,7 @@ Exit codes:
     is_eager=True,
     expose_value=False,
     callback=_set,
-    help="Log to stderr, and show the traceback of an error.",
+    help="Log to stderr, and show the traceback of an error, that of a plugin too.",
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show it.")
 @click.pass_context

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from dicom_common.core import DicomError
 
@@ -54,7 +54,7 @@ class Bounded:
         return data
 
 
-def open_regular(path: Path, *, buffering: int = -1) -> BinaryIO:
+def open_regular(path: Path) -> BinaryIO:
     """Open a file for reading.
 
     It is looked at before and after: a file that somebody replaces by a named pipe meanwhile is not waited for, and a
@@ -67,7 +67,7 @@ def open_regular(path: Path, *, buffering: int = -1) -> BinaryIO:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         _require_regular(os.fstat(descriptor).st_mode)
-        return cast("BinaryIO", os.fdopen(descriptor, "rb", buffering))
+        return os.fdopen(descriptor, "rb")  # buffered: what reads so many bytes gets them, also from a slow file system
     except BaseException:
         os.close(descriptor)
         raise
