@@ -14,6 +14,8 @@ import pydicom
 import pytest
 from embedded import COMMAND
 
+from dicom_common.cli import main
+
 SAMPLES = Path(pydicom.__file__).parent / "data" / "test_files"
 FILES = SAMPLES / "dicomdirtests" / "77654033"
 STUDY = "1.3.6.1.4.1.5962.1.1.0.0.0.1196530851.28319.0.1"
@@ -51,20 +53,12 @@ class Life:
         self.folder, self.umask = folder, umask
         self.seen: set[str] = set()
 
-    def __call__(self, *words: str | Path, code: int = 0) -> None:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("DICOM_COMMON_")}
-        done = subprocess.run(
-            [*COMMAND, *map(str, words)],
-            cwd=self.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-            umask=self.umask,
-        )
-        assert done.returncode == code, (words, done.stdout, done.stderr)
+    def __call__(self, *words: str | Path) -> None:
+        before = os.umask(self.umask)
+        try:
+            assert main([*map(str, words)]) == 0, words
+        finally:
+            os.umask(before)
         self.look()
 
     def look(self) -> None:
@@ -79,9 +73,12 @@ class Life:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077], ids="umask {:03o}".format)
-def test_what_the_commands_make_is_for_its_owner_alone(tmp_path: Path, umask: int) -> None:
+def test_what_the_commands_make_is_for_its_owner_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, umask: int
+) -> None:
     folder, keyring = tmp_path / "life", tmp_path / "keyring.toml"
     folder.mkdir()
+    monkeypatch.chdir(folder)
     run = Life(folder, umask)
     run("--config", "site/etc/dicom-common.toml", "init")
     key = base64.b64encode(bytes(32)).decode()

@@ -31,7 +31,7 @@ class Explained(NamedTuple):
     origin: str
 
 
-def explain(config: Config, plugins: Plugins, *, time_limit: float = 10.0) -> list[Explained]:
+def explain(config: Config, plugins: Plugins, *, time_limit: float = 60.0) -> list[Explained]:
     """List every setting in effect: the general ones, those of the chosen backends, those of other tables.
 
     Imports the plugins that the configuration names, and opens nothing. Of the tables that no backend reads, those are
