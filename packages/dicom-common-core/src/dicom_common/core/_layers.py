@@ -78,6 +78,10 @@ def _read(file: Path, keys: Collection[str], *, is_found: bool) -> Tree:
         table = tomllib.loads(read_config_file(file, is_found=is_found))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file} is not valid TOML: {error}.") from None
+    except RecursionError:
+        raise ConfigError(f"{file} is not a configuration: its lists and tables nest too deep.") from None
+    except ValueError:
+        raise ConfigError(f"{file} is not a configuration: a number in it has too many digits.") from None
     return from_mapping(table, str(file), keys, folder=file.parent)
 
 

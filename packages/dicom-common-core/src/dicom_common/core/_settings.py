@@ -187,7 +187,7 @@ def _parsed(raw: Raw) -> Raw:
         return raw
     try:
         (value,) = tomllib.loads(f"value = {raw.value}").values()
-    except ValueError:  # no TOML, or more than one line of it
+    except (ValueError, RecursionError):  # no TOML, more than one line of it, or lists that nest too deep
         return raw
     return dataclasses.replace(raw, value=value, is_text=False)
 

@@ -16,7 +16,7 @@ from sqlalchemy.sql.operators import custom_op
 
 from dicom_common.core import BackendError, Health, HealthStatus, others_may
 from dicom_common.db.sql import Flavour, Session
-from dicom_common.db.sqlite._connections import Connections
+from dicom_common.db.sqlite._connections import Connections, SqliteSession
 
 __all__ = ["SqliteFlavour"]
 
@@ -44,6 +44,12 @@ class SqliteFlavour(Flavour):
     def migrating(self) -> AbstractContextManager[Connection]:
         """See `Flavour.migrating`."""
         return self._connections.migrating()
+
+    def session(self, connection: Connection) -> Session:
+        """See `Flavour.session`."""
+        raw = connection.connection.driver_connection
+        assert isinstance(raw, sqlite3.Connection)
+        return SqliteSession(raw)
 
     def has_table(self, session: Session, name: str) -> bool:
         """See `Flavour.has_table`."""
