@@ -12,6 +12,7 @@ from dicom_common.cli._errors import CommandError, ExitCode
 from dicom_common.cli._help import below
 from dicom_common.cli._output import complain, print_line
 from dicom_common.cli._session import Session, pass_session
+from dicom_common.cli._streams import only_results
 from dicom_common.cli._toml import toml_value
 from dicom_common.core import (
     Config,
@@ -104,7 +105,8 @@ def _begin(session: Session, file: Path) -> list[str]:
     _create(file, top)
     try:
         config = Config.load(file)
-        rows = explain(config, Plugins())
+        with only_results():
+            rows = explain(config, Plugins())
         file.write_text(top + "".join(_lines(rows, config.general.data)), encoding="utf-8")
         return _get_ready(config)
     except BaseException:

@@ -152,6 +152,7 @@ if TYPE_CHECKING:
         Write as Write,
         validate_key as validate_key,
     )
+    from dicom_common.core._tracebacks import TRACEBACKS as TRACEBACKS
 
 _HOMES = {
     "_attributes": "ATTRIBUTES ATTRIBUTES_BY_KEYWORD Attribute Level",
@@ -195,6 +196,7 @@ _HOMES = {
         "MAX_KEY_BYTES RESERVED_SEGMENT BatchWrites LocalFiles ObjectInfo OpenObject OpenObjects SignedUrls Source "
         "Storage Write validate_key"
     ),
+    "_tracebacks": "TRACEBACKS",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 __all__ = sorted(_HOME_OF)  # noqa: PLE0605 - a list, made of the one table instead of written a third time

@@ -140,7 +140,9 @@ class Addition:
             )
             for level in PARENTS
         }
-        self._update = {level: flavour.updater(LEVELS[level], ["sources", *changing_columns(level)]) for level in PARENTS}
+        self._update = {
+            level: flavour.updater(LEVELS[level], ["sources", *changing_columns(level)]) for level in PARENTS
+        }
         self._insert = {table.name: flavour.inserter(table) for table in (*LEVELS.values(), instance_json)}
         self._forget_json = Lookup(
             dialect, lambda among: delete(instance_json).where(among(instance_json.c.instance_fk))

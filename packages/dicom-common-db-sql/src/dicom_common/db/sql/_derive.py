@@ -70,24 +70,22 @@ class Derivation:
             return Statement(statement.where(column == bindparam("at")), dialect)
 
         below = select(*_BELOW).select_from(
-            instance.join(series, _i.series_fk == series.c.pk).join(
-                instance_json, instance_json.c.instance_fk == _i.pk
-            )
+            instance.join(series, _i.series_fk == series.c.pk).join(instance_json, instance_json.c.instance_fk == _i.pk)
         )
         self._below = by(below, series.c.study_fk)
         self._study = by(
             select(study.c.tenant_fk, study.c.patient_fk, *[study.c[name] for name in DERIVED[Level.STUDY]]), study.c.pk
         )
-        self._series = by(
-            select(series.c.pk, *[series.c[name] for name in DERIVED[Level.SERIES]]), series.c.study_fk
-        )
+        self._series = by(select(series.c.pk, *[series.c[name] for name in DERIVED[Level.SERIES]]), series.c.study_fk)
         self._patient = by(select(*[patient.c[name] for name in DERIVED[Level.PATIENT]]), patient.c.pk)
         self._identity = by(
             select(patient.c.patient_id, patient.c.issuer_of_patient_id, patient.c.of_study), patient.c.pk
         )
         self._studies = by(select(study.c.pk, study.c.series, study.c.instances), study.c.patient_fk)
         of_series = Lookup
-        self._classes = of_series(dialect, lambda among: _of_series(series_class).where(among(series_class.c.series_fk)))
+        self._classes = of_series(
+            dialect, lambda among: _of_series(series_class).where(among(series_class.c.series_fk))
+        )
         self._items = of_series(dialect, lambda among: _of_series(request_item).where(among(request_item.c.series_fk)))
         self._revised = of_series(
             dialect, lambda among: select(series_revision.c.series_fk).where(among(series_revision.c.series_fk))

@@ -6,7 +6,17 @@ The rows themselves are derived when all migrations are done: those whose `sourc
 from __future__ import annotations
 
 from alembic import op
-from sqlalchemy import Column, Connection, ForeignKey, Index, MetaData, Table, UniqueConstraint, inspect, text as statement
+from sqlalchemy import (
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    MetaData,
+    Table,
+    UniqueConstraint,
+    inspect,
+    text as statement,
+)
 
 from dicom_common.db.sql._steps import create_missing
 from dicom_common.db.sql._types import flag, integer, long_text, primary_key, text
