@@ -40,8 +40,29 @@ _NOT_OF_NAMES = re.compile(r"[^A-Z0-9]")
 # (rot13, zlib, idna, unicode_escape, utf_7), and loads and remembers whatever it is asked for.
 _CODECS = (
     ("ascii", "utf-8", "latin-1", "koi8_r", "koi8_u", "koi8_t", "kz1048", "ptcp154", "tis_620", "mac_roman")
-    + ("mac_cyrillic", "mac_greek", "mac_turkish", "mac_latin2", "shift_jis", "shift_jis_2004", "shift_jisx0213", "cp932")
-    + ("euc_jp", "euc_jis_2004", "euc_jisx0213", "euc_kr", "cp949", "johab", "gb2312", "gbk", "gb18030", "big5", "cp950")
+    + (
+        "mac_cyrillic",
+        "mac_greek",
+        "mac_turkish",
+        "mac_latin2",
+        "shift_jis",
+        "shift_jis_2004",
+        "shift_jisx0213",
+        "cp932",
+    )
+    + (
+        "euc_jp",
+        "euc_jis_2004",
+        "euc_jisx0213",
+        "euc_kr",
+        "cp949",
+        "johab",
+        "gb2312",
+        "gbk",
+        "gb18030",
+        "big5",
+        "cp950",
+    )
     + ("big5hkscs",)
     + tuple(f"iso8859-{part}" for part in (*range(2, 12), 13, 14, 15, 16))
     + tuple(f"cp{page}" for page in range(1250, 1259))

@@ -12,7 +12,19 @@ from collections.abc import Callable
 from json.encoder import encode_basestring as quote
 from typing import Any
 
-from dicom_common.dicom._json_context import LEFT_OUT, PADDING, PLAIN, WRONG_LENGTH, Context, Doubt, Flaw, Known, Skipped, cut_at_nul, unless_flawed
+from dicom_common.dicom._json_context import (
+    LEFT_OUT,
+    PADDING,
+    PLAIN,
+    WRONG_LENGTH,
+    Context,
+    Doubt,
+    Flaw,
+    Known,
+    Skipped,
+    cut_at_nul,
+    unless_flawed,
+)
 from dicom_common.dicom._json_numbers import NUMBER_ENCODERS
 from dicom_common.dicom._rules import Rule
 

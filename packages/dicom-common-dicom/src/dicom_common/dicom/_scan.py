@@ -24,7 +24,7 @@ from dicom_common.dicom._elements import (
     truncated,
 )
 from dicom_common.dicom._findings import Findings
-from dicom_common.dicom._heads import BIG, BULK_VRS, IMPLICIT, Encoding, Head, Kind, heads_for
+from dicom_common.dicom._heads import BIG, BULK_VRS, IMPLICIT, Encoding, Kind, heads_for
 from dicom_common.dicom._json_context import Skipped
 from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._rules import Rule
@@ -290,7 +290,7 @@ class Scanner:
                         continue
                     # A defined length that holds no items: some other value under the wrong VR.
                     add([*path_of(stack), tag], Rule.NOT_A_SEQUENCE, "kept as unknown bytes")
-                    head = Head(tag, "UN", Kind.VALUE, hold=threshold)
+                    head = heads.opaque(tag)
                     kind = head.kind
                 else:
                     if implicit:  # fragments are bytes (PS3.5 A.4), whatever the dictionary says of native ones
