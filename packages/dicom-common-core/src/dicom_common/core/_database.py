@@ -12,7 +12,7 @@ from dicom_common.core._logs import LogRecord
 from dicom_common.core._query import Query
 from dicom_common.core._records import Entry, Event, Outcome, PersonName, RequestAttributes, Stored
 
-__all__ = ["Backlog", "Database", "EventsOf", "Found", "Migrations", "Value"]
+__all__ = ["Backlog", "ComparedRows", "Database", "DerivedRows", "EventsOf", "Found", "Migrations", "Value"]
 
 Value = (
     str
@@ -61,11 +61,18 @@ class Database(Protocol):
         others; its key is discarded if no row refers to it, unless it says otherwise (`Entry.keeps_key`). A replaced
         instance's former key is discarded. An entry twice in a batch counts as if it came in two batches.
 
-        Attributes of patient, study and series come from the instance with the greatest (Instance Creation Date, Time,
-        SOP Instance UID) below them (an absent date is the least): whatever the order of arrival, the rows are equal.
-        A study belongs to the patient with which it arrived first; a patient is (Issuer of Patient ID, Patient ID).
-        An instance of another patient in that study says nothing of the patient: it gives no name to a Patient ID that
-        is not its own.
+        What the index says follows from the instances that it has now, in whatever order they came. An instance ranks
+        by its clinical time, then by `Entry.received`, then by its SOP Instance UID. The clinical time is the first
+        of Instance Creation, Content, Acquisition, Series and Study Date with the time beside it (absent: midnight)
+        that is not later than a day after the receipt. Each attribute of a patient, study or series is that of the
+        highest-ranked instance below that has a value for it.
+
+        A patient is (Issuer of Patient ID, Patient ID); a Patient ID of several values is one identity as a whole.
+        Without a Patient ID each study has a patient of its own. A study belongs to the patient of the instance that
+        was received first (then by SOP Instance UID) of those that are there; it moves with a replacement, a removal
+        or an instance that was received earlier, and a patient without studies goes. An instance that names another
+        patient than its study's says nothing of the patient. Whether an entry names another patient is judged by what
+        the study belonged to before the batch.
         """
         ...
 
@@ -162,4 +169,30 @@ class Migrations(Protocol):
 
     def migrate(self) -> None:
         """Bring the schema to the version that this code needs; one that is newer: `SchemaVersionError`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedRows:
+    """The rows of a study and its series, or the row of a patient, compared with the instances below."""
+
+    tenant: str
+    study_uid: str
+    """The study; "" for a patient."""
+    wrong: int
+    """How many rows were not what the instances say; mostly 0."""
+
+
+@runtime_checkable
+class DerivedRows(Protocol):
+    """A database that can compare what it derives with the instances that it derives it from."""
+
+    def compare_rows(self, *, repair: bool) -> Iterator[ComparedRows]:
+        """Compare the row of every patient, study and series, its counts, modalities and what else is derived.
+
+        All tenants, a study or a patient at a time. Others may read and write meanwhile.
+
+        Args:
+            repair: write the rows as they should be, those of each study and patient in one transaction.
+        """
         ...

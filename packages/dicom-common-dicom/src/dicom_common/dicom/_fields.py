@@ -188,6 +188,10 @@ def text_field(text: str, attribute: Attribute, flaws: list[Flaw]) -> Any:
     convert = _FROM_TEXT.get(attribute.vr, _text)
     if not text.strip(" \\"):
         return None
+    if attribute.field == "patient_id":  # several values are one identity as a whole, and not the first one's
+        if "\\" in text:
+            flaws.append((Rule.SEVERAL_VALUES, "indexed as one"))
+        return "\\".join(value.strip(" ") for value in text.split("\\"))
     if not attribute.multiple:
         first, several, _ = text.partition("\\")
         if several:

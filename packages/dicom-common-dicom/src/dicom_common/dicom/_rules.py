@@ -8,8 +8,10 @@ __all__ = ["Rule"]
 
 
 class Rule(StrEnum):
-    """The `rule` of every `Finding` that the reader makes. A code never changes its meaning."""
+    """The `rule` of every `Finding` of this package. A code never changes its meaning."""
 
+    BAD_OFFSET_TABLE = "bad-offset-table"
+    """An offset table that does not fit the fragments; the frames were found by the fragments (PS3.5 A.4)."""
     CHARACTER_SET = "character-set"
     """Text that is not in the declared character set; it was decoded by a guess (PS3.5 6.1.2.3). The action tells
     which: by its byte order mark, with the characters of a vendor, in another set, or with U+FFFD for what is lost."""
@@ -23,6 +25,8 @@ class Rule(StrEnum):
     """An element of the command or of the File Meta in a data set; it was left out (PS3.5 7.1)."""
     FOREIGN_VR = "foreign-vr"
     """A number under the VR of another sort of number; it was indexed (PS3.6)."""
+    FRAME_COUNT = "frame-count-differs"
+    """A Number of Frames that cannot be read, or is not that of the pixel data, which counts (PS3.3 C.7.6.6)."""
     GROUP_LENGTH = "group-length"
     """File Meta Information Group Length is absent or wrong; the elements count (PS3.10 7.1)."""
     LENGTH = "length"
@@ -41,6 +45,8 @@ class Rule(StrEnum):
     """A sequence, or pixel data, of undefined length without its delimiter (PS3.5 7.5.1, A.4)."""
     NO_TRANSFER_SYNTAX = "no-transfer-syntax"
     """The File Meta names no transfer syntax; it was told from the data set (PS3.10 7.1)."""
+    NO_OFFSET_TABLE = "no-offset-table"
+    """Encapsulated pixel data without the item of the Basic Offset Table; its first item is a fragment (PS3.5 A.4)."""
     NO_VR = "no-vr"
     """An element without a VR in an explicit VR data set; the data dictionary's was used (PS3.5 7.1.2)."""
     NOT_A_SEQUENCE = "not-a-sequence"
@@ -53,6 +59,11 @@ class Rule(StrEnum):
     """Elements that are not in ascending order of their tags; they were sorted (PS3.5 7.1)."""
     PERSON_NAME_GROUPS = "person-name-groups"
     """A person name of more than three component groups; the first three were kept (PS3.5 6.2.1)."""
+    PIXEL_DATA_FORM = "pixel-data-form"
+    """Pixel data of another form than the transfer syntax says: fragments, a bare codestream or native pixels; what it
+    holds counts (PS3.5 A.4)."""
+    PIXEL_DATA_LONGER = "pixel-data-longer"
+    """Pixel data that is longer than its attributes say (PS3.5 8.1.1)."""
     REPERTOIRE = "repertoire"
     """A code, date or time with characters outside the default repertoire; decoded by a guess (PS3.5 6.2)."""
     SEVERAL_VALUES = "several-values"

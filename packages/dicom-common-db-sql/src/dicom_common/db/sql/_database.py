@@ -21,6 +21,7 @@ from dicom_common.core import (
     LogRecord,
     Outcome,
     Query,
+    ComparedRows,
     SchemaVersionError,
     SeriesRevision,
     Stored,
@@ -28,15 +29,17 @@ from dicom_common.core import (
 )
 from dicom_common.db.sql import _migrate
 from dicom_common.db.sql._add import Addition, NotAloneError
+from dicom_common.db.sql._compare import Comparison
 from dicom_common.db.sql._derive import Derivation
 from dicom_common.db.sql._discarded import Discarded
 from dicom_common.db.sql._find import Search
 from dicom_common.db.sql._flavour import Flavour, PassingError
 from dicom_common.db.sql._listing import Listing
 from dicom_common.db.sql._logs import LogStatements, LogTransactions
+from dicom_common.db.sql._modalities import Modalities
 from dicom_common.db.sql._outbox import Outbox
 from dicom_common.db.sql._removal import Removal
-from dicom_common.db.sql._revisions import BEGINNING, SeriesRevisions, position
+from dicom_common.db.sql._revisions import BEGINNING, RevisionWrites, SeriesRevisions, position
 from dicom_common.db.sql._rows import prepare
 from dicom_common.db.sql._schema import metadata, tenant as tenant_table
 from dicom_common.db.sql._session import Session
@@ -66,9 +69,11 @@ class SqlDatabase(LogTransactions):
         dialect = flavour.dialect
         self._discarded, self._outbox, self._logs = Discarded(flavour), Outbox(flavour), LogStatements(dialect)
         self._listing, self._search, self._revisions = Listing(dialect), Search(flavour), SeriesRevisions(dialect)
-        derivation = Derivation(flavour)
-        self._addition = Addition(flavour, self._discarded, derivation)
-        self._removal = Removal(flavour, self._listing, self._discarded, derivation)
+        modalities, revisions = Modalities(flavour), RevisionWrites(flavour)
+        derivation = Derivation(flavour, modalities, revisions)
+        self._addition = Addition(flavour, self._discarded, derivation, modalities, revisions)
+        self._removal = Removal(flavour, self._listing, self._discarded, derivation, modalities, revisions)
+        self._comparison = Comparison(dialect, derivation)
         self._tenants: dict[str, int] = {}
         self._version = Statement(select(column("version_num")).select_from(table(_migrate.VERSION_TABLE)), dialect)
         self._all_tenants = Statement(select(tenant_table.c.name, tenant_table.c.pk), dialect)
@@ -88,10 +93,11 @@ class SqlDatabase(LogTransactions):
         return self._read(work), _migrate.HEAD
 
     def migrate(self) -> None:
-        """See `Migrations.migrate`."""
+        """See `Migrations.migrate`. Rows for which a migration asks are derived in the same transaction."""
         try:
             with self._flavour.migrating() as connection:
                 _migrate.migrate(connection, self._where)
+                self._comparison.derive_stale(self._flavour.session(connection))
         except PassingError as error:
             raise UnavailableError(str(error)) from error
 
@@ -241,6 +247,24 @@ class SqlDatabase(LogTransactions):
             return self._removal.remove(session, pks) if pks else []
 
         return self._write(work)
+
+    def compare_rows(self, *, repair: bool) -> Iterator[ComparedRows]:
+        """See `DerivedRows.compare_rows`."""
+        comparison = self._comparison
+        for page_of, compare in ((comparison.studies, comparison.study), (comparison.patients, comparison.patient)):
+            after = 0
+            while page := self._read(partial(page_of, after=after)):
+                for pk, tenant, study_uid in page:
+                    wrong = self._read(partial(compare, pk=pk, repair=False))
+                    if wrong:
+                        # What others write meanwhile may look like it: once more, while nobody else writes.
+                        wrong = self._write(partial(self._alone, partial(compare, pk=pk, repair=repair)))
+                    yield ComparedRows(tenant=tenant, study_uid=study_uid, wrong=wrong)
+                after = page[-1][0]
+
+    def _alone(self, work: Callable[[Session], T], session: Session) -> T:
+        self._flavour.guard(session, exclusive=True)
+        return work(session)
 
     # Discarded keys
 

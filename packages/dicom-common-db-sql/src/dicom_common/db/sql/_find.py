@@ -38,6 +38,7 @@ _BY_PATIENT = (
     patient.c.patient_id,
     patient.c.without_issuer,
     patient.c.issuer_of_patient_id,
+    patient.c.of_study,
 )
 ORDER: dict[Level, tuple[Any, ...]] = {Level.PATIENT: _BY_PATIENT} | {
     level: tuple(column for at, columns in _DOWN if at <= level for column in columns)

@@ -46,6 +46,10 @@ class Flavour(ABC):
         """Lend what `writing` lends as a connection of SQLAlchemy, for a schema that is changed."""
 
     @abstractmethod
+    def session(self, connection: Connection) -> Session:
+        """Return what runs statements in the transaction of a connection that `migrating` lends."""
+
+    @abstractmethod
     def has_table(self, session: Session, name: str) -> bool:
         """Tell whether the database has a table."""
 

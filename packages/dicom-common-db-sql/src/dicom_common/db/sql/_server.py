@@ -82,6 +82,10 @@ class ServerFlavour(Flavour, ABC):
         """See `Flavour.migrating`."""
         return self._pool.migrating()
 
+    def session(self, connection: Connection) -> Session:
+        """See `Flavour.session`."""
+        return self._pool.driver.session(connection.connection.driver_connection)
+
     def close(self) -> None:
         """See `Flavour.close`."""
         self._pool.close()

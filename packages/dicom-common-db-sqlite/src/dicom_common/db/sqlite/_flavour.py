@@ -14,9 +14,9 @@ from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.sql.expression import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
-from dicom_common.core import BackendError, Health, HealthStatus
+from dicom_common.core import BackendError, Health, HealthStatus, others_may
 from dicom_common.db.sql import Flavour, Session
-from dicom_common.db.sqlite._connections import Connections
+from dicom_common.db.sqlite._connections import Connections, SqliteSession
 
 __all__ = ["SqliteFlavour"]
 
@@ -44,6 +44,12 @@ class SqliteFlavour(Flavour):
     def migrating(self) -> AbstractContextManager[Connection]:
         """See `Flavour.migrating`."""
         return self._connections.migrating()
+
+    def session(self, connection: Connection) -> Session:
+        """See `Flavour.session`."""
+        raw = connection.connection.driver_connection
+        assert isinstance(raw, sqlite3.Connection)
+        return SqliteSession(raw)
 
     def has_table(self, session: Session, name: str) -> bool:
         """See `Flavour.has_table`."""
@@ -79,6 +85,7 @@ class SqliteFlavour(Flavour):
         try:
             at_once = self._connections.takes_writes(_PATIENCE)
             free = shutil.disk_usage(self._path.parent).free
+            warning = others_may(self._path)
         except BackendError as error:
             return Health(status=HealthStatus.FAILED, detail=str(error), facts=facts)
         except OSError as error:
@@ -93,6 +100,8 @@ class SqliteFlavour(Flavour):
             return Health(
                 status=HealthStatus.DEGRADED, detail=f"The disk of the index {self._path} is almost full.", facts=facts
             )
+        if warning:
+            return Health(status=HealthStatus.DEGRADED, detail=warning, facts=facts)
         return Health(status=HealthStatus.OK, detail=f"The index {self._path} can be read and written.", facts=facts)
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ import pytest
 from dicom_common.core import Database
 from dicom_common.testing._database._add import AddingContract
 from dicom_common.testing._database._crowd import CrowdContract
+from dicom_common.testing._database._derived import DerivedContract
 from dicom_common.testing._database._find import FindingContract
 from dicom_common.testing._database._logs import LogsContract
 from dicom_common.testing._database._outbox import OutboxContract
@@ -23,6 +24,7 @@ class DatabaseContract(
     AddingContract,
     FindingContract,
     RemovingContract,
+    DerivedContract,
     OutboxContract,
     LogsContract,
     RevisionsContract,

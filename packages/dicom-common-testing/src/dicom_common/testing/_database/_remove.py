@@ -63,19 +63,6 @@ class RemovingContract:
             assert f"1.2.9.{gone}" not in series["SOPClassesInStudy"]  # type: ignore[operator]  # it is a tuple
             assert_consistent(database)
 
-    def test_a_patient_whose_own_instances_are_gone_is_made_anew_by_the_next_one(self, database: Database) -> None:
-        own = make_instance(
-            1, patient_id="A", patient_name=PersonName("First"), instance_creation_date=date(2026, 1, 1)
-        )
-        other = make_instance(2, patient_id="B", patient_name=PersonName("Other"))
-        older = make_instance(3, patient_id="A", patient_name=PersonName("Second"))
-        database.add([make_entry(own), make_entry(other)])
-        database.remove("local", "1.2.3.1", None, own.sop_uid)
-        assert [row["PatientName"] for row in rows(database, Level.PATIENT)] == [PersonName("First")]
-        database.add([make_entry(older)])
-        assert [row["PatientName"] for row in rows(database, Level.PATIENT)] == [PersonName("Second")]
-        assert_consistent(database)
-
     def test_what_was_removed_can_come_back_under_another_key(self, database: Database) -> None:
         entry = make_entry()
         database.add([entry])
