@@ -18,10 +18,14 @@ from dicom_common.dicom import ReaderSettings, Reading, read
 from dicom_common.dicom._heads import VRS
 
 LONG = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"))
-TAGS = (0x00080005, 0x00080008, 0x00080060, 0x00100010, 0x00081140, 0x00200052, 0x00280010, 0x00280103, 0x00280106)
-TAGS += (0x00281052, 0x00283002, 0x00410010, 0x00411001, 0x54000110, 0x60003000, 0x7FE00008, 0x7FE00010, 0x00189087)
-VALUES = (b"", b"a", b"abc", bytes(3), b"1\\2 ", b"\xff" * 8, b'"\\\x01\x1b', b"=^=\\=", b"ISO_IR 100", bytes(2000))
-VALUES += (b"\xe9 " * 600,)
+TAGS = (
+    *(0x00080005, 0x00080008, 0x00080060, 0x00100010, 0x00081140, 0x00200052, 0x00280010, 0x00280103, 0x00280106),
+    *(0x00281052, 0x00283002, 0x00410010, 0x00411001, 0x54000110, 0x60003000, 0x7FE00008, 0x7FE00010, 0x00189087),
+)
+VALUES = (
+    *(b"", b"a", b"abc", bytes(3), b"1\\2 ", b"\xff" * 8, b'"\\\x01\x1b', b"=^=\\=", b"ISO_IR 100", bytes(2000)),
+    b"\xe9 " * 600,
+)
 
 
 def element(tag: int, vr: str, value: bytes) -> bytes:

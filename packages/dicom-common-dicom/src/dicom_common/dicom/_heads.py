@@ -76,10 +76,10 @@ BULK_VRS = frozenset(
 """The VRs for which DICOM JSON allows a BulkDataURI (PS3.18 F.2.2)."""
 _WIDTHS = {"US": 2, "SS": 2, "US or SS": 2, "AT": 2, "OW": 2, "UL": 4, "SL": 4, "FL": 4, "OL": 4, "OF": 4}
 _WIDTHS |= {"FD": 8, "OD": 8, "SV": 8, "UV": 8, "OV": 8}
-_INDEXED = {attribute.tag: attribute for attribute in ATTRIBUTES}
 _HOLD_INDEXED = 4096
 """Bytes of an indexed value that are held whatever the threshold is: the record needs them."""
 _IDENTITY = (0x00080016, 0x00080018, 0x0020000D, 0x0020000E)
+_INDEXED = {attribute.tag: attribute for attribute in ATTRIBUTES if attribute.tag not in _IDENTITY}
 # What these tables keep comes from the sender, so each entry is bounded as well as their number: some 6 MB for one
 # encoding, when full.
 _MOST_HEADS = 1 << 12
@@ -132,7 +132,7 @@ class Head:
         # Of a VR that depends on Pixel Representation the value's encoder writes the rest.
         self.prefix = f'"{tag:08X}":{{"vr":"' if vr == "US or SS" else f'"{tag:08X}":{{"vr":"{vr}"'
         self.encode: Callable[[Any, Any], str] = ENCODERS.get(vr, encode_nothing)
-        self.attribute = None if tag in _IDENTITY else _INDEXED.get(tag)
+        self.attribute = _INDEXED.get(tag)
         self.index: Callable[[bytes], Any] = _not_indexed
         if self.attribute is not None and (self.attribute.vr == vr or are_texts(self.attribute.vr, vr)):
             self.index = FAST.get((self.attribute.vr, self.attribute.multiple), _not_indexed)
@@ -266,7 +266,7 @@ class Heads(dict[bytes, Start]):
         if kind is _CREATOR:
             vr = "LO"
         hold = self._threshold if vr in BULK_VRS else self._max
-        if tag in _INDEXED:
+        if tag in _INDEXED or tag in _IDENTITY:
             hold = max(hold, _HOLD_INDEXED)
         return Head(tag, vr, kind, hold=hold, long=long)
 
