@@ -107,13 +107,7 @@ def test_get_gives_back_the_bytes_that_were_stored(
         uid: path.read_bytes() for uid, path in ct_files.items()
     }
     assert all(path.parent.parent == tmp_path / "out" / CT_STUDY for path in files)
-    assert all(path.stat().st_mode & 0o777 == 0o666 & ~_umask() for path in files)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in files)
 
 
 def test_get_goes_on_where_it_stopped_and_spares_other_files(filled: Installation, tmp_path: Path) -> None:

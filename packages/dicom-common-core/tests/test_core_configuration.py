@@ -122,7 +122,7 @@ def test_a_line_of_dot_env_that_is_none_is_told_by_its_number_and_not_repeated()
 
 
 def test_variables_of_the_test_kit_are_no_settings() -> None:
-    assert Config.load(variables={"DICOM_COMMON_TEST_KAFKA": "host:1", "DICOM_COMMON_ENV": ""}).tree == {}
+    assert Config.load(variables={"DICOM_COMMON_TEST_KAFKA": "host:1", "DICOM_COMMON_TEST_REDIS": ""}).tree == {}
 
 
 def test_an_overlay_that_is_not_there_is_an_error_with_and_without_a_file() -> None:

@@ -105,7 +105,7 @@ class _ToStderr(logging.Handler):
 
 
 class _ToFile(logging.handlers.WatchedFileHandler):
-    """Appends to a file that only its owner and its group may read: it tells who worked with which study.
+    """Appends to a file that only its owner may read, where it makes it: it tells who worked with which study.
 
     A line that cannot be written is lost, and never fails the work that it tells of.
     """
@@ -128,7 +128,7 @@ class _ToFile(logging.handlers.WatchedFileHandler):
                 complain(f"the file {self.baseFilename} of log.file cannot be written ({why}): log lines are missing.")
 
     def _open(self) -> TextIOWrapper:
-        return open(self.baseFilename, "a", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o640))
+        return open(self.baseFilename, "a", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600))
 
 
 def log_to_stderr(*, verbose: bool) -> None:

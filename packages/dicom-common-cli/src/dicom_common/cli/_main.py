@@ -182,6 +182,9 @@ def _program(ctx: click.Context) -> None:
         config = session.config
     except DicomCommonError:
         return  # the command says it, if it needs the configuration at all
+    if config.found:
+        # Whoever works in a folder of somebody else's has to know it.
+        note(f"Configured by {' and '.join(map(str, config.found))}, found in the current folder.")
     log_as_configured(config.section("log", LogSettings), verbose=session.verbose)
 
 

@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from dicom_common.core._extensions import Extensions as Extensions
     from dicom_common.core._health import Health as Health, HealthStatus as HealthStatus
     from dicom_common.core._hooks import hookimpl as hookimpl, hookspec as hookspec
+    from dicom_common.core._json import MAX_JSON_DEPTH as MAX_JSON_DEPTH, parse_json as parse_json
     from dicom_common.core._keyring import Keyring as Keyring, WrappedKey as WrappedKey
     from dicom_common.core._keys import EncryptionKeys as EncryptionKeys, TenantKey as TenantKey
     from dicom_common.core._loading import (
@@ -96,6 +97,11 @@ if TYPE_CHECKING:
         Needs as Needs,
         Policy as Policy,
         authorize as authorize,
+    )
+    from dicom_common.core._private import (
+        make_private_file as make_private_file,
+        make_private_folder as make_private_folder,
+        others_may as others_may,
     )
     from dicom_common.core._query import (
         Condition as Condition,
@@ -160,12 +166,14 @@ _HOMES = {
     "_extensions": "Extensions",
     "_health": "Health HealthStatus",
     "_hooks": "hookimpl hookspec",
+    "_json": "MAX_JSON_DEPTH parse_json",
     "_keyring": "Keyring WrappedKey",
     "_keys": "EncryptionKeys TenantKey",
     "_loading": "EXTENSION KINDS PluginInfo Plugins installed_plugins",
     "_logs": "LogPosition LogRecord Logs ReceivedObject WebAccess",
     "_patience": "call_within",
     "_policy": "Action Needs Policy authorize",
+    "_private": "make_private_file make_private_folder others_may",
     "_query": "Condition Interval Like OneOf Query",
     "_query_parse": "parse_query",
     "_records": (

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from dicom_common.core import ATTRIBUTES
 from dicom_common.dicom._dictionary import dictionary_vr, private_vr
-from dicom_common.dicom._fields import FAST, TEXT_VRS
+from dicom_common.dicom._fields import FAST, are_texts
 from dicom_common.dicom._json_values import ENCODERS, encode_bulk, encode_nothing, encode_utf8
 
 __all__ = ["BIG", "BULK_VRS", "EXPLICIT", "IMPLICIT", "Encoding", "Head", "Heads", "Kind", "Start", "heads_for"]
@@ -78,8 +78,12 @@ _INDEXED = {attribute.tag: attribute for attribute in ATTRIBUTES}
 _HOLD_INDEXED = 4096
 """Bytes of an indexed value that are held whatever the threshold is: the record needs them."""
 _IDENTITY = (0x00080016, 0x00080018, 0x0020000D, 0x0020000E)
-_MOST_HEADS = 1 << 13
-_MOST_STARTS = 1 << 15
+# What these tables keep comes from the sender, so each entry is bounded as well as their number: some 6 MB for one
+# encoding, when full.
+_MOST_HEADS = 1 << 12
+_MOST_STARTS = 1 << 14
+_LONGEST_CREATOR = 64
+"""Characters of a private creator (LO, PS3.5 6.2) that is looked up and remembered; a longer one is unknown."""
 _CHARACTER_SET = 0x00080005
 _PIXEL_DATA = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 
@@ -111,7 +115,7 @@ class Kind(IntEnum):
 class Head:
     """Tag and VR of an element, and what follows from them."""
 
-    __slots__ = ("attribute", "encode", "hold", "index", "kind", "long", "prefix", "tag", "vr", "width")
+    __slots__ = ("_skipped", "attribute", "encode", "hold", "index", "kind", "long", "prefix", "tag", "vr", "width")
 
     def __init__(self, tag: int, vr: str, kind: Kind, *, hold: int, long: bool = False) -> None:
         self.tag = tag
@@ -128,15 +132,23 @@ class Head:
         self.encode: Callable[[Any, Any], str] = ENCODERS.get(vr, encode_nothing)
         self.attribute = None if tag in _IDENTITY else _INDEXED.get(tag)
         self.index: Callable[[bytes], Any] = _not_indexed
-        if self.attribute is not None and (self.attribute.vr == vr or TEXT_VRS.issuperset((self.attribute.vr, vr))):
+        if self.attribute is not None and (self.attribute.vr == vr or are_texts(self.attribute.vr, vr)):
             self.index = FAST.get((self.attribute.vr, self.attribute.multiple), _not_indexed)
-        if tag == _CHARACTER_SET:
-            self.encode = encode_utf8
+        self._skipped: Head | None = None
+        if tag == _CHARACTER_SET:  # whatever it was, and under whichever VR
+            self.prefix, self.encode = f'"{tag:08X}":{{"vr":"CS"', encode_utf8
 
     def skipped(self) -> Head:
-        """Give the head of the same element whose value is not held."""
-        head = Head(self.tag, "US" if self.vr == "US or SS" else self.vr, self.kind, hold=self.hold, long=self.long)
-        head.encode = encode_bulk if head.vr in BULK_VRS or self.kind == Kind.PIXEL_DATA else encode_nothing
+        """Give the head of the same element whose value is not held; there is one for all of them."""
+        if self._skipped is not None:
+            return self._skipped
+        vr = "US" if self.vr == "US or SS" else self.vr
+        if self.kind == Kind.PIXEL_DATA and vr not in BULK_VRS:
+            vr = "UN"  # its value is always elsewhere, which these VRs do not allow (PS3.18 F.2.2)
+        head = Head(self.tag, vr, self.kind, hold=self.hold, long=self.long)
+        if self.tag != _CHARACTER_SET:
+            head.encode = encode_bulk if vr in BULK_VRS else encode_nothing
+        self._skipped = head
         return head
 
 
@@ -195,6 +207,8 @@ class Heads(dict[bytes, Start]):
 
     def private(self, tag: int, creator: str, head: Head) -> Head:
         """Give the head of a private element whose own bytes tell no VR: that of its private creator, else `head`."""
+        if len(creator) > _LONGEST_CREATOR:
+            return head
         vr = private_vr(creator, tag) if creator else "UN"
         if vr == "SQ" and self.encoding != IMPLICIT:
             head = Head(tag, vr, Kind.UNKNOWN_SEQUENCE, hold=0)
@@ -272,7 +286,7 @@ def _without_choice(vr: str) -> str:
     return vr if len(vr) == 2 or vr == "US or SS" else "UN"
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=12)  # three encodings under four settings
 def heads_for(encoding: Encoding, threshold: int, max_element_value: int) -> Heads:
     """Give the table of heads for these settings; it is shared by all reads of the process."""
     return Heads(encoding, threshold, max_element_value)

@@ -26,6 +26,7 @@ from dicom_common.dicom._elements import (
 from dicom_common.dicom._findings import Findings
 from dicom_common.dicom._heads import BIG, BULK_VRS, IMPLICIT, Encoding, Head, Kind, heads_for
 from dicom_common.dicom._json_context import Skipped
+from dicom_common.dicom._pixel_form import SIGNATURE_BYTES
 from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._settings import ReaderSettings
@@ -47,6 +48,7 @@ _FAR = 1 << 62
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _ITEM_STARTS = (b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0")
 _ITEM_STARTS_BIG = (b"\xff\xfe\xe0\x00", b"\xff\xfe\xe0\xdd")
+_EITHER_ITEM_STARTS = (*_ITEM_STARTS, *_ITEM_STARTS_BIG)
 _U16 = {False: struct.Struct("<H").unpack_from, True: struct.Struct(">H").unpack_from}
 _U32 = {False: struct.Struct("<I").unpack_from, True: struct.Struct(">I").unpack_from}
 _TAG = {False: struct.Struct("<HH").unpack_from, True: struct.Struct(">HH").unpack_from}
@@ -67,6 +69,8 @@ class Scanner:
     findings: Findings
     pixel_data: PixelData | None = None
     """The first pixel data of the top level."""
+    pixel_start: bytes = b""
+    """Its first bytes, where it has a defined length."""
     items_left: int = 0
 
     def scan(self, encoding: Encoding, start: int) -> Elements:  # noqa: C901, PLR0912, PLR0915  # the hot loop, see above
@@ -327,6 +331,10 @@ class Scanner:
                 else:
                     if not stack and self.pixel_data is None:
                         self.pixel_data = PixelData(tag, head.vr, begin, length)
+                        window.move(begin, min(length, SIGNATURE_BYTES))
+                        buffer, base = window.buffer, window.base
+                        have = base + len(buffer)
+                        self.pixel_start = buffer[begin - base : min(end, begin + SIGNATURE_BYTES) - base]
                     elements.append((head.skipped(), Skipped(tag, begin, length)))
                 position = end
                 continue
@@ -362,11 +370,14 @@ class Scanner:
         """
         window = self.window
         limit = _FAR if window.size is None else window.size
+        begin = position
         while True:
             window.move(position, 8)
             at = position - window.base
             if at < 0 or at + 8 > len(window.buffer):
                 break
+            if position == begin and window.buffer[at : at + 4] in _EITHER_ITEM_STARTS:
+                big = window.buffer[at] == 0xFF
             group, element = _TAG[big](window.buffer, at)
             length = _U32[big](window.buffer, at + 4)[0]
             if (group, element) == (0xFFFE, 0xE0DD):

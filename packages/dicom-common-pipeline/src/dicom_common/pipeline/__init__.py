@@ -21,7 +21,8 @@ from dicom_common.pipeline._events._lag import check_lag
 from dicom_common.pipeline._events._messages import access_message
 from dicom_common.pipeline._events._relay import Relay
 from dicom_common.pipeline._events._schemas import TopicKind, message_schema
-from dicom_common.pipeline._ingest._files import find_files
+from dicom_common.pipeline._ingest._companions import is_companion
+from dicom_common.pipeline._ingest._files import Missed, MissedReason, find_files
 from dicom_common.pipeline._ingest._ingest import Ingest
 from dicom_common.pipeline._ingest._ingest_files import ingest_files
 from dicom_common.pipeline._ingest._results import Received, Result, Status
@@ -57,6 +58,8 @@ __all__ = [
     "IngestSettings",
     "Layout",
     "MetadataDocuments",
+    "Missed",
+    "MissedReason",
     "Progress",
     "Received",
     "Reconciliation",
@@ -79,6 +82,7 @@ __all__ = [
     "default_jobs",
     "find_files",
     "ingest_files",
+    "is_companion",
     "message_schema",
     "read_verified",
     "remove",

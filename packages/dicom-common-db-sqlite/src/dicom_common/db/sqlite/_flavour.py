@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.sql.expression import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
-from dicom_common.core import BackendError, Health, HealthStatus
+from dicom_common.core import BackendError, Health, HealthStatus, others_may
 from dicom_common.db.sql import Flavour, Session
 from dicom_common.db.sqlite._connections import Connections, SqliteSession
 
@@ -85,6 +85,7 @@ class SqliteFlavour(Flavour):
         try:
             at_once = self._connections.takes_writes(_PATIENCE)
             free = shutil.disk_usage(self._path.parent).free
+            warning = others_may(self._path)
         except BackendError as error:
             return Health(status=HealthStatus.FAILED, detail=str(error), facts=facts)
         except OSError as error:
@@ -99,6 +100,8 @@ class SqliteFlavour(Flavour):
             return Health(
                 status=HealthStatus.DEGRADED, detail=f"The disk of the index {self._path} is almost full.", facts=facts
             )
+        if warning:
+            return Health(status=HealthStatus.DEGRADED, detail=warning, facts=facts)
         return Health(status=HealthStatus.OK, detail=f"The index {self._path} can be read and written.", facts=facts)
 
     def close(self) -> None:
