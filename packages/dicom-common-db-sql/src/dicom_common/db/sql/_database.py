@@ -39,11 +39,10 @@ from dicom_common.db.sql._find import Search
 from dicom_common.db.sql._flavour import Flavour, GoneError, PassingError
 from dicom_common.db.sql._listing import Listing
 from dicom_common.db.sql._logs import LogStatements, LogTransactions
-from dicom_common.db.sql._modalities import Modalities
 from dicom_common.db.sql._outbox import Outbox
 from dicom_common.db.sql._removal import Removal
 from dicom_common.db.sql._removed import RemovedInstances
-from dicom_common.db.sql._revisions import BEGINNING, RevisionWrites, SeriesRevisions, position
+from dicom_common.db.sql._revisions import BEGINNING, SeriesRevisions, position
 from dicom_common.db.sql._rows import prepare
 from dicom_common.db.sql._schema import metadata, tenant as tenant_table
 from dicom_common.db.sql._session import Session
@@ -75,10 +74,9 @@ class SqlDatabase(LogTransactions):
         dialect = flavour.dialect
         self._discarded, self._outbox, self._logs = Discarded(flavour), Outbox(flavour), LogStatements(dialect)
         self._listing, self._search, self._revisions = Listing(dialect), Search(flavour), SeriesRevisions(dialect)
-        modalities, revisions = Modalities(flavour), RevisionWrites(flavour)
-        derivation = Derivation(flavour, modalities, revisions)
-        self._addition = Addition(flavour, self._discarded, derivation, modalities, revisions)
-        self._removal = Removal(flavour, self._listing, self._discarded, derivation, modalities, revisions)
+        derivation = Derivation(flavour)
+        self._addition = Addition(flavour, self._discarded, derivation)
+        self._removal = Removal(flavour, self._listing, self._discarded, derivation)
         self._comparison = Comparison(dialect, derivation)
         self._removed = RemovedInstances(dialect, self._search)
         self._tenants: dict[str, int] = {}
