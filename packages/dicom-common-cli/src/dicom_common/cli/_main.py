@@ -17,6 +17,7 @@ from dicom_common.cli._errors import CommandError, ending
 from dicom_common.cli._logging import LogSettings, log_as_configured, log_to_stderr
 from dicom_common.cli._output import note
 from dicom_common.cli._session import Session
+from dicom_common.cli._streams import only_results, prepare_streams
 from dicom_common.core import DicomCommonError, PluginNotFoundError
 from dicom_common.host import COMMANDS, Plugins, installed_plugins
 
@@ -67,7 +68,8 @@ class _Commands(click.Group):
             command: click.Command = getattr(import_module(f"dicom_common.cli.{home}"), cmd_name.replace("-", "_"))
             return command
         try:
-            offered = Plugins().command(cmd_name)
+            with only_results():
+                offered = Plugins().command(cmd_name)
         except PluginNotFoundError:
             return None
         if not isinstance(offered, click.Command):
@@ -129,7 +131,7 @@ Examples:
 \b
 Exit codes:
     0  done
-    1  done, and something was rejected, ill, damaged or different
+    1  done, and something was rejected, missed, ill, damaged or different
     2  the command failed: usage, configuration, a backend that is down, nothing found
   130  interrupted
 """
@@ -144,7 +146,7 @@ Exit codes:
     is_eager=True,
     expose_value=False,
     callback=_set,
-    help="The configuration; else DICOM_COMMON_CONFIG, else ./dicom-common.toml if it is there.",
+    help="The configuration; else DICOM_COMMON_CONFIG, else ./dicom-common.toml if it is there and yours.",
 )
 @click.option(
     "--data",
@@ -170,7 +172,7 @@ Exit codes:
     is_eager=True,
     expose_value=False,
     callback=_set,
-    help="Log to stderr, and show the traceback of an error.",
+    help="Log to stderr, and show the traceback of an error, that of a plugin too.",
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show it.")
 @click.pass_context
@@ -198,6 +200,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: without the program's name; those of the process by default.
     """
+    prepare_streams()
     if "_DICOM_COMMON_COMPLETE" in os.environ:
         _program.main(prog_name="dicom-common")  # the shell asks for completions; ends the process
     words = list(sys.argv[1:] if arguments is None else arguments)

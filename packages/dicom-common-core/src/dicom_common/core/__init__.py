@@ -8,9 +8,29 @@ from dicom_common.core._attributes import ATTRIBUTES, ATTRIBUTES_BY_KEYWORD, Att
 from dicom_common.core._audit import AuditedStudy, AuditEvent, AuditKind, AuditOutcome, process_user
 from dicom_common.core._auth import MAX_TOKEN_BYTES, Authenticator, LetsEverybodyIn
 from dicom_common.core._backend import STORAGES, Backend, Extension, storage_table
-from dicom_common.core._broker import Broker, Consumer, Delivery, Groups, Message, validate_topic
+from dicom_common.core._broker import (
+    DEAD_LETTERS,
+    Broker,
+    Consumer,
+    Delivery,
+    Groups,
+    Message,
+    TopicChecks,
+    validate_topic,
+)
 from dicom_common.core._cache import Cache
-from dicom_common.core._database import Backlog, ComparedRows, Database, DerivedRows, EventsOf, Found, Migrations, Value
+from dicom_common.core._database import (
+    Backlog,
+    ComparedRows,
+    Database,
+    DerivedRows,
+    EventsOf,
+    Found,
+    Migrations,
+    RemovalEventsOf,
+    Removed,
+    Value,
+)
 from dicom_common.core._errors import (
     AlreadyExistsError,
     AuthenticationError,
@@ -41,7 +61,8 @@ from dicom_common.core._keys import EncryptionKeys, TenantKey
 from dicom_common.core._logs import LogPosition, LogRecord, Logs, ReceivedObject, WebAccess
 from dicom_common.core._patience import TimeLimitError, call_within
 from dicom_common.core._private import make_private_file, make_private_folder, others_may
-from dicom_common.core._query import Condition, Interval, Like, OneOf, Query
+from dicom_common.core._query import Absent, AnyOf, Condition, Interval, Like, OneOf, Query
+from dicom_common.core._query_check import validate_query
 from dicom_common.core._records import (
     DEFAULT_TENANT,
     AddStatus,
@@ -75,19 +96,24 @@ from dicom_common.core._storage import (
     Write,
     validate_key,
 )
+from dicom_common.core._tracebacks import TRACEBACKS
 from dicom_common.core.hookspecs import hookimpl, hookspec
 
 __all__ = [
     "ATTRIBUTES",
     "ATTRIBUTES_BY_KEYWORD",
+    "DEAD_LETTERS",
     "DEFAULT_TENANT",
     "MAX_JSON_DEPTH",
     "MAX_KEY_BYTES",
     "MAX_TOKEN_BYTES",
     "RESERVED_SEGMENT",
     "STORAGES",
+    "TRACEBACKS",
+    "Absent",
     "AddStatus",
     "AlreadyExistsError",
+    "AnyOf",
     "Attribute",
     "AuditEvent",
     "AuditKind",
@@ -154,6 +180,8 @@ __all__ = [
     "QueryError",
     "ReceivedObject",
     "RefusedError",
+    "RemovalEventsOf",
+    "Removed",
     "RequestAttributes",
     "Revisions",
     "SchemaVersionError",
@@ -166,6 +194,7 @@ __all__ = [
     "TenantKey",
     "TimeLimitError",
     "TooLargeError",
+    "TopicChecks",
     "UnavailableError",
     "Value",
     "WebAccess",
@@ -183,6 +212,7 @@ __all__ = [
     "storage_table",
     "uuid7",
     "validate_key",
+    "validate_query",
     "validate_tenant",
     "validate_topic",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 import pluggy
 
 from dicom_common.core import (
+    TRACEBACKS,
     AuditEvent,
     BrokenPluginError,
     Extension,
@@ -129,6 +130,7 @@ class Extensions:
             raise _FailedError(f"extension {name} did not answer within {self._time_limit:g} s") from None
         except (Exception, SystemExit) as error:
             # Its message may hold anything, a patient's name too: only its kind is shown.
+            TRACEBACKS.debug("extension %s failed", name, exc_info=error)
             raise _FailedError(f"extension {name} failed ({type(error).__name__})") from error
 
 

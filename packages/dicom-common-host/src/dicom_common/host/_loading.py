@@ -22,12 +22,23 @@ from dicom_common.core import (
     PluginConflictError,
     PluginError,
     PluginNotFoundError,
+    TimeLimitError,
+    call_within,
     did_you_mean,
     hookspecs,
 )
 from dicom_common.host._settings import field_types
 
-__all__ = ["CALLED_HOOKS", "COMMANDS", "EXTENSION", "KINDS", "PluginInfo", "Plugins", "installed_plugins"]
+__all__ = [
+    "CALLED_HOOKS",
+    "COMMANDS",
+    "EXTENSION",
+    "KINDS",
+    "PluginInfo",
+    "Plugins",
+    "distributions_of",
+    "installed_plugins",
+]
 
 KINDS = ("storage", "db", "cache", "broker", "auth", "keyring")
 """The kinds of backend: the same word in the distribution, the import, the entry-point group, the hook, the table."""
@@ -103,14 +114,31 @@ class Plugins:
         self.manager = pluggy.PluginManager(hookspecs.PROJECT)
         self.manager.add_hookspecs(hookspecs)
         self._modules: dict[tuple[str, str], Any] = {}
+        self._importing: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
-    def backend(self, kind: str, name: str) -> Backend[Any]:
+    def backend(self, kind: str, name: str, *, time_limit: float | None = None) -> Backend[Any]:
         """Import the plugin of a kind, or an extension, and return what it registers.
+
+        Args:
+            kind: one of `KINDS`, or `EXTENSION`.
+            name: the entry point's.
+            time_limit: seconds that its import may take; by default it is waited for. One that is being imported by
+                another thread, which may have given up, is not waited for.
 
         Raises:
             PluginError: one of the four, each of which says what to do.
         """
+        if time_limit is None:
+            return self._backend(kind, name)
+        if (kind, name) in self._importing:
+            raise _broken(kind, name, "its import has not come to an end")
+        try:
+            return call_within(time_limit, self._backend, kind, name)
+        except TimeLimitError:
+            raise _broken(kind, name, f"its import has not come to an end within {time_limit:g} s") from None
+
+    def _backend(self, kind: str, name: str) -> Backend[Any]:
         offered = self._offered(kind, name, f"{hookspecs.PROJECT}_{kind}", Backend)
         # One module may offer several backends of a kind under several names.
         chosen = [backend for backend in offered if backend.name == name]
@@ -149,7 +177,8 @@ class Plugins:
         others = [plugin for plugin in self.manager.get_plugins() if plugin is not module]
         try:
             return [offer for offer in self.manager.subset_hook_caller(hook, others)() if isinstance(offer, what)]
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            _let_through(error)
             raise _broken(kind, name, f"its hook {hook} failed ({type(error).__name__})") from error
 
     def _load(self, kind: str, name: str) -> Any:
@@ -157,7 +186,11 @@ class Plugins:
         if module is None:
             # Two threads may both do this: the import is Python's to lock. Our lock is not held meanwhile: one plugin
             # whose import hangs must not hold up all others.
-            module = _module_of(kind, name)
+            self._importing.add((kind, name))
+            try:
+                module = _module_of(kind, name)
+            finally:
+                self._importing.discard((kind, name))
             with self._lock:
                 if self.manager.get_name(module) is None:  # it may be known by another name of its backends
                     self._register(kind, name, module)
@@ -190,8 +223,17 @@ def _module_of(kind: str, name: str) -> Any:
     entry = _checked(kind, name, known[name])
     try:
         return entry.load()
-    except (Exception, SystemExit) as error:  # a plugin may do anything when it is imported
-        raise _broken(kind, name, f"importing {entry.value} failed ({type(error).__name__}: {_line(error)})") from error
+    except BaseException as error:  # a plugin may do anything when it is imported
+        _let_through(error)
+        # The text of an error may hold anything, a secret too; that of these two is Python's own.
+        text = f": {_line(error)}" if isinstance(error, ImportError | SyntaxError) else ""
+        raise _broken(kind, name, f"importing {entry.value} failed ({type(error).__name__}{text})") from error
+
+
+def _let_through(error: BaseException) -> None:
+    """Raise Ctrl-C of a person again, which only the main thread gets; elsewhere a plugin made it."""
+    if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+        raise error
 
 
 def _line(error: BaseException) -> str:
@@ -204,6 +246,11 @@ def _entries(kind: str) -> dict[str, list[EntryPoint]]:
     for entry in entry_points(group=f"{hookspecs.PROJECT}.{kind}"):
         found[entry.name].setdefault(_distribution(entry), entry)
     return {name: [entry for _, entry in sorted(entries.items())] for name, entries in found.items()}
+
+
+def distributions_of(plugins: Iterable[tuple[str, str]]) -> set[str]:
+    """Return the names of the distributions that offer these plugins, given by kind and name. Nothing is imported."""
+    return {_distribution(entry) for kind, name in plugins for entry in _entries(kind).get(name, ())}
 
 
 def _distribution(entry: EntryPoint) -> str:

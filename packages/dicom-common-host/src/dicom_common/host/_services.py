@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self, TypedDict, TypeVar, Unpack, cast
 
 from dicom_common.core import (
+    TRACEBACKS,
     Authenticator,
     Backend,
     BackendError,
@@ -25,6 +26,7 @@ from dicom_common.core import (
     Keyring,
     Storage,
     TimeLimitError,
+    UnavailableError,
     call_within,
     storage_table,
 )
@@ -76,7 +78,9 @@ class Services:
         self._lock = threading.Lock()
         """Guards the two above; held for a moment only."""
         self._opening = {name: threading.Lock() for name in (*KINDS, "extensions")}
-        """One for each kind: a backend that hangs while it is opened holds up nobody but those who ask for it."""
+        """One for each kind: a backend that hangs while it is opened holds up only those who ask for it."""
+        self._given_up: set[str] = set()
+        """Those that did not answer `check` in time: while one is still being opened, it is not waited for again."""
 
     @classmethod
     def from_file(
@@ -143,10 +147,11 @@ class Services:
             storages: ask the further storages too; their answers stand under `storages.NAME`. An installation works
                 without them.
         """
-        answers = {kind: self._check(time_limit, partial(self._backend, kind)) for kind in self.kinds()}
+        answers = {kind: self._check(time_limit, kind, partial(self._backend, kind)) for kind in self.kinds()}
         if storages:
             for name in self.config.storages():
-                answers[f"storages.{name}"] = self._check(time_limit, partial(self.storage_named, name))
+                table = storage_table(name)
+                answers[table] = self._check(time_limit, table, partial(self.storage_named, name))
         return answers
 
     def close(self) -> None:
@@ -185,7 +190,10 @@ class Services:
         opened = self._opened.get(name)
         if opened is not None:
             return opened
-        with self._opening[name]:
+        opening = self._opening[name]
+        if not opening.acquire(blocking=name not in self._given_up):
+            raise UnavailableError(f"{name} is still being opened, and has taken longer than a check waits for it.")
+        try:
             with self._lock:
                 if self._closed:
                     raise ConfigError(f"{name} was asked for after the services were closed: open them again.")
@@ -196,6 +204,8 @@ class Services:
                 if not self._closed:
                     self._opened[name] = opened
                     return opened
+        finally:
+            opening.release()
         _close(name, opened)
         raise ConfigError(f"The services were closed while {name} was being opened: open them again.")
 
@@ -248,18 +258,27 @@ class Services:
             "Extension", _open(backend, EXTENSION, settings, *(partial(self._named, table) for table in tables))
         )
 
-    def _check(self, time_limit: float, backend: Callable[[], Any]) -> Health:
+    def _check(self, time_limit: float, name: str, backend: Callable[[], Any]) -> Health:
         try:
-            health = call_within(time_limit, lambda: backend().check())
+            return call_within(time_limit, _ask, name, backend)
         except TimeLimitError:
+            self._given_up.add(name)
             return Health(status=HealthStatus.FAILED, detail=f"no answer within {time_limit:g} s")
-        except DicomCommonError as error:
-            return Health(status=HealthStatus.FAILED, detail=str(error))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - one that breaks its promise is ill; others are asked
-            return Health(status=HealthStatus.FAILED, detail=f"its check failed: {type(error).__name__}")
-        if not isinstance(health, Health):
-            return Health(status=HealthStatus.FAILED, detail=f"its check gave {type(health).__name__}, not a Health")
-        return health
+
+
+def _ask(name: str, backend: Callable[[], Any]) -> Health:
+    """Ask a backend for its health, in a thread of its own: whatever is raised here is the backend's doing."""
+    try:
+        health = backend().check()
+    except DicomCommonError as error:
+        TRACEBACKS.debug("the check of %s failed", name, exc_info=error)
+        return Health(status=HealthStatus.FAILED, detail=str(error))
+    except BaseException as error:  # noqa: BLE001 - one that breaks its promise is ill; others are asked
+        TRACEBACKS.debug("the check of %s failed", name, exc_info=error)
+        return Health(status=HealthStatus.FAILED, detail=f"its check failed: {type(error).__name__}")
+    if not isinstance(health, Health):
+        return Health(status=HealthStatus.FAILED, detail=f"its check gave {type(health).__name__}, not a Health")
+    return health
 
 
 def _open(backend: Backend[Any], table: str, settings: Any, *inner: Any) -> Any:

@@ -196,5 +196,5 @@ def instance_row(pk: int, tenant: int, series: int, made: Prepared, *, other_pat
     instance = entry.instance
     return (
         pk, tenant, series, *made.steady, *made.varying, clean(instance.transfer_syntax_uid, 64), entry.key,
-        instance.size, instance.sha256, micros(entry.received), int(other_patient),
+        instance.size, instance.sha256, made.rank.received, int(other_patient),
     )  # fmt: skip

@@ -51,7 +51,7 @@ _KEYWORDS = {
 
 def _later(number: int, **attributes: Any) -> Entry:
     """Make an instance that is later, by its own clock and by its receipt, than those of a smaller number."""
-    made = {"instance_creation_date": date(2026, 2, number), "patient_id": "P"} | attributes
+    made: dict[str, Any] = {"instance_creation_date": date(2026, 2, number), "patient_id": "P"} | attributes
     return make_entry(make_instance(number, **made), received=_DAY + timedelta(seconds=number))
 
 

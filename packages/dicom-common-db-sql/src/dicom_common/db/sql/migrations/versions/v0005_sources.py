@@ -1,4 +1,4 @@
-"""The source of each attribute of patients, studies and series, and a patient of its own for a study without a Patient ID.
+"""The sources of the attributes of patients, studies and series; a patient for each study without a Patient ID.
 
 The rows themselves are derived when all migrations are done: those whose `sources` are NULL. See `SqlDatabase.migrate`.
 """
