@@ -265,6 +265,8 @@ class Heads(dict[bytes, Start]):
         kind = _kind(tag, vr)
         if kind is _CREATOR:
             vr = "LO"
+        elif kind is Kind.PIXEL_DATA and vr not in BULK_VRS:
+            vr = "OB"  # under no VR that may have a BulkDataURI it could be in no JSON
         hold = self._threshold if vr in BULK_VRS else self._max
         if tag in _INDEXED or tag in _IDENTITY:
             hold = max(hold, _HOLD_INDEXED)
