@@ -201,6 +201,12 @@ def test_of_several_values_the_first_is_indexed() -> None:
     assert field("series_number", "IS", b"1\\2 ") == (1, {"several-values"})
 
 
+def test_a_patient_id_of_several_values_is_one_identity_as_a_whole() -> None:
+    assert field("patient_id", "LO", b"A\\B ") == ("A\\B", {"several-values"})
+    assert field("patient_id", "LO", b" A \\ B\\C") == ("A\\B\\C", {"several-values"})
+    assert field("patient_id", "LO", b"\\B") == ("\\B", {"several-values"})
+
+
 def test_the_study_date_is_also_kept_as_it_is() -> None:
     assert reading(element(0x00080020, "DA", b"2023.01.02")).instance.study_date_origin == "2023.01.02"
     assert reading(element(0x00080020, "DA", b"20230102")).instance.study_date_origin == "20230102"

@@ -36,7 +36,8 @@ __all__ = ["reconcile"]
             "With --json, one line a difference, then one line with the counts": [
                 '{"kind": "orphan|stray|unreadable|missing|damaged|derived", "key",',
                 ' "action": "indexed|discarded|repaired|none", "detail"}',
-                '{"phase", "compared", "bytes_verified", "to_index", "indexed", "wrong_rows", "differences": {KIND: N}}',
+                '{"phase", "compared", "bytes_verified", "to_index", "indexed", "wrong_rows",',
+                ' "differences": {KIND: N}}',
                 "The key of derived rows is TENANT/STUDY, or TENANT for the row of a patient.",
             ],
         }

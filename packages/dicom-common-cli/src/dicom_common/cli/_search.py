@@ -179,11 +179,13 @@ def metadata(session: Session, study: str, series: str | None, instance: str | N
 
 
 def _array(objects: Iterator[bytes], *, escape: bool) -> Iterator[bytes]:
+    from dicom_common.pipeline import valid_objects  # noqa: PLC0415 - imports pydicom
+
     separator = b"["
-    for one in objects:
+    for one in valid_objects(objects):
         yield separator + (json.dumps(json.loads(one)).encode() if escape else one)
         separator = b",\n"
-    yield b"]\n"
+    yield b"]\n" if separator == b",\n" else b"[]\n"
 
 
 def _document(services: Services, tenant: str, study: str, series: str | None) -> Document | None:

@@ -29,11 +29,13 @@ if TYPE_CHECKING:
     from dicom_common.core._backend import Backend as Backend
     from dicom_common.core._bearer import MAX_TOKEN_BYTES as MAX_TOKEN_BYTES, bearer_token as bearer_token
     from dicom_common.core._broker import (
+        DEAD_LETTERS as DEAD_LETTERS,
         Broker as Broker,
         Consumer as Consumer,
         Delivery as Delivery,
         Groups as Groups,
         Message as Message,
+        TopicChecks as TopicChecks,
         validate_topic as validate_topic,
     )
     from dicom_common.core._cache import Cache as Cache
@@ -150,6 +152,7 @@ if TYPE_CHECKING:
         Write as Write,
         validate_key as validate_key,
     )
+    from dicom_common.core._tracebacks import TRACEBACKS as TRACEBACKS
 
 _HOMES = {
     "_attributes": "ATTRIBUTES ATTRIBUTES_BY_KEYWORD Attribute Level",
@@ -157,7 +160,7 @@ _HOMES = {
     "_audit": "AuditEvent AuditKind AuditOutcome AuditedStudy process_user",
     "_backend": "Backend",
     "_bearer": "MAX_TOKEN_BYTES bearer_token",
-    "_broker": "Broker Consumer Delivery Groups Message validate_topic",
+    "_broker": "DEAD_LETTERS Broker Consumer Delivery Groups Message TopicChecks validate_topic",
     "_cache": "Cache",
     "_config": "Config General storage_table",
     "_database": ("Backlog ComparedRows Database DerivedRows EventsOf Found Migrations RemovalEventsOf Removed Value"),
@@ -193,6 +196,7 @@ _HOMES = {
         "MAX_KEY_BYTES RESERVED_SEGMENT BatchWrites LocalFiles ObjectInfo OpenObject OpenObjects SignedUrls Source "
         "Storage Write validate_key"
     ),
+    "_tracebacks": "TRACEBACKS",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 __all__ = sorted(_HOME_OF)  # noqa: PLE0605 - a list, made of the one table instead of written a third time

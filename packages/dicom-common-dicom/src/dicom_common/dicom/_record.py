@@ -67,10 +67,10 @@ def indexed_fields(elements: Elements, context: DataSetContext) -> dict[str, Any
             continue
         field = attribute.field
         try:
-            # What was read is remembered by its bytes, so long ones take the other way.
-            fields[field] = (
-                head.index(value) if len(value) <= _LONGEST_REMEMBERED else _unusual(head, attribute, value, context)
-            )  # type: ignore[arg-type]  # another type of value is a TypeError
+            if len(value) > _LONGEST_REMEMBERED:  # what was read is remembered by its bytes
+                fields[field] = _unusual(head, attribute, value, context)
+            else:
+                fields[field] = head.index(value)  # type: ignore[arg-type]  # another type of value is a TypeError
         except (ValueError, TypeError, AttributeError):
             fields[field] = _unusual(head, attribute, value, context)
         if head.tag == _STUDY_DATE and type(value) is bytes:
@@ -85,12 +85,7 @@ def _unusual(head: Head, attribute: Attribute, value: Value, context: DataSetCon
         return _request_attributes(value, context)
     flaws: list[Flaw] = []
     try:
-        if type(value) is not bytes:
-            raise ValueError
-        if head.vr in TEXT_VRS:
-            result = text_field(_text_of(head, value, context), attribute, flaws)
-        else:
-            result = binary_field(value, head.vr, attribute, flaws)
+        result = _converted(head, attribute, value, context, flaws)
     except (ValueError, OverflowError):
         result, flaws = None, [(Rule.VALUE, "not indexed")]
     if head.vr != attribute.vr and attribute.vr in NUMBER_VRS and result is not None:
@@ -98,6 +93,14 @@ def _unusual(head: Head, attribute: Attribute, value: Value, context: DataSetCon
     for rule, action in flaws:
         context.note(rule, action, head.tag)
     return result
+
+
+def _converted(head: Head, attribute: Attribute, value: Value, context: DataSetContext, flaws: list[Flaw]) -> Any:
+    if type(value) is not bytes:
+        raise ValueError
+    if head.vr in TEXT_VRS:
+        return text_field(_text_of(head, value, context), attribute, flaws)
+    return binary_field(value, head.vr, attribute, flaws)
 
 
 def _text_of(head: Head, value: bytes, context: DataSetContext) -> str:

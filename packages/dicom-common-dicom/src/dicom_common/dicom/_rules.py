@@ -20,7 +20,8 @@ class Rule(StrEnum):
     FILE_META = "file-meta"
     """Media Storage SOP Instance UID is not the SOP Instance UID; the data set counts (PS3.10 7.1)."""
     FOREIGN_FORMAT = "foreign-format"
-    """A date, time or number that is not written as its VR asks for, and has one reading; it was indexed (PS3.5 6.2)."""
+    """A date, time or number that is not written as its VR asks for, and has one reading, which was indexed
+    (PS3.5 6.2)."""
     FOREIGN_GROUP = "foreign-group"
     """An element of the command or of the File Meta in a data set; it was left out (PS3.5 7.1)."""
     FOREIGN_VR = "foreign-vr"

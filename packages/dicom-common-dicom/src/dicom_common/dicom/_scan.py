@@ -24,7 +24,7 @@ from dicom_common.dicom._elements import (
     truncated,
 )
 from dicom_common.dicom._findings import Findings
-from dicom_common.dicom._heads import BIG, BULK_VRS, IMPLICIT, Encoding, Head, Kind, heads_for
+from dicom_common.dicom._heads import BIG, BULK_VRS, IMPLICIT, Encoding, Kind, heads_for
 from dicom_common.dicom._json_context import Skipped
 from dicom_common.dicom._pixel_form import SIGNATURE_BYTES
 from dicom_common.dicom._reasons import Reason
@@ -42,7 +42,7 @@ _DELIMITER, _BAD_VR = Kind.DELIMITER, Kind.BAD_VR
 _UNDEFINED = 0xFFFFFFFF
 _ZEROS = bytes(8)
 _MOST_GUESSES = 10_000
-"""Elements without a VR, in a data set of explicit VR, that are read by a guess."""
+"""Elements without a VR, in a data set of explicit VR, and sequences without items, that are read by a guess."""
 _FAR = 1 << 62
 """The end of a stream of unknown length."""
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
@@ -293,8 +293,11 @@ class Scanner:
                             implicit, big, u16, u32 = True, False, _U16[False], _U32[False]
                         continue
                     # A defined length that holds no items: some other value under the wrong VR.
+                    guesses_left -= 1
+                    if guesses_left < 0:
+                        raise malformed(stack, "too many sequences hold no items")
                     add([*path_of(stack), tag], Rule.NOT_A_SEQUENCE, "kept as unknown bytes")
-                    head = Head(tag, "UN", Kind.VALUE, hold=threshold)
+                    head = heads.opaque(tag)
                     kind = head.kind
                 else:
                     if implicit:  # fragments are bytes (PS3.5 A.4), whatever the dictionary says of native ones

@@ -24,9 +24,9 @@ class ReaderSettings:
 
     max_depth: int = 64
     """How deep sequences may be nested. Real data sets stay below 15."""
-    max_elements: int = 500_000
+    max_elements: int = 300_000
     """How many elements a data set may have, those of nested items included."""
-    max_items: int = 250_000
+    max_items: int = 200_000
     """How many sequence items and pixel data fragments it may have."""
     max_element_value: int = 1 << 16
     """Bytes of one value that has to be held in memory: what explicit VR can hold (PS3.5 7.1.2). A longer one of a VR

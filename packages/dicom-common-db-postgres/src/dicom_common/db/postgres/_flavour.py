@@ -51,8 +51,8 @@ _TYPES: tuple[tuple[type[Any], str], ...] = (
 class PostgresFlavour(ServerFlavour):
     """PostgreSQL: LIKE for patterns, sequences for keys, advisory locks for guards, COPY for many rows."""
 
-    def __init__(self, pool: Pool) -> None:
-        super().__init__(pool)
+    def __init__(self, pool: Pool, *, patience: float) -> None:
+        super().__init__(pool, patience=patience)
         self.dialect = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # SQLAlchemy's own
 
     def has_table(self, session: Session, name: str) -> bool:

@@ -13,9 +13,7 @@ from dicom_common.db.sql._batch import Batch, Held, PatientRow, SeriesRow, Study
 from dicom_common.db.sql._derive import PARENTS, Derivation
 from dicom_common.db.sql._discarded import Discarded
 from dicom_common.db.sql._flavour import Flavour
-from dicom_common.db.sql._modalities import Modalities
 from dicom_common.db.sql._ranks import OWNER, merge, ranks_from_text, ranks_text
-from dicom_common.db.sql._revisions import RevisionWrites
 from dicom_common.db.sql._rows import (
     Prepared,
     attribute_names,
@@ -72,17 +70,10 @@ class Counts:
 class Addition:
     """The statements of `add`, for one database product."""
 
-    def __init__(
-        self,
-        flavour: Flavour,
-        discarded: Discarded,
-        derivation: Derivation,
-        modalities: Modalities,
-        revisions: RevisionWrites,
-    ) -> None:
+    def __init__(self, flavour: Flavour, discarded: Discarded, derivation: Derivation) -> None:
         dialect = flavour.dialect
         self._discarded, self._derivation, self._allocate = discarded, derivation, flavour.allocate
-        self._counts, self._modalities, self._revisions = Counts(flavour), modalities, revisions
+        self._counts, self._modalities, self._revisions = Counts(flavour), derivation.modalities, derivation.revisions
         i, e, s, p = instance.c, series.c, study.c, patient.c
         down = instance.join(series).join(study, e.study_fk == s.pk)
         self._held = Lookup(
@@ -131,16 +122,10 @@ class Addition:
                 select(p.patient_id, p.issuer_of_patient_id, p.pk).where(among(p.patient_id)), patient
             ),
         )
-        self._values = {
-            level: Lookup(
-                dialect,
-                lambda among, c=LEVELS[level].c, names=attribute_names(level): (  # type: ignore[misc]  # bound now
-                    select(c.pk, *[c[name] for name in names]).where(among(c.pk))
-                ),
-            )
-            for level in PARENTS
+        self._values = {level: _values(flavour, level) for level in PARENTS}
+        self._update = {
+            level: flavour.updater(LEVELS[level], ["sources", *changing_columns(level)]) for level in PARENTS
         }
-        self._update = {level: flavour.updater(LEVELS[level], ["sources", *changing_columns(level)]) for level in PARENTS}
         self._insert = {table.name: flavour.inserter(table) for table in (*LEVELS.values(), instance_json)}
         self._forget_json = Lookup(
             dialect, lambda among: delete(instance_json).where(among(instance_json.c.instance_fk))
@@ -160,6 +145,7 @@ class Addition:
         decisions = [batch.decide(tenant, made) for tenant, made in zip(tenants, prepared, strict=True)]
         if not alone and (batch.to_discard or any(batch.again())):
             raise NotAloneError
+        batch.settle()
         self._write(session, batch)
         return [
             batch.outcome(tenant, made, decision)
@@ -294,6 +280,12 @@ class Addition:
             documents.append((held.pk, made.entry.metadata, made.upper.blob))
         self._insert["instance"](session, rows)
         self._insert["instance_json"](session, documents)
+
+
+def _values(flavour: Flavour, level: Level) -> Lookup:
+    columns = LEVELS[level].c
+    rows = select(columns.pk, *[columns[name] for name in attribute_names(level)])
+    return Lookup(flavour.dialect, lambda among: rows.where(among(columns.pk)))
 
 
 def _stranger(tenant: int, uid: str, pk: int) -> StudyRow:

@@ -184,16 +184,22 @@ class Batch:
         """Note what a row that is going to be written means to others."""
         series.classes[held.sop_class_uid] += 1
         self.referred[held.key] += 1
-        rank, upper, study = made.rank, made.upper, series.study
-        series.tops.note(rank, upper)
-        study.tops.note(rank, upper)
-        if not held.other_patient:  # another patient's instance says nothing of this one
-            study.patient.tops.note(rank, upper)
+        rank, study = made.rank, series.study
+        series.tops.note(rank, made.upper)
         first = study.ranks.get(OWNER)
-        if first is None or rank[1:] < first[1:]:
+        if first is None or rank[1] < first[1] or (rank[1] == first[1] and rank[2] < first[2]):
             study.ranks[OWNER] = rank
             study.owner_changes = first is not None
             study.again |= held.other_patient
+
+    def settle(self) -> None:
+        """Let the entries contend for the attributes of studies and patients, when all have been decided."""
+        for row in self.all_series():
+            study = row.study
+            for rank, upper in row.tops.values():
+                study.tops.note(rank, upper)
+                if upper.patient == study.patient.identity:  # another patient's instance says nothing of this one
+                    study.patient.tops.note(rank, upper)
 
     def _series(self, tenant: int, made: Prepared) -> SeriesRow:
         instance = made.entry.instance

@@ -53,9 +53,10 @@ class Comparison:
         owners: set[int] = set()
         after = 0
         while found := self._page(session, self._stale_studies, after):
-            for after in found:  # noqa: B020 - where the next page goes on
-                _, concerned = self._derivation.study(session, after, write=True)
+            for pk in found:
+                _, concerned = self._derivation.study(session, pk, write=True)
                 owners |= concerned if len(concerned) > 1 else set()
+            after = found[-1]
         after = 0
         while found := self._page(session, self._stale_patients, after):
             owners.update(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,14 +36,13 @@ from dicom_common.db.sql._compare import Comparison
 from dicom_common.db.sql._derive import Derivation
 from dicom_common.db.sql._discarded import Discarded
 from dicom_common.db.sql._find import Search
-from dicom_common.db.sql._flavour import Flavour, PassingError
+from dicom_common.db.sql._flavour import Flavour, GoneError, PassingError
 from dicom_common.db.sql._listing import Listing
 from dicom_common.db.sql._logs import LogStatements, LogTransactions
-from dicom_common.db.sql._modalities import Modalities
 from dicom_common.db.sql._outbox import Outbox
 from dicom_common.db.sql._removal import Removal
 from dicom_common.db.sql._removed import RemovedInstances
-from dicom_common.db.sql._revisions import BEGINNING, RevisionWrites, SeriesRevisions, position
+from dicom_common.db.sql._revisions import BEGINNING, SeriesRevisions, position
 from dicom_common.db.sql._rows import prepare
 from dicom_common.db.sql._schema import metadata, tenant as tenant_table
 from dicom_common.db.sql._session import Session
@@ -74,10 +74,9 @@ class SqlDatabase(LogTransactions):
         dialect = flavour.dialect
         self._discarded, self._outbox, self._logs = Discarded(flavour), Outbox(flavour), LogStatements(dialect)
         self._listing, self._search, self._revisions = Listing(dialect), Search(flavour), SeriesRevisions(dialect)
-        modalities, revisions = Modalities(flavour), RevisionWrites(flavour)
-        derivation = Derivation(flavour, modalities, revisions)
-        self._addition = Addition(flavour, self._discarded, derivation, modalities, revisions)
-        self._removal = Removal(flavour, self._listing, self._discarded, derivation, modalities, revisions)
+        derivation = Derivation(flavour)
+        self._addition = Addition(flavour, self._discarded, derivation)
+        self._removal = Removal(flavour, self._listing, self._discarded, derivation)
         self._comparison = Comparison(dialect, derivation)
         self._removed = RemovedInstances(dialect, self._search)
         self._tenants: dict[str, int] = {}
@@ -343,23 +342,31 @@ class SqlDatabase(LogTransactions):
 
     def _write(self, work: Callable[[Session], T]) -> T:
         """Run a transaction, again where it failed for a reason that passes."""
-        for attempt in range(1, self._flavour.attempts + 1):
+        give_up = time.monotonic() + self._flavour.patience
+        for attempt in itertools.count(1):
             try:
                 with self._flavour.writing() as session:
                     return work(session)
             except PassingError as error:
-                if attempt == self._flavour.attempts:
+                # Without a server an attempt may take as long as a time limit of the driver; a lost race takes no time.
+                is_last = (
+                    time.monotonic() >= give_up if isinstance(error, GoneError) else attempt >= self._flavour.attempts
+                )
+                if is_last:
                     raise UnavailableError(str(error)) from error
-                pause = min(0.01 * 2**attempt, _LONGEST_PAUSE)
+                pause = min(0.01 * 2 ** min(attempt, 8), _LONGEST_PAUSE)
                 time.sleep(random.uniform(0.5, 1.5) * pause)  # noqa: S311 - spreads retries, no secret
         raise AssertionError
 
     def _read(self, work: Callable[[Session], T]) -> T:
         """Read; once more at once where the connection turned out to be dead: who asks a question waits for it."""
+        give_up = time.monotonic() + self._flavour.patience
         try:
             with self._flavour.reading() as session:
                 return work(session)
-        except PassingError:
+        except PassingError as dead:
+            if time.monotonic() >= give_up:  # a time limit is over, and the next one would be as long
+                raise UnavailableError(str(dead)) from dead
             try:
                 with self._flavour.reading() as session:
                     return work(session)

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, bindparam, delete, func, select
+from sqlalchemy import Column, ColumnElement, Select, Table, bindparam, delete, select
 
 from dicom_common.core import Level
 from dicom_common.db.sql._flavour import Flavour
@@ -62,43 +62,34 @@ _BELOW = (
 class Derivation:
     """The statements that derive rows, for one database product. Who writes with them has the exclusive guard."""
 
-    def __init__(self, flavour: Flavour, modalities: Modalities, revisions: RevisionWrites) -> None:
+    def __init__(self, flavour: Flavour) -> None:
         dialect = flavour.dialect
-        self._modalities, self._revisions, self._allocate = modalities, revisions, flavour.allocate
+        self.modalities, self.revisions, self._allocate = Modalities(flavour), RevisionWrites(flavour), flavour.allocate
 
         def by(statement: Select[Any], column: ColumnElement[Any]) -> Statement:
             return Statement(statement.where(column == bindparam("at")), dialect)
 
         below = select(*_BELOW).select_from(
-            instance.join(series, _i.series_fk == series.c.pk).join(
-                instance_json, instance_json.c.instance_fk == _i.pk
-            )
+            instance.join(series, _i.series_fk == series.c.pk).join(instance_json, instance_json.c.instance_fk == _i.pk)
         )
         self._below = by(below, series.c.study_fk)
         self._study = by(
             select(study.c.tenant_fk, study.c.patient_fk, *[study.c[name] for name in DERIVED[Level.STUDY]]), study.c.pk
         )
-        self._series = by(
-            select(series.c.pk, *[series.c[name] for name in DERIVED[Level.SERIES]]), series.c.study_fk
-        )
+        self._series = by(select(series.c.pk, *[series.c[name] for name in DERIVED[Level.SERIES]]), series.c.study_fk)
         self._patient = by(select(*[patient.c[name] for name in DERIVED[Level.PATIENT]]), patient.c.pk)
         self._identity = by(
             select(patient.c.patient_id, patient.c.issuer_of_patient_id, patient.c.of_study), patient.c.pk
         )
         self._studies = by(select(study.c.pk, study.c.series, study.c.instances), study.c.patient_fk)
-        of_series = Lookup
-        self._classes = of_series(dialect, lambda among: _of_series(series_class).where(among(series_class.c.series_fk)))
-        self._items = of_series(dialect, lambda among: _of_series(request_item).where(among(request_item.c.series_fk)))
-        self._revised = of_series(
+        self._classes = Lookup(dialect, lambda among: _of_series(series_class).where(among(series_class.c.series_fk)))
+        self._items = Lookup(dialect, lambda among: _of_series(request_item).where(among(request_item.c.series_fk)))
+        self._revised = Lookup(
             dialect, lambda among: select(series_revision.c.series_fk).where(among(series_revision.c.series_fk))
         )
         self._forget = {
-            table.name: Lookup(dialect, lambda among, c=column: delete(c.table).where(among(c)))  # type: ignore[misc]
-            for table, column in (
-                (series_class, series_class.c.series_fk),
-                (request_item, request_item.c.series_fk),
-                *((LEVELS[level], LEVELS[level].c.pk) for level in PARENTS),
-            )
+            column.table.name: _deletion(flavour, column)
+            for column in (series_class.c.series_fk, request_item.c.series_fk, *[LEVELS[one].c.pk for one in PARENTS])
         }
         self._insert = {table.name: flavour.inserter(table) for table in (series_class, request_item, patient)}
         self._update = {level: flavour.updater(LEVELS[level], DERIVED[level]) for level in PARENTS}
@@ -136,7 +127,7 @@ class Derivation:
         wrong = self._of_series(session, tenant, all_series, below, write=write)
         if not below.ranks:
             if write:
-                self._modalities.forget(session, [pk])
+                self.modalities.forget(session, [pk])
                 self._forget["study"].run(session, [pk])
             return wrong + 1, {owner}
         ranks: Ranks = {OWNER: below.first}
@@ -147,7 +138,7 @@ class Derivation:
                 self._update[Level.STUDY](session, [(pk, *made)])
         moved, owners = self._owner(session, pk, tenant, owner, below, write=write)
         # Behind the rows of the series and the study, which it follows.
-        wrong += moved + self._modalities.refresh(session, [pk], write=write)
+        wrong += moved + self.modalities.refresh(session, [pk], write=write)
         return wrong, owners
 
     def patient(self, session: Session, pk: int, *, write: bool) -> int:
@@ -210,8 +201,8 @@ class Derivation:
             self._forget["series_class"].run(session, sorted(wrong_classes | set(gone)))
             self._insert["series_class"](session, sorted(row for row in classes if row[0] in wrong_classes))
             self._update[Level.SERIES](session, stale)
-            self._revisions.written(session, new=unrevised, old=())
-            self._revisions.forget(session, gone)
+            self.revisions.written(session, new=unrevised, old=())
+            self.revisions.forget(session, gone)
             self._forget["series"].run(session, gone)
         return len(gone) + len({row[0] for row in stale} | ((wrong_classes | wrong_items | unrevised) - set(gone)))
 
@@ -245,7 +236,7 @@ class Derivation:
             "pk": pk, "tenant_fk": tenant, "sources": None, **dict.fromkeys(COUNTS[Level.PATIENT], 0),
             **patient_columns(identity), **parent_values(Level.PATIENT, {}),
         }  # fmt: skip
-        self._insert["patient"](session, [tuple([row[name] for name in patient.columns.keys()])])
+        self._insert["patient"](session, [tuple([row[column.name] for column in patient.columns])])
         return pk
 
 
@@ -285,6 +276,10 @@ def _derived(level: Level, tops: Tops, ranks: Ranks, counts: Sequence[int]) -> l
 def _items(pk: int, tenant: int, text: str | None) -> list[tuple[Any, ...]]:
     items = json.loads(text) if text else ()
     return [(pk, position, tenant, step, procedure) for position, (step, procedure) in enumerate(items)]
+
+
+def _deletion(flavour: Flavour, column: Column[Any]) -> Lookup:
+    return Lookup(flavour.dialect, lambda among: delete(column.table).where(among(column)))
 
 
 def _of_series(table: Table) -> Select[Any]:

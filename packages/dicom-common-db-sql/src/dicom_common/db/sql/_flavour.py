@@ -13,13 +13,20 @@ from dicom_common.core import Health, UnavailableError
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import InsertRows, UpdateRows, insert_rows, update_rows
 
-__all__ = ["Flavour", "PassingError"]
+__all__ = ["Flavour", "GoneError", "PassingError"]
 
 
 class PassingError(UnavailableError):
     """The transaction came to nothing, and the same one may succeed at once: a deadlock, a restart of the server.
 
     It does not leave `SqlDatabase`: when all attempts are used up, the caller gets a plain `UnavailableError`.
+    """
+
+
+class GoneError(PassingError):
+    """The server ended the connection, cannot be reached, or takes no writes: it restarts, or another takes its place.
+
+    The connection is not used again: a new one may lead to the server that has taken over the name or the address.
     """
 
 
@@ -30,6 +37,8 @@ class Flavour(ABC):
     """The SQLAlchemy dialect that statements are compiled for."""
     attempts: int = 1
     """How often a transaction is tried that fails with a `PassingError`."""
+    patience: float = 0.0
+    """Seconds after which a transaction that fails with a `GoneError` is not begun again, however often it was."""
     many_writers: bool = False
     """Whether transactions that write run at the same time, so that `guard` matters."""
 

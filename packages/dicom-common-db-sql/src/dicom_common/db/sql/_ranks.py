@@ -29,6 +29,9 @@ _LAST = 253_402_214_400
 """Seconds from 1970 to the last day that Python can count."""
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 class Rank(NamedTuple):
     """The rank of an instance among those that a row's attributes may come from: the greatest wins."""
 
@@ -90,7 +93,7 @@ def ranks_text(ranks: Mapping[str, Rank]) -> str:
     for name, rank in ranks.items():
         of_rank[rank].append(name)
     kept = [[*rank, sorted(names)] for rank, names in sorted(of_rank.items(), reverse=True)]
-    return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+    return _encode(kept)
 
 
 def ranks_from_text(text: str | None) -> Ranks:

@@ -13,9 +13,7 @@ from dicom_common.db.sql._derive import PARENTS, Derivation
 from dicom_common.db.sql._discarded import Discarded
 from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._listing import Listing
-from dicom_common.db.sql._modalities import Modalities
 from dicom_common.db.sql._ranks import ranks_from_text
-from dicom_common.db.sql._revisions import RevisionWrites
 from dicom_common.db.sql._schema import LEVELS, instance, instance_json, request_item, series, series_class, study
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Lookup
@@ -26,18 +24,10 @@ __all__ = ["Removal"]
 class Removal:
     """The statements of `remove`, for one database product. Nobody else writes instances meanwhile: see `guard`."""
 
-    def __init__(  # noqa: PLR0913 - what it works with
-        self,
-        flavour: Flavour,
-        listing: Listing,
-        discarded: Discarded,
-        derivation: Derivation,
-        modalities: Modalities,
-        revisions: RevisionWrites,
-    ) -> None:
+    def __init__(self, flavour: Flavour, listing: Listing, discarded: Discarded, derivation: Derivation) -> None:
         dialect = flavour.dialect
         self._listing, self._discarded, self._derivation = listing, discarded, derivation
-        self._counts, self._modalities, self._revisions = Counts(flavour), modalities, revisions
+        self._counts, self._modalities, self._revisions = Counts(flavour), derivation.modalities, derivation.revisions
         up = instance.join(series).join(study, series.c.study_fk == study.c.pk)
         self._parents = Lookup(
             dialect,

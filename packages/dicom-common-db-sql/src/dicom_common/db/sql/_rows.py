@@ -57,9 +57,7 @@ _ABSENT = {
 }
 
 
-_OWN = {
-    level: tuple(name for name in names if name not in IDENTITY[level]) for level, names in _COLUMNS.items()
-}
+_OWN = {level: tuple(name for name in names if name not in IDENTITY[level]) for level, names in _COLUMNS.items()}
 """What a parent has from the instances below it, attribute by attribute."""
 
 
@@ -149,7 +147,9 @@ def _made(columns: Mapping[str, Any], blob: bytes) -> Upper:
 
 _DATES = ("series_date", "series_time", "study_date", "study_time")
 _NOTHING: dict[str, tuple[Any, ...]] = {
-    name: (None, {"study_date": 0, "series_number": ABSENT_NUMBER}.get(name)) for names in _OWN.values() for name in names
+    name: (None, {"study_date": 0, "series_number": ABSENT_NUMBER}.get(name))
+    for names in _OWN.values()
+    for name in names
 }
 """What stands for an absent value."""
 
@@ -196,5 +196,5 @@ def instance_row(pk: int, tenant: int, series: int, made: Prepared, *, other_pat
     instance = entry.instance
     return (
         pk, tenant, series, *made.steady, *made.varying, clean(instance.transfer_syntax_uid, 64), entry.key,
-        instance.size, instance.sha256, micros(entry.received), int(other_patient),
+        instance.size, instance.sha256, made.rank.received, int(other_patient),
     )  # fmt: skip

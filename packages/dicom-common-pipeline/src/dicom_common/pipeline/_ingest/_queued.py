@@ -53,7 +53,9 @@ class QueuedBatch(Batch):
     def _publish(self, attempts: Sequence[Attempt]) -> None:
         context = self._context
         messages = [
-            storage_message(self._entry(attempt, self._received(attempt)), attempt.candidate.received.origin, context.node)
+            storage_message(
+                self._entry(attempt, self._received(attempt)), attempt.candidate.received.origin, context.node
+            )
             for attempt in attempts
         ]
         failures = self._failures(messages)

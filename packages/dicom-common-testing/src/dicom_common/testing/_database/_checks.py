@@ -55,8 +55,8 @@ def assert_consistent(database: Database, tenant: str = "local") -> None:
     of_all = [Counter(map(_who, some)) for some in (studies, series, instances)]
     expected = [(*who[:2], *(of_each[who] for of_each in of_all)) for who in of_all[0]]
     counts = [f"NumberOfPatientRelated{what}" for what in ("Studies", "Series", "Instances")]
-    found = [tuple(row[key] for key in ("PatientID", "IssuerOfPatientID", *counts)) for row in patients]
-    assert sorted(found, key=str) == sorted(expected, key=str)
+    counted = [tuple(row[key] for key in ("PatientID", "IssuerOfPatientID", *counts)) for row in patients]
+    assert sorted(counted, key=str) == sorted(expected, key=str)
     for study in studies:
         of_this = [row for row in series if row["StudyInstanceUID"] == study["StudyInstanceUID"]]
         below = [row for row in instances if row["StudyInstanceUID"] == study["StudyInstanceUID"]]

@@ -51,7 +51,7 @@ _KEYWORDS = {
 
 def _later(number: int, **attributes: Any) -> Entry:
     """Make an instance that is later, by its own clock and by its receipt, than those of a smaller number."""
-    made = {"instance_creation_date": date(2026, 2, number), "patient_id": "P"} | attributes
+    made: dict[str, Any] = {"instance_creation_date": date(2026, 2, number), "patient_id": "P"} | attributes
     return make_entry(make_instance(number, **made), received=_DAY + timedelta(seconds=number))
 
 
@@ -181,7 +181,7 @@ class DerivedContract:
             database.remove("local", "1.2.3.1", None, f"1.2.3.1.1.{number}")
             counts.append({who: count for who, _, count in _patients(database)})
             assert_consistent(database)
-        before = {who: 1 for who in others}
+        before = dict.fromkeys(others, 1)
         assert counts == [before | {"B": others.count("B") + 1}, before | {"": 1}, before]
 
     def test_an_instance_that_was_received_earlier_takes_the_study_along(self, database: Database) -> None:

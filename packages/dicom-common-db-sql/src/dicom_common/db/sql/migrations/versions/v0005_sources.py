@@ -1,4 +1,4 @@
-"""The source of each attribute of patients, studies and series, and a patient of its own for a study without a Patient ID.
+"""The sources of the attributes of patients, studies and series; a patient for each study without a Patient ID.
 
 The rows themselves are derived when all migrations are done: those whose `sources` are NULL. See `SqlDatabase.migrate`.
 """
@@ -6,7 +6,17 @@ The rows themselves are derived when all migrations are done: those whose `sourc
 from __future__ import annotations
 
 from alembic import op
-from sqlalchemy import Column, Connection, ForeignKey, Index, MetaData, Table, UniqueConstraint, inspect, text as statement
+from sqlalchemy import (
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    MetaData,
+    Table,
+    UniqueConstraint,
+    inspect,
+    text as statement,
+)
 
 from dicom_common.db.sql._steps import create_missing
 from dicom_common.db.sql._types import flag, integer, long_text, primary_key, text
