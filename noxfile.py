@@ -1,7 +1,7 @@
 """The sessions: what is checked, each in an environment of its own.
 
-`nox --list` shows them; `python3 tools/dev.py test` runs them and sums up. `uv lock` runs once, everything after it is
-`--frozen`, and sessions run one after another, because all of them share one lock file.
+`nox --list` shows them; `python3 tools/dev.py test` runs them and sums up. `uv lock` runs once, and everything after it
+is `--frozen`: sessions that share the lock file only read it, so they may run side by side.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ COMPILED = {"mysqlclient": ("libmariadb", "mysqlclient")}
 
 
 def lock(session: nox.Session) -> None:
-    """Bring `uv.lock` up to date, once for all sessions."""
-    if not LOCKED:
+    """Bring `uv.lock` up to date, once for all sessions; `dev.py` has done that before it starts the first one."""
+    if not LOCKED and "DICOM_COMMON_LOCKED" not in os.environ:
         session.run_install("uv", "lock", "--quiet")
         LOCKED.append(True)
 
@@ -72,12 +72,12 @@ def sync(session: nox.Session, *arguments: str) -> None:
 
 
 def run_pytest(session: nox.Session, *paths: str) -> None:
-    """Run pytest; its counts go to `.reports/junit`, what it ran against which server to `.reports/services.jsonl`."""
+    """Run pytest; its counts go to `.reports/junit`, what ran where to `.reports/services-*.jsonl`."""
     options = [word for word in session.posargs if word != "--require-services" and not word.startswith("tests/")]
     # Only an environment with the kit (and so with its plugin) knows these options.
     kit = "import importlib.metadata as m; print([e.value for e in m.entry_points(group='pytest11')])"
     if "dicom_common.testing" in str(session.run("python", "-c", kit, silent=True, log=False)):
-        options.append(f"--service-report={REPORTS / 'services.jsonl'}")
+        options.append(f"--service-report={REPORTS / f'services-{session.name}.jsonl'}")
         options.extend(word for word in session.posargs if word == "--require-services")
     filtered = any(word.startswith(("-k", "-m")) for word in options)
     session.run(

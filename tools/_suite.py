@@ -10,8 +10,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from _environment import BIN, ToolError, make_venv, run, step, tool_environment
+from _lanes import default_lanes, run_sessions
 from _servers import SERVERS
 from _table import print_table
 from _workspace import ROOT, find_package, packages
@@ -23,6 +25,7 @@ EXPECTED_TO_FAIL = "pytest.xfail"
 """How pytest marks such a test, which it counts as skipped, in its JUnit report."""
 IN_FULL = {
     "chaos": {"DICOM_COMMON_TEST_CHAOS_INSTANCES": "5000", "DICOM_COMMON_TEST_CHAOS_KILLS": "30"},
+    "fuzz": {"DICOM_COMMON_TEST_FUZZ_READS": "1000000", "DICOM_COMMON_TEST_FUZZ_COMPARED": "100000"},
 }
 """Parts of tests/ that run in a short form among all tests, and in full where they are named.
 
@@ -39,6 +42,7 @@ class Choice:
     require_services: bool = False
     python: str | None = None
     all_pythons: bool = False
+    lanes: int | None = None
     pytest: tuple[str, ...] = ()
 
 
@@ -72,15 +76,14 @@ def test(choice: Choice) -> int:
     # would wait for ever.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with running_services(wanted_services()) as (environment, absent):
-        command = [BIN / "nox", f"--report={REPORTS / 'nox.json'}", "--session", *sessions, "--", *words]
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=tool_environment(in_full(choice.names) | environment),
-            stdin=subprocess.DEVNULL,
-            check=False,
+        code = run_sessions(
+            sessions,
+            words,
+            tool_environment(in_full(choice.names) | environment) | {"DICOM_COMMON_LOCKED": "1"},
+            reports=REPORTS,
+            lanes=choice.lanes or default_lanes(),
         )
-    return summarise(done.returncode, absent)
+    return summarise(code, sessions, absent)
 
 
 def plan(choice: Choice) -> tuple[list[str], list[str]]:
@@ -171,12 +174,18 @@ def unproven(report: Path) -> Iterator[tuple[str, str]]:
                 yield name, (skipped.get("message") or "no reason given").splitlines()[0]
 
 
-def summarise(nox_code: int, absent: Mapping[str, str]) -> int:
-    """Print the tables and the closing line, and return the exit code."""
+def results_of(session: str) -> list[dict[str, Any]]:
+    """Return what nox reports of a session; one that nox ended before has failed."""
     try:
-        results = json.loads((REPORTS / "nox.json").read_text(encoding="utf-8"))["sessions"]
+        results: list[dict[str, Any]] = json.loads((REPORTS / "nox" / f"{session}.json").read_text("utf-8"))["sessions"]
     except (OSError, ValueError, KeyError):
-        raise ToolError("nox ended before it ran a session; what it said stands above.") from None
+        return [{"signatures": [session], "result": "nox ended early", "duration": 0}]
+    return results
+
+
+def summarise(nox_code: int, sessions: Iterable[str], absent: Mapping[str, str]) -> int:
+    """Print the tables and the closing line, and return the exit code."""
+    results = [result for session in sessions for result in results_of(session)]
     total = Counts()
     rows: list[tuple[str, str, str, str]] = []
     reasons: dict[tuple[str, str], int] = {}

@@ -22,6 +22,7 @@ examples:
   python3 tools/dev.py test lint types layout     what takes seconds
   python3 tools/dev.py test core -k plugins       some tests of one package
   python3 tools/dev.py test chaos                 tests/test_chaos.py, in full: 5,000 instances, 30 kills
+  python3 tools/dev.py test fuzz                  tests/test_fuzz.py, in full: 1,000,000 changed objects are read
   python3 tools/dev.py test --require-services    fail where a server is missing, as CI does
   python3 tools/dev.py bench reader               benchmarks with `reader` in their name
 """
@@ -48,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     pythons = test.add_mutually_exclusive_group()
     pythons.add_argument("--python", metavar="X.Y", help="run the packages' tests on this Python version")
     pythons.add_argument("--all-pythons", action="store_true", help="run the packages' tests on 3.11, 3.12 and 3.13")
+    test.add_argument("--lanes", type=int, metavar="N", help="run so many sessions at once; default: one a processor")
     test.add_argument("-k", metavar="EXPRESSION", help="only tests whose name matches (pytest -k)")
     test.add_argument("-x", action="store_true", help="stop each run of pytest at its first failure")
     bench = commands.add_parser("bench", help="run the benchmarks and compare the ratios with their targets")
@@ -76,6 +78,7 @@ def dispatch(arguments: argparse.Namespace) -> int:
             require_services=arguments.require_services,
             python=arguments.python,
             all_pythons=arguments.all_pythons,
+            lanes=arguments.lanes,
             pytest=(*(("-k", arguments.k) if arguments.k else ()), *(("-x",) if arguments.x else ())),
         )
     )

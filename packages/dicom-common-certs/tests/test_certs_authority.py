@@ -196,7 +196,7 @@ def test_a_certificate_of_another_authority_is_neither_renewed_nor_revoked(ours:
         ours.renew(foreign)
     with pytest.raises(ConfigError, match="did not issue"):
         ours.revoke([foreign])
-    with pytest.raises(ConfigError, match="not of this authority"):
+    with pytest.raises(ConfigError, match="not of the authority"):
         ours.revoke([], before=other.revoke([foreign], now=NOW))
 
 

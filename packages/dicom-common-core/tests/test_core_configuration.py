@@ -122,7 +122,7 @@ def test_a_line_of_dot_env_that_is_none_is_told_by_its_number_and_not_repeated()
 
 
 def test_variables_of_the_test_kit_are_no_settings() -> None:
-    assert Config.load(variables={"DICOM_COMMON_TEST_KAFKA": "host:1", "DICOM_COMMON_ENV": ""}).tree == {}
+    assert Config.load(variables={"DICOM_COMMON_TEST_KAFKA": "host:1", "DICOM_COMMON_TEST_REDIS": ""}).tree == {}
 
 
 def test_an_overlay_that_is_not_there_is_an_error_with_and_without_a_file() -> None:
@@ -297,7 +297,7 @@ def test_explain_tells_each_value_and_where_it_came_from(add_distribution: Add) 
     settings = "import dataclasses\n@dataclasses.dataclass\nclass Settings:\n    port: int = 8042\n"
     add_distribution("acme-web", {"dicom_common.settings": "web = acme_web:Settings"}, {"acme_web": settings})
     lines = [f"{kind}.backend = 'fake'" for kind in ("storage", "db", "cache", "broker")]
-    file = write("dicom-common.toml", "\n".join([*lines, "cache.size = 3"])).absolute()
+    file = write("dicom-common.toml", "\n".join([*lines, "cache.size = 3", "[web]"])).absolute()
     config = Config.load(variables={"DICOM_COMMON_TENANT": "clinic"})
     rows = {row.key: (row.value, row.origin) for row in explain(config, Plugins())}
     assert rows["tenant"] == ("clinic", "variable DICOM_COMMON_TENANT")
@@ -314,4 +314,12 @@ def test_settings_of_a_package_that_cannot_be_imported_are_told(add_distribution
     add_distribution("acme-web", {"dicom_common.settings": "web = acme_web:Settings"}, {"acme_web": "Settings = 5"})
     overrides = {f"{kind}.backend": "fake" for kind in ("storage", "db", "cache", "broker")}
     with pytest.raises(Exception, match=r"table \[web\] cannot be imported from acme_web:Settings .*reinstall"):
-        explain(Config.load(overrides=overrides), Plugins())
+        explain(Config.load(overrides={**overrides, "web.port": 1}), Plugins())
+    assert explain(Config.load(overrides=overrides), Plugins()), "what nothing uses is not imported"
+
+
+def test_the_settings_of_a_distribution_whose_plugin_is_in_use_are_explained(add_distribution: Add) -> None:
+    entries = {"dicom_common.cache": "fake = fake_c", "dicom_common.settings": "web = fake_c:Settings"}
+    add_distribution("acme", entries, {"fake_c": CACHE_PLUGIN.format(kind="cache")})
+    rows = {row.key: row.value for row in explain(Config.load(overrides={"cache.backend": "fake"}), Plugins())}
+    assert rows["cache.size"] == rows["web.size"] == 1

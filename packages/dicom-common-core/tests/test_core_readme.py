@@ -29,7 +29,7 @@ Add = Callable[..., None]
 README = Path(__file__).parent.parent / "README.md"
 TEXT = README.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-INSTALL, USE, METADATA, MODULE, CHOICE, EXTENSION, LAYERS, POLICY = (text for _, text in BLOCKS)
+INSTALL, USE, METADATA, MODULE, CHOICE, EXTENSION, LAYERS, POLICY, SEARCH = (text for _, text in BLOCKS)
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -149,3 +149,8 @@ def test_the_policy_does_what_the_text_says(tmp_path: Path) -> None:
     for who, action in ((reader, Action.DELETE), (archivist, Action.SEARCH), (archivist, Action.STORE)):
         with pytest.raises(AuthorizationError):
             authorize(policy, who, action)
+
+
+def test_the_search_of_the_readme_is_refused_as_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(SEARCH, "README.md", "exec"), {})
+    assert "SeriesNumber" in capsys.readouterr().out

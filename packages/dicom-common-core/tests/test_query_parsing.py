@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from datetime import date, time
+from typing import Literal
 
 import pytest
 
-from dicom_common.core import Interval, Level, Like, OneOf, Query, QueryError, parse_query
+from dicom_common.core import (
+    Absent,
+    AnyOf,
+    Interval,
+    Level,
+    Like,
+    OneOf,
+    Query,
+    QueryError,
+    parse_query,
+    validate_query,
+)
 
 LAST = time(23, 59, 59, 999_999)
 
@@ -86,7 +98,7 @@ def test_text_takes_wildcards_and_runs_of_stars_are_one(key: str) -> None:
     assert conditions((key, " A**b?c* ")) == (Like(key, "A*b?c*"),)
 
 
-@pytest.mark.parametrize("value", ["a,b", "a\\b", "50%", "a_b", "[x]", "' OR 1=1--", '"; DROP', "O\u2019Neil", "ПЕТР"])
+@pytest.mark.parametrize("value", ["a,b", "a/b", "50%", "a_b", "[x]", "' OR 1=1--", '"; DROP', "O\u2019Neil", "ПЕТР"])
 def test_everything_else_in_a_text_is_literal(value: str) -> None:
     assert conditions(("PatientID", value)) == (OneOf("PatientID", (value,)),)
 
@@ -95,9 +107,7 @@ def test_padding_does_not_count() -> None:
     assert conditions(("PatientID", " 1 2 \0")) == (OneOf("PatientID", ("1 2",)),)
 
 
-@pytest.mark.parametrize(
-    ("value", "number"), [("1", 1), ("01", 1), ("1.0", 1), ("+7", 7), ("-3", -3), ("1.5", 1.5), ("1E2", 100)]
-)
+@pytest.mark.parametrize(("value", "number"), [("1", 1), ("01", 1), ("1.0", 1), ("+7", 7), ("-3", -3), ("1E2", 100)])
 def test_numbers_are_compared_as_numbers(value: str, number: float) -> None:
     assert conditions(("SeriesNumber", value)) == (OneOf("SeriesNumber", (number,)),)
 
@@ -220,3 +230,129 @@ def test_a_value_that_would_cost_too_much_is_refused(value: str) -> None:
 def test_a_negative_limit_or_offset_is_refused(limit: int | None, offset: int) -> None:
     with pytest.raises(QueryError, match="limit and offset"):
         parse_query("local", Level.STUDY, {}, limit=limit, offset=offset)
+
+
+@pytest.mark.parametrize("key", ["Modality", "ModalitiesInStudy", "PatientID", "StudyDescription"])
+@pytest.mark.parametrize("value", ["CT\\MR", " CT \\MR \0", "CT\\CT\\MR"])
+def test_a_backslash_stands_between_values_of_which_any_is_enough(key: str, value: str) -> None:
+    (made,) = conditions((key, value))
+    assert isinstance(made, OneOf)
+    assert made.values[:2] == ("CT", "MR")
+    assert made.values[2:] == (value.strip("\0 "),)  # what is kept as one text
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("PatientName", "doe^jane\\roe*", AnyOf((OneOf("PatientName", ("doe^jane",)), Like("PatientName", "roe*")))),
+        ("Modality", "C?\\M**", AnyOf((Like("Modality", "C?"), Like("Modality", "M*")))),
+        ("SeriesNumber", "1\\02", OneOf("SeriesNumber", (1, 2))),
+        (
+            "StudyDate",
+            "20260102\\-20250101",
+            AnyOf(
+                (
+                    Interval(("StudyDate",), (date(2026, 1, 2),), (date(2026, 1, 2),)),
+                    Interval(("StudyDate",), None, (date(2025, 1, 1),)),
+                )
+            ),
+        ),
+    ],
+)
+def test_each_of_several_values_is_matched_by_itself(key: str, value: str, expected: object) -> None:
+    assert conditions((key, value)) == (expected,)
+
+
+@pytest.mark.parametrize("value", ["CT\\*", "*\\CT", "a\\**\\b"])
+def test_a_list_with_a_star_in_it_holds_for_everything(value: str) -> None:
+    assert conditions(("Modality", value)) == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("Modality", value) for value in ("\\", "CT\\", "\\CT", "CT\\\\MR", "CT\\ \\MR")),
+        *(("StudyDate", value) for value in ("20260101\\", "20260101\\x", "20260102-20260101\\20260101")),
+        *(("SeriesNumber", value) for value in ("1\\x", "1\\", "1\\99999999999999999999")),
+        ("PatientName", "\\".join(f"n{n}" for n in range(65))),
+        ("PatientID", "\\".join(f"n{n}*" for n in range(65))),
+        ("SOPInstanceUID", "\\".join("1.2.840.10008.1234567890" for _ in range(3000))),
+    ],
+)
+def test_a_list_that_cannot_be_matched_is_refused_by_name(key: str, value: str) -> None:
+    with pytest.raises(QueryError, match=key):
+        conditions((key, value))
+
+
+@pytest.mark.parametrize("value", ["a\0b", "\ud800", "x\\\udfff", None, b"x", 5, ["x"], "x" * 70_000])
+@pytest.mark.parametrize("key", ["PatientID", "StudyInstanceUID", "Modality"])
+def test_what_is_no_text_is_refused_by_name(key: str, value: object) -> None:
+    with pytest.raises(QueryError, match=key):
+        parse_query("local", Level.STUDY, {key: value})  # type: ignore[arg-type]  # what a caller should not give
+
+
+@pytest.mark.parametrize("key", [None, b"PatientID", 5, ("PatientID",)])
+@pytest.mark.parametrize("unknown", ["refuse", "ignore"])
+def test_a_key_is_text(key: object, unknown: Literal["refuse", "ignore"]) -> None:
+    with pytest.raises(QueryError, match=type(key).__name__):
+        parse_query("local", Level.STUDY, [(key, "x")], unknown=unknown)  # type: ignore[list-item]  # as above
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("SeriesNumber", value) for value in ("2147483648", "-2147483649", "1e400", "1.5", "1" * 400)),
+        *(("Rows", value) for value in ("-1", "65536", "99999999999999999999")),
+        *(("SliceThickness", value) for value in ("1e400", "-1e309", "NaN")),
+    ],
+)
+def test_a_number_out_of_the_range_of_its_vr_is_refused_by_name(key: str, value: str) -> None:
+    with pytest.raises(QueryError, match=key):
+        conditions((key, value))
+
+
+@pytest.mark.parametrize("key", ["AccessionNumber", "StudyDate", "SeriesNumber", "PatientName", "ModalitiesInStudy"])
+def test_two_quotation_marks_ask_for_no_value_where_that_is_wanted(key: str) -> None:
+    query = parse_query("local", Level.STUDY, {key: ' "" '}, empty_value_matching=True)
+    assert query.conditions == (Absent(key),)
+
+
+def test_two_quotation_marks_are_text_like_others_otherwise() -> None:
+    assert conditions(("AccessionNumber", '""')) == (OneOf("AccessionNumber", ('""',)),)
+    for key in ("StudyDate", "SeriesNumber"):
+        with pytest.raises(QueryError, match=key):
+            conditions((key, '""'))
+
+
+def test_no_value_may_be_one_of_several() -> None:
+    query = parse_query("local", Level.STUDY, {"Modality": 'CT\\""'}, empty_value_matching=True)
+    (made,) = query.conditions
+    assert isinstance(made, AnyOf)
+    assert Absent("Modality") in made.conditions
+    query = parse_query("local", Level.STUDY, {"StudyDate": '""\\20260101'}, empty_value_matching=True)
+    day = date(2026, 1, 1)
+    assert query.conditions == (AnyOf((Absent("StudyDate"), Interval(("StudyDate",), (day,), (day,)))),)
+
+
+def test_an_unknown_key_can_be_ignored_and_is_named() -> None:
+    keys = [
+        ("PatientID", "1"), ("NoSuchThing", "x"), ("00091001", "y"), ("PatientID.00100020", "z"),
+        ("RequestAttributesSequence.StudyDate", "20260101"), ("NoSuchThing", "again"),
+        ("NumberOfStudyRelatedSeries", ""), ("StudyStatusID", "*"),
+    ]  # fmt: skip
+    query = parse_query("local", Level.STUDY, keys, unknown="ignore")
+    assert query.conditions == (OneOf("PatientID", ("1",)),)
+    assert query.ignored == ("NoSuchThing", "00091001", "PatientID.00100020", "RequestAttributesSequence.StudyDate")
+    assert parse_query("local", Level.STUDY, {"PatientID": "1"}).ignored == ()
+    with pytest.raises(QueryError, match="NoSuchThing"):
+        parse_query("local", Level.STUDY, keys)
+
+
+@pytest.mark.parametrize("pairs", [[("StudyDate", "x"), ("Unknown", "1")], [("PatientID", "1"), ("00100020", "2")]])
+def test_what_is_known_is_refused_whatever_becomes_of_the_unknown(pairs: list[tuple[str, str]]) -> None:
+    with pytest.raises(QueryError):
+        parse_query("local", Level.STUDY, pairs, unknown="ignore")
+
+
+def test_what_is_parsed_is_valid() -> None:
+    validate_query(parse_query("local", Level.STUDY, {"PatientID": "a\\b*\\c", "StudyDate": "2026.01.01-"}))

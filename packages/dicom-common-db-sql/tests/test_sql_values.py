@@ -9,7 +9,6 @@ from hypothesis import given, strategies as st
 
 from dicom_common.core import ATTRIBUTES
 from dicom_common.db.sql import _values
-from dicom_common.db.sql._rows import latest
 from dicom_common.db.sql._shapes import _above
 
 BY_VR = {attribute.vr: attribute for attribute in ATTRIBUTES if attribute.field not in ("study_date", "patient_id")}
@@ -66,20 +65,3 @@ def test_a_beginning_has_a_bound_above_all_that_begins_so(beginning: str, rest: 
         assert beginning < above
     else:
         assert set(beginning) == {"\U0010ffff"}
-
-
-@given(st.none() | st.dates(), st.none() | st.times(), st.none() | st.dates(), st.none() | st.times())
-def test_ranks_sort_by_date_then_time_and_an_absent_one_is_the_least(
-    day: date | None, clock: time | None, other_day: date | None, other_clock: time | None
-) -> None:
-    def rank(one: date | None, moment: time | None) -> str:
-        return latest(
-            None if one is None else _values.date_number(one),
-            None if moment is None else _values.time_number(moment),
-            "1.2",
-        )
-
-    def key(one: date | None, moment: time | None) -> tuple[object, ...]:
-        return (one is not None, one or date.min, moment is not None, moment or time.min)
-
-    assert (key(day, clock) < key(other_day, other_clock)) == (rank(day, clock) < rank(other_day, other_clock))

@@ -65,7 +65,8 @@ def test_the_frames_of_a_file_are_those_that_pydicom_gives(corpus_file: Path) ->
         assert frames == theirs(data_set, reading.instance.number_of_frames or 1)
         return
     value = data_set[place.tag].value
-    assert len(frames) == (reading.instance.number_of_frames or 1)
+    if not any(finding.rule == "frame-count-differs" for finding in index.warnings):
+        assert len(frames) == (reading.instance.number_of_frames or 1)
     if index.frame(1).bits % 8 == 0:
         assert b"".join(frames) == value[: sum(map(len, frames))]
         assert len({len(frame) for frame in frames}) == 1

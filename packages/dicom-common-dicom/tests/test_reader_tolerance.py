@@ -276,8 +276,9 @@ def test_pixel_data_shorter_than_its_attributes_say_is_refused_or_accepted() -> 
     assert ("7FE00010", "short-pixel-data") in rules(result)
 
 
-def test_pixel_data_longer_than_its_attributes_say_is_fine() -> None:
-    assert not rules(read(meta(EXPLICIT) + data_set(ROWS, COLUMNS, BITS, explicit(0x7FE00010, "OW", bytes(12)))))
+def test_pixel_data_longer_than_its_attributes_say_is_a_finding() -> None:
+    result = read(meta(EXPLICIT) + data_set(ROWS, COLUMNS, BITS, explicit(0x7FE00010, "OW", bytes(12))))
+    assert rules(result) == {("7FE00010", "pixel-data-longer")}
 
 
 def test_a_huge_number_of_frames_is_only_arithmetic() -> None:

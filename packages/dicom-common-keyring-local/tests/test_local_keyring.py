@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from dicom_common.core import BackendError, ConfigError, DamagedError, HealthStatus, RefusedError, Secret, Services
-from dicom_common.keyring.local import KeyEntry, LocalKeyring, Settings
+from dicom_common.keyring.local import KeyEntry, LocalKeyring, Settings, open_keyring
 
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 OTHER = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
@@ -129,3 +129,22 @@ def test_a_closed_keyring_has_forgotten_its_keys() -> None:
     ring.close()
     with pytest.raises(BackendError, match="closed"):
         ring.wrap("a", os.urandom(32), b"c")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = " + "[" * 5_000,
+        "[[key]]\nid = " + "{a = " * 4_000,
+        "key = [{ id = " + "9" * 5_000 + " }]",
+        "\x00",
+        "id = \ud800",
+    ],
+    ids=["lists", "tables", "digits", "NUL", "a lone surrogate"],
+)
+def test_a_keyring_file_that_nests_deep_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "keyring.toml"
+    file.write_bytes(text.encode("utf-8", "surrogatepass"))
+    file.chmod(0o600)
+    with pytest.raises(ConfigError, match="is not valid TOML"):
+        open_keyring(Settings(file=file))

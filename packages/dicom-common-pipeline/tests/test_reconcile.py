@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +21,7 @@ from pipeline_site import Make, Site
 from dicom_common.core import Level, Query, Services, UnavailableError
 from dicom_common.pipeline import DeadLetters, Difference, DifferenceKind, Progress, Reconciliation
 from dicom_common.pipeline._reconcile._claimed import Claimed
+from dicom_common.pipeline._sweep import sweep
 
 KINDS = DifferenceKind
 
@@ -61,6 +65,56 @@ def filled(site: Site, make: Make) -> Site:
     for first in range(1, 13, 4):
         site.store(*(make(sop, series=sop % 3 + 1, study=sop % 2 + 1) for sop in range(first, first + 4)))
     return site
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_index_that_is_rebuilt_after_a_random_history_has_the_same_rows(site: Site, make: Make, seed: int) -> None:
+    chance = random.Random(seed)
+    for step in range(12):
+        batch = [
+            make(
+                chance.randint(1, 3),
+                series=chance.randint(1, 2),
+                study=chance.randint(1, 3),
+                patient=chance.choice(("", "A", "B", "A\\B")),
+                payload=bytes([step, number]),
+                PatientName=chance.choice(("", "One^A", "Two^B")),
+                StudyDescription=chance.choice(("", "first", "second")),
+                Modality=chance.choice(("", "CT", "MR")),
+                InstanceCreationDate=chance.choice(("", "20200101", "20210101", "20990101")),
+            )
+            for number in range(chance.randint(1, 4))
+        ]
+        site.store(*batch, ingest__duplicates="replace")
+        if step % 4 == 3:
+            with Services(site.config()) as services:
+                row = chance.choice(list(services.db.walk()))
+                services.db.remove("local", row.study_uid, row.series_uid, chance.choice((row.sop_uid, None)))
+                sweep(services)
+    before = everything(site)
+    assert reconcile(site) == []
+    lose_index(site)
+    assert {one.action for one in reconcile(site, rebuild=True)} == {"indexed"}
+    assert everything(site) == before
+    assert reconcile(site) == []
+
+
+def test_rows_that_are_not_what_their_instances_say_are_told_and_repaired(filled: Site) -> None:
+    before = everything(filled)
+    with closing(sqlite3.connect(filled.data / "index.sqlite", isolation_level=None)) as index:
+        index.execute("UPDATE study SET instances = 99 WHERE study_uid = '2.25.1.1'")
+        index.execute("UPDATE patient SET patient_sex = 'X'")
+    study, person = "local/2.25.1.1", "local"
+    told = [
+        Difference(KINDS.DERIVED, study, "none", "1 rows"),
+        Difference(KINDS.DERIVED, person, "none", "the row of a patient"),
+    ]
+    assert reconcile(filled) == told
+    work = Reconciliation(filled.config(), jobs=1, repair=True)
+    assert [one.action for one in work.run()] == ["repaired", "repaired"]
+    assert (work.progress.wrong_rows, work.progress.differences) == (2, {KINDS.DERIVED: 2})
+    assert everything(filled) == before
+    assert reconcile(filled) == []
 
 
 @pytest.mark.parametrize("digests", [True, False])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +11,9 @@ import pytest
 from pipeline_site import Make, Site
 from queued_site import DEAD, QUEUED, TOPIC, messages, publish, queue, work
 
-from dicom_common.core import Logs, Message, ReceivedObject, Services
+from dicom_common.core import Delivery, Logs, Message, ReceivedObject, Services
 from dicom_common.dicom import ReaderSettings
+from dicom_common.pipeline._events._dead_letter import letters_of
 from dicom_common.pipeline._worker._claim import PoisonError, claim_of, open_claim
 
 
@@ -197,3 +198,47 @@ def test_what_the_index_refuses_stays_where_the_receiver_put_it(site: Site, make
     assert [one.headers["dead-reason"] for one in dead] == ["other-patient"] * 2
     assert {one.headers["dead-file-path"] for one in dead} == {refused.key}
     assert sorted(site.objects) == sorted([site.rows[0].key, str(refused.key)])
+
+
+POISON: dict[str, Callable[[bytes], bytes]] = {
+    "lists without end": lambda _: b"[" * 200_000,
+    "objects that nest in a field": lambda body: body[:-1] + b',"more":' + b'{"a":' * 3_000 + b"1" + b"}" * 3_001,
+    "a list that nests where a text belongs": lambda body: _with(body, "source_ae", b"[" * 90 + b"]" * 90),
+    "a size without end": lambda body: _with(body, "file_size", b"1e999"),
+    "a size of 5,000 digits": lambda body: _with(body, "file_size", b"9" * 5_000),
+    "a size that is no integer": lambda body: _with(body, "file_size", b"true"),
+    "an address that is an object": lambda body: _with(body, "source_ip", b'{"a": 1}'),
+    "half a surrogate": lambda body: _with(body, "source_ae", rb'"\ud800"'),
+    "a name twice": lambda body: body[:-1] + b',"sop_uid":"2.25.9"}',
+    "UTF-16": lambda body: body.decode().encode("utf-16"),
+    "NaN": lambda body: body[:-1] + b',"more":NaN}',
+}
+"""What is made of the body of a message of ours."""
+
+
+def _with(body: bytes, name: str, text: bytes) -> bytes:
+    fields = json.loads(body)
+    del fields[name]
+    return json.dumps(fields).encode()[:-1] + b', "' + name.encode() + b'": ' + text + b"}"
+
+
+def test_messages_that_nest_deep_are_poison_and_stop_no_worker(site: Site, make: Make) -> None:
+    queue(site, make(1))
+    [sent] = messages(site, TOPIC)
+    publish(site, *(Message(key=sent.key, body=spoil(sent.body), headers=sent.headers) for spoil in POISON.values()))
+    queue(site, make(2))
+    work(site)
+    assert len(site.rows) == 2
+    assert [letter.headers["dead-reason"] for letter in messages(site, DEAD)] == ["unreadable-message"] * len(POISON)
+
+
+@pytest.mark.parametrize("kind", POISON)
+def test_a_message_that_nests_deep_is_listed_among_the_dead_letters(site: Site, make: Make, kind: str) -> None:
+    queue(site, make(1))
+    [sent] = messages(site, TOPIC)
+    headers = {**sent.headers, "dead-file-path": "local/elsewhere", "dead-partition": "0", "dead-offset": "0"}
+    letter = Message(key=sent.key, body=POISON[kind](sent.body), headers=headers)
+    [found] = letters_of([Delivery(topic=DEAD, message=letter, partition=0, offset=0)])
+    original = found.original()
+    assert (original.key, original.headers["tenant"]) == (sent.key, "local")
+    assert "elsewhere" in original.body.decode(errors="replace") or original.body == letter.body

@@ -21,10 +21,15 @@ from typing import Any
 
 from dicom_common.core import Secret
 
-__all__ = ["GENESIS", "Keys", "Record", "encode", "parse"]
+__all__ = ["GENESIS", "HASH", "MOST_RECORDS", "Keys", "Record", "encode", "parse"]
 
 GENESIS = "0" * 64
 """What stands in the place of the hash before the first record."""
+
+HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
+"""A hash of a record, as it is written."""
+MOST_RECORDS = 10**17
+"""A number has at most 18 digits."""
 
 _LINE = re.compile(
     rb'(\{"seq":([1-9]\d{0,17}),"prev":"([0-9a-f]{64})","key":"([0-9a-f]{8})?",(.*)),"hash":"([0-9a-f]{64})"\}',
@@ -48,9 +53,12 @@ class Record:
         """The event's fields (`event`), and the DICOM audit message (`xml`).
 
         Raises:
-            ValueError: it is no JSON.
+            ValueError: it is no JSON, or nests too deep.
         """
-        content = json.loads(self.body + b"}")
+        try:
+            content = json.loads(self.body + b"}")
+        except RecursionError:
+            raise ValueError("a record nests too deep") from None
         if not isinstance(content, dict) or not isinstance(content.get("event"), dict):
             raise ValueError("a record has to be an object with an event")  # noqa: TRY004 - as for any other damage
         return content

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 
-from dicom_common.audit._chain import GENESIS
+from dicom_common.audit._chain import GENESIS, HASH, MOST_RECORDS
+from dicom_common.core import make_private_folder, parse_json
 
 __all__ = ["Head", "TrailFolder"]
 
@@ -42,9 +43,7 @@ class TrailFolder:
         Raises:
             OSError: it cannot be made.
         """
-        if not self.path.is_dir():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.mkdir(mode=0o700, exist_ok=True)
+        make_private_folder(self.path)
 
     def files(self) -> list[str]:
         """Return the names of the files, in the order of their records.
@@ -87,7 +86,15 @@ class TrailFolder:
         """Return the head as it was written; None: there is none that can be read."""
         found = self.read_note(_HEAD_FILE) or {}
         seq, hash_, file, size = (found.get(name) for name in ("seq", "hash", "file", "size"))
-        if isinstance(seq, int) and isinstance(hash_, str) and isinstance(file, str) and isinstance(size, int):
+        # With a number or a hash of another form, the next record could not be read any more.
+        if (
+            isinstance(seq, int)
+            and 0 <= seq < MOST_RECORDS
+            and isinstance(hash_, str)
+            and HASH.fullmatch(hash_)
+            and isinstance(file, str)
+            and isinstance(size, int)
+        ):
             return Head(seq, hash_, file, size)
         return None
 
@@ -102,7 +109,7 @@ class TrailFolder:
     def read_note(self, name: str) -> dict[str, object] | None:
         """Return what a small file holds; None: it is not there, or is none of ours."""
         try:
-            found = json.loads((self.path / name).read_bytes())
+            found = parse_json((self.path / name).read_bytes())
         except (OSError, ValueError):
             return None
         return found if isinstance(found, dict) else None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 
 from dicom_common.audit._chain import Record, parse
 from dicom_common.audit._fields import moment_of
 from dicom_common.audit._outbox import published_up_to
+from dicom_common.audit._statements import PRUNED_KIND, Pruned, heals
 from dicom_common.audit._trail import Trail
-from dicom_common.core import AuditEvent, AuditKind
+from dicom_common.core import AuditEvent
 
 __all__ = ["prunable", "prune"]
 
@@ -18,8 +19,9 @@ __all__ = ["prunable", "prune"]
 def prunable(trail: Trail, before: datetime) -> tuple[list[str], Record | None]:
     """Return the oldest files all of whose records are from before a moment, and the last record in them.
 
-    A file stays that has a changed record, or one whose key is not known: who can write the files, and has no key, must
-    not be able to make records look old, and so have them deleted on purpose.
+    A file stays that has a changed record, one whose key is not known, one out of order, or a line that is no record.
+    Who can write the files, and has no key, must not be able to make records look old, or hide them in what is not
+    read, and so have them deleted on purpose.
 
     The newest file stays, and so does what was not published yet, where the trail is published.
 
@@ -33,8 +35,8 @@ def prunable(trail: Trail, before: datetime) -> tuple[list[str], Record | None]:
     found: list[str] = []
     last: Record | None = None
     for name in names:
-        records = list(_records(trail, name))
-        if not records or not all(_is_before(record, before) and not trail.keys.flaw(record) for record in records):
+        records = _whole(trail, name, last.seq if last is not None else 0)
+        if not records or not all(_is_before(record, before) for record in records):
             break
         found.append(name)
         last = records[-1]
@@ -51,19 +53,31 @@ def prune(  # noqa: PLR0913 - who does it is three of them
         OSError: a file cannot be deleted.
     """
     # By this record `verify` knows that all up to that one were deleted on purpose.
-    details = {"command": "audit prune", "trail": "pruned", "through": str(last.seq), "hash": last.hash}
-    kind = AuditKind.SECURITY_CHANGED
-    trail.append([AuditEvent(kind=kind, user=user, address=address, request_id=request_id, details=details)])
+    details = Pruned(last.seq, last.hash).details()
+    trail.append([AuditEvent(kind=PRUNED_KIND, user=user, address=address, request_id=request_id, details=details)])
     for name in files:
         with suppress(FileNotFoundError):  # another process was faster
             (trail.folder.path / name).unlink()
 
 
-def _records(trail: Trail, name: str) -> Iterator[Record]:
+def _whole(trail: Trail, name: str, after: int) -> list[Record]:
+    """Return the records of a file, if nothing else is in it and their numbers ascend from `after`; else none."""
+    found: list[Record] = []
+    torn: bytes | None = None
     with (trail.folder.path / name).open("rb") as stream:
-        for line in stream:
-            if (record := parse(line.removesuffix(b"\n"))) is not None:
-                yield record
+        for data in stream:
+            line = data.removesuffix(b"\n")
+            record = parse(line)
+            if record is None and torn is None:
+                torn = line  # the next record may tell that it was never finished
+                continue
+            if record is None or record.seq <= after or trail.keys.flaw(record):
+                return []
+            if torn is not None and not heals(record, torn):
+                return []
+            found.append(record)
+            torn, after = None, record.seq
+    return found if torn is None else []
 
 
 def _is_before(record: Record, before: datetime) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import shutil
@@ -19,6 +18,7 @@ from dicom_common.audit._fields import fields_of
 from dicom_common.audit._folder import Head, TrailFolder
 from dicom_common.audit._message import audit_message
 from dicom_common.audit._settings import AuditSettings
+from dicom_common.audit._statements import healed_event
 from dicom_common.core import AuditEvent, AuditKind, AuditOutcome, UnavailableError
 
 __all__ = ["Trail"]
@@ -174,11 +174,11 @@ class Trail:
                 break
         alerts = []
         if torn and parse(torn) is None:
-            alerts.append(_alert("healed", torn_bytes=str(len(torn)), torn_sha256=hashlib.sha256(torn).hexdigest()))
+            alerts.append(healed_event(torn))
             _log.warning("the audit trail ended in a record that was not finished: it is kept, and told in the trail")
         if noted.seq > seq:
             # Records that were acknowledged are gone. Their numbers are not used again, so that the gap shows.
-            alerts.append(_alert("lost", first=str(seq + 1), last=str(noted.seq)))
+            alerts.append(_lost(seq + 1, noted.seq))
             _log.error("the audit trail has lost records: run `dicom-common audit verify`")
             seq, hash_ = noted.seq, noted.hash
         return _End(Head(seq, hash_, names[-1] if names else "", size), b"\n" if torn else b"", tuple(alerts))
@@ -196,14 +196,12 @@ class Trail:
         return last, size, torn
 
 
-def _alert(what: str, **details: str) -> AuditEvent:
-    reasons = {
-        "healed": "The audit trail ended in a record that was not finished.",
-        "lost": "Records of the audit trail are gone.",
-    }
-    outcome = AuditOutcome.MAJOR_FAILURE if what == "lost" else AuditOutcome.MINOR_FAILURE
+def _lost(first: int, last: int) -> AuditEvent:
     return AuditEvent(
-        kind=AuditKind.SECURITY_ALERT, outcome=outcome, reason=reasons[what], details={"trail": what, **details}
+        kind=AuditKind.SECURITY_ALERT,
+        outcome=AuditOutcome.MAJOR_FAILURE,
+        reason="Records of the audit trail are gone.",
+        details={"trail": "lost", "first": str(first), "last": str(last)},
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from dicom_common.audit._chain import GENESIS, Keys, Record, parse
 from dicom_common.audit._folder import TrailFolder
+from dicom_common.audit._statements import Pruned, heals, pruned_in
 
 __all__ = ["Flaw", "FlawKind", "Line", "Verification", "read_lines", "verify"]
 
@@ -126,9 +126,13 @@ class _Walk:
         self._misplaced: list[tuple[Record, Line]] = []
         self._at = Line("", 0, b"")
         self._hashes: dict[int, str] = {}
-        self._pruned: dict[int, str] = {}
-        """Numbers of records up to which older ones were deleted on purpose, as records tell; and their hashes."""
+        self._pruned: list[tuple[Pruned, bool]] = []
+        """What records tell of prunes, and whether such a record follows the one before it."""
+        self._ends: dict[int, str] = {}
+        """The hash of the last good record of each file, by its number: a prune ends with one."""
         self._first: Record | None = None
+        self._file = ""
+        """The file of the last good record."""
 
     def take(self, line: Line) -> None:
         """Judge one more line."""
@@ -195,7 +199,7 @@ class _Walk:
 
     def _follow(self, record: Record, line: Line) -> None:
         """Take a good record with a number that is still to come, and judge the lines since the last good one."""
-        result, bad = self.result, self._healed(record)
+        result, bad = self.result, self._without_healed(record)
         missing = record.seq - result.last_seq - 1
         if len(bad) <= missing:
             for number, one in enumerate(bad, result.last_seq + 1):
@@ -206,29 +210,27 @@ class _Walk:
             kind = FlawKind.CHANGED if missing else FlawKind.INSERTED
             for one in bad:
                 self._tell(kind, one.line, None, one.detail)
+        follows = record.prev == result.last_hash
         # Behind a gap or a changed record there is nothing to compare with, and nothing more to tell.
-        if not missing and record.prev != result.last_hash:
+        if not missing and not follows:
             self._tell(FlawKind.RELINKED, line, record.seq, "it does not follow the record before: one of both is new")
+        if line.file != self._file:
+            self._file, self._ends[result.last_seq] = line.file, result.last_hash
         result.last_seq, result.last_hash = record.seq, record.hash
         result.records += 1
         self._first = self._first or record
-        if b'"pruned"' in record.body and (details := _details(record)).get("trail") == "pruned":
-            through = details.get("through", "")
-            if through.isascii() and through.isdigit():  # else it is somebody's event that only looks like ours
-                self._pruned[int(through)] = details.get("hash", "")
+        if (told := pruned_in(record)) is not None:
+            self._pruned.append((told, follows))
         if record.seq in self._wanted:
             self._hashes[record.seq] = record.hash
         self._bad = []
 
-    def _healed(self, record: Record) -> list[_Bad]:
+    def _without_healed(self, record: Record) -> list[_Bad]:
         """Return the bad lines but the one that this record tells of: a process was killed while it wrote it."""
         bad = self._bad
-        details = _details(record)
-        if bad and details.get("trail") == "healed":
-            torn = bad[-1].line
-            if hashlib.sha256(torn.data.removesuffix(b"\n")).hexdigest() == details.get("torn_sha256"):
-                self.result.notes.append(f"{torn.file}:{torn.number} was never finished, as record {record.seq} tells")
-                return bad[:-1]
+        if bad and heals(record, (torn := bad[-1].line).data.removesuffix(b"\n")):
+            self.result.notes.append(f"{torn.file}:{torn.number} was never finished, as record {record.seq} tells")
+            return bad[:-1]
         return bad
 
     def _match_gaps(self) -> None:
@@ -254,27 +256,25 @@ class _Walk:
 
     def _excuse_pruned(self) -> None:
         """Take away what is missing at the beginning because it was deleted on purpose, as the trail tells itself."""
-        if 1 not in self._gaps or self._first is None or not self._pruned:
+        told = sorted(self._pruned, key=lambda one: one[0].through, reverse=True)
+        believed = (pruned.through for pruned, follows in told if self._is_believed(pruned, follows=follows))
+        if 1 not in self._gaps or not (through := next(believed, 0)):
             return
-        last, line = self._gaps[1]
-        through = max(self._pruned)
-        if self._first.seq == through + 1 and self._first.prev != self._pruned[through]:
-            return  # what it was chained to is not what was deleted
-        del self._gaps[1]
+        last, line = self._gaps.pop(1)
         self.result.notes.append(f"records 1 to {min(last, through)} were deleted by `audit prune`")
         if last > through:
             self._gaps[through + 1] = (last, line)
 
+    def _is_believed(self, pruned: Pruned, *, follows: bool) -> bool:
+        """Tell whether the hash that a record of a prune names is that of the record up to which it was."""
+        if self._first is None or self._first.seq > pruned.through + 1:
+            return follows  # that record is gone, and more behind it, which shows; the chain alone vouches for this one
+        if self._first.seq == pruned.through + 1:
+            return self._first.prev == pruned.hash
+        return self._ends.get(pruned.through) == pruned.hash  # it was interrupted, and its last file is there
+
     def _tell(self, kind: FlawKind, line: Line, seq: int | None, detail: str) -> None:
         self.result.flaws.append(Flaw(kind=kind, file=line.file, line=line.number, seq=seq, detail=detail))
-
-
-def _details(record: Record) -> dict[str, str]:
-    try:
-        details = record.content["event"].get("details")
-    except ValueError:
-        return {}
-    return details if isinstance(details, dict) else {}
 
 
 def _without(first: int, last: int, moved: set[int]) -> Iterator[tuple[int, int]]:

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from dicom_common.certs._names import Usage, alternatives, names_of, purpose, usage_of
+from dicom_common.certs._revocations import refuse_incomplete
+from dicom_common.certs._strength import weakness_of_key
 from dicom_common.certs._verifying import Trust, verify
 from dicom_common.core import AuthenticationError, ConfigError
 
@@ -55,6 +57,8 @@ class Authority:
 
     def __post_init__(self) -> None:
         """Refuse a pair that is none."""
+        if weakness_of_key(self.certificate):
+            raise ConfigError(f"The authority's certificate is not used: {weakness_of_key(self.certificate)}.")
         if self.certificate.public_key() != self.key.public_key():
             raise ConfigError("The authority's key does not belong to its certificate: give the files of one pair.")
 
@@ -145,7 +149,8 @@ class Authority:
             verify(certificate, Trust(authorities=(self.certificate,)), usage, now=moment)
         except AuthenticationError as error:
             raise ConfigError(
-                "The authority may not issue such a certificate: its domains do not permit the names."
+                "The authority may not issue such a certificate: its domains do not permit the names, or it is no"
+                " authority."
             ) from error
         return Issued(certificate=certificate, key=key)
 
@@ -191,11 +196,11 @@ class Authority:
             now: with a time zone; the clock's by default.
 
         Raises:
-            ConfigError: a certificate or the former list is not of this authority.
+            ConfigError: a certificate or the former list is not of this authority, or that list is not complete.
         """
         moment = (now or datetime.now(UTC)).astimezone(UTC)
-        if before is not None and not before.is_signature_valid(self.key.public_key()):
-            raise ConfigError("The list of revoked certificates is not of this authority: give its own.")
+        if before is not None:
+            refuse_incomplete(before, self.certificate)
         entries = {entry.serial_number: entry for entry in before or ()}
         for certificate in certificates:
             try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import mkstemp
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -41,7 +42,7 @@ def read_certificates(file: Path) -> list[x509.Certificate]:
     """
     try:
         return x509.load_pem_x509_certificates(_content(file))
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise ConfigError(f"The file {file} has no certificate as PEM in it.") from error
 
 
@@ -54,7 +55,7 @@ def read_revocations(file: Path) -> x509.CertificateRevocationList:
     """Read a list of revoked certificates as PEM; errors are those of `read_certificates`."""
     try:
         return x509.load_pem_x509_crl(_content(file))
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise ConfigError(f"The file {file} has no list of revoked certificates as PEM in it.") from error
 
 
@@ -72,6 +73,8 @@ def read_key(file: Path, passphrase: Secret | None = None) -> PrivateKey:
     except TypeError as error:
         what = "has no passphrase: give none" if passphrase else "has a passphrase: give it"
         raise ConfigError(f"The key in {file} {what}.") from error
+    except UnsupportedAlgorithm as error:
+        raise ConfigError(f"The key in {file} is of a kind, or encrypted in a way, that is not known here.") from error
     except ValueError as error:
         raise ConfigError(f"The file {file} has no private key as PEM in it, or its passphrase is another.") from error
     if not isinstance(key, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)):

@@ -47,7 +47,7 @@ def usage_of(certificate: x509.Certificate) -> Usage | None:
     """Return the usage of a certificate; None for that of an authority, and for others that were not made here."""
     try:
         found = set(certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
         return None
     return next((usage for usage, oid in _PURPOSES.items() if found == {oid}), None)
 
@@ -89,20 +89,29 @@ def names_of(certificate: x509.Certificate) -> list[str]:
 
 
 def describe(certificate: x509.Certificate) -> dict[str, object]:
-    """Say what a certificate is: its names, usage, dates, issuer, serial number (hexadecimal) and fingerprint."""
-    common = [str(attribute.value) for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    issuer = [str(attribute.value) for attribute in certificate.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    return {
-        "subject": ", ".join(common),
-        "names": names_of(certificate),
-        "usage": usage_of(certificate),
-        "authority": _is_authority(certificate),
-        "issuer": ", ".join(issuer),
-        "not_before": certificate.not_valid_before_utc,
-        "not_after": certificate.not_valid_after_utc,
-        "serial": f"{certificate.serial_number:x}",
-        "sha256": certificate.fingerprint(hashes.SHA256()).hex(),
-    }
+    """Say what a certificate is: its names, usage, dates, issuer, serial number (hexadecimal) and fingerprint.
+
+    Raises:
+        ConfigError: a part of it is not as RFC 5280 has it.
+    """
+    try:
+        return {
+            "subject": _common_names(certificate.subject),
+            "names": names_of(certificate),
+            "usage": usage_of(certificate),
+            "authority": _is_authority(certificate),
+            "issuer": _common_names(certificate.issuer),
+            "not_before": certificate.not_valid_before_utc,
+            "not_after": certificate.not_valid_after_utc,
+            "serial": f"{certificate.serial_number:x}",
+            "sha256": certificate.fingerprint(hashes.SHA256()).hex(),
+        }
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        raise ConfigError("A part of the certificate cannot be read: have another one issued.") from error
+
+
+def _common_names(name: x509.Name) -> str:
+    return ", ".join(str(attribute.value) for attribute in name.get_attributes_for_oid(NameOID.COMMON_NAME))
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:

@@ -8,7 +8,6 @@ this is a format of our own.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 from dataclasses import dataclass
@@ -23,8 +22,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from dicom_common.certs._authority import Issued
 from dicom_common.certs._names import Usage, usage_of
+from dicom_common.certs._strength import weakness_of_key
 from dicom_common.certs._verifying import Trust, verify
-from dicom_common.core import AuthenticationError, ConfigError, DamagedError
+from dicom_common.core import AuthenticationError, ConfigError, DamagedError, parse_json
 
 __all__ = ["Signed", "sign", "verify_signature"]
 
@@ -50,10 +50,12 @@ def sign(source: BinaryIO, signer: Issued, *, now: datetime | None = None) -> by
     """Sign a stream, which is read to its end in pieces: ECDSA or RSA-PSS, with SHA-256.
 
     Raises:
-        ConfigError: the certificate is not for signing, or its key is another.
+        ConfigError: the certificate is not for signing, or its key is another or too weak.
     """
     if usage_of(signer.certificate) is not Usage.SIGNING:
         raise ConfigError('The certificate is not for signing: have one issued for the usage "signing".')
+    if why := weakness_of_key(signer.certificate):
+        raise ConfigError(f"The certificate is not used for signing: {why}.")
     if signer.certificate.public_key() != signer.key.public_key():
         raise ConfigError("The key does not belong to the certificate: give the files of one pair.")
     statement = json.dumps(
@@ -102,9 +104,9 @@ def verify_signature(
     statement, raw, certificate = _parsed(signature)
     _check(certificate, raw, _CONTEXT + statement.encode())
     try:
-        said = json.loads(statement)
+        said = parse_json(statement)
         digest, fingerprint, moment = said["sha256"], said["certificate"], datetime.fromisoformat(said["signed"])
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise _no_signature() from error
     if fingerprint != certificate.fingerprint(hashes.SHA256()).hex():
         raise DamagedError("The signature was made for another certificate than the one in it.")
@@ -129,13 +131,18 @@ def _parsed(signature: bytes) -> tuple[str, bytes, x509.Certificate]:
     if len(signature) > _LARGEST:
         raise _no_signature()
     try:
-        document: dict[str, Any] = json.loads(signature)
+        document: dict[str, Any] = parse_json(signature)
         if document["version"] != 1 or not isinstance(document["statement"], str):
             raise _no_signature()
-        document["statement"].encode()  # refuses lone surrogates
         certificate = x509.load_pem_x509_certificate(document["certificate"].encode())
         return document["statement"], base64.b64decode(document["signature"], validate=True), certificate
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, binascii.Error) as error:
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        x509.InvalidVersion,
+    ) as error:  # binascii's is a ValueError
         raise _no_signature() from error
 
 

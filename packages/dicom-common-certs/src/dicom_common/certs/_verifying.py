@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.verification import (
     Criticality,
     ExtensionPolicy,
@@ -19,11 +19,11 @@ from cryptography.x509.verification import (
 )
 
 from dicom_common.certs._names import Usage, names_of, purpose
+from dicom_common.certs._revocations import refuse_revoked
+from dicom_common.certs._strength import unfit_for, weakness_of_key
 from dicom_common.core import AuthenticationError, ConfigError
 
 __all__ = ["Trust", "verify"]
-
-_RSA_BITS = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,8 @@ class Trust:
 
     authorities: Sequence[x509.Certificate]
     revocations: x509.CertificateRevocationList | None = None
-    """The list of the authority that issued what is verified. A list that has run out refuses all."""
+    """The complete list of the authority that issued what is verified. One that has run out, or is of the future,
+    refuses all; a delta, an indirect list or one of a part of all certificates is a `ConfigError`."""
     intermediates: Sequence[x509.Certificate] = ()
     """Further certificates from which a chain may be made."""
 
@@ -83,29 +84,32 @@ def verify(
             chain = builder.build_client_verifier().verify(certificate, list(trust.intermediates)).chain
     except VerificationError as error:
         raise AuthenticationError(f"The certificate is not good: {_reason(error)}.") from error
-    _refuse_chain(chain)
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        raise AuthenticationError("The certificate is not good: it, or one of its chain, cannot be read.") from None
+    _refuse_chain(chain, usage)
     names = names_of(certificate)
     if usage is not Usage.SERVER and name is not None and name.lower() not in [known.lower() for known in names]:
         raise AuthenticationError(f"The certificate is not for {name!r}.")
     if trust.revocations is not None:
-        _refuse_revoked(certificate, chain[1], trust.revocations, moment)
+        refuse_revoked(certificate, chain[1], trust.revocations, moment)
     return names
 
 
-def _refuse_chain(chain: Sequence[x509.Certificate]) -> None:
+def _refuse_chain(chain: Sequence[x509.Certificate], usage: Usage) -> None:
     """Refuse what `cryptography` lets pass."""
     if len(chain) < 2:  # what stands among the authorities would be its own proof, and no list could revoke it
         raise AuthenticationError(
             "The certificate itself is given as an authority: give the certificate of the authority that issued it."
         )
-    for key in (certificate.public_key() for certificate in chain):
-        if isinstance(key, rsa.RSAPublicKey) and key.key_size < _RSA_BITS:
-            raise AuthenticationError("The certificate is not good: an RSA key has less than 2048 bits.")
+    why = next(filter(None, map(weakness_of_key, chain)), "") or unfit_for(chain[0], usage)
+    if why:
+        raise AuthenticationError(f"The certificate is not good: {why}.")
 
 
 def _reason(error: VerificationError) -> str:
     """Return what is wrong without the frame that `cryptography` puts around it."""
     text = str(error).removeprefix("validation failed: ").partition(" (encountered processing ")[0]
+    text = text.removeprefix("candidates exhausted: ").partition(": AlgorithmIdentifier ")[0]
     return text.removeprefix("Python extension validator failed: ValueError: ")
 
 
@@ -118,18 +122,3 @@ def _host(name: str) -> x509.DNSName | x509.IPAddress:
         return x509.DNSName(name)
     except ValueError as error:
         raise ConfigError(f"{name!r} is no host name: write it in ASCII.") from error
-
-
-def _refuse_revoked(
-    certificate: x509.Certificate,
-    issuer: x509.Certificate,
-    revocations: x509.CertificateRevocationList,
-    moment: datetime,
-) -> None:
-    key = issuer.public_key()
-    if revocations.issuer != issuer.subject or not revocations.is_signature_valid(key):  # type: ignore[arg-type]  # a verified issuer has a key that signs
-        raise ConfigError("The list of revoked certificates is not of the authority that issued the certificate.")
-    if revocations.next_update_utc is None or revocations.next_update_utc < moment:
-        raise AuthenticationError("The list of revoked certificates has run out: have the authority make the next.")
-    if revocations.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None:
-        raise AuthenticationError("The certificate is revoked.")

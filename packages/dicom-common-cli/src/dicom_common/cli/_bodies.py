@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any
+
+from dicom_common.core import parse_json
 
 __all__ = ["readable"]
 
@@ -12,14 +13,10 @@ __all__ = ["readable"]
 def readable(body: bytes) -> Any:
     """Return a body as what it is: JSON, else text, else base64."""
     try:
-        return json.loads(body, parse_constant=_refuse)
-    except (ValueError, RecursionError):
+        return parse_json(body)
+    except ValueError:
         pass
     try:
         return body.decode()
     except UnicodeDecodeError:
         return base64.b64encode(body).decode()
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(constant)

@@ -24,7 +24,7 @@ from dicom_common.cli._certs_options import (
 from dicom_common.cli._help import below
 from dicom_common.cli._instances import as_json
 from dicom_common.cli._output import print_json, print_line, print_table
-from dicom_common.core import AuthenticationError, Secret
+from dicom_common.core import AuthenticationError, Secret, make_private_folder
 
 __all__ = ["certs"]
 
@@ -96,7 +96,7 @@ def init_ca(  # noqa: PLR0913 - the options of the command
     library = load()
     kind = library.KeyType(key_type)
     authority = library.Authority.create(name, permitted_dns=domains, key_type=kind, days=days)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(folder)
     library.write_issued(authority, folder / "ca.pem", folder / "ca.key", passphrase=passphrase, force=force)
     _print_certificate(library, folder / "ca.pem", authority.certificate, as_json=as_json)
 

@@ -20,7 +20,7 @@ from dicom_common.cli._interrupt import stopping_on_signals
 from dicom_common.cli._output import complain, note, print_json, print_line
 from dicom_common.cli._progress import progress
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import BackendError, NotFoundError, Revisions, Services
+from dicom_common.core import BackendError, NotFoundError, Revisions, Services, make_private_folder, parse_json
 
 if TYPE_CHECKING:
     from dicom_common.pipeline import Swept
@@ -206,14 +206,14 @@ class _Sweeping:
 
     def _load(self) -> str:
         try:
-            found = json.loads(self._file.read_bytes())["position"]
+            found = parse_json(self._file.read_bytes())["position"]
         except (OSError, ValueError, LookupError, TypeError):
             return ""  # nothing is lost by looking at all series
         return found if isinstance(found, str) else ""
 
     def _save(self) -> None:
         text = json.dumps({"position": self._sweep.position})
-        self._file.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self._file.parent)
         with tempfile.NamedTemporaryFile("w", dir=self._file.parent, prefix=".documents-", delete=False) as file:
             file.write(text)
         Path(file.name).replace(self._file)

@@ -18,7 +18,15 @@ from dicom_common.cli._interrupt import stopping_on_signals
 from dicom_common.cli._output import complain, note, print_json, print_line
 from dicom_common.cli._progress import progress
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import AuditKind, DamagedError, NotFoundError, Services, Stored, validate_key
+from dicom_common.core import (
+    AuditKind,
+    DamagedError,
+    NotFoundError,
+    Services,
+    Stored,
+    make_private_folder,
+    validate_key,
+)
 
 __all__ = ["get"]
 
@@ -130,7 +138,7 @@ def _fetch(services: Services, stored: Stored, path: Path, *, overwrite: bool) -
             if not overwrite:
                 complain(f"{path} is another file and is left alone; --overwrite replaces it.")
                 return _State.DIFFERENT
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         _write(path, read_verified(services.storage, stored))
     except DamagedError as error:
         complain(str(error))
@@ -153,22 +161,14 @@ def _has(path: Path, stored: Stored) -> bool:
 
 
 def _write(path: Path, chunks: Iterator[bytes]) -> None:
-    """Write a file that has its name only when it is complete."""
+    """Write a file that has its name only when it is complete, and that only this user may read."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".get-", suffix=".part", delete=False) as file:
         try:
             for chunk in chunks:
                 file.write(chunk)
             file.flush()
             os.fsync(file.fileno())
-            Path(file.name).chmod(0o666 & ~_umask())
             Path(file.name).replace(path)
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise
-
-
-def _umask() -> int:
-    # It can only be read by setting it; this command has one thread that makes files.
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +12,10 @@ import click
 
 from dicom_common.cli._errors import CommandError, ExitCode
 from dicom_common.cli._help import below
+from dicom_common.cli._ingest_report import Report, Tally
 from dicom_common.cli._instances import as_json, tenant as tenant_option
 from dicom_common.cli._interrupt import stopping_on_signals
-from dicom_common.cli._output import note, print_json, print_line
+from dicom_common.cli._output import note
 from dicom_common.cli._progress import Bar, progress
 from dicom_common.cli._relay_thread import RelayThread
 from dicom_common.cli._session import Session, pass_session
@@ -38,9 +37,9 @@ _GIVE_UP = 500
                 "dicom-common ingest --tenant clinic-a --json a.dcm b.dcm",
                 "dicom-common ingest --duplicates replace corrected/",
             ],
-            "With --json, one line a file, printed when the file is safe": [
-                '{"path", "status": "stored|queued|duplicate|replaced|rejected", "sop_instance_uid",',
-                ' "key", "reason", "warnings": [{"tag", "rule", "action"}]}',
+            "With --json, one line a file, printed when the file is safe; the summary goes to stderr": [
+                '{"path", "status": "stored|queued|duplicate|replaced|rejected|skipped|missed",',
+                ' "sop_instance_uid", "key", "reason", "warnings": [{"tag", "rule", "action"}]}',
             ],
         }
     )
@@ -53,6 +52,7 @@ _GIVE_UP = 500
     type=click.Choice(["reject", "replace", "keep"]),
     help="What to do with other bytes under a known SOP Instance UID; else as configured, else reject.",
 )
+@click.option("--follow-links", is_flag=True, help="Walk into links to folders, too; each folder once.")
 @as_json
 @pass_session
 def ingest(  # noqa: PLR0913 - each is an option
@@ -62,6 +62,7 @@ def ingest(  # noqa: PLR0913 - each is an option
     tenant: str | None,
     jobs: int | None,
     duplicates: str | None,
+    follow_links: bool,
     as_json: bool,
 ) -> int:
     """Store DICOM files, and all files below folders.
@@ -69,34 +70,40 @@ def ingest(  # noqa: PLR0913 - each is an option
     In queued mode (ingest.mode) a file that is reported as queued is safe, and workers index it.
 
     A file that is reported as stored, duplicate or replaced is safe on disk and in the index. Files already stored are
-    recognised by their bytes, so after an interruption the same command goes on where it stopped. Hidden files are
-    passed over.
+    recognised by their bytes, so after an interruption the same command goes on where it stopped.
 
-    Exits 1 if a file was rejected, 2 if a backend was not available.
+    What is in a folder and is not an instance is skipped: hidden files, a DICOMDIR, and what lies beside the instances
+    on a medium, such as a viewer. What may be one and was not looked at is missed: a folder that cannot be read, a link
+    to a folder or to nothing, a pipe. The walk goes on to its end.
+
+    Exits 1 if a file was rejected or something was missed, 2 if a backend was not available or there was nothing to
+    ingest.
     """
     from dicom_common.pipeline import find_files, ingest_files  # noqa: PLC0415 - imports pydicom
 
     whose = session.tenant(tenant)
     config = session.load({"ingest.duplicates": duplicates} if duplicates else None)
-    tally = _Tally()
+    tally = Tally()
+    report = Report(tally, named=paths, as_json=as_json)
     again = "Stopping after the files in flight; the same command goes on from there."
     with closing(RelayThread(config)) as relay, stopping_on_signals(again) as stop, progress("ingesting") as bar:
-        _count(paths, bar)
-        files = _until(stop, find_files(paths))
+        _count(paths, bar, follow_links=follow_links)
+        files = _until(stop, find_files(paths, follow_links=follow_links, missed=report.missed))
         with closing(_iterate(ingest_files(config, files, tenant=whose, jobs=jobs))) as results:
             for result in results:
-                _report(result, as_json=as_json)
-                tally.add(result)
+                report.result(result)
                 bar.advance()
                 if result.status != "rejected":
                     relay.start()
                 elif tally.in_vain >= _GIVE_UP:
                     stop.set()
         relay.finish()
-    if not tally.counts and not stop.is_set():
+    if tally.is_empty and not stop.is_set():
         shown = ", ".join(map(str, paths))
-        raise CommandError(f"There are no files in {shown}: name a folder that holds DICOM files.")
-    _summarise(tally, as_json=as_json)
+        raise CommandError(
+            f"There are no files in {shown} that may be instances: name a folder that holds DICOM files."
+        )
+    report.summary()
     if tally.unavailable:
         raise CommandError(
             f"{tally.unavailable} files could not be stored though nothing is wrong with them; run the same command "
@@ -105,29 +112,7 @@ def ingest(  # noqa: PLR0913 - each is an option
     if stop.is_set():
         note(f"Interrupted after {tally.counts.total()} files; the same command goes on from there.")
         return ExitCode.INTERRUPTED
-    return ExitCode.DIFFERENT if tally.counts["rejected"] else ExitCode.OK
-
-
-@dataclass
-class _Tally:
-    """What became of the files so far."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    warned: int = 0
-    unavailable: int = 0
-    in_vain: int = 0
-    obstacle: str = ""
-
-    def add(self, result: Result) -> None:
-        self.counts[result.status] += 1
-        if result.status == "rejected":
-            self.reasons[result.reason] += 1
-        self.warned += bool(result.warnings)
-        self.unavailable += result.retry
-        self.in_vain = self.in_vain + 1 if result.retry else 0
-        if result.retry:
-            self.obstacle = result.message
+    return ExitCode.DIFFERENT if tally.is_incomplete else ExitCode.OK
 
 
 def _until(stop: threading.Event, files: Iterator[Path]) -> Iterator[Path]:
@@ -142,47 +127,15 @@ def _iterate(results: Iterable[Result]) -> Generator[Result, None, None]:
     yield from results
 
 
-def _count(paths: Sequence[Path], bar: Bar) -> None:
-    """Count the files beside the work: the bar knows its end a little later, and nobody waits for it."""
+def _count(paths: Sequence[Path], bar: Bar, *, follow_links: bool) -> None:
+    """Count the files beside the work: the bar knows its end a little later, and the work does not wait for it."""
     from dicom_common.pipeline import find_files  # noqa: PLC0415
 
     if type(bar) is Bar:
         return
 
     def count() -> None:
-        try:
-            bar.total(sum(1 for _ in find_files(paths)))
-        except OSError:
-            return  # the ingest meets it too, and says so
+        # The ingest meets what is missed, too, and tells of it.
+        bar.total(sum(1 for _ in find_files(paths, follow_links=follow_links, missed=lambda _: None)))
 
     threading.Thread(target=count, name="count-files", daemon=True).start()
-
-
-def _report(result: Result, *, as_json: bool) -> None:
-    if as_json:
-        print_json(
-            {
-                "path": result.name,
-                "status": result.status,
-                "sop_instance_uid": result.sop_uid,
-                "key": result.key,
-                "reason": result.reason,
-                "warnings": [finding._asdict() for finding in result.warnings],
-            }
-        )
-    elif result.status == "rejected" and not result.retry:
-        print_line(f"rejected {result.name}: {result.message} [{result.reason}]")
-
-
-def _summarise(tally: _Tally, *, as_json: bool) -> None:
-    if as_json:
-        return
-    line = ", ".join(f"{number} {status}" for status, number in sorted(tally.counts.items(), key=_by_status))
-    why = ", ".join(f"{number} {reason}" for reason, number in tally.reasons.most_common())
-    print_line(f"{tally.counts.total()} files: {line or 'nothing done'}{f' ({why})' if why else ''}")
-    if tally.warned:
-        note(f"{tally.warned} of them have warnings, which --json shows.")
-
-
-def _by_status(item: tuple[str, int]) -> int:
-    return ("stored", "queued", "duplicate", "replaced", "rejected").index(item[0])

@@ -12,8 +12,20 @@ from dicom_common.cli._errors import CommandError, ExitCode
 from dicom_common.cli._help import below
 from dicom_common.cli._output import complain, print_line
 from dicom_common.cli._session import Session, pass_session
+from dicom_common.cli._streams import only_results
 from dicom_common.cli._toml import toml_value
-from dicom_common.core import Config, Explained, HealthStatus, Migrations, Plugins, Services, explain, validate_tenant
+from dicom_common.core import (
+    Config,
+    Explained,
+    HealthStatus,
+    Migrations,
+    Plugins,
+    Services,
+    TopicChecks,
+    explain,
+    make_private_folder,
+    validate_tenant,
+)
 
 __all__ = ["init"]
 
@@ -68,11 +80,12 @@ def init(session: Session) -> int:
     The configuration is ./dicom-common.toml, or the file that --config names. One that is there is not touched: what
     it configures is made ready.
     """
-    file = session.file or Path(os.environ.get("DICOM_COMMON_CONFIG") or _DEFAULT_FILE)
+    named = session.file or os.environ.get("DICOM_COMMON_CONFIG")
+    file = Path(named or _DEFAULT_FILE)
     if file.exists():
         if session.data is not None or session.tenant_name is not None:
             raise CommandError(f"{file} is there already and is not overwritten: leave --data and --tenant out.")
-        ill = _get_ready(Config.load(file))
+        ill = _get_ready(Config.load(named or None))
         print_line(f"{file} was there and is as it was: what it configures is ready")
     else:
         ill = _begin(session, file)
@@ -92,7 +105,8 @@ def _begin(session: Session, file: Path) -> list[str]:
     _create(file, top)
     try:
         config = Config.load(file)
-        rows = explain(config, Plugins())
+        with only_results():
+            rows = explain(config, Plugins())
         file.write_text(top + "".join(_lines(rows, config.general.data)), encoding="utf-8")
         return _get_ready(config)
     except BaseException:
@@ -102,8 +116,8 @@ def _begin(session: Session, file: Path) -> list[str]:
 
 def _create(file: Path, text: str) -> None:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("x", encoding="utf-8") as stream:
+        make_private_folder(file.parent)
+        with open(file, "x", encoding="utf-8", opener=_private) as stream:
             stream.write(text)
     except FileExistsError:
         raise CommandError(
@@ -111,6 +125,10 @@ def _create(file: Path, text: str) -> None:
         ) from None
     except (OSError, UnicodeEncodeError) as error:
         raise CommandError(f"{file} cannot be written: {getattr(error, 'strerror', 'a path is not UTF-8')}.") from error
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _get_ready(config: Config) -> list[str]:
@@ -123,13 +141,18 @@ def _get_ready(config: Config) -> list[str]:
         if isinstance(services.db, Migrations):
             services.db.migrate()
         topics = services.settings("topics", TopicSettings).all
-        services.broker.create_topics([*topics, *map(dead_topic, topics)])
+        wanted = [*topics, *map(dead_topic, topics)]
+        services.broker.create_topics(wanted)
+        if isinstance(services.broker, TopicChecks):
+            found = services.broker.check_topics(wanted)
+            if found.status is not HealthStatus.OK:
+                complain(found.detail)
     return [kind for kind, answer in health.items() if answer.status is HealthStatus.FAILED]
 
 
 def _make(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
     except OSError as error:
         raise CommandError(f"The data folder {folder} cannot be made: {error.strerror}.") from error
 

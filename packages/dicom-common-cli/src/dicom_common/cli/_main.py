@@ -17,6 +17,7 @@ from dicom_common.cli._errors import CommandError, ending
 from dicom_common.cli._logging import LogSettings, log_as_configured, log_to_stderr
 from dicom_common.cli._output import note
 from dicom_common.cli._session import Session
+from dicom_common.cli._streams import only_results, prepare_streams
 from dicom_common.core import DicomCommonError, installed_plugins
 
 __all__ = ["run"]
@@ -90,7 +91,8 @@ class _Commands(click.Group):
         session = ctx.ensure_object(Session)
         if not session.config.general.extensions:
             return {}
-        commands = session.services.extensions.commands()
+        with only_results():
+            commands = session.services.extensions.commands()
         return {command.name: command for command in commands if isinstance(command, click.Command) and command.name}
 
 
@@ -125,7 +127,7 @@ Examples:
 \b
 Exit codes:
     0  done
-    1  done, and something was rejected, ill, damaged or different
+    1  done, and something was rejected, missed, ill, damaged or different
     2  the command failed: usage, configuration, a backend that is down, nothing found
   130  interrupted
 """
@@ -140,7 +142,7 @@ Exit codes:
     is_eager=True,
     expose_value=False,
     callback=_set,
-    help="The configuration; else DICOM_COMMON_CONFIG, else ./dicom-common.toml if it is there.",
+    help="The configuration; else DICOM_COMMON_CONFIG, else ./dicom-common.toml if it is there and yours.",
 )
 @click.option(
     "--data",
@@ -166,7 +168,7 @@ Exit codes:
     is_eager=True,
     expose_value=False,
     callback=_set,
-    help="Log to stderr, and show the traceback of an error.",
+    help="Log to stderr, and show the traceback of an error, that of a plugin too.",
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show it.")
 @click.pass_context
@@ -182,6 +184,9 @@ def _program(ctx: click.Context) -> None:
         config = session.config
     except DicomCommonError:
         return  # the command says it, if it needs the configuration at all
+    if config.found:
+        # Whoever works in a folder of somebody else's has to know it.
+        note(f"Configured by {' and '.join(map(str, config.found))}, found in the current folder.")
     log_as_configured(config.section("log", LogSettings), verbose=session.verbose)
 
 
@@ -191,6 +196,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: without the program's name; those of the process by default.
     """
+    prepare_streams()
     if "_DICOM_COMMON_COMPLETE" in os.environ:
         _program.main(prog_name="dicom-common")  # the shell asks for completions; ends the process
     words = list(sys.argv[1:] if arguments is None else arguments)

@@ -34,9 +34,11 @@ __all__ = ["reconcile"]
                 "dicom-common reconcile --rebuild        (after the index was lost)",
             ],
             "With --json, one line a difference, then one line with the counts": [
-                '{"kind": "orphan|stray|unreadable|missing|damaged", "key",',
-                ' "action": "indexed|discarded|none", "detail"}',
-                '{"phase", "compared", "bytes_verified", "to_index", "indexed", "differences": {KIND: N}}',
+                '{"kind": "orphan|stray|unreadable|missing|damaged|derived", "key",',
+                ' "action": "indexed|discarded|repaired|none", "detail"}',
+                '{"phase", "compared", "bytes_verified", "to_index", "indexed", "wrong_rows",',
+                ' "differences": {KIND: N}}',
+                "The key of derived rows is TENANT/STUDY, or TENANT for the row of a patient.",
             ],
         }
     )
@@ -53,9 +55,9 @@ def reconcile(  # noqa: PLR0913 - each is an option
 ) -> int:
     """Compare and repair storage and index.
 
-    Compares the two in both directions and for all tenants. Without --repair or --rebuild nothing is changed. Missing
-    and damaged objects are only told: they have to be restored from a copy. An interrupted run is continued by the next
-    one, for a day.
+    Compares the two in both directions and for all tenants, and the rows of patients, studies and series with the
+    instances below them. Without --repair or --rebuild nothing is changed. Missing and damaged objects are only told:
+    they have to be restored from a copy. An interrupted run is continued by the next one, for a day.
 
     Exits 1 if a difference is left as it is.
     """
@@ -91,7 +93,7 @@ def reconcile(  # noqa: PLR0913 - each is an option
     return ExitCode.DIFFERENT if left else ExitCode.OK
 
 
-_DONE = {"indexed": "indexed", "discarded": "deleted", "none": "left as it is"}
+_DONE = {"indexed": "indexed", "discarded": "deleted", "repaired": "repaired", "none": "left as it is"}
 
 
 def _iterate(work: Reconciliation) -> Generator[Difference, None, None]:
@@ -102,7 +104,9 @@ def _iterate(work: Reconciliation) -> Generator[Difference, None, None]:
 def _advance(bar: Bar, state: Progress, stop: threading.Event) -> None:
     if stop.is_set():
         raise KeyboardInterrupt
-    if state.phase == "index":
+    if state.phase == "derive":
+        bar.describe("comparing rows")
+    elif state.phase == "index":
         bar.describe("indexing")
         bar.total(state.to_index, done=state.indexed)
     else:
@@ -115,5 +119,7 @@ def _summarise(state: Progress, left: int, *, as_json: bool, changes: bool) -> N
         return
     found = sum(state.differences.values())
     print_line(f"{state.compared} objects compared, {found} differences, {left} left as they are")
+    if state.wrong_rows:
+        print_line(f"{state.wrong_rows} rows of the index {'repaired' if changes else 'to repair'}")
     if any(kind == "orphan" for kind in state.differences) and not changes:
         note("`dicom-common reconcile --repair` indexes the orphans.")

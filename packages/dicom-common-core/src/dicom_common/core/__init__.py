@@ -29,21 +29,27 @@ if TYPE_CHECKING:
     from dicom_common.core._backend import Backend as Backend
     from dicom_common.core._bearer import MAX_TOKEN_BYTES as MAX_TOKEN_BYTES, bearer_token as bearer_token
     from dicom_common.core._broker import (
+        DEAD_LETTERS as DEAD_LETTERS,
         Broker as Broker,
         Consumer as Consumer,
         Delivery as Delivery,
         Groups as Groups,
         Message as Message,
+        TopicChecks as TopicChecks,
         validate_topic as validate_topic,
     )
     from dicom_common.core._cache import Cache as Cache
     from dicom_common.core._config import Config as Config, General as General, storage_table as storage_table
     from dicom_common.core._database import (
         Backlog as Backlog,
+        ComparedRows as ComparedRows,
         Database as Database,
+        DerivedRows as DerivedRows,
         EventsOf as EventsOf,
         Found as Found,
         Migrations as Migrations,
+        RemovalEventsOf as RemovalEventsOf,
+        Removed as Removed,
         Value as Value,
     )
     from dicom_common.core._errors import (
@@ -72,6 +78,7 @@ if TYPE_CHECKING:
     from dicom_common.core._extensions import Extensions as Extensions
     from dicom_common.core._health import Health as Health, HealthStatus as HealthStatus
     from dicom_common.core._hooks import hookimpl as hookimpl, hookspec as hookspec
+    from dicom_common.core._json import MAX_JSON_DEPTH as MAX_JSON_DEPTH, parse_json as parse_json
     from dicom_common.core._keyring import Keyring as Keyring, WrappedKey as WrappedKey
     from dicom_common.core._keys import EncryptionKeys as EncryptionKeys, TenantKey as TenantKey
     from dicom_common.core._loading import (
@@ -95,13 +102,21 @@ if TYPE_CHECKING:
         Policy as Policy,
         authorize as authorize,
     )
+    from dicom_common.core._private import (
+        make_private_file as make_private_file,
+        make_private_folder as make_private_folder,
+        others_may as others_may,
+    )
     from dicom_common.core._query import (
+        Absent as Absent,
+        AnyOf as AnyOf,
         Condition as Condition,
         Interval as Interval,
         Like as Like,
         OneOf as OneOf,
         Query as Query,
     )
+    from dicom_common.core._query_check import validate_query as validate_query
     from dicom_common.core._query_parse import parse_query as parse_query
     from dicom_common.core._records import (
         DEFAULT_TENANT as DEFAULT_TENANT,
@@ -137,6 +152,7 @@ if TYPE_CHECKING:
         Write as Write,
         validate_key as validate_key,
     )
+    from dicom_common.core._tracebacks import TRACEBACKS as TRACEBACKS
 
 _HOMES = {
     "_attributes": "ATTRIBUTES ATTRIBUTES_BY_KEYWORD Attribute Level",
@@ -144,10 +160,10 @@ _HOMES = {
     "_audit": "AuditEvent AuditKind AuditOutcome AuditedStudy process_user",
     "_backend": "Backend",
     "_bearer": "MAX_TOKEN_BYTES bearer_token",
-    "_broker": "Broker Consumer Delivery Groups Message validate_topic",
+    "_broker": "DEAD_LETTERS Broker Consumer Delivery Groups Message TopicChecks validate_topic",
     "_cache": "Cache",
     "_config": "Config General storage_table",
-    "_database": "Backlog Database EventsOf Found Migrations Value",
+    "_database": ("Backlog ComparedRows Database DerivedRows EventsOf Found Migrations RemovalEventsOf Removed Value"),
     "_errors": (
         "AlreadyExistsError AuthenticationError AuthorizationError BackendError BrokenPluginError ConfigError "
         "DamagedError DicomCommonError DicomError IncompatiblePluginError NotFoundError PluginConflictError "
@@ -158,13 +174,16 @@ _HOMES = {
     "_extensions": "Extensions",
     "_health": "Health HealthStatus",
     "_hooks": "hookimpl hookspec",
+    "_json": "MAX_JSON_DEPTH parse_json",
     "_keyring": "Keyring WrappedKey",
     "_keys": "EncryptionKeys TenantKey",
     "_loading": "EXTENSION KINDS PluginInfo Plugins installed_plugins",
     "_logs": "LogPosition LogRecord Logs ReceivedObject WebAccess",
     "_patience": "call_within",
     "_policy": "Action Needs Policy authorize",
-    "_query": "Condition Interval Like OneOf Query",
+    "_private": "make_private_file make_private_folder others_may",
+    "_query": "Absent AnyOf Condition Interval Like OneOf Query",
+    "_query_check": "validate_query",
     "_query_parse": "parse_query",
     "_records": (
         "DEFAULT_TENANT AddStatus Entry Event Finding Instance Origin Outcome PersonName PixelData Principal "
@@ -177,6 +196,7 @@ _HOMES = {
         "MAX_KEY_BYTES RESERVED_SEGMENT BatchWrites LocalFiles ObjectInfo OpenObject OpenObjects SignedUrls Source "
         "Storage Write validate_key"
     ),
+    "_tracebacks": "TRACEBACKS",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 __all__ = sorted(_HOME_OF)  # noqa: PLE0605 - a list, made of the one table instead of written a third time

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dicom_common.core import _layers
+from dicom_common.core._config_files import is_there
 from dicom_common.core._errors import ConfigError
 from dicom_common.core._layers import Raw, Tree
 from dicom_common.core._loading import KINDS
@@ -61,6 +62,8 @@ class Config:
     environment: Mapping[str, str] = field(repr=False)
     folder: Path
     file: Path | None = None
+    found: tuple[Path, ...] = ()
+    """The files that were found in the current folder and used, without anybody naming them."""
     general: General = field(init=False)
 
     @classmethod
@@ -84,12 +87,17 @@ class Config:
             variables: the environment; that of the process by default.
 
         Raises:
-            ConfigError: something cannot be read, or is unknown.
+            ConfigError: something cannot be read, is unknown or empty; or a file that nobody named, found in the
+                current folder, belongs to another user.
         """
         variables = os.environ if variables is None else variables
-        path = Path(file) if file is not None else _default_file(variables)
+        _layers.refuse_empty(variables)
+        named = file if file is not None else variables.get("DICOM_COMMON_CONFIG")
+        is_found = not named
+        path = Path(named) if named else _found_file()
         folder = (path.parent if path else Path.cwd()).absolute()
-        environment = _layers.environment(folder, variables)
+        environment = _layers.environment(folder, variables, is_found=is_found)
+        _layers.refuse_empty(environment)
         tree: Tree = {}
         overlay = environment.get("DICOM_COMMON_ENV")
         if overlay and path is None:
@@ -97,11 +105,12 @@ class Config:
                 f"DICOM_COMMON_ENV is set to {overlay!r}, and there is no {FILE_NAME} in {folder}: name the"
                 " configuration file, or unset the variable."
             )
-        for layer in _layers.file_layers(path.absolute(), overlay, _KEYS) if path else ():
+        for layer in _layers.file_layers(path.absolute(), overlay, _KEYS, is_found=is_found) if path else ():
             tree = _layers.merge(tree, layer)
         tree = _layers.merge(tree, _layers.variables_layer(environment))
         tree = _layers.merge(tree, _layers.from_mapping(overrides or {}, "command line", _KEYS, is_text=True))
-        return cls(tree, environment, folder, path)
+        found = _layers.files_in_use(folder, path, overlay, environment, variables) if is_found else ()
+        return cls(tree, environment, folder, path, found)
 
     def __post_init__(self) -> None:
         """Check the top level: every key is a general setting or a known table, every backend's name a text."""
@@ -199,11 +208,9 @@ def _hint(name: str) -> str:
     return did_you_mean(name, known) or f" Known: {', '.join(known)}."
 
 
-def _default_file(variables: Mapping[str, str]) -> Path | None:
-    if named := variables.get("DICOM_COMMON_CONFIG"):
-        return Path(named)
+def _found_file() -> Path | None:
     here = Path(FILE_NAME)
-    return here if here.is_file() else None
+    return here if is_there(here) else None
 
 
 def settings_tables() -> dict[str, Any]:

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import Protocol, runtime_checkable
 
 from dicom_common.core._health import Health
 from dicom_common.core._logs import LogRecord
 from dicom_common.core._query import Query
-from dicom_common.core._records import Entry, Event, Outcome, PersonName, RequestAttributes, Stored
+from dicom_common.core._records import Entry, Event, Instance, Outcome, PersonName, RequestAttributes, Stored
 
-__all__ = ["Backlog", "Database", "EventsOf", "Found", "Migrations", "Value"]
+__all__ = [
+    "Backlog",
+    "ComparedRows",
+    "Database",
+    "DerivedRows",
+    "EventsOf",
+    "Found",
+    "Migrations",
+    "RemovalEventsOf",
+    "Removed",
+    "Value",
+]
 
 Value = (
     str
@@ -35,6 +46,25 @@ EventsOf = Callable[[Sequence[Outcome]], Iterable[Event | LogRecord]]
 """Makes the events of a transaction from its outcomes. It may be called again where a transaction is tried again.
 
 Log records among them go to the logs, in the same transaction; only a database that is a `Logs` is given any."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """One instance that `Database.remove` takes out of the index."""
+
+    tenant: str
+    key: str
+    """Where the storage has it."""
+    instance: Instance
+    """What the index knew of it: its own attributes, not those of its parents' rows. `study_date_origin` is Study Date
+    as a DA value."""
+    received: datetime
+    series: Found | None = field(repr=False)
+    """The row of its series after the removal; None: the series is gone."""
+
+
+RemovalEventsOf = Callable[[Sequence[Removed]], Iterable[Event | LogRecord]]
+"""Makes the events of a removal, as `EventsOf` makes those of an addition. Instances come in the order of `find`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +91,18 @@ class Database(Protocol):
         others; its key is discarded if no row refers to it, unless it says otherwise (`Entry.keeps_key`). A replaced
         instance's former key is discarded. An entry twice in a batch counts as if it came in two batches.
 
-        Attributes of patient, study and series come from the instance with the greatest (Instance Creation Date, Time,
-        SOP Instance UID) below them (an absent date is the least): whatever the order of arrival, the rows are equal.
-        A study belongs to the patient with which it arrived first; a patient is (Issuer of Patient ID, Patient ID).
-        An instance of another patient in that study says nothing of the patient: it gives no name to a Patient ID that
-        is not its own.
+        What the index says follows from the instances that it has now, in whatever order they came. An instance ranks
+        by its clinical time, then by `Entry.received`, then by its SOP Instance UID. The clinical time is the first
+        of Instance Creation, Content, Acquisition, Series and Study Date with the time beside it (absent: midnight)
+        that is not later than a day after the receipt. Each attribute of a patient, study or series is that of the
+        highest-ranked instance below that has a value for it.
+
+        A patient is (Issuer of Patient ID, Patient ID); a Patient ID of several values is one identity as a whole.
+        Without a Patient ID each study has a patient of its own. A study belongs to the patient of the instance that
+        was received first (then by SOP Instance UID) of those that are there; it moves with a replacement, a removal
+        or an instance that was received earlier, and a patient without studies goes. An instance that names another
+        patient than its study's says nothing of the patient. Whether an entry names another patient is judged by what
+        the study belonged to before the batch.
         """
         ...
 
@@ -74,11 +111,18 @@ class Database(Protocol):
 
         The order is stable: patients by Patient ID and issuer; studies by Study Date, the latest first, then by UID;
         their series by Series Number, then UID; their instances by Instance Number, then UID; an absent value is last.
+
+        Raises:
+            QueryError: it asks for what no index can be asked (see `validate_query`).
         """
         ...
 
     def count(self, query: Query) -> int:
-        """Count the matches of a search, without its limit and offset."""
+        """Count the matches of a search, without its limit and offset.
+
+        Raises:
+            QueryError: as `find`.
+        """
         ...
 
     def stored(self, tenant: str, sop_uids: Iterable[str]) -> dict[str, Stored]:
@@ -106,9 +150,18 @@ class Database(Protocol):
         ...
 
     def remove(
-        self, tenant: str, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
+        self,
+        tenant: str,
+        study_uid: str,
+        series_uid: str | None = None,
+        sop_uid: str | None = None,
+        *,
+        events: RemovalEventsOf | None = None,
     ) -> list[Stored]:
         """Take a study, a series or an instance out of the index, in one transaction; parents without children go too.
+
+        The transaction has the events that `events` makes of what it removes. Where nothing is removed, it is not
+        called.
 
         Returns what was removed; the keys are discarded.
         """
@@ -162,4 +215,30 @@ class Migrations(Protocol):
 
     def migrate(self) -> None:
         """Bring the schema to the version that this code needs; one that is newer: `SchemaVersionError`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedRows:
+    """The rows of a study and its series, or the row of a patient, compared with the instances below."""
+
+    tenant: str
+    study_uid: str
+    """The study; "" for a patient."""
+    wrong: int
+    """How many rows were not what the instances say; mostly 0."""
+
+
+@runtime_checkable
+class DerivedRows(Protocol):
+    """A database that can compare what it derives with the instances that it derives it from."""
+
+    def compare_rows(self, *, repair: bool) -> Iterator[ComparedRows]:
+        """Compare the row of every patient, study and series, its counts, modalities and what else is derived.
+
+        All tenants, a study or a patient at a time. Others may read and write meanwhile.
+
+        Args:
+            repair: write the rows as they should be, those of each study and patient in one transaction.
+        """
         ...

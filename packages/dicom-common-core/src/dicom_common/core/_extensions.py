@@ -13,6 +13,7 @@ from dicom_common.core._errors import BrokenPluginError, PluginError
 from dicom_common.core._loading import Plugins
 from dicom_common.core._patience import TimeLimitError, call_within
 from dicom_common.core._records import Instance, Origin, Stored
+from dicom_common.core._tracebacks import TRACEBACKS
 
 if TYPE_CHECKING:
     from dicom_common.core._services import Services
@@ -21,6 +22,8 @@ __all__ = ["Extensions"]
 
 _log = logging.getLogger(__name__)
 _MAX_HANGS = 3
+_IMPORT_LIMIT = 60.0
+"""Seconds for the import of an extension: from a slow disk it may take longer than a call."""
 
 
 class Extensions:
@@ -41,7 +44,7 @@ class Extensions:
         self._audit: dict[str, pluggy.HookCaller] = {}
         self._audit_refusal: dict[str, pluggy.HookCaller] = {}
         for name in names:
-            hooks = plugins.extension(name).hook
+            hooks = plugins.extension(name, time_limit=_IMPORT_LIMIT).hook
             offered = 0
             for hook, callers in (
                 (hooks.dicom_common_accept, self._accept),
@@ -130,6 +133,7 @@ class Extensions:
             raise _FailedError(f"extension {name} did not answer within {self._time_limit:g} s") from None
         except (Exception, SystemExit) as error:
             # Its message may hold anything, a patient's name too: only its kind is told.
+            TRACEBACKS.debug("extension %s failed", name, exc_info=error)
             raise _FailedError(f"extension {name} failed ({type(error).__name__})") from error
         return answers
 

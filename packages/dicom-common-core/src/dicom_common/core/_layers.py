@@ -9,24 +9,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dicom_common.core._config_files import is_there, read_config_file
 from dicom_common.core._errors import ConfigError
+from dicom_common.core._service_links import is_service_link
 
 __all__ = [
+    "DOT_ENV",
     "NAMED",
     "PREFIX",
     "Raw",
     "Tree",
     "environment",
     "file_layers",
+    "files_in_use",
     "from_mapping",
     "is_reference",
     "merge",
+    "overlay_of",
+    "refuse_empty",
     "variables_layer",
 ]
 
 PREFIX = "DICOM_COMMON_"
 NAMED = ("storages",)
 """Tables whose members are tables with names of the operator's choice: `[storages.archive]`."""
+DOT_ENV = ".env"
 _RESERVED = ("DICOM_COMMON_ENV", "DICOM_COMMON_CONFIG")
 _RESERVED_PREFIX = "DICOM_COMMON_TEST_"  # where the test kit finds its servers
 
@@ -48,27 +55,33 @@ Tree = dict[str, "Raw | dict[str, Raw]"]
 of `NAMED`, which are tables of the tree under their whole name, such as `storages.archive`."""
 
 
-def file_layers(file: Path, overlay: str | None, keys: Collection[str]) -> Iterator[Tree]:
-    """Read the configuration file, then its overlay for one environment (`dicom-common.<overlay>.toml`)."""
-    yield _read(file, keys)
+def file_layers(file: Path, overlay: str | None, keys: Collection[str], *, is_found: bool = False) -> Iterator[Tree]:
+    """Read the configuration file, then its overlay for one environment (`dicom-common.<overlay>.toml`).
+
+    `is_found`: nobody named the file; see `read_config_file`.
+    """
+    yield _read(file, keys, is_found=is_found)
     if overlay:
-        path = file.with_name(f"{file.stem}.{overlay}{file.suffix}")
-        if not path.is_file():
+        path = overlay_of(file, overlay)
+        if not is_there(path):
             raise ConfigError(f"DICOM_COMMON_ENV asks for {path}, which is not there: write it or unset the variable.")
-        yield _read(path, keys)
+        yield _read(path, keys, is_found=is_found)
 
 
-def _read(file: Path, keys: Collection[str]) -> Tree:
+def overlay_of(file: Path, overlay: str) -> Path:
+    """Return where the overlay of a configuration file for one environment is."""
+    return file.with_name(f"{file.stem}.{overlay}{file.suffix}")
+
+
+def _read(file: Path, keys: Collection[str], *, is_found: bool) -> Tree:
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # some editors write a byte order mark
-    except FileNotFoundError:
-        raise ConfigError(f"The configuration file {file} is not there; `dicom-common init` writes one.") from None
+        table = tomllib.loads(read_config_file(file, is_found=is_found))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file} is not valid TOML: {error}.") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{file} is not valid TOML: it is not UTF-8 text.") from None
-    except OSError as error:
-        raise ConfigError(f"The configuration file {file} cannot be read: {error.strerror}.") from error
+    except RecursionError:
+        raise ConfigError(f"{file} is not a configuration: its lists and tables nest too deep.") from None
+    except ValueError:
+        raise ConfigError(f"{file} is not a configuration: a number in it has too many digits.") from None
     return from_mapping(table, str(file), keys, folder=file.parent)
 
 
@@ -130,18 +143,14 @@ def is_reference(value: Any) -> bool:
     return key in ("env", "file") and isinstance(target, str)
 
 
-def environment(folder: Path, variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables, with those of a `.env` file in the folder behind them."""
-    file = folder / ".env"
+def environment(folder: Path, variables: Mapping[str, str], *, is_found: bool = False) -> dict[str, str]:
+    """Return the variables, with those of a `.env` file in the folder behind them.
+
+    `is_found`: nobody named the folder; see `read_config_file`.
+    """
+    file = folder / DOT_ENV
     found: dict[str, str] = {}
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError:
-        lines = []
-    except OSError as error:
-        raise ConfigError(f"{file} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError:
-        raise ConfigError(f"{file} cannot be read: it is not UTF-8 text.") from None
+    lines = read_config_file(file, is_found=is_found).splitlines() if is_there(file) else []
     for number, line in enumerate(lines, 1):
         text = line.strip().removeprefix("export ").lstrip()
         if not text or text.startswith("#"):
@@ -153,6 +162,15 @@ def environment(folder: Path, variables: Mapping[str, str]) -> dict[str, str]:
     return found | dict(variables)
 
 
+def files_in_use(
+    folder: Path, file: Path | None, overlay: str | None, environment: Mapping[str, str], variables: Mapping[str, str]
+) -> tuple[Path, ...]:
+    """Return the files that a configuration was read from; `.env` where it has settings of this library."""
+    files = [file, overlay_of(file, overlay) if overlay else None] if file else []
+    is_dot_env = any(name.startswith(PREFIX) and name not in variables for name in environment)
+    return tuple((folder / found).absolute() for found in (*files, DOT_ENV if is_dot_env else None) if found)
+
+
 def _unquoted(value: str) -> str:
     """Take off quotes, within which everything counts, or else a comment behind the value."""
     if quoted := re.fullmatch(r"""(["'])(.*?)\1(\s+#.*)?""", value):
@@ -160,11 +178,36 @@ def _unquoted(value: str) -> str:
     return re.split(r"(?:^|\s)#", value, maxsplit=1)[0].rstrip()
 
 
+def _ours(variables: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in variables.items()
+        if name.startswith(PREFIX) and not name.startswith(_RESERVED_PREFIX) and not is_service_link(name, variables)
+    }
+
+
+def refuse_empty(variables: Mapping[str, str]) -> None:
+    """Refuse a variable of ours without a value.
+
+    It may stand for "none", for a mistake in a template, or for a secret that is missing; which one cannot be told.
+
+    Raises:
+        ConfigError: it names the variable.
+    """
+    for name, value in sorted(_ours(variables).items()):
+        if not value.strip():
+            raise ConfigError(f"The variable {name} is empty: give it a value, or unset it.")
+
+
 def variables_layer(variables: Mapping[str, str]) -> Tree:
-    """Make a layer of the variables `DICOM_COMMON_<KEY>` and `DICOM_COMMON_<TABLE>__<KEY>`."""
+    """Make a layer of the variables `DICOM_COMMON_<KEY>` and `DICOM_COMMON_<TABLE>__<KEY>`.
+
+    Raises:
+        ConfigError: one of them names no key.
+    """
     tree: Tree = {}
-    for name, value in sorted(variables.items()):
-        if not name.startswith(PREFIX) or name in _RESERVED or name.startswith(_RESERVED_PREFIX):
+    for name, value in sorted(_ours(variables).items()):
+        if name in _RESERVED:
             continue
         raw = Raw(value, f"variable {name}", is_text=True)
         table, _, key = name.removeprefix(PREFIX).lower().partition("__")

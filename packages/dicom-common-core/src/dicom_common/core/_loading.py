@@ -5,12 +5,14 @@ from __future__ import annotations
 import pkgutil
 import re
 import sys
+import threading
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
-from typing import Any
+from typing import Any, TypeVar
 
 import pluggy
 
@@ -23,14 +25,16 @@ from dicom_common.core._errors import (
     PluginError,
     PluginNotFoundError,
 )
+from dicom_common.core._patience import TimeLimitError, call_within
 from dicom_common.core._settings import did_you_mean, field_types
 
-__all__ = ["EXTENSION", "KINDS", "PluginInfo", "Plugins", "installed_plugins"]
+__all__ = ["EXTENSION", "KINDS", "PluginInfo", "Plugins", "distributions_of", "installed_plugins"]
 
 KINDS = ("storage", "db", "cache", "broker", "auth", "keyring")
 """The kinds of backend: the same word in the distribution, the import, the entry-point group, the hook, the table."""
 EXTENSION = "extension"
 """The entry-point group of extensions: `dicom_common.extension`."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,19 +92,30 @@ class Plugins:
 
     def __init__(self) -> None:
         self._managers: dict[tuple[str, str], pluggy.PluginManager] = {}
+        self._importing: set[tuple[str, str]] = set()
 
-    def backend(self, kind: str, name: str) -> Backend[Any]:
+    def backend(self, kind: str, name: str, *, time_limit: float | None = None) -> Backend[Any]:
         """Import the plugin of a kind and return what it registers.
+
+        Args:
+            kind: one of `KINDS`.
+            name: the entry point's.
+            time_limit: seconds that its import may take; by default it is waited for. One that is being imported by
+                another thread, which may have given up, is not waited for.
 
         Raises:
             PluginError: one of the four, each of which says what to do.
         """
+        return self._within(time_limit, kind, name, partial(self._backend, kind, name))
+
+    def _backend(self, kind: str, name: str) -> Backend[Any]:
         hook = getattr(self._load(kind, name).hook, f"{_hooks.PROJECT}_{kind}")
         if not hook.get_hookimpls():
             raise _broken(kind, name, f"it does not implement the hook {hook.name}")
         try:
             offered = [backend for backend in hook() if isinstance(backend, Backend)]
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            _let_through(error)
             raise _broken(kind, name, f"its hook {hook.name} failed ({type(error).__name__})") from error
         # One module may offer several backends of a kind under several names.
         chosen = [backend for backend in offered if backend.name == name]
@@ -117,20 +132,34 @@ class Plugins:
             ) from error
         return chosen[0]
 
-    def extension(self, name: str) -> pluggy.PluginManager:
-        """Import an extension and return the manager of its hooks, and of no others.
+    def extension(self, name: str, *, time_limit: float | None = None) -> pluggy.PluginManager:
+        """Import an extension and return the manager of its hooks, and of no others; see `backend`.
 
         Raises:
             PluginError: one of the four.
         """
-        return self._load(EXTENSION, name)
+        return self._within(time_limit, EXTENSION, name, partial(self._load, EXTENSION, name))
+
+    def _within(self, time_limit: float | None, kind: str, name: str, load: Callable[[], T]) -> T:
+        if time_limit is None:
+            return load()
+        if (kind, name) in self._importing:
+            raise _broken(kind, name, "its import has not come to an end")
+        try:
+            return call_within(time_limit, load)
+        except TimeLimitError:
+            raise _broken(kind, name, f"its import has not come to an end within {time_limit:g} s") from None
 
     def _load(self, kind: str, name: str) -> pluggy.PluginManager:
         manager = self._managers.get((kind, name))
         if manager is None:
-            # Two threads may both do this: the import is Python's to lock, and one of the two managers is kept.
-            # A lock here would let one plugin whose import hangs hold up all others.
-            manager = self._managers.setdefault((kind, name), _manager_of(kind, name))
+            self._importing.add((kind, name))
+            try:
+                # Two threads may both do this: the import is Python's to lock, and one of the two managers is kept.
+                # A lock here would let one plugin whose import hangs hold up all others.
+                manager = self._managers.setdefault((kind, name), _manager_of(kind, name))
+            finally:
+                self._importing.discard((kind, name))
         return manager
 
 
@@ -141,8 +170,11 @@ def _manager_of(kind: str, name: str) -> pluggy.PluginManager:
     entry = _checked(kind, name, known[name])
     try:
         plugin = entry.load()
-    except (Exception, SystemExit) as error:  # a plugin may do anything when it is imported
-        raise _broken(kind, name, f"importing {entry.value} failed ({type(error).__name__}: {_line(error)})") from error
+    except BaseException as error:  # a plugin may do anything when it is imported
+        _let_through(error)
+        # The text of an error may hold anything, a secret too; that of these two is Python's own.
+        text = f": {_line(error)}" if isinstance(error, ImportError | SyntaxError) else ""
+        raise _broken(kind, name, f"importing {entry.value} failed ({type(error).__name__}{text})") from error
     manager = pluggy.PluginManager(_hooks.PROJECT)
     manager.add_hookspecs(_hooks)
     try:
@@ -151,6 +183,12 @@ def _manager_of(kind: str, name: str) -> pluggy.PluginManager:
     except (pluggy.PluginValidationError, ValueError) as error:
         raise _broken(kind, name, f"its hooks do not fit those of this core ({_line(error)})") from error
     return manager
+
+
+def _let_through(error: BaseException) -> None:
+    """Raise Ctrl-C of a person again, which only the main thread gets; elsewhere a plugin made it."""
+    if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+        raise error
 
 
 def _line(error: BaseException) -> str:
@@ -163,6 +201,11 @@ def _entries(kind: str) -> dict[str, list[EntryPoint]]:
     for entry in entry_points(group=f"{_hooks.PROJECT}.{kind}"):
         found[entry.name].setdefault(_distribution(entry), entry)
     return {name: [entry for _, entry in sorted(entries.items())] for name, entries in found.items()}
+
+
+def distributions_of(plugins: Iterable[tuple[str, str]]) -> set[str]:
+    """Return the names of the distributions that offer these plugins, given by kind and name. Nothing is imported."""
+    return {_distribution(entry) for kind, name in plugins for entry in _entries(kind).get(name, ())}
 
 
 def _distribution(entry: EntryPoint) -> str:

@@ -16,13 +16,14 @@ from dicom_common.core._broker import Broker
 from dicom_common.core._cache import Cache
 from dicom_common.core._config import Config, storage_table
 from dicom_common.core._database import Database
-from dicom_common.core._errors import BackendError, ConfigError, DicomCommonError
+from dicom_common.core._errors import BackendError, ConfigError, DicomCommonError, UnavailableError
 from dicom_common.core._extensions import Extensions
 from dicom_common.core._health import Health, HealthStatus
 from dicom_common.core._keyring import Keyring
 from dicom_common.core._loading import KINDS, Plugins
 from dicom_common.core._patience import TimeLimitError, call_within
 from dicom_common.core._storage import Storage
+from dicom_common.core._tracebacks import TRACEBACKS
 
 __all__ = ["Services"]
 
@@ -49,7 +50,9 @@ class Services:
         self._lock = threading.Lock()
         """Guards the two above; held for a moment only."""
         self._opening = {name: threading.Lock() for name in (*KINDS, "extensions")}
-        """One for each kind: a backend that hangs while it is opened holds up nobody but those who ask for it."""
+        """One for each kind: a backend that hangs while it is opened holds up only those who ask for it."""
+        self._given_up: set[str] = set()
+        """Those that did not answer `check` in time: while one is still being opened, it is not waited for again."""
 
     @classmethod
     def from_file(
@@ -116,10 +119,11 @@ class Services:
             storages: ask the further storages too; their answers stand under `storages.NAME`. An installation works
                 without them.
         """
-        answers = {kind: self._check(time_limit, partial(self._backend, kind)) for kind in self.kinds()}
+        answers = {kind: self._check(time_limit, kind, partial(self._backend, kind)) for kind in self.kinds()}
         if storages:
             for name in self.config.storages():
-                answers[f"storages.{name}"] = self._check(time_limit, partial(self.storage_named, name))
+                table = storage_table(name)
+                answers[table] = self._check(time_limit, table, partial(self.storage_named, name))
         return answers
 
     def close(self) -> None:
@@ -157,7 +161,10 @@ class Services:
         opened = self._opened.get(name)
         if opened is not None:
             return opened
-        with self._opening[name]:
+        opening = self._opening[name]
+        if not opening.acquire(blocking=name not in self._given_up):
+            raise UnavailableError(f"{name} is still being opened, and has taken longer than a check waits for it.")
+        try:
             with self._lock:
                 if self._closed:
                     raise ConfigError(f"{name} was asked for after the services were closed: open them again.")
@@ -168,6 +175,8 @@ class Services:
                 if not self._closed:
                     self._opened[name] = opened
                     return opened
+        finally:
+            opening.release()
         _close(name, opened)
         raise ConfigError(f"The services were closed while {name} was being opened: open them again.")
 
@@ -212,18 +221,27 @@ class Services:
         general = self.config.general
         return Extensions(self, self.plugins, general.extensions, general.extension_time_limit)
 
-    def _check(self, time_limit: float, backend: Callable[[], Any]) -> Health:
+    def _check(self, time_limit: float, name: str, backend: Callable[[], Any]) -> Health:
         try:
-            health = call_within(time_limit, lambda: backend().check())
+            return call_within(time_limit, _ask, name, backend)
         except TimeLimitError:
+            self._given_up.add(name)
             return Health(status=HealthStatus.FAILED, detail=f"no answer within {time_limit:g} s")
-        except DicomCommonError as error:
-            return Health(status=HealthStatus.FAILED, detail=str(error))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - one that breaks its promise is ill; others are asked
-            return Health(status=HealthStatus.FAILED, detail=f"its check failed: {type(error).__name__}")
-        if not isinstance(health, Health):
-            return Health(status=HealthStatus.FAILED, detail=f"its check gave {type(health).__name__}, not a Health")
-        return health
+
+
+def _ask(name: str, backend: Callable[[], Any]) -> Health:
+    """Ask a backend for its health, in a thread of its own: whatever is raised here is the backend's doing."""
+    try:
+        health = backend().check()
+    except DicomCommonError as error:
+        TRACEBACKS.debug("the check of %s failed", name, exc_info=error)
+        return Health(status=HealthStatus.FAILED, detail=str(error))
+    except BaseException as error:  # noqa: BLE001 - one that breaks its promise is ill; others are asked
+        TRACEBACKS.debug("the check of %s failed", name, exc_info=error)
+        return Health(status=HealthStatus.FAILED, detail=f"its check failed: {type(error).__name__}")
+    if not isinstance(health, Health):
+        return Health(status=HealthStatus.FAILED, detail=f"its check gave {type(health).__name__}, not a Health")
+    return health
 
 
 def _close(name: str, opened: Any) -> None:

@@ -80,7 +80,7 @@ def follow(raw: Raw, key: str, environment: Mapping[str, str]) -> Raw:
     """Replace `{ env = "NAME" }` and `{ file = "PATH" }` by what they stand for.
 
     Raises:
-        ConfigError: the variable is not set, or the file cannot be read.
+        ConfigError: the variable is not set, the file cannot be read, or one of them is empty.
     """
     if not is_reference(raw.value):
         return raw
@@ -88,6 +88,8 @@ def follow(raw: Raw, key: str, environment: Mapping[str, str]) -> Raw:
     if source == "env":
         if target not in environment:
             raise ConfigError(f"{raw.origin}: {key} asks for the variable {target}, which is not set.")
+        if not environment[target].strip():
+            raise ConfigError(f"{raw.origin}: {key} asks for the variable {target}, which is empty: give it a value.")
         return Raw(environment[target], f"variable {target} (asked for by {raw.origin})", is_text=True)
     path = (raw.folder or Path.cwd()) / target
     try:
@@ -95,6 +97,8 @@ def follow(raw: Raw, key: str, environment: Mapping[str, str]) -> Raw:
     except (OSError, ValueError) as error:  # ValueError: not UTF-8, or no path at all
         why = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ConfigError(f"{raw.origin}: {key} asks for the file {path}, which cannot be read: {why}.") from None
+    if not text.strip():
+        raise ConfigError(f"{raw.origin}: {key} asks for the file {path}, which is empty: write the value into it.")
     return Raw(text.removesuffix("\n"), f"file {path} (asked for by {raw.origin})", is_text=True)
 
 
@@ -183,7 +187,7 @@ def _parsed(raw: Raw) -> Raw:
         return raw
     try:
         (value,) = tomllib.loads(f"value = {raw.value}").values()
-    except ValueError:  # no TOML, or more than one line of it
+    except (ValueError, RecursionError):  # no TOML, more than one line of it, or lists that nest too deep
         return raw
     return dataclasses.replace(raw, value=value, is_text=False)
 

@@ -2,91 +2,54 @@
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Iterator
+from functools import lru_cache, partial
+
+from dicom_common.dicom._character_set_names import codec_of, has_right_half, prohibits_escapes
+from dicom_common.dicom._iso_2022 import GUESS, VENDOR, decode_escaped
 
 __all__ = ["CharacterSet", "character_set", "is_known_term"]
 
-# Repertoires without code extensions: defined term -> Python codec.
-_CODECS = {
-    "": "ascii",
-    "ISO_IR 6": "ascii",
-    "ISO_IR 100": "latin-1",
-    "ISO_IR 101": "iso8859-2",
-    "ISO_IR 109": "iso8859-3",
-    "ISO_IR 110": "iso8859-4",
-    "ISO_IR 126": "iso8859-7",
-    "ISO_IR 127": "iso8859-6",
-    "ISO_IR 138": "iso8859-8",
-    "ISO_IR 144": "iso8859-5",
-    "ISO_IR 148": "iso8859-9",
-    "ISO_IR 166": "iso8859-11",
-    "ISO_IR 203": "iso8859-15",
-    "ISO_IR 13": "shift_jis",
-    "ISO_IR 58": "gb2312",
-    "ISO_IR 149": "euc_kr",
-    "ISO_IR 87": "euc_jp",
-    "ISO_IR 159": "euc_jp",
-    "ISO_IR 192": "utf-8",
-    "GB18030": "gb18030",
-    "GBK": "gbk",
-    "GB2312": "gb18030",  # no defined term; its writers use EUC-CN, of which GB18030 is a superset, mostly unescaped
+# What vendors write under the name of a smaller set: codec -> a codec that has all of it, and their own characters.
+_SUPERSETS = {"shift_jis": "cp932", "euc_kr": "cp949", "gb2312": "gb18030", "gbk": "gb18030", "big5": "cp950"}
+# The sets of one byte a character in which 80 to 9F are control characters (ISO 8859), which text does not have: there,
+# they are a sign of another set, most likely that of Windows for the same script.
+_OF_WINDOWS = {
+    "latin-1": "cp1252",
+    "iso8859-2": "cp1250",
+    "iso8859-3": "cp1254",
+    "iso8859-4": "cp1257",
+    "iso8859-5": "cp1251",
+    "iso8859-6": "cp1256",
+    "iso8859-7": "cp1253",
+    "iso8859-8": "cp1255",
+    "iso8859-9": "cp1254",
+    "iso8859-10": "cp1257",
+    "iso8859-11": "cp874",
+    "iso8859-13": "cp1257",
+    "iso8859-14": "cp1252",
+    "iso8859-15": "cp1252",
+    "iso8859-16": "cp1250",
 }
-_WITHOUT_ESCAPES = frozenset(("ISO_IR 192", "GB18030", "GBK"))
-"""The terms that prohibit code extensions (PS3.3 C.12.1.1.2)."""
-# What is seen instead of the defined terms, without blanks, hyphens and underscores.
-_ALIASES = {
-    "LATIN1": "ISO_IR 100",
-    "ISO88591": "ISO_IR 100",
-    "UTF8": "ISO_IR 192",
-    "UNICODE": "ISO_IR 192",
-    "ASCII": "ISO_IR 6",
-    "USASCII": "ISO_IR 6",
-    "EUCKR": "ISO_IR 149",
-    "SHIFTJIS": "ISO_IR 13",
-}
-_NUMBERED = re.compile(r"(?:ISO)?(?:2022)?IR0*(\d+)")
-_ESCAPE = 0x1B
+_SIGN = re.compile(rb"[\x80-\x9f]")
+_BYTE_ORDER_MARK = codecs.BOM_UTF8
+_WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_CUT = frozenset(("unexpected end of data", "incomplete multibyte sequence"))
+"""What Python's decoders say where the last character is not whole."""
+_WITH_ASCII_INSIDE = frozenset(
+    ("big5", "big5hkscs", "cp932", "cp950", "gb18030", "gbk", "johab", "shift_jis", "shift_jis_2004", "shift_jisx0213")
+)
+"""Codecs in which the byte of a backslash may be the end of a character."""
 
-# Escape sequences (PS3.3 tables C.12-3 and C.12-4): what is behind ESC -> (code element, codec, bytes a character).
-_SINGLE = {"A": "100", "B": "101", "C": "109", "D": "110", "F": "126", "G": "127", "H": "138", "L": "144", "M": "148"}
-_SINGLE |= {"T": "166", "b": "203"}
-_ESCAPES: dict[bytes, tuple[int, str, int]] = {
-    b"(B": (0, "ascii", 1),
-    b"(J": (0, "ascii", 1),  # JIS X 0201 romaji; yen sign and overline are read as the backslash and tilde they replace
-    b"(I": (0, "katakana", 1),  # not of DICOM, but seen: the katakana in G0
-    b")I": (1, "shift_jis", 1),
-    b"$B": (0, "jisx0208", 2),
-    b"$@": (0, "jisx0208", 2),  # the edition of 1978
-    b"$(D": (0, "jisx0212", 2),
-    b"$)C": (1, "euc_kr", 2),
-    b"$)A": (1, "gb2312", 2),
-} | {b"-" + final.encode(): (1, _CODECS[f"ISO_IR {number}"], 1) for final, number in _SINGLE.items()}
-_ESCAPE_AT = re.compile(rb"\x1b(\$[()][A-Z]|\$[A-Z@]|[()\-][A-Za-z])")
-
-# Characters at which the code elements are what they were at the start (PS3.5 6.1.2.5.3); in a PN also ^ and =.
-_RESETS = re.compile(rb"[\\\r\n\f\t]")
-_RESETS_PN = re.compile(rb"[\\\r\n\f\t^=]")
-
-
-def _normal(term: str) -> str | None:
-    """Give the defined term (without code extensions) that is meant, None if none is."""
-    if term in _CODECS:
-        return term
-    bare = re.sub(r"[ _\-:.]", "", term.upper())
-    if bare in _ALIASES:
-        return _ALIASES[bare]
-    if bare in ("GB18030", "GBK", "GB2312"):
-        return bare
-    number = _NUMBERED.fullmatch(bare)
-    known = f"ISO_IR {number[1]}" if number else ""
-    return known if known in _CODECS and number else None
+MARK = "decoded as the Unicode that its byte order mark tells"
+OTHER = "decoded in another character set than the declared one"
 
 
 def is_known_term(term: str) -> bool:
-    """Tell whether `term` is a defined term, or an alias of one that is understood."""
-    return _normal(term) is not None
+    """Tell whether `term` is a defined term, or another name of a character set that is understood."""
+    return codec_of(term) is not None
 
 
 class CharacterSet:
@@ -97,104 +60,128 @@ class CharacterSet:
         default: the defined term to try when text is neither what is declared nor UTF-8.
     """
 
-    __slots__ = ("_codec", "_default", "_escapes", "_extended", "_g1", "known", "mislabelled", "terms")
+    __slots__ = ("_codec", "_default", "_escapes", "_extended", "_g1", "known", "terms")
 
     def __init__(self, terms: tuple[str, ...], default: str) -> None:
-        normal = [_normal(term) for term in terms] or [""]
+        codecs_of_terms = [codec_of(term) for term in terms] or ["ascii"]
         self.terms = terms
-        self.known = None not in normal
+        self.known = None not in codecs_of_terms
         """Whether every term is understood."""
-        self._codec = _CODECS[normal[0] or ""]
-        self._default = _CODECS[_normal(default) or "ISO_IR 100"]
-        self._escapes = len(terms) > 1 or normal[0] not in _WITHOUT_ESCAPES
+        self._codec = codecs_of_terms[0] or "ascii"
+        self._default = codec_of(default) or "latin-1"
+        self._escapes = len(terms) != 1 or not prohibits_escapes(terms[0])
         self._extended = len(terms) > 1 or any("2022" in term for term in terms)
         # Where the first value has no right half, bytes above 7F without an escape belong to the first that has one.
-        halves = [_CODECS[term] for term in normal if term and term not in ("ISO_IR 6", "ISO_IR 87", "ISO_IR 159")]
+        halves = [codec_of(term) or "" for term in terms if has_right_half(term)]
         self._g1 = (self._codec if self._codec != "ascii" else halves[0] if halves else "") if self._extended else ""
 
-    def decode(self, value: bytes, *, person_name: bool = False) -> tuple[str, bool]:
-        """Give the text of a value, and whether it was what the data set declares."""
-        try:
-            if b"\x1b" not in value:
-                return value.decode(self._g1 or self._codec), True
-            if not self._escapes:  # kept as a character: so it stays what it is wherever the JSON goes
-                return value.decode(self._codec), False
-            # Escapes tell what they mean also where nothing is declared; but then they are a guess.
-            return self._decode_escaped(value, _RESETS_PN if person_name else _RESETS), bool(self.terms)
-        except (UnicodeDecodeError, LookupError):
-            return self._guess(value), False
+    def decode(self, value: bytes, *, person_name: bool = False) -> tuple[str, str]:
+        """Give the text of a value, and what was repaired in it; an empty text for nothing.
 
-    def _guess(self, value: bytes) -> str:
-        for codec in ("utf-8", self._default):
-            try:
-                return value.decode(codec)
-            except UnicodeDecodeError:
+        What cannot be decoded costs its value, in a person name its component group, and not the others.
+        """
+        if value[:2] in _WIDE_MARKS or _BYTE_ORDER_MARK in value:
+            text = _marked(value)
+            if text is not None:
+                return text, MARK
+        if b"\x1b" in value:
+            return self._decode_with_escapes(value, person_name=person_name)
+        return self._decode(value, self._g1 or self._codec, person_name=person_name)
+
+    def _decode_with_escapes(self, value: bytes, *, person_name: bool) -> tuple[str, str]:
+        if not self._escapes:  # kept as a character: so it stays what it is wherever the JSON goes
+            text, repair = self._decode(value, self._codec, person_name=person_name)
+            return text, repair or GUESS
+        decode = partial(self._decode, person_name=person_name)
+        text, repair = decode_escaped(value, self._g1 or self._codec, self._g1, decode, person_name=person_name)
+        # Escapes tell what they mean also where nothing is declared; but then they are a guess.
+        return text, repair or ("" if self.terms else GUESS)
+
+    def _decode(self, value: bytes, codec: str, *, person_name: bool) -> tuple[str, str]:
+        """Decode what has no escapes: whole, or piece by piece if one of them is not what is declared."""
+        if (text := _decoded(value, codec)) is not None and not _is_of_windows(value, codec):
+            return text, ""
+        texts: list[str] = []
+        repairs: list[str] = []
+        for piece, delimiter in _pieces(value, codec, _DELIMITERS_PN if person_name else _DELIMITERS):
+            text, repair = self._piece(piece, codec)
+            texts += (text, delimiter)
+            if repair:
+                repairs.append(repair)
+        return "".join(texts), repairs[0] if repairs else ""
+
+    def _piece(self, piece: bytes, codec: str) -> tuple[str, str]:
+        """Decode a value or component group, and tell what it took."""
+        if (text := _decoded(piece, codec)) is not None and not _is_of_windows(piece, codec):
+            return text, ""
+        superset = _SUPERSETS.get(codec)
+        if superset is not None and (text := _decoded(piece, superset)) is not None:
+            return text, VENDOR
+        if (text := _cut(piece, codec)) is not None or (text := _decoded(piece, "utf-8")) is not None:
+            return text, GUESS
+        of_windows = _OF_WINDOWS.get(codec)
+        if of_windows is not None and (text := _decoded(piece, of_windows)) is not None:
+            return text, OTHER
+        codec = self._default
+        if _is_of_windows(piece, codec):
+            codec = _OF_WINDOWS[codec]
+        return piece.decode("ascii" if codec == "utf-8" else codec, "replace"), GUESS
+
+
+def _decoded(value: bytes, codec: str) -> str | None:
+    try:
+        return value.decode(codec)
+    except UnicodeDecodeError:
+        return None
+
+
+def _cut(value: bytes, codec: str) -> str | None:
+    """Decode what was cut inside its last character, in place of which U+FFFD stands; None for anything else."""
+    try:
+        value.decode(codec)
+    except UnicodeDecodeError as error:
+        before = value[: error.start]
+        if error.reason in _CUT and not before.isascii():
+            return f"{before.decode(codec)}\ufffd"
+    return None
+
+
+def _is_of_windows(value: bytes, codec: str) -> bool:
+    return codec in _OF_WINDOWS and _SIGN.search(value) is not None
+
+
+def _marked(value: bytes) -> str | None:
+    """Decode what a byte order mark says to be Unicode."""
+    if value[:2] in _WIDE_MARKS:
+        # The zero of a last character may have been taken for padding.
+        return _decoded(value + b"\0" * (len(value) % 2), "utf-16")
+    return _decoded(value.replace(_BYTE_ORDER_MARK, b""), "utf-8")
+
+
+_DELIMITERS = re.compile(rb"\\")
+_DELIMITERS_PN = re.compile(rb"[\\=]")
+
+
+def _pieces(value: bytes, codec: str, delimiters: re.Pattern[bytes]) -> Iterator[tuple[bytes, str]]:
+    """Split a value at its delimiters, but not where the byte of one is the end of a character; give what follows, too.
+
+    Linear in the length of the value.
+    """
+    begin = fed = 0
+    decoder = codecs.getincrementaldecoder(codec)("replace") if codec in _WITH_ASCII_INSIDE else None
+    for match in delimiters.finditer(value):
+        at = match.start()
+        if decoder is not None:
+            decoder.decode(value[fed:at])
+            fed = at
+            if decoder.getstate()[0]:
                 continue
-        return value.decode("ascii", "replace")
-
-    def _decode_escaped(self, value: bytes, resets: re.Pattern[bytes]) -> str:
-        """Decode text with ISO 2022 escapes."""
-        out: list[str] = []
-        g0, g1 = "ascii", self._g1 or self._codec
-        position, end = 0, len(value)
-        while position < end:
-            if value[position] == _ESCAPE:
-                escape = _ESCAPE_AT.match(value, position)
-                if escape is None or escape[1] not in _ESCAPES:
-                    raise LookupError
-                element, codec, _ = _ESCAPES[escape[1]]
-                if element == 0:
-                    g0 = codec
-                else:
-                    g1 = codec
-                position = escape.end()
-                continue
-            stop = value.find(b"\x1b", position)
-            stop = end if stop < 0 else stop
-            if g0 == "ascii":
-                # Up to the delimiter; there the right half is again what it was at the start, if that was anything.
-                reset = resets.search(value, position, stop)
-                stop = reset.end() if reset else stop
-                out.append(value[position:stop].decode(g1))
-                if reset and self._g1:
-                    g1 = self._g1
-            else:
-                stop = self._end_of_g0(value, position, stop)
-                if stop == position:  # a control character: back to ASCII
-                    g0 = "ascii"
-                    continue
-                out.append(_DECODERS[g0](value[position:stop]))
-            position = stop
-        return "".join(out)
-
-    @staticmethod
-    def _end_of_g0(value: bytes, position: int, stop: int) -> int:
-        """Find where a run of double-byte characters ends: at an escape or a control character."""
-        control = _CONTROL.search(value, position, stop)
-        return control.start() if control else stop
-
-
-_CONTROL = re.compile(rb"[\x00-\x20]")
-
-
-def _high(value: bytes) -> bytes:
-    """Set the high bit of every byte: from the left half of the code table to the right."""
-    return bytes(byte | 0x80 for byte in value)
-
-
-def _jisx0212(value: bytes) -> str:
-    high = _high(value)
-    return b"".join(b"\x8f" + high[at : at + 2] for at in range(0, len(high), 2)).decode("euc_jp")
-
-
-_DECODERS: dict[str, Callable[[bytes], str]] = {
-    "jisx0208": lambda value: _high(value).decode("euc_jp"),
-    "jisx0212": _jisx0212,
-    "katakana": lambda value: _high(value).decode("shift_jis"),
-}
+        yield value[begin:at], match[0].decode("ascii")
+        begin = match.end()
+    yield value[begin:], ""
 
 
 @lru_cache(maxsize=256)
 def character_set(terms: tuple[str, ...], default: str) -> CharacterSet:
-    """Give the decoder for these terms; there are few, so they are kept."""
+    """Give the decoder for these terms; there are few, so they are kept. The terms are bounded by who reads them."""
     return CharacterSet(terms, default)

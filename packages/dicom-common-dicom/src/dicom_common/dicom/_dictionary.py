@@ -8,7 +8,7 @@ sets need it for none.
 from __future__ import annotations
 
 import importlib.util
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -57,9 +57,11 @@ def dictionary_vr(tag: int) -> str:
     return "UN"
 
 
-@lru_cache(maxsize=8192)
 def private_vr(creator: str, tag: int) -> str:
-    """Give the VR of a private tag (PS3.5 7.8) by its private creator, `UN` if pydicom does not know it."""
+    """Give the VR of a private tag (PS3.5 7.8) by its private creator, `UN` if pydicom does not know it.
+
+    Nothing is remembered here: creators are the sender's.
+    """
     table: dict[str, tuple[str, ...]] | None = _tables("_private_dict")["private_dictionaries"].get(creator)
     if table is None:
         return "UN"

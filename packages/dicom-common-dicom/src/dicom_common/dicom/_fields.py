@@ -15,20 +15,25 @@ from functools import lru_cache
 from typing import Any
 
 from dicom_common.core import Attribute, PersonName
-from dicom_common.dicom._json_context import PADDING, PLAIN
+from dicom_common.dicom._dates import FOREIGN_FORMAT, date_of, time_of
+from dicom_common.dicom._json_context import PADDING, PLAIN, Flaw
+from dicom_common.dicom._json_numbers import single_json
+from dicom_common.dicom._rules import Rule
 
-__all__ = ["FAST", "TEXT_VRS", "binary_field", "text_field"]
+__all__ = ["FAST", "NUMBER_VRS", "TEXT_VRS", "are_texts", "binary_field", "text_field"]
 
 TEXT_VRS = frozenset(
     ["AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"]
 )
-_BINARY = {"US": "<H", "SS": "<h", "UL": "<I", "SL": "<i", "US or SS": "<H", "UN": "<H"}
-_DATE = re.compile(r"[0-9]{8}")
-_TIME = re.compile(r"([0-9]{2})(?:([0-9]{2})(?:([0-9]{2})(?:\.([0-9]{1,6}))?)?)?")
+NUMBER_VRS = frozenset(("DS", "IS", "US"))
+"""The VRs of the indexed numbers."""
+_BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "UV": "Q", "SV": "q", "FL": "f", "FD": "d", "US or SS": "H"}
 _INTEGER = re.compile(r"[+-]?[0-9]{1,12}")
-_LEAP_SECOND = 60
+_INTEGER_LIKE = re.compile(r"[+-]?[0-9]{1,64}(?:\.0*)?")
 _remembered = lru_cache(maxsize=4096)
 """Dates, times, numbers and codes come again and again; remembering them takes a third of reading them."""
+_LONGEST_LIST = 1024
+"""Characters or bytes of a list of values that is indexed; whatever keeps the record keeps it as well."""
 _DECIMAL_CHARACTERS = b"0123456789+-.eE "
 
 
@@ -117,74 +122,110 @@ FAST: dict[tuple[str, bool], Callable[[bytes], Any]] = {
 """By the VR of the attribute, and whether it may have several values."""
 
 
-def _text(text: str) -> str | None:
+def are_texts(one: str, other: str) -> bool:
+    """Tell whether values of both VRs are texts that are read alike; a number is one of its own VR only."""
+    return TEXT_VRS.issuperset((one, other)) and NUMBER_VRS.isdisjoint((one, other))
+
+
+def _text(text: str, flaws: list[Flaw]) -> str | None:  # noqa: ARG001  # one of a table of functions
     return text.strip(" ") or None
 
 
-def _date(text: str) -> date:
-    text = text.strip(" ")
-    if _DATE.fullmatch(text) is None:
-        raise ValueError
-    return date(int(text[:4]), int(text[4:6]), int(text[6:]))
-
-
-def _time(text: str) -> time:
-    match = _TIME.fullmatch(text.strip(" "))
-    if match is None:
-        raise ValueError
-    hours, minutes, seconds, fraction = match.groups("0")
-    if int(seconds) == _LEAP_SECOND:  # allowed by PS3.5 6.2, unknown to Python
-        return time(int(hours), int(minutes), 59, 999999)
-    return time(int(hours), int(minutes), int(seconds), int(fraction.ljust(6, "0")))
-
-
-def _decimal(text: str) -> float:
+def _decimal(text: str, flaws: list[Flaw]) -> float:  # noqa: ARG001  # one of a table of functions
     number = float(text)
-    if not math.isfinite(number) or "_" in text:
+    if not math.isfinite(number) or "_" in text or not text.isascii():
         raise ValueError
     return number
 
 
-def _integer(text: str) -> int:
-    if _INTEGER.fullmatch(text.strip(" ")) is None:
-        raise ValueError
-    number = int(text)
-    if not -(2**31) <= number < 2**31:
+def _integer(text: str, flaws: list[Flaw]) -> int:
+    text = text.strip(" ")
+    if _INTEGER.fullmatch(text) is None:
+        if _INTEGER_LIKE.fullmatch(text) is None:
+            raise ValueError
+        flaws.append(FOREIGN_FORMAT)
+    return _in_range(int(text.partition(".")[0]), "IS")
+
+
+def _unsigned(text: str, flaws: list[Flaw]) -> int:
+    return _in_range(_integer(text, flaws), "US")
+
+
+def _in_range(number: int, vr: str) -> int:
+    low, high = _RANGES[vr]
+    if not low <= number < high:
         raise ValueError
     return number
 
 
-def _person_name(text: str) -> PersonName | None:
+_RANGES = {"IS": (-(2**31), 2**31), "US": (0, 2**31)}
+"""US to 31 bits, since other VRs than US can say more."""
+
+
+def _person_name(text: str, flaws: list[Flaw]) -> PersonName | None:  # noqa: ARG001  # one of a table of functions
     groups = [group.strip(" ") for group in text.split("=", 3)[:3]]
     return PersonName(*groups) if any(groups) else None
 
 
-_FROM_TEXT: dict[str, Callable[[str], Any]] = {
-    "DA": _date,
-    "TM": _time,
+_FROM_TEXT: dict[str, Callable[[str, list[Flaw]], Any]] = {
+    "DA": date_of,
+    "TM": time_of,
     "DS": _decimal,
     "IS": _integer,
-    "US": _integer,
+    "US": _unsigned,
     "PN": _person_name,
 }
 
 
-def text_field(text: str, attribute: Attribute) -> Any:
-    """Give what a field takes from a text: of several values the first, unless it takes them all. None for no value."""
+def text_field(text: str, attribute: Attribute, flaws: list[Flaw]) -> Any:
+    """Give what a field takes from a text: of several values the first, unless it takes them all. None for no value.
+
+    Args:
+        text: the decoded value.
+        attribute: of the field.
+        flaws: where it is noted what is not as it should be.
+    """
     convert = _FROM_TEXT.get(attribute.vr, _text)
-    if not attribute.multiple:
-        text = text.partition("\\")[0]
-        return convert(text) if text.strip(" ") else None
-    if not text.strip(" "):
+    if not text.strip(" \\"):
         return None
-    parts = text.split("\\")
-    return tuple(part.strip(" ") for part in parts) if attribute.vr == "CS" else tuple(map(convert, parts))
-
-
-def binary_field(value: bytes, vr: str, attribute: Attribute) -> int:
-    """Give the first number of a binary value, for a field that is one."""
-    code = _BINARY.get(vr)
-    if attribute.vr != "US" or code is None or len(value) < struct.calcsize(code):
+    if attribute.field == "patient_id":  # several values are one identity as a whole, and not the first one's
+        if "\\" in text:
+            flaws.append((Rule.SEVERAL_VALUES, "indexed as one"))
+        return "\\".join(value.strip(" ") for value in text.split("\\"))
+    if not attribute.multiple:
+        first, several, _ = text.partition("\\")
+        if several:
+            flaws.append((Rule.SEVERAL_VALUES, "indexed the first"))
+        return convert(first, flaws) if first.strip(" ") else None
+    if len(text) > _LONGEST_LIST:
         raise ValueError
-    number: int = struct.unpack_from(code, value)[0]
-    return number
+    parts = text.split("\\")
+    if attribute.vr == "CS":
+        return tuple(part.strip(" ") for part in parts)
+    return tuple(convert(part, flaws) for part in parts)
+
+
+def binary_field(value: bytes, vr: str, attribute: Attribute, flaws: list[Flaw]) -> Any:
+    """Give what a field that is a number takes from a binary value: the first number, unless it takes them all."""
+    code = _BINARY.get(vr)
+    if attribute.vr not in NUMBER_VRS or code is None or len(value) > _LONGEST_LIST:
+        raise ValueError
+    count, rest = divmod(len(value), struct.calcsize(f"<{code}"))
+    if rest or not count:
+        raise ValueError
+    numbers = struct.unpack(f"<{count}{code}", value)
+    if attribute.multiple:
+        return tuple(_number(number, vr, attribute) for number in numbers)
+    if count > 1:
+        flaws.append((Rule.SEVERAL_VALUES, "indexed the first"))
+    return _number(numbers[0], vr, attribute)
+
+
+def _number(number: float, vr: str, attribute: Attribute) -> float:
+    if not math.isfinite(number):
+        raise ValueError
+    if attribute.vr == "DS":
+        return float(single_json(number)) if vr == "FL" else float(number)
+    if number != int(number):
+        raise ValueError
+    return _in_range(int(number), attribute.vr)

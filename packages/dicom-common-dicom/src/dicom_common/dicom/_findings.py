@@ -21,16 +21,15 @@ class Findings:
     __slots__ = ("_found",)
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str], Finding] = {}
+        self._found: dict[tuple[tuple[int, ...], str], Finding] = {}
 
     def add(self, tags: list[int], rule: Rule, action: str) -> None:
         """Note that `rule` was broken at the (nested) tag, and what was done. Never a value."""
-        if len(self._found) < _MOST:
-            path = tag_path(tags)
-            self._found.setdefault((path, rule), Finding(path, rule.value, action))
-        else:
-            more = Rule.MORE_FINDINGS
-            self._found.setdefault(("", more), Finding("", more.value, "further findings not kept"))
+        if len(self._found) >= _MOST:
+            tags, rule, action = [], Rule.MORE_FINDINGS, "further findings not kept"
+        key = (tuple(tags), rule)
+        if key not in self._found:
+            self._found[key] = Finding(tag_path(tags), rule.value, action)
 
     def as_tuple(self) -> tuple[Finding, ...]:
         """Give the findings in the order in which they were made."""

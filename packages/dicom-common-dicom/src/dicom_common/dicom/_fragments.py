@@ -8,14 +8,17 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from dicom_common.core import DicomError
+from dicom_common.dicom._pixel_form import SIGNATURE_BYTES, signature
 from dicom_common.dicom._reasons import Reason
 
-__all__ = ["ByteRange", "Fragments", "RangeReader", "ReadRange", "walk_fragments"]
+__all__ = ["ByteRange", "Fragments", "RangeReader", "ReadRange", "read_item", "walk_fragments"]
 
 ReadRange = Callable[[int, int], bytes]
 """`read_range(offset, length)` returns that part of the object as received; fewer bytes only at its end."""
 
-_HEADER: Final = struct.Struct("<HHI")
+ITEM_HEADER: Final = 8
+_HEADER: Final = {False: struct.Struct("<HHI").unpack_from, True: struct.Struct(">HHI").unpack_from}
+_BIG_ENDIAN: Final = (b"\xff\xfe\xe0\x00", b"\xff\xfe\xe0\xdd")
 _ITEM: Final = (0xFFFE, 0xE000)
 _DELIMITER: Final = (0xFFFE, 0xE0DD)
 _UNDEFINED: Final = 0xFFFFFFFF
@@ -51,69 +54,71 @@ class RangeReader:
 
 
 class Fragments(NamedTuple):
-    """The fragments of encapsulated pixel data: the Value Fields of the items behind the Basic Offset Table.
+    """The Value Fields of the items of encapsulated pixel data.
 
-    Arrays, not a record for each: there may be a million. `terminated` is False where the object ends before the
-    sequence delimiter.
+    Arrays, not a record for each: there may be a million.
     """
 
-    table: bytes
-    """The bytes of the Basic Offset Table item."""
     offsets: array[int]
     lengths: array[int]
+    images: bytes = b""
+    """For each fragment 1 where a compressed image begins, of the kind that the first such one is, else 0."""
+    signature: bytes | None = None
+    """The signature with which these begin."""
     terminated: bool = True
+    """False where the object ends before the sequence delimiter."""
 
     def range(self, index: int) -> ByteRange:
         """Give the place of one fragment."""
         return ByteRange(self.offsets[index], self.lengths[index])
 
+    def behind_first(self) -> Fragments:
+        """Leave out the first item, which is the Basic Offset Table."""
+        return self._replace(offsets=self.offsets[1:], lengths=self.lengths[1:], images=self.images[1:])
 
-def read_item(reader: RangeReader, offset: int, size: int) -> ByteRange | None:
+
+def read_item(reader: RangeReader, offset: int, end: int, *, big: bool = False) -> ByteRange | None:
     """Read the header of an item at `offset`; None where the sequence ends there.
 
     Raises:
-        DicomError: there is no item, or it is longer than what is left of the object.
+        DicomError: there is no item, or it is longer than what is left up to `end`.
     """
-    header = reader.read(offset, _HEADER.size)
-    if len(header) < _HEADER.size:
+    header = reader.read(offset, ITEM_HEADER)
+    if len(header) < ITEM_HEADER:
         raise DicomError(Reason.TRUNCATED, "The object ends within its pixel data: send it again, whole.")
-    group, element, length = _HEADER.unpack(header)
+    group, element, length = _HEADER[big](header)
     if (group, element) == _DELIMITER:
         return None
     if (group, element) != _ITEM or length == _UNDEFINED:
         raise DicomError(Reason.MALFORMED, "Encapsulated pixel data holds something else than fragments (PS3.5 A.4).")
-    if offset + _HEADER.size + length > size:
+    if offset + ITEM_HEADER + length > end:
         raise DicomError(Reason.TRUNCATED, "A fragment of the pixel data is longer than what is left of the object.")
-    return ByteRange(offset + _HEADER.size, length)
+    return ByteRange(offset + ITEM_HEADER, length)
 
 
-def read_table(reader: RangeReader, offset: int, size: int, limit: int) -> tuple[bytes, int]:
-    """Read the Basic Offset Table item at `offset`; return its bytes, and the offset of the first fragment's item."""
-    item = read_item(reader, offset, size)
-    if item is None:
-        return b"", offset
-    if item.length > 4 * limit:
-        raise DicomError(Reason.TOO_MANY_ITEMS, f"The Basic Offset Table has more than {limit} entries.")
-    return reader.read(*item), item.offset + item.length
-
-
-def walk_fragments(reader: RangeReader, offset: int, size: int, limit: int) -> Fragments:
-    """Find all fragments, from the Basic Offset Table item at `offset` to the sequence delimiter.
+def walk_fragments(reader: RangeReader, offset: int, end: int, limit: int) -> Fragments:
+    """Find all items, from that of the Basic Offset Table at `offset` to the sequence delimiter, or to `end`.
 
     An object that ends behind a whole fragment, without the delimiter, is read as far as it goes.
 
     Raises:
         DicomError: what is there is not fragments, is cut off, or there are more than `limit`.
     """
-    table, position = read_table(reader, offset, size, limit)
-    offsets, lengths = array("Q"), array("Q")
-    while position < size:
-        item = read_item(reader, position, size)
+    big = reader.read(offset, 4) in _BIG_ENDIAN
+    offsets, lengths, images = array("Q"), array("Q"), bytearray()
+    kind: bytes | None = None
+    position, terminated = offset, False
+    while position < end:
+        item = read_item(reader, position, end, big=big)
         if item is None:
-            return Fragments(table, offsets, lengths)
-        if len(offsets) == limit:
+            terminated = True
+            break
+        if len(offsets) > limit:
             raise DicomError(Reason.TOO_MANY_ITEMS, f"The pixel data has more than {limit} fragments.")
         offsets.append(item.offset)
         lengths.append(item.length)
+        found = signature(reader.read(item.offset, min(item.length, SIGNATURE_BYTES)))
+        kind = kind or found
+        images.append(found is not None and found == kind)
         position = item.offset + item.length
-    return Fragments(table, offsets, lengths, terminated=False)
+    return Fragments(offsets, lengths, bytes(images), kind, terminated)

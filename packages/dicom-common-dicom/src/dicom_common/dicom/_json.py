@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dicom_common.core import DicomError
 from dicom_common.dicom._character_sets import CharacterSet, character_set
 from dicom_common.dicom._elements import Elements, Items
 from dicom_common.dicom._findings import Findings
-from dicom_common.dicom._json_context import Doubt
+from dicom_common.dicom._json_context import Doubt, Flaw
+from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._settings import ReaderSettings
 
@@ -14,6 +16,11 @@ __all__ = ["DataSetContext", "encode_json"]
 _CHARACTER_SET = 0x00080005
 _PIXEL_REPRESENTATION = 0x00280103
 _UTF8 = '"00080005":{"vr":"CS","Value":["ISO_IR 192"]}'
+_LONGEST_DECLARED, _MOST_TERMS, _MOST_SETS = 512, 32, 64
+"""Bytes and terms of a Specific Character Set that are looked at, and how many sets are remembered in one reading."""
+_COUNTED = 128
+_ITEM = 3
+"""Bytes of an item that are not of its elements."""
 
 
 class DataSetContext:
@@ -25,10 +32,14 @@ class DataSetContext:
     __slots__ = (
         "_default",
         "_findings",
+        "_json_left",
         "_set",
+        "_sets",
+        "_settings",
+        "_values_left",
         "base",
         "declared",
-        "guessed",
+        "flaws",
         "guesses",
         "numbers",
         "path",
@@ -43,16 +54,19 @@ class DataSetContext:
         """Tags and item numbers down to the item that is being encoded, as a BulkDataURI has them."""
         self.tags: list[int] = []
         """The tags alone, as a finding has them."""
-        self.guessed = False
-        """Whether the last text was not of the declared character set."""
+        self.flaws: list[Flaw] = []
         self.guesses = 0
+        """How many values were not of the declared character set."""
         self.base = ""
         """The path of the instance, relative to the root of the DICOMweb service."""
         self.declared: tuple[str, ...] = ()
         """Specific Character Set of the top level."""
         self._default = settings.default_character_set
         self._findings = findings
+        self._settings = settings
+        self._json_left, self._values_left = settings.max_json, settings.max_values
         self._set = character_set((), self._default)
+        self._sets: dict[bytes, CharacterSet] = {}
 
     def enter(self, elements: Elements) -> tuple[CharacterSet, bool]:
         """Take over what the elements of a data set or item say; give what to `leave` with."""
@@ -64,7 +78,9 @@ class DataSetContext:
                     self.signed = type(value) is bytes and value[0] == 1
                 break
             if tag == _CHARACTER_SET and type(value) is bytes:
-                self._declare(value)
+                self._set = self._sets.get(value) or self._declared(value)
+                if not self._set.known:
+                    self.note(Rule.UNKNOWN_CHARACTER_SET, "read what is not ASCII by a guess", _CHARACTER_SET)
         return before
 
     @property
@@ -76,30 +92,66 @@ class DataSetContext:
         """Return to the data set around."""
         self._set, self.signed = before
 
-    def _declare(self, value: bytes) -> None:
-        text = value.decode("ascii", "replace").rstrip(" \0")
-        terms = tuple(term.strip(" \0") for term in text.split("\\"))[:32] if text else ()
-        self._set = character_set(terms, self._default)
-        if not self._set.known:
-            self.note(Rule.UNKNOWN_CHARACTER_SET, "read what is not ASCII by a guess", _CHARACTER_SET)
+    def _declared(self, value: bytes) -> CharacterSet:
+        text = value[:_LONGEST_DECLARED].decode("ascii", "replace").rstrip(" \0")
+        terms = tuple(term.strip(" \0") for term in text.split("\\"))[:_MOST_TERMS] if text else ()
+        self.spend(len(terms) * 4)  # as many as could have been decoded in the time
+        if len(self._sets) >= _MOST_SETS:
+            self._sets.clear()
+        self._sets[value] = character_set(terms, self._default)
+        return self._sets[value]
 
-    def text(self, value: bytes, *, person_name: bool = False) -> str:
+    def decode(self, value: bytes, *, person_name: bool = False) -> str:
         """Decode text of the VRs that Specific Character Set affects (PS3.5 6.1.2.3)."""
-        if value.isascii() and b"\x1b" not in value:
+        if b"\x1b" in value:
+            self.spend(value.count(b"\x1b") * 2)
+        elif value.isascii():
             return value.decode("ascii")
-        text, declared = self._set.decode(value, person_name=person_name)
-        self.guessed = not declared
+        text, repair = self._set.decode(value, person_name=person_name)
+        if repair:
+            self.spend(len(value) // 4)
+            self.flaws.append((Rule.CHARACTER_SET, repair))
         return text
 
-    def repertoire_text(self, value: bytes) -> str:
+    def decode_repertoire(self, value: bytes) -> str:
         """Decode text that should be of the default repertoire."""
-        return self._set.decode(value)[0]
+        return value.decode("ascii") if value.isascii() else self._set.decode(value)[0]
+
+    def text(self, value: bytes, *, person_name: bool = False) -> str:
+        """Decode text for the DICOM JSON, in which each character stands for a byte of UTF-8; see `encode_json`."""
+        if value.isascii() and b"\x1b" not in value:
+            return value.decode("ascii")
+        return _as_utf8(self.decode(value, person_name=person_name))
+
+    def repertoire_text(self, value: bytes) -> str:
+        """Do the same for text that should be of the default repertoire."""
+        return _as_utf8(self.decode_repertoire(value))
+
+    def spend(self, values: int) -> None:
+        """Count values that are written one by one."""
+        self._values_left -= values
+        if self._values_left < 0:
+            raise DicomError(
+                Reason.TOO_MANY_VALUES,
+                f"There are more than {self._settings.max_values} values in texts and lists of numbers; "
+                "raise reader.max_values to read it.",
+            )
+
+    def written(self, parts: list[str]) -> None:
+        """Count JSON that was written."""
+        self._json_left -= sum(map(len, parts)) + len(parts)
+        if self._json_left < 0:
+            raise DicomError(
+                Reason.TOO_MUCH_JSON,
+                f"The DICOM JSON is longer than {self._settings.max_json} bytes; raise reader.max_json to read it.",
+            )
 
     def sequence(self, value: Items) -> str:
         """Write the items of a sequence."""
         if not value.items:
             return "}"
         before = self._set, self.signed
+        left = self._json_left
         self.tags.append(value.tag)
         self.path.append(f"{value.tag:08X}")
         written = []
@@ -107,10 +159,13 @@ class DataSetContext:
             self.path.append(str(number))
             self.enter(item)
             written.append(f"{{{','.join(_attributes(item, self))}}}")
+            self._json_left -= _ITEM
             self._set, self.signed = before
             self.path.pop()
         self.path.pop()
         self.tags.pop()
+        # Who wrote the sequence counts it with its items.
+        self._json_left = left
         return f',"Value":[{",".join(written)}]}}'
 
     def uri(self, tag: int) -> str:
@@ -119,10 +174,9 @@ class DataSetContext:
 
     def doubted(self, doubt: Doubt, tag: int) -> None:
         """Note what an encoder doubted."""
-        if self.guessed:
-            self.guessed = False
-            self.guesses += 1
-        self.note(doubt.rule, doubt.action, tag)
+        for rule, action in doubt.flaws:
+            self.guesses += rule is Rule.CHARACTER_SET
+            self.note(rule, action, tag)
 
     def note(self, rule: Rule, action: str, tag: int) -> None:
         """Note a finding at a tag of this data set."""
@@ -132,24 +186,40 @@ class DataSetContext:
 def encode_json(elements: Elements, context: DataSetContext) -> bytes:
     """Write a data set as one DICOM JSON object. All text is UTF-8, and so says (0008,0005) (PS3.18 F.2).
 
+    While it is put together, each character stands for one byte of UTF-8. So its length is known all the time, and one
+    character outside ASCII does not make all of it take twice or four times the memory.
+
     The context stays that of the data set.
+
+    Raises:
+        DicomError: it has more values, or becomes longer, than the settings allow.
     """
     context.enter(elements)
     context.declared = context.terms
     parts = _attributes(elements, context)
     if context.guesses and not any(head.tag == _CHARACTER_SET for head, _ in elements):
         parts.insert(sum(head.tag < _CHARACTER_SET for head, _ in elements), _UTF8)
+    text = ",".join(parts)
+    parts.clear()
+    return b"{%b}" % text.encode("latin-1")
+
+
+def _as_utf8(text: str) -> str:
     # No decoder gives lone surrogates; if one ever did, a "?" is better than a lost instance.
-    return f"{{{','.join(parts)}}}".encode("utf-8", "replace")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("latin-1")
 
 
 def _attributes(elements: Elements, context: DataSetContext) -> list[str]:
     parts: list[str] = []
     append = parts.append
-    for head, value in elements:
-        try:
-            append(head.prefix + head.encode(value, context))
-        except Doubt as doubt:
-            append(head.prefix + doubt.text)
-            context.doubted(doubt, head.tag)
+    # Counted every so many elements: more often costs time, and less often memory.
+    many = len(elements) > _COUNTED
+    for begin in range(0, len(elements), _COUNTED):
+        for head, value in elements[begin : begin + _COUNTED] if many else elements:
+            try:
+                append(head.prefix + head.encode(value, context))
+            except Doubt as doubt:
+                append(head.prefix + doubt.text)
+                context.doubted(doubt, head.tag)
+        context.written(parts[begin:] if many else parts)
     return parts

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple, Protocol
 
 from dicom_common.dicom._rules import Rule
 
-__all__ = ["PADDING", "PLAIN", "WRONG_LENGTH", "Context", "Doubt", "Known", "Skipped"]
+__all__ = [
+    "LEFT_OUT",
+    "PADDING",
+    "PLAIN",
+    "WRONG_LENGTH",
+    "Context",
+    "Doubt",
+    "Flaw",
+    "Known",
+    "Skipped",
+    "cut_at_nul",
+    "unless_flawed",
+]
 
 PADDING = b" \0"
 PLAIN = bytes(sorted(set(range(0x20, 0x7F)) - set(b'"\\')))
 """The characters that are the same in every character set and in a JSON string, and delimit nothing."""
 _MOST_KNOWN, _LONGEST_KNOWN = 4096, 64
-WRONG_LENGTH = "left out: its length is no multiple of the size of a value"
+Flaw = tuple[Rule, str]
+"""A rule that a value broke, and what was done."""
+WRONG_LENGTH: Flaw = (Rule.LENGTH, "left out: its length is no multiple of the size of a value")
+LEFT_OUT = "}"
+"""What stands behind the `vr` of an attribute without a value."""
+_BEHIND_NUL = re.compile(r"\0[^\\]*")
 
 
 class Context(Protocol):
@@ -23,11 +41,19 @@ class Context(Protocol):
     signed: bool
     """Pixel Representation (0028,0103): how a VR that is US or SS is read (PS3.3 C.7.6.3.1.1)."""
 
-    guessed: bool
-    """Whether the last text was not of the declared character set."""
+    flaws: list[Flaw]
+    """What was wrong with the text of this value so far. Whoever writes the value takes it from here."""
 
     def text(self, value: bytes, *, person_name: bool = False) -> str:
-        """Decode text of the VRs that Specific Character Set affects."""
+        """Decode text of the VRs that Specific Character Set affects, as characters of UTF-8; see `encode_json`."""
+        ...
+
+    def spend(self, values: int) -> None:
+        """Count values that are written one by one.
+
+        Raises:
+            DicomError: the data set has more of them than `max_values`.
+        """
         ...
 
     def sequence(self, value: Any) -> str:
@@ -35,7 +61,7 @@ class Context(Protocol):
         ...
 
     def repertoire_text(self, value: bytes) -> str:
-        """Decode text that should be of the default repertoire, and is not."""
+        """Decode text that should be of the default repertoire, and is not, as `text` does."""
         ...
 
     def uri(self, tag: int) -> str:
@@ -67,8 +93,35 @@ class Known(dict[bytes, str]):
 
 
 class Doubt(Exception):  # noqa: N818  # not an error: the value was encoded as well as it can be
-    """Says that a value broke `rule`; `text` is what to write in spite of it."""
+    """Says what was wrong with a value; `text` is what to write in spite of it."""
 
-    def __init__(self, rule: Rule, action: str, text: str) -> None:
-        super().__init__(rule)
-        self.rule, self.action, self.text = rule, action, text
+    def __init__(self, text: str, *flaws: Flaw) -> None:
+        super().__init__(flaws)
+        self.text, self.flaws = text, flaws
+
+
+def unless_flawed(written: str, context: Context, *more: Flaw) -> str:
+    """Return what was written; raise a `Doubt` with it if something was wrong with the value."""
+    if context.flaws or more:
+        flaws = (*context.flaws, *more)
+        context.flaws.clear()
+        raise Doubt(written, *flaws)
+    return written
+
+
+def cut_at_nul(text: str, flaws: list[Flaw], *, several: bool) -> str:
+    """Take away what stands behind a NUL, which ends a value as it does in C; padding does not count as such.
+
+    Args:
+        text: a text with a NUL.
+        flaws: where it is noted that something was lost.
+        several: whether a backslash begins another value.
+    """
+    kept = _BEHIND_NUL.sub("", text) if several else text.partition("\0")[0]
+    lost = len(text) - len(kept) - text.count("\0")
+    if lost and text.translate(_NO_PADDING) != kept.translate(_NO_PADDING):
+        flaws.append((Rule.NUL, "dropped what stands behind it"))
+    return kept
+
+
+_NO_PADDING = {0: None, 0x20: None}

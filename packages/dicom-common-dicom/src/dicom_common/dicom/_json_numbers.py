@@ -10,10 +10,20 @@ from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring as quote
 from typing import Any
 
-from dicom_common.dicom._json_context import PADDING, WRONG_LENGTH, Context, Doubt, Known
+from dicom_common.dicom._json_context import (
+    LEFT_OUT,
+    PADDING,
+    WRONG_LENGTH,
+    Context,
+    Doubt,
+    Flaw,
+    Known,
+    cut_at_nul,
+    unless_flawed,
+)
 from dicom_common.dicom._rules import Rule
 
-__all__ = ["NUMBER_ENCODERS", "decimal_json", "integer_json"]
+__all__ = ["NUMBER_ENCODERS", "decimal_json", "integer_json", "single_json"]
 
 _DECIMALS, _INTEGERS = Known(), Known()
 
@@ -23,6 +33,7 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,64}")
 _SAFE_DIGITS = 15
 _BACKSLASH = "\\"
+_NUMBER: Flaw = (Rule.NUMBER, "kept as text")
 
 
 def decimal_json(text: str) -> str | None:
@@ -51,13 +62,13 @@ def integer_json(text: str) -> str | None:
 
 
 def _numbers(value: bytes, context: Context, written: Callable[[str], str | None], legal: re.Pattern[str]) -> str:
-    try:
-        text = value.decode("ascii")
-    except UnicodeDecodeError:
-        text = context.repertoire_text(value)
-    parts = [part.strip(" ") for part in text.replace("\0", "").split("\\")]
+    text = context.repertoire_text(value)
+    if "\0" in text:
+        text = cut_at_nul(text, context.flaws, several=True)
+    parts = [part.strip(" ") for part in text.split("\\")]
+    context.spend(len(parts) - 1)
     if not any(parts):
-        return "}"
+        return unless_flawed("}", context)
     out = []
     bad = False
     for part in parts:
@@ -68,10 +79,7 @@ def _numbers(value: bytes, context: Context, written: Callable[[str], str | None
         elif part and not context.numbers:
             number = quote(part)
         out.append(number)
-    result = f',"Value":[{",".join(out)}]}}'
-    if bad:
-        raise Doubt(Rule.NUMBER, "kept as text", result)
-    return result
+    return unless_flawed(f',"Value":[{",".join(out)}]}}', context, *((_NUMBER,) if bad else ()))
 
 
 # Values that are JSON numbers as they stand, and have 15 digits at most, so that a double holds them.
@@ -103,14 +111,15 @@ def _encode_integer_string(value: bytes, context: Context) -> str:
 
 
 def _integers(code: str, size: int) -> Callable[[bytes, Context], str]:
-    def encode(value: bytes, context: Context) -> str:  # noqa: ARG001  # one of a table of functions
+    def encode(value: bytes, context: Context) -> str:
         if len(value) == size:
             return f',"Value":[{from_bytes(value, "little", signed=signed)}]}}'
         count, rest = divmod(len(value), size)
         if rest:
-            raise Doubt(Rule.LENGTH, WRONG_LENGTH, "}")
+            raise Doubt(LEFT_OUT, WRONG_LENGTH)
         if not count:
             return "}"
+        context.spend(count // 4)
         return f',"Value":[{",".join(map(str, struct.unpack(f"<{count}{code}", value)))}]}}'
 
     from_bytes, signed = int.from_bytes, code.islower()
@@ -124,16 +133,18 @@ _EXACT = 2**53 - 1
 
 def _encode_us_or_ss(value: bytes, context: Context) -> str:
     """Finish the VR, which the head leaves open, and write the values."""
-    if context.signed:
-        return 'SS"' + _encode_ss(value, context)
-    return 'US"' + _encode_us(value, context)
+    vr, encode = ('SS"', _encode_ss) if context.signed else ('US"', _encode_us)
+    try:
+        return vr + encode(value, context)
+    except Doubt as doubt:
+        raise Doubt(vr + doubt.text, *doubt.flaws) from None
 
 
 def _very_long(code: str) -> Callable[[bytes, Context], str]:
     def encode(value: bytes, context: Context) -> str:  # noqa: ARG001  # one of a table of functions
         count, rest = divmod(len(value), 8)
         if rest:
-            raise Doubt(Rule.LENGTH, WRONG_LENGTH, "}")
+            raise Doubt(LEFT_OUT, WRONG_LENGTH)
         if not count:
             return "}"
         numbers = struct.unpack(f"<{count}{code}", value)
@@ -143,15 +154,19 @@ def _very_long(code: str) -> Callable[[bytes, Context], str]:
     return encode
 
 
-def _single(number: float) -> str:
+_PACK = struct.Struct("<f").pack
+_FORMATS = ("%.6g", "%.7g", "%.8g")
+
+
+def single_json(number: float) -> str:
     """Write the shortest decimal that gives the same 32 bits again."""
     if not math.isfinite(number):
         return _not_finite(number)
-    raw = struct.pack("<f", number)
-    for digits in (6, 7, 8):
-        text = f"{number:.{digits}g}"
+    raw = _PACK(number)
+    for form in _FORMATS:
+        text = form % number
         try:
-            if struct.pack("<f", float(text)) == raw:
+            if _PACK(float(text)) == raw:
                 return text
         except OverflowError:  # rounded up, beyond the largest of 32 bits
             continue
@@ -168,12 +183,14 @@ def _not_finite(number: float) -> str:
 
 
 def _floats(code: str, size: int, write: Callable[[float], str]) -> Callable[[bytes, Context], str]:
-    def encode(value: bytes, context: Context) -> str:  # noqa: ARG001  # one of a table of functions
+    def encode(value: bytes, context: Context) -> str:
         count, rest = divmod(len(value), size)
         if rest:
-            raise Doubt(Rule.LENGTH, WRONG_LENGTH, "}")
+            raise Doubt(LEFT_OUT, WRONG_LENGTH)
         if not count:
             return "}"
+        if count > 1:
+            context.spend(count)
         return f',"Value":[{",".join(map(write, struct.unpack(f"<{count}{code}", value)))}]}}'
 
     return encode
@@ -182,7 +199,7 @@ def _floats(code: str, size: int, write: Callable[[float], str]) -> Callable[[by
 NUMBER_ENCODERS: dict[str, Callable[[Any, Context], str]] = {
     "DS": _encode_decimal_string,
     "FD": _floats("d", 8, _double),
-    "FL": _floats("f", 4, _single),
+    "FL": _floats("f", 4, single_json),
     "IS": _encode_integer_string,
     "SL": _integers("i", 4),
     "SS": _encode_ss,

@@ -6,20 +6,36 @@ attribute, with the closing brace. They write text themselves, not a tree for `j
 
 from __future__ import annotations
 
-import struct
+from array import array
 from binascii import b2a_base64
 from collections.abc import Callable
 from json.encoder import encode_basestring as quote
 from typing import Any
 
-from dicom_common.dicom._json_context import PADDING, PLAIN, WRONG_LENGTH, Context, Doubt, Known, Skipped
+from dicom_common.dicom._json_context import (
+    LEFT_OUT,
+    PADDING,
+    PLAIN,
+    WRONG_LENGTH,
+    Context,
+    Doubt,
+    Flaw,
+    Known,
+    Skipped,
+    cut_at_nul,
+    unless_flawed,
+)
 from dicom_common.dicom._json_numbers import NUMBER_ENCODERS
 from dicom_common.dicom._rules import Rule
 
 __all__ = ["ENCODERS", "encode_bulk", "encode_nothing", "encode_utf8"]
 
-_ALLOWED_IN_UIDS = b"0123456789.\\ \0"
+_OF_UIDS = b"0123456789."
+_ALLOWED_IN_UIDS = _OF_UIDS + b"\\ \0"
 _CODES, _UIDS = Known(), Known()
+_REPERTOIRE: Flaw = (Rule.REPERTOIRE, "decoded by a guess")
+_UID_CHARACTERS: Flaw = (Rule.UID_CHARACTERS, "kept as text")
+_GROUPS_LOST: Flaw = (Rule.PERSON_NAME_GROUPS, "kept the first three component groups")
 
 
 def encode_nothing(value: object, context: Context) -> str:  # noqa: ARG001  # one of a table of functions
@@ -32,26 +48,20 @@ def encode_bulk(value: Skipped, context: Context) -> str:
     return f',"BulkDataURI":{quote(context.uri(value.tag))}}}'
 
 
-def encode_sequence(value: Any, context: Context) -> str:
-    """Write the items of a sequence (F.2.2), or its bytes where there were none."""
-    return _encode_inline(value, context) if type(value) is bytes else context.sequence(value)
-
-
-def _doubted(written: str, context: Context) -> str:
-    """Return what was written, unless the text in it was not of the declared character set."""
-    if context.guessed:
-        raise Doubt(Rule.CHARACTER_SET, "decoded by a guess", written)
-    return written
-
-
 def encode_utf8(value: object, context: Context) -> str:  # noqa: ARG001  # one of a table of functions
     """Write Specific Character Set (0008,0005): whatever it was, DICOM JSON is UTF-8 (F.2)."""
     return ',"Value":["ISO_IR 192"]}'
 
 
-def _strings(text: str) -> str:
+def _strings(text: str, context: Context) -> str:
     """Write the values of a text; padding, before as well as behind, is not significant (PS3.5 6.2)."""
-    parts = [part.strip(" ") for part in text.replace("\0", "").split("\\")]
+    if "\0" in text:
+        text = cut_at_nul(text, context.flaws, several=True)
+    if "\\" not in text:
+        text = text.strip(" ")
+        return f',"Value":[{quote(text)}]}}' if text else "}"
+    parts = [part.strip(" ") for part in text.split("\\")]
+    context.spend(len(parts))
     if not any(parts):
         return "}"
     return f',"Value":[{",".join([quote(part) if part else "null" for part in parts])}]}}'
@@ -61,18 +71,22 @@ def _encode_code(value: bytes, context: Context) -> str:
     """AE AS CS DA DT TM: text of the default repertoire."""
     if (known := _CODES.get(value)) is not None:
         return known
-    if value.isascii():
-        return _CODES.keep(value, _strings(value.decode("ascii")))
-    raise Doubt(Rule.REPERTOIRE, "decoded by a guess", _strings(context.repertoire_text(value)))
+    if not value.isascii():
+        return unless_flawed(_strings(context.repertoire_text(value), context), context, _REPERTOIRE)
+    text = _strings(value.decode("ascii"), context)
+    return unless_flawed(text, context) if context.flaws else _CODES.keep(value, text)
 
 
 def _encode_uid(value: bytes, context: Context) -> str:
     if (known := _UIDS.get(value)) is not None:
         return known
-    text = _strings(context.repertoire_text(value))
-    if not value.translate(None, _ALLOWED_IN_UIDS):
+    plain = value.strip(PADDING)
+    if plain and not plain.translate(None, _OF_UIDS):
+        return _UIDS.keep(value, f',"Value":["{plain.decode("ascii")}"]}}')
+    text = _strings(context.repertoire_text(value), context)
+    if not value.translate(None, _ALLOWED_IN_UIDS) and not context.flaws:
         return _UIDS.keep(value, text)
-    raise Doubt(Rule.UID_CHARACTERS, "kept as text", text)
+    return unless_flawed(text, context, *((_UID_CHARACTERS,) if value.translate(None, _ALLOWED_IN_UIDS) else ()))
 
 
 def _encode_text_values(value: bytes, context: Context) -> str:
@@ -81,19 +95,23 @@ def _encode_text_values(value: bytes, context: Context) -> str:
     # Deleting all that needs no care is the fastest way to ask whether there is anything else.
     if not value.translate(None, PLAIN):
         return f',"Value":["{value.decode("ascii")}"]}}' if value else "}"
-    return _doubted(_strings(context.text(value)), context)
+    return unless_flawed(_strings(context.text(value), context), context)
 
 
 def _encode_text(value: bytes, context: Context) -> str:
     """LT ST UT: one value, in which leading spaces and backslashes are text."""
-    text = context.text(value).replace("\0", "").rstrip(" ")
-    return _doubted(f',"Value":[{quote(text)}]}}' if text else "}", context)
+    text = _one(context.text(value), context).rstrip(" ")
+    return unless_flawed(f',"Value":[{quote(text)}]}}' if text else "}", context)
 
 
 def _encode_uri_reference(value: bytes, context: Context) -> str:
     """UR: one value, of the default repertoire."""
-    text = context.repertoire_text(value).replace("\0", "").strip(" ")
-    return f',"Value":[{quote(text)}]}}' if text else "}"
+    text = _one(context.repertoire_text(value), context).strip(" ")
+    return unless_flawed(f',"Value":[{quote(text)}]}}' if text else "}", context)
+
+
+def _one(text: str, context: Context) -> str:
+    return cut_at_nul(text, context.flaws, several=False) if "\0" in text else text
 
 
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
@@ -109,31 +127,39 @@ def _encode_person_name(value: bytes, context: Context) -> str:
     value = value.strip(PADDING)
     if b"=" not in value and not value.translate(None, PLAIN):
         return f',"Value":[{{"Alphabetic":"{value.decode("ascii")}"}}]}}' if value else "}"
-    text = context.text(value, person_name=True).replace("\0", "")
-    names = [_person_name(part) for part in text.split("\\")]
-    if names.count("null") == len(names):
-        return "}"
-    written = f',"Value":[{",".join(names)}]}}'
-    if any(part.count("=") > 2 for part in text.split("\\")):
-        raise Doubt(Rule.PERSON_NAME_GROUPS, "kept the first three component groups", written)
-    return _doubted(written, context)
+    text = context.text(value, person_name=True)
+    if "\0" in text:
+        text = cut_at_nul(text, context.flaws, several=True)
+    parts = text.split("\\")
+    if len(parts) > 1:
+        context.spend(len(parts) * 2)
+    names = [_person_name(part) for part in parts]
+    written = "}" if names.count("null") == len(names) else f',"Value":[{",".join(names)}]}}'
+    return unless_flawed(written, context, *((_GROUPS_LOST,) if any(part.count("=") > 2 for part in parts) else ()))
 
 
 def _encode_tags(value: bytes, context: Context) -> str:  # noqa: ARG001  # one of a table of functions
     count, rest = divmod(len(value), 4)
     if rest:
-        raise Doubt(Rule.LENGTH, WRONG_LENGTH, "}")
+        raise Doubt(LEFT_OUT, WRONG_LENGTH)
     if not count:
         return "}"
-    halves = struct.unpack(f"<{2 * count}H", value)
-    tags = [f'"{group:04X}{element:04X}"' for group, element in zip(halves[::2], halves[1::2], strict=True)]
-    return f',"Value":[{",".join(tags)}]}}'
+    # Group and element are words of their own: swapped, their bytes are in the order of the digits.
+    words = array("H", value)
+    words.byteswap()
+    digits = words.tobytes().hex(",", 4).upper().replace(",", '","')
+    return f',"Value":["{digits}"]}}'
 
 
 def _encode_inline(value: bytes, context: Context) -> str:  # noqa: ARG001  # one of a table of functions
     if not value:
         return "}"
     return f',"InlineBinary":"{b2a_base64(value, newline=False).decode("ascii")}"}}'
+
+
+def encode_sequence(value: Any, context: Context) -> str:
+    """Write the items of a sequence (F.2.2); of Pixel Data under the VR SQ, that is empty, there are none."""
+    return LEFT_OUT if type(value) is bytes else context.sequence(value)
 
 
 ENCODERS: dict[str, Callable[[Any, Context], str]] = {

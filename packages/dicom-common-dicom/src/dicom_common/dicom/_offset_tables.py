@@ -9,36 +9,70 @@ import struct
 from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
-from dicom_common.core import PixelData
-from dicom_common.dicom._fragments import ByteRange, Fragments, RangeReader, read_item, read_table
+from dicom_common.core import DicomError, PixelData
+from dicom_common.dicom._fragments import ITEM_HEADER, Fragments, RangeReader, read_item
+from dicom_common.dicom._reasons import Reason
 
-__all__ = ["Starts", "frames_by_basic_table", "frames_by_count", "frames_by_extended_table"]
+__all__ = [
+    "Starts",
+    "frames_by_basic_table",
+    "frames_by_beginnings",
+    "frames_by_count",
+    "frames_by_extended_table",
+    "take_table",
+]
 
 Starts = Sequence[int]
 
-_ITEM_HEADER: Final = 8
 _LONG_HEADER: Final = struct.Struct("<HH2s2xI")
 _EXPLICIT_LONG: Final = _LONG_HEADER.size
-# JPEG and JPEG-LS; JPEG 2000 as a codestream and in a JP2 file; JPEG XL bare and in a container.
-_STARTS: Final = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ", b"\xff\x0a", b"\0\0\0\x0cJXL ")
-_LONGEST_START: Final = 8
 _END: Final = b"\xff\xd9"
 _TAIL: Final = 10
+_SURE: Final = 3
+"""Bytes of a signature that are no chance."""
 
 
-def frames_by_basic_table(found: Fragments) -> Starts | None:
+def take_table(reader: RangeReader, items: Fragments, frames: int, limit: int) -> tuple[bytes | None, Fragments]:
+    """Take the Basic Offset Table from the front of the items; None where the first one is a fragment already.
+
+    A table may be damaged. It is one where it begins with 0 and ascends, and else where it does not begin as an image
+    does, has no more entries than there are fragments or frames, and is not needed as one of the frames itself.
+
+    Raises:
+        DicomError: the table has more entries than `limit`.
+    """
+    if not items.offsets:
+        return b"", items
+    offset, length = items.range(0)
+    if items.images[0]:
+        return None, items
+    if length > 4 * limit and reader.read(offset, 4) == bytes(4):
+        raise DicomError(Reason.TOO_MANY_ITEMS, f"The Basic Offset Table has more than {limit} entries.")
+    if length % 4 or length > 4 * limit:
+        return None, items
+    table = reader.read(offset, length)
+    needed = items.signature is None and len(items.offsets) == frames
+    if length and (needed or length > 4 * max(frames, len(items.offsets) - 1)):
+        entries = struct.unpack(f"<{length // 4}I", table)
+        if entries[0] or any(one >= other for one, other in pairwise(entries)):
+            return None, items
+    return table, items.behind_first()
+
+
+def frames_by_basic_table(table: bytes | None, found: Fragments) -> Starts | None:
     """Group fragments by the Basic Offset Table (PS3.5 A.4); None where it is empty or does not fit them.
 
     It fits if it begins with 0, ascends, and each offset is that of an item. In objects of over 4 GiB its 32-bit
     offsets wrap round, and it does not.
     """
-    if not found.table or len(found.table) % 4 or not found.offsets:
+    if not table or len(table) % 4 or not found.offsets:
         return None
     base = found.offsets[0]
     starts = array("Q")
-    for (offset,) in struct.iter_unpack("<I", found.table):
+    for (offset,) in struct.iter_unpack("<I", table):
         index = bisect_left(found.offsets, base + offset, lo=len(starts))
         if index == len(found.offsets) or found.offsets[index] != base + offset or (starts and index <= starts[-1]):
             return None
@@ -49,9 +83,7 @@ def frames_by_basic_table(found: Fragments) -> Starts | None:
     return starts
 
 
-def frames_by_extended_table(
-    reader: RangeReader, pixel: PixelData, frames: int, size: int, limit: int
-) -> Fragments | None:
+def frames_by_extended_table(reader: RangeReader, pixel: PixelData, frames: int, size: int) -> Fragments | None:
     """Make fragments of the Extended Offset Table (PS3.3 C.7.6.3.1.8); None where there is none, or it does not fit.
 
     Each frame then is one fragment; its length leaves out the padding of an odd one. So table and lengths must account
@@ -62,10 +94,11 @@ def frames_by_extended_table(
     if tables is None:
         return None
     offsets, lengths = tables
-    basic, first = read_table(reader, pixel.offset, size, limit)
-    if basic or offsets[0] != 0:
+    basic = reader.read(pixel.offset, ITEM_HEADER)
+    if basic != b"\xfe\xff\x00\xe0\0\0\0\0" or offsets[0] != 0:
         return None
-    ends = [offset + _ITEM_HEADER + length + length % 2 for offset, length in zip(offsets, lengths, strict=True)]
+    first = pixel.offset + ITEM_HEADER
+    ends = [offset + ITEM_HEADER + length + length % 2 for offset, length in zip(offsets, lengths, strict=True)]
     if any(end != offset for end, offset in zip(ends, offsets[1:], strict=False)) or first + ends[-1] > size:
         return None
     last = read_item(reader, first + offsets[-1], size)
@@ -73,8 +106,8 @@ def frames_by_extended_table(
         return None
     if read_item(reader, first + ends[-1], size) is not None:
         return None
-    places = array("Q", [first + offset + _ITEM_HEADER for offset in offsets])
-    return Fragments(b"", places, array("Q", lengths))
+    places = array("Q", [first + offset + ITEM_HEADER for offset in offsets])
+    return Fragments(places, array("Q", lengths))
 
 
 def _extended_tables(reader: RangeReader, offset: int, frames: int) -> tuple[Sequence[int], Sequence[int]] | None:
@@ -88,7 +121,7 @@ def _extended_tables(reader: RangeReader, offset: int, frames: int) -> tuple[Seq
     before = offset - _EXPLICIT_LONG
     length = 2 * (_EXPLICIT_LONG + table_length) + total_length
     start = max(before - length, 0)
-    block = reader.read(start, before - start)
+    block = reader.read(start, max(before - start, 0))
     end = len(block)
     if _element_before(block, end, 0x0003, 8):
         end -= total_length
@@ -110,33 +143,43 @@ def _element_before(block: bytes, end: int, element: int, length: int) -> bool:
     return (group, found, declared) == (0x7FE0, element, length)
 
 
-def frames_by_count(reader: RangeReader, found: Fragments, frames: int) -> Starts | None:
-    """Group fragments without a table; None where that cannot be done.
+def frames_by_beginnings(found: Fragments, frames: int | None) -> Starts | None:
+    """Group fragments by those with which a compressed image begins; None where the first one is none of them.
 
-    One fragment is one frame, or all are the only frame. Else the fragments are looked into: where a JPEG, JPEG 2000
-    or JPEG XL image begins, or ends, a frame does. Within entropy-coded data none of their markers can occur
-    (ITU-T T.81 B.1.1.5, T.800 A.1.1).
+    Within entropy-coded data none of their markers can occur (ITU-T T.81 B.1.1.5, T.800 A.1.1). That of JPEG XL has two
+    bytes only, which may begin a later fragment by chance: it counts where each fragment has it, or one for each frame.
+    """
+    if found.signature is None or not found.images.startswith(b"\1"):
+        return None
+    starts = array("Q", [*(index for index, begins in enumerate(found.images) if begins), len(found.images)])
+    if len(found.signature) < _SURE and len(starts) - 1 not in (frames, len(found.images)):
+        return None
+    return starts
+
+
+def frames_by_count(
+    reader: RangeReader, found: Fragments, frames: int, by_beginnings: Starts | None, *, believed: bool
+) -> Starts | None:
+    """Group fragments to `frames`; None where they do not bear it out.
+
+    The beginnings of images tell, if there are as many. If there are none, one fragment is one frame, or all are the
+    only frame where that is `believed`; or the ends of JPEG and JPEG 2000 images tell.
     """
     count = len(found.offsets)
     if not 0 < frames <= count:
         return None
-    if frames == 1:
-        return (0, count)
-    if frames == count:
+    if by_beginnings is not None:
+        if len(by_beginnings) - 1 >= frames:
+            return by_beginnings if len(by_beginnings) - 1 == frames else None
+    elif frames == count:
         return range(count + 1)
-    starts = [index for index in range(count) if _begins_image(reader, found.range(index))]
-    if len(starts) == frames and starts[0] == 0:
-        return array("Q", [*starts, count])
-    ends = [index + 1 for index in range(count) if _ends_image(reader, found.range(index))]
-    if len(ends) == frames and ends[-1] == count:
-        return array("Q", [0, *ends])
-    return None
+    elif frames == 1 and believed:
+        return (0, count)
+    ends = [index + 1 for index in range(count) if _ends_image(reader, found, index)]
+    return array("Q", [0, *ends]) if len(ends) == frames and ends[-1] == count else None
 
 
-def _begins_image(reader: RangeReader, fragment: ByteRange) -> bool:
-    return reader.read(fragment.offset, min(fragment.length, _LONGEST_START)).startswith(_STARTS)
-
-
-def _ends_image(reader: RangeReader, fragment: ByteRange) -> bool:
-    tail = min(fragment.length, _TAIL)
-    return _END in reader.read(fragment.offset + fragment.length - tail, tail)
+def _ends_image(reader: RangeReader, found: Fragments, index: int) -> bool:
+    offset, length = found.range(index)
+    tail = min(length, _TAIL)
+    return _END in reader.read(offset + length - tail, tail)

@@ -9,16 +9,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from dicom_common.core import DicomError, Instance, PixelData
+from dicom_common.core import DicomError, Instance
 from dicom_common.dicom._file_meta import read_file_meta
 from dicom_common.dicom._findings import Findings
 from dicom_common.dicom._identity import identity
 from dicom_common.dicom._json import DataSetContext, encode_json
+from dicom_common.dicom._native_frames import geometry_of
+from dicom_common.dicom._pixel_form import Form, contradicts, pixel_form
 from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._record import indexed_fields
 from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._scan import Scanner
 from dicom_common.dicom._settings import ReaderSettings
+from dicom_common.dicom._transfer_syntaxes import transfer_syntax
 from dicom_common.dicom._window import Feed, Inflater, MemoryFeed, StreamFeed, Window
 
 __all__ = ["Readable", "Reading", "read", "read_through", "read_window", "window_over", "within_limits"]
@@ -174,7 +177,7 @@ def read_window(
     context.base = f"studies/{uids['study_uid']}/series/{uids['series_uid']}/instances/{uids['sop_uid']}"
     metadata = encode_json(elements, context)
     fields = indexed_fields(elements, context)
-    _check_pixel_data(scanner.pixel_data, fields, settings, findings)
+    _check_pixel_data(scanner, meta.transfer_syntax_uid, fields, settings, findings)
     size, sha256 = digest()
     instance = Instance(
         **uids,
@@ -190,31 +193,29 @@ def read_window(
     return Reading(instance, metadata)
 
 
-# Subsampled chroma of uncompressed pixel data (PS3.3 C.7.6.3.1.2): samples for each pixel.
-_SUBSAMPLED = {"YBR_FULL_422": 2, "YBR_PARTIAL_422": 2, "YBR_PARTIAL_420": 1.5}
-
-
 def _check_pixel_data(
-    pixel_data: PixelData | None, fields: dict[str, Any], settings: ReaderSettings, findings: Findings
+    scanner: Scanner, uid: str, fields: dict[str, Any], settings: ReaderSettings, findings: Findings
 ) -> None:
-    """Compare the length of native pixel data with what the attributes say (PS3.5 8.1.1, PS3.3 C.7.6.3)."""
-    rows, columns = fields.get("rows"), fields.get("columns")
-    if not rows or not columns:
+    """Compare pixel data with what the transfer syntax and the attributes say (PS3.5 8.1.1, A.4, PS3.3 C.7.6.3)."""
+    pixel = scanner.pixel_data
+    if pixel is None:
+        if fields.get("rows") and fields.get("columns") and fields.get("bits_allocated"):
+            findings.add([_PIXEL_DATA], Rule.NO_PIXEL_DATA, "indexed without")
         return
-    if pixel_data is None:
-        if fields.get("bits_allocated"):
-            findings.add([0x7FE00010], Rule.NO_PIXEL_DATA, "indexed without")
+    syntax = transfer_syntax(uid)
+    geometry = geometry_of({"bits_allocated": 8} | fields, pixel, findings.as_tuple())
+    form = pixel_form(pixel, scanner.pixel_start, syntax, geometry)
+    if contradicts(form, pixel, syntax):
+        findings.add([pixel.tag], Rule.PIXEL_DATA_FORM, f"indexed as {form.value}")
+    if form is not Form.NATIVE or pixel.length is None or not geometry.layouts:
         return
-    if pixel_data.length is None or pixel_data.tag != _PIXEL_DATA:
-        return
-    samples = _SUBSAMPLED.get(fields.get("photometric_interpretation", ""), fields.get("samples_per_pixel", 1))
-    bits = int(rows * columns * samples * max(fields.get("number_of_frames", 1), 1)) * fields.get("bits_allocated", 8)
-    if pixel_data.length >= (bits + 7) // 8:
-        return
-    if settings.truncated_pixel_data == "refuse":
-        raise DicomError(
-            Reason.TRUNCATED,
-            "The pixel data is shorter than rows, columns, frames and bits say; ask the sender for a new copy, "
-            "or set reader.truncated_pixel_data to accept it.",
-        )
-    findings.add([_PIXEL_DATA], Rule.SHORT_PIXEL_DATA, "took what is there")
+    if 8 * pixel.length < geometry.layouts[0] * (geometry.frames or 1):
+        if settings.truncated_pixel_data == "refuse":
+            raise DicomError(
+                Reason.TRUNCATED,
+                "The pixel data is shorter than rows, columns, frames and bits say; ask the sender for a new copy, "
+                "or set reader.truncated_pixel_data to accept it.",
+            )
+        findings.add([pixel.tag], Rule.SHORT_PIXEL_DATA, "took what is there")
+    elif geometry.frames is not None and not geometry.fits(pixel.length):
+        findings.add([pixel.tag], Rule.PIXEL_DATA_LONGER, "kept all of it")

@@ -6,15 +6,20 @@ from typing import Any
 
 from dicom_common.core import Attribute, RequestAttributes
 from dicom_common.dicom._elements import Elements, Items, Value
-from dicom_common.dicom._fields import TEXT_VRS, binary_field, text_field
+from dicom_common.dicom._fields import NUMBER_VRS, TEXT_VRS, binary_field, text_field
 from dicom_common.dicom._heads import Head
 from dicom_common.dicom._json import DataSetContext
+from dicom_common.dicom._json_context import Flaw, cut_at_nul
 from dicom_common.dicom._rules import Rule
 
 __all__ = ["indexed_fields"]
 
 _STUDY_DATE = 0x00080020
 _REQUESTS = {0x00400009: 0, 0x00401001: 1}
+_LONGEST_REMEMBERED = 128
+_LONGEST_ORIGIN = 64
+_MOST_REQUESTS = 1000
+_OF_ONE_VALUE = frozenset(("LT", "ST", "UR", "UT"))
 _AFFECTED = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
 """The VRs that Specific Character Set affects."""
 
@@ -28,13 +33,15 @@ def indexed_fields(elements: Elements, context: DataSetContext) -> dict[str, Any
             continue
         field = attribute.field
         try:
-            fields[field] = head.index(value)  # type: ignore[arg-type]  # another type of value is a TypeError
+            if len(value) > _LONGEST_REMEMBERED:  # what was read is remembered by its bytes
+                fields[field] = _unusual(head, attribute, value, context)
+            else:
+                fields[field] = head.index(value)  # type: ignore[arg-type]  # another type of value is a TypeError
         except (ValueError, TypeError, AttributeError):
-            result = _unusual(head, attribute, value, context)
-            if result is not None:
-                fields[field] = result
+            fields[field] = _unusual(head, attribute, value, context)
         if head.tag == _STUDY_DATE and type(value) is bytes:
-            fields["study_date_origin"] = value.decode("ascii", "replace").replace("\0", "").strip(" ")
+            origin = value[:_LONGEST_ORIGIN].decode("ascii", "replace")
+            fields["study_date_origin"] = origin.partition("\0")[0].strip(" ")
     return {field: value for field, value in fields.items() if value is not None}
 
 
@@ -42,37 +49,49 @@ def _unusual(head: Head, attribute: Attribute, value: Value, context: DataSetCon
     """Read a value that is not as it mostly is; None, and a finding, if that is not possible."""
     if isinstance(value, Items) and attribute.vr == "SQ":
         return _request_attributes(value, context)
-    if type(value) is not bytes:
-        context.note(Rule.VALUE, "not indexed", head.tag)
-        return None
+    flaws: list[Flaw] = []
     try:
-        if head.vr not in TEXT_VRS:
-            return binary_field(value, head.vr, attribute)
-        if head.vr in _AFFECTED:
-            text = context.text(value, person_name=head.vr == "PN")
-            context.guessed = False
-        else:
-            text = context.repertoire_text(value)
-        text = text.replace("\0", "")
-        result = text_field(text, attribute)
+        result = _converted(head, attribute, value, context, flaws)
     except (ValueError, OverflowError):
-        context.note(Rule.VALUE, "not indexed", head.tag)
-        return None
-    if "\\" in text and not attribute.multiple:
-        context.note(Rule.SEVERAL_VALUES, "indexed the first", head.tag)
+        result, flaws = None, [(Rule.VALUE, "not indexed")]
+    if head.vr != attribute.vr and attribute.vr in NUMBER_VRS and result is not None:
+        flaws.append((Rule.FOREIGN_VR, f"indexed the number as one of {attribute.vr}"))
+    for rule, action in flaws:
+        context.note(rule, action, head.tag)
     return result
 
 
+def _converted(head: Head, attribute: Attribute, value: Value, context: DataSetContext, flaws: list[Flaw]) -> Any:
+    if type(value) is not bytes:
+        raise ValueError
+    if head.vr in TEXT_VRS:
+        return text_field(_text_of(head, value, context), attribute, flaws)
+    return binary_field(value, head.vr, attribute, flaws)
+
+
+def _text_of(head: Head, value: bytes, context: DataSetContext) -> str:
+    """Decode a text. What was wrong with it is a finding of the DICOM JSON already."""
+    if head.vr in _AFFECTED:
+        text = context.decode(value, person_name=head.vr == "PN")
+    else:
+        text = context.decode_repertoire(value)
+    if "\0" in text:
+        text = cut_at_nul(text, context.flaws, several=head.vr not in _OF_ONE_VALUE)
+    context.flaws.clear()
+    return text
+
+
 def _request_attributes(items: Items, context: DataSetContext) -> tuple[RequestAttributes, ...]:
+    if len(items.items) > _MOST_REQUESTS:
+        context.note(Rule.SEVERAL_VALUES, f"indexed the first {_MOST_REQUESTS}", items.tag)
     requests = []
-    for item in items.items:
+    for item in items.items[:_MOST_REQUESTS]:
         found: list[str | None] = [None, None]
         before = context.enter(item)
         for head, value in item:
             at = _REQUESTS.get(head.tag)
-            if at is not None and type(value) is bytes:
-                found[at] = context.text(value).replace("\0", "").strip(" ") or None
-                context.guessed = False
+            if at is not None and type(value) is bytes and head.vr in TEXT_VRS:
+                found[at] = _text_of(head, value, context).strip(" ") or None
         context.leave(before)
         requests.append(RequestAttributes(*found))
     return tuple(requests)

@@ -10,7 +10,7 @@ import struct
 
 from dicom_common.core import DicomError
 from dicom_common.dicom._elements import Level, Value
-from dicom_common.dicom._heads import EXPLICIT, IMPLICIT, VRS, Encoding, Head, Kind
+from dicom_common.dicom._heads import EXPLICIT, IMPLICIT, VRS, Encoding, Head
 from dicom_common.dicom._json_context import Skipped
 from dicom_common.dicom._look_ahead import FAR, MOST, PLAUSIBLE, Ahead, Inside, chain, look, passes
 from dicom_common.dicom._reasons import Reason
@@ -59,15 +59,14 @@ def rescue(  # noqa: PLR0913  # the state of the loop
     return None
 
 
-def opaque(window: Window, tag: int, begin: int, end: int, threshold: int) -> tuple[Head, Value]:
+def opaque(window: Window, head: Head, begin: int, end: int) -> tuple[Head, Value]:
     """Make the element that a sequence becomes which could not be followed: its bytes as they are, under VR UN.
 
     The window keeps as many bytes as may be in line.
     """
-    head = Head(tag, "UN", Kind.VALUE, hold=threshold)
     at = begin - window.base
-    if end - begin > threshold or at < 0:
-        return head.skipped(), Skipped(tag, begin, end - begin)
+    if end - begin > head.hold or at < 0:
+        return head.skipped(), Skipped(head.tag, begin, end - begin)
     return head, window.buffer[at : at + end - begin]
 
 

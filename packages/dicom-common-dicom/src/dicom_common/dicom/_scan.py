@@ -31,10 +31,11 @@ from dicom_common.dicom._elements import (
     truncated,
 )
 from dicom_common.dicom._findings import Findings
-from dicom_common.dicom._heads import BIG, BULK_VRS, IMPLICIT, SWAPPED, Encoding, Head, Kind, heads_for
+from dicom_common.dicom._heads import BIG, BULK_VRS, IMPLICIT, SWAPPED, Encoding, Kind, heads_for
 from dicom_common.dicom._identity import refuse_two_identities
 from dicom_common.dicom._json_context import Skipped
 from dicom_common.dicom._look_ahead import FAR, PLAUSIBLE, Inside, chain, look
+from dicom_common.dicom._pixel_form import SIGNATURE_BYTES
 from dicom_common.dicom._recovery import behind_zeros, ends_before, goes_on, item_encoding, opaque, rescue
 from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._settings import ReaderSettings
@@ -73,6 +74,8 @@ class Scanner:
     findings: Findings
     pixel_data: PixelData | None = None
     """The first pixel data of the top level."""
+    pixel_start: bytes = b""
+    """Its first bytes, where it has a defined length."""
     items_left: int = 0
     guesses_left: int = _MOST_GUESSES
     mended: bool = False
@@ -199,7 +202,7 @@ class Scanner:
                             elif tag == _ITEM or head.kind is _GROUP_LENGTH:
                                 pass  # items that belong to nothing; a group length that is one of nothing
                             elif unreadable:
-                                elements.append(opaque(window, tag, value_begin, position, threshold))
+                                elements.append(opaque(window, heads.opaque(tag), value_begin, position))
                             else:
                                 elements.append((head, Items(tag, done)))
                             if heads.encoding != encoding:
@@ -399,7 +402,7 @@ class Scanner:
                                 continue
                             # A defined length that holds no items: some other value under the wrong VR.
                             add([*path_of(stack), tag], Rule.NOT_A_SEQUENCE, "kept as unknown bytes")
-                            head = Head(tag, "UN", Kind.VALUE, hold=threshold)
+                            head = heads.opaque(tag)
                             kind = head.kind
                         else:
                             if implicit:  # fragments are bytes (PS3.5 A.4), whatever the dictionary says of native ones
@@ -437,6 +440,10 @@ class Scanner:
                         else:
                             if not stack and self.pixel_data is None:
                                 self.pixel_data = PixelData(tag, head.vr, begin, length)
+                                window.move(begin, min(length, SIGNATURE_BYTES))
+                                buffer, base = window.buffer, window.base
+                                have = min(base + len(buffer), limit)
+                                self.pixel_start = buffer[begin - base : min(end, begin + SIGNATURE_BYTES) - base]
                             elements.append((head.skipped(), Skipped(tag, begin, length)))
                         limit += length
                         position = end
@@ -511,12 +518,14 @@ class Scanner:
 
         -1 where they do not end, and that is accepted: what follows is of no known structure.
         """
-        window = self.window
+        window, begin = self.window, position
         while True:
             window.move(position, 8)
             at = position - window.base
             if at < 0 or at + 8 > len(window.buffer):
                 break
+            if position == begin and window.buffer[at : at + 4] in _ITEM_STARTS:
+                big = window.buffer[at] == 0xFF
             group, element = _TAG[big](window.buffer, at)
             length = _U32[big](window.buffer, at + 4)[0]
             if (group, element) == (0xFFFE, 0xE0DD):

@@ -24,13 +24,19 @@ class ReaderSettings:
 
     max_depth: int = 64
     """How deep sequences may be nested. Real data sets stay below 15."""
-    max_elements: int = 1_000_000
+    max_elements: int = 300_000
     """How many elements a data set may have, those of nested items included."""
-    max_items: int = 1_000_000
+    max_items: int = 200_000
     """How many sequence items and pixel data fragments it may have."""
-    max_element_value: int = 1 << 20
-    """Bytes of one value that has to be held in memory. A longer one of a VR for which DICOM JSON allows no
-    BulkDataURI is left out of the JSON, with a warning."""
+    max_element_value: int = 1 << 16
+    """Bytes of one value that has to be held in memory: what explicit VR can hold (PS3.5 7.1.2). A longer one of a VR
+    for which DICOM JSON allows no BulkDataURI is left out of the JSON, with a warning."""
+    max_values: int = 500_000
+    """How many values a data set may have that are written one by one: those of text with backslashes, of DS and IS
+    that are not plain numbers, of FL and FD. What takes longer counts as more (an escape sequence as two, text that is
+    not what it is declared as by its length), binary integers as less."""
+    max_json: int = 32 << 20
+    """Bytes of the DICOM JSON; a data set that needs more is refused before it is written."""
     max_header: int = 64 << 20
     """Bytes of the data set that are parsed and kept; long values and fragments that are passed over do not count."""
     max_inflated_bytes: int = 1 << 30

@@ -65,7 +65,6 @@ def sea_hash(data: bytes) -> int:
     return _diffuse(lane_a ^ lane_b ^ lane_c ^ lane_d ^ len(data))
 
 
-@lru_cache(maxsize=4096)  # the instances of a series come together and share two UIDs
 def hash_uid(uid: str) -> str:
     """Return the 64-bit SeaHash of a UID's characters in decimal, zero-padded to 20 digits.
 
@@ -74,8 +73,16 @@ def hash_uid(uid: str) -> str:
     Raises:
         ValueError: `uid` has characters outside ASCII, so it is no UID.
     """
+    return _remembered_hash(uid) if len(uid) <= _MAX_LENGTH else _hash(uid)
+
+
+def _hash(uid: str) -> str:
     try:
         data = uid.encode("ascii")
     except UnicodeEncodeError:
         raise ValueError("hash_uid takes a UID: digits and dots") from None
     return f"{sea_hash(data):020d}"
+
+
+# The instances of a series come together and share two UIDs. Only what has the length of a UID is kept.
+_remembered_hash = lru_cache(maxsize=4096)(_hash)

@@ -13,6 +13,7 @@ from dicom_common.pipeline._crew import WorkerDiedError, default_jobs
 from dicom_common.pipeline._documents._document import Document
 from dicom_common.pipeline._documents._documents import MetadataDocuments
 from dicom_common.pipeline._documents._layout import DEFAULT_DOCUMENT_LAYOUT, DocumentLayout
+from dicom_common.pipeline._documents._objects import valid_objects
 from dicom_common.pipeline._documents._sweep import DocumentSweep, SweepStatus, Swept
 from dicom_common.pipeline._events._bury import dead_topic
 from dicom_common.pipeline._events._dead_letter import DeadLetter
@@ -21,7 +22,8 @@ from dicom_common.pipeline._events._lag import check_lag
 from dicom_common.pipeline._events._messages import access_message
 from dicom_common.pipeline._events._relay import Relay
 from dicom_common.pipeline._events._schemas import TopicKind, message_schema
-from dicom_common.pipeline._ingest._files import find_files
+from dicom_common.pipeline._ingest._companions import is_companion
+from dicom_common.pipeline._ingest._files import Missed, MissedReason, find_files
 from dicom_common.pipeline._ingest._ingest import Ingest
 from dicom_common.pipeline._ingest._ingest_files import ingest_files
 from dicom_common.pipeline._ingest._results import Received, Result, Status
@@ -57,6 +59,8 @@ __all__ = [
     "IngestSettings",
     "Layout",
     "MetadataDocuments",
+    "Missed",
+    "MissedReason",
     "Progress",
     "Received",
     "Reconciliation",
@@ -79,8 +83,10 @@ __all__ = [
     "default_jobs",
     "find_files",
     "ingest_files",
+    "is_companion",
     "message_schema",
     "read_verified",
     "remove",
     "sweep",
+    "valid_objects",
 ]

@@ -38,6 +38,9 @@ class IngestSettings:
     its own for this, `storage.pool_size`; a filesystem makes a whole batch durable together."""
     in_memory_bytes: int = 256 * 1024
     """A file above this size is read twice, in pieces, instead of being held in memory: that is the faster way, too."""
+    max_object_bytes: int = 16 * 1024**3
+    """The largest object that is taken, in bytes: a larger one is rejected as `object-too-large`, and not read further
+    than this. No element with a length in its head reaches 4 GiB (PS3.5 7.1.1); only encapsulated images are longer."""
     patience: float = 60.0
     """Seconds for which an ingest of files waits for an index or a storage that is away, and tries again. After that,
     files are answered with `retry`, as a receiver's are at once: its peer can send them again."""
@@ -47,7 +50,7 @@ class IngestSettings:
         Layout(self.layout)
         if not 0 <= self.patience < float("inf"):
             raise ValueError("patience has to be a number of seconds, 0 or more")
-        for name in ("batch_instances", "batch_bytes", "in_flight", "in_memory_bytes"):
+        for name in ("batch_instances", "batch_bytes", "in_flight", "in_memory_bytes", "max_object_bytes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} has to be at least 1")
 

@@ -9,7 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dicom_common.core import BackendError, DamagedError, RefusedError, TooLargeError, UnavailableError
+from dicom_common.core import (
+    BackendError,
+    DamagedError,
+    RefusedError,
+    TooLargeError,
+    UnavailableError,
+    make_private_file,
+    make_private_folder,
+)
 
 __all__ = ["OFFSET_BITS", "OFFSET_MASK", "connect", "reading", "translated", "writing"]
 
@@ -120,12 +128,15 @@ def connect(path: Path, timeout: float) -> sqlite3.Connection:
     Raises:
         BackendError: it cannot be opened, is no database, or not ours.
     """
-    if not path.parent.is_dir():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            reason = os.strerror(error.errno or 0)
-            raise RefusedError(f"The folder of the broker's file {path} cannot be made ({reason}).") from error
+    try:
+        make_private_folder(path.parent)
+        make_private_file(path)  # SQLite's own mode would let others read it, its log follows the file's
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        told = f"The broker's file {path} cannot be made ({reason})."
+        if isinstance(error, PermissionError | NotADirectoryError | FileExistsError):
+            raise RefusedError(told) from error
+        raise UnavailableError(told) from error
     with translated(path):
         connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
         try:

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from dicom_common.broker.sqlite._file import connect, translated, writing
-from dicom_common.core import BackendError, Health, HealthStatus
+from dicom_common.core import BackendError, Health, HealthStatus, others_may
 
 __all__ = ["check_file"]
 
@@ -28,6 +28,7 @@ def check_file(path: Path, *, closed: bool) -> Health:
             )
             space = os.statvfs(path.parent)
             size = path.stat().st_size
+            warning = others_may(path)
     except (BackendError, OSError) as error:
         detail = str(error) if isinstance(error, BackendError) else f"The broker's file {path} is not there any more."
         return Health(status=HealthStatus.FAILED, detail=detail)
@@ -39,4 +40,6 @@ def check_file(path: Path, *, closed: bool) -> Health:
             detail=f"The disk of the broker's file {path} is nearly full: {free / 1e9:.1f} GB are free.",
             facts=facts,
         )
+    if warning:
+        return Health(status=HealthStatus.DEGRADED, detail=warning, facts=facts)
     return Health(status=HealthStatus.OK, detail=f"{path} can be written; it keeps {messages} messages.", facts=facts)

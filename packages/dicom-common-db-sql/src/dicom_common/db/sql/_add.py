@@ -10,12 +10,18 @@ from sqlalchemy import bindparam, delete, select, update
 
 from dicom_common.core import Level, Outcome
 from dicom_common.db.sql._batch import Batch, Held, PatientRow, SeriesRow, StudyRow
-from dicom_common.db.sql._derive import Derivation
+from dicom_common.db.sql._derive import PARENTS, Derivation
 from dicom_common.db.sql._discarded import Discarded
 from dicom_common.db.sql._flavour import Flavour
-from dicom_common.db.sql._modalities import Modalities
-from dicom_common.db.sql._revisions import RevisionWrites
-from dicom_common.db.sql._rows import Prepared, instance_row, parent_values
+from dicom_common.db.sql._ranks import OWNER, merge, ranks_from_text, ranks_text
+from dicom_common.db.sql._rows import (
+    Prepared,
+    attribute_names,
+    changing_columns,
+    instance_row,
+    parent_values,
+    patient_columns,
+)
 from dicom_common.db.sql._schema import LEVELS, instance, instance_json, patient, series, series_class, study
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Lookup, Statement, of_tenant
@@ -24,7 +30,7 @@ __all__ = ["Addition", "Counts", "NotAloneError"]
 
 
 class NotAloneError(Exception):
-    """A key has to be discarded, and only a transaction with the exclusive guard may do that: begin again with it."""
+    """Only a transaction with the exclusive guard may discard a key or derive rows again: begin again with it."""
 
 
 class Counts:
@@ -67,7 +73,7 @@ class Addition:
     def __init__(self, flavour: Flavour, discarded: Discarded, derivation: Derivation) -> None:
         dialect = flavour.dialect
         self._discarded, self._derivation, self._allocate = discarded, derivation, flavour.allocate
-        self._counts, self._modalities, self._revisions = Counts(flavour), Modalities(flavour), RevisionWrites(flavour)
+        self._counts, self._modalities, self._revisions = Counts(flavour), derivation.modalities, derivation.revisions
         i, e, s, p = instance.c, series.c, study.c, patient.c
         down = instance.join(series).join(study, e.study_fk == s.pk)
         self._held = Lookup(
@@ -85,7 +91,7 @@ class Addition:
         self._studies = Lookup(
             dialect,
             lambda among: of_tenant(
-                select(s.study_uid, s.pk, s.latest, s.patient_fk)
+                select(s.study_uid, s.pk, s.sources, s.patient_fk)
                 .where(among(s.study_uid))
                 .order_by(s.study_uid)
                 .with_for_update(key_share=True),
@@ -95,7 +101,7 @@ class Addition:
         self._patients = Lookup(
             dialect,
             lambda among: (
-                select(p.pk, p.patient_id, p.issuer_of_patient_id, p.latest)
+                select(p.pk, p.patient_id, p.issuer_of_patient_id, p.of_study, p.sources)
                 .where(among(p.pk))
                 .order_by(p.pk)
                 .with_for_update(key_share=True)
@@ -104,7 +110,7 @@ class Addition:
         self._series = Lookup(
             dialect,
             lambda among: of_tenant(
-                select(e.series_uid, s.study_uid, e.pk, e.latest, e.instances, s.pk)
+                select(e.series_uid, s.study_uid, e.pk, e.sources, e.instances, s.pk)
                 .select_from(series.join(study))
                 .where(among(e.series_uid)),
                 series,
@@ -116,6 +122,10 @@ class Addition:
                 select(p.patient_id, p.issuer_of_patient_id, p.pk).where(among(p.patient_id)), patient
             ),
         )
+        self._values = {level: _values(flavour, level) for level in PARENTS}
+        self._update = {
+            level: flavour.updater(LEVELS[level], ["sources", *changing_columns(level)]) for level in PARENTS
+        }
         self._insert = {table.name: flavour.inserter(table) for table in (*LEVELS.values(), instance_json)}
         self._forget_json = Lookup(
             dialect, lambda among: delete(instance_json).where(among(instance_json.c.instance_fk))
@@ -128,12 +138,14 @@ class Addition:
         """Index a batch; `tenants` has the surrogate key of the tenant of each entry.
 
         Raises:
-            NotAloneError: a key is to be discarded, and others may write (not `alone`). Nothing was written yet.
+            NotAloneError: a key is to be discarded or a row to be derived again, and others may write (not `alone`).
+                Nothing was written yet.
         """
         batch = self._load(session, prepared, tenants)
         decisions = [batch.decide(tenant, made) for tenant, made in zip(tenants, prepared, strict=True)]
-        if batch.to_discard and not alone:
+        if not alone and (batch.to_discard or any(batch.again())):
             raise NotAloneError
+        batch.settle()
         self._write(session, batch)
         return [
             batch.outcome(tenant, made, decision)
@@ -166,24 +178,27 @@ class Addition:
         known = {row[0] for row in studies}
         identities = {made.upper.patient for made in some if made.entry.instance.study_uid not in known}
         if identities:
-            ids = sorted({patient_id for patient_id, _ in identities})
+            # Who has no Patient ID has this study only, which is new.
+            ids = sorted({patient_id for patient_id, *_ in identities if patient_id})
             named = self._named.rows(session, ids, tenant=tenant)
-            owners |= {pk for patient_id, issuer, pk in named if (patient_id, issuer) in identities}
+            owners |= {pk for patient_id, issuer, pk in named if (patient_id, issuer, "") in identities}
         patients = {}
-        for pk, patient_id, issuer, latest in self._patients.rows(session, sorted(owners)):
-            row = PatientRow(tenant=tenant, pk=pk, latest=latest, identity=(patient_id, issuer))
-            patients[pk] = batch.patients[tenant, patient_id, issuer] = row
-        for uid, pk, latest, patient_pk in studies:
+        for pk, *identity, sources in self._patients.rows(session, sorted(owners)):
+            who = (identity[0], identity[1], identity[2])
+            row = PatientRow(tenant=tenant, pk=pk, ranks=ranks_from_text(sources), identity=who)
+            patients[pk] = batch.patients[tenant, who] = row
+        for uid, pk, sources, patient_pk in studies:
+            ranks = ranks_from_text(sources)
             batch.studies[tenant, uid] = StudyRow(
-                tenant=tenant, pk=pk, latest=latest, uid=uid, patient=patients[patient_pk]
+                tenant=tenant, pk=pk, ranks=ranks, uid=uid, patient=patients[patient_pk]
             )
-        for uid, study_uid, pk, latest, count, study_pk in self._series.rows(
+        for uid, study_uid, pk, sources, count, study_pk in self._series.rows(
             session, sorted({made.entry.instance.series_uid for made in some}), tenant=tenant
         ):
             # The study is a stranger where the series also occurs elsewhere: nothing is written to it.
             of_series = batch.studies.get((tenant, study_uid)) or _stranger(tenant, study_uid, study_pk)
             batch.series.setdefault((tenant, uid), {})[study_uid] = SeriesRow(
-                tenant=tenant, pk=pk, latest=latest, uid=uid, study=of_series, instances=count
+                tenant=tenant, pk=pk, ranks=ranks_from_text(sources), uid=uid, study=of_series, instances=count
             )
 
     def _write(self, session: Session, batch: Batch) -> None:
@@ -198,14 +213,13 @@ class Addition:
         self._counts.classes(
             session, {(row.pk, uid): change for row in all_series for uid, change in row.classes.items()}
         )
-        for level, rows in ((Level.PATIENT, patients), (Level.STUDY, studies), (Level.SERIES, all_series)):
-            self._derivation.again(session, level, [row.pk for row in rows if row.again])
         self._revisions.written(
             session,
             new={row.pk for row in all_series} - {row.pk for row in old_series},
-            old=[row.pk for row in old_series if row.new_instances or row.again],
+            old=[row.pk for row in old_series if row.new_instances or row.replaced],
         )
         self._modalities.written(session, [row.pk for row in new_studies], all_series)
+        self._derivation.both(session, *batch.again())
         self._discarded.enter(session, batch.to_discard)
 
     def _parents(self, session: Session, level: Level, rows: Sequence[Any]) -> None:
@@ -218,27 +232,45 @@ class Addition:
             names = [column.name for column in LEVELS[level].columns]
             made = [_new_row(level, row) for row in new]
             self._insert[LEVELS[level].name](session, [tuple([one[name] for name in names]) for one in made])
-        self._derivation.update(session, level, [(row.pk, row.latest, row.newest.upper) for row in old if row.newest])
+        self._contend(session, level, [row for row in old if row.tops and not row.again])
         changed = [(row.pk, *_changes(row).values()) for row in old if row.new_instances]
         if changed:
             getattr(self._counts, LEVELS[level].name)(session, changed)
         if level is Level.SERIES:
             for some, is_new in ((new, True), (old, False)):
-                by_tenant: dict[int, list[tuple[int, Any]]] = defaultdict(list)
+                by_tenant: dict[int, dict[int, str | None]] = defaultdict(dict)
                 for row in some:
-                    if row.newest:
-                        by_tenant[row.tenant].append((row.pk, row.newest.upper))
-                for tenant, items in by_tenant.items():
-                    self._derivation.request_items(session, tenant, items, new=is_new)
+                    if row.made:
+                        by_tenant[row.tenant][row.pk] = row.made["request_attributes"]
+                for tenant, texts in by_tenant.items():
+                    self._derivation.request_items(session, tenant, texts, new=is_new)
+
+    def _contend(self, session: Session, level: Level, rows: Sequence[Any]) -> None:
+        """Give rows the attributes that the instances of this batch win."""
+        won = {}
+        for row in rows:
+            values = merge(level, row.ranks, row.tops)
+            if values or (level is Level.STUDY and row.owner_changes):
+                won[row.pk] = row, values
+        if not won:
+            return
+        # Mostly one instance has all attributes that the row has. What others gave is read, to be written as it was.
+        partly = [pk for pk, (row, values) in won.items() if row.ranks.keys() - values.keys() - {OWNER}]
+        kept = {pk: values for pk, *values in self._values[level].rows(session, partly)}
+        names, written = attribute_names(level), []
+        for pk, (row, values) in won.items():
+            row.made = parent_values(level, dict(zip(names, kept[pk], strict=True)) | values if pk in kept else values)
+            written.append((pk, ranks_text(row.ranks), *row.made.values()))
+        self._update[level](session, written)
 
     def _instances(self, session: Session, written: Sequence[Held]) -> None:
         replaced = [held.pk for held in written if held.pk]
-        self._forget_json.run(session, replaced)
-        self._forget.run(session, replaced)
         new = [held for held in written if not held.pk]
-        if new:
+        if new:  # before rows are deleted that are written again: SQLite would give their keys to others
             for held, pk in zip(new, self._allocate(session, instance, len(new)), strict=True):
                 held.pk = pk
+        self._forget_json.run(session, replaced)
+        self._forget.run(session, replaced)
         rows, documents = [], []
         for held in written:
             assert held.written is not None
@@ -250,8 +282,14 @@ class Addition:
         self._insert["instance_json"](session, documents)
 
 
+def _values(flavour: Flavour, level: Level) -> Lookup:
+    columns = LEVELS[level].c
+    rows = select(columns.pk, *[columns[name] for name in attribute_names(level)])
+    return Lookup(flavour.dialect, lambda among: rows.where(among(columns.pk)))
+
+
 def _stranger(tenant: int, uid: str, pk: int) -> StudyRow:
-    return StudyRow(tenant=tenant, pk=pk, uid=uid, patient=PatientRow(tenant=tenant, pk=0, identity=("", "")))
+    return StudyRow(tenant=tenant, pk=pk, uid=uid, patient=PatientRow(tenant=tenant, pk=0, identity=("", "", "")))
 
 
 def _changes(row: Any) -> dict[str, int]:
@@ -264,9 +302,10 @@ def _changes(row: Any) -> dict[str, int]:
 
 
 def _new_row(level: Level, row: Any) -> dict[str, Any]:
-    made = {"pk": row.pk, "tenant_fk": row.tenant, "latest": row.latest, **_changes(row)}
+    row.made = parent_values(level, merge(level, row.ranks, row.tops))
+    made = {"pk": row.pk, "tenant_fk": row.tenant, "sources": ranks_text(row.ranks), **_changes(row), **row.made}
+    if level is Level.PATIENT:
+        return made | patient_columns(row.identity)
     if level is Level.STUDY:
-        made["patient_fk"] = row.patient.pk
-    elif level is Level.SERIES:
-        made["study_fk"] = row.study.pk
-    return made | parent_values(level, row.newest.upper)
+        return made | {"patient_fk": row.patient.pk, "study_uid": row.uid}
+    return made | {"study_fk": row.study.pk, "series_uid": row.uid}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dicom_common.core import AddStatus, Outcome
-from dicom_common.db.sql._rows import Prepared
+from dicom_common.db.sql._ranks import OWNER, Ranks, Tops
+from dicom_common.db.sql._rows import Identity, Prepared
 
 __all__ = ["Batch", "Held", "PatientRow", "SeriesRow", "StudyRow"]
 
@@ -20,11 +21,14 @@ class _Parent:
     tenant: int
     pk: int = 0
     """0: it is new."""
-    latest: str = ""
-    newest: Prepared | None = None
-    """The entry of this batch that its attributes come from."""
+    ranks: Ranks = field(default_factory=dict)
+    """Of the sources of its attributes."""
+    tops: Tops = field(default_factory=Tops)
+    """The entries of this batch that contend for its attributes."""
+    made: dict[str, Any] = field(default_factory=dict)
+    """The attributes that were written; nothing where they stay."""
     again: bool = False
-    """An instance below it was replaced: its attributes have to be derived again."""
+    """A source of its attributes was replaced, or the study moves to another patient: it has to be derived again."""
     new_instances: int = 0
     new_series: int = 0
     new_studies: int = 0
@@ -34,7 +38,7 @@ class _Parent:
 class PatientRow(_Parent):
     """A patient."""
 
-    identity: tuple[str, str]
+    identity: Identity
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -43,6 +47,8 @@ class StudyRow(_Parent):
 
     uid: str
     patient: PatientRow
+    owner_changes: bool = False
+    """An entry of this batch was received earlier than all that the index has of it."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -53,6 +59,8 @@ class SeriesRow(_Parent):
     study: StudyRow
     instances: int = 0
     """How many the index had before."""
+    replaced: bool = False
+    """One of its instances was."""
     classes: Counter[str] = field(default_factory=Counter)
     """How many instances of each SOP Class come or go."""
 
@@ -88,7 +96,7 @@ class Batch:
     """What the index knows that matters for a batch, changed by each entry as it is decided."""
 
     held: dict[tuple[int, str], Held] = field(default_factory=dict)
-    patients: dict[tuple[int, str, str], PatientRow] = field(default_factory=dict)
+    patients: dict[tuple[int, Identity], PatientRow] = field(default_factory=dict)
     studies: dict[tuple[int, str], StudyRow] = field(default_factory=dict)
     series: dict[tuple[int, str], dict[str, SeriesRow]] = field(default_factory=dict)
     """By (tenant, Series Instance UID), then by Study Instance UID."""
@@ -159,11 +167,14 @@ class Batch:
 
     def _replace(self, held: Held, tenant: int, made: Prepared, *, other_patient: bool) -> None:
         series = self._series(tenant, made)
+        uid = made.rank.sop_uid
         for parent in (series, series.study, series.study.patient):
-            parent.again = True
+            # One that came in this batch may be among those that contend.
+            parent.again |= held.written is not None or any(rank.sop_uid == uid for rank in parent.ranks.values())
         series.classes[held.sop_class_uid] -= 1
         former = held.key
         self.referred[former] -= 1
+        series.replaced = True
         held.series, held.written, held.other_patient = series, made, other_patient
         held.key, held.sha256, held.sop_class_uid = made.entry.key, made.entry.instance.sha256, made.sop_class_uid
         self._note(held, series, made)
@@ -173,14 +184,22 @@ class Batch:
         """Note what a row that is going to be written means to others."""
         series.classes[held.sop_class_uid] += 1
         self.referred[held.key] += 1
-        rank, study = made.latest, series.study
-        if rank > series.latest:
-            series.latest, series.newest = rank, made
-        if rank > study.latest:
-            study.latest, study.newest = rank, made
-        patient = study.patient
-        if rank > patient.latest and not held.other_patient:  # another patient's instance says nothing of this one
-            patient.latest, patient.newest = rank, made
+        rank, study = made.rank, series.study
+        series.tops.note(rank, made.upper)
+        first = study.ranks.get(OWNER)
+        if first is None or rank[1] < first[1] or (rank[1] == first[1] and rank[2] < first[2]):
+            study.ranks[OWNER] = rank
+            study.owner_changes = first is not None
+            study.again |= held.other_patient
+
+    def settle(self) -> None:
+        """Let the entries contend for the attributes of studies and patients, when all have been decided."""
+        for row in self.all_series():
+            study = row.study
+            for rank, upper in row.tops.values():
+                study.tops.note(rank, upper)
+                if upper.patient == study.patient.identity:  # another patient's instance says nothing of this one
+                    study.patient.tops.note(rank, upper)
 
     def _series(self, tenant: int, made: Prepared) -> SeriesRow:
         instance = made.entry.instance
@@ -199,7 +218,7 @@ class Batch:
         study = self.studies.get((tenant, uid))
         if study is None:
             identity = made.upper.patient
-            patient = self.patients.setdefault((tenant, *identity), PatientRow(tenant=tenant, identity=identity))
+            patient = self.patients.setdefault((tenant, identity), PatientRow(tenant=tenant, identity=identity))
             study = self.studies[tenant, uid] = StudyRow(tenant=tenant, uid=uid, patient=patient)
             patient.new_studies += 1
         return study
@@ -208,6 +227,14 @@ class Batch:
         if self.referred[key] == 0:
             self.retired.add(key)
             self.to_discard.add(key)
+
+    def again(self) -> tuple[set[int], set[int]]:
+        """Return the surrogate keys of the studies and patients that are to be derived again."""
+        of_series = {row.study.pk for row in self.all_series() if row.again}
+        return (
+            of_series | {row.pk for row in self.studies.values() if row.again},
+            {row.pk for row in self.patients.values() if row.again},
+        )
 
     def all_series(self) -> Iterable[SeriesRow]:
         """Return all series that are known."""

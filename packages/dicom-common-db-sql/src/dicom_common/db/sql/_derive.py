@@ -1,104 +1,291 @@
-"""The rows of patients, studies and series, made from the instances below them."""
+"""Deriving the rows of a study and of a patient anew from the instances that they have now, all at once.
+
+Adding changes rows by what comes; this is for what cannot be known from that: the source of an attribute is gone, a
+study moves to another patient, or rows are to be compared with what they should be. Counts are counted.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, delete, func, select
+from sqlalchemy import Column, ColumnElement, Select, Table, bindparam, delete, select
 
 from dicom_common.core import Level
 from dicom_common.db.sql._flavour import Flavour
-from dicom_common.db.sql._rows import IDENTITY, Upper, latest, parent_values, upper_from_blob
-from dicom_common.db.sql._schema import LEVELS, instance, instance_json, request_item, series, study
+from dicom_common.db.sql._modalities import Modalities
+from dicom_common.db.sql._ranks import OWNER, Rank, Ranks, Tops, clinical_time, merge, ranks_text
+from dicom_common.db.sql._revisions import RevisionWrites
+from dicom_common.db.sql._rows import (
+    Identity,
+    Upper,
+    changing_columns,
+    parent_values,
+    patient_columns,
+    upper_from_blob,
+)
+from dicom_common.db.sql._schema import (
+    LEVELS,
+    instance,
+    instance_json,
+    patient,
+    request_item,
+    series,
+    series_class,
+    series_revision,
+    study,
+)
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Lookup, Statement
 
-__all__ = ["Derivation"]
+__all__ = ["PARENTS", "Derivation"]
 
 PARENTS = (Level.PATIENT, Level.STUDY, Level.SERIES)
+COUNTS = {
+    Level.PATIENT: ("studies", "series", "instances"),
+    Level.STUDY: ("series", "instances"),
+    Level.SERIES: ("instances",),
+}
+DERIVED = {level: ["sources", *COUNTS[level], *changing_columns(level)] for level in PARENTS}
+"""The columns of a parent's row that follow from its instances."""
+
+_i = instance.c
+_BELOW = (
+    _i.pk, _i.series_fk, _i.sop_class_uid, _i.other_patient, _i.received, _i.sop_uid, _i.instance_creation_date,
+    _i.instance_creation_time, _i.content_date, _i.content_time, _i.acquisition_date, _i.acquisition_time,
+    instance_json.c.upper,
+)  # fmt: skip
 
 
 class Derivation:
-    """The statements that write parents' rows, for one database product."""
+    """The statements that derive rows, for one database product. Who writes with them has the exclusive guard."""
 
     def __init__(self, flavour: Flavour) -> None:
         dialect = flavour.dialect
-        self._update = {level: flavour.updater(LEVELS[level], ["latest", *_CHANGING[level]]) for level in PARENTS}
-        self._unknown = flavour.updater(LEVELS[Level.PATIENT], ["latest"])
-        self._newest = {level: Statement(_newest(level), dialect) for level in PARENTS}
-        self._forget_items = Lookup(dialect, lambda among: delete(request_item).where(among(request_item.c.series_fk)))
-        self._insert_items = flavour.inserter(request_item)
+        self.modalities, self.revisions, self._allocate = Modalities(flavour), RevisionWrites(flavour), flavour.allocate
 
-    def update(self, session: Session, level: Level, rows: Iterable[tuple[int, str, Upper]]) -> None:
-        """Give existing rows the attributes of the instance that is now the latest below them."""
-        made = []
-        for pk, rank, upper in rows:
-            values = parent_values(level, upper)
-            made.append((pk, rank, *[values[name] for name in _CHANGING[level]]))
-        if made:
-            self._update[level](session, made)
+        def by(statement: Select[Any], column: ColumnElement[Any]) -> Statement:
+            return Statement(statement.where(column == bindparam("at")), dialect)
 
-    def request_items(self, session: Session, tenant: int, rows: Sequence[tuple[int, Upper]], *, new: bool) -> None:
-        """Write what is searched of the Request Attributes Sequence of series."""
+        below = select(*_BELOW).select_from(
+            instance.join(series, _i.series_fk == series.c.pk).join(instance_json, instance_json.c.instance_fk == _i.pk)
+        )
+        self._below = by(below, series.c.study_fk)
+        self._study = by(
+            select(study.c.tenant_fk, study.c.patient_fk, *[study.c[name] for name in DERIVED[Level.STUDY]]), study.c.pk
+        )
+        self._series = by(select(series.c.pk, *[series.c[name] for name in DERIVED[Level.SERIES]]), series.c.study_fk)
+        self._patient = by(select(*[patient.c[name] for name in DERIVED[Level.PATIENT]]), patient.c.pk)
+        self._identity = by(
+            select(patient.c.patient_id, patient.c.issuer_of_patient_id, patient.c.of_study), patient.c.pk
+        )
+        self._studies = by(select(study.c.pk, study.c.series, study.c.instances), study.c.patient_fk)
+        self._classes = Lookup(dialect, lambda among: _of_series(series_class).where(among(series_class.c.series_fk)))
+        self._items = Lookup(dialect, lambda among: _of_series(request_item).where(among(request_item.c.series_fk)))
+        self._revised = Lookup(
+            dialect, lambda among: select(series_revision.c.series_fk).where(among(series_revision.c.series_fk))
+        )
+        self._forget = {
+            column.table.name: _deletion(flavour, column)
+            for column in (series_class.c.series_fk, request_item.c.series_fk, *[LEVELS[one].c.pk for one in PARENTS])
+        }
+        self._insert = {table.name: flavour.inserter(table) for table in (series_class, request_item, patient)}
+        self._update = {level: flavour.updater(LEVELS[level], DERIVED[level]) for level in PARENTS}
+        self._move = flavour.updater(study, ["patient_fk"])
+        self._flag = flavour.updater(instance, ["other_patient"])
+        p = patient.c
+        self._named = Statement(
+            select(p.pk).where(
+                p.tenant_fk == bindparam("tenant"),
+                p.patient_id == bindparam("patient_id"),
+                p.issuer_of_patient_id == bindparam("issuer"),
+                p.of_study == bindparam("of_study"),
+            ),
+            dialect,
+        )
+
+    def study(self, session: Session, pk: int, *, write: bool) -> tuple[int, set[int]]:
+        """Derive a study and its series.
+
+        Args:
+            session: where; to write, with the exclusive guard.
+            pk: the study.
+            write: write the rows that are not as they should be; else only count them.
+
+        Returns:
+            How many rows were not as they should be, and the patients that it belonged and belongs to: they are to be
+            derived then.
+        """
+        found = self._study.rows(session, {"at": pk})
+        if not found:
+            return 0, set()
+        tenant, owner, *kept = found[0]
+        below = _Below(self._below.rows(session, {"at": pk}))
+        all_series = {row[0]: row[1:] for row in self._series.rows(session, {"at": pk})}
+        wrong = self._of_series(session, tenant, all_series, below, write=write)
+        if not below.ranks:
+            if write:
+                self.modalities.forget(session, [pk])
+                self._forget["study"].run(session, [pk])
+            return wrong + 1, {owner}
+        ranks: Ranks = {OWNER: below.first}
+        made = _derived(Level.STUDY, below.tops, ranks, (len(below.of_series), len(below.ranks)))
+        if made != kept:
+            wrong += 1
+            if write:
+                self._update[Level.STUDY](session, [(pk, *made)])
+        moved, owners = self._owner(session, pk, tenant, owner, below, write=write)
+        # Behind the rows of the series and the study, which it follows.
+        wrong += moved + self.modalities.refresh(session, [pk], write=write)
+        return wrong, owners
+
+    def patient(self, session: Session, pk: int, *, write: bool) -> int:
+        """Derive a patient from the instances of its studies that name it; one that has no study goes."""
+        found = self._patient.rows(session, {"at": pk})
+        if not found:
+            return 0
+        studies = self._studies.rows(session, {"at": pk})
+        if not studies:
+            if write:
+                self._forget["patient"].run(session, [pk])
+            return 1
+        tops = Tops()
+        for study_pk, *_ in studies:  # one at a time: a patient may have more instances than fit into memory
+            below = _Below(row for row in self._below.rows(session, {"at": study_pk}) if not row[3])
+            for rank, upper in below.tops.values():
+                tops.note(rank, upper)
+        counts = (len(studies), sum(row[1] for row in studies), sum(row[2] for row in studies))
+        made = _derived(Level.PATIENT, tops, {}, counts)
+        if made == list(found[0]):
+            return 0
+        if write:
+            self._update[Level.PATIENT](session, [(pk, *made)])
+        return 1
+
+    def both(self, session: Session, studies: Iterable[int], patients: Iterable[int]) -> None:
+        """Derive studies and patients, and the patients that the studies belonged or belong to where they moved."""
+        owners = set(patients)
+        for pk in sorted(studies):
+            _, concerned = self.study(session, pk, write=True)
+            owners |= concerned if len(concerned) > 1 else set()
+        for pk in sorted(owners):
+            self.patient(session, pk, write=True)
+
+    def request_items(self, session: Session, tenant: int, texts: Mapping[int, str | None], *, new: bool) -> None:
+        """Write what is searched of the Request Attributes Sequence of series; `new` ones have nothing yet."""
         if not new:
-            self._forget_items.run(session, [pk for pk, _ in rows])
-        self._insert_items(
-            session,
-            [
-                (pk, position, tenant, step, procedure)
-                for pk, upper in rows
-                if (text := upper.columns["request_attributes"])
-                for position, (step, procedure) in enumerate(json.loads(text))
-            ],
+            self._forget["request_item"].run(session, sorted(texts))
+        self._insert["request_item"](session, [row for pk in sorted(texts) for row in _items(pk, tenant, texts[pk])])
+
+    def _of_series(
+        self, session: Session, tenant: int, kept: Mapping[int, Sequence[Any]], below: _Below, *, write: bool
+    ) -> int:
+        gone = sorted(kept.keys() - below.of_series.keys())
+        made, texts = {}, {}
+        for pk, tops in below.of_series.items():
+            ranks: Ranks = {}
+            count = sum(n for (at, _), n in below.classes.items() if at == pk)
+            made[pk] = _derived(Level.SERIES, tops, ranks, (count,))
+            texts[pk] = made[pk][DERIVED[Level.SERIES].index("request_attributes")]
+        stale = [(pk, *row) for pk, row in sorted(made.items()) if row != list(kept.get(pk, ()))]
+        classes = {(pk, uid, n) for (pk, uid), n in below.classes.items()}
+        wrong_classes = _differing(classes, self._classes.rows(session, sorted(kept)))
+        items = {row for pk, text in texts.items() for row in _items(pk, tenant, text)}
+        wrong_items = _differing(items, self._items.rows(session, sorted(kept)))
+        unrevised = made.keys() - {row[0] for row in self._revised.rows(session, sorted(made))}
+        if write:
+            self._forget["request_item"].run(session, sorted(wrong_items | set(gone)))
+            self._insert["request_item"](session, sorted(row for row in items if row[0] in wrong_items))
+            self._forget["series_class"].run(session, sorted(wrong_classes | set(gone)))
+            self._insert["series_class"](session, sorted(row for row in classes if row[0] in wrong_classes))
+            self._update[Level.SERIES](session, stale)
+            self.revisions.written(session, new=unrevised, old=())
+            self.revisions.forget(session, gone)
+            self._forget["series"].run(session, gone)
+        return len(gone) + len({row[0] for row in stale} | ((wrong_classes | wrong_items | unrevised) - set(gone)))
+
+    def _owner(  # noqa: PLR0913 - a part of `study`
+        self, session: Session, pk: int, tenant: int, owner: int, below: _Below, *, write: bool
+    ) -> tuple[int, set[int]]:
+        """Let a study belong to the patient of the instance that was received first, and mark those of others."""
+        found = self._identity.rows(session, {"at": owner})
+        identity = below.owner.patient
+        flags = [(at, int(upper.patient != identity)) for at, _, upper in below.ranks]
+        wrong = [new for new, (_, flag, _) in zip(flags, below.ranks, strict=True) if new[1] != flag]
+        moves = not found or tuple(found[0]) != identity
+        owners = {owner}
+        if write:
+            if moves:
+                owners.add(target := self._patient_of(session, tenant, identity))
+                self._move(session, [(pk, target)])
+            self._flag(session, wrong)
+        return len(wrong) + moves, owners
+
+    def _patient_of(self, session: Session, tenant: int, identity: Identity) -> int:
+        """Return the row of a patient; a new one has nothing in it yet."""
+        patient_id, issuer, of_study = identity
+        found = self._named.rows(
+            session, {"tenant": tenant, "patient_id": patient_id, "issuer": issuer, "of_study": of_study}
         )
-
-    def again(self, session: Session, level: Level, pks: Iterable[int]) -> None:
-        """Make rows anew from the instances that they have now."""
-        for pk in pks:
-            found = self._newest[level].rows(session, {"at": pk})
-            if not found:
-                # A patient whose own instances are all gone from a study that stays: what is known of him is kept
-                # until the next one comes.
-                self._unknown(session, [(pk, "")])
-                continue
-            tenant, day, moment, uid, blob = found[0]
-            upper = upper_from_blob(bytes(blob))
-            self.update(session, level, [(pk, latest(day, moment, uid), upper)])
-            if level is Level.SERIES:
-                self.request_items(session, tenant, [(pk, upper)], new=False)
+        if found:
+            return int(found[0][0])
+        (pk,) = self._allocate(session, patient, 1)
+        row = {
+            "pk": pk, "tenant_fk": tenant, "sources": None, **dict.fromkeys(COUNTS[Level.PATIENT], 0),
+            **patient_columns(identity), **parent_values(Level.PATIENT, {}),
+        }  # fmt: skip
+        self._insert["patient"](session, [tuple([row[column.name] for column in patient.columns])])
+        return pk
 
 
-def _changing(level: Level) -> list[str]:
-    names = parent_values(level, upper_from_blob(b'{"patient_id":"","issuer_of_patient_id":""}'))
-    return [name for name in names if name not in IDENTITY[level]]
+class _Below:
+    """The instances of a study, reduced to what decides."""
+
+    def __init__(self, rows: Iterable[Sequence[Any]]) -> None:
+        self.tops = Tops()
+        self.of_series: dict[int, Tops] = defaultdict(Tops)
+        self.classes: Counter[tuple[int, str]] = Counter()
+        self.ranks: list[tuple[int, int, Upper]] = []
+        """The surrogate key of each instance, whether it is marked as another patient's, and what it says."""
+        known: dict[bytes, Upper] = {}
+        first: tuple[tuple[int, str], Rank, Upper] | None = None
+        for pk, series_pk, sop_class, other_patient, received, uid, *dates, kept in rows:
+            blob = bytes(kept)
+            upper = known.get(blob)
+            if upper is None:
+                upper = known[blob] = upper_from_blob(blob)
+            rank = Rank(clinical_time((*dates, *upper.dates), received), received, uid)
+            self.tops.note(rank, upper)
+            self.of_series[series_pk].note(rank, upper)
+            self.classes[series_pk, sop_class] += 1
+            self.ranks.append((pk, other_patient, upper))
+            if first is None or (received, uid) < first[0]:
+                first = (received, uid), rank, upper
+        if first is not None:
+            _, self.first, self.owner = first
 
 
-_CHANGING = {level: _changing(level) for level in PARENTS}
-"""The columns of a parent that are made anew when another instance is its latest."""
+def _derived(level: Level, tops: Tops, ranks: Ranks, counts: Sequence[int]) -> list[Any]:
+    """Return the values of the columns in `DERIVED`."""
+    values = parent_values(level, merge(level, ranks, tops))
+    return [ranks_text(ranks), *counts, *values.values()]
 
 
-def _newest(level: Level) -> Any:
-    """Select the latest instance below a row; for a patient, only of those that name this very patient."""
-    c = instance.c
-    statement = (
-        select(c.tenant_fk, c.instance_creation_date, c.instance_creation_time, c.sop_uid, instance_json.c.upper)
-        .select_from(
-            instance.join(series)
-            .join(study, series.c.study_fk == study.c.pk)
-            .join(instance_json, instance_json.c.instance_fk == c.pk)
-        )
-        .order_by(
-            func.coalesce(c.instance_creation_date, 0).desc(),
-            func.coalesce(c.instance_creation_time, -1).desc(),
-            c.sop_uid.desc(),
-        )
-        .limit(1)
-    )
-    at: BindParameter[int] = bindparam("at")
-    if level is Level.SERIES:
-        return statement.where(c.series_fk == at)
-    if level is Level.STUDY:
-        return statement.where(series.c.study_fk == at)
-    return statement.where(study.c.patient_fk == at, c.other_patient == 0)
+def _items(pk: int, tenant: int, text: str | None) -> list[tuple[Any, ...]]:
+    items = json.loads(text) if text else ()
+    return [(pk, position, tenant, step, procedure) for position, (step, procedure) in enumerate(items)]
+
+
+def _deletion(flavour: Flavour, column: Column[Any]) -> Lookup:
+    return Lookup(flavour.dialect, lambda among: delete(column.table).where(among(column)))
+
+
+def _of_series(table: Table) -> Select[Any]:
+    return select(*table.columns)
+
+
+def _differing(made: Iterable[tuple[Any, ...]], kept: Iterable[Sequence[Any]]) -> set[int]:
+    """Return the series whose rows in another table are not as they should be."""
+    return {row[0] for row in set(made) ^ {tuple(row) for row in kept}}

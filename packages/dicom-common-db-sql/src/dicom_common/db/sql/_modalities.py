@@ -54,28 +54,25 @@ class Modalities:
         rows = set()
         changed = set()
         for row in all_series:
-            if row.newest is None:
-                if row.again or row.study.again or row.study.newest:
+            if row.study.pk not in new:
+                if row.made or row.study.made:
                     changed.add(row.study.pk)
-            elif row.study.pk not in new:
-                changed.add(row.study.pk)
-            elif (modality := row.newest.upper.columns["modality"]) is not None:
-                assert row.study.newest is not None
-                day = row.study.newest.upper.columns["study_date"]
-                rows.add((row.study.pk, modality, row.tenant, day, row.study.uid))
+            elif (modality := row.made["modality"]) is not None:
+                rows.add((row.study.pk, modality, row.tenant, row.study.made["study_date"], row.study.uid))
         self._insert(session, sorted(rows))
         self.refresh(session, changed)
 
-    def refresh(self, session: Session, studies: Iterable[int]) -> None:
-        """Make the rows of studies agree with their series."""
+    def refresh(self, session: Session, studies: Iterable[int], *, write: bool = True) -> int:
+        """Make the rows of studies agree with their series, or only compare; return how many did not."""
         found: dict[int, set[tuple[int, str, int, int, str]]] = defaultdict(set)
         for which, *row in self._both.rows(session, sorted(studies)):
             pk, modality, tenant, day, uid = row
             found[which].add((pk, modality, tenant, day, uid))
-        self._delete.run_many(
-            session, [{"at": pk, "modality": modality} for pk, modality, *_ in sorted(found[_IS] - found[_OUGHT])]
-        )
-        self._insert(session, sorted(found[_OUGHT] - found[_IS]))
+        gone, missing = sorted(found[_IS] - found[_OUGHT]), sorted(found[_OUGHT] - found[_IS])
+        if write:
+            self._delete.run_many(session, [{"at": pk, "modality": modality} for pk, modality, *_ in gone])
+            self._insert(session, missing)
+        return len({row[:2] for row in (*gone, *missing)})
 
     def forget(self, session: Session, studies: Iterable[int]) -> None:
         """Take the rows of studies away that are about to go."""

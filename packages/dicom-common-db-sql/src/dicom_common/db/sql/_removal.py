@@ -13,8 +13,7 @@ from dicom_common.db.sql._derive import PARENTS, Derivation
 from dicom_common.db.sql._discarded import Discarded
 from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._listing import Listing
-from dicom_common.db.sql._modalities import Modalities
-from dicom_common.db.sql._revisions import RevisionWrites
+from dicom_common.db.sql._ranks import ranks_from_text
 from dicom_common.db.sql._schema import LEVELS, instance, instance_json, request_item, series, series_class, study
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Lookup
@@ -28,7 +27,7 @@ class Removal:
     def __init__(self, flavour: Flavour, listing: Listing, discarded: Discarded, derivation: Derivation) -> None:
         dialect = flavour.dialect
         self._listing, self._discarded, self._derivation = listing, discarded, derivation
-        self._counts, self._modalities, self._revisions = Counts(flavour), Modalities(flavour), RevisionWrites(flavour)
+        self._counts, self._modalities, self._revisions = Counts(flavour), derivation.modalities, derivation.revisions
         up = instance.join(series).join(study, series.c.study_fk == study.c.pk)
         self._parents = Lookup(
             dialect,
@@ -46,7 +45,7 @@ class Removal:
         self._left = {level: _left(dialect, LEVELS[level]) for level in PARENTS}
 
     def remove(self, session: Session, pks: Sequence[int]) -> list[Stored]:
-        """Remove instances and what is empty then; parents that stay are counted and made again."""
+        """Remove instances and what is empty then; parents that stay are counted, and derived if a source is gone."""
         removed = self._listing.some(session, pks)
         rows = list(self._parents.rows(session, pks))  # (SOP Class, patient, study, series) of each
         of_level = {level: Counter(row[1 + level] for row in rows) for level in PARENTS}
@@ -62,12 +61,15 @@ class Removal:
         self._revisions.written(session, new=(), old=set(of_level[Level.SERIES]) - set(gone))
         uids = {stored.sop_uid for stored in removed}
         self._modalities.forget(session, lost := self._gone(session, Level.STUDY, of_level))
+        stale: dict[Level, set[int]] = {}
         for level in reversed(PARENTS):  # children first: they refer to their parents
             self._empty[level].run(session, self._gone(session, level, of_level))
             left = self._left[level].rows(session, of_level[level])
-            stale = [pk for pk, _, latest in left if latest.rpartition("/")[2] in uids]
-            self._derivation.again(session, level, stale)
+            stale[level] = {pk for pk, _, sources in left if _is_any_of(sources, uids)}
         self._modalities.refresh(session, set(of_level[Level.STUDY]) - set(lost))
+        self._derivation.both(
+            session, stale[Level.STUDY] | {up[pk][0] for pk in stale[Level.SERIES]}, stale[Level.PATIENT]
+        )
         keys = {stored.key for stored in removed}
         self._discarded.enter(session, keys - set(self._discarded.referred(session, sorted(keys))))
         return removed
@@ -94,4 +96,9 @@ def _delete(dialect: Dialect, table: Table, column: str) -> Lookup:
 
 def _left(dialect: Dialect, table: Table) -> Lookup:
     c = table.c
-    return Lookup(dialect, lambda among: select(c.pk, c.instances, c.latest).where(among(c.pk)))
+    return Lookup(dialect, lambda among: select(c.pk, c.instances, c.sources).where(among(c.pk)))
+
+
+def _is_any_of(sources: str | None, uids: set[str]) -> bool:
+    """Tell whether a row has an attribute of one of these instances."""
+    return any(rank.sop_uid in uids for rank in ranks_from_text(sources).values())

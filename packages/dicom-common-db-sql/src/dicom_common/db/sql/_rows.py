@@ -8,13 +8,28 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from dicom_common.core import ATTRIBUTES, Entry, Instance, Level, PersonName
-from dicom_common.db.sql._schema import FOLDED, VARYING, columns_of
+from dicom_common.db.sql._ranks import Rank, clinical_time
+from dicom_common.db.sql._schema import ABSENT_NUMBER, FOLDED, VARYING, columns_of
 from dicom_common.db.sql._values import clean, fold, from_column, micros, to_column
 
-__all__ = ["IDENTITY", "Prepared", "Upper", "instance_row", "latest", "parent_values", "prepare", "upper_from_blob"]
+__all__ = [
+    "IDENTITY",
+    "Identity",
+    "Prepared",
+    "Upper",
+    "attribute_names",
+    "changing_columns",
+    "instance_row",
+    "parent_values",
+    "patient_columns",
+    "prepare",
+    "upper_from_blob",
+]
 
+Identity = tuple[str, str, str]
+"""Which patient: Patient ID, issuer and, without a Patient ID, the Study Instance UID (else "")."""
 IDENTITY: dict[Level, tuple[str, ...]] = {
-    Level.PATIENT: ("patient_id", "issuer_of_patient_id", "without_id", "without_issuer"),
+    Level.PATIENT: ("patient_id", "issuer_of_patient_id", "without_id", "without_issuer", "of_study"),
     Level.STUDY: ("study_uid",),
     Level.SERIES: ("series_uid",),
 }
@@ -42,13 +57,20 @@ _ABSENT = {
 }
 
 
+_OWN = {level: tuple(name for name in names if name not in IDENTITY[level]) for level, names in _COLUMNS.items()}
+"""What a parent has from the instances below it, attribute by attribute."""
+
+
 class Upper(NamedTuple):
     """What an instance says of its patient, study and series, as columns; and the same as the bytes that are kept."""
 
     columns: Mapping[str, Any]
     blob: bytes
-    patient: tuple[str, str]
-    """Which patient: Patient ID and issuer."""
+    patient: Identity
+    present: Mapping[Level, tuple[str, ...]]
+    """The attributes of each level that have a value."""
+    dates: tuple[int | None, ...]
+    """Series Date and Time, Study Date and Time."""
 
 
 class Prepared(NamedTuple):
@@ -58,9 +80,7 @@ class Prepared(NamedTuple):
     upper: Upper
     steady: tuple[Any, ...]
     varying: tuple[Any, ...]
-    latest: str
-    """Its rank among the instances that a parent's attributes may come from."""
-
+    rank: Rank
     sop_class_uid: str
     """Its SOP Class UID, as the index keeps it."""
 
@@ -97,15 +117,11 @@ def prepare(entries: Sequence[Entry]) -> list[Prepared]:
             _position(position),
             _location(location),
         )
-        rank = latest(creation_date, creation_time, uid)
+        received = micros(entry.received)
+        own = (creation_date, creation_time, varying[5], varying[6], varying[3], varying[4])
+        rank = Rank(clinical_time((*own, *upper.dates), received), received, uid)
         prepared.append(Prepared(entry, upper, steady, varying, rank, steady[_SOP_CLASS]))
     return prepared
-
-
-def latest(creation_date: int | None, creation_time: int | None, sop_uid: str) -> str:
-    """Return the rank of an instance: text that sorts by (Instance Creation Date, Time, SOP Instance UID)."""
-    time = "" if creation_time is None else f"{creation_time:012d}"  # "/" sorts before the digits: absent is the least
-    return f"{creation_date or 0:08d}{time}/{sop_uid}"
 
 
 def _upper(values: tuple[Any, ...]) -> Upper:
@@ -123,20 +139,48 @@ def upper_from_blob(blob: bytes) -> Upper:
 
 
 def _made(columns: Mapping[str, Any], blob: bytes) -> Upper:
-    return Upper(columns, blob, (columns["patient_id"], columns["issuer_of_patient_id"]))
+    patient_id = columns["patient_id"]
+    patient = (patient_id, columns["issuer_of_patient_id"], "" if patient_id else columns["study_uid"])
+    present = {level: tuple([n for n in names if columns[n] not in _NOTHING[n]]) for level, names in _OWN.items()}
+    return Upper(columns, blob, patient, present, tuple([columns[name] for name in _DATES]))
 
 
-def parent_values(level: Level, upper: Upper) -> dict[str, Any]:
-    """Return the attribute columns of a parent's row, the folded names among them."""
-    columns = upper.columns
-    values = {name: columns[name] for name in _COLUMNS[level]}
+_DATES = ("series_date", "series_time", "study_date", "study_time")
+_NOTHING: dict[str, tuple[Any, ...]] = {
+    name: (None, {"study_date": 0, "series_number": ABSENT_NUMBER}.get(name))
+    for names in _OWN.values()
+    for name in names
+}
+"""What stands for an absent value."""
+
+
+def attribute_names(level: Level) -> tuple[str, ...]:
+    """Return the attributes of a parent that its instances contend for, as columns; see `_ranks.py`."""
+    return _OWN[level]
+
+
+def parent_values(level: Level, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attribute columns of a parent's row but those of its identity; what `values` lacks is absent.
+
+    The folded names are among them.
+    """
+    made = {name: values.get(name, _ABSENT[name]) for name in _OWN[level]}
     for name in FOLDED:
-        if name in values:
-            values |= _folded(name, values[name])
-    if level is Level.PATIENT:
-        values["without_id"] = int(not values["patient_id"])
-        values["without_issuer"] = int(not values["issuer_of_patient_id"])
-    return values
+        if name in made:
+            made |= _folded(name, made[name])
+    return made
+
+
+def changing_columns(level: Level) -> list[str]:
+    """Return the names of the columns that `parent_values` makes."""
+    return [*parent_values(level, {})]
+
+
+def patient_columns(identity: Identity) -> dict[str, Any]:
+    """Return the columns that say which patient a row is."""
+    patient_id, issuer, of_study = identity
+    values = (patient_id, issuer, int(not patient_id), int(not issuer), of_study)
+    return dict(zip(IDENTITY[Level.PATIENT], values, strict=True))
 
 
 def _folded(name: str, text: str | None) -> dict[str, str | None]:
@@ -152,5 +196,5 @@ def instance_row(pk: int, tenant: int, series: int, made: Prepared, *, other_pat
     instance = entry.instance
     return (
         pk, tenant, series, *made.steady, *made.varying, clean(instance.transfer_syntax_uid, 64), entry.key,
-        instance.size, instance.sha256, micros(entry.received), int(other_patient),
+        instance.size, instance.sha256, made.rank.received, int(other_patient),
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """The tables. Columns of attributes are made from `ATTRIBUTES`; a change here needs a migration beside it.
 
 Rows are found by (tenant, UID) and joined by surrogate keys. A parent's row holds the counts of what is below it, and
-`latest`: the rank of the instance that its attributes come from.
+`sources`: the rank of the instance from which each of its attributes comes.
 """
 
 from __future__ import annotations
@@ -130,8 +130,8 @@ def _count(name: str) -> Column[Any]:
     return Column(name, integer(), nullable=False)
 
 
-def _latest() -> Column[Any]:
-    return Column("latest", text(), nullable=False)
+def _sources() -> Column[Any]:
+    return Column("sources", long_text())  # see `_sources.py`; NULL: a migration asks for the row to be derived again
 
 
 tenant = Table("tenant", metadata, _pk(), Column("name", text(63), nullable=False, unique=True))
@@ -145,11 +145,13 @@ patient = Table(
     # "" would come first in an order in which an absent value is the last.
     Column("without_id", flag(), nullable=False),
     Column("without_issuer", flag(), nullable=False),
-    _latest(),
+    # Without a Patient ID every study has a patient of its own: its Study Instance UID, otherwise "".
+    Column("of_study", text(MAX_UID), nullable=False),
     _count("studies"),
     _count("series"),
     _count("instances"),
-    UniqueConstraint("tenant_fk", "patient_id", "issuer_of_patient_id"),
+    _sources(),
+    UniqueConstraint("tenant_fk", "patient_id", "issuer_of_patient_id", "of_study"),
 )
 study = Table(
     "study",
@@ -158,9 +160,9 @@ study = Table(
     _fk("tenant"),
     _fk("patient"),
     *_attributes(Level.STUDY),
-    _latest(),
     _count("series"),
     _count("instances"),
+    _sources(),
     UniqueConstraint("tenant_fk", "study_uid"),
 )
 series = Table(
@@ -170,8 +172,8 @@ series = Table(
     _fk("tenant"),
     _fk("study"),
     *_attributes(Level.SERIES),
-    _latest(),
     _count("instances"),
+    _sources(),
     UniqueConstraint("tenant_fk", "series_uid", "study_fk"),
 )
 instance = Table(
@@ -266,6 +268,7 @@ Index(
     patient.c.patient_id,
     patient.c.without_issuer,
     patient.c.issuer_of_patient_id,
+    patient.c.of_study,
 )
 Index("study_order", study.c.tenant_fk, study.c.study_date.desc(), study.c.study_uid)
 Index("study_time", study.c.tenant_fk, study.c.study_time)

@@ -20,7 +20,7 @@ from dicom_common.core import Level, Query, ReceivedObject, SchemaVersionError
 from dicom_common.db.sql import _migrate
 from dicom_common.db.sql._database import SqlDatabase
 from dicom_common.db.sql._schema import LEVELS, tenant
-from dicom_common.testing import assert_consistent, make_entry, make_instance, make_received
+from dicom_common.testing import CORPUS, assert_consistent, make_entry, make_instance, make_received
 
 __all__ = ["SchemaContract"]
 
@@ -30,6 +30,23 @@ _GUARD = 120
 """Seconds after which a child that hangs fails the test."""
 _KILLED = 86
 _READING = ("SELECT", "PRAGMA", "SHOW", "DESCRIBE")
+_DAMAGE = (
+    "UPDATE patient SET patient_sex = 'X', patient_name_alphabetic = 'x'",
+    "UPDATE patient SET studies = studies + 1",
+    "UPDATE study SET study_description = 'stale', study_date = 20200101",
+    "UPDATE study SET instances = 99, series = 0",
+    "UPDATE study SET patient_fk = (SELECT MAX(pk) FROM patient)",
+    "UPDATE study SET sources = '[]'",
+    "UPDATE series SET modality = 'ZZ'",
+    "UPDATE series SET instances = 0, sources = NULL",
+    "UPDATE instance SET other_patient = 1 - other_patient",
+    "UPDATE series_class SET instances = 5",
+    "DELETE FROM series_class",
+    "DELETE FROM series_revision",
+    "DELETE FROM study_modality",
+    "DELETE FROM request_item",
+)
+"""Statements after which rows are not what their instances say."""
 _UIDS = {"STUDY": "StudyInstanceUID", "SERIES": "SeriesInstanceUID", "INSTANCE": "SOPInstanceUID"}
 
 
@@ -145,9 +162,30 @@ class SchemaContract:
             _make_old(database, first)
             with database._flavour.migrating() as connection:  # noqa: SLF001 - this module is a part of the package
                 _migrate.upgrade(connection, stop)
+                connection.execute(text("UPDATE study SET accession_number = 'STALE'"))
             assert database.schema_version() == (stop, _migrate.HEAD)
         with closing(open_database()) as database:
             _assert_whole(database, first)
+            # What follows from the instances is derived by the present rules.
+            studies = database.find(Query(tenant="local", level=Level.STUDY))
+            assert "STALE" not in {study["AccessionNumber"] for study in studies}
+
+    @pytest.mark.parametrize("statement", _DAMAGE)
+    def test_rows_that_are_not_what_their_instances_say_are_found_and_repaired(
+        self, open_database: Open, statement: str
+    ) -> None:
+        with closing(open_database()) as database:
+            database.add([make_entry(one) for one in CORPUS])
+            database.add([make_entry(make_instance(1, study=3, series=4, patient_id="ANOTHER"))])
+            before = [database.find(Query(tenant="local", level=level)) for level in Level]
+            with database._flavour.writing() as session:  # noqa: SLF001 - this module is a part of the package
+                assert session.run(statement, ()) > 0
+            damaged = [database.find(Query(tenant="local", level=level)) for level in Level]
+            assert sum(one.wrong for one in database.compare_rows(repair=False)) > 0
+            assert [database.find(Query(tenant="local", level=level)) for level in Level] == damaged
+            assert sum(one.wrong for one in database.compare_rows(repair=True)) > 0
+            assert [database.find(Query(tenant="local", level=level)) for level in Level] == before
+            assert_consistent(database)
 
     def test_a_process_that_is_killed_while_it_makes_the_schema_leaves_one_that_can_be_opened(
         self, open_database: Open

@@ -122,7 +122,7 @@ def from_column(attribute: Attribute) -> Callable[[Any], Value] | None:
 
 
 def _text(value: str | None) -> str | None:
-    return None if value is None else clean(value)
+    return None if value is None else clean(value) or None
 
 
 @lru_cache(4096)  # UIDs of SOP Classes and the like come again and again; others push each other out

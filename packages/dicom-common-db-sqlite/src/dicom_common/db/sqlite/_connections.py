@@ -13,7 +13,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,7 +22,7 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from dicom_common.core import BackendError, RefusedError, UnavailableError
+from dicom_common.core import BackendError, RefusedError, UnavailableError, make_private_file, make_private_folder
 from dicom_common.db.sql import Row
 from dicom_common.db.sqlite._errors import translate
 from dicom_common.db.sqlite._settings import Settings
@@ -185,17 +185,10 @@ class Connections:
         return connection
 
     def _make_file(self) -> None:
-        """Make the folder and an empty file that only this user reads: it will hold names of patients.
-
-        A file that is there is not opened. To close any file descriptor of it would end the locks that SQLite holds
-        for another connection of this process (fcntl, POSIX), and the next process that comes and goes would take
-        itself for the last one and delete the write-ahead log, with commits that are still to come. So the lock: a new
-        file is closed before anybody else in this process connects to it.
-        """
+        """Make the folder and an empty file that only this user reads: it will hold names of patients."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with _MAKING, suppress(FileExistsError):
-                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            make_private_folder(self._path.parent)
+            make_private_file(self._path)
             _require_usable(self._path)
         except OSError as error:
             what = f"The index {self._path} cannot be opened for writing: {error.strerror}"
@@ -254,7 +247,6 @@ class _Lent:
             raise self._connections.failed(error) from error
 
 
-_MAKING = threading.Lock()
 _OPEN: weakref.WeakSet[Connections] = weakref.WeakSet()
 _INHERITED: list[SqliteSession] = []
 

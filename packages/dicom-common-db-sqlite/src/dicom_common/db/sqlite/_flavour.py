@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -9,14 +10,14 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, exists, func
+from sqlalchemy import BindParameter, ColumnElement, Connection, Table, exists, func, select
 from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.sql.expression import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
-from dicom_common.core import BackendError, Health, HealthStatus
+from dicom_common.core import BackendError, Health, HealthStatus, others_may
 from dicom_common.db.sql import Flavour, Session
-from dicom_common.db.sqlite._connections import Connections
+from dicom_common.db.sqlite._connections import Connections, SqliteSession
 
 __all__ = ["SqliteFlavour"]
 
@@ -45,6 +46,12 @@ class SqliteFlavour(Flavour):
         """See `Flavour.migrating`."""
         return self._connections.migrating()
 
+    def session(self, connection: Connection) -> Session:
+        """See `Flavour.session`."""
+        raw = connection.connection.driver_connection
+        assert isinstance(raw, sqlite3.Connection)
+        return SqliteSession(raw)
+
     def has_table(self, session: Session, name: str) -> bool:
         """See `Flavour.has_table`."""
         return bool(session.rows("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)))
@@ -66,6 +73,14 @@ class SqliteFlavour(Flavour):
         """See `Flavour.pattern`; of the rest, only `[` means something to GLOB."""
         return pattern.replace("[", "[[]")
 
+    def many(self, texts: Sequence[str]) -> str:
+        """See `Flavour.many`: a JSON array, since the number of parameters is limited."""
+        return json.dumps(texts)
+
+    def among(self, column: ColumnElement[Any], texts: BindParameter[Any]) -> ColumnElement[bool]:
+        """See `Flavour.among`."""
+        return column.in_(select(func.json_each(texts).table_valued("value").c.value))
+
     def any_item(
         self, column: ColumnElement[Any], test: Callable[[ColumnElement[Any]], ColumnElement[bool]]
     ) -> ColumnElement[bool]:
@@ -79,6 +94,7 @@ class SqliteFlavour(Flavour):
         try:
             at_once = self._connections.takes_writes(_PATIENCE)
             free = shutil.disk_usage(self._path.parent).free
+            warning = others_may(self._path)
         except BackendError as error:
             return Health(status=HealthStatus.FAILED, detail=str(error), facts=facts)
         except OSError as error:
@@ -93,6 +109,8 @@ class SqliteFlavour(Flavour):
             return Health(
                 status=HealthStatus.DEGRADED, detail=f"The disk of the index {self._path} is almost full.", facts=facts
             )
+        if warning:
+            return Health(status=HealthStatus.DEGRADED, detail=warning, facts=facts)
         return Health(status=HealthStatus.OK, detail=f"The index {self._path} can be read and written.", facts=facts)
 
     def close(self) -> None:

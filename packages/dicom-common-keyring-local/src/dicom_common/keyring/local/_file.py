@@ -33,7 +33,7 @@ def read_entries(file: Path) -> list[KeyEntry]:
         ) from error
     except OSError as error:
         raise ConfigError(f"The keyring {file} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+    except (ValueError, RecursionError):  # not TOML or not UTF-8, a number of too many digits, lists that nest too deep
         # Its message may show a part of a key.
         raise ConfigError(f"The keyring {file} is not valid TOML.") from None
     keys = table.pop("key", [])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dicom_common.core import BackendError, ObjectInfo, UnavailableError
+from dicom_common.core import BackendError, ObjectInfo, UnavailableError, make_private_file, make_private_folder
 
 __all__ = ["CopyJournal", "Verified"]
 
@@ -58,7 +58,8 @@ class CopyJournal:
         self._file = file
         self._unwritten: list[Verified] = []
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(file.parent)
+            make_private_file(file)
             self._database = sqlite3.connect(file, isolation_level=None, timeout=0, check_same_thread=False)
             self._open()
         except sqlite3.OperationalError as error:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 
-from dicom_common.core import BackendError, Broker, Message, TooLargeError
+from dicom_common.core import DEAD_LETTERS, BackendError, Broker, Message, TooLargeError, parse_json
 
 __all__ = ["DEAD_GROUP", "SUFFIX", "Burial", "dead_topic", "is_too_large"]
 
 _log = logging.getLogger(__name__)
 DEAD_GROUP = "dicom-common-dead-letters"
 """The consumer group of those who look after the dead letters."""
-SUFFIX = ".dead"
+SUFFIX = DEAD_LETTERS
 _NAMES, _SHORT = ("event-id", "tenant", "schema-version", "content-digest"), range(1, 257)
 _UID, _KEYS = "sop_uid", ("file_path", "pixel_data_location")
 
@@ -91,9 +90,9 @@ def _where_it_is(body: bytes) -> dict[str, str]:
         "dead-body-digest": f"sha256:{hashlib.sha256(body).hexdigest()}",
     }
     try:
-        message = json.loads(body)
+        message = parse_json(body)
         found = {"dead-sop-uid": message.get(_UID)}
         found["dead-file-path"] = next((message[key] for key in _KEYS if key in message), None)
-    except (ValueError, AttributeError, RecursionError):
+    except (ValueError, AttributeError):
         return headers
     return headers | {name: text for name, text in found.items() if isinstance(text, str) and len(text) <= 1024}

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from dicom_common.core import Delivery, Message
+from dicom_common.core import Delivery, Message, parse_json
 from dicom_common.pipeline._events._bury import SUFFIX
 
 __all__ = ["DeadLetter", "letters_of"]
@@ -112,8 +112,8 @@ def _agreed(*said: str) -> str:
 
 def _path_in(body: bytes) -> str:
     try:
-        path = json.loads(body)["file_path"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        path = parse_json(body)["file_path"]
+    except (ValueError, KeyError, TypeError):
         return ""
     return path if isinstance(path, str) else ""
 
@@ -122,5 +122,5 @@ def _with_path(message: Message) -> bytes:
     moved = message.headers.get("dead-file-path")
     if not moved or _path_in(message.body) in ("", moved):
         return message.body
-    body = json.loads(message.body) | {"file_path": moved}
+    body = parse_json(message.body) | {"file_path": moved}
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

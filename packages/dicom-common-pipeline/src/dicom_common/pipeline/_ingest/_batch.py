@@ -222,8 +222,8 @@ class Batch:
             return []
         return list(zip(attempts, outcomes, strict=True))
 
-    def _received(self, attempt: Attempt) -> datetime:  # noqa: ARG002 - a worker's batch knows it by the attempt
-        return datetime.now(UTC)
+    def _received(self, attempt: Attempt) -> datetime:
+        return attempt.written or datetime.now(UTC)
 
     def _trace_id(self, attempt: Attempt) -> str:  # noqa: ARG002 - as above
         return str(uuid7())

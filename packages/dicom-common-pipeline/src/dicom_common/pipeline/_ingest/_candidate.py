@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import stat
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from dicom_common.core import BackendError, DicomError, Instance, Source, Storage, Stored
 from dicom_common.dicom import ReaderSettings, read
+from dicom_common.pipeline._ingest._bounded import Bounded, open_regular, require_size
 from dicom_common.pipeline._ingest._results import Received, Result, Status
+from dicom_common.pipeline._settings import IngestSettings
 
 __all__ = ["Candidate", "SourceLostError", "prepare", "rejection", "same_data_set"]
 
@@ -43,7 +45,7 @@ class Candidate:
             yield self.held
         elif isinstance(origin, Path):
             with lost_where_unreadable():
-                stream = origin.open("rb")
+                stream = open_regular(origin)
             with stream:
                 yield stream
         elif not isinstance(origin, bytes):
@@ -65,10 +67,10 @@ def lost_where_unreadable() -> Iterator[None]:
         raise SourceLostError(f"It cannot be read again ({type(error).__name__}): send it again.") from error
 
 
-def prepare(received: Received, settings: ReaderSettings, in_memory_bytes: int) -> Candidate | Result:
+def prepare(received: Received, settings: IngestSettings, reader: ReaderSettings) -> Candidate | Result:
     """Read the header of what was received; the result of one that cannot be taken says why."""
     try:
-        return _prepare(received, settings, in_memory_bytes)
+        return _prepare(received, settings, reader)
     except DicomError as error:
         return rejection(received, error.reason, str(error))
     except OSError as error:
@@ -78,25 +80,27 @@ def prepare(received: Received, settings: ReaderSettings, in_memory_bytes: int) 
         return rejection(received, "reader-failed", f"Reading it failed with {type(error).__name__}: please report it.")
 
 
-def _prepare(received: Received, settings: ReaderSettings, in_memory_bytes: int) -> Candidate | Result:
-    source = received.source
+def _prepare(received: Received, settings: IngestSettings, reader: ReaderSettings) -> Candidate:
+    source, most = received.source, settings.max_object_bytes
+    held, start = None, 0
     if isinstance(source, Path):
-        status = source.stat()
-        if not stat.S_ISREG(status.st_mode):  # to open a named pipe would wait for ever
-            return rejection(received, "unreadable", "It cannot be read: it is not a regular file.")
-        large, held = status.st_size > in_memory_bytes, b""
-        if not large:
-            with source.open("rb") as stream:
-                held = stream.read(in_memory_bytes + 1)
-            large = len(held) > in_memory_bytes  # it has grown meanwhile
-        reading = read(source if large else held, settings=settings)
-        return Candidate(received, reading.instance, reading.metadata, None if large else held)
-    if isinstance(source, bytes):
-        reading = read(source, settings=settings)
-        return Candidate(received, reading.instance, reading.metadata, source)
-    start = source.tell()
-    reading = read(source, settings=settings)
-    return Candidate(received, reading.instance, reading.metadata, None, start)
+        with open_regular(source) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            require_size(size, most)
+            if size <= settings.in_memory_bytes:
+                held = stream.read(settings.in_memory_bytes + 1)
+                if len(held) > settings.in_memory_bytes:  # it has grown meanwhile
+                    held = None
+                    stream.seek(0)
+            reading = read(cast("BinaryIO", Bounded(stream, most)) if held is None else held, settings=reader)
+    elif isinstance(source, bytes):
+        require_size(len(source), most)
+        held = source
+        reading = read(source, settings=reader)
+    else:
+        start = source.tell()
+        reading = read(cast("BinaryIO", Bounded(source, most)), settings=reader)
+    return Candidate(received, reading.instance, reading.metadata, held, start)
 
 
 def rejection(

@@ -66,7 +66,7 @@ class Ingest:
         results: dict[int, Result] = {}
         candidates: dict[int, Candidate] = {}
         for position, item in enumerate(received):
-            prepared = prepare(item, self._reader, self._settings.in_memory_bytes)
+            prepared = prepare(item, self._settings, self._reader)
             if isinstance(prepared, Result):
                 results[position] = prepared
             else:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from dicom_common.core import BackendError, HealthStatus, Message, PublishError, TooLargeError, UnavailableError
 from dicom_common.pipeline._events._bury import is_too_large
@@ -52,9 +51,11 @@ class QueuedBatch(Batch):
         return UnavailableError(health.detail) if health.status is HealthStatus.FAILED else None
 
     def _publish(self, attempts: Sequence[Attempt]) -> None:
-        context, received = self._context, datetime.now(UTC)
+        context = self._context
         messages = [
-            storage_message(self._entry(attempt, received), attempt.candidate.received.origin, context.node)
+            storage_message(
+                self._entry(attempt, self._received(attempt)), attempt.candidate.received.origin, context.node
+            )
             for attempt in attempts
         ]
         failures = self._failures(messages)

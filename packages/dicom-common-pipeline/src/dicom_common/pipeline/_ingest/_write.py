@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 
 from dicom_common.core import (
     AlreadyExistsError,
@@ -37,6 +38,8 @@ class Attempt:
     key: str
     restore: bool = False
     """The index has these very bytes at this key, and the storage has lost them: write them back."""
+    written: datetime | None = None
+    """When its object was written, as the storage has it: the receipt, which a rebuild of the index finds again."""
 
 
 class Writer:
@@ -62,10 +65,14 @@ class Writer:
                     in_the_way.append(attempt)
                 elif isinstance(answer, BackendError):
                     errors[attempt.position] = answer
+                else:
+                    attempt.written = answer.modified
             waiting = []
             for attempt in in_the_way:
                 try:
-                    if self._digest(attempt.key) != attempt.candidate.instance.sha256:
+                    there = self._storage.stat(attempt.key)
+                    attempt.written = there.modified
+                    if (there.sha256 or digest_of(self._storage, attempt.key)) != attempt.candidate.instance.sha256:
                         attempt.key = another_key(attempt)
                         waiting.append(attempt)
                 except NotFoundError:  # it was there a moment ago: somebody deleted it
@@ -80,9 +87,6 @@ class Writer:
     def close(self) -> None:
         """End the threads."""
         self._threads.shutdown()
-
-    def _digest(self, key: str) -> str:
-        return self._storage.stat(key).sha256 or digest_of(self._storage, key)
 
     def _write_all(self, attempts: Sequence[Attempt]) -> list[ObjectInfo | BackendError]:
         with ExitStack() as stack:

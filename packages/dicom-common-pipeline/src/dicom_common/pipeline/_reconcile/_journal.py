@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from dicom_common.core import BackendError, UnavailableError
+from dicom_common.core import BackendError, UnavailableError, make_private_file, make_private_folder
 from dicom_common.pipeline._reconcile._examine import Orphan
 
 __all__ = ["Journal", "Note"]
@@ -35,7 +35,8 @@ class Journal:
     def __init__(self, file: Path, *, options: str, restart: bool) -> None:
         self._file = file
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(file.parent)
+            make_private_file(file)
             self._database = sqlite3.connect(file, isolation_level=None, timeout=0)
             self._open(options, restart=restart)
         except sqlite3.OperationalError as error:

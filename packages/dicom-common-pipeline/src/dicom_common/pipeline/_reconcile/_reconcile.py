@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from dicom_common.core import (
     AddStatus,
     Config,
+    DerivedRows,
     Entry,
     Event,
     LogRecord,
@@ -50,6 +51,8 @@ class DifferenceKind(StrEnum):
     """A row whose object is not there. Never repaired: restore the object, or remove the instance."""
     DAMAGED = "damaged"
     """An object whose bytes are not those that were indexed. Never repaired."""
+    DERIVED = "derived"
+    """Rows of a study, or of a patient, that are not what its instances say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class Difference:
     kind: DifferenceKind
     key: str
     action: str
-    """`indexed`, `discarded`, or `none`."""
+    """`indexed`, `discarded`, `repaired`, or `none`."""
     detail: str = ""
 
 
@@ -68,18 +71,20 @@ class Progress:
     """How far a reconciliation is."""
 
     phase: str = "compare"
-    """`compare`, then `index`."""
+    """`compare`, then `index`, then `derive`."""
     compared: int = 0
     """Keys that storage or index have."""
     bytes_verified: int = 0
     to_index: int = 0
     """Orphans that are to be read."""
     indexed: int = 0
+    wrong_rows: int = 0
+    """Rows of patients, studies and series that were not what their instances say."""
     differences: dict[DifferenceKind, int] = field(default_factory=dict)
 
 
 class Reconciliation:
-    """Compares storage and index in both directions.
+    """Compares storage and index in both directions, and what the index derives with the instances that it has.
 
     Without `repair` it only tells. With it, orphans are indexed and their events published, and strays are discarded:
     the index says which object of an instance counts, as long as that object is intact. The object of a dead letter is
@@ -87,7 +92,10 @@ class Reconciliation:
     last hour with bytes of their own. With `rebuild` the index is made anew from the storage (for an index that is
     empty or has lost rows): orphans are indexed in the order in which they were written, without events; strays are
     left alone, since there is nobody to say which object counts, unless the duplicate policy is `replace`, by which the
-    later one counts.
+    later one counts. Either repairs the rows of patients, studies and series that are not what their instances say.
+
+    A rebuild takes an instance for received when its object was written, as the ingest does. So the rows are those that
+    were there before, as long as the storage keeps those times: a copy that was restored has to bring them along.
 
     Instances may be taken in meanwhile, but not while an index is rebuilt: what is not indexed yet cannot be compared
     with what arrives. It can be interrupted; the next one with the same options goes on where it stopped, for a day,
@@ -144,6 +152,8 @@ class Reconciliation:
             self.progress.to_index = journal.count()
             yield from map(self._counted, self._index(services, journal))
             self._sweep(services)
+            self.progress.phase = "derive"
+            yield from map(self._counted, self._derive(services))
             journal.finish()
 
     def _compare(self, services: Services, journal: Journal) -> Iterator[Difference]:
@@ -180,6 +190,18 @@ class Reconciliation:
             self.progress.indexed += len(answers)
             self._on_progress(self.progress)
             yield from found
+
+    def _derive(self, services: Services) -> Iterator[Difference]:
+        if not isinstance(services.db, DerivedRows):
+            return
+        changes = self._repair or self._rebuild
+        for found in services.db.compare_rows(repair=changes):
+            self.progress.wrong_rows += found.wrong
+            self._on_progress(self.progress)
+            if found.wrong:
+                what = f"{found.tenant}/{found.study_uid}" if found.study_uid else found.tenant
+                detail = f"{found.wrong} rows" if found.study_uid else "the row of a patient"
+                yield Difference(DifferenceKind.DERIVED, what, "repaired" if changes else "none", detail)
 
     def _one_by_one(self, orphans: Sequence[Orphan]) -> list[Entry | Unreadable]:
         """Examine a batch at which a worker died: the object to blame is told, the others are taken."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -15,6 +14,7 @@ from dicom_common.core import (
     Origin,
     Storage,
     UnavailableError,
+    parse_json,
     validate_key,
     validate_tenant,
 )
@@ -61,27 +61,43 @@ def claim_of(delivery: Delivery) -> Claim:
     if message.headers.get("schema-version") != SCHEMA_VERSION:
         raise PoisonError("unknown-schema-version")
     try:
-        body = json.loads(message.body)
+        body = parse_json(message.body)
         tenant, key = validate_tenant(body["tenant_id"]), validate_key(body["file_path"])
-        uids = tuple(str(body[name]) for name in ("study_uid", "series_uid", "sop_uid"))
+        uids = tuple(_text(body[name]) for name in ("study_uid", "series_uid", "sop_uid"))
         algorithm, _, sha256 = message.headers["content-digest"].partition(":")
         claim = Claim(
             delivery,
             tenant,
             key,
-            int(body["file_size"]),
+            _size(body["file_size"]),
             sha256,
             (uids[0], uids[1], uids[2]),
             datetime.fromisoformat(body["created_time"]).replace(tzinfo=UTC),
-            Origin(source="queue", ip=body["source_ip"], ae_title=body["source_ae"]),
+            Origin(source="queue", ip=_maybe_text(body["source_ip"]), ae_title=_maybe_text(body["source_ae"])),
             str(UUID(body["trace_id"])),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ConfigError):
+    except (ValueError, KeyError, TypeError, AttributeError, ConfigError):
         raise PoisonError("unreadable-message") from None
     said = (message.headers.get("tenant"), key.partition("/")[0], message.key, algorithm)
     if said != (tenant, tenant, f"{tenant}|{uids[0]}|{uids[1]}", "sha256"):
         raise PoisonError("contradictory-message")
     return claim
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _maybe_text(value: object) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _size(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 63:
+        raise TypeError
+    return value
 
 
 def open_claim(claim: Claim, storage: Storage, settings: ReaderSettings, first: int) -> Candidate:

@@ -31,10 +31,11 @@ from dicom_common.storage.encrypted._format import (
     new_data_key,
     plain_size,
 )
+from dicom_common.storage.encrypted._key_record import KEYS_SEGMENT
 from dicom_common.storage.encrypted._opening import Pieces, opened, opened_in_place
 from dicom_common.storage.encrypted._sealing import SealedFile, size_of
 from dicom_common.storage.encrypted._settings import Settings
-from dicom_common.storage.encrypted._tenant_keys import KEYS_SEGMENT, TenantKeys
+from dicom_common.storage.encrypted._tenant_keys import TenantKeys
 
 __all__ = ["EncryptedBatchStorage", "EncryptedStorage", "open_over", "open_storage"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from dicom_common.core import UnavailableError
@@ -16,7 +17,7 @@ def open_root(path: Path, mode: int, *, make: bool) -> Folder:
 
     Args:
         path: where it is.
-        mode: the permission bits of what is made.
+        mode: the permission bits of what is made, whatever the umask is.
         make: else a root that is missing is an error.
 
     Raises:
@@ -31,7 +32,9 @@ def open_root(path: Path, mode: int, *, make: bool) -> Folder:
         missing.append(above)
         above = above.parent
     for folder in reversed(missing):
-        folder.mkdir(mode, exist_ok=True)
+        with suppress(FileExistsError):
+            folder.mkdir(mode)
+            folder.chmod(mode)  # mkdir's mode is cut by the umask
         descriptor = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)

@@ -22,9 +22,9 @@ class Settings:
     """The folder of all objects. A relative path is below the data folder."""
     make_root: bool = True
     """Whether the root is made where it is missing. False: its disk is not mounted then, and nothing is written."""
-    file_mode: int = 0o640
-    """Permission bits of the objects' files, whatever the umask is."""
-    folder_mode: int = 0o750
+    file_mode: int = 0o600
+    """Permission bits of the objects' files, whatever the umask is; 0o640 lets a group read them."""
+    folder_mode: int = 0o700
     """Permission bits of the folders that are made, whatever the umask is."""
     fsync: bool = True
     """Whether `write` waits until the disk has the object. False: a power failure loses what was acknowledged."""

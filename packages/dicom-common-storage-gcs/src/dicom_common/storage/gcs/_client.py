@@ -14,7 +14,7 @@ import requests
 from google.auth.credentials import Signing
 from google.cloud.storage import Blob, Client as Sdk  # type: ignore[import-untyped]  # it has no types
 
-from dicom_common.core import AlreadyExistsError, BackendError, NotFoundError, RefusedError
+from dicom_common.core import AlreadyExistsError, BackendError, NotFoundError, RefusedError, parse_json
 from dicom_common.storage.gcs._body import EmptyBody, ResponseBody
 from dicom_common.storage.gcs._credentials import account, authorized_session
 from dicom_common.storage.gcs._found import KEPT_ATTEMPT, KEPT_SHA256, found_of, found_of_answer, found_of_resource
@@ -180,7 +180,8 @@ class GcsClient(Client):
             return Probed(facts={"bucket_settings_visible": False})
         if answer.status_code != 200:
             raise self._translate.answer(answer.status_code, answer.text[:2000], answer, "")
-        return probed(answer)
+        with self._translate.garbled():
+            return probed(answer)
 
     def close(self) -> None:
         """See `Client`."""
@@ -200,7 +201,8 @@ class GcsClient(Client):
             )
         if answer.status_code != 200:
             raise self._translate.answer(answer.status_code, answer.text[:2000], answer, "")
-        return found_of_resource(answer.json())
+        with self._translate.garbled():
+            return found_of_resource(parse_json(answer.content))
 
     def _compose(
         self, key: str, sources: Sequence[tuple[str, int]], metadata: dict[str, str] | None, *, if_absent: bool

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import google.auth
@@ -12,7 +11,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession, Request
 from google.oauth2 import service_account
 
-from dicom_common.core import ConfigError
+from dicom_common.core import ConfigError, parse_json
 from dicom_common.storage.gcs._settings import Settings
 from dicom_common.storage.object import secure_session
 
@@ -42,9 +41,9 @@ def _credentials(settings: Settings, fetch: Request) -> Credentials:
         return AnonymousCredentials()  # type: ignore[no-untyped-call]  # google-auth has few types
     try:
         if settings.credentials_file is not None:
-            return _of(json.loads(settings.credentials_file.read_text(encoding="utf-8")), fetch)
+            return _of(parse_json(settings.credentials_file.read_text(encoding="utf-8")), fetch)
         if settings.credentials_json is not None:
-            return _of(json.loads(settings.credentials_json.reveal()), fetch)
+            return _of(parse_json(settings.credentials_json.reveal()), fetch)
     except (OSError, ValueError, GoogleAuthError) as error:
         file = settings.credentials_file
         where = "credentials_json" if file is None else f"credentials_file, {file},"

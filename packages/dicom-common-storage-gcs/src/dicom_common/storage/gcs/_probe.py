@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 
 import requests
 
+from dicom_common.core import parse_json
 from dicom_common.storage.object import Probed
 
 __all__ = ["probed"]
@@ -17,7 +18,7 @@ _SKEW = 60
 
 def probed(answer: requests.Response) -> Probed:
     """Read it from the answer to a request for the bucket."""
-    bucket = answer.json()
+    bucket = parse_json(answer.content)
     facts: dict[str, str | int | float | bool] = {
         "location": str(bucket.get("location", "")),
         "storage_class": str(bucket.get("storageClass", "")),

@@ -70,6 +70,18 @@ class Translator:
         except (requests.RequestException, HTTPError, OSError) as error:
             raise connection_error(error, self._host) from error
 
+    @contextmanager
+    def garbled(self) -> Iterator[None]:
+        """Translate what an answer raises that succeeded and is not what the store's API says."""
+        try:
+            yield
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+            # From None: the answer is not one of the store, and may hold anything.
+            raise UnavailableError(
+                f"The answer of {self._host} is not one of Google Cloud Storage: check the setting endpoint, and what"
+                " stands between."
+            ) from None
+
     def answer(self, status: int, text: str, response: Any, missing: str) -> BackendError:  # noqa: PLR0911 - a table
         """Make the error of an HTTP status."""
         if status == 404:

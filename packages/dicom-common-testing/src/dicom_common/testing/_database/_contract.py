@@ -9,10 +9,12 @@ import pytest
 from dicom_common.core import Database
 from dicom_common.testing._database._add import AddingContract
 from dicom_common.testing._database._crowd import CrowdContract
+from dicom_common.testing._database._derived import DerivedContract
 from dicom_common.testing._database._find import FindingContract
 from dicom_common.testing._database._logs import LogsContract
 from dicom_common.testing._database._outbox import OutboxContract
 from dicom_common.testing._database._processes import ProcessesContract
+from dicom_common.testing._database._refuse import RefusingContract
 from dicom_common.testing._database._remove import RemovingContract
 from dicom_common.testing._database._revisions import RevisionsContract
 
@@ -22,7 +24,9 @@ __all__ = ["DatabaseContract"]
 class DatabaseContract(
     AddingContract,
     FindingContract,
+    RefusingContract,
     RemovingContract,
+    DerivedContract,
     OutboxContract,
     LogsContract,
     RevisionsContract,

@@ -6,7 +6,7 @@ import multiprocessing
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date, time
+from datetime import UTC, date, datetime, time
 from itertools import repeat
 from multiprocessing.synchronize import Barrier
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ _STEADY, _REPLACED, _FLEETING = 1, 2, 3
 """Series: what is added and never touched again, what is replaced over and over, what is removed and added again."""
 _NUMBERS = {_STEADY: 4, _REPLACED: 2, _FLEETING: 3}
 _BATCH = 24
+_RECEIVED = datetime(2026, 2, 1, tzinfo=UTC)
 _SHARED_STUDIES, _TURNS = 2 * _PATIENTS, 3
 """Of those who only add."""
 
@@ -56,7 +57,8 @@ def _entry(who: int, turn: int, study: int, series: int, number: int) -> Entry:
         instance_creation_time=time(8, study % 60, number),
         slice_location=float(revision),
     )
-    return make_entry(instance, key=f"local/{name}/{who}.{turn}", replace=series == _REPLACED)
+    key = f"local/{name}/{who}.{turn}"
+    return make_entry(instance, key=key, received=_RECEIVED, replace=series == _REPLACED)
 
 
 def _work(open_database: Callable[[], Database], who: int, start: Barrier) -> _Told:
