@@ -16,12 +16,15 @@ from fuzz_changes import changed
 from fuzz_json import WrongJsonError, checked_json
 
 from dicom_common.core import DicomError, Instance
-from dicom_common.dicom import FrameIndex, Reading, Reason, index_frames, read, read_header
+from dicom_common.dicom import FrameIndex, ReaderSettings, Reading, Reason, index_frames, read, read_header
+from dicom_common.dicom._read import read_through
 
 MOST_SECONDS: Final = 2.0
 """Of processor time for one read, which other processes of a busy machine do not lengthen."""
 MOST_KILOBYTES: Final = 200 << 10
 _HANG: Final = 6
+_NARROW: Final = 200
+"""Bytes of a window through which the smallest object passes in pieces, as large ones do."""
 
 Verdict = tuple[Instance, bytes] | Reason
 
@@ -88,7 +91,7 @@ class Check:
             ranges = lambda offset, length: data[offset : offset + length]  # noqa: E731  # it is this or four lines
             other = self._verdict("ranges", lambda: read_header(ranges, size=len(data), sha256=sha256, first=first))
         else:
-            other = self._verdict("stream", lambda: read(OneWayStream(data)))  # type: ignore[arg-type]  # enough of one
+            other = self._verdict("stream", lambda: read_through(OneWayStream(data), ReaderSettings(), _NARROW))  # type: ignore[arg-type]  # enough of one
         if other != verdict:
             raise WrongError(f"{'ranges' if seed % 2 else 'a stream'}: {_difference(verdict, other)}")
         if isinstance(verdict, tuple):

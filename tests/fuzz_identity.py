@@ -17,6 +17,7 @@ from dicom_common.dicom import Rule, read
 
 TAGS: Final = (0x00080016, 0x00080018, 0x0020000D, 0x0020000E, 0x00100020)
 _LINE: Final = re.compile(rb"\(([0-9a-f]{4}),([0-9a-f]{4})\) .. (?:\[(.*)\] +# )?", re.DOTALL)
+_NAMES: Final = frozenset(f"{tag:08X}" for tag in TAGS)
 _HEADING: Final = re.compile(rb"^# dcmdump \(\d+/\d+\): ", re.MULTILINE)
 _HARMLESS: Final = frozenset(
     (
@@ -42,7 +43,7 @@ def ours(data: bytes) -> Identity | None:
     except DicomError:
         return None
     values = (instance.sop_class_uid, instance.sop_uid, instance.study_uid, instance.series_uid, instance.patient_id)
-    explained = any(finding.rule not in _HARMLESS for finding in instance.warnings)
+    explained = any(finding.rule not in _HARMLESS or finding.tag in _NAMES for finding in instance.warnings)
     return Identity(values, explained)
 
 

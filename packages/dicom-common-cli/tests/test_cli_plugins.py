@@ -63,7 +63,7 @@ def test_what_the_configuration_does_not_use_is_not_imported(own: Installation, 
     plant("dicom_common.cache", "odd = odd_cache", ENDINGS[ending])
     plant("dicom_common.extension", "odd = odd_extension", ENDINGS[ending])
     plant("dicom_common.settings", "odd = odd_settings:Settings", ENDINGS[ending])
-    for words in (["check"], ["config", "show"], ["config", "explain"], ["plugins"], ["--help"]):
+    for words in (["check", "--time-limit", "60"], ["config", "show"], ["config", "explain"], ["plugins"], ["--help"]):
         answer = own(*words)
         assert answer.code == 0, answer
         assert not answer.err
@@ -95,7 +95,7 @@ def test_the_configuration_cannot_be_explained_where_a_plugin_in_use_is_broken(o
 def test_what_a_plugin_prints_is_no_result(own: Installation, plant: Plant) -> None:
     plant("dicom_common.cache", "odd = odd_cache", f"print('hello')\n{textwrap.dedent(BACKEND)}")
     own.variables["DICOM_COMMON_CACHE__BACKEND"] = "odd"
-    for words in (["check", "--json"], ["config", "explain", "--json"]):
+    for words in (["check", "--json", "--time-limit", "60"], ["config", "explain", "--json"]):
         answer = own(*words)
         assert answer.code == 0, answer
         assert all(answer.lines)

@@ -17,11 +17,25 @@ from dicom_common.dicom._dictionary import dictionary_vr, private_vr
 from dicom_common.dicom._fields import FAST, are_texts
 from dicom_common.dicom._json_values import ENCODERS, encode_bulk, encode_nothing, encode_utf8
 
-__all__ = ["BIG", "BULK_VRS", "EXPLICIT", "IMPLICIT", "Encoding", "Head", "Heads", "Kind", "Start", "heads_for"]
+__all__ = [
+    "BIG",
+    "BULK_VRS",
+    "EXPLICIT",
+    "IMPLICIT",
+    "LONG_VRS",
+    "SWAPPED",
+    "VRS",
+    "Encoding",
+    "Head",
+    "Heads",
+    "Kind",
+    "Start",
+    "heads_for",
+]
 
-_LONG = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"))
+LONG_VRS = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"))
 """The VRs with a length of 32 bits (PS3.5 7.1.2)."""
-VRS = _LONG | frozenset(
+VRS = LONG_VRS | frozenset(
     [
         "AE",
         "AS",
@@ -88,6 +102,8 @@ _LONGEST_CREATOR = 64
 """Characters of a private creator (LO, PS3.5 6.2) that is looked up and remembered; a longer one is unknown."""
 _CHARACTER_SET = 0x00080005
 _PIXEL_DATA = (0x7FE00008, 0x7FE00009, 0x7FE00010)
+SWAPPED = {0xFEFF00E0: 0xFFFEE000, 0xFEFF0DE0: 0xFFFEE00D, 0xFEFFDDE0: 0xFFFEE0DD}
+"""What items and delimiters look like in the other byte order, and what they are."""
 
 
 def _not_indexed(value: bytes) -> Any:  # noqa: ARG001  # one of a table of functions
@@ -249,12 +265,12 @@ class Heads(dict[bytes, Start]):
         return self._make(tag, self.standard_vr(tag), long=False)
 
     def _explicit(self, tag: int, letters: bytes) -> Head:
-        if tag >> 16 == 0xFFFE:
+        if tag >> 16 == 0xFFFE or tag in SWAPPED:
             return self._make(tag, "UN", long=False)
         vr = _BY_LETTERS.get(letters)
         if vr is None:
             return Head(tag, "UN", Kind.BAD_VR, hold=0)
-        long = vr in _LONG
+        long = vr in LONG_VRS
         if vr == "UN":
             vr = self.standard_vr(tag)
             if vr == "SQ":
@@ -285,7 +301,7 @@ _GROUP_LENGTH, _FOREIGN_GROUP, _PIXELS, _DELIMITER = (
 
 def _kind(tag: int, vr: str) -> Kind:
     group, element = tag >> 16, tag & 0xFFFF
-    if group == 0xFFFE:
+    if group == 0xFFFE or tag in SWAPPED:
         kind = _DELIMITER
     elif element == 0:
         kind = _GROUP_LENGTH

@@ -124,6 +124,9 @@ def _resolve(key: object, *, refuse: bool) -> Attribute | None:
     """Return the attribute of a key, with its path for a keyword; None: it cannot be searched, and need not be."""
     if not isinstance(key, str):
         raise QueryError(f"{shown(key)} cannot be searched: a key is text.")
+    attribute = _BY_NAME.get(key)
+    if attribute is not None and attribute.keyword != SEQUENCE:
+        return attribute
     first, dot, second = key.partition(".")
     attribute = _BY_TAG.get(first.upper()) if _HEX.fullmatch(first) else _BY_NAME.get(first)
     name = _ITEM_NAMES.get(second.upper() if _HEX.fullmatch(second) else second)

@@ -38,10 +38,10 @@ class ReaderSettings:
     max_json: int = 32 << 20
     """Bytes of the DICOM JSON; a data set that needs more is refused before it is written."""
     max_header: int = 64 << 20
-    """Bytes of the data set that are taken into memory; long values that are passed over do not count."""
+    """Bytes of the data set that are parsed and kept; long values and fragments that are passed over do not count."""
     max_inflated_bytes: int = 1 << 30
     """Bytes that a deflated data set may become."""
-    max_inflate_ratio: int = 200
+    max_inflate_ratio: int = 1000
     """Above 16 MiB, how many times larger than the deflated bytes the inflated ones may be."""
     bulk_data_threshold: int = 1024
     """Values of more bytes become a BulkDataURI in the DICOM JSON where PS3.18 F.2.2 allows that."""

@@ -106,13 +106,16 @@ class Derivation:
             dialect,
         )
 
-    def study(self, session: Session, pk: int, *, write: bool) -> tuple[int, set[int]]:
+    def study(
+        self, session: Session, pk: int, *, write: bool, known: dict[int, Tops] | None = None
+    ) -> tuple[int, set[int]]:
         """Derive a study and its series.
 
         Args:
             session: where; to write, with the exclusive guard.
             pk: the study.
             write: write the rows that are not as they should be; else only count them.
+            known: where to keep what its instances say, for `patient`.
 
         Returns:
             How many rows were not as they should be, and the patients that it belonged and belongs to: they are to be
@@ -123,6 +126,8 @@ class Derivation:
             return 0, set()
         tenant, owner, *kept = found[0]
         below = _Below(self._below.rows(session, {"at": pk}))
+        if known is not None:
+            known[pk] = below.tops
         all_series = {row[0]: row[1:] for row in self._series.rows(session, {"at": pk})}
         wrong = self._of_series(session, tenant, all_series, below, write=write)
         if not below.ranks:
@@ -141,8 +146,11 @@ class Derivation:
         wrong += moved + self.modalities.refresh(session, [pk], write=write)
         return wrong, owners
 
-    def patient(self, session: Session, pk: int, *, write: bool) -> int:
-        """Derive a patient from the instances of its studies that name it; one that has no study goes."""
+    def patient(self, session: Session, pk: int, *, write: bool, known: Mapping[int, Tops] | None = None) -> int:
+        """Derive a patient from the instances of its studies that name it; one that has no study goes.
+
+        What the instances of some of the studies say may be known already.
+        """
         found = self._patient.rows(session, {"at": pk})
         if not found:
             return 0
@@ -151,11 +159,15 @@ class Derivation:
             if write:
                 self._forget["patient"].run(session, [pk])
             return 1
+        identity = tuple(self._identity.rows(session, {"at": pk})[0])
         tops = Tops()
         for study_pk, *_ in studies:  # one at a time: a patient may have more instances than fit into memory
-            below = _Below(row for row in self._below.rows(session, {"at": study_pk}) if not row[3])
-            for rank, upper in below.tops.values():
-                tops.note(rank, upper)
+            of_study = (known or {}).get(study_pk)
+            if of_study is None:
+                of_study = _Below(self._below.rows(session, {"at": study_pk})).tops
+            for rank, upper in of_study.values():
+                if upper.patient == identity:  # another patient's instance says nothing of this one
+                    tops.note(rank, upper)
         counts = (len(studies), sum(row[1] for row in studies), sum(row[2] for row in studies))
         made = _derived(Level.PATIENT, tops, {}, counts)
         if made == list(found[0]):
@@ -167,11 +179,12 @@ class Derivation:
     def both(self, session: Session, studies: Iterable[int], patients: Iterable[int]) -> None:
         """Derive studies and patients, and the patients that the studies belonged or belong to where they moved."""
         owners = set(patients)
+        known: dict[int, Tops] = {}
         for pk in sorted(studies):
-            _, concerned = self.study(session, pk, write=True)
+            _, concerned = self.study(session, pk, write=True, known=known)
             owners |= concerned if len(concerned) > 1 else set()
         for pk in sorted(owners):
-            self.patient(session, pk, write=True)
+            self.patient(session, pk, write=True, known=known)
 
     def request_items(self, session: Session, tenant: int, texts: Mapping[int, str | None], *, new: bool) -> None:
         """Write what is searched of the Request Attributes Sequence of series; `new` ones have nothing yet."""
@@ -257,12 +270,14 @@ class _Below:
             if upper is None:
                 upper = known[blob] = upper_from_blob(blob)
             rank = Rank(clinical_time((*dates, *upper.dates), received), received, uid)
-            self.tops.note(rank, upper)
             self.of_series[series_pk].note(rank, upper)
             self.classes[series_pk, sop_class] += 1
             self.ranks.append((pk, other_patient, upper))
             if first is None or (received, uid) < first[0]:
                 first = (received, uid), rank, upper
+        for tops in self.of_series.values():
+            for rank, upper in tops.values():
+                self.tops.note(rank, upper)
         if first is not None:
             _, self.first, self.owner = first
 
