@@ -291,13 +291,13 @@ def test_native_pixels_of_4_gib_are_passed_over_by_ranges(tmp_path: Path) -> Non
         file.truncate(file.tell() + 0xFFFFFFF0)
     size, taken = path.stat().st_size, 0
 
-    with path.open("rb") as file:
+    with path.open("rb") as large:
 
         def read_range(offset: int, length: int) -> bytes:
             nonlocal taken
             taken += length
-            file.seek(offset)
-            return file.read(length)
+            large.seek(offset)
+            return large.read(length)
 
         reading = read_header(read_range, size=size, sha256="0" * 64)
     assert reading.instance.pixel_data is not None
