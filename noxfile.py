@@ -34,7 +34,7 @@ PRIMARY = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = sorted({"3.11", "3.12", "3.13", PRIMARY}, key=lambda version: int(version.partition(".")[2]))
 REPORTS = ROOT / ".reports"
 LOCKED: list[bool] = []
-RULES = ("tests/test_layout.py", "tests/test_code_safety.py")
+RULES = ("tests/test_layout.py", "tests/test_import_rules.py", "tests/test_code_safety.py")
 """What is read from the files alone; the session `layout`."""
 COMPILED = {"mysqlclient": ("libmariadb", "mysqlclient")}
 """Requirements that pip compiles on Linux, and the pkg-config modules of which one is needed for it."""

@@ -14,7 +14,8 @@ import sys
 import time
 from pathlib import Path
 
-from dicom_common.core import Origin, Services
+from dicom_common.core import Origin
+from dicom_common.host import Services
 from dicom_common.pipeline import Ingest, Received, Status
 
 BATCH = 5

@@ -15,7 +15,7 @@ import psycopg
 from _private import PrivateServer, private_server
 from embedded import COMMAND
 
-from dicom_common.core import Services
+from dicom_common.host import Services
 
 HANG = 300
 """Seconds after which something counts as hanging. A guard, no measure."""

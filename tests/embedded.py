@@ -11,7 +11,8 @@ from typing import Any
 
 import pydicom
 
-from dicom_common.core import Level, Query, Services
+from dicom_common.core import Level, Query
+from dicom_common.host import Services
 
 COMMAND = [sys.executable, "-m", "dicom_common.cli"]
 DATA_VARIABLE = "DICOM_COMMON_TEST_DATA"

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import strategies as st
 
-from dicom_common.core import KINDS, Config, Services, installed_plugins
+from dicom_common.host import KINDS, Config, Services, installed_plugins
 from dicom_common.testing import Endpoint
 
 Options = dict[str, str]

@@ -13,7 +13,7 @@ from typing import NoReturn
 import pytest
 from _private import AbsentError, PrivateServer, private_server
 
-from dicom_common.core import Config, Services
+from dicom_common.host import Config, Services
 from dicom_common.pipeline import Ingest, Received, Relay, Result
 
 COUNT = 40

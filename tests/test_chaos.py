@@ -25,7 +25,8 @@ from _private import AbsentError
 from chaos_site import CANNOT_START, HANG, Site, running_site
 from corpus import instances, small_template
 
-from dicom_common.core import Delivery, Services
+from dicom_common.core import Delivery
+from dicom_common.host import Services
 
 INSTANCES = int(os.environ.get("DICOM_COMMON_TEST_CHAOS_INSTANCES", "300"))
 KILLS = int(os.environ.get("DICOM_COMMON_TEST_CHAOS_KILLS", "6"))

@@ -26,7 +26,11 @@ FORBIDDEN_MODULES = {"pickle", "marshal", "shelve", "dill", "joblib", "xmlrpc"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
 CONTEXTS = {"SSLContext", "create_default_context", "wrap_socket"}
 """Who makes a TLS context decides what is verified: one module does; beside it a server that tests start."""
-MAKES_CONTEXTS = {"dicom_common/core/tls.py", "dicom_common/testing/_authenticator/_identity_provider.py"}
+MAKES_CONTEXTS = {
+    "dicom_common/core/tls.py",
+    "dicom_common/host/_server_tls.py",
+    "dicom_common/testing/_authenticator/_identity_provider.py",
+}
 SQL = re.compile(
     r"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH|CREATE|ALTER|DROP|TRUNCATE|PRAGMA|COPY|LOCK|SET|GRANT|MERGE|CALL)\s"
 )
@@ -131,7 +135,7 @@ def dangerous_call(node: ast.Call, module: str) -> Iterator[str]:
     if name == "load" and isinstance(owner, ast.Name) and owner.id == "yaml":
         yield "yaml.load"
     if name in CONTEXTS and isinstance(owner, ast.Name) and owner.id == "ssl" and module not in MAKES_CONTEXTS:
-        yield f"ssl.{name}: dicom_common.core.tls makes the contexts"
+        yield f"ssl.{name}: dicom_common.core.tls and dicom_common.host make the contexts"
     if name == "format" and isinstance(owner, ast.Constant) and isinstance(owner.value, str) and SQL.match(owner.value):
         yield f"SQL made of text: {ast.unparse(node)[:60]}"
 

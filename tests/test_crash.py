@@ -15,7 +15,7 @@ from pathlib import Path
 
 from embedded import COMMAND, contents, lines
 
-from dicom_common.core import Services
+from dicom_common.host import Services
 from dicom_common.pipeline import Relay
 
 KILLS = int(os.environ.get("DICOM_COMMON_TEST_KILLS", "50"))

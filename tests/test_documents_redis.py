@@ -20,7 +20,8 @@ from typing import Any, NoReturn, cast
 import pytest
 from _private import AbsentError, PrivateServer, descendants, private_server
 
-from dicom_common.core import NotFoundError, Services
+from dicom_common.core import NotFoundError
+from dicom_common.host import Services
 from dicom_common.pipeline import MetadataDocuments
 from dicom_common.testing import make_entry, make_instance
 

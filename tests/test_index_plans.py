@@ -17,8 +17,9 @@ import pytest
 from population import TENANT, entries_of, population, thin
 from sql_targets import Bare, MysqlTarget, PostgresTarget, Said, SqliteTarget, Target, recording, said_by
 
-from dicom_common.core import Entry, Event, Level, parse_query
+from dicom_common.core import Entry, Event, Level
 from dicom_common.db.sql import SqlDatabase
+from dicom_common.dicom import parse_query
 
 STUDIES = 10_000
 EVENTS = 5000
@@ -28,6 +29,8 @@ LARGE = (
     "discarded_key",
 )  # fmt: skip
 SAMPLE = next(islice(population(), 5000, None))
+MANY = ",".join(study.uid for study in islice(population(), 0, 5000, 100))
+"""More UIDs than are parameters of their own."""
 UID, SERIES = SAMPLE.uid, f"{SAMPLE.uid}.1"
 SERVERS: dict[str, Callable[[str, int], Target]] = {"postgres": PostgresTarget, "mysql": MysqlTarget}
 
@@ -108,6 +111,9 @@ BY_KEY: list[tuple[Level, dict[str, str], str]] = [
     (S, {"ReferringPhysicianName": "Torres^Jan*"}, "referring_physician_name_alphabetic"),
     (S, {"StudyID": "S0005000"}, "study_id"),
     (S, {"StudyInstanceUID": UID}, "study_1|uq_study_tenant_fk_study_uid|tenant_fk"),
+    (S, {"StudyInstanceUID": MANY}, "study_1|uq_study_tenant_fk_study_uid|tenant_fk"),
+    (S, {"StudyInstanceUID": MANY, "ModalitiesInStudy": "CT\\MR"}, "study_1|uq_study_tenant_fk_study_uid|tenant_fk"),
+    (S, {"PatientID": f"{SAMPLE.patient_id}\\{SAMPLE.patient_id}x*"}, "patient_1|uq_patient_tenant_fk|tenant_fk"),
     (S, {"SeriesInstanceUID": SERIES}, "series_1|uq_series|tenant_fk"),
     (S, {"SOPInstanceUID": f"{SERIES}.1"}, "instance_1|uq_instance|tenant_fk"),
     (S, {"00400275.00400009": "SPS0005000"}, "request_step"),

@@ -15,7 +15,8 @@ from uuid import uuid4
 import pytest
 from embedded import COMMAND, lines
 
-from dicom_common.core import Level, Query, Services
+from dicom_common.core import Level, Query
+from dicom_common.host import Services
 from dicom_common.testing import RETRYABLE_FAULTS, Endpoint, FaultProxy, FaultStyle
 
 FILES = int(os.environ.get("DICOM_COMMON_TEST_FAULT_FILES", "300"))

@@ -16,14 +16,19 @@ from packaging.requirements import Requirement
 from source_files import code
 
 KINDS = ("storage", "db", "cache", "broker", "auth", "keyring")
-EMBEDDED = {"core", "dicom", "pipeline", "cli", "storage-filesystem", "db-sqlite", "cache-memory", "broker-sqlite"}
+EMBEDDED = {
+    *("core", "host", "dicom", "pipeline", "cli"),
+    *("storage-filesystem", "db-sqlite", "cache-memory", "broker-sqlite"),
+}
+NEEDS_KIND = {"auth", "keyring"}
+"""Kinds whose plugins have names, such as `none` or `local`, that alone say nothing as an extra."""
 REGISTERS_NOTHING = {"dicom-common-db-sql", "dicom-common-storage-object"}
 """Packages of a kind that other plugins of that kind are built on."""
 TOP_LEVEL = {"packages", "tests", "tools", "noxfile.py", "pyproject.toml", "README.md", "LICENSE"}
 MADE_HERE = {"uv.lock", "dist", "build", "dicom-common-data", "__pycache__"}
 PYTHON = ">=3.11"
 MOST_LINES, MANY_LINES = 400, 300
-PUBLIC_MODULES = {"__init__.py", "__main__.py", "plugin.py", "testing.py", "tls.py"}
+PUBLIC_MODULES = {"__init__.py", "__main__.py", "plugin.py", "testing.py", "tls.py", "hookspecs.py"}
 """`plugin` is pytest's, `testing` is what tests of other packages inherit, `tls` of the core imports `ssl`, which only
 those pay who talk to servers."""
 VAGUE = re.compile(r"^_*(utils?|helpers?|common|misc|managers?)$")
@@ -204,7 +209,9 @@ def test_the_meta_package_offers_every_package() -> None:
             reached.add(name)
             waiting += [requirement_name(text) for text in by_name[name].requirements]
     expected = {
-        package.short_name.removeprefix(f"{kind_of(package)}-"): [package.name]
+        package.short_name.removeprefix("" if kind_of(package) in NEEDS_KIND else f"{kind_of(package)}-"): [
+            package.name
+        ]
         for package in PACKAGES
         if package.name not in {META, *reached, *REGISTERS_NOTHING}
     }

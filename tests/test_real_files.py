@@ -8,7 +8,7 @@ from pathlib import Path
 
 from embedded import lines, real_files
 
-from dicom_common.core import Services
+from dicom_common.host import Services
 
 
 def test_every_file_is_stored_as_it_is_and_found_again_or_refused_with_a_reason(

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from corpus import instances, small_template
 
-from dicom_common.core import Services
+from dicom_common.host import Services
 from dicom_common.pipeline import Ingest, Received
 
 HANG = 60
@@ -26,7 +26,7 @@ IMAGE = "dicom_image_queue"
 
 _RELAY = """
 import os, signal, sys, threading
-from dicom_common.core import Services
+from dicom_common.host import Services
 from dicom_common.pipeline import Relay
 file, lease, dies = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
 services = Services.from_file(file)

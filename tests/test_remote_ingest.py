@@ -20,7 +20,7 @@ import pytest
 from corpus import ct_template, instances, write_files
 from embedded import COMMAND, lines
 
-from dicom_common.core import Config, Services
+from dicom_common.host import Config, Services
 from dicom_common.pipeline import Ingest, IngestSettings, Received, Result, ingest_files
 from dicom_common.testing import RETRYABLE_FAULTS, Endpoint, Fault, FaultProxy
 

@@ -56,7 +56,7 @@ def test_a_configuration_with_s3_imports_only_the_sdk_of_s3(tmp_path: Path) -> N
     (tmp_path / "dicom-common.toml").write_text(S3)
 
     program = (
-        "from dicom_common.core import Services\nwith Services.from_file() as s: s.storage, s.db, s.cache, s.broker"
+        "from dicom_common.host import Services\nwith Services.from_file() as s: s.storage, s.db, s.cache, s.broker"
     )
 
     assert _imported(program, tmp_path) == {"minio", "dicom_common.storage.s3"}

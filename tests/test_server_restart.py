@@ -24,7 +24,8 @@ import pytest
 from _private import AbsentError, PrivateServer, private_server
 from embedded import COMMAND, lines
 
-from dicom_common.core import Level, Query, Services
+from dicom_common.core import Level, Query
+from dicom_common.host import Services
 from dicom_common.pipeline import Relay
 
 KILLS = int(os.environ.get("DICOM_COMMON_TEST_SERVER_KILLS", "4"))

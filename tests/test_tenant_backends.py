@@ -19,7 +19,6 @@ from tenant_sites import SITES, TWO_TENANTS, backends_of, opened, site_of
 
 from dicom_common import core
 from dicom_common.core import (
-    KINDS,
     BackendError,
     Condition,
     Database,
@@ -37,11 +36,11 @@ from dicom_common.core import (
     ReceivedObject,
     RefusedError,
     RequestAttributes,
-    Services,
     Storage,
     WebAccess,
     validate_tenant,
 )
+from dicom_common.host import KINDS, Services
 from dicom_common.pipeline import Layout
 from dicom_common.testing import make_access, make_entry, make_instance, make_received
 

@@ -16,7 +16,8 @@ from corpus import instances, small_template
 
 from dicom_common.cli import Session, main
 from dicom_common.cli._main import _OF_ALL_TENANTS, _program
-from dicom_common.core import EncryptionKeys, Level, Logs, Message, Query, ReceivedObject, Services, WebAccess
+from dicom_common.core import EncryptionKeys, Level, Logs, Message, Query, ReceivedObject, WebAccess
+from dicom_common.host import Services
 from dicom_common.pipeline import DeadLetters, MetadataDocuments
 from dicom_common.testing import make_access
 

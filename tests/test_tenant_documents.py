@@ -11,7 +11,8 @@ import pytest
 from corpus import instances, small_template
 from tenant_sites import backends_of, opened, site_of
 
-from dicom_common.core import Config, NotFoundError, Services
+from dicom_common.core import NotFoundError
+from dicom_common.host import Config, Services
 from dicom_common.pipeline import Ingest, MetadataDocuments, Received
 from dicom_common.pipeline._documents._cache_visit import cache_key
 

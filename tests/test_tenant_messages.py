@@ -17,7 +17,8 @@ import pytest
 from corpus import instances, small_template
 from tenant_sites import backends_of, opened, site_of
 
-from dicom_common.core import Groups, Level, Logs, Message, Query, ReceivedObject, Services
+from dicom_common.core import Groups, Level, Logs, Message, Query, ReceivedObject
+from dicom_common.host import Services
 from dicom_common.pipeline import Ingest, Received, Relay, TopicSettings, Worker, WorkerSettings
 
 NORTH, SOUTH = "north", "north-2"

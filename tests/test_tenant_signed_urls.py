@@ -13,7 +13,8 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 import pytest
 from tenant_sites import opened, site_of
 
-from dicom_common.core import Config, Services, SignedUrls, Storage
+from dicom_common.core import SignedUrls, Storage
+from dicom_common.host import Config, Services
 
 OURS, THEIRS = "north/20260101/1.2/1.2.3/1.2.3.4.dcm", "south/20260101/1.2/1.2.3/1.2.3.4.dcm"
 HIDDEN = "south/20260101/1.2/1.2.3/1.2.3.5.dcm"

@@ -19,7 +19,8 @@ from corpus import instances, small_template
 from embedded import COMMAND
 from tenant_sites import SITES
 
-from dicom_common.core import Config, Message, Services
+from dicom_common.core import Message
+from dicom_common.host import Config, Services
 from dicom_common.pipeline import DeadLetters, Ingest, Received, Relay, TopicSettings, WorkerSettings
 from dicom_common.testing import Endpoint
 

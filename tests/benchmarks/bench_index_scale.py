@@ -28,8 +28,9 @@ from population import DAYS, FIRST_DAY, PER_STUDY, TENANT, Study, batches, popul
 from rows import row, show
 from sql_targets import Bare, Said, Target, marks, said_by, targets
 
-from dicom_common.core import Level, Query, parse_query
+from dicom_common.core import Level, Query
 from dicom_common.db.sql import SqlDatabase
+from dicom_common.dicom import parse_query
 
 FEW = 10_000
 MANY = int(os.environ.get("DICOM_COMMON_BENCH_INSTANCES", "100000"))

@@ -16,7 +16,8 @@ import pydicom
 from corpus import ct_template, write_files
 from rows import row, show
 
-from dicom_common.core import ATTRIBUTES, Config
+from dicom_common.core import ATTRIBUTES
+from dicom_common.host import Config
 from dicom_common.pipeline import Status, ingest_files
 
 _KEYWORDS = [attribute.keyword for attribute in ATTRIBUTES][:60]

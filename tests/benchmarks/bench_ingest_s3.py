@@ -21,7 +21,7 @@ from corpus import ct_template, write_files
 from minio import Minio
 from rows import row, show
 
-from dicom_common.core import Config
+from dicom_common.host import Config
 from dicom_common.pipeline import Status, ingest_files
 
 _LATENCY = 0.05

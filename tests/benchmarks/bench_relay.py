@@ -21,7 +21,8 @@ from kafka import KafkaProducer
 from rows import row, show
 
 from dicom_common.broker.kafka import Settings
-from dicom_common.core import Event, LogRecord, Migrations, Origin, Services
+from dicom_common.core import Event, LogRecord, Migrations, Origin
+from dicom_common.host import Services
 from dicom_common.pipeline import Relay, TopicSettings
 from dicom_common.pipeline._events._messages import ingest_events
 

@@ -20,7 +20,8 @@ from bench_relay import missing_servers, postgres
 from corpus import ct_template, instances
 from rows import row, show
 
-from dicom_common.core import Migrations, Services
+from dicom_common.core import Migrations
+from dicom_common.host import Services
 from dicom_common.pipeline import Ingest, Received, Status, Worker
 from dicom_common.pipeline._worker import _worker
 

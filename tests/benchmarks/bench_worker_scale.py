@@ -27,7 +27,7 @@ from corpus import instances, small_template
 from minio import Minio
 from rows import row, show
 
-from dicom_common.core import Config, Services
+from dicom_common.host import Config, Services
 from dicom_common.pipeline import Ingest, Received
 
 _DELAY = 0.02

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from datetime import date, time as time_of_day, timedelta
 from typing import Any
 
-from dicom_common.core import Database, Entry, Level, PersonName, Query, RequestAttributes, parse_query
+from dicom_common.core import Database, Entry, Level, PersonName, Query, RequestAttributes
 from dicom_common.db.sql import Row, Session, SqlDatabase
+from dicom_common.dicom import parse_query
 from dicom_common.testing import make_entry, make_instance
 
 __all__ = ["BATCH", "FINDS", "QUERIES", "entries", "fill", "said_by", "timed"]

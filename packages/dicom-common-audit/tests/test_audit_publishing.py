@@ -11,9 +11,9 @@ from threading import Thread
 import pytest
 from audit_site import CANARY, KEY, event
 
+from dicom_common.audit import Recorder
 from dicom_common.audit._outbox import publish
-from dicom_common.audit._recorder import trail_of
-from dicom_common.core import Services
+from dicom_common.host import Services
 from dicom_common.pipeline import message_schema
 
 
@@ -77,7 +77,9 @@ def test_what_is_being_written_and_taken_back_is_not_published(tmp_path: Path, m
     told = [event(number) for number in range(4)]
     with services(tmp_path) as opened:
         assert opened.extensions.audit([told[0]])
-        trail = trail_of(opened)
+        recorder = opened.extensions["audit"]
+        assert isinstance(recorder, Recorder)
+        trail = recorder.trail
         publishing = Thread(target=lambda: publish(trail.folder, opened.db, trail.settings.topic), daemon=True)
 
         def fail(_: int) -> None:

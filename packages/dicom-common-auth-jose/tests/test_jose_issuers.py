@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from dicom_common.auth.jose import Issuer, JoseAuthenticator, Settings
-from dicom_common.core import AuthenticationError, Config, ConfigError, HealthStatus, Services
+from dicom_common.core import AuthenticationError, ConfigError, HealthStatus
 from dicom_common.core.tls import Tls
+from dicom_common.host import Config, Services
 from dicom_common.testing import IdentityProvider, Scene, SteppedClock
 
 

@@ -10,20 +10,15 @@ from hypothesis import example, given, strategies as st
 from dicom_common.auth.none import NoAuthenticator, Settings
 from dicom_common.core import (
     MAX_TOKEN_BYTES,
-    Action,
     AuthenticationError,
     AuthorizationError,
     BackendError,
-    Config,
     ConfigError,
     HealthStatus,
     LetsEverybodyIn,
-    Policy,
     Principal,
-    Services,
-    authorize,
-    require_loopback,
 )
+from dicom_common.host import Action, Config, Policy, Services, authorize, require_loopback
 
 CONFIGURATION = """
 [auth]

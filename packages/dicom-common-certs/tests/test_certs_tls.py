@@ -27,7 +27,8 @@ from dicom_common.certs import (
     write_revocations,
 )
 from dicom_common.core import ConfigError, HealthStatus, UnavailableError
-from dicom_common.core.tls import ServerTls, Tls, TlsClient, client_context, client_of, server_context
+from dicom_common.core.tls import Tls, client_context
+from dicom_common.host import ServerTls, TlsClient, client_of, server_context
 
 NOW = datetime.now(UTC)
 LONG_AGO = NOW - timedelta(days=500)

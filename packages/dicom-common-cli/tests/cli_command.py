@@ -35,6 +35,8 @@ class Answer:
     code: int
     out: str
     err: str
+    announced: str = ""
+    """The line that says which files of the current folder configure it, which is not in `err`."""
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -96,4 +98,6 @@ def run(*arguments: str | Path, cwd: Path, variables: dict[str, str] | None = No
     )
     assert "Traceback" not in done.stderr or "--verbose" in arguments, done.stderr
     assert find_canary(done.stderr) is None, done.stderr
-    return Answer(done.returncode, done.stdout, done.stderr)
+    lines = done.stderr.splitlines(keepends=True)
+    announced = "".join(line for line in lines if line.startswith("Configured by "))
+    return Answer(done.returncode, done.stdout, done.stderr.replace(announced, ""), announced)

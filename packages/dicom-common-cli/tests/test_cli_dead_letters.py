@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from cli_command import Installation
 
-from dicom_common.core import Config, Message, Services
+from dicom_common.core import Message
+from dicom_common.host import Config, Services
 
 TOPIC, DEAD = "storage_queue", "storage_queue.dead"
 PATIENT = "a-number-of-a-patient"

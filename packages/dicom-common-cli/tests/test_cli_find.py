@@ -12,6 +12,8 @@ import pytest
 from cli_command import HANG, Installation
 from pydicom import dcmread
 
+from dicom_common.host import Config, Services
+
 CT_STUDY = "1.3.6.1.4.1.5962.1.1.0.0.0.1196530851.28319.0.1"
 NO_STUDY = "1.2.3.4"
 
@@ -160,6 +162,27 @@ def test_get_can_be_interrupted(filled: Installation, tmp_path: Path) -> None:
     assert "Traceback" not in errors
     assert filled("get", CT_STUDY, "-o", tmp_path).code == 0
     assert len(list(tmp_path.rglob("*.dcm"))) == 4
+
+
+def test_find_takes_several_values_and_asks_for_none(filled: Installation) -> None:
+    def studies(*keys: str) -> set[str]:
+        return {line["StudyInstanceUID"] for line in filled("find", *keys, "--json").lines}
+
+    assert studies("ModalitiesInStudy=CT\\MR") == studies("ModalitiesInStudy=CT") | studies("ModalitiesInStudy=MR")
+    assert studies('ModalitiesInStudy=""') == set()
+    assert studies('IssuerOfPatientID=""') == studies()
+    filled("find", "PatientID=A\\").fails_with_one_line("PatientID")
+    filled("find", "SeriesNumber=99999999999999999999").fails_with_one_line("SeriesNumber")
+
+
+def test_remove_tells_others(own: Installation) -> None:
+    own("remove", CT_STUDY, "--yes")
+
+    with Services(Config.load(overrides={"data": str(own.data)}, variables={})) as services:
+        waiting = [json.loads(event.body) for event in services.db.pending(100, relay="look", lease=0)]
+    told = [body for body in waiting if body["study_uid"] == CT_STUDY]
+    assert [body["image_status"] for body in told if "image_status" in body] == ["DELETED"] * 4
+    assert {body["series_related_instances"] for body in told if "series_related_instances" in body} == {0}
 
 
 def test_remove_in_a_pipe_wants_to_be_told(own: Installation) -> None:

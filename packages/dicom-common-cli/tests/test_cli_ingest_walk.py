@@ -43,8 +43,8 @@ def test_a_medium_with_a_viewer_is_ingested_without_a_complaint(new: Installatio
     assert told.pop(".DS_Store") == ("skipped", "hidden")
     assert set(told.values()) == {("skipped", "not-dicom")}
     assert len(told) == 6
-    assert summary == "9 files: 1 stored, 8 skipped (6 not-dicom, 1 media-directory, 1 hidden)\n"
-    assert new("ingest", medium).out == ("9 files: 1 duplicate, 8 skipped (6 not-dicom, 1 media-directory, 1 hidden)\n")
+    assert summary == "9 files: 1 stored, 8 skipped (6 not-dicom, 1 hidden, 1 media-directory)\n"
+    assert new("ingest", medium).out == ("9 files: 1 duplicate, 8 skipped (6 not-dicom, 1 hidden, 1 media-directory)\n")
 
 
 def test_a_damaged_instance_among_them_is_rejected(new: Installation, medium: Path) -> None:

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cli_command import Installation
 
-from dicom_common.core import LogRecord, Logs, ReceivedObject, Services, WebAccess
+from dicom_common.core import LogRecord, Logs, ReceivedObject, WebAccess
+from dicom_common.host import Services
 
 CANARY = "CANARY^NAME"
 

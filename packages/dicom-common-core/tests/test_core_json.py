@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from dicom_common.core import MAX_JSON_DEPTH, Config, ConfigError, parse_json
+from dicom_common.core import MAX_JSON_DEPTH, ConfigError, parse_json
+from dicom_common.host import Config
 
 
 @pytest.mark.parametrize(

@@ -240,7 +240,9 @@ def test_an_instance_needs_its_identity_and_nothing_else() -> None:
 
 
 ERRORS = [
-    value for name in core.__all__ if isinstance(value := getattr(core, name), type) and issubclass(value, Exception)
+    value
+    for name in core.__all__
+    if isinstance(value := getattr(core, name), type) and issubclass(value, DicomCommonError)
 ]
 
 

@@ -11,8 +11,9 @@ from uuid import uuid4
 import MySQLdb
 import pytest
 
-from dicom_common.core import Level, PersonName, parse_query
+from dicom_common.core import Level, PersonName
 from dicom_common.db.mysql import MysqlDatabase, Settings
+from dicom_common.dicom import parse_query
 from dicom_common.testing import Endpoint, make_entry, make_instance
 
 pytestmark = pytest.mark.service("mysql")
@@ -60,9 +61,13 @@ def plan_of(database: MysqlDatabase, level: Level, keys: dict[str, str]) -> list
     [
         (S, {}, "study_order"),
         (P, {}, "patient_order"),
-        (S, {"PatientID": "P7"}, "uq_patient_tenant_fk_patient_id_issuer_of_patient_id"),
-        (S, {"PatientID": "P7", "StudyDate": "20150101-"}, "uq_patient_tenant_fk_patient_id_issuer_of_patient_id"),
-        (S, {"PatientID": "P17*"}, "uq_patient_tenant_fk_patient_id_issuer_of_patient_id"),
+        (S, {"PatientID": "P7"}, "uq_patient_tenant_fk_patient_id_issuer_of_patient_id_of_study"),
+        (
+            S,
+            {"PatientID": "P7", "StudyDate": "20150101-"},
+            "uq_patient_tenant_fk_patient_id_issuer_of_patient_id_of_study",
+        ),
+        (S, {"PatientID": "P17*"}, "uq_patient_tenant_fk_patient_id_issuer_of_patient_id_of_study"),
         (S, {"StudyDate": "20160101-20160201"}, "study_order"),
         (S, {"StudyDate": "20160101-20160201", "ModalitiesInStudy": "CT"}, "study_modality_order"),
         (S, {"AccessionNumber": "A7"}, "study_accession"),

@@ -29,6 +29,8 @@ hostssl all certified 127.0.0.1/32 cert
 host all banned 127.0.0.1/32 reject
 host all keyed 127.0.0.1/32 scram-sha-256
 host all all 127.0.0.1/32 trust
+local all all trust
+local replication all trust
 """
 
 
@@ -212,3 +214,79 @@ def own_server() -> Iterator[OwnServer]:
     yield server
     server.stop(signal.SIGQUIT)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+class Standby:
+    """A copy of a server that follows it, and can be read only until it is promoted."""
+
+    def __init__(self, primary: OwnServer, folder: Path) -> None:
+        basebackup = _program("pg_basebackup")
+        assert basebackup is not None
+        self._primary, self.folder = primary, folder
+        account = primary._account
+        if account:
+            shutil.chown(folder, "postgres")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        copy: list[str | Path] = [
+            basebackup,
+            "-D",
+            folder / "data",
+            "-h",
+            primary.folder,
+            "-p",
+            str(primary.port),
+            "-U",
+            "postgres",
+        ]
+        subprocess.run(
+            [*copy, "-R", "-c", "fast", "--no-sync"], check=True, capture_output=True, cwd=folder, timeout=60, **account
+        )
+        words = ["-c", f"port={self.port}", "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
+        with (folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [primary._postgres, "-D", folder / "data", *words, "-c", f"unix_socket_directories={folder}"],
+                stdout=log, stderr=log, cwd=folder, **account,
+            )  # fmt: skip
+        end = time.monotonic() + 60
+        while True:
+            try:
+                self.bare().close()
+            except psycopg.OperationalError:
+                assert self._process.poll() is None, (folder / "log").read_text()
+                assert time.monotonic() < end
+                time.sleep(0.05)
+            else:
+                return
+
+    def bare(self) -> psycopg.Connection[Any]:
+        """Connect without the plugin."""
+        return bare(Settings(host="localhost", port=self.port, user="postgres", database="postgres"))
+
+    def promote(self) -> None:
+        """Make it a primary."""
+        with closing(self.bare()) as connection:
+            connection.execute("SELECT pg_promote()")
+
+    def stop(self) -> None:
+        """End it as a crash would."""
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(60)
+
+
+@pytest.fixture
+def standby() -> Iterator[Callable[[OwnServer], Standby]]:
+    """Start standbys, which end with the test."""
+    if _program("pg_basebackup") is None:
+        pytest.skip("no pg_basebackup on this machine (Debian: postgresql-client)")
+    made: list[Standby] = []
+
+    def start(primary: OwnServer) -> Standby:
+        made.append(Standby(primary, Path(tempfile.mkdtemp(prefix="dicom-common-pg-"))))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.stop()
+        shutil.rmtree(one.folder, ignore_errors=True)

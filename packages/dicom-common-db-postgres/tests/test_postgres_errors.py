@@ -183,17 +183,20 @@ def test_a_lock_that_is_not_given_back_is_an_error_after_the_time_limit(own_serv
         assert database.add([make_entry(make_instance(2))])[0].series_instances == 2
 
 
-def test_a_server_that_can_only_be_read_is_refused_for_writing(own_server: Any) -> None:
-    settings = own_server.made()
+def test_a_database_that_can_only_be_read_is_unavailable_for_writing_after_the_time_limit(own_server: Any) -> None:
+    settings = own_server.made(retry_timeout=0.2)
     with closing(own_server.bare()) as connection:
         connection.execute(f"ALTER DATABASE {settings.database} SET default_transaction_read_only = on")
     with closing(PostgresDatabase(settings)) as database:
-        with pytest.raises(RefusedError) as caught:
+        with pytest.raises(UnavailableError) as caught:
             database.add([make_entry()])
+        assert type(caught.value) is UnavailableError
         sentence(caught.value, "db.host")
+        assert database.stored("local", ["1.2"]) == {}
         health = database.check()
-        assert health.status is HealthStatus.FAILED
+        assert (health.status, health.facts["read_only"]) == (HealthStatus.FAILED, True)
         assert "read only" in health.detail
+        assert "db.host" in health.detail
 
 
 @contextmanager
@@ -272,6 +275,7 @@ def test_all_connections_in_use_names_the_setting(own_server: Any) -> None:
     [
         {"host": ""}, {"port": 0}, {"port": 70000}, {"database": "a\0b"}, {"user": ""}, {"pool_size": 0},
         {"connect_timeout": 0}, {"statement_timeout": -1.0}, {"lock_timeout": 1e9}, {"password": Secret("a\0b")},
+        {"retry_timeout": 0}, {"schema": "Public"}, {"schema": "a,b"}, {"schema": ""}, {"schema": "pg_temp"},
     ],
 )  # fmt: skip
 def test_settings_that_make_no_sense_are_refused(setting: dict[str, Any]) -> None:

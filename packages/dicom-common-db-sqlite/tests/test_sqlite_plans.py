@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
-from dicom_common.core import Level, parse_query
+from dicom_common.core import Level
 from dicom_common.db.sql._statements import Lookup, Statement
 from dicom_common.db.sqlite import Settings, SqliteDatabase
+from dicom_common.dicom import parse_query
 from dicom_common.testing import CORPUS, make_entry
 
 P, S, E, I = Level.PATIENT, Level.STUDY, Level.SERIES, Level.INSTANCE  # noqa: E741 - the letters of the levels
+
+MANY = ",".join(f"1.2.3.{number}" for number in range(900))
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +31,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteDatabas
 def plan_of(
     database: SqliteDatabase, level: Level, keys: dict[str, str], *, count: bool = False, limit: int | None = 50
 ) -> list[str]:
-    query = parse_query("local", level, keys, limit=limit)
+    query = parse_query("local", level, keys, limit=limit, empty_value_matching=True)
     statement, parameters = database._search.plan(1, query, count=count)
     with closing(sqlite3.connect(database.path)) as bare:
         explained = bare.execute("EXPLAIN QUERY PLAN " + statement.text, statement._bound(parameters))
@@ -56,6 +59,18 @@ def plan_of(
         (S, {"AccessionNumber": "A", "StudyDate": "20260101"}, "study_accession (tenant_fk=? AND accession_number=?)"),
         (S, {"StudyID": "1"}, "study_id (tenant_fk=? AND study_id=?)"),
         (S, {"StudyInstanceUID": "1.2,1.3"}, "sqlite_autoindex_study_1 (tenant_fk=? AND study_uid=?)"),
+        (S, {"PatientID": "P1\\P2"}, "sqlite_autoindex_patient_1 (tenant_fk=? AND patient_id=?)"),
+        (S, {"PatientID": "P1\\P2*"}, "sqlite_autoindex_patient_1 (tenant_fk=? AND patient_id>? AND patient_id<?)"),
+        (S, {"AccessionNumber": "A1*\\A2"}, "study_accession (tenant_fk=? AND accession_number=?)"),
+        (P, {"AccessionNumber": "A1*\\A2"}, "study_accession (tenant_fk=? AND accession_number=?)"),
+        (S, {"StudyInstanceUID": MANY}, "sqlite_autoindex_study_1 (tenant_fk=? AND study_uid=?)"),
+        (S, {"StudyInstanceUID": MANY, "ModalitiesInStudy": "CT"}, "sqlite_autoindex_study_1 (tenant_fk=? AND study_u"),
+        (S, {"SOPInstanceUID": MANY}, "sqlite_autoindex_instance_1 (tenant_fk=? AND sop_uid=?)"),
+        (I, {"SeriesInstanceUID": MANY}, "sqlite_autoindex_series_1 (tenant_fk=? AND series_uid=?)"),
+        (S, {"PatientID": '""'}, "sqlite_autoindex_patient_1 (tenant_fk=? AND patient_id=?)"),
+        (S, {"StudyDate": '""'}, "study_order (tenant_fk=? AND study_date>? AND study_date<?)"),
+        (S, {"AccessionNumber": '""'}, "study_order (tenant_fk=?)"),
+        (S, {"ModalitiesInStudy": "CT\\MR"}, "sqlite_autoindex_study_modality_1 (study_fk=? AND modality=?)"),
         (S, {"PatientName": "doe*"}, "patient_name_alphabetic (tenant_fk=? AND patient_name_alphabetic>?"),
         (S, {"PatientName": "doe*"}, "patient_name_ideographic (tenant_fk=? AND patient_name_ideographic>?"),
         (S, {"PatientName": "doe*"}, "study_patient (patient_fk=?)"),
@@ -85,7 +100,8 @@ def test_the_first_page_of_a_search_uses_its_index(
 ) -> None:
     plan = plan_of(database, level, keys)
     assert any(index in step for step in plan), plan
-    assert [step for step in plan if step.startswith("SCAN")] == []
+    # The list that is asked for is read as a whole, and no table.
+    assert [step for step in plan if step.startswith("SCAN") and "VIRTUAL TABLE" not in step] == []
 
 
 @pytest.mark.parametrize(
@@ -142,4 +158,5 @@ def test_no_statement_reads_all_of_a_large_table(database: SqliteDatabase) -> No
             values = [1] * statement.text.count("?")
             for row in bare.execute("EXPLAIN QUERY PLAN " + statement.text, values):
                 step = str(row[3])
-                assert not step.startswith("SCAN") or step.split()[1] in small | walked, (statement.text, step)
+                is_read = step.startswith("SCAN") and "VIRTUAL TABLE" not in step  # which is the list that is asked for
+                assert not is_read or step.split()[1] in small | walked, (statement.text, step)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from dicom_common.dicom._character_sets import CharacterSet, character_set, is_known_term
@@ -128,3 +130,147 @@ def test_an_escape_where_nothing_is_declared_is_a_guess() -> None:
     assert decoder("").decode(b"\x1b$B;3ED\x1b(B") == ("山田", "decoded by a guess")
     assert decoder("").decode(b"\x1b$)C\xfb\xf3^A", person_name=True) == ("洪^A", "decoded by a guess")
     assert decoder("GB2312").decode(b"\x1b$)A\xcd\xf5") == ("王", "")
+
+
+@pytest.mark.parametrize(
+    ("declared", "codec", "text"),
+    [
+        ("ISO 2022 GBK", "gbk", "王小东"),
+        ("ISO 2022 GB18030", "gb18030", "王小东"),
+        ("WINDOWS-1251", "cp1251", "Иванов"),
+        ("windows-1250", "cp1250", "Žižek"),
+        ("CP1253", "cp1253", "Ώρα"),
+        ("KOI8-R", "koi8_r", "Иванов"),
+        ("KOI8-U", "koi8_u", "Їжак"),
+        ("BIG5", "big5", "王小東"),
+        ("SJIS", "shift_jis", "山田"),
+        ("SHIFT_JIS", "shift_jis", "表示"),
+        ("Windows-31J", "cp932", "髙橋"),
+        ("EUC-KR", "euc_kr", "홍길동"),
+        ("EUC-JP", "euc_jp", "山田"),
+        ("CP949", "cp949", "똠방"),
+        ("GB2312", "gb2312", "王"),
+        ("ISO-8859-5", "iso8859-5", "Люк"),
+        ("ISO8859-2", "iso8859-2", "Wałęsa"),
+        ("ISO_8859-7:1987", "iso8859-7", "Διον"),
+        ("LATIN2", "iso8859-2", "Wałęsa"),
+        ("TIS-620", "tis_620", "นาม"),
+        ("IBM850", "cp850", "Müller"),
+        ("utf_8", "utf-8", "王 Müller"),
+    ],
+)
+def test_names_of_the_iana_registry_and_of_python(declared: str, codec: str, text: str) -> None:
+    assert is_known_term(declared)
+    assert decoder(declared).decode(text.encode(codec)) == (text, "")
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        *("rot13", "ROT-13", "zlib", "base64", "idna", "punycode", "unicode_escape", "raw_unicode_escape", "utf_7"),
+        *("UTF-16", "utf-32", "cp037", "cp500", "hz", "aliases", "mbcs", "undefined", "..", "ISO_IR 7", "1251"),
+    ],
+)
+def test_what_is_not_the_name_of_a_text_with_ascii_is_not_known(term: str) -> None:
+    assert not is_known_term(term)
+    assert decoder(term).decode(b"abc+AGE-\\x41") == ("abc+AGE-\\x41", "")
+    assert decoder(term).decode("ü".encode()) == ("ü", "decoded by a guess")
+
+
+VENDOR = "decoded with the characters that vendors added to the declared set"
+
+
+@pytest.mark.parametrize(
+    ("declared", "value", "expected"),
+    [
+        ("\\ISO 2022 IR 149", b"\x1b$)C" + "똠방".encode("cp949"), "똠방"),
+        ("ISO_IR 149", "펲^뷁".encode("cp949"), "펲^뷁"),
+        ("\\ISO 2022 IR 87", b"\x1b$B\x2d\x21\x1b(B=\x1b$B;3ED\x1b(B", "①=山田"),
+        ("\\ISO 2022 IR 87", b"\x1b$B\x7c\x62\x36\x36\x1b(B", "髙橋"),
+        ("ISO_IR 13", "髙橋".encode("cp932"), "髙橋"),
+        ("GBK", "𠀀".encode("gb18030"), "𠀀"),
+    ],
+)
+def test_characters_that_vendors_added(declared: str, value: bytes, expected: str) -> None:
+    assert decoder(declared).decode(value, person_name=True) == (expected, VENDOR)
+
+
+@pytest.mark.parametrize("declared", ["", "ISO_IR 100", "ISO_IR 192", "ISO_IR 144", "GB18030", "\\ISO 2022 IR 87"])
+@pytest.mark.parametrize("text", ["Müller^Jörg", "Ærø=王", "plain"])
+def test_a_byte_order_mark_is_dropped_and_tells_unicode(declared: str, text: str) -> None:
+    mark = "decoded as the Unicode that its byte order mark tells"
+    assert decoder(declared).decode(b"\xef\xbb\xbf" + text.encode()) == (text, mark)
+    assert decoder(declared).decode(text.encode("utf-16")) == (text, mark)
+
+
+@pytest.mark.parametrize(
+    ("declared", "value", "expected"),
+    [
+        ("ISO_IR 100", b"\x93M\xfcller\x94 \x80", "“Müller” €"),  # what Windows writes
+        ("ISO_IR 100", "Straße".encode(), "Straße"),
+        ("", b"\x8akoda", "Škoda"),
+        ("ISO_IR 101", b"\x8akoda", "Škoda"),
+        ("ISO_IR 144", b"\x93\xcb\xfe\xea\x94", "“Люк”"),  # what Windows writes
+        ("ISO_IR 148", b"\x93\xde\x94", "“Ş”"),
+        ("ISO_IR 203", "Œuvre\u201d".encode(), "Œuvre\u201d"),
+    ],
+)
+def test_control_bytes_are_the_sign_of_another_set(declared: str, value: bytes, expected: str) -> None:
+    text, repair = decoder(declared).decode(value)
+    assert text == expected
+    assert repair
+
+
+@pytest.mark.parametrize(
+    ("declared", "value", "expected"),
+    [
+        ("ISO_IR 192", "Mü=".encode() + b"\xff\xfe\xfa=" + "王".encode(), "Mü=ÿþú=王"),
+        ("ISO_IR 192", "Grün\\".encode() + b"Gr\xfcn", "Grün\\Grün"),
+        ("\\ISO 2022 IR 87", b"Yamada=\x1b$B;3\x1b(B=\x1b$B$d$^\x1b(B", "Yamada=山=やま"),
+        ("\\ISO 2022 IR 149", b"Hong=\x1b$)C\xff\xff=\x1b$)C\xc8\xab", "Hong=ÿÿ=홍"),
+        ("GB18030", "王小".encode("gb18030") + b"\xb6", "王小\ufffd"),
+        ("ISO_IR 192", "Jörg".encode() + b"\xc3", "Jörg\ufffd"),
+        ("EUC-KR", "홍=".encode("euc_kr") + b"\xff\xff=" + "길".encode("euc_kr"), "홍=ÿÿ=길"),
+    ],
+)
+def test_what_cannot_be_decoded_costs_its_piece(declared: str, value: bytes, expected: str) -> None:
+    text, repair = decoder(declared).decode(value, person_name=True)
+    assert text == expected
+    assert bool(repair) == ("山" not in expected)
+
+
+@pytest.mark.parametrize(
+    ("declared", "codec", "text"),
+    [
+        ("GBK", "gbk", "誠\\運"),
+        ("SJIS", "shift_jis", "表\\能"),
+        ("BIG5", "big5", "功\\許"),
+        ("GB18030", "gb18030", "誠\\運"),
+    ],
+)
+def test_a_backslash_inside_a_character_delimits_nothing(declared: str, codec: str, text: str) -> None:
+    value = text.encode(codec)
+    assert (
+        value.count(b"\\") == 1 + sum(b"\\" in character.encode(codec) for character in text if character != "\\") > 1
+    )
+    assert decoder(declared).decode(value) == (text, "")
+    # Also where one of the values has to be guessed.
+    assert decoder(declared).decode(value + b"\\\x81")[0].startswith(text + "\\")
+
+
+def test_a_space_does_not_end_double_byte_characters_and_katakana_may_stand_among_them() -> None:
+    assert decoder("ISO 2022 IR 13\\ISO 2022 IR 87").decode(b"\x1b$B;3 ED\xd4\x1b(J") == ("山 田ﾔ", "")
+    assert decoder("\\ISO 2022 IR 87").decode(b"\x1b(I\x54\x4f\x1b(B") == ("ﾔﾏ", "")
+
+
+def test_escapes_are_scanned_once() -> None:
+    """The time of twice as much text is about twice the time; a scan for each delimiter made it four times."""
+
+    def seconds(size: int) -> float:
+        value = b"\x1b-L" + b"\xbb^" * size
+        begin = time.process_time()
+        decoder("ISO 2022 IR 100\\ISO 2022 IR 144").decode(value, person_name=True)
+        return time.process_time() - begin
+
+    small = min(seconds(100_000) for _ in range(3))
+    assert min(seconds(400_000) for _ in range(3)) < 8 * small + 0.1

@@ -366,12 +366,12 @@ def test_in_a_deflated_object_the_offsets_count_inflated_bytes() -> None:
 # Sources and errors
 
 
-def test_bytes_memory_maps_and_range_reads_give_the_same(tmp_path: Path) -> None:
+def test_bytes_memory_maps_files_and_range_reads_give_the_same(tmp_path: Path) -> None:
     data, record = encapsulated([b"aaaa", b"bb", b"cc"], table=[0, 22], number_of_frames=2)
     path = tmp_path / "object"
     path.write_bytes(data)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        for source in (data, bytearray(data), memoryview(data), mapped, Remote(data)):
+        for source in (data, bytearray(data), memoryview(data), mapped, path, Remote(data)):
             index = index_frames(source, record)
             assert [index.read(source, number) for number in (1, 2)] == [b"aaaabb", b"cc"]
 

@@ -128,9 +128,17 @@ def read_back(data_set: pydicom.Dataset) -> pydicom.Dataset:
     return pydicom.dcmread(io.BytesIO(buffer.getvalue()), force=True)
 
 
-def test_group_lengths_and_the_groups_of_file_meta_and_commands_are_left_out() -> None:
-    tree = {tag: {"vr": "UL", "Value": [1]} for tag in ("00080000", "00020010", "00000002", "00091000", "00090000")}
-    assert [int(tag) for tag in dataset_from_json(tree)._dict] == [0x00091000]
+@pytest.mark.parametrize(
+    "tag", ["00000002", "00000000", "00020010", "00020000", "FFFEE000", "fffee0dd", "00080000", "00090000", "7FE00000"]
+)
+def test_what_is_not_part_of_a_data_set_is_refused_by_its_tag(tag: str) -> None:
+    attribute = {tag: {"vr": "UL", "Value": [1]}}
+    with pytest.raises(DicomError, match=tag.upper()) as refusal:
+        dataset_from_json(attribute)
+    assert refusal.value.reason == "invalid-json"
+    with pytest.raises(DicomError, match=rf"00081140\.{tag.upper()}") as refusal:
+        dataset_from_json({"00081140": {"vr": "SQ", "Value": [attribute]}})
+    assert refusal.value.reason == "invalid-json"
 
 
 def test_bulk_data_is_fetched_by_its_uri() -> None:
@@ -219,6 +227,30 @@ def test_deep_nesting_is_refused(depth: int) -> None:
     with pytest.raises(DicomError) as refusal:
         dataset_from_json(text)
     assert refusal.value.reason == "too-deep"
+
+
+@pytest.mark.parametrize("max_depth", [64, 200, 10_000])
+def test_deep_nesting_of_what_is_parsed_is_refused(max_depth: int) -> None:
+    tree: dict[str, Any] = {}
+    for _ in range(5000):
+        tree = {"0040A730": {"vr": "SQ", "Value": [tree]}}
+    with pytest.raises(DicomError) as refusal:
+        dataset_from_json(tree, max_depth=max_depth)
+    assert refusal.value.reason == "too-deep"
+    tree["0040A730"]["Value"] = [tree]  # without an end
+    with pytest.raises(DicomError) as refusal:
+        dataset_from_json(tree, max_depth=max_depth)
+    assert refusal.value.reason == "too-deep"
+
+
+def test_deep_lists_in_a_value_are_refused() -> None:
+    value: list[Any] = []
+    for _ in range(5000):
+        value = [value]
+    for vr in ("LO", "PN", "US", "DS", "AT", "SQ"):
+        with pytest.raises(DicomError) as refusal:
+            dataset_from_json({"00091000": {"vr": vr, "Value": value}})
+        assert refusal.value.reason == "invalid-json"
 
 
 def test_the_deepest_nesting_that_is_allowed_is_read() -> None:

@@ -105,11 +105,11 @@ def test_neither_are_they_where_they_are_sequences_or_fragments_of_undefined_len
     assert ("00000110", "foreign-group") in rules(result)
 
 
-def test_of_a_repeated_tag_the_last_one_is_kept() -> None:
-    result = reading(element(0x00100020, "LO", b"first "), element(0x00100020, "LO", b"second"))
-    assert attributes(result)["00100020"]["Value"] == ["second"]
-    assert result.instance.patient_id == "second"
-    assert ("00100020", "duplicate") in rules(result)
+def test_of_a_repeated_tag_the_first_one_is_kept() -> None:
+    result = reading(element(0x00200010, "SH", b"first "), element(0x00200010, "SH", b"second"))
+    assert attributes(result)["00200010"]["Value"] == ["first"]
+    assert result.instance.study_id == "first"
+    assert ("00200010", "duplicate") in rules(result)
 
 
 # Values

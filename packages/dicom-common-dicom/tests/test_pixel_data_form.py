@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import zlib
 from collections.abc import Sequence
@@ -218,6 +219,17 @@ def test_float_pixel_data_is_native_whatever_the_syntax() -> None:
     for tag in (0x7FE00008, 0x7FE00009):
         value = pixels * (1 if tag == 0x7FE00008 else 2)
         assert frames_of(made(JPEG, value, tag=tag, shape=(4, 4, 1, 32))) == [value]
+
+
+@pytest.mark.parametrize("letters", [b"UI", b"PN", b"SH", b"US", b"AT"])
+def test_pixel_data_under_a_vr_that_has_no_bulk_data_is_bytes(letters: bytes) -> None:
+    data = made(EXPLICIT, bytes(16))
+    at = data.rindex(b"\xe0\x7f\x10\0OB")
+    short = data[: at + 4] + letters + struct.pack("<H", 16) + bytes(16)
+    member = json.loads(read(short).metadata)["7FE00010"]
+    assert member["vr"] == ("US" if letters == b"US" else "OB")
+    assert member["BulkDataURI"].endswith("7FE00010")
+    assert frames_of(short) == [bytes(16)]
 
 
 # The Basic Offset Table item

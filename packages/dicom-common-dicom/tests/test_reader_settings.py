@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dicom_common.core import Config, ConfigError
+from dicom_common.core import ConfigError
 from dicom_common.dicom import ReaderSettings
+from dicom_common.host import Config
 
 
 def test_the_package_names_its_table() -> None:

@@ -266,7 +266,7 @@ def test_a_length_beyond_the_end_is_a_truncation(write: Callable[..., bytes]) ->
     assert (
         reason_of(meta(syntax) + data_set(write(0x7FE00010, "OW", b"abc", 0xFFFFFFF0), write=write)) == Reason.TRUNCATED
     )
-    assert reason_of(meta(syntax) + data_set(write(0x0040A730, "SQ", item(b"", 100)), write=write)) == Reason.TRUNCATED
+    assert reason_of(meta(syntax) + data_set(write(0x0040A730, "SQ", item(b""), 100), write=write)) == Reason.TRUNCATED
 
 
 def test_pixel_data_shorter_than_its_attributes_say_is_refused_or_accepted() -> None:

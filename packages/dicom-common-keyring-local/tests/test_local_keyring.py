@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from dicom_common.core import BackendError, ConfigError, DamagedError, HealthStatus, RefusedError, Secret, Services
+from dicom_common.core import BackendError, ConfigError, DamagedError, HealthStatus, RefusedError, Secret
+from dicom_common.host import Services
 from dicom_common.keyring.local import KeyEntry, LocalKeyring, Settings, open_keyring
 
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
-from dicom_common.core import Config, Services, Stored
+from dicom_common.core import Stored
+from dicom_common.host import Config, Services
 from dicom_common.pipeline import Ingest, Received, Result
 
 ROOT = "2.25.1"
@@ -125,3 +126,37 @@ class Site:
             assert row.key in objects, f"the object of {row.sop_uid} is lost"
             assert hashlib.sha256(objects[row.key]).hexdigest() == row.sha256
         assert objects.keys() - {row.key for row in rows} <= discarded
+
+
+_EXTENSION = """
+import os, signal, time
+from dataclasses import dataclass
+from dicom_common.core import Backend, hookimpl
+
+calls = []
+
+
+@dataclass(frozen=True)
+class Settings:
+    pass
+
+
+class Made:
+    def __init__(self, settings):
+        pass
+
+    HOOK
+
+    def close(self):
+        pass
+
+
+@hookimpl
+def dicom_common_extension():
+    return Backend("NAME", Settings, Made)
+"""
+
+
+def extension_source(name: str, method: str) -> str:
+    """Return the module of an extension with one hook, as a method."""
+    return _EXTENSION.replace("HOOK", method.strip().replace("\n", "\n    ")).replace("NAME", name)

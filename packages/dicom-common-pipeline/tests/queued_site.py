@@ -10,7 +10,8 @@ from typing import Any
 
 from pipeline_site import Site
 
-from dicom_common.core import Message, Services
+from dicom_common.core import Message
+from dicom_common.host import Services
 from dicom_common.pipeline import Result, Worker
 
 QUEUED: dict[str, Any] = {"ingest__mode": "queued", "worker__batch_seconds": 0.1}

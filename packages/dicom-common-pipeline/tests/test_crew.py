@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from pipeline_site import Site
 
-from dicom_common.core import ConfigError, DicomCommonError, PublishError, Services
+from dicom_common.core import ConfigError, DicomCommonError, PublishError
+from dicom_common.host import Services
 from dicom_common.pipeline import WorkerDiedError, default_jobs
 from dicom_common.pipeline._crew import Crew, in_order
 
@@ -217,7 +218,7 @@ _PARENT = """
 import sys
 import crew_tasks
 from pathlib import Path
-from dicom_common.core import Config
+from dicom_common.host import Config
 from dicom_common.pipeline._crew import Crew
 folder = Path(sys.argv[2])
 config = Config.load(overrides={"data": sys.argv[1]}, variables={})

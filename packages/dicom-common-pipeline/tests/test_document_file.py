@@ -40,6 +40,28 @@ def test_a_document_is_gzip_of_a_json_array(count: int) -> None:
         assert (opened.instances, opened.size, b"".join(opened.plain())) == (count, len(data), text)
 
 
+@pytest.mark.parametrize(
+    "poison",
+    [
+        b'{"00280106":{"vr":"}}',
+        b'{"00280106":{"vr":"FD","Value":[NaN]}}',
+        b'{"00280106":{"vr":"US","Value":[1]}',
+        b"[]",
+        b"null",
+        b"",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"00080018":{"vr":"UI"}},{}',
+    ],
+    ids=lambda poison: repr(poison[:20]),
+)
+def test_an_object_that_is_not_json_does_not_poison_the_others(poison: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    with write_document([OBJECTS[0], poison, OBJECTS[1]], NOW) as document:
+        assert json.loads(b"".join(document.plain())) == [json.loads(one) for one in OBJECTS[:2]]
+        assert document.instances == 2
+    assert "metadata of 1 instances" in caplog.text
+
+
 def test_a_document_may_come_in_pieces_of_any_size() -> None:
     data = written(OBJECTS)
     for size in (1, 7, HEADER_BYTES, HEADER_BYTES + 1, 100_000):

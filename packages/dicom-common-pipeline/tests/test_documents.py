@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from pipeline_site import ROOT, Make, Site
 
-from dicom_common.core import BackendError, Health, NotFoundError, Services, UnavailableError
+from dicom_common.core import BackendError, Health, NotFoundError, UnavailableError
+from dicom_common.host import Services
 from dicom_common.pipeline import (
     CopyOptions,
     CopyStatus,

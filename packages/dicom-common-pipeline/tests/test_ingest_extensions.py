@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline_site import Make, Site
+from pipeline_site import Make, Site, extension_source
 from queued_site import DEAD, messages, queue, work
 
 from dicom_common.core import PluginError
@@ -30,7 +30,6 @@ EXTENSIONS = {
             time.sleep(600)
         """,
     "told": """
-        calls = []
         def dicom_common_stored(instances):
             calls.append([(stored.sop_uid, stored.key) for stored in instances])
         """,
@@ -46,10 +45,10 @@ def extensions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     for name, code in EXTENSIONS.items():
         module = f"made_{name}"
         function = code.split("def ")[1].partition("(")[0]
-        head = "import time\nfrom dicom_common.core import hookimpl\n"
-        marked = textwrap.dedent(code).replace(f"def {function}", f"@hookimpl\ndef {function}")
+        method = textwrap.dedent(code).replace(f"def {function}(", f"@hookimpl\ndef {function}(self, ")
+        source = extension_source(name, method)
         (tmp_path / "site").mkdir(exist_ok=True)
-        (tmp_path / "site" / f"{module}.py").write_text(head + marked)
+        (tmp_path / "site" / f"{module}.py").write_text(source)
         metadata = tmp_path / "site" / f"{module}-1.dist-info"
         metadata.mkdir()
         (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1\n")

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from pipeline_site import Make, Site
 
-from dicom_common.core import Services, UnavailableError
+from dicom_common.core import UnavailableError
+from dicom_common.host import Services
 from dicom_common.pipeline import Ingest, Received, sweep
 
 Write = Callable[[Sequence[bytes]], list[Path]]
@@ -219,7 +220,7 @@ def test_other_bytes_of_a_crash_in_the_way_are_passed_by(site: Site, make: Make)
 
 _KILLED = """
 import os, signal, sys
-from dicom_common.core import Config, Services
+from dicom_common.host import Config, Services
 from dicom_common.pipeline import Ingest, Received
 services = Services(Config.load(overrides={"data": sys.argv[1], "ingest.duplicates": "replace"}, variables={}))
 if sys.argv[3] != "never":

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from pipeline_site import Make, Site
+from pipeline_site import Make, Site, extension_source
 
 from dicom_common.core import ConfigError, DicomCommonError
 from dicom_common.pipeline import Result, ingest_files
@@ -75,10 +75,8 @@ def test_backends_that_cannot_be_opened_are_an_error_not_an_answer_for_ever(site
 
 
 _DEADLY = """
-import os, signal
-from dicom_common.core import hookimpl
 @hookimpl
-def dicom_common_accept(tenant, instance, origin):
+def dicom_common_accept(self, tenant, instance, origin):
     if instance.instance_number == 77:
         os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -90,7 +88,7 @@ def test_a_file_that_kills_its_reader_is_found_and_its_neighbours_go_on(
     folder = tmp_path / "path"
     metadata = folder / "made_deadly-1.dist-info"
     metadata.mkdir(parents=True)
-    (folder / "made_deadly.py").write_text(_DEADLY)
+    (folder / "made_deadly.py").write_text(extension_source("deadly", _DEADLY))
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: made_deadly\nVersion: 1\n")
     (metadata / "entry_points.txt").write_text("[dicom_common.extension]\ndeadly = made_deadly\n")
     monkeypatch.syspath_prepend(folder)
@@ -106,7 +104,7 @@ def test_a_file_that_kills_its_reader_is_found_and_its_neighbours_go_on(
 _KILLED = """
 import sys
 from pathlib import Path
-from dicom_common.core import Config
+from dicom_common.host import Config
 from dicom_common.pipeline import find_files, ingest_files
 config = Config.load(overrides={"data": sys.argv[1], "ingest.batch_instances": "5"}, variables={})
 for result in ingest_files(config, find_files([Path(sys.argv[2])]), tenant="local", jobs=2):

@@ -12,8 +12,9 @@ from uuid import UUID
 import pytest
 from pipeline_site import Make, Site
 
-from dicom_common.core import Logs, Origin, ReceivedObject, Services
+from dicom_common.core import Logs, Origin, ReceivedObject
 from dicom_common.dicom import hash_uid
+from dicom_common.host import Services
 from dicom_common.pipeline import Ingest, Received
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from pipeline_site import Make, Site
 
-from dicom_common.core import Services
+from dicom_common.host import Services
 from dicom_common.pipeline import Ingest, Received, Reconciliation, Relay, remove, sweep
 
 Write = Callable[[Sequence[bytes]], list[Path]]
@@ -99,7 +99,7 @@ def test_threads_that_store_one_data_set_behind_differing_file_metas_all_succeed
 _SENDER = """
 import sys
 from pathlib import Path
-from dicom_common.core import Config, Services
+from dicom_common.host import Config, Services
 from dicom_common.pipeline import Ingest, Received
 config = Config.load(overrides={"data": sys.argv[1], "ingest.duplicates": sys.argv[2]}, variables={})
 with Services(config) as services, Ingest(services) as ingest:

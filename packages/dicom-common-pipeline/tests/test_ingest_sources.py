@@ -67,7 +67,7 @@ def test_an_object_of_the_largest_size_is_taken_and_one_byte_more_is_not(
         stream.seek(6)
         return stream
 
-    limits = {"ingest__in_memory_bytes": in_memory, "ingest__max_object_bytes": len(data) - 1}
+    limits: dict[str, Any] = {"ingest__in_memory_bytes": in_memory, "ingest__max_object_bytes": len(data) - 1}
     [refused] = site.store(source(), **limits)
     assert outcome(refused) == ("rejected", "object-too-large")
     assert "ingest.max_object_bytes" in refused.message

@@ -13,7 +13,7 @@ import pydicom
 import pytest
 from pipeline_site import Make, Site
 
-from dicom_common.core import Services
+from dicom_common.host import Services
 from dicom_common.pipeline import (
     Ingest,
     Received,

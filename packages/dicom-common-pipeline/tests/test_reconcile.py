@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from pipeline_site import Make, Site
 
-from dicom_common.core import Level, Query, Services, UnavailableError
+from dicom_common.core import Level, Query, UnavailableError
+from dicom_common.host import Services
 from dicom_common.pipeline import DeadLetters, Difference, DifferenceKind, Progress, Reconciliation
 from dicom_common.pipeline._reconcile._claimed import Claimed
 from dicom_common.pipeline._sweep import sweep
@@ -337,7 +338,7 @@ def test_a_journal_that_is_broken_is_told(filled: Site) -> None:
 
 _KILLED = """
 import os, signal, sys
-from dicom_common.core import Config
+from dicom_common.host import Config
 from dicom_common.pipeline import Reconciliation
 from dicom_common.pipeline._reconcile import _reconcile
 _reconcile._BATCH = 3

@@ -18,7 +18,8 @@ from typing import Any, ClassVar
 import pytest
 from pipeline_site import Make, Site
 
-from dicom_common.core import BackendError, Delivery, Message, PublishError, Services, TooLargeError, UnavailableError
+from dicom_common.core import BackendError, Delivery, Message, PublishError, TooLargeError, UnavailableError
+from dicom_common.host import Services
 from dicom_common.pipeline import Relay
 
 IMAGE = "dicom_image_queue"
@@ -137,7 +138,7 @@ def test_two_relays_publish_everything_in_order(site: Site, make: Make) -> None:
 
 _KILLED = """
 import os, signal, sys
-from dicom_common.core import Config, Services
+from dicom_common.host import Config, Services
 from dicom_common.pipeline import Relay
 services = Services(Config.load(overrides={"data": sys.argv[1]}, variables={}))
 target, name = (services.broker, "publish") if sys.argv[2] == "publish" else (services.db, "published")

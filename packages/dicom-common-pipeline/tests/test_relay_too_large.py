@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from pipeline_site import Make, Site
 
-from dicom_common.core import Message, Services
+from dicom_common.core import Message
+from dicom_common.host import Services
 from dicom_common.pipeline import Ingest, Received, Relay, dead_topic
 
 LIMIT = 4000

@@ -11,8 +11,9 @@ import pytest
 from pipeline_site import Make, Site
 from queued_site import DEAD, QUEUED, TOPIC, messages, publish, queue, work
 
-from dicom_common.core import Delivery, Logs, Message, ReceivedObject, Services
+from dicom_common.core import Delivery, Logs, Message, ReceivedObject
 from dicom_common.dicom import ReaderSettings
+from dicom_common.host import Services
 from dicom_common.pipeline._events._dead_letter import letters_of
 from dicom_common.pipeline._worker._claim import PoisonError, claim_of, open_claim
 

@@ -14,7 +14,8 @@ import pytest
 from pipeline_site import Make, Site
 from queued_site import DEAD, QUEUED, TOPIC, backlog, messages, publish, queue, until, work, work_off, working
 
-from dicom_common.core import Message, Services, UnavailableError
+from dicom_common.core import Message, UnavailableError
+from dicom_common.host import Services
 from dicom_common.pipeline import Ingest, Received
 
 
@@ -33,7 +34,7 @@ def test_a_broker_that_is_down_is_a_refusal_that_can_be_tried_again(site: Site, 
 
 _WORKER = """
 import sys, threading
-from dicom_common.core import Config, Services
+from dicom_common.host import Config, Services
 from dicom_common.pipeline import Worker
 overrides = {"data": sys.argv[1], "ingest.mode": "queued", "worker.batch_messages": 5, "worker.batch_seconds": 0.1,
              "broker.lease": 1.0}

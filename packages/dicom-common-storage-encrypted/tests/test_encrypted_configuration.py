@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from sealed_folder import content
 
-from dicom_common.core import ConfigError, EncryptionKeys, HealthStatus, Services
+from dicom_common.core import ConfigError, EncryptionKeys, HealthStatus
+from dicom_common.host import Services
 from dicom_common.storage.encrypted import Settings
 
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="

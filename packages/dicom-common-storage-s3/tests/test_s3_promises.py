@@ -522,7 +522,7 @@ def test_a_store_that_ignores_preconditions_is_degraded_and_replaces_nothing(set
 def test_naming_s3_imports_no_other_sdk() -> None:
     script = (
         "import sys\n"
-        "from dicom_common.core import Plugins\n"
+        "from dicom_common.host import Plugins\n"
         "import dicom_common.storage.s3\n"
         "print([name for name in ('google', 'azure', 'boto3', 'requests') if name in sys.modules])\n"
     )

@@ -15,11 +15,11 @@ import click
 from dicom_common.audit._chain import parse
 from dicom_common.audit._fields import moment_of
 from dicom_common.audit._prune import prunable, prune
-from dicom_common.audit._recorder import trail_of
+from dicom_common.audit._settings import AuditSettings
 from dicom_common.audit._trail import Trail
 from dicom_common.audit._verify import Flaw, Verification, read_lines, verify
 from dicom_common.cli import Session, age, below, moment, pass_session, print_json, print_line, print_table
-from dicom_common.core import AuditKind, UnavailableError, process_user
+from dicom_common.core import AuditKind, UnavailableError, hookimpl, process_user
 
 __all__ = ["audit"]
 
@@ -91,7 +91,7 @@ def verify_trail(session: Session, *, heads: dict[int, str], as_json: bool) -> i
 
     Exits 1 if anything is wrong.
     """
-    trail = trail_of(session.services)
+    trail = _trail(session)
     with _reading(session, trail, "audit verify") as deed:
         found = verify(trail.folder, trail.keys, heads)
         if found.flaws:
@@ -149,7 +149,7 @@ def list_records(session: Session, /, *, as_json: bool, **wanted: Any) -> None:
     Shows no patient, and no values that were searched for: `audit export` has them. What was changed in the trail is
     not told here: see `audit verify`.
     """
-    trail = trail_of(session.services)
+    trail = _trail(session)
     with _reading(session, trail, "audit list") as deed:
         found = [fields for _, fields in _chosen(trail, _asked(session, wanted))]
         deed.record()
@@ -184,7 +184,7 @@ def export(session: Session, /, **wanted: Any) -> None:
 
     They hold patients' numbers and what was searched for.
     """
-    trail = trail_of(session.services)
+    trail = _trail(session)
     with _reading(session, trail, "audit export") as deed:
         found = [xml for xml, _ in _chosen(trail, _asked(session, wanted))]
         deed.record()
@@ -207,13 +207,17 @@ def prune_trail(session: Session, *, older_than: timedelta, dry_run: bool) -> No
     """
     if session.tenant_name is not None:
         raise click.UsageError("`audit prune` works for all tenants together: leave --tenant out.")
-    trail = trail_of(session.services)
+    trail = _trail(session)
     files, last = prunable(trail, datetime.now(UTC) - older_than)
     if last is not None and not dry_run:
         who = {"user": process_user(), "address": socket.gethostname()}
         prune(trail, files, last, request_id=session.request_id, **who)
     done = "would be deleted" if dry_run else "deleted"
     print_line(f"{len(files)} files {done}" + (f", up to record {last.seq}" if last is not None else ""))
+
+
+def _trail(session: Session) -> Trail:
+    return Trail(session.services.settings("audit", AuditSettings))
 
 
 def _reading(session: Session, trail: Trail, command: str) -> Any:
@@ -263,3 +267,9 @@ def _chosen(trail: Trail, wanted: _Wanted) -> Iterator[tuple[str, dict[str, Any]
                 yield str(content["xml"]), {"sequence": record.seq, **fields, "studies": studies}
         except (ValueError, KeyError, TypeError):
             continue  # it was changed: `audit verify` tells of it
+
+
+@hookimpl
+def dicom_common_commands() -> list[click.Command]:
+    """Offer `dicom-common audit`."""
+    return [audit]

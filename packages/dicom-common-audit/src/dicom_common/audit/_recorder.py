@@ -1,78 +1,62 @@
-"""The trail of each set of services, and what the hooks do with it."""
+"""The extension: it records events in the trail, and has them published."""
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Sequence
-from weakref import WeakKeyDictionary
+from collections.abc import Callable, Sequence
 
 from dicom_common.audit._outbox import publish
 from dicom_common.audit._settings import AuditSettings
 from dicom_common.audit._trail import Trail
-from dicom_common.core import AuditEvent, DicomCommonError, Services, call_within
+from dicom_common.core import AuditEvent, Database, DicomCommonError, call_within, hookimpl
 
-__all__ = ["Recorder", "recorder_of", "trail_of"]
+__all__ = ["Recorder"]
 
 _log = logging.getLogger(__name__)
 _PAUSE = 30.0
 """Seconds until an index that was away is tried again."""
-
-_lock = threading.Lock()
-_recorders: WeakKeyDictionary[Services, Recorder] = WeakKeyDictionary()
+_PUBLISH_SECONDS = 2.0
+"""Publishing may take so long. The record is durable by then: a hang here must not count as one of the extension, which
+is no longer called after three of them."""
 
 
 class Recorder:
-    """Records events in a trail, and has them published."""
+    """Records events in a trail, and publishes them where the settings say so.
 
-    def __init__(self, services: Services) -> None:
-        self.settings = services.settings("audit", AuditSettings)
-        self.trail = Trail(self.settings)
+    Args:
+        settings: of the table `[audit]`.
+        db: returns the index whose outbox the events go through.
+
+    Raises:
+        ConfigError: the settings are wrong, or the key cannot be read.
+    """
+
+    def __init__(self, settings: AuditSettings, db: Callable[[], Database] | None = None) -> None:
+        self.settings = settings
+        self.trail = Trail(settings)
+        self._db = db
         self._not_before = 0.0
 
-    def record(self, services: Services, events: Sequence[AuditEvent]) -> None:
-        """Make the events durable, then publish them if that is possible.
-
-        Raises:
-            UnavailableError: the trail cannot be written.
-        """
+    @hookimpl
+    def dicom_common_audit(self, events: Sequence[AuditEvent]) -> None:
+        """Make the events durable, then publish them if that is possible."""
         self.trail.append(events)
-        if self.settings.publish and time.monotonic() >= self._not_before:
-            self._publish(services)
+        if self._db is not None and time.monotonic() >= self._not_before:
+            self._publish(self._db)
 
-    def refusal(self) -> str | None:
+    @hookimpl
+    def dicom_common_audit_refusal(self) -> str | None:
         """Return why an operation must not begin, where the settings say that it must be recorded."""
         return self.trail.refusal() if self.settings.required else None
 
-    def _publish(self, services: Services) -> None:
-        # The record is durable: what hangs here must not count as an extension that hangs, which is called no more.
-        limit = services.config.general.extension_time_limit / 2
+    def close(self) -> None:
+        """Nothing is held between two events."""
+
+    def _publish(self, db: Callable[[], Database]) -> None:
         try:
-            call_within(limit, lambda: publish(self.trail.folder, services.db, self.settings.topic))
+            call_within(_PUBLISH_SECONDS, lambda: publish(self.trail.folder, db(), self.settings.topic))
         except (DicomCommonError, OSError) as error:  # a TimeoutError is one
             self._not_before = time.monotonic() + _PAUSE
             why = str(error) if isinstance(error, DicomCommonError) else type(error).__name__
             _log.warning("audit events wait in the trail until the index takes them: %s", why)
-
-
-def recorder_of(services: Services) -> Recorder:
-    """Return the recorder of a set of services.
-
-    Raises:
-        ConfigError: the table `[audit]` is wrong.
-    """
-    with _lock:
-        found = _recorders.get(services)
-        if found is None:
-            found = _recorders[services] = Recorder(services)
-        return found
-
-
-def trail_of(services: Services) -> Trail:
-    """Return the trail of a set of services.
-
-    Raises:
-        ConfigError: the table `[audit]` is wrong.
-    """
-    return recorder_of(services).trail

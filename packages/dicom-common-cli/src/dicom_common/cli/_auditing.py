@@ -24,13 +24,13 @@ from dicom_common.core import (
     Level,
     OneOf,
     Query,
-    Services,
     Stored,
     process_user,
 )
+from dicom_common.host import Services
 
 if TYPE_CHECKING:
-    from dicom_common.core import Extensions
+    from dicom_common.host import Extensions
 
 __all__ = ["Deed", "auditing"]
 

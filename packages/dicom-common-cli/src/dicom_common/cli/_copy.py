@@ -24,7 +24,8 @@ from dicom_common.cli._session import Session, pass_session
 from dicom_common.core import AuditKind, BackendError, validate_tenant
 
 if TYPE_CHECKING:
-    from dicom_common.core import Services, Storage
+    from dicom_common.core import Storage
+    from dicom_common.host import Services
     from dicom_common.pipeline import CopyJournal, CopyOptions, CopyResult
 
 __all__ = ["copy"]

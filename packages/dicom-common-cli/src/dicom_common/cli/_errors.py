@@ -6,12 +6,14 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from enum import IntEnum
 from types import TracebackType
 
 import click
 
 from dicom_common.cli._output import complain
+from dicom_common.cli._streams import abandon_what_cannot_be_written
 from dicom_common.core import DicomCommonError
 
 __all__ = ["CommandError", "ExitCode", "ending"]
@@ -39,13 +41,18 @@ def ending(work: Callable[[], object], *, verbose: Callable[[], bool]) -> int:
         work: returns the exit code; anything that is no number means success.
         verbose: whether a traceback is wanted. Asked afterwards: the command line has been read by then.
     """
+    code = _ending(work, verbose)
+    return code if abandon_what_cannot_be_written() or code else ExitCode.FAILED
+
+
+def _ending(work: Callable[[], object], verbose: Callable[[], bool]) -> int:
     try:
         code = work()
         sys.stdout.flush()
     except click.exceptions.Exit as error:
         return error.exit_code
     except BrokenPipeError:
-        return _nobody_reads()
+        return ExitCode.FAILED  # who read the output has gone, and knows it
     except (KeyboardInterrupt, click.Abort):
         complain("interrupted.")
         return ExitCode.INTERRUPTED
@@ -69,12 +76,6 @@ def ending(work: Callable[[], object], *, verbose: Callable[[], bool]) -> int:
     return ExitCode.FAILED
 
 
-def _nobody_reads() -> int:
-    # The interpreter flushes stdout once more when it ends, which must not fail again.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return ExitCode.FAILED
-
-
 def _usage(error: click.ClickException) -> str:
     if type(error).__name__ == "NoArgsIsHelpError" and isinstance(error, click.UsageError) and error.ctx is not None:
         # Its message is the whole help. The class is there from click 8.2 on only.
@@ -87,7 +88,8 @@ def _usage(error: click.ClickException) -> str:
 
 def _show_trace(verbose: Callable[[], bool]) -> None:
     if verbose():
-        traceback.print_exc()
+        with suppress(OSError, ValueError):  # stderr cannot be written
+            traceback.print_exc()
 
 
 def _place(trace: TracebackType | None) -> str:

@@ -53,9 +53,8 @@ class Tally:
         parts = []
         for status in _ORDER:
             if number := self.counts[status]:
-                why = ", ".join(
-                    f"{count} {reason}" for reason, count in self.reasons.get(status, Counter()).most_common()
-                )
+                reasons = sorted(self.reasons.get(status, {}).items(), key=lambda item: (-item[1], item[0]))
+                why = ", ".join(f"{count} {reason}" for reason, count in reasons)
                 parts.append(f"{number} {status}{f' ({why})' if why else ''}")
         return f"{self.counts.total()} files: {', '.join(parts) or 'nothing done'}"
 

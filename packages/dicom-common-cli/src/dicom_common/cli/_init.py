@@ -12,18 +12,10 @@ from dicom_common.cli._errors import CommandError, ExitCode
 from dicom_common.cli._help import below
 from dicom_common.cli._output import complain, print_line
 from dicom_common.cli._session import Session, pass_session
+from dicom_common.cli._streams import only_results
 from dicom_common.cli._toml import toml_value
-from dicom_common.core import (
-    Config,
-    Explained,
-    HealthStatus,
-    Migrations,
-    Plugins,
-    Services,
-    explain,
-    make_private_folder,
-    validate_tenant,
-)
+from dicom_common.core import HealthStatus, Migrations, TopicChecks, make_private_folder, validate_tenant
+from dicom_common.host import Config, Explained, Plugins, Services, explain
 
 __all__ = ["init"]
 
@@ -103,7 +95,8 @@ def _begin(session: Session, file: Path) -> list[str]:
     _create(file, top)
     try:
         config = Config.load(file)
-        rows = explain(config, Plugins())
+        with only_results():
+            rows = explain(config, Plugins())
         file.write_text(top + "".join(_lines(rows, config.general.data)), encoding="utf-8")
         return _get_ready(config)
     except BaseException:
@@ -138,7 +131,12 @@ def _get_ready(config: Config) -> list[str]:
         if isinstance(services.db, Migrations):
             services.db.migrate()
         topics = services.settings("topics", TopicSettings).all
-        services.broker.create_topics([*topics, *map(dead_topic, topics)])
+        wanted = [*topics, *map(dead_topic, topics)]
+        services.broker.create_topics(wanted)
+        if isinstance(services.broker, TopicChecks):
+            found = services.broker.check_topics(wanted)
+            if found.status is not HealthStatus.OK:
+                complain(found.detail)
     return [kind for kind, answer in health.items() if answer.status is HealthStatus.FAILED]
 
 

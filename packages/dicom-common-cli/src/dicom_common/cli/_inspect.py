@@ -12,11 +12,13 @@ from dicom_common.cli._instances import as_json
 from dicom_common.cli._output import print_json, print_line, print_table
 from dicom_common.cli._prometheus import exposition
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import KINDS, Config, DicomCommonError, Health, HealthStatus, Services
+from dicom_common.cli._streams import only_results
+from dicom_common.core import TRACEBACKS, DicomCommonError, Health, HealthStatus, call_within
+from dicom_common.host import KINDS, Config, Extensions, Services
 
 __all__ = ["check", "plugins"]
 
-_WAITING = {"outbox": "db", "worker": "broker", "dead-letters": "broker"}
+_WAITING = {"outbox": "db", "worker": "broker", "dead-letters": "broker", "topics": "broker"}
 """What waits, and the kind of backend that has it."""
 
 
@@ -47,10 +49,11 @@ def check(session: Session, time_limit: float, *, prometheus: bool, as_json: boo
     from dicom_common.pipeline import check_lag  # noqa: PLC0415 - imports pydicom
 
     services = session.services
-    health = services.check(time_limit=time_limit, storages=True)
-    health |= check_lag(services, time_limit=time_limit)
-    health |= _extensions(services)
-    health |= _settings(services, told={answer.detail for answer in health.values()})
+    with only_results():
+        health = services.check(time_limit=time_limit, storages=True)
+        health |= check_lag(services, time_limit=time_limit)
+        health |= _extensions(services, time_limit)
+        health |= _settings(services, time_limit, told={answer.detail for answer in health.values()})
     rows = [(kind, _backend(services.config, kind), answer) for kind, answer in health.items()]
     if prometheus:
         for line in exposition(rows):
@@ -67,12 +70,16 @@ def check(session: Session, time_limit: float, *, prometheus: bool, as_json: boo
     return ExitCode.DIFFERENT if any(answer.status == "failed" for answer in health.values()) else ExitCode.OK
 
 
-def _extensions(services: Services) -> dict[str, Health]:
+def _extensions(services: Services, time_limit: float) -> dict[str, Health]:
     """Ask whether the extensions are there, and whether one refuses work, as every command does before it begins."""
     try:
-        extensions = services.extensions
-        refusal = extensions.audit_refusal()
+        extensions, refusal = call_within(time_limit, _audit_refusal, services)
+    except TimeoutError:
+        names = ", ".join(services.config.general.extensions)
+        detail = f"One of the extensions did not answer within {time_limit:g} s: {names}."
+        return {"extensions": Health(status=HealthStatus.FAILED, detail=detail)}
     except DicomCommonError as error:
+        TRACEBACKS.debug("the extensions cannot be used", exc_info=error)
         return {"extensions": Health(status=HealthStatus.FAILED, detail=str(error))}
     if refusal is not None:
         return {"audit": Health(status=HealthStatus.FAILED, detail=f"Work is refused: {refusal}")}
@@ -83,14 +90,19 @@ def _extensions(services: Services) -> dict[str, Health]:
     )
 
 
-def _settings(services: Services, *, told: Collection[str]) -> dict[str, Health]:
+def _audit_refusal(services: Services) -> tuple[Extensions, str | None]:
+    return services.extensions, services.extensions.audit_refusal()
+
+
+def _settings(services: Services, time_limit: float, *, told: Collection[str]) -> dict[str, Health]:
     """Read the tables that no backend reads, such as [policy]: an error in them would wait for its first use."""
-    from dicom_common.core import explain  # noqa: PLC0415 - it imports plugins
+    from dicom_common.host import explain  # noqa: PLC0415 - it imports plugins
 
     try:
-        explain(services.config, services.plugins)
+        explain(services.config, services.plugins, time_limit=time_limit)
     except DicomCommonError as error:
         if str(error) not in told:
+            TRACEBACKS.debug("the settings cannot be read", exc_info=error)
             return {"settings": Health(status=HealthStatus.FAILED, detail=str(error))}
     return {}
 
@@ -115,7 +127,7 @@ def _backend(config: Config, kind: str) -> str | None:
 @as_json
 def plugins(*, as_json: bool) -> None:
     """List the installed plugins. Imports none of them."""
-    from dicom_common.core import installed_plugins  # noqa: PLC0415 - the help does not need it
+    from dicom_common.host import installed_plugins  # noqa: PLC0415 - the help does not need it
 
     found = installed_plugins()
     columns = ["kind", "name", "distribution", "version", "state", "reason"]

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from dicom_common.core import Level, NotFoundError, OneOf, Query, Services
+from dicom_common.core import Level, NotFoundError, OneOf, Query
+from dicom_common.host import Services
 
 __all__ = ["as_json", "count", "instances", "nothing_stored", "tenant"]
 

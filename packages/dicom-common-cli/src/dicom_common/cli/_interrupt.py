@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 __all__ = ["stopping_on_signals"]
@@ -35,7 +35,8 @@ def stopping_on_signals(message: str = "") -> Iterator[threading.Event]:
         os.write(writing, b"x")
         if message:
             # Not print: the signal may have come in the middle of one.
-            os.write(2, f"{message}\n".encode())
+            with suppress(OSError):
+                os.write(2, f"{message}\n".encode())
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

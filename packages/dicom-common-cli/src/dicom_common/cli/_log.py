@@ -15,7 +15,8 @@ from dicom_common.cli._instances import as_json, tenant as tenant_option
 from dicom_common.cli._moments import moment
 from dicom_common.cli._output import note, print_json, print_table
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import AuditKind, LogPosition, Logs, ReceivedObject, Services, WebAccess
+from dicom_common.core import AuditKind, LogPosition, Logs, ReceivedObject, WebAccess
+from dicom_common.host import Services
 
 __all__ = ["log", "logs_of"]
 

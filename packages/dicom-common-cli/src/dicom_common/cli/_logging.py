@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Literal
 
 from dicom_common.cli._output import complain, printable
-from dicom_common.core import ConfigError, DicomCommonError
+from dicom_common.core import TRACEBACKS, ConfigError, DicomCommonError
 
 __all__ = ["LogSettings", "log_as_configured", "log_to_stderr"]
 
@@ -68,6 +68,23 @@ class _Escaped(logging.Formatter):
         ours = copy.copy(record)
         ours.exc_text = None  # where another handler's formatter leaves what it made of the exception
         return printable(super().format(ours).replace("\n", " | " if record.exc_info else "\\n"))
+
+
+class _Whole(_Escaped):
+    """A record for the person who asked for tracebacks (`--verbose`): those of plugins' failures are whole.
+
+    They are what the author of a plugin needs, and its own text with them; so they go to a terminal only, never to a
+    file of the log.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, and the lines of a traceback behind it."""
+        if not record.exc_info or record.name != TRACEBACKS.name:
+            return super().format(record)
+        bare = copy.copy(record)
+        bare.exc_info = bare.exc_text = None
+        trace = "".join(traceback.format_exception(record.exc_info[1])).splitlines()
+        return "\n".join([super().format(bare), *map(printable, trace)])
 
 
 class _Json(_Escaped):
@@ -133,7 +150,7 @@ class _ToFile(logging.handlers.WatchedFileHandler):
 
 def log_to_stderr(*, verbose: bool) -> None:
     """Send the library's log to stderr: warnings, or everything. What holds until the configuration has been read."""
-    _set_up(_ToStderr(), "text", logging.DEBUG if verbose else logging.WARNING)
+    _set_up(_ToStderr(), "text", logging.DEBUG if verbose else logging.WARNING, verbose=verbose)
 
 
 def log_as_configured(chosen: LogSettings, *, verbose: bool) -> None:
@@ -150,12 +167,15 @@ def log_as_configured(chosen: LogSettings, *, verbose: bool) -> None:
             raise ConfigError(
                 f"The file {chosen.file} of log.file cannot be written ({error.strerror}): name another one."
             ) from error
-    _set_up(handler, chosen.format, logging.DEBUG if verbose else logging.getLevelNamesMapping()[chosen.level.upper()])
+    level = logging.DEBUG if verbose else logging.getLevelNamesMapping()[chosen.level.upper()]
+    _set_up(handler, chosen.format, level, verbose=verbose)
 
 
-def _set_up(handler: logging.Handler, form: str, level: int) -> None:
-    where = "" if isinstance(handler, _ToStderr) else "%(asctime)s "
-    handler.setFormatter(_Json() if form == "json" else _Escaped(f"{where}%(levelname)s %(name)s: %(message)s"))
+def _set_up(handler: logging.Handler, form: str, level: int, *, verbose: bool) -> None:
+    to_stderr = isinstance(handler, _ToStderr)
+    shape = _Whole if verbose and to_stderr else _Escaped
+    where = "" if to_stderr else "%(asctime)s "
+    handler.setFormatter(_Json() if form == "json" else shape(f"{where}%(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     for old in [old for old in root.handlers if isinstance(old, (_ToStderr, _ToFile))]:
         root.removeHandler(old)
@@ -165,3 +185,4 @@ def _set_up(handler: logging.Handler, form: str, level: int) -> None:
     for name, least in _QUIET.items():
         logging.getLogger(name).setLevel(least)
     logging.getLogger("dicom_common").setLevel(level)
+    TRACEBACKS.setLevel(logging.DEBUG if verbose and to_stderr else logging.CRITICAL + 1)

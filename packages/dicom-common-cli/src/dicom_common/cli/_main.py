@@ -17,7 +17,9 @@ from dicom_common.cli._errors import CommandError, ending
 from dicom_common.cli._logging import LogSettings, log_as_configured, log_to_stderr
 from dicom_common.cli._output import note
 from dicom_common.cli._session import Session
-from dicom_common.core import DicomCommonError, installed_plugins
+from dicom_common.cli._streams import only_results, prepare_streams
+from dicom_common.core import DicomCommonError, PluginNotFoundError
+from dicom_common.host import COMMANDS, Plugins, installed_plugins
 
 __all__ = ["run"]
 
@@ -50,48 +52,52 @@ _OF_ALL_TENANTS = frozenset({"reconcile", "migrate", "prune", "worker", "relay",
 
 
 class _Commands(click.Group):
-    """Our own commands, then those of the extensions that the configuration enables."""
+    """Our own commands, then those that installed packages register under `dicom_common.commands`."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own
         """Return the names of all commands, in the order of the help."""
-        try:
-            others = sorted(self._extensions(ctx))
-        except DicomCommonError as error:
-            note(f"The commands of extensions are not listed: {error}")
-            others = []
+        others = sorted({plugin.name for plugin in installed_plugins() if plugin.kind == COMMANDS})
+        for name in others:
+            if name in _HOMES:
+                note(f"A package registers the command `{name}`, which dicom-common has itself: uninstall the package.")
         return [*_HOMES, *(name for name in others if name not in _HOMES)]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command; extensions are asked only for a name that is not ours."""
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's own
+        """Return a command; packages are imported only for a name that is not ours."""
         if home := _HOMES.get(cmd_name):
             command: click.Command = getattr(import_module(f"dicom_common.cli.{home}"), cmd_name.replace("-", "_"))
             return command
-        return self._extensions(ctx).get(cmd_name)
+        try:
+            with only_results():
+                offered = Plugins().command(cmd_name)
+        except PluginNotFoundError:
+            return None
+        if not isinstance(offered, click.Command):
+            raise CommandError(f"The command `{cmd_name}` is no click command: upgrade the package that registers it.")
+        return offered
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of the help; a command that is broken is told, and left out."""
+        rows = []
+        for name in self.list_commands(ctx):
+            try:
+                command = self.get_command(ctx, name)
+            except DicomCommonError as error:
+                note(str(error))
+                continue
+            if command is not None and not command.hidden:
+                rows.append((name, command.get_short_help_str(limit=formatter.width - 6 - len(name))))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, and refuse a tenant that it would pass over: `prune` would delete everybody's records."""
-        try:
-            name, command, rest = super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            if args and any(found.kind == "extension" and found.name == args[0] for found in installed_plugins()):
-                raise click.UsageError(
-                    f"{error.message} The extension {args[0]!r} is installed and not enabled: add it to `extensions` in"
-                    " the configuration.",
-                    ctx,
-                ) from error
-            raise
+        name, command, rest = super().resolve_command(ctx, args)
         if name in _OF_ALL_TENANTS and ctx.ensure_object(Session).tenant_name is not None:
             raise CommandError(f"`{name}` works for all tenants together: leave --tenant out.")
         return name, command, rest
-
-    def _extensions(self, ctx: click.Context) -> dict[str, click.Command]:
-        session = ctx.ensure_object(Session)
-        if not session.config.general.extensions:
-            return {}
-        commands = session.services.extensions.commands()
-        return {command.name: command for command in commands if isinstance(command, click.Command) and command.name}
 
 
 def _set(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
@@ -125,7 +131,7 @@ Examples:
 \b
 Exit codes:
     0  done
-    1  done, and something was rejected, ill, damaged or different
+    1  done, and something was rejected, missed, ill, damaged or different
     2  the command failed: usage, configuration, a backend that is down, nothing found
   130  interrupted
 """
@@ -140,7 +146,7 @@ Exit codes:
     is_eager=True,
     expose_value=False,
     callback=_set,
-    help="The configuration; else DICOM_COMMON_CONFIG, else ./dicom-common.toml if it is there.",
+    help="The configuration; else DICOM_COMMON_CONFIG, else ./dicom-common.toml if it is there and yours.",
 )
 @click.option(
     "--data",
@@ -166,7 +172,7 @@ Exit codes:
     is_eager=True,
     expose_value=False,
     callback=_set,
-    help="Log to stderr, and show the traceback of an error.",
+    help="Log to stderr, and show the traceback of an error, that of a plugin too.",
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show it.")
 @click.pass_context
@@ -194,6 +200,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: without the program's name; those of the process by default.
     """
+    prepare_streams()
     if "_DICOM_COMMON_COMPLETE" in os.environ:
         _program.main(prog_name="dicom-common")  # the shell asks for completions; ends the process
     words = list(sys.argv[1:] if arguments is None else arguments)

@@ -11,7 +11,8 @@ from dicom_common.cli._help import below
 from dicom_common.cli._instances import as_json
 from dicom_common.cli._output import note, print_json, print_line
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import AuditKind, Migrations, SchemaVersionError, Services
+from dicom_common.core import AuditKind, Migrations, SchemaVersionError
+from dicom_common.host import Services
 
 __all__ = ["migrate"]
 

@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,13 @@ def printable(text: object) -> str:
 
 def complain(message: str) -> None:
     """Say what is wrong, in one line on stderr."""
-    print(f"dicom-common: {printable(message)}", file=sys.stderr, flush=True)  # noqa: T201 - a command prints
+    note(f"dicom-common: {message}")
 
 
 def note(message: str) -> None:
     """Say something on stderr that is no result."""
-    print(printable(message), file=sys.stderr, flush=True)  # noqa: T201 - a command prints
+    with suppress(OSError, ValueError):  # nobody reads, or it is full: the work and its exit code do not depend on it
+        print(printable(message), file=sys.stderr, flush=True)  # noqa: T201 - a command prints
 
 
 def print_line(message: str) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from dicom_common.cli._errors import CommandError
-from dicom_common.core import Backend, Services, storage_table
+from dicom_common.core import Backend, storage_table
+from dicom_common.host import Services
 
 __all__ = ["refuse_overlap"]
 

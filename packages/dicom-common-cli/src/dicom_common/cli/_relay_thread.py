@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 
 from dicom_common.cli._output import note
-from dicom_common.core import Config, DicomCommonError, Services
+from dicom_common.core import DicomCommonError
+from dicom_common.host import Config, Services
 
 __all__ = ["RelayThread"]
 

@@ -44,7 +44,8 @@ def remove(  # noqa: PLR0913 - each is an option
     """Remove instances for good.
 
     Removes a study, a series or an instance from the index, then from the storage. Asks before it does on a terminal;
-    elsewhere it needs --yes. There is no way back.
+    elsewhere it needs --yes. There is no way back. The events that tell others of it go to the outbox, and from there
+    to the broker with those of the next ingest, worker or relay.
     """
     from dicom_common.pipeline import remove as remove_instances  # noqa: PLC0415 - imports pydicom
 

@@ -15,7 +15,9 @@ from dicom_common.cli._help import below
 from dicom_common.cli._instances import as_json, instances, nothing_stored, tenant as tenant_option
 from dicom_common.cli._output import note, print_json, print_table
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import AuditKind, Level, PersonName, RequestAttributes, Services, parse_query
+from dicom_common.core import AuditKind, Level, PersonName, RequestAttributes
+from dicom_common.dicom import parse_query
+from dicom_common.host import Services
 
 if TYPE_CHECKING:
     from dicom_common.pipeline import Document
@@ -69,7 +71,8 @@ _WHOLE = ("patient ID", "Study Instance UID", "Series Instance UID", "SOP Instan
             "Examples": [
                 "dicom-common find",
                 "dicom-common find PatientName='SMITH*' StudyDate=20240101-",
-                "dicom-common find --level series ModalitiesInStudy=CT --limit 20 --json",
+                "dicom-common find --level series 'ModalitiesInStudy=CT\\MR' --limit 20 --json",
+                "dicom-common find 'AccessionNumber=\"\"'",
             ],
         }
     )
@@ -91,14 +94,16 @@ def find(  # noqa: PLR0913 - each is an option
     tenant: str | None,
     as_json: bool,
 ) -> None:
-    """Search the index.
+    r"""Search the index.
 
-    A KEY is the keyword or the tag of an attribute; a VALUE may have wildcards (* and ?), be a range of dates or times
-    (20240101-20241231), or a list of UIDs, as in PS3.4 C.2.2.2. All keys have to match. Nothing found is no error.
+    A KEY is the keyword or the tag of an attribute; a VALUE may have wildcards (* and ?) or be a range of dates or
+    times (20240101-20241231), as in PS3.4 C.2.2.2. A backslash stands between several values, of which any is enough
+    ('CT\MR'), and two quotation marks ('""') ask for what has no value; a shell takes both in quotes. All keys have to
+    match. Nothing found is no error.
     """
     pairs = [_pair(key) for key in keys]
     whose = session.tenant(tenant)
-    query = parse_query(whose, Level[level.upper()], pairs, limit=limit, offset=offset)
+    query = parse_query(whose, Level[level.upper()], pairs, limit=limit, offset=offset, empty_value_matching=True)
     services = session.existing
     named = " ".join(key for key, _ in pairs)
     with session.auditing(AuditKind.QUERIED, whose, command="find", level=level, keys=named) as deed:
@@ -176,11 +181,13 @@ def metadata(session: Session, study: str, series: str | None, instance: str | N
 
 
 def _array(objects: Iterator[bytes], *, escape: bool) -> Iterator[bytes]:
+    from dicom_common.pipeline import valid_objects  # noqa: PLC0415 - imports pydicom
+
     separator = b"["
-    for one in objects:
+    for one in valid_objects(objects):
         yield separator + (json.dumps(json.loads(one)).encode() if escape else one)
         separator = b",\n"
-    yield b"]\n"
+    yield b"]\n" if separator == b",\n" else b"[]\n"
 
 
 def _document(services: Services, tenant: str, study: str, series: str | None) -> Document | None:

@@ -13,7 +13,8 @@ import click
 
 from dicom_common.cli._auditing import Deed, auditing
 from dicom_common.cli._errors import CommandError
-from dicom_common.core import KINDS, AuditKind, Config, Services, uuid7, validate_tenant
+from dicom_common.core import AuditKind, uuid7, validate_tenant
+from dicom_common.host import KINDS, Config, Services
 
 __all__ = ["Session", "pass_session"]
 

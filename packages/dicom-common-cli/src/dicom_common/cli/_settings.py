@@ -10,8 +10,9 @@ from dicom_common.cli._help import below
 from dicom_common.cli._instances import as_json
 from dicom_common.cli._output import print_json, print_line, print_table
 from dicom_common.cli._session import Session, pass_session
+from dicom_common.cli._streams import only_results
 from dicom_common.cli._toml import toml_value
-from dicom_common.core import Explained
+from dicom_common.host import Explained
 
 __all__ = ["config"]
 
@@ -84,6 +85,7 @@ def explain(session: Session, *, as_json: bool) -> None:
 
 
 def _explained(session: Session) -> list[Explained]:
-    from dicom_common.core import explain as explain_settings  # noqa: PLC0415 - it imports plugins
+    from dicom_common.host import explain as explain_settings  # noqa: PLC0415 - it imports plugins
 
-    return explain_settings(session.config, session.services.plugins)
+    with only_results():
+        return explain_settings(session.config, session.services.plugins)

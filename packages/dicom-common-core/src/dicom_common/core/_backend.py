@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-__all__ = ["Backend"]
+__all__ = ["STORAGES", "Backend", "Extension", "storage_table"]
+
+STORAGES = "storages."
+"""How the tables of further storages begin."""
 
 T_co = TypeVar("T_co", covariant=True)
+
+
+class Extension(Protocol):
+    """What an extension opens: an object with hook implementations as methods. Thread-safe."""
+
+    def close(self) -> None:
+        """Release what is held. A second call does nothing."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +40,8 @@ class Backend(Generic[T_co]):
     settings: type[Any]
     open: Callable[..., T_co]
     built_on: Callable[[Any], Sequence[str]] | None = None
+
+
+def storage_table(name: str) -> str:
+    """Return the table of a storage: `storage` for the main one, which has that name, else `storages.NAME`."""
+    return name if name == "storage" else f"{STORAGES}{name}"

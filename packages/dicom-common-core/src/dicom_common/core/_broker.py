@@ -10,8 +10,10 @@ from typing import Protocol, Self, runtime_checkable
 
 from dicom_common.core._health import Health
 
-__all__ = ["Broker", "Consumer", "Delivery", "Groups", "Message", "validate_topic"]
+__all__ = ["DEAD_LETTERS", "Broker", "Consumer", "Delivery", "Groups", "Message", "TopicChecks", "validate_topic"]
 
+DEAD_LETTERS = ".dead"
+"""How the name of a topic of dead letters ends: what is published there stays until it is dealt with."""
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 
@@ -118,4 +120,19 @@ class Groups(Protocol):
 
     def forget(self, group: str) -> None:
         """Forget a group that has no members: no message is kept for it any more. An unknown one is no error."""
+        ...
+
+
+@runtime_checkable
+class TopicChecks(Protocol):
+    """A broker whose topics have settings of their own, which others may change."""
+
+    def check_topics(self, topics: Iterable[str]) -> Health:
+        """Tell whether the settings of topics keep what is published to them: `DEGRADED` where messages may be lost.
+
+        Topics that do not exist, and settings that the user may not see, are passed over.
+
+        Raises:
+            BackendError: the broker cannot be asked.
+        """
         ...

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import Protocol, runtime_checkable
 
 from dicom_common.core._health import Health
 from dicom_common.core._logs import LogRecord
 from dicom_common.core._query import Query
-from dicom_common.core._records import Entry, Event, Outcome, PersonName, RequestAttributes, Stored
+from dicom_common.core._records import Entry, Event, Instance, Outcome, PersonName, RequestAttributes, Stored
 
-__all__ = ["Backlog", "ComparedRows", "Database", "DerivedRows", "EventsOf", "Found", "Migrations", "Value"]
+__all__ = [
+    "Backlog",
+    "ComparedRows",
+    "Database",
+    "DerivedRows",
+    "EventsOf",
+    "Found",
+    "Migrations",
+    "RemovalEventsOf",
+    "Removed",
+    "Value",
+]
 
 Value = (
     str
@@ -35,6 +46,25 @@ EventsOf = Callable[[Sequence[Outcome]], Iterable[Event | LogRecord]]
 """Makes the events of a transaction from its outcomes. It may be called again where a transaction is tried again.
 
 Log records among them go to the logs, in the same transaction; only a database that is a `Logs` is given any."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """One instance that `Database.remove` takes out of the index."""
+
+    tenant: str
+    key: str
+    """Where the storage has it."""
+    instance: Instance
+    """What the index knew of it: its own attributes, not those of its parents' rows. `study_date_origin` is Study Date
+    as a DA value."""
+    received: datetime
+    series: Found | None = field(repr=False)
+    """The row of its series after the removal; None: the series is gone."""
+
+
+RemovalEventsOf = Callable[[Sequence[Removed]], Iterable[Event | LogRecord]]
+"""Makes the events of a removal, as `EventsOf` makes those of an addition. Instances come in the order of `find`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +111,18 @@ class Database(Protocol):
 
         The order is stable: patients by Patient ID and issuer; studies by Study Date, the latest first, then by UID;
         their series by Series Number, then UID; their instances by Instance Number, then UID; an absent value is last.
+
+        Raises:
+            QueryError: it asks for what no index can be asked (see `validate_query`).
         """
         ...
 
     def count(self, query: Query) -> int:
-        """Count the matches of a search, without its limit and offset."""
+        """Count the matches of a search, without its limit and offset.
+
+        Raises:
+            QueryError: as `find`.
+        """
         ...
 
     def stored(self, tenant: str, sop_uids: Iterable[str]) -> dict[str, Stored]:
@@ -113,9 +150,18 @@ class Database(Protocol):
         ...
 
     def remove(
-        self, tenant: str, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
+        self,
+        tenant: str,
+        study_uid: str,
+        series_uid: str | None = None,
+        sop_uid: str | None = None,
+        *,
+        events: RemovalEventsOf | None = None,
     ) -> list[Stored]:
         """Take a study, a series or an instance out of the index, in one transaction; parents without children go too.
+
+        The transaction has the events that `events` makes of what it removes. Where nothing is removed, it is not
+        called.
 
         Returns what was removed; the keys are discarded.
         """

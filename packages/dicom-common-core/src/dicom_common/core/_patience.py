@@ -6,13 +6,20 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-__all__ = ["TimeLimitError", "call_within"]
+__all__ = ["EscapedError", "TimeLimitError", "call_within"]
 
 T = TypeVar("T")
 
 
 class TimeLimitError(TimeoutError):
     """The time limit of `call_within` is over: not to be confused with a TimeoutError of what was called."""
+
+
+class EscapedError(RuntimeError):
+    """What was called raised something that is not an `Exception`, such as a KeyboardInterrupt; that is its cause.
+
+    It must not end the caller, who would take it for the wish of a person.
+    """
 
 
 def call_within(seconds: float, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -23,6 +30,7 @@ def call_within(seconds: float, function: Callable[..., T], *args: Any, **kwargs
 
     Raises:
         TimeoutError: the time is over (a `TimeLimitError`), or the function itself raised one.
+        EscapedError: the function raised what is neither an `Exception` nor a `SystemExit`.
     """
     answer: list[tuple[bool, Any]] = []
 
@@ -39,6 +47,8 @@ def call_within(seconds: float, function: Callable[..., T], *args: Any, **kwargs
         raise TimeLimitError
     succeeded, value = answer[0]
     if not succeeded:
+        if not isinstance(value, Exception | SystemExit):
+            raise EscapedError(f"{type(value).__name__} came out of a call") from value
         raise value
     result: T = value
     return result

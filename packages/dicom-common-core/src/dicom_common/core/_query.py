@@ -10,7 +10,7 @@ from datetime import date, time
 
 from dicom_common.core._attributes import Level
 
-__all__ = ["Condition", "Interval", "Like", "OneOf", "Query"]
+__all__ = ["Absent", "AnyOf", "Condition", "Interval", "Like", "OneOf", "Query"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,25 @@ class Interval:
     high: tuple[date | time, ...] | None = field(repr=False)
 
 
-Condition = OneOf | Like | Interval
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The attribute has no value: empty value matching (C.2.2.2.7).
+
+    `ModalitiesInStudy` has none where no series of the study has a Modality. An attribute of a sequence has none where
+    an item lacks it, or where there is no item.
+    """
+
+    keyword: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Any of several conditions on the same attribute holds: multiple value matching (C.2.2.2.8)."""
+
+    conditions: tuple[OneOf | Like | Interval | Absent, ...]
+
+
+Condition = OneOf | Like | Interval | Absent | AnyOf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +72,9 @@ class Query:
     """A search of one tenant at one level.
 
     All conditions must hold; a condition on a lower level holds where any child does. Conditions on the items of one
-    sequence must all hold for the same item (PS3.4 C.2.2.2.6).
+    sequence must all hold for the same item (PS3.4 C.2.2.2.6). `validate_query` has the limits.
+
+    `ignored` are the keys of the request that no condition was made of; see `parse_query`. No database looks at them.
     """
 
     tenant: str
@@ -62,3 +82,4 @@ class Query:
     conditions: tuple[Condition, ...] = ()
     limit: int | None = None
     offset: int = 0
+    ignored: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from dicom_common.dicom._fragments import ByteRange, ReadRange
 from dicom_common.dicom._frames import Frame, FrameIndex, index_frames
 from dicom_common.dicom._from_json import BulkData, dataset_from_json
+from dicom_common.dicom._query_parse import parse_query
 from dicom_common.dicom._read import Readable, Reading, read
 from dicom_common.dicom._read_header import read_header
 from dicom_common.dicom._reasons import Reason
@@ -29,6 +30,7 @@ __all__ = [
     "index_frames",
     "is_valid_uid",
     "new_uid",
+    "parse_query",
     "read",
     "read_header",
     "transfer_syntax",

@@ -39,13 +39,13 @@ _NOT_OF_NAMES = re.compile(r"[^A-Z0-9]")
 # Only codecs of text in which ASCII is ASCII: a name is the sender's, and Python has codecs that are something else
 # (rot13, zlib, idna, unicode_escape, utf_7), and loads and remembers whatever it is asked for.
 _CODECS = (
-    ("ascii", "utf-8", "latin-1", "koi8_r", "koi8_u", "koi8_t", "kz1048", "ptcp154", "tis_620", "mac_roman")
-    + ("mac_cyrillic", "mac_greek", "mac_turkish", "mac_latin2", "shift_jis", "shift_jis_2004", "shift_jisx0213", "cp932")
-    + ("euc_jp", "euc_jis_2004", "euc_jisx0213", "euc_kr", "cp949", "johab", "gb2312", "gbk", "gb18030", "big5", "cp950")
-    + ("big5hkscs",)
-    + tuple(f"iso8859-{part}" for part in (*range(2, 12), 13, 14, 15, 16))
-    + tuple(f"cp{page}" for page in range(1250, 1259))
-    + tuple(f"cp{page}" for page in (437, 720, 737, 775, 850, 852, 855, 857, 858, *range(860, 867), 869, 874, 1125))
+    *("ascii", "utf-8", "latin-1", "koi8_r", "koi8_u", "koi8_t", "kz1048", "ptcp154", "tis_620"),
+    *("mac_roman", "mac_cyrillic", "mac_greek", "mac_turkish", "mac_latin2"),
+    *("shift_jis", "shift_jis_2004", "shift_jisx0213", "cp932", "euc_jp", "euc_jis_2004", "euc_jisx0213"),
+    *("euc_kr", "cp949", "johab", "gb2312", "gbk", "gb18030", "big5", "cp950", "big5hkscs"),
+    *(f"iso8859-{part}" for part in (*range(2, 12), 13, 14, 15, 16)),
+    *(f"cp{page}" for page in range(1250, 1259)),
+    *(f"cp{page}" for page in (437, 720, 737, 775, 850, 852, 855, 857, 858, *range(860, 867), 869, 874, 1125)),
 )
 
 
@@ -105,7 +105,7 @@ def codec_of(term: str) -> str | None:
 
 
 def has_right_half(term: str) -> bool:
-    """Tell whether a set has characters above 7F where it is not switched to by an escape; JIS X 0208 and 0212 do not."""
+    """Tell whether a set has characters above 7F without an escape that switches to it; JIS X 0208 and 0212 do not."""
     number = _NUMBERED.fullmatch(_bare(term))
     return codec_of(term) not in (None, "ascii") and not (number and number[1] in ("87", "159"))
 

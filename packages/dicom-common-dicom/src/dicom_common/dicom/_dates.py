@@ -18,7 +18,10 @@ _LEAP_SECOND = 60
 # The year comes first, so month and day cannot be taken for each other: `04/05/2023` is left alone.
 _CALENDAR = r"([0-9]{4})(?:([0-9]{2})([0-9]{2})|([./:-])([0-9]{1,2})\4([0-9]{1,2}))"
 _FRACTION = r"(?:[.,]([0-9]*))?"
-_CLOCK = rf"(?:([0-9]{{2}})(?:([0-9]{{2}})(?:([0-9]{{2}}){_FRACTION})?)?|([0-9]{{1,2}}):([0-9]{{2}})(?::([0-9]{{2}}){_FRACTION})?)"
+_CLOCK = (
+    rf"(?:([0-9]{{2}})(?:([0-9]{{2}})(?:([0-9]{{2}}){_FRACTION})?)?"
+    rf"|([0-9]{{1,2}}):([0-9]{{2}})(?::([0-9]{{2}}){_FRACTION})?)"
+)
 _ZONE = r" ?(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
 _DATE_TIME = re.compile(rf"{_CALENDAR}(?:[ T]?{_CLOCK}{_ZONE})?")
 _CLOCK_ALONE = re.compile(_CLOCK + _ZONE)

@@ -13,6 +13,7 @@ from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._settings import ReaderSettings
 
 __all__ = [
+    "Damage",
     "Elements",
     "Items",
     "Level",
@@ -20,6 +21,8 @@ __all__ = [
     "malformed",
     "ordered",
     "path_of",
+    "too_deep",
+    "too_large",
     "too_many_elements",
     "too_many_items",
     "truncated",
@@ -39,7 +42,7 @@ Elements = list[tuple[Head, Value]]
 
 
 class Level(NamedTuple):
-    """What the loop has to know again when the sequence that it enters ends."""
+    """What the loop has to know again when the sequence that it enters ends: the data set or item around it."""
 
     elements: Elements
     last: int
@@ -51,7 +54,19 @@ class Level(NamedTuple):
     items: list[Elements]
     sequence_stop: int
     open_sequence: bool
+    begin: int
+    """Where the value of the sequence begins that holds this item; as the three before and the one behind, its."""
+    spoiled: bool
     tag: int
+    """The tag of the sequence that is entered; that of an item where there is none."""
+
+
+class Damage(DicomError):  # noqa: N818  # an error only where nothing says where to go on
+    """The bytes of an item or sequence cannot be followed. One around it, or its own length, may say where to go on."""
+
+    def final(self) -> DicomError:
+        """Make the error for a data set that cannot be read on."""
+        return DicomError(self.reason, str(self))
 
 
 def path_of(stack: list[Level]) -> list[int]:
@@ -60,37 +75,51 @@ def path_of(stack: list[Level]) -> list[int]:
 
 
 def ordered(elements: Elements, stack: list[Level], findings: Findings) -> Elements:
-    """Sort elements by tag; of those with the same tag the last one stays."""
+    """Sort elements by tag; of those with the same tag the first one stays."""
     path = path_of(stack)
     by_tag: dict[int, tuple[Head, Value]] = {}
     for element in elements:
         tag = element[0].tag
         if tag in by_tag:
-            findings.add([*path, tag], Rule.DUPLICATE, "the last one counts")
-        by_tag[tag] = element
+            findings.add([*path, tag], Rule.DUPLICATE, "the first one counts")
+        else:
+            by_tag[tag] = element
     tags = list(by_tag)
     if tags != sorted(tags):
         findings.add(path, Rule.ORDER, "sorted the elements by tag")
     return [by_tag[tag] for tag in sorted(tags)]
 
 
-def truncated(stack: list[Level], tag: int) -> DicomError:
+def truncated(stack: list[Level], tag: int) -> Damage:
     """Make the error for a length beyond what is left, or for bytes that end too early."""
     path = tag_path([*path_of(stack), tag] if tag >= 0 else path_of(stack))
-    return DicomError(
+    return Damage(
         Reason.TRUNCATED,
         f"The data set ends early, or a length in it is wrong, at {path or 'its start'}; "
         "ask the sender for a new copy.",
     )
 
 
-def malformed(stack: list[Level], what: str) -> DicomError:
+def malformed(stack: list[Level], what: str) -> Damage:
     """Make the error for a structure that has no safe reading."""
     path = tag_path(path_of(stack))
-    return DicomError(
+    return Damage(
         Reason.MALFORMED,
         f"The data set cannot be followed: {what}{f' (in {path})' if path else ''}; ask the sender for a new copy.",
     )
+
+
+def too_deep() -> DicomError:
+    """Make the error for a limit."""
+    return DicomError(
+        Reason.TOO_DEEP,
+        "Sequences are nested deeper than reader.max_depth; raise it if the sender is trusted.",
+    )
+
+
+def too_large() -> DicomError:
+    """Make the error for a limit."""
+    return DicomError(Reason.TOO_LARGE, "The header is longer than reader.max_header; raise it to read the data set.")
 
 
 def too_many_items(settings: ReaderSettings) -> DicomError:

@@ -6,14 +6,15 @@ from typing import NamedTuple
 
 from dicom_common.core import DicomError
 from dicom_common.dicom._findings import Findings
-from dicom_common.dicom._heads import BIG, EXPLICIT, IMPLICIT, VRS, Encoding
+from dicom_common.dicom._heads import BIG, EXPLICIT, IMPLICIT, LONG_VRS, VRS, Encoding
+from dicom_common.dicom._look_ahead import FAR, MOST, PLAUSIBLE, Ahead, Inside, chain, look
 from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._settings import ReaderSettings
 from dicom_common.dicom._uid import is_valid_uid
 from dicom_common.dicom._window import Window
 
-__all__ = ["FileMeta", "read_file_meta", "sniff"]
+__all__ = ["FileMeta", "read_file_meta"]
 
 _IMPLICIT_UID = "1.2.840.10008.1.2"
 _EXPLICIT_UID = "1.2.840.10008.1.2.1"
@@ -27,11 +28,13 @@ _STANDARD = "1.2.840.10008.1.2"
 _MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 
 _VR_BYTES = frozenset(vr.encode() for vr in VRS)
-_LONG_VR_BYTES = frozenset(vr.encode() for vr in ("OB", "OW", "OF", "OD", "OL", "OV", "SQ", "UC", "UR", "UT", "UN"))
+_LONG_VR_BYTES = frozenset(vr.encode() for vr in LONG_VRS)
 _MOST_META = 1 << 20
-"""Bytes of a File Meta Information that are looked at where the size of the whole is not known."""
+"""Bytes that a File Meta Information may have."""
 _LOWEST_FIRST_GROUP, _HIGHEST_FIRST_GROUP = 0x0004, 0x0040
 """The groups that a data set may begin with, where nothing else says that it is one."""
+_TRANSFER_SYNTAX = 0x00020010
+_META = 0x00020000
 
 
 class FileMeta(NamedTuple):
@@ -45,30 +48,46 @@ class FileMeta(NamedTuple):
     """Media Storage SOP Instance UID (0002,0003), `""` where it is absent."""
 
 
-def sniff(head: bytes, *, size: int | None, known: bool) -> Encoding | None:
-    """Tell how the data set that begins with `head` is encoded; None if it does not look like one.
+def _scores(window: Window, position: int) -> dict[Encoding, int]:
+    """Tell how plausible a data set at `position` is in each encoding."""
+    ahead = look(window, position)
+    return {encoding: _score(ahead, position, encoding) for encoding in (EXPLICIT, IMPLICIT, BIG)}
 
-    Args:
-        head: its first bytes, at least 12.
-        size: how many bytes it has, if that is known.
-        known: whether something else says that a data set is here, so that its first group may be any.
+
+def _score(ahead: Ahead, position: int, encoding: Encoding) -> int:
+    return chain(ahead, position, -1, Inside(encoding, FAR, open_item=False, nested=False))
+
+
+def _best(window: Window, position: int, declared: Encoding | None = None) -> Encoding | None:
+    """Tell how the data set at `position` is encoded: as declared, where that fits; None if it looks like nothing.
+
+    Raises:
+        DicomError: it looks like two things equally.
     """
-    if len(head) < 8:
+    if declared is not None and _score(look(window, position), position, declared) >= MOST:
+        return declared
+    scores = _scores(window, position)
+    most = max(scores.values())
+    if declared is not None and scores[declared] == most:
+        return declared
+    if most < PLAUSIBLE:
         return None
-    little, big = int.from_bytes(head[:2], "little"), int.from_bytes(head[:2], "big")
-    letters = head[4:6]
-    if letters in _VR_BYTES:
-        # A data set begins with a low group, so the byte order with the lower number is the true one.
-        encoding, group = (EXPLICIT, little) if little <= big else (BIG, big)
-        return encoding if known or _LOWEST_FIRST_GROUP <= group <= _HIGHEST_FIRST_GROUP else None
-    if letters.isalpha() and letters.isupper():
-        # As a length these two letters would make a first value of more than 16 kB: they are a VR that is none.
-        return EXPLICIT if known else None
-    length = int.from_bytes(head[4:8], "little")
-    fits = length == 0xFFFFFFFF or (length <= size if size is not None else length < 1 << 20)
-    if fits and little <= _HIGHEST_FIRST_GROUP and (known or (little >= _LOWEST_FIRST_GROUP and little & 1 == 0)):
-        return IMPLICIT
-    return None
+    best = [encoding for encoding, score in scores.items() if score == most]
+    if len(best) > 1:
+        # A data set begins with a low group, so the byte order with the lowest number is the true one.
+        groups = {encoding: _group(window, position, encoding) for encoding in best}
+        best = [encoding for encoding in best if groups[encoding] == min(groups.values())]
+    if len(best) > 1:
+        raise DicomError(
+            Reason.AMBIGUOUS,
+            "The data set can be read in more than one transfer syntax, and the File Meta names none that fits; "
+            "ask the sender to correct (0002,0010).",
+        )
+    return best[0]
+
+
+def _group(window: Window, position: int, encoding: Encoding) -> int:
+    return int.from_bytes(_bytes_at(window, position, 2), "big" if encoding == BIG else "little")
 
 
 def read_file_meta(window: Window, settings: ReaderSettings, findings: Findings) -> FileMeta:
@@ -81,20 +100,16 @@ def read_file_meta(window: Window, settings: ReaderSettings, findings: Findings)
     Raises:
         DicomError: this is no DICOM, a media directory, or of a transfer syntax that the settings refuse.
     """
-    window.move(0, 144)
-    head = window.buffer[:144]
+    head = _bytes_at(window, 0, 144)
     if not head:
         raise DicomError(Reason.EMPTY, "There are no bytes; ask the sender for a new copy.")
     if head[128:132] == b"DICM":
         start = 132
-    elif head[:4] == b"DICM":
-        start = 4
-        findings.add([], Rule.NO_PREAMBLE, "read from the File Meta on")
-    elif head[:2] == b"\2\0" and head[4:6] in _VR_BYTES:
-        start = 0
-        findings.add([], Rule.NO_PREAMBLE, "read from the File Meta on")
     else:
-        return _without_meta(window, findings)
+        start = 4 if head[:4] == b"DICM" else 0
+        if not start and not _is_meta(window):
+            return _without_meta(window, findings)
+        findings.add([], Rule.NO_PREAMBLE, "read from the File Meta on")
     values, position = _walk(window, start, findings)
     sop_class = _uid(values.get(0x0002, b""))
     if sop_class == _MEDIA_DIRECTORY:
@@ -102,15 +117,24 @@ def read_file_meta(window: Window, settings: ReaderSettings, findings: Findings)
             Reason.MEDIA_DIRECTORY, "The file is a DICOMDIR, which holds no instance; ingest the files that it names."
         )
     declared = _uid(values.get(0x0010, b""))
-    window.move(position, 144)
-    if position >= window.base + len(window.buffer):
+    if not _bytes_at(window, position, 1):
         raise DicomError(Reason.TRUNCATED, "There is no data set behind the File Meta; ask the sender for a new copy.")
     return _resolve(window, declared, position, settings, findings)._replace(sop_uid=_uid(values.get(0x0003, b"")))
 
 
+def _is_meta(window: Window) -> bool:
+    """Tell whether a File Meta begins at the first byte, in explicit VR or, which is wrong, in implicit VR."""
+    head = _bytes_at(window, 0, 12)
+    if head[:2] != b"\2\0":
+        return False
+    return head[4:6] in _VR_BYTES or _score(look(window, 0), 0, IMPLICIT) >= PLAUSIBLE
+
+
 def _without_meta(window: Window, findings: Findings) -> FileMeta:
-    encoding = sniff(window.buffer[:16], size=window.size, known=False)
-    if encoding is None:
+    low = range(_LOWEST_FIRST_GROUP, _HIGHEST_FIRST_GROUP + 1)
+    is_one = any(_group(window, 0, encoding) in low for encoding in (EXPLICIT, BIG))
+    encoding = _best(window, 0) if is_one else None
+    if encoding is None or _group(window, 0, encoding) not in low:
         raise DicomError(
             Reason.NOT_DICOM,
             "This is not DICOM: neither the letters DICM at byte 128 nor a data set at the start; leave the file out.",
@@ -120,36 +144,60 @@ def _without_meta(window: Window, findings: Findings) -> FileMeta:
 
 
 def _walk(window: Window, start: int, findings: Findings) -> tuple[dict[int, bytes], int]:
-    """Take the elements of group 0002 up to the first of another group, whatever the group length says."""
+    """Take the elements of group 0002, each tag once, and tell where they end.
+
+    They end where the group length says, if elements and group length agree; else at the first element of another group
+    or of a tag that is not above the one before. Where no data set begins there, but one does where the group length
+    says, that is believed.
+
+    Raises:
+        DicomError: an element is longer than what is left, or than a File Meta may be.
+    """
     values: dict[int, bytes] = {}
-    position = start
-    limit = start + _MOST_META if window.size is None else window.size
+    position, last, declared_end, whole = start, -1, -1, True
     while True:
         head = _bytes_at(window, position, 12)
-        if len(head) < 8 or head[:2] != b"\2\0":
+        element = int.from_bytes(head[2:4], "little")
+        # Out of order, an element is one of the data set; unless the File Meta would lack what it is there for.
+        if len(head) < 8 or head[:2] != b"\2\0" or (element <= last and 0x0010 in values):
             break
-        letters = head[4:6]
-        if letters in _LONG_VR_BYTES:
-            begin, length = position + 12, int.from_bytes(head[8:12], "little")
-        elif letters in _VR_BYTES:
-            begin, length = position + 8, int.from_bytes(head[6:8], "little")
-        else:
-            begin, length = position + 8, int.from_bytes(head[4:8], "little")
-            if begin + length > limit:
-                length = int.from_bytes(head[6:8], "little")
-            findings.add([0x00020000], Rule.UNKNOWN_VR, "went by the length")
-        value = _bytes_at(window, begin, length) if begin + length <= limit else b""
-        if len(value) < length:
-            raise DicomError(
-                Reason.TRUNCATED, "A length in the File Meta exceeds the file; ask the sender for a new copy."
-            )
-        values[int.from_bytes(head[2:4], "little")] = value
-        position = begin + length
-    declared = values.get(0)
-    first = start + 12
-    if declared is None or len(declared) != 4 or first + int.from_bytes(declared, "little") != position:
-        findings.add([0x00020000], Rule.GROUP_LENGTH, "went by the elements")
+        begin, length = _element(window, position, head, findings)
+        whole = begin + length <= start + _MOST_META and len(value := _bytes_at(window, begin, length)) == length
+        if not whole:
+            break
+        values.setdefault(element, value)
+        if not element and last < 0 and length == 4:
+            declared_end = begin + length + int.from_bytes(value, "little")
+        last, position = element, begin + length
+    if position != declared_end:
+        findings.add([_META], Rule.GROUP_LENGTH, "went by the elements")
+        behind = position < declared_end <= start + _MOST_META
+        ahead = look(window, position)
+        if behind and not _begins(ahead, position) and _begins(ahead, declared_end):
+            return values, declared_end
+    if not whole:
+        raise DicomError(Reason.TRUNCATED, "A length in the File Meta exceeds the file; ask the sender for a new copy.")
     return values, position
+
+
+def _begins(ahead: Ahead, position: int) -> bool:
+    """Tell whether a data set may begin at `position`, in whatever encoding."""
+    return any(_score(ahead, position, encoding) >= PLAUSIBLE for encoding in (EXPLICIT, IMPLICIT, BIG))
+
+
+def _element(window: Window, position: int, head: bytes, findings: Findings) -> tuple[int, int]:
+    """Give the place of an element's value and its length, whether it has a VR or not (PS3.10 7.1 wants one)."""
+    letters = head[4:6]
+    if letters in _LONG_VR_BYTES:
+        return position + 12, int.from_bytes(head[8:12], "little")
+    short = int.from_bytes(head[6:8], "little")
+    if letters in _VR_BYTES:
+        return position + 8, short
+    findings.add([_META], Rule.UNKNOWN_VR, "went by the length")
+    length, ahead = int.from_bytes(head[4:8], "little"), look(window, position)
+    ends = [position + 8 + length, position + 8 + short]
+    scores = [max(_score(ahead, end, encoding) for encoding in (EXPLICIT, IMPLICIT, BIG)) for end in ends]
+    return position + 8, length if scores[0] >= scores[1] else short
 
 
 def _bytes_at(window: Window, position: int, size: int) -> bytes:
@@ -163,23 +211,19 @@ def _uid(value: bytes) -> str:
 
 
 def _resolve(window: Window, declared: str, position: int, settings: ReaderSettings, findings: Findings) -> FileMeta:
-    at = position - window.base
-    head = window.buffer[at : at + 16]
-    size = None if window.size is None else window.size - position
     if declared in _DEFLATED:
-        # A data set that begins with a plain element was not deflated.
-        plain = head[:2] in (b"\x08\0", b"\2\0") and head[4:6] in _VR_BYTES
+        # A data set that begins with plain elements was not deflated.
+        plain = _score(look(window, position), position, EXPLICIT) >= 2 * PLAUSIBLE
         if plain:
-            findings.add([0x00020010], Rule.TRANSFER_SYNTAX, "read as not deflated")
+            findings.add([_TRANSFER_SYNTAX], Rule.TRANSFER_SYNTAX, "read as not deflated")
         return FileMeta(declared, EXPLICIT, not plain, position, "")
-    encoding = _ENCODINGS.get(declared, EXPLICIT)
-    looks = sniff(head, size=size, known=True)
     if not declared:
+        looks = _best(window, position)
         if looks is None:
             raise DicomError(
                 Reason.UNDECODABLE, "The File Meta names no transfer syntax, and none fits; ask the sender to add it."
             )
-        findings.add([0x00020010], Rule.NO_TRANSFER_SYNTAX, "told it from the data set")
+        findings.add([_TRANSFER_SYNTAX], Rule.NO_TRANSFER_SYNTAX, "told it from the data set")
         return FileMeta(_UIDS[looks], looks, deflated=False, data_set_offset=position, sop_uid="")
     if not declared.startswith(_STANDARD) or not is_valid_uid(declared, strict=False):
         if not settings.accept_unknown_transfer_syntaxes or not is_valid_uid(declared, strict=False):
@@ -187,10 +231,12 @@ def _resolve(window: Window, declared: str, position: int, settings: ReaderSetti
                 Reason.UNKNOWN_TRANSFER_SYNTAX,
                 "The transfer syntax is not of the standard; set reader.accept_unknown_transfer_syntaxes to read it.",
             )
-        findings.add([0x00020010], Rule.UNKNOWN_TRANSFER_SYNTAX, "read as explicit VR little endian")
+        findings.add([_TRANSFER_SYNTAX], Rule.UNKNOWN_TRANSFER_SYNTAX, "read as explicit VR little endian")
+    encoding = _ENCODINGS.get(declared, EXPLICIT)
+    looks = _best(window, position, encoding)
     if looks is None or looks == encoding:
         return FileMeta(declared, encoding, deflated=False, data_set_offset=position, sop_uid="")
-    findings.add([0x00020010], Rule.TRANSFER_SYNTAX, "read the data set as what it looks like")
+    findings.add([_TRANSFER_SYNTAX], Rule.TRANSFER_SYNTAX, "read the data set as what it looks like")
     # The declared UID stays where it says more than the encoding: that of encapsulated pixel data.
     uid = _UIDS[looks] if declared in _ENCODINGS else declared
     return FileMeta(uid, looks, deflated=False, data_set_offset=position, sop_uid="")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import mmap
+import os
 from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -26,9 +29,11 @@ from dicom_common.dicom._transfer_syntaxes import transfer_syntax
 
 __all__ = ["Frame", "FrameIndex", "index_frames"]
 
-Buffer = bytes | bytearray | memoryview | mmap.mmap
+Source = bytes | bytearray | memoryview | mmap.mmap | os.PathLike[str] | ReadRange
+"""The bytes of an object, a file with them, or a function for range reads."""
 
 _WINDOW: Final = 256 * 1024
+_FILE_WINDOW: Final = 4096
 _FAR: Final = 1 << 62
 """The end of an inflated object, whose size is not in its record."""
 
@@ -76,7 +81,7 @@ class FrameIndex:
         begin, end = first // 8, (first + self._bits + 7) // 8
         return Frame((ByteRange(self._start + begin, end - begin),), first % 8, self._bits)
 
-    def read(self, source: Buffer | ReadRange, number: int) -> bytes:
+    def read(self, source: Source, number: int) -> bytes:
         """Read frame `number`: the joined fragments, or the pixels, in the byte order of the transfer syntax.
 
         Packed pixels that do not begin at a byte are shifted so that they do (PS3.18 8.7.3.3.1).
@@ -86,8 +91,8 @@ class FrameIndex:
             DicomError: the source is shorter than the index says; reason `truncated`.
         """
         frame = self.frame(number)
-        read_range = _read_range(source)
-        data = b"".join([read_range(offset, length) for offset, length in frame.ranges])
+        with _ranges_of(source) as (read_range, _):
+            data = b"".join([read_range(offset, length) for offset, length in frame.ranges])
         if len(data) != sum(length for _, length in frame.ranges):
             raise DicomError(Reason.TRUNCATED, f"The object ends within frame {number}: send it again, whole.")
         if not frame.first_bit and not frame.bits % 8:
@@ -96,7 +101,7 @@ class FrameIndex:
         return pixels.to_bytes((frame.bits + 7) // 8, "little")
 
 
-def index_frames(source: Buffer | ReadRange, instance: Instance, *, max_fragments: int = 1_000_000) -> FrameIndex:
+def index_frames(source: Source, instance: Instance, *, max_fragments: int = 1_000_000) -> FrameIndex:
     """Find the frames of an instance.
 
     Native pixel data (PS3.5 8.1) is arithmetic: nothing is read. Of encapsulated pixel data the offset tables are read,
@@ -110,26 +115,38 @@ def index_frames(source: Buffer | ReadRange, instance: Instance, *, max_fragment
     pixel data has, where Number of Frames says another one or cannot be read.
 
     Args:
-        source: the object as received: its bytes, a memory map, or a function for range reads. With a deflated
-            transfer syntax, the inflated data set.
+        source: the object as received: its bytes, a memory map, the path of its file (not text), or a function for
+            range reads. With a deflated transfer syntax, the inflated data set.
         instance: its record.
         max_fragments: more are refused.
 
     Raises:
         DicomError: reason `no-pixel-data`; `no-frames`: the frames cannot be told apart, or the attributes that
             describe them are missing; `truncated`; `malformed`; `too-many-items`.
+        OSError: a path cannot be opened, or a file cannot be read.
     """
     if instance.pixel_data is None:
         raise DicomError(Reason.NO_PIXEL_DATA, "The instance has no pixel data, so it has no frames.")
-    reader = RangeReader(_read_range(source), _WINDOW if callable(source) else 0)
-    return _Indexing(reader, instance, instance.pixel_data, max_fragments).index()
+    with _ranges_of(source) as (read_range, window):
+        return _Indexing(RangeReader(read_range, window), instance, instance.pixel_data, max_fragments).index()
 
 
-def _read_range(source: Buffer | ReadRange) -> ReadRange:
+@contextmanager
+def _ranges_of(source: Source) -> Iterator[tuple[ReadRange, int]]:
+    """Give a function for range reads, and how much it is best asked for at least."""
     if callable(source):
-        return source
-    buffer = source
-    return lambda offset, length: bytes(buffer[offset : offset + length])
+        yield source, _WINDOW
+    elif isinstance(source, os.PathLike):
+        with open(source, "rb", buffering=0) as file:  # noqa: PTH123  # any path-like
+
+            def read_range(offset: int, length: int) -> bytes:
+                file.seek(offset)
+                return file.read(length)
+
+            yield read_range, _FILE_WINDOW
+    else:
+        buffer = source
+        yield lambda offset, length: bytes(buffer[offset : offset + length]), 0
 
 
 class _Indexing:

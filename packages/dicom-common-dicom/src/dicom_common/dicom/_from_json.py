@@ -24,6 +24,7 @@ BulkData = Callable[[str], bytes | None]
 _KEY: Final = re.compile(r"[0-9A-Fa-f]{8}")
 _CONTENTS: Final = ("Value", "InlineBinary", "BulkDataURI")
 _CHARACTER_SET: Final = 0x00080005
+_FOREIGN_GROUPS: Final = (0x0000, 0x0002, 0xFFFE)
 _UTF_8: Final = "ISO_IR 192"
 # The VRs that Specific Character Set affects (PS3.5 6.1.2.2); all other text is of the default repertoire.
 _AFFECTED: Final = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
@@ -36,21 +37,25 @@ def dataset_from_json(
 
     Written in explicit VR little endian and read again, the data set gives the same DICOM JSON (PS3.18 F.3): values
     are encoded here, as they are, and pydicom interprets them only when they are asked for. The text is UTF-8, so
-    Specific Character Set (0008,0005) becomes `ISO_IR 192` wherever it stands, and is added where text needs it. Group
-    lengths and the groups 0000 and 0002, which do not belong in DICOM JSON, are left out.
+    Specific Character Set (0008,0005) becomes `ISO_IR 192` wherever it stands, and is added where text needs it.
 
     Args:
         source: the object, as JSON or already parsed. Not the array of them that QIDO-RS and metadata responses are.
         bulk_data: fetches what a BulkDataURI stands for. Where it returns None, or is not given, the element is empty.
-        max_depth: how deep sequences may be nested; at most 200.
+        max_depth: how deep sequences may be nested. What Python's stack does not hold is refused as well.
 
     Raises:
-        DicomError: reason `invalid-json`: the message names the tag; `too-deep`.
+        DicomError: reason `invalid-json`: the message names the tag, also where it is one that is not part of a data
+            set: a group length, or of the groups 0000 (commands), 0002 (File Meta Information) and FFFE (items);
+            `too-deep`.
     """
     tree = _parse(source) if isinstance(source, (bytes, str)) else source
     if not isinstance(tree, Mapping):
         raise DicomError(Reason.INVALID_JSON, "The JSON is not an object: give one element of the array at a time.")
-    return _DataSets(bulk_data, max_depth).make(tree)
+    try:
+        return _DataSets(bulk_data, max_depth).make(tree)
+    except RecursionError:
+        raise DicomError(Reason.TOO_DEEP, "The JSON is nested deeper than Python's stack holds.") from None
 
 
 def _parse(source: bytes | str) -> object:
@@ -127,8 +132,13 @@ class _DataSets:
             if not isinstance(key, str) or _KEY.fullmatch(key) is None:
                 raise DicomError(Reason.INVALID_JSON, f"A key {self._where()}is not a tag of eight hex digits.")
             tag = int(key, 16)
-            if tag & 0xFFFF == 0 or tag >> 16 in (0x0000, 0x0002):
-                continue
+            if tag & 0xFFFF == 0 or tag >> 16 in _FOREIGN_GROUPS:
+                what = "a group length" if tag & 0xFFFF == 0 else f"of group {key[:4].upper()}"
+                raise DicomError(
+                    Reason.INVALID_JSON,
+                    f"The attribute {'.'.join([*self._path, key.upper()])} is {what}, which is not part of a data set; "
+                    "leave it out (PS3.18 F.2.2).",
+                )
             if tag in elements:
                 raise DicomError(Reason.INVALID_JSON, f"The tag {key.upper()} {self._where()}occurs twice.")
             self._path.append(key.upper())

@@ -9,18 +9,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import IntEnum
 from functools import lru_cache
-from typing import Any, Literal
+from struct import Struct
+from typing import Any
 
 from dicom_common.core import ATTRIBUTES
 from dicom_common.dicom._dictionary import dictionary_vr, private_vr
 from dicom_common.dicom._fields import FAST, are_texts
 from dicom_common.dicom._json_values import ENCODERS, encode_bulk, encode_nothing, encode_utf8
 
-__all__ = ["BIG", "BULK_VRS", "EXPLICIT", "IMPLICIT", "Encoding", "Head", "Heads", "Kind", "Start", "heads_for"]
+__all__ = [
+    "BIG",
+    "BULK_VRS",
+    "EXPLICIT",
+    "IMPLICIT",
+    "LONG_VRS",
+    "SWAPPED",
+    "VRS",
+    "Encoding",
+    "Head",
+    "Heads",
+    "Kind",
+    "Start",
+    "heads_for",
+]
 
-_LONG = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"))
+LONG_VRS = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"))
 """The VRs with a length of 32 bits (PS3.5 7.1.2)."""
-VRS = _LONG | frozenset(
+VRS = LONG_VRS | frozenset(
     [
         "AE",
         "AS",
@@ -46,6 +61,7 @@ VRS = _LONG | frozenset(
     ]
 )
 """All VRs (PS3.5 6.2)."""
+_BY_LETTERS = {vr.encode("ascii"): vr for vr in VRS}
 BULK_VRS = frozenset(
     [
         "DS",
@@ -74,10 +90,10 @@ BULK_VRS = frozenset(
 """The VRs for which DICOM JSON allows a BulkDataURI (PS3.18 F.2.2)."""
 _WIDTHS = {"US": 2, "SS": 2, "US or SS": 2, "AT": 2, "OW": 2, "UL": 4, "SL": 4, "FL": 4, "OL": 4, "OF": 4}
 _WIDTHS |= {"FD": 8, "OD": 8, "SV": 8, "UV": 8, "OV": 8}
-_INDEXED = {attribute.tag: attribute for attribute in ATTRIBUTES}
 _HOLD_INDEXED = 4096
 """Bytes of an indexed value that are held whatever the threshold is: the record needs them."""
 _IDENTITY = (0x00080016, 0x00080018, 0x0020000D, 0x0020000E)
+_INDEXED = {attribute.tag: attribute for attribute in ATTRIBUTES if attribute.tag not in _IDENTITY}
 # What these tables keep comes from the sender, so each entry is bounded as well as their number: some 6 MB for one
 # encoding, when full.
 _MOST_HEADS = 1 << 12
@@ -86,6 +102,8 @@ _LONGEST_CREATOR = 64
 """Characters of a private creator (LO, PS3.5 6.2) that is looked up and remembered; a longer one is unknown."""
 _CHARACTER_SET = 0x00080005
 _PIXEL_DATA = (0x7FE00008, 0x7FE00009, 0x7FE00010)
+SWAPPED = {0xFEFF00E0: 0xFFFEE000, 0xFEFF0DE0: 0xFFFEE00D, 0xFEFFDDE0: 0xFFFEE0DD}
+"""What items and delimiters look like in the other byte order, and what they are."""
 
 
 def _not_indexed(value: bytes) -> Any:  # noqa: ARG001  # one of a table of functions
@@ -130,7 +148,7 @@ class Head:
         # Of a VR that depends on Pixel Representation the value's encoder writes the rest.
         self.prefix = f'"{tag:08X}":{{"vr":"' if vr == "US or SS" else f'"{tag:08X}":{{"vr":"{vr}"'
         self.encode: Callable[[Any, Any], str] = ENCODERS.get(vr, encode_nothing)
-        self.attribute = None if tag in _IDENTITY else _INDEXED.get(tag)
+        self.attribute = _INDEXED.get(tag)
         self.index: Callable[[bytes], Any] = _not_indexed
         if self.attribute is not None and (self.attribute.vr == vr or are_texts(self.attribute.vr, vr)):
             self.index = FAST.get((self.attribute.vr, self.attribute.multiple), _not_indexed)
@@ -143,7 +161,7 @@ class Head:
         if self._skipped is not None:
             return self._skipped
         vr = "US" if self.vr == "US or SS" else self.vr
-        if self.kind == Kind.PIXEL_DATA and vr not in BULK_VRS:
+        if self.kind is Kind.PIXEL_DATA and vr not in BULK_VRS:
             vr = "UN"  # its value is always elsewhere, which these VRs do not allow (PS3.18 F.2.2)
         head = Head(self.tag, vr, self.kind, hold=self.hold, long=self.long)
         if self.tag != _CHARACTER_SET:
@@ -163,6 +181,10 @@ class Encoding(IntEnum):
 IMPLICIT, EXPLICIT, BIG = Encoding.IMPLICIT, Encoding.EXPLICIT, Encoding.BIG
 
 
+_IMPLICIT_START = Struct("<HHI").unpack
+_EXPLICIT_START = Struct("<HH2sH").unpack
+_BIG_START = Struct(">HH2sH").unpack
+
 Start = tuple[Head, int, int, int]
 """Head, tag, the bytes before the value, and all bytes of the element; these 0 where the scanner has to look closer."""
 
@@ -181,18 +203,20 @@ class Heads(dict[bytes, Start]):
         """What `private` gave, by creator and tag."""
 
     def __missing__(self, key: bytes) -> Start:
-        big = self.encoding == BIG
-        order: Literal["big", "little"] = "big" if big else "little"
-        tag = int.from_bytes(key[:2], order) << 16 | int.from_bytes(key[2:4], order)
-        letters = b"" if self.encoding == IMPLICIT else key[4:6]
+        if self.encoding == IMPLICIT:
+            group, element, length = _IMPLICIT_START(key)
+            letters = b""
+        else:
+            group, element, letters, length = (_BIG_START if self.encoding == BIG else _EXPLICIT_START)(key)
+        tag = group << 16 | element
         head = self._heads.get((tag, letters))
         if head is None:
             head = self._explicit(tag, letters) if letters else self._implicit(tag)
             if len(self._heads) >= _MOST_HEADS:
                 self._heads.clear()
             self._heads[tag, letters] = head
-        length = int.from_bytes(key[6:8] if letters else key[4:8], order)
-        simple = head.kind == Kind.VALUE and not head.long and not (big and head.width > 1) and length <= head.hold
+        swapped = self.encoding == BIG and head.width > 1
+        simple = head.kind is _VALUE and not head.long and not swapped and length <= head.hold
         start = (head, tag, 12 if head.long else 8, 8 + length if simple else 0)
         if len(self) >= _MOST_STARTS:
             self.clear()
@@ -228,16 +252,25 @@ class Heads(dict[bytes, Start]):
             head = self._resolved[tag, vr] = self._make(tag, vr, long=False)
         return head
 
+    def opaque(self, tag: int) -> Head:
+        """Give the head of an element that is kept as bytes, whatever it should be."""
+        head = self._resolved.get((tag, ""))
+        if head is None:
+            if len(self._resolved) >= _MOST_HEADS:
+                self._resolved.clear()
+            head = self._resolved[tag, ""] = Head(tag, "UN", _VALUE, hold=self._threshold)
+        return head
+
     def _implicit(self, tag: int) -> Head:
         return self._make(tag, self.standard_vr(tag), long=False)
 
     def _explicit(self, tag: int, letters: bytes) -> Head:
-        if tag >> 16 == 0xFFFE:
+        if tag >> 16 == 0xFFFE or tag in SWAPPED:
             return self._make(tag, "UN", long=False)
-        vr = letters.decode("latin-1")
-        if vr not in VRS:
+        vr = _BY_LETTERS.get(letters)
+        if vr is None:
             return Head(tag, "UN", Kind.BAD_VR, hold=0)
-        long = vr in _LONG
+        long = vr in LONG_VRS
         if vr == "UN":
             vr = self.standard_vr(tag)
             if vr == "SQ":
@@ -246,32 +279,44 @@ class Heads(dict[bytes, Start]):
 
     def _make(self, tag: int, vr: str, *, long: bool) -> Head:
         kind = _kind(tag, vr)
-        if kind is Kind.CREATOR:
+        if kind is _CREATOR:
             vr = "LO"
+        elif kind is Kind.PIXEL_DATA and vr not in BULK_VRS:
+            vr = "OB"  # under no VR that may have a BulkDataURI it could be in no JSON
         hold = self._threshold if vr in BULK_VRS else self._max
-        if tag in _INDEXED:
+        if tag in _INDEXED or tag in _IDENTITY:
             hold = max(hold, _HOLD_INDEXED)
         return Head(tag, vr, kind, hold=hold, long=long)
 
 
+# The members under names of their own: looking them up in the class costs as much as the question.
+_VALUE, _SEQUENCE, _CREATOR, _PRIVATE = Kind.VALUE, Kind.SEQUENCE, Kind.CREATOR, Kind.PRIVATE
+_GROUP_LENGTH, _FOREIGN_GROUP, _PIXELS, _DELIMITER = (
+    Kind.GROUP_LENGTH,
+    Kind.FOREIGN_GROUP,
+    Kind.PIXEL_DATA,
+    Kind.DELIMITER,
+)
+
+
 def _kind(tag: int, vr: str) -> Kind:
     group, element = tag >> 16, tag & 0xFFFF
-    if group == 0xFFFE:
-        kind = Kind.DELIMITER
+    if group == 0xFFFE or tag in SWAPPED:
+        kind = _DELIMITER
     elif element == 0:
-        kind = Kind.GROUP_LENGTH
+        kind = _GROUP_LENGTH
     elif group in (0x0000, 0x0002):
-        kind = Kind.FOREIGN_GROUP
+        kind = _FOREIGN_GROUP
     elif tag in _PIXEL_DATA:
-        kind = Kind.PIXEL_DATA
+        kind = _PIXELS
     elif vr == "SQ":
-        kind = Kind.SEQUENCE
+        kind = _SEQUENCE
     elif group & 1 and 0x10 <= element <= 0xFF and vr in ("LO", "UN"):
-        kind = Kind.CREATOR
+        kind = _CREATOR
     elif group & 1 and vr == "UN":
-        kind = Kind.PRIVATE
+        kind = _PRIVATE
     else:
-        kind = Kind.VALUE
+        kind = _VALUE
     return kind
 
 

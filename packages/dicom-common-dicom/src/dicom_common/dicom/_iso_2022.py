@@ -96,7 +96,7 @@ class _Text:
                 self._append(*_DECODERS[self._g0](part_bytes))
 
     def _add_g1(self, run: bytes) -> None:
-        """Decode ASCII and the right half; at a delimiter that is again what it was at the start, if it was anything."""
+        """Decode ASCII and the right half, which at a delimiter is what it was at the start, if it was anything."""
         if self._reset_to and self._g1 != self._reset_to and (reset := self._resets.search(run)):
             self._append(*self._piece(run[: reset.end()], self._g1))
             self._g1 = self._reset_to

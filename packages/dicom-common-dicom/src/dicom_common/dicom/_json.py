@@ -18,7 +18,7 @@ _PIXEL_REPRESENTATION = 0x00280103
 _UTF8 = '"00080005":{"vr":"CS","Value":["ISO_IR 192"]}'
 _LONGEST_DECLARED, _MOST_TERMS, _MOST_SETS = 512, 32, 64
 """Bytes and terms of a Specific Character Set that are looked at, and how many sets are remembered in one reading."""
-_COUNTED = 64
+_COUNTED = 128
 _ITEM = 3
 """Bytes of an item that are not of its elements."""
 
@@ -119,6 +119,8 @@ class DataSetContext:
 
     def text(self, value: bytes, *, person_name: bool = False) -> str:
         """Decode text for the DICOM JSON, in which each character stands for a byte of UTF-8; see `encode_json`."""
+        if value.isascii() and b"\x1b" not in value:
+            return value.decode("ascii")
         return _as_utf8(self.decode(value, person_name=person_name))
 
     def repertoire_text(self, value: bytes) -> str:
@@ -211,12 +213,13 @@ def _attributes(elements: Elements, context: DataSetContext) -> list[str]:
     parts: list[str] = []
     append = parts.append
     # Counted every so many elements: more often costs time, and less often memory.
+    many = len(elements) > _COUNTED
     for begin in range(0, len(elements), _COUNTED):
-        for head, value in elements[begin : begin + _COUNTED]:
+        for head, value in elements[begin : begin + _COUNTED] if many else elements:
             try:
                 append(head.prefix + head.encode(value, context))
             except Doubt as doubt:
                 append(head.prefix + doubt.text)
                 context.doubted(doubt, head.tag)
-        context.written(parts[begin:])
+        context.written(parts[begin:] if many else parts)
     return parts

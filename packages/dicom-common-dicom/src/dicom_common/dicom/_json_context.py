@@ -7,7 +7,19 @@ from typing import Any, NamedTuple, Protocol
 
 from dicom_common.dicom._rules import Rule
 
-__all__ = ["LEFT_OUT", "PADDING", "PLAIN", "WRONG_LENGTH", "Context", "Doubt", "Flaw", "Known", "Skipped", "cut_at_nul", "unless_flawed"]
+__all__ = [
+    "LEFT_OUT",
+    "PADDING",
+    "PLAIN",
+    "WRONG_LENGTH",
+    "Context",
+    "Doubt",
+    "Flaw",
+    "Known",
+    "Skipped",
+    "cut_at_nul",
+    "unless_flawed",
+]
 
 PADDING = b" \0"
 PLAIN = bytes(sorted(set(range(0x20, 0x7F)) - set(b'"\\')))

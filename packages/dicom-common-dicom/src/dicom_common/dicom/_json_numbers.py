@@ -10,7 +10,17 @@ from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring as quote
 from typing import Any
 
-from dicom_common.dicom._json_context import LEFT_OUT, PADDING, WRONG_LENGTH, Context, Doubt, Flaw, Known, cut_at_nul, unless_flawed
+from dicom_common.dicom._json_context import (
+    LEFT_OUT,
+    PADDING,
+    WRONG_LENGTH,
+    Context,
+    Doubt,
+    Flaw,
+    Known,
+    cut_at_nul,
+    unless_flawed,
+)
 from dicom_common.dicom._rules import Rule
 
 __all__ = ["NUMBER_ENCODERS", "decimal_json", "integer_json", "single_json"]

@@ -12,13 +12,26 @@ from collections.abc import Callable
 from json.encoder import encode_basestring as quote
 from typing import Any
 
-from dicom_common.dicom._json_context import LEFT_OUT, PADDING, PLAIN, WRONG_LENGTH, Context, Doubt, Flaw, Known, Skipped, cut_at_nul, unless_flawed
+from dicom_common.dicom._json_context import (
+    LEFT_OUT,
+    PADDING,
+    PLAIN,
+    WRONG_LENGTH,
+    Context,
+    Doubt,
+    Flaw,
+    Known,
+    Skipped,
+    cut_at_nul,
+    unless_flawed,
+)
 from dicom_common.dicom._json_numbers import NUMBER_ENCODERS
 from dicom_common.dicom._rules import Rule
 
 __all__ = ["ENCODERS", "encode_bulk", "encode_nothing", "encode_utf8"]
 
-_ALLOWED_IN_UIDS = b"0123456789.\\ \0"
+_OF_UIDS = b"0123456789."
+_ALLOWED_IN_UIDS = _OF_UIDS + b"\\ \0"
 _CODES, _UIDS = Known(), Known()
 _REPERTOIRE: Flaw = (Rule.REPERTOIRE, "decoded by a guess")
 _UID_CHARACTERS: Flaw = (Rule.UID_CHARACTERS, "kept as text")
@@ -58,15 +71,18 @@ def _encode_code(value: bytes, context: Context) -> str:
     """AE AS CS DA DT TM: text of the default repertoire."""
     if (known := _CODES.get(value)) is not None:
         return known
-    text = _strings(context.repertoire_text(value), context)
-    if value.isascii() and not context.flaws:
-        return _CODES.keep(value, text)
-    return unless_flawed(text, context, *(() if value.isascii() else (_REPERTOIRE,)))
+    if not value.isascii():
+        return unless_flawed(_strings(context.repertoire_text(value), context), context, _REPERTOIRE)
+    text = _strings(value.decode("ascii"), context)
+    return unless_flawed(text, context) if context.flaws else _CODES.keep(value, text)
 
 
 def _encode_uid(value: bytes, context: Context) -> str:
     if (known := _UIDS.get(value)) is not None:
         return known
+    plain = value.strip(PADDING)
+    if plain and not plain.translate(None, _OF_UIDS):
+        return _UIDS.keep(value, f',"Value":["{plain.decode("ascii")}"]}}')
     text = _strings(context.repertoire_text(value), context)
     if not value.translate(None, _ALLOWED_IN_UIDS) and not context.flaws:
         return _UIDS.keep(value, text)
@@ -142,8 +158,8 @@ def _encode_inline(value: bytes, context: Context) -> str:  # noqa: ARG001  # on
 
 
 def encode_sequence(value: Any, context: Context) -> str:
-    """Write the items of a sequence (F.2.2)."""
-    return context.sequence(value)
+    """Write the items of a sequence (F.2.2); of Pixel Data under the VR SQ, that is empty, there are none."""
+    return LEFT_OUT if type(value) is bytes else context.sequence(value)
 
 
 ENCODERS: dict[str, Callable[[Any, Context], str]] = {

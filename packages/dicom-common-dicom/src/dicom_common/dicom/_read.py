@@ -10,24 +10,26 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from dicom_common.core import DicomError, Instance
-from dicom_common.dicom._file_meta import FileMeta, read_file_meta
+from dicom_common.dicom._file_meta import read_file_meta
 from dicom_common.dicom._findings import Findings
+from dicom_common.dicom._identity import identity
 from dicom_common.dicom._json import DataSetContext, encode_json
 from dicom_common.dicom._native_frames import geometry_of
 from dicom_common.dicom._pixel_form import Form, contradicts, pixel_form
 from dicom_common.dicom._reasons import Reason
-from dicom_common.dicom._record import identity, indexed_fields
+from dicom_common.dicom._record import indexed_fields
 from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._scan import Scanner
 from dicom_common.dicom._settings import ReaderSettings
 from dicom_common.dicom._transfer_syntaxes import transfer_syntax
-from dicom_common.dicom._window import Inflater, MemoryFeed, StreamFeed, Window
+from dicom_common.dicom._window import Feed, Inflater, MemoryFeed, StreamFeed, Window
 
-__all__ = ["Readable", "Reading", "finish_reading", "read", "within_limits"]
+__all__ = ["Readable", "Reading", "read", "read_through", "read_window", "window_over", "within_limits"]
 
 Readable = bytes | bytearray | memoryview | mmap.mmap | BinaryIO | os.PathLike[str]
 """What `read` takes."""
 
+_CHUNK = 1 << 18
 _WHOLE = 4 << 20
 """A file of up to so many bytes is read at once; a longer one passes through a window."""
 _PIXEL_DATA = 0x7FE00010
@@ -62,7 +64,7 @@ def read(source: Readable, *, settings: ReaderSettings = _DEFAULTS) -> Reading:
         OSError: a path cannot be opened, or a file cannot be read.
     """
     with within_limits():
-        return _read(source, settings)
+        return read_through(source, settings, _WHOLE)
 
 
 @contextmanager
@@ -80,54 +82,50 @@ def within_limits() -> Iterator[None]:
         ) from None
 
 
-def _read(source: Readable, settings: ReaderSettings) -> Reading:
+def read_through(source: Readable, settings: ReaderSettings, whole: int) -> Reading:
+    """Read; what is longer than `whole` bytes, through a window of no more. The answer does not depend on it."""
     if isinstance(source, bytes):
         return _read_bytes(source, settings)
     if isinstance(source, os.PathLike):
         with open(source, "rb", buffering=0) as file:  # noqa: PTH123  # any path-like, and no buffer to copy through
-            return _read_file(file, os.fstat(file.fileno()).st_size, settings)
+            return _read_file(file, os.fstat(file.fileno()).st_size, settings, whole)
     if isinstance(source, (bytearray, memoryview, mmap.mmap)):
         with memoryview(source) as view:
-            return _read_memory(view.cast("B") if view.format != "B" or view.ndim != 1 else view, settings)
-    return _read_file(source, None, settings)
+            return _read_memory(view.cast("B") if view.format != "B" or view.ndim != 1 else view, settings, whole)
+    return _read_file(source, None, settings, whole)
 
 
 def _read_bytes(data: bytes, settings: ReaderSettings) -> Reading:
-    window = Window(data)
-    findings = Findings()
-    meta = read_file_meta(window, settings, findings)
-    if meta.deflated:
-        window = Window(
-            b"", Inflater(MemoryFeed(memoryview(data), meta.data_set_offset), settings), most=settings.max_header
-        )
-    return finish_reading(window, meta, settings, findings, lambda: (len(data), hashlib.sha256(data).hexdigest()))
+    def digest() -> tuple[int, str]:
+        return len(data), hashlib.sha256(data).hexdigest()
+
+    return read_window(Window(data), lambda at: MemoryFeed(memoryview(data), at), digest, settings)
 
 
-def _read_memory(view: memoryview, settings: ReaderSettings) -> Reading:
+def _read_memory(view: memoryview, settings: ReaderSettings, whole: int) -> Reading:
     """Read from memory that is not ours to keep, and whose slices are no bytes: through a window, by copies."""
-    if len(view) <= _WHOLE:
+    if len(view) <= whole:
         return _read_bytes(bytes(view), settings)
-    findings = Findings()
-    window = Window(b"", MemoryFeed(view), size=len(view), most=settings.max_header)
-    meta = read_file_meta(window, settings, findings)
-    if meta.deflated:
-        window = Window(b"", Inflater(MemoryFeed(view, meta.data_set_offset), settings), most=settings.max_header)
-    return finish_reading(window, meta, settings, findings, lambda: (len(view), hashlib.sha256(view).hexdigest()))
+
+    def digest() -> tuple[int, str]:
+        return len(view), hashlib.sha256(view).hexdigest()
+
+    window = window_over(MemoryFeed(view), settings, whole)
+    return read_window(window, lambda at: MemoryFeed(view, at), digest, settings)
 
 
-def _read_file(file: Any, size: int | None, settings: ReaderSettings) -> Reading:
-    start = _read_up_to(file, _WHOLE + 1 if size is None else min(_WHOLE, size) + 1)
-    if len(start) <= _WHOLE:
+def _read_file(file: Any, size: int | None, settings: ReaderSettings, whole: int) -> Reading:
+    start = _read_up_to(file, whole + 1 if size is None else min(whole, size) + 1)
+    if len(start) <= whole:
         return _read_bytes(start, settings)
-    findings = Findings()
     feed = StreamFeed(file, start)
-    window = Window(b"", feed, size=size, most=settings.max_header)
-    meta = read_file_meta(window, settings, findings)
-    if meta.deflated:
-        at = meta.data_set_offset - window.base
-        feed.unread(window.buffer[at:])
-        window = Window(b"", Inflater(feed, settings), most=settings.max_header)
-    return finish_reading(window, meta, settings, findings, feed.finish)
+    window = window_over(feed, settings, whole)
+
+    def again(position: int) -> Feed:
+        feed.unread(window.buffer[position - window.base :])
+        return feed
+
+    return read_window(window, again, feed.finish, settings)
 
 
 def _read_up_to(file: Any, size: int) -> bytes:
@@ -142,16 +140,36 @@ def _read_up_to(file: Any, size: int) -> bytes:
     return b"".join(parts)
 
 
-def finish_reading(
+def window_over(feed: Feed, settings: ReaderSettings, chunk: int = _WHOLE) -> Window:
+    """Make a window that keeps what a damaged sequence may have to be written from."""
+    return Window(b"", feed, keep=settings.bulk_data_threshold, chunk=min(chunk, _CHUNK))
+
+
+def read_window(
     window: Window,
-    meta: FileMeta,
-    settings: ReaderSettings,
-    findings: Findings,
+    again: Callable[[int], Feed],
     digest: Callable[[], tuple[int, str]],
+    settings: ReaderSettings,
 ) -> Reading:
-    """Read the data set that the window stands before; `digest` gives size and SHA-256 when it is over."""
+    """Read the instance that the window stands before.
+
+    Args:
+        window: all bytes.
+        again: gives those from a position in the window on, to be inflated.
+        digest: gives size and SHA-256 of all bytes, when everything else is over.
+        settings: limits and tolerance.
+    """
+    findings = Findings()
+    meta = read_file_meta(window, settings, findings)
+    start = meta.data_set_offset
+    if meta.deflated:
+
+        def wrapped() -> None:
+            findings.add([0x00020010], Rule.DEFLATE_HEADER, "inflated in spite of it")
+
+        window, start = window_over(Inflater(again(start), settings, wrapped), settings), 0
     scanner = Scanner(window, settings, findings)
-    elements = scanner.scan(meta.encoding, 0 if meta.deflated else meta.data_set_offset)
+    elements = scanner.scan(meta.encoding, start)
     context = DataSetContext(settings, findings)
     uids: dict[str, Any] = dict(identity(elements, settings, context))
     if meta.sop_uid and meta.sop_uid != uids["sop_uid"]:

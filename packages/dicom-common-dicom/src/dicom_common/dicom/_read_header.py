@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dicom_common.core import DicomError
-from dicom_common.dicom._file_meta import read_file_meta
-from dicom_common.dicom._findings import Findings
 from dicom_common.dicom._fragments import ReadRange
-from dicom_common.dicom._read import Reading, finish_reading, within_limits
+from dicom_common.dicom._read import Reading, read_window, window_over, within_limits
 from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._settings import ReaderSettings
-from dicom_common.dicom._window import Inflater, Window
 
 __all__ = ["read_header"]
 
 _DEFAULTS = ReaderSettings()
+_JUMP, _BEHIND_A_JUMP = 64 << 10, 16 << 10
+"""Behind so long a jump ranges begin small again: the next header may be all that is needed before another one."""
 _LARGEST = 8 << 20
 """The largest range: it holds many short fragments, each of which would take a request of its own."""
 
@@ -43,13 +42,8 @@ def read_header(
     """
     with within_limits():
         feed = _RangeFeed(read_range, size, first)
-        findings = Findings()
-        window = Window(b"", feed, size=size, most=settings.max_header)
-        meta = read_file_meta(window, settings, findings)
-        if meta.deflated:
-            feed.go_to(meta.data_set_offset)
-            window = Window(b"", Inflater(feed, settings), most=settings.max_header)
-        return finish_reading(window, meta, settings, findings, lambda: (size, sha256))
+        window = window_over(feed, settings)
+        return read_window(window, feed.go_to, lambda: (size, sha256), settings)
 
 
 class _RangeFeed:
@@ -74,11 +68,14 @@ class _RangeFeed:
     def drop(self, size: int) -> int:
         size = max(0, min(size, self._size - self._position))
         self._position += size
+        if self._position - (self._start + len(self._held)) > _JUMP:
+            self._next = min(self._next, _BEHIND_A_JUMP)
         return size
 
-    def go_to(self, position: int) -> None:
+    def go_to(self, position: int) -> _RangeFeed:
         """Begin again at a position that was passed."""
         self._position = position
+        return self
 
     def _fetch(self) -> None:
         wanted = min(self._next, self._size - self._position)

@@ -1,28 +1,19 @@
-"""The record of an instance: its identity and its indexed attributes."""
+"""The indexed attributes of the record of an instance."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from dicom_common.core import Attribute, DicomError, RequestAttributes
+from dicom_common.core import Attribute, RequestAttributes
 from dicom_common.dicom._elements import Elements, Items, Value
 from dicom_common.dicom._fields import NUMBER_VRS, TEXT_VRS, binary_field, text_field
 from dicom_common.dicom._heads import Head
 from dicom_common.dicom._json import DataSetContext
 from dicom_common.dicom._json_context import Flaw, cut_at_nul
-from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._rules import Rule
-from dicom_common.dicom._settings import ReaderSettings
-from dicom_common.dicom._uid import is_valid_uid
 
-__all__ = ["identity", "indexed_fields"]
+__all__ = ["indexed_fields"]
 
-_IDENTITY = {
-    0x00080016: ("sop_class_uid", "SOP Class UID (0008,0016)"),
-    0x00080018: ("sop_uid", "SOP Instance UID (0008,0018)"),
-    0x0020000D: ("study_uid", "Study Instance UID (0020,000D)"),
-    0x0020000E: ("series_uid", "Series Instance UID (0020,000E)"),
-}
 _STUDY_DATE = 0x00080020
 _REQUESTS = {0x00400009: 0, 0x00401001: 1}
 _LONGEST_REMEMBERED = 128
@@ -31,31 +22,6 @@ _MOST_REQUESTS = 1000
 _OF_ONE_VALUE = frozenset(("LT", "ST", "UR", "UT"))
 _AFFECTED = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
 """The VRs that Specific Character Set affects."""
-
-
-def identity(elements: Elements, settings: ReaderSettings, context: DataSetContext) -> dict[str, str]:
-    """Give the four UIDs without which an instance cannot be kept, by the fields of the record.
-
-    Raises:
-        DicomError: one is missing, or is no UID. The message has its name, not its value.
-    """
-    uids: dict[str, str] = {}
-    for head, value in elements:
-        if head.tag not in _IDENTITY or type(value) is not bytes:
-            continue
-        field, name = _IDENTITY[head.tag]
-        uid = value.rstrip(b"\0 ").lstrip(b" ").decode("latin-1")
-        if not uid:
-            break
-        if not is_valid_uid(uid, strict=True):
-            if settings.uids == "strict" or not is_valid_uid(uid, strict=False):
-                raise DicomError(Reason.INVALID_UID, f"The {name} is not a UID; ask the sender to correct it.")
-            context.note(Rule.UID, "kept as it is", head.tag)
-        uids[field] = uid
-        if len(uids) == len(_IDENTITY):
-            return uids
-    missing = next(name for field, name in _IDENTITY.values() if field not in uids)
-    raise DicomError(Reason.MISSING_UID, f"The {missing} is missing; ask the sender to add it.")
 
 
 def indexed_fields(elements: Elements, context: DataSetContext) -> dict[str, Any]:
@@ -67,10 +33,10 @@ def indexed_fields(elements: Elements, context: DataSetContext) -> dict[str, Any
             continue
         field = attribute.field
         try:
-            # What was read is remembered by its bytes, so long ones take the other way.
-            fields[field] = (
-                head.index(value) if len(value) <= _LONGEST_REMEMBERED else _unusual(head, attribute, value, context)
-            )  # type: ignore[arg-type]  # another type of value is a TypeError
+            if len(value) > _LONGEST_REMEMBERED:  # what was read is remembered by its bytes
+                fields[field] = _unusual(head, attribute, value, context)
+            else:
+                fields[field] = head.index(value)  # type: ignore[arg-type]  # another type of value is a TypeError
         except (ValueError, TypeError, AttributeError):
             fields[field] = _unusual(head, attribute, value, context)
         if head.tag == _STUDY_DATE and type(value) is bytes:
@@ -85,12 +51,7 @@ def _unusual(head: Head, attribute: Attribute, value: Value, context: DataSetCon
         return _request_attributes(value, context)
     flaws: list[Flaw] = []
     try:
-        if type(value) is not bytes:
-            raise ValueError
-        if head.vr in TEXT_VRS:
-            result = text_field(_text_of(head, value, context), attribute, flaws)
-        else:
-            result = binary_field(value, head.vr, attribute, flaws)
+        result = _converted(head, attribute, value, context, flaws)
     except (ValueError, OverflowError):
         result, flaws = None, [(Rule.VALUE, "not indexed")]
     if head.vr != attribute.vr and attribute.vr in NUMBER_VRS and result is not None:
@@ -98,6 +59,14 @@ def _unusual(head: Head, attribute: Attribute, value: Value, context: DataSetCon
     for rule, action in flaws:
         context.note(rule, action, head.tag)
     return result
+
+
+def _converted(head: Head, attribute: Attribute, value: Value, context: DataSetContext, flaws: list[Flaw]) -> Any:
+    if type(value) is not bytes:
+        raise ValueError
+    if head.vr in TEXT_VRS:
+        return text_field(_text_of(head, value, context), attribute, flaws)
+    return binary_field(value, head.vr, attribute, flaws)
 
 
 def _text_of(head: Head, value: bytes, context: DataSetContext) -> str:

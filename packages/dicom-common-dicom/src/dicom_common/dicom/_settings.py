@@ -24,9 +24,9 @@ class ReaderSettings:
 
     max_depth: int = 64
     """How deep sequences may be nested. Real data sets stay below 15."""
-    max_elements: int = 500_000
+    max_elements: int = 300_000
     """How many elements a data set may have, those of nested items included."""
-    max_items: int = 250_000
+    max_items: int = 200_000
     """How many sequence items and pixel data fragments it may have."""
     max_element_value: int = 1 << 16
     """Bytes of one value that has to be held in memory: what explicit VR can hold (PS3.5 7.1.2). A longer one of a VR
@@ -38,10 +38,10 @@ class ReaderSettings:
     max_json: int = 32 << 20
     """Bytes of the DICOM JSON; a data set that needs more is refused before it is written."""
     max_header: int = 64 << 20
-    """Bytes of the data set that are taken into memory; long values that are passed over do not count."""
+    """Bytes of the data set that are parsed and kept; long values and fragments that are passed over do not count."""
     max_inflated_bytes: int = 1 << 30
     """Bytes that a deflated data set may become."""
-    max_inflate_ratio: int = 200
+    max_inflate_ratio: int = 1000
     """Above 16 MiB, how many times larger than the deflated bytes the inflated ones may be."""
     bulk_data_threshold: int = 1024
     """Values of more bytes become a BulkDataURI in the DICOM JSON where PS3.18 F.2.2 allows that."""

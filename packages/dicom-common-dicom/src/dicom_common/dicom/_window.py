@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from typing import BinaryIO, Protocol
+from collections.abc import Callable
+from typing import Any, BinaryIO, Protocol
 
 from dicom_common.core import DicomError
 from dicom_common.dicom._reasons import Reason
@@ -19,6 +20,8 @@ __all__ = ["Feed", "Inflater", "MemoryFeed", "StreamFeed", "Window"]
 _CHUNK = 1 << 18
 _SKIP = 1 << 20
 _RATIO_FROM = 16 << 20
+_ANY_HEADER = zlib.MAX_WBITS | 32
+"""Of zlib (RFC 1950) or gzip (RFC 1952), whichever is there."""
 
 
 class Feed(Protocol):
@@ -89,23 +92,47 @@ class MemoryFeed:
 
 
 class Inflater:
-    """Inflates a deflated data set (PS3.5 A.5), never further than the settings allow."""
+    """Inflates a deflated data set (PS3.5 A.5), never further than the settings allow.
 
-    def __init__(self, feed: Feed, settings: ReaderSettings) -> None:
+    How much it takes and gives at a time depends on nothing but what was asked for: so do its limits.
+
+    Args:
+        feed: the deflated bytes.
+        settings: the limits.
+        wrapped: called if the stream has the header of RFC 1950 or RFC 1952, which PS3.5 A.5 does not allow.
+    """
+
+    def __init__(self, feed: Feed, settings: ReaderSettings, wrapped: Callable[[], None]) -> None:
         self._feed = feed
         self._settings = settings
-        self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._wrapped = wrapped
+        self._inflate: Any = None
         self._taken = 0
         self._given = 0
 
     def pull(self, size: int) -> bytes:
-        while not self._inflate.eof:
-            source = self._inflate.unconsumed_tail
+        parts: list[bytes] = []
+        while size > 0 and (data := self._some(size)):
+            parts.append(data)
+            size -= len(data)
+        return b"".join(parts)
+
+    def drop(self, size: int) -> int:
+        dropped = 0
+        while dropped < size and (data := self.pull(min(_CHUNK, size - dropped))):
+            dropped += len(data)
+        return dropped
+
+    def _some(self, size: int) -> bytes:
+        while self._inflate is None or not self._inflate.eof:
+            source = self._inflate.unconsumed_tail if self._inflate is not None else b""
             if not source:
-                source = self._feed.pull(_CHUNK)
+                source = _all_of(self._feed, _CHUNK)
                 self._taken += len(source)
+            if self._inflate is None:
+                self._inflate = self._start(source)
             try:
-                data = self._inflate.decompress(source, size)
+                data: bytes = self._inflate.decompress(source, size)
             except zlib.error:
                 raise DicomError(
                     Reason.BAD_DEFLATE, "The deflated data set is damaged; ask the sender for a new copy."
@@ -118,11 +145,19 @@ class Inflater:
                 raise DicomError(Reason.TRUNCATED, "The deflated data set ends early; ask the sender for a new copy.")
         return b""
 
-    def drop(self, size: int) -> int:
-        dropped = 0
-        while dropped < size and (data := self.pull(min(_CHUNK, size - dropped))):
-            dropped += len(data)
-        return dropped
+    def _start(self, source: bytes) -> Any:
+        """Take the stream as what the standard says it is; if it cannot be that, as one with a header."""
+        try:
+            zlib.decompressobj(-zlib.MAX_WBITS).decompress(source, 1)
+        except zlib.error:
+            try:
+                zlib.decompressobj(_ANY_HEADER).decompress(source, 1)
+            except zlib.error:
+                pass  # neither: the first attempt to read will say so
+            else:
+                self._wrapped()
+                return zlib.decompressobj(_ANY_HEADER)
+        return zlib.decompressobj(-zlib.MAX_WBITS)
 
     def _check(self) -> None:
         taken = self._taken - len(self._inflate.unconsumed_tail)
@@ -135,51 +170,56 @@ class Inflater:
             )
 
 
+def _all_of(feed: Feed, size: int) -> bytes:
+    parts: list[bytes] = []
+    while size > 0 and (data := feed.pull(size)):
+        parts.append(data)
+        size -= len(data)
+    return b"".join(parts)
+
+
 class Window:
     """`buffer` holds the bytes from `base` on. Without a feed it holds all there are.
 
-    `size` is how many bytes there should be in all; None where only their end will tell. `most` is how many may be
-    taken into the buffer, one after the other.
+    Args:
+        buffer: the first bytes.
+        feed: where the others come from.
+        keep: how many bytes before a position stay in the buffer when it moves on.
+        chunk: how many bytes are taken from the feed at a time.
     """
 
-    __slots__ = ("_feed", "_most", "base", "buffer", "size")
+    __slots__ = ("_chunk", "_feed", "_keep", "base", "buffer")
 
-    def __init__(
-        self, buffer: bytes, feed: Feed | None = None, *, size: int | None = None, most: int = 1 << 62
-    ) -> None:
+    def __init__(self, buffer: bytes, feed: Feed | None = None, *, keep: int = 0, chunk: int = _CHUNK) -> None:
         self.buffer = buffer
         self.base = 0
-        self.size = len(buffer) if feed is None else size
         self._feed = feed
-        self._most = most
+        self._keep = keep
+        self._chunk = max(chunk, keep)
 
     def move(self, position: int, need: int) -> None:
         """Have `need` bytes from `position` on in the buffer, or as many as there are. Only ever forward."""
-        if self._feed is None:
+        feed = self._feed
+        if feed is None:
             return
         have = self.base + len(self.buffer)
         if position + need <= have:
             return
-        if position > have:
-            if self._feed.drop(position - have) < position - have:
+        jump = position - have
+        if jump > self._keep:
+            if feed.drop(jump) < jump:
                 self._feed = None
                 return
-            parts: list[bytes] = []
-            size = 0
-        else:
-            parts = [self.buffer[position - self.base :]]
-            size = len(parts[0])
-        while size < need:
-            if self._most <= 0:
-                raise DicomError(
-                    Reason.TOO_LARGE, "The header is longer than reader.max_header; raise it to read the data set."
-                )
-            data = self._feed.pull(max(_CHUNK, need - size) if need > _CHUNK else _CHUNK)
+            self.buffer, self.base, have = b"", position, position
+        start = max(self.base, position - self._keep)
+        parts = [self.buffer[start - self.base :]]
+        end = position + need
+        while have < end:
+            data = feed.pull(max(self._chunk, end - have))
             if not data:
                 self._feed = None
                 break
             parts.append(data)
-            size += len(data)
-            self._most -= len(data)
+            have += len(data)
         self.buffer = b"".join(parts)
-        self.base = position
+        self.base = start

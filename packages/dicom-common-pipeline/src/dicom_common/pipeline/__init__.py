@@ -13,6 +13,7 @@ from dicom_common.pipeline._crew import WorkerDiedError, default_jobs
 from dicom_common.pipeline._documents._document import Document
 from dicom_common.pipeline._documents._documents import MetadataDocuments
 from dicom_common.pipeline._documents._layout import DEFAULT_DOCUMENT_LAYOUT, DocumentLayout
+from dicom_common.pipeline._documents._objects import valid_objects
 from dicom_common.pipeline._documents._sweep import DocumentSweep, SweepStatus, Swept
 from dicom_common.pipeline._events._bury import dead_topic
 from dicom_common.pipeline._events._dead_letter import DeadLetter
@@ -87,4 +88,5 @@ __all__ = [
     "read_verified",
     "remove",
     "sweep",
+    "valid_objects",
 ]

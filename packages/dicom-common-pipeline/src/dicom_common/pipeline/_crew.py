@@ -20,7 +20,8 @@ from itertools import chain, islice
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
-from dicom_common.core import Config, DicomCommonError, Services
+from dicom_common.core import DicomCommonError
+from dicom_common.host import Config, Services
 from dicom_common.pipeline._crew_member import Task
 
 __all__ = ["Crew", "WorkerDiedError", "default_jobs", "in_order"]

@@ -10,7 +10,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
-from dicom_common.core import DicomCommonError, Services
+from dicom_common.core import DicomCommonError
+from dicom_common.host import Services
 
 __all__ = ["LogLine", "Task", "work"]
 

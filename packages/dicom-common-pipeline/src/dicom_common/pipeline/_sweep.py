@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from dicom_common.core import BackendError, Services, Stored
+from dicom_common.core import BackendError, Stored
+from dicom_common.host import Services
 from dicom_common.pipeline._documents._documents import MetadataDocuments
+from dicom_common.pipeline._events._messages import removal_events
+from dicom_common.pipeline._settings import TopicSettings
 
 __all__ = ["remove", "sweep"]
 
@@ -38,8 +41,10 @@ def remove(
 ) -> list[Stored]:
     """Remove a study, a series or an instance: from the index in one transaction, then from the storage.
 
-    Once this returns nothing is found any more. An object whose deletion fails is deleted by a later `sweep`. The
-    metadata documents that what is removed is in are deleted in the same way.
+    The transaction has the events of the removal: an image message with `image_status` `DELETED` for each instance, and
+    for each series a state message with what is left of it. Once this returns nothing is found any more. An object
+    whose deletion fails is deleted by a later `sweep`. The metadata documents that what is removed is in are deleted in
+    the same way.
 
     Raises:
         BackendError: the index cannot be written; nothing was removed.
@@ -47,7 +52,10 @@ def remove(
     # Entered before the rows go, by which they are known, and deleted after them: a crash in between leaves none.
     if documents := MetadataDocuments(services).keys(tenant, study_uid, series_uid):
         services.db.discard(documents)
-    removed = services.db.remove(tenant, study_uid, series_uid, sop_uid)
+    topics = services.settings("topics", TopicSettings)
+    removed = services.db.remove(
+        tenant, study_uid, series_uid, sop_uid, events=lambda removed: removal_events(removed, topics)
+    )
     try:
         if documents:
             services.db.discard(documents)  # again: another one's sweep was quicker, and somebody asked for one since

@@ -29,6 +29,7 @@ from dicom_common.testing._canary import find_canary  # noqa: E402  # the same
 from dicom_common.testing._database._checks import assert_consistent  # noqa: E402  # the same
 from dicom_common.testing._database._contract import DatabaseContract  # noqa: E402  # the same
 from dicom_common.testing._database._corpus import CORPUS, SEARCHES, Search  # noqa: E402  # the same
+from dicom_common.testing._database._corpus_values import VALUE_SEARCHES  # noqa: E402  # the same
 from dicom_common.testing._database._logs import make_access, make_received  # noqa: E402  # the same
 from dicom_common.testing._faults._kinds import (  # noqa: E402  # the same
     PERMANENT_FAULTS,
@@ -79,6 +80,7 @@ __all__ = [
     "PERMANENT_FAULTS",
     "RETRYABLE_FAULTS",
     "SEARCHES",
+    "VALUE_SEARCHES",
     "Answer",
     "AuthenticatorContract",
     "BrokerContract",

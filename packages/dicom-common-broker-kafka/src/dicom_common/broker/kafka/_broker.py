@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from dicom_common.broker.kafka._clients import nobody_listens
 from dicom_common.broker.kafka._consumer import GroupMember
 from dicom_common.broker.kafka._groups import Administration
 from dicom_common.broker.kafka._producer import Publisher
 from dicom_common.broker.kafka._settings import Settings
+from dicom_common.broker.kafka._topics import warnings
 from dicom_common.core import (
     BackendError,
     Health,
@@ -96,6 +98,9 @@ class KafkaBroker:
         if self._closed:
             return Health(status=HealthStatus.FAILED, detail="The Kafka broker is closed.")
         where = ", ".join(self._settings.servers)
+        if nobody_listens(self._settings):
+            detail = f"No broker listens at {where}: start it, or correct broker.servers."
+            return Health(status=HealthStatus.FAILED, detail=detail)
         started = time.monotonic()
         try:
             facts = call_within(_PATIENCE, self._administer, Administration.facts)
@@ -106,6 +111,24 @@ class KafkaBroker:
             return Health(status=HealthStatus.FAILED, detail=str(error))
         facts["seconds"] = round(time.monotonic() - started, 4)
         return Health(status=HealthStatus.OK, detail=f"Kafka at {where} answers.", facts=facts)
+
+    def check_topics(self, topics: Iterable[str]) -> Health:
+        """See `TopicChecks.check_topics`.
+
+        A cluster of one broker has no second copy of anything; that is said, and is not a fault of a topic.
+        """
+        names = [validate_topic(topic) for topic in topics]
+        known = self._administer(lambda admin: admin.topics(names))
+        brokers = int(self._administer(Administration.facts)["brokers"])
+        facts: dict[str, str | int | float | bool] = {"topics": len(known), "brokers": brokers}
+        wrong = warnings(known, brokers=brokers, max_message_bytes=self._settings.max_message_bytes)
+        if wrong:
+            detail = f"Messages may be lost by the settings of topics. {'; '.join(wrong)}."
+            return Health(status=HealthStatus.DEGRADED, detail=detail, facts=facts)
+        detail = "The topics keep what is published."
+        if brokers == 1:
+            detail = "The topics keep what is published; the one broker has the only copy of it."
+        return Health(status=HealthStatus.OK, detail=detail, facts=facts)
 
     def close(self) -> None:
         """See `Broker.close`. Consumers live on until they are closed themselves."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,8 +14,10 @@ from dicom_common.broker.kafka._settings import Settings
 from dicom_common.core import BackendError, ConfigError, NotFoundError, RefusedError, TooLargeError, UnavailableError
 from dicom_common.core.tls import client_context
 
-__all__ = ["common", "compression", "explain", "translated"]
+__all__ = ["common", "compression", "explain", "nobody_listens", "translated"]
 
+_GLANCE = 1.0
+"""Seconds in which a server that refuses a connection says so."""
 _CODECS = {"lz4": "lz4", "snappy": "snappy", "zstd": "zstandard"}
 """The module that a compression needs."""
 
@@ -53,6 +56,19 @@ def compression(settings: Settings) -> str | None:
         package = {"snappy": "python-snappy"}.get(module, module)
         raise ConfigError(f"broker.compression = {settings.compression!r} needs a package: pip install {package}")
     return settings.compression
+
+
+def nobody_listens(settings: Settings) -> bool:
+    """Tell whether every server refuses a connection. kafka-python would try again for `connect_timeout` seconds."""
+    for server, host in zip(settings.servers, settings.hosts, strict=True):
+        try:
+            socket.create_connection((host, int(server.rpartition(":")[2])), timeout=_GLANCE).close()
+        except ConnectionRefusedError:
+            continue
+        except OSError:
+            return False  # kafka-python finds out what is wrong
+        return False
+    return True
 
 
 @contextmanager

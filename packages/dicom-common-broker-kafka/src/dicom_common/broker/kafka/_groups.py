@@ -8,11 +8,12 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from kafka import KafkaAdminClient, TopicPartition, errors
-from kafka.admin import OffsetSpec
+from kafka.admin import ConfigResource, OffsetSpec
 from kafka.structs import OffsetAndMetadata
 
 from dicom_common.broker.kafka._clients import common, translated
 from dicom_common.broker.kafka._settings import Settings
+from dicom_common.broker.kafka._topics import Topic, made_with
 from dicom_common.core import NotFoundError
 
 __all__ = ["Administration"]
@@ -74,8 +75,12 @@ class Administration:
         missing = sorted(set(topics) - set(self.partitions(topics)))
         if not missing:
             return
-        shape = {"num_partitions": self.settings.partitions, "replication_factor": self.settings.replicas}
         for topic in missing:
+            shape = {
+                "num_partitions": self.settings.partitions,
+                "replication_factor": self.settings.replicas,
+                "configs": made_with(topic),
+            }
             try:
                 self._client.create_topics(
                     {topic: shape}, timeout_ms=int(self.settings.timeout * 1000), wait_for_metadata=True
@@ -118,6 +123,36 @@ class Administration:
         answer = self._client.delete_groups([group])[group]  # the name of an error, or OK
         if answer not in ("OK", errors.GroupIdNotFoundError.__name__):
             raise getattr(errors, answer, errors.UnknownError)
+
+    @_patient
+    def topics(self, names: Iterable[str]) -> list[Topic]:
+        """Return those of the topics that exist, with the settings that the user may see."""
+        described = {
+            topic["name"]: topic["partitions"]
+            for topic in self._client.describe_topics(list(names))
+            if not topic["error_code"] and topic["partitions"]
+        }
+        settings = self._settings_of(list(described))
+        return [
+            Topic(
+                name=name,
+                copies=min(len(partition["replica_nodes"]) for partition in partitions),
+                in_sync=min(len(partition["isr_nodes"]) for partition in partitions),
+                settings=settings.get(name, {}),
+            )
+            for name, partitions in described.items()
+        ]
+
+    def _settings_of(self, topics: Sequence[str]) -> dict[str, dict[str, str]]:
+        asked = [ConfigResource("TOPIC", topic) for topic in topics]
+        try:
+            found = self._client.describe_configs(asked, config_filter="all").get("topic", {}) if asked else {}
+        except errors.AuthorizationError:
+            return {}  # no fault: what is known of copies is told all the same
+        return {
+            topic: {name: str(setting["value"]) for name, setting in settings.items()}
+            for topic, settings in found.items()
+        }
 
     @_patient
     def facts(self) -> dict[str, str | int | float | bool]:

@@ -12,10 +12,18 @@ from typing import Any, TypeVar
 
 from redis import Redis
 from redis.cluster import RedisCluster
-from redis.exceptions import ResponseError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from dicom_common.cache.redis._breaker import Breaker
-from dicom_common.cache.redis._client import ERRORS, answered, explain, open_client
+from dicom_common.cache.redis._client import (
+    ERRORS,
+    answered,
+    explain,
+    forget_connections,
+    is_read_only,
+    open_client,
+    refused_for_now,
+)
 from dicom_common.cache.redis._settings import Settings
 from dicom_common.core import BackendError, Health, HealthStatus, UnavailableError
 
@@ -83,16 +91,28 @@ class RedisCache:
         where = str(settings.address)
         started = time.monotonic()
         facts: dict[str, str | int | float | bool] = {"address": where, "left_alone": self._breaker.open}
+        name = f"{settings.prefix}check"
+        reads = False
         try:
-            # An answer to a question that any user may ask, whatever the breaker says.
-            self._client().get(f"{settings.prefix}check")
+            # What every call asks for, whatever the breaker says.
+            self._send(lambda client: client.get(name))
+            reads = True
+            self._send(lambda client: client.set(name, b"", px=1000))
         except ERRORS as error:
             if not answered(error):
                 self._breaker.failed()
-            return Health(status=HealthStatus.FAILED, detail=explain(error, settings), facts=facts)
+            works = reads and (is_read_only(error) or isinstance(error, OutOfMemoryError))
+            status = HealthStatus.DEGRADED if works else HealthStatus.FAILED
+            return Health(status=status, detail=explain(error, settings), facts=facts)
         self._breaker.succeeded()
         facts["seconds"] = round(time.monotonic() - started, 4)
         facts |= self._facts()
+        if facts.get("role") == "slave":
+            return Health(
+                status=HealthStatus.DEGRADED,
+                detail=f"Redis at {where} is a replica, and will lose what it is given: name the primary in cache.url.",
+                facts=facts,
+            )
         if facts.get("maxmemory") and facts.get("maxmemory_policy") == "noeviction":
             return Health(
                 status=HealthStatus.DEGRADED,
@@ -131,12 +151,22 @@ class RedisCache:
             raise BackendError("The Redis cache is closed.")
         return self._settings.prefix + key
 
+    def _send(self, command: Callable[[Any], T]) -> T:
+        """Send a command, and once more on a new connection where the server refused it for now."""
+        try:
+            return command(self._client())
+        except ERRORS as error:
+            if not refused_for_now(error):
+                raise
+        forget_connections(self._client())
+        return command(self._client())
+
     def _ask(self, command: Callable[[Any], T], *, wrong_type: T | None = None) -> T | None:
         """Send a command; `wrong_type` is the answer where somebody else keeps a list or the like under the key."""
         if not self._breaker.lets_pass():
             raise UnavailableError(f"Redis at {self._settings.address} failed and is left alone for a moment.")
         try:
-            answer = command(self._client())
+            answer = self._send(command)
         except ERRORS as error:
             if isinstance(error, ResponseError) and "WRONGTYPE" in str(error):
                 self._breaker.succeeded()

@@ -11,7 +11,9 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import (
     AuthenticationError,
     AuthenticationWrongNumberOfArgsError,
+    BusyLoadingError,
     ClusterDownError,
+    MasterDownError,
     MovedError,
     NoPermissionError,
     OutOfMemoryError,
@@ -20,6 +22,7 @@ from redis.exceptions import (
     RedisError,
     ResponseError,
     TimeoutError as RedisTimeoutError,
+    TryAgainError,
 )
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel, SlaveNotFoundError
@@ -27,7 +30,7 @@ from redis.sentinel import MasterNotFoundError, Sentinel, SlaveNotFoundError
 from dicom_common.cache.redis._settings import Settings
 from dicom_common.core.tls import client_context
 
-__all__ = ["ERRORS", "answered", "explain", "open_client"]
+__all__ = ["ERRORS", "answered", "explain", "forget_connections", "is_read_only", "open_client", "refused_for_now"]
 
 ERRORS = (RedisError, RedisClusterException, OSError)
 """What redis-py raises; not all of it has one root."""
@@ -103,6 +106,26 @@ def answered(error: Exception) -> bool:
     return isinstance(error, ResponseError) and not isinstance(error, ClusterDownError | NoPermissionError)
 
 
+def is_read_only(error: Exception) -> bool:
+    """Tell whether a server is a replica, which takes no values."""
+    # redis-py's own words where sentinels have named it as the primary.
+    return isinstance(error, ReadOnlyError) or "previous master is now a slave" in str(error)
+
+
+def refused_for_now(error: Exception) -> bool:
+    """Tell whether a server did not do what it was asked, because its part in an installation changes.
+
+    A new connection may lead to the one that has taken over; and to send a command again that was refused is safe.
+    """
+    return is_read_only(error) or isinstance(error, BusyLoadingError | ClusterDownError | TryAgainError)
+
+
+def forget_connections(client: Redis | RedisCluster) -> None:
+    """Close the connections that are not in use. The client of a cluster asks for the nodes by itself."""
+    if isinstance(client, Redis):
+        client.connection_pool.disconnect(inuse_connections=False)
+
+
 def explain(error: BaseException, settings: Settings) -> str:
     """Say what is wrong and which setting mends it; nothing of the server's own words, for they may hold a key."""
     where, text = f"Redis at {settings.address}", str(error)
@@ -143,6 +166,19 @@ _SENTENCES: tuple[tuple[Any, tuple[str, ...], str], ...] = (
         (),
         "{where} is a replica and takes no values: name the primary, or sentinels, in cache.url.",
     ),
+    (
+        _ANY,
+        ("previous master is now a slave",),
+        "{where}: the server that these sentinels name has just become a replica: try again.",
+    ),
+    (BusyLoadingError, (), "{where} is starting and loads its data: try again."),
+    (
+        MasterDownError,
+        (),
+        "{where} is a replica that has lost its primary: name the primary, or sentinels, in cache.url.",
+    ),
+    (ClusterDownError, (), "{where} is a cluster that is down: see the state of its nodes."),
+    (TryAgainError, (), "{where} is moving keys between its nodes: try again."),
     (RedisClusterException, ("luster mode is not enabled",), "{where} is no cluster: write redis:// in cache.url."),
     (
         (MasterNotFoundError, SlaveNotFoundError),

@@ -14,21 +14,31 @@ from MySQLdb.constants import CLIENT
 
 from dicom_common.core import BackendError
 from dicom_common.core.tls import client_context
-from dicom_common.db.mysql._errors import LOST, PASSING, Where, as_sentence, code_of, translate
+from dicom_common.db.mysql._errors import GONE, LOST, PASSING, READ_ONLY, Where, as_sentence, code_of, translate
 from dicom_common.db.mysql._session import MysqlSession
 from dicom_common.db.mysql._settings import Settings
-from dicom_common.db.sql import Driver, PassingError
+from dicom_common.db.sql import Driver, GoneError, PassingError
 
 __all__ = ["MysqlDriver"]
 
 _LONGER = 5
 """Seconds by which the client waits longer than the server's own time limits: their errors say more than a silence."""
 _LOCK = "dicom_common_schema"
-_PREPARE = (
-    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-    # Whatever the server's defaults are: a value that does not fit is an error, a backslash is one in a literal.
-    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', default_storage_engine = 'InnoDB'",
-)
+_ISOLATION = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
+_SESSION = {
+    # A value that does not fit is an error, a backslash is one in a literal.
+    "sql_mode": "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
+    "default_storage_engine": "'InnoDB'",
+    "completion_type": "'NO_CHAIN'",  # a commit ends a transaction, and begins none
+    "foreign_key_checks": "1",
+    "unique_checks": "1",
+    "sql_safe_updates": "0",
+    "sql_select_limit": "18446744073709551615",  # none; DEFAULT would be what the server was set to
+    "sql_big_selects": "1",
+    "sql_auto_is_null": "0",
+    "max_sort_length": "1024",  # text that is sorted is 255 characters of four bytes at most
+}
+"""What a session relies on, whatever the server's defaults are."""
 
 
 class _Connection(Connection):  # type: ignore[misc]  # the driver has no types
@@ -89,7 +99,7 @@ class MysqlDriver(Driver):
     def _connect(self, arguments: Mapping[str, Any], limit: float) -> Connection:
         raw = _Connection(**arguments)
         try:
-            for statement in (*_PREPARE, self._limits(raw, limit)):
+            for statement in (_ISOLATION, _set(_SESSION), _set(self._limits(raw, limit))):
                 raw.query(statement)
             raw.longest = int(_asked(raw, "SELECT @@max_allowed_packet"))
         except BaseException:
@@ -97,13 +107,23 @@ class MysqlDriver(Driver):
             raise
         return raw
 
-    def _limits(self, raw: Connection, seconds: float) -> str:
+    def _limits(self, raw: Connection, seconds: float) -> dict[str, str]:
+        wait, idle = math.ceil(self._settings.lock_timeout), str(int(self._settings.idle_timeout))
+        limits = {
+            "innodb_lock_wait_timeout": str(wait),
+            "lock_wait_timeout": str(wait),  # of a table whose definition is in use
+            # A process that stands still in the middle of a transaction must not keep others from its studies; nor in
+            # the middle of a statement, or of an answer.
+            "net_read_timeout": idle,
+            "net_write_timeout": idle,
+        }
         if _is_mariadb(raw):
+            limits |= {"max_statement_time": str(seconds), "idle_transaction_timeout": idle}
             # Without the switch, EXISTS is answered for all rows before the first is returned; with it, for the page.
-            limit = f"max_statement_time = {seconds}, optimizer_switch = 'exists_to_in=off'"
-        else:
-            limit = f"max_execution_time = {math.ceil(seconds * 1000)}"  # of a SELECT; all else is limited here only
-        return f"SET SESSION innodb_lock_wait_timeout = {max(1, math.ceil(self._settings.lock_timeout))}, {limit}"
+            return limits | {"optimizer_switch": "'exists_to_in=off'"}
+        # MySQL limits the time of a SELECT only; and of a session that does nothing, in a transaction or not: the pool
+        # replaces those that it ended while nobody used them.
+        return limits | {"max_execution_time": str(math.ceil(seconds * 1000)), "wait_timeout": idle}
 
     def session(self, raw: Any) -> MysqlSession:
         """See `Driver.session`."""
@@ -111,12 +131,18 @@ class MysqlDriver(Driver):
 
     def translate(self, error: BaseException) -> BackendError:
         """See `Driver.translate`."""
-        meant = translate(error, self.names)
-        return PassingError(str(meant)) if code_of(error) in PASSING else meant
+        meant, code = translate(error, self.names), code_of(error)
+        if code in GONE:
+            return GoneError(str(meant))
+        return PassingError(str(meant)) if code in PASSING else meant
 
     def lost(self, raw: Any, error: BaseException) -> bool:  # noqa: ARG002 - the error says enough
         """See `Driver.lost`."""
-        return code_of(error) in LOST or isinstance(error, MySQLdb.InterfaceError)
+        return code_of(error) in LOST | READ_ONLY or isinstance(error, MySQLdb.InterfaceError)
+
+    def undone(self, error: BaseException) -> bool:
+        """See `Driver.undone`."""
+        return code_of(error) in READ_ONLY
 
     def unused(self, raw: Any) -> bool:
         """See `Driver.unused`."""
@@ -127,9 +153,13 @@ class MysqlDriver(Driver):
         raw.ping()
 
     def begin(self, raw: Any) -> None:
-        """See `Driver.begin`."""
+        """See `Driver.begin`.
+
+        A server that was demoted keeps its connections, and what it has may be old by now: by READ WRITE it says so
+        before anything is decided by its rows.
+        """
         raw.begun = True
-        raw.query(b"START TRANSACTION")
+        raw.query(b"START TRANSACTION READ WRITE")
 
     def commit(self, raw: Any) -> None:
         """See `Driver.commit`."""
@@ -149,6 +179,10 @@ class MysqlDriver(Driver):
     def unlock_schema(self, raw: Any) -> None:
         """See `Driver.unlock_schema`."""
         _asked(raw, f"SELECT RELEASE_LOCK('{_LOCK}')")
+
+
+def _set(variables: Mapping[str, str]) -> str:
+    return "SET SESSION " + ", ".join(f"{name} = {value}" for name, value in variables.items())
 
 
 def _numbers(version: str) -> list[int]:

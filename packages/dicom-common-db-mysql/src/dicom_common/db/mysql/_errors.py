@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from dicom_common.core import BackendError, RefusedError, UnavailableError
 
-__all__ = ["LOST", "PASSING", "Where", "as_sentence", "code_of", "translate"]
+__all__ = ["GONE", "LOST", "PASSING", "READ_ONLY", "Where", "as_sentence", "code_of", "translate"]
 
 
 class Where(NamedTuple):
@@ -38,9 +38,13 @@ _CROWDED = (
     "{server} takes no more connections: lower db.pool_size, or raise max_connections of the server.",
 )
 _READ_ONLY = (
-    RefusedError,
-    "{server} is read-only: name the server in db.host that takes writes.",
+    UnavailableError,
+    (
+        "{server} is read-only, as a replica is: name the server in db.host that takes writes, or try again when a"
+        " failover is over."
+    ),
 )
+_NO_CLUSTER = (UnavailableError, "{server} has no part in its cluster at present: try again later.")
 _TOO_SLOW = (
     UnavailableError,
     "{server} did not answer a statement within db.statement_timeout: try again, or raise the time.",
@@ -99,8 +103,11 @@ _MEANING: dict[int, tuple[type[BackendError], str]] = {
     1160: _LOST,
     1161: _LOST,
     1927: _LOST,  # the connection was killed
+    3032: _LOST,  # the server is offline
+    3168: _LOST,  # the server is not available
+    3169: _LOST,  # the session was killed
     4031: _LOST,  # it was idle for too long
-    1047: (UnavailableError, "{server} has no part in its cluster at present: try again later."),
+    1047: _NO_CLUSTER,
     1040: _CROWDED,
     1203: _CROWDED,
     1226: _CROWDED,
@@ -118,6 +125,7 @@ _MEANING: dict[int, tuple[type[BackendError], str]] = {
     1290: _READ_ONLY,
     1792: _READ_ONLY,
     1836: _READ_ONLY,
+    1874: _READ_ONLY,  # InnoDB is
     1317: _TOO_SLOW,  # interrupted
     1969: _TOO_SLOW,  # MariaDB's max_statement_time
     3024: _TOO_SLOW,  # MySQL's max_execution_time
@@ -147,11 +155,14 @@ _MEANING: dict[int, tuple[type[BackendError], str]] = {
         "{server} writes its binary log by statement, which loses rows: set binlog_format of the server to ROW.",
     ),
 }
-PASSING = frozenset({1020, 1062, 1205, 1213, 1451, 1452, 1586, 3058})
+PASSING = frozenset({1020, 1040, 1062, 1213, 1451, 1452, 1586, 3058})
 """Numbers of errors after which the same transaction may succeed at once: it lost a race."""
-LOST = frozenset({code for code, meaning in _MEANING.items() if meaning is _LOST})
+READ_ONLY = frozenset({code for code, meaning in _MEANING.items() if meaning is _READ_ONLY})
+"""Numbers of errors by which a server says that it takes no writes: nothing was written."""
+LOST = frozenset({code for code, meaning in _MEANING.items() if meaning in (_LOST, _NO_CLUSTER)})
 """Numbers of errors after which a connection is of no more use."""
-PASSING = PASSING | LOST | {2002, 2003, 1040}
+GONE = LOST | READ_ONLY | {2002, 2003}
+"""Numbers of errors after which another connection may lead to a server that works."""
 _HARMLESS = frozenset({1040, 1044, 1045, 1049, 1053, 1129, 1130, 1142, 1205, 1213, 1290, 1698, 1836, 1927, 1969, 3024})
 """Numbers of errors of the server that say nothing of rows."""
 _TLS = 2026

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import time
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Select,
     SelectBase,
     Table,
+    TableValuedAlias,
     collate,
     exists,
     func,
@@ -20,9 +22,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import make_url
 
-from dicom_common.core import BackendError, Health, HealthStatus, call_within
+from dicom_common.core import Health
 from dicom_common.db.mysql._driver import MysqlDriver
-from dicom_common.db.mysql._errors import as_sentence
+from dicom_common.db.mysql._health import health
 from dicom_common.db.mysql._keys import KeyBlocks
 from dicom_common.db.mysql._settings import Settings
 from dicom_common.db.mysql._updates import update_rows
@@ -33,8 +35,6 @@ __all__ = ["MysqlFlavour"]
 _ESCAPE = "|"
 """Not a backslash, which means something in literals as well, or does not: as the server is set."""
 _ALONE, _TOGETHER = "SELECT pk FROM guard FOR UPDATE", "SELECT pk FROM guard LOCK IN SHARE MODE"
-_PATIENCE = 5.0
-"""Seconds that `check` waits for the server."""
 
 
 class MysqlFlavour(ServerFlavour):
@@ -45,7 +45,8 @@ class MysqlFlavour(ServerFlavour):
         driver.find_product()
         self.where = driver.where
         self.dialect = make_url(driver.url).get_dialect()()
-        super().__init__(Pool(driver, size=settings.pool_size, timeout=settings.connect_timeout))
+        pool = Pool(driver, size=settings.pool_size, timeout=settings.connect_timeout)
+        super().__init__(pool, patience=settings.retry_timeout)
         # Of its own: who waits here holds a connection of the pool, and all of them might wait.
         self._key_pool = Pool(driver, size=1, timeout=settings.lock_timeout)
         self._keys = KeyBlocks(self._key_pool.reading)
@@ -87,60 +88,33 @@ class MysqlFlavour(ServerFlavour):
             pattern = pattern.replace(character, _ESCAPE + character)
         return pattern.replace("*", "%").replace("?", "_")
 
+    def many(self, texts: Sequence[str]) -> str:
+        """See `Flavour.many`: a JSON array. MariaDB has another plan for a long list of literals."""
+        return json.dumps(texts)
+
+    def among(self, column: ColumnElement[Any], texts: BindParameter[Any]) -> ColumnElement[bool]:
+        """See `Flavour.among`."""
+        return column.in_(select(self._text_of(_items(texts))))
+
     def any_item(
         self, column: ColumnElement[Any], test: Callable[[ColumnElement[Any]], ColumnElement[bool]]
     ) -> ColumnElement[bool]:
         """See `Flavour.any_item`."""
-        columns: ColumnElement[str] = literal_column(
-            "'$[*]' COLUMNS (value VARCHAR(255) CHARACTER SET utf8mb4 PATH '$')"
-        )
-        items = func.json_table(column, columns).table_valued("value")
-        value = collate(items.c.value, COLLATIONS[self.dialect.name])
-        return exists().select_from(items).where(test(value))
+        return exists().select_from(items := _items(column)).where(test(self._text_of(items)))
+
+    def _text_of(self, items: TableValuedAlias) -> ColumnElement[str]:
+        return collate(items.c.value, COLLATIONS[self.dialect.name])
 
     def health(self) -> Health:
         """See `Database.check`."""
-        driver = self._driver
-        facts: dict[str, str | int | float | bool] = {
-            "database": driver.names.database,
-            "product": driver.product,
-            "version": driver.version,
-            "connections": self._pool.in_use,
-            "pool_size": self._pool.size,
-        }
-        try:
-            facts |= call_within(_PATIENCE, self._ask)
-        except TimeoutError:
-            detail = f"{as_sentence(driver.names.server)} did not answer within {_PATIENCE:g} seconds."
-        except BackendError as error:
-            detail = str(error)
-        else:
-            if facts["flush_log_at_commit"] == 0:
-                detail = (
-                    f"{driver.where} can be read and written, but the server loses what was acknowledged when it dies:"
-                    " set its innodb_flush_log_at_trx_commit to 1."
-                )
-                return Health(status=HealthStatus.DEGRADED, detail=detail, facts=facts)
-            detail = f"{driver.where} can be read and written."
-            return Health(status=HealthStatus.OK, detail=detail, facts=facts)
-        return Health(status=HealthStatus.FAILED, detail=detail, facts=facts)
-
-    def _ask(self) -> dict[str, str | int | float | bool]:
-        isolation = "@@tx_isolation" if self._driver.mariadb else "@@transaction_isolation"
-        with self._pool.reading() as session:
-            start = time.perf_counter()
-            ((level, flush),) = session.rows(f"SELECT {isolation}, @@innodb_flush_log_at_trx_commit", ())
-            took = time.perf_counter() - start
-            ((_, protocol),) = session.rows("SHOW SESSION STATUS LIKE 'Ssl_version'", ())
-            session.run("UPDATE outbox_lease SET until = until", ())
-        return {
-            "isolation": level,
-            "flush_log_at_commit": flush,
-            "tls": protocol or "none",
-            "latency_ms": round(took * 1000, 3),
-        }
+        return health(self._pool, self._driver)
 
     def close(self) -> None:
         """See `Flavour.close`."""
         self._key_pool.close()
         super().close()
+
+
+def _items(array: ColumnElement[Any]) -> TableValuedAlias:
+    columns: ColumnElement[str] = literal_column("'$[*]' COLUMNS (value VARCHAR(255) CHARACTER SET utf8mb4 PATH '$')")
+    return func.json_table(array, columns).table_valued("value")

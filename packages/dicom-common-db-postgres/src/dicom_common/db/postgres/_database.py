@@ -24,5 +24,5 @@ class PostgresDatabase(SqlDatabase):
     def __init__(self, settings: Settings) -> None:
         driver = PsycopgDriver(settings)
         pool = Pool(driver, size=settings.pool_size, timeout=settings.connect_timeout)
-        super().__init__(PostgresFlavour(pool), driver.where)
+        super().__init__(PostgresFlavour(pool, patience=settings.retry_timeout), driver.where)
         self.prepare_schema(settings.migrate)

@@ -24,8 +24,24 @@ SCHEMA_LOCK = 0x6469636F6D0001  # "dicom" and a number: advisory locks are numbe
 _ROOTS = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 """Where operating systems keep the certificates of the authorities that they trust."""
 
-_PAGES = "-c random_page_cost=1.1"
-"""The server's default is for disks that turn: with it, the planner reads the whole table of patients for fifty."""
+_DURABLE = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+"""What is acknowledged is on the disk. Any other value than `off` waits for it, and is the operator's choice."""
+
+
+_SESSION = {
+    # The server's default is for disks that turn: with it, the planner reads the whole table of patients for fifty.
+    "random_page_cost": "1.1",
+    # One plan for all values would not know the limit of a page.
+    "plan_cache_mode": "auto",
+    # What has a default of another meaning where somebody has changed it for the server, the database or the user.
+    "default_transaction_isolation": "read committed",
+    "standard_conforming_strings": "on",
+    "array_nulls": "on",  # else NULL in an array of a statement is a text
+    "extra_float_digits": "1",  # else numbers come back rounded
+    "row_security": "off",  # a policy that would hide rows is an error
+}
+"""What a session relies on. Dates, times and intervals are numbers here: DateStyle and TimeZone do not matter. Whether
+it may write (default_transaction_read_only) is left to the operator."""
 
 
 class _ArrayDumper(Dumper):
@@ -70,7 +86,13 @@ class PostgresSession:
 
     def run_many(self, text: str, bound: Sequence[Any]) -> None:
         """See `Session.run_many`; all are sent before the first answer is read."""
-        self._cursor.executemany(text, bound)
+        if len(bound) == 1:
+            self._execute(text, bound[0])
+        elif bound:
+            self._cursor.executemany(text, bound)
+            # After a pipeline, PostgreSQL does not count the time for which a transaction is idle (seen with 15): a
+            # writer that freezes then would hold its locks. A plain query makes it begin.
+            self.raw.execute("")
 
     def copy(self, text: str, types: Sequence[str], rows: Sequence[Row]) -> None:
         """Send rows to a COPY ... FROM STDIN in the binary format."""
@@ -115,6 +137,7 @@ class PsycopgDriver(Driver):
         """See `Driver.connect`."""
         password = self.settings.password.reveal() or None
         connection = psycopg.connect(autocommit=True, password=password, **self._arguments)
+        connection.execute(_DURABLE)
         # One type for all whole numbers: with each type a statement would be another one, prepared by itself.
         connection.adapters.register_dumper(int, Int8BinaryDumper)
         connection.adapters.register_dumper(list, _ArrayDumper)
@@ -137,6 +160,10 @@ class PsycopgDriver(Driver):
     def lost(self, raw: Any, error: BaseException) -> bool:
         """See `Driver.lost`."""
         return bool(raw.closed) or self._translation.loses(error)
+
+    def undone(self, error: BaseException) -> bool:
+        """See `Driver.undone`."""
+        return self._translation.undoes(error)
 
     def unused(self, raw: Any) -> bool:
         """See `Driver.unused`."""
@@ -163,8 +190,12 @@ def _arguments(settings: Settings) -> dict[str, Any]:
     limits = {
         "statement_timeout": settings.statement_timeout,
         "lock_timeout": settings.lock_timeout,
-        # A process that stops in the middle of a transaction must not keep others from its studies for ever.
-        "idle_in_transaction_session_timeout": max(settings.statement_timeout, settings.lock_timeout),
+        # A process that stands still in the middle of a transaction must not keep others from its studies.
+        "idle_in_transaction_session_timeout": settings.idle_timeout,
+    }
+    session = _SESSION | {
+        "search_path": f"{settings.schema},pg_temp",  # pg_temp last: else a temporary table would come first
+        **{name: str(max(1, round(seconds * 1000))) for name, seconds in limits.items()},
     }
     silence = settings.statement_timeout + settings.connect_timeout
     return {
@@ -173,9 +204,7 @@ def _arguments(settings: Settings) -> dict[str, Any]:
         "dbname": settings.database,
         "user": settings.user,
         "connect_timeout": max(2, round(settings.connect_timeout)),  # whole seconds; libpq takes 1 for 2
-        "options": " ".join(
-            [_PAGES, *(f"-c {name}={max(1, round(seconds * 1000))}" for name, seconds in limits.items())]
-        ),
+        "options": " ".join(f"-c {name}={_escaped(value)}" for name, value in session.items()),
         "client_encoding": "UTF8",
         "application_name": "dicom-common",
         "gssencmode": "disable",
@@ -187,6 +216,11 @@ def _arguments(settings: Settings) -> dict[str, Any]:
         "tcp_user_timeout": round(min(silence, 2_000_000) * 1000),
         **_tls(settings),
     }
+
+
+def _escaped(value: str) -> str:
+    """Write a value as libpq's `options` has it: a space and a backslash have a backslash before them."""
+    return value.replace("\\", "\\\\").replace(" ", "\\ ")
 
 
 def _tls(settings: Settings) -> dict[str, Any]:

@@ -7,14 +7,21 @@ from psycopg.errors import lookup
 
 from dicom_common.core import BackendError, DamagedError, RefusedError, UnavailableError
 from dicom_common.db.postgres._settings import Settings
-from dicom_common.db.sql import PassingError
+from dicom_common.db.sql import GoneError, PassingError
 
 __all__ = ["Translation"]
 
 Meaning = tuple[type[BackendError], str]
 
-_RESTARTS: Meaning = (PassingError, "{where} is being restarted: try again.")
-_LOST: Meaning = (PassingError, "The connection to {where} was lost: see whether the server runs, and try again.")
+_RESTARTS: Meaning = (GoneError, "{where} is being restarted: try again.")
+_LOST: Meaning = (GoneError, "The connection to {where} was lost: see whether the server runs, and try again.")
+_READ_ONLY: Meaning = (
+    GoneError,
+    (
+        "{where} can be read only (a standby, or default_transaction_read_only): name the primary server in db.host, or"
+        " try again when a failover is over."
+    ),
+)
 _FULL: Meaning = (
     PassingError,
     "{where} has no connection left for the user {user}: lower db.pool_size, or raise max_connections of the server.",
@@ -54,7 +61,8 @@ _BY_STATE: dict[str, Meaning] = {
     "57P02": _RESTARTS,
     "57P03": _RESTARTS,
     "57P05": _LOST,
-    "25P03": _LOST,
+    "25P03": _LOST,  # idle in a transaction
+    "25P04": _LOST,  # a transaction of more than the server's transaction_timeout
     "26000": _LOST,  # a prepared statement is gone: something between us and the server changes connections
     "0A000": _LOST,  # the tables have changed under a prepared statement
     "53300": _FULL,
@@ -68,10 +76,7 @@ _BY_STATE: dict[str, Meaning] = {
             " GRANT it the rights to use and create tables in its schema."
         ),
     ),
-    "25006": (
-        RefusedError,
-        "{where} can be read only (a standby, or default_transaction_read_only): name the primary server in db.host.",
-    ),
+    "25006": _READ_ONLY,
     "42P01": _NO_SCHEMA,
     "42703": _NO_SCHEMA,
     "28P01": _NOT_LET_IN,
@@ -80,6 +85,8 @@ _BY_STATE: dict[str, Meaning] = {
     "XX001": _DAMAGED,
     "XX002": _DAMAGED,
 }
+_UNDONE = frozenset({"25006", "25P03", "25P04"})
+"""States by which the server refuses writes, or has ended a transaction that took too long."""
 _UNKNOWN: Meaning = (BackendError, "{where} failed in a way that was not foreseen ({name}): please report it.")
 
 _BY_WORDS: tuple[tuple[tuple[str, ...], Meaning], ...] = (
@@ -155,13 +162,13 @@ _BY_WORDS: tuple[tuple[tuple[str, ...], Meaning], ...] = (
     (
         ("timeout expired", "timed out", "Network is unreachable", "No route to host"),
         (
-            UnavailableError,
+            GoneError,
             "The server {host} does not answer at port {port}: correct db.host and db.port, or see whether it runs.",
         ),
     ),
     (
         ("Connection refused", "No such file or directory"),
-        (PassingError, "No server answers at {host}, port {port}: start it, or correct db.host and db.port."),
+        (GoneError, "No server answers at {host}, port {port}: start it, or correct db.host and db.port."),
     ),
 )
 """Before a connection is made, libpq gives nothing but words."""
@@ -192,7 +199,12 @@ class Translation:
     def loses(self, error: BaseException) -> bool:
         """Tell whether a connection on which an error occurred is of no more use."""
         state = getattr(error, "sqlstate", None)
-        return state is not None and _BY_STATE.get(state) in (_LOST, _RESTARTS)
+        return state is not None and self._meaning(error, state) in (_LOST, _RESTARTS, _READ_ONLY)
+
+    @staticmethod
+    def undoes(error: BaseException) -> bool:
+        """Tell whether the transaction in which an error occurred was undone, even where it was being committed."""
+        return getattr(error, "sqlstate", None) in _UNDONE
 
     def _meaning(self, error: BaseException, state: str | None) -> Meaning:
         if state is not None:

@@ -6,16 +6,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
+    BindParameter,
     ColumnElement,
     Double,
     LargeBinary,
     SmallInteger,
     String,
     Table,
+    any_,
     cast,
     exists,
     func,
+    type_coerce,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.base import PGDialect
@@ -47,8 +51,8 @@ _TYPES: tuple[tuple[type[Any], str], ...] = (
 class PostgresFlavour(ServerFlavour):
     """PostgreSQL: LIKE for patterns, sequences for keys, advisory locks for guards, COPY for many rows."""
 
-    def __init__(self, pool: Pool) -> None:
-        super().__init__(pool)
+    def __init__(self, pool: Pool, *, patience: float) -> None:
+        super().__init__(pool, patience=patience)
         self.dialect = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # SQLAlchemy's own
 
     def has_table(self, session: Session, name: str) -> bool:
@@ -119,6 +123,14 @@ class PostgresFlavour(ServerFlavour):
     def pattern(self, pattern: str) -> str:
         """See `Flavour.pattern`."""
         return pattern.translate(_ESCAPED)
+
+    def many(self, texts: Sequence[str]) -> list[str]:
+        """See `Flavour.many`: an array."""
+        return list(texts)
+
+    def among(self, column: ColumnElement[Any], texts: BindParameter[Any]) -> ColumnElement[bool]:
+        """See `Flavour.among`."""
+        return column == any_(type_coerce(texts, ARRAY(column.type)))
 
     def any_item(
         self, column: ColumnElement[Any], test: Callable[[ColumnElement[Any]], ColumnElement[bool]]

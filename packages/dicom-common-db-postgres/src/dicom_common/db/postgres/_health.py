@@ -17,9 +17,15 @@ _PATIENCE = 5.0
 _LOCKED = 2
 _LIMITS = f"SELECT set_config('lock_timeout', '{_LOCKED}s', true), set_config('statement_timeout', '4s', true)"
 _SILENT = f"{{}} has not answered for {_PATIENCE:g} seconds: see what the server is doing."
-_FACTS = """SELECT current_setting('server_version'), pg_is_in_recovery(), current_setting('fsync'),
- current_setting('synchronous_commit'), current_setting('max_connections')::int,
+_FACTS = """SELECT current_setting('server_version'),
+ pg_is_in_recovery() OR current_setting('transaction_read_only')::bool, current_setting('fsync'),
+ current_setting('full_page_writes'), current_setting('synchronous_commit'), current_setting('max_connections')::int,
  (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database())"""
+
+_NAMES = (
+    *("server_version", "read_only", "fsync", "full_page_writes", "synchronous_commit"),
+    *("max_connections", "connections"),
+)
 
 
 def health(pool: Pool) -> Health:
@@ -37,11 +43,10 @@ def health(pool: Pool) -> Health:
     if not at_once:
         detail = f"{driver.where} can be read; others have kept it from being written for {_LOCKED} seconds."
         return Health(status=HealthStatus.DEGRADED, detail=detail, facts=facts)
-    lasting = facts["fsync"] != "off" and facts["synchronous_commit"] != "off"
-    if not lasting:
+    if off := [name for name in ("fsync", "full_page_writes") if facts[name] == "off"]:
         detail = (
-            f"{driver.where} can be read and written; a crash of the server may lose what was acknowledged: turn fsync"
-            " and synchronous_commit on there."
+            f"{driver.where} can be read and written; a crash of the server may lose what was acknowledged: turn"
+            f" {' and '.join(off)} on there."
         )
         return Health(status=HealthStatus.DEGRADED, detail=detail, facts=facts)
     return Health(status=HealthStatus.OK, detail=f"{driver.where} can be read and written.", facts=facts)
@@ -53,8 +58,7 @@ def _ask(pool: Pool, facts: dict[str, Any]) -> bool:
     with pool.reading() as session:
         session.rows("SELECT 1", ())
         facts["latency_ms"] = round((time.perf_counter() - start) * 1000, 2)
-        names = ("server_version", "read_only", "fsync", "synchronous_commit", "max_connections", "connections")
-        facts |= dict(zip(names, session.rows(_FACTS, ())[0], strict=True))
+        facts |= dict(zip(_NAMES, session.rows(_FACTS, ())[0], strict=True))
     with pool.writing() as session:
         # Not longer than somebody listens: a connection that waits is missing in the pool.
         session.rows(_LIMITS, ())

@@ -5,7 +5,7 @@ A plugin fills in a `Flavour` (its connections, its errors, the expressions that
 """
 
 from dicom_common.db.sql._database import SqlDatabase
-from dicom_common.db.sql._flavour import Flavour, PassingError
+from dicom_common.db.sql._flavour import Flavour, GoneError, PassingError
 from dicom_common.db.sql._pool import Driver, Pool
 from dicom_common.db.sql._schema import metadata
 from dicom_common.db.sql._server import ServerFlavour, ServerSettings
@@ -17,6 +17,7 @@ __all__ = [
     "COLLATIONS",
     "Driver",
     "Flavour",
+    "GoneError",
     "InsertRows",
     "PassingError",
     "Pool",

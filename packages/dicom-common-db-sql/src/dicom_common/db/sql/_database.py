@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,10 +23,12 @@ from dicom_common.core import (
     LogRecord,
     Outcome,
     Query,
+    RemovalEventsOf,
     SchemaVersionError,
     SeriesRevision,
     Stored,
     UnavailableError,
+    validate_query,
 )
 from dicom_common.db.sql import _migrate
 from dicom_common.db.sql._add import Addition, NotAloneError
@@ -33,11 +36,12 @@ from dicom_common.db.sql._compare import Comparison
 from dicom_common.db.sql._derive import Derivation
 from dicom_common.db.sql._discarded import Discarded
 from dicom_common.db.sql._find import Search
-from dicom_common.db.sql._flavour import Flavour, PassingError
+from dicom_common.db.sql._flavour import Flavour, GoneError, PassingError
 from dicom_common.db.sql._listing import Listing
 from dicom_common.db.sql._logs import LogStatements, LogTransactions
 from dicom_common.db.sql._outbox import Outbox
 from dicom_common.db.sql._removal import Removal
+from dicom_common.db.sql._removed import RemovedInstances
 from dicom_common.db.sql._revisions import BEGINNING, SeriesRevisions, position
 from dicom_common.db.sql._rows import prepare
 from dicom_common.db.sql._schema import metadata, tenant as tenant_table
@@ -51,6 +55,8 @@ _PAGE = 500
 """Instances that a listing reads at a time; no session is held between two pages."""
 _JSON_PAGE = 64
 """The same for metadata, which is larger."""
+_EMITTED = 5000
+"""Events that are in memory at once."""
 _LONGEST_PAUSE = 2.0
 """Seconds between two attempts at a transaction, at most (and half as much again: they are spread)."""
 
@@ -72,6 +78,7 @@ class SqlDatabase(LogTransactions):
         self._addition = Addition(flavour, self._discarded, derivation)
         self._removal = Removal(flavour, self._listing, self._discarded, derivation)
         self._comparison = Comparison(dialect, derivation)
+        self._removed = RemovedInstances(dialect, self._search)
         self._tenants: dict[str, int] = {}
         self._version = Statement(select(column("version_num")).select_from(table(_migrate.VERSION_TABLE)), dialect)
         self._all_tenants = Statement(select(tenant_table.c.name, tenant_table.c.pk), dialect)
@@ -158,6 +165,7 @@ class SqlDatabase(LogTransactions):
 
     def find(self, query: Query) -> list[Found]:
         """See `Database.find`."""
+        validate_query(query)
 
         def work(session: Session) -> list[Found]:
             tenant = self._tenant(session, query.tenant)
@@ -167,6 +175,7 @@ class SqlDatabase(LogTransactions):
 
     def count(self, query: Query) -> int:
         """See `Database.count`."""
+        validate_query(query)
 
         def work(session: Session) -> int:
             tenant = self._tenant(session, query.tenant)
@@ -232,17 +241,28 @@ class SqlDatabase(LogTransactions):
             last = position(page[-1].revision)
 
     def remove(
-        self, tenant: str, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
+        self,
+        tenant: str,
+        study_uid: str,
+        series_uid: str | None = None,
+        sop_uid: str | None = None,
+        *,
+        events: RemovalEventsOf | None = None,
     ) -> list[Stored]:
         """See `Database.remove`."""
 
         def work(session: Session) -> list[Stored]:
             self._flavour.guard(session, exclusive=True)
             pk = self._tenant(session, tenant)
-            if pk is None:
+            pks = [] if pk is None else self._listing.at(session, (pk, study_uid, series_uid, sop_uid))
+            if pk is None or not pks:
                 return []
-            pks = self._listing.at(session, (pk, study_uid, series_uid, sop_uid))
-            return self._removal.remove(session, pks) if pks else []
+            if events is None:
+                return self._removal.remove(session, pks)
+            departing = self._removed.before(session, pks)
+            removed = self._removal.remove(session, pks)
+            self._emit(session, events(self._removed.after(session, tenant, pk, departing)))
+            return removed
 
         return self._write(work)
 
@@ -316,29 +336,37 @@ class SqlDatabase(LogTransactions):
 
     def _emit(self, session: Session, events: Iterable[Event | LogRecord]) -> None:
         """Write what a transaction has to say: events for the broker, and records of the logs."""
-        both = list(events)
-        self._outbox.put(session, [one for one in both if isinstance(one, Event)])
-        self._logs.put(session, [one for one in both if not isinstance(one, Event)])
+        for both in chunks(events, _EMITTED):  # a removal may tell of any number of instances
+            self._outbox.put(session, [one for one in both if isinstance(one, Event)])
+            self._logs.put(session, [one for one in both if not isinstance(one, Event)])
 
     def _write(self, work: Callable[[Session], T]) -> T:
         """Run a transaction, again where it failed for a reason that passes."""
-        for attempt in range(1, self._flavour.attempts + 1):
+        give_up = time.monotonic() + self._flavour.patience
+        for attempt in itertools.count(1):
             try:
                 with self._flavour.writing() as session:
                     return work(session)
             except PassingError as error:
-                if attempt == self._flavour.attempts:
+                # Without a server an attempt may take as long as a time limit of the driver; a lost race takes no time.
+                is_last = (
+                    time.monotonic() >= give_up if isinstance(error, GoneError) else attempt >= self._flavour.attempts
+                )
+                if is_last:
                     raise UnavailableError(str(error)) from error
-                pause = min(0.01 * 2**attempt, _LONGEST_PAUSE)
+                pause = min(0.01 * 2 ** min(attempt, 8), _LONGEST_PAUSE)
                 time.sleep(random.uniform(0.5, 1.5) * pause)  # noqa: S311 - spreads retries, no secret
         raise AssertionError
 
     def _read(self, work: Callable[[Session], T]) -> T:
         """Read; once more at once where the connection turned out to be dead: who asks a question waits for it."""
+        give_up = time.monotonic() + self._flavour.patience
         try:
             with self._flavour.reading() as session:
                 return work(session)
-        except PassingError:
+        except PassingError as dead:
+            if time.monotonic() >= give_up:  # a time limit is over, and the next one would be as long
+                raise UnavailableError(str(dead)) from dead
             try:
                 with self._flavour.reading() as session:
                     return work(session)

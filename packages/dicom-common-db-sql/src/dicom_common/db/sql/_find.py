@@ -10,13 +10,14 @@ from sqlalchemy import FromClause, Select, UnaryExpression, bindparam, func, lit
 
 from dicom_common.core import ATTRIBUTES, Found, Level, Like, Query, Value
 from dicom_common.db.sql._flavour import Flavour
+from dicom_common.db.sql._leading import leading, levels_of
 from dicom_common.db.sql._names import Names
 from dicom_common.db.sql._schema import LEVELS, instance, patient, series, series_class, study, study_modality
 from dicom_common.db.sql._session import Row, Session
 from dicom_common.db.sql._shapes import Test, of_one_item, take_apart
 from dicom_common.db.sql._statements import Lookup, Statement
 from dicom_common.db.sql._values import from_column
-from dicom_common.db.sql._where import TENANT, leading, levels_of, where
+from dicom_common.db.sql._where import TENANT, where
 
 __all__ = ["ORDER", "Search"]
 

@@ -7,19 +7,26 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Dialect, Select, SelectBase, Table, union_all
+from sqlalchemy import BindParameter, ColumnElement, Connection, Dialect, Select, SelectBase, Table, union_all
 
 from dicom_common.core import Health, UnavailableError
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import InsertRows, UpdateRows, insert_rows, update_rows
 
-__all__ = ["Flavour", "PassingError"]
+__all__ = ["Flavour", "GoneError", "PassingError"]
 
 
 class PassingError(UnavailableError):
     """The transaction came to nothing, and the same one may succeed at once: a deadlock, a restart of the server.
 
     It does not leave `SqlDatabase`: when all attempts are used up, the caller gets a plain `UnavailableError`.
+    """
+
+
+class GoneError(PassingError):
+    """The server ended the connection, cannot be reached, or takes no writes: it restarts, or another takes its place.
+
+    The connection is not used again: a new one may lead to the server that has taken over the name or the address.
     """
 
 
@@ -30,6 +37,8 @@ class Flavour(ABC):
     """The SQLAlchemy dialect that statements are compiled for."""
     attempts: int = 1
     """How often a transaction is tried that fails with a `PassingError`."""
+    patience: float = 0.0
+    """Seconds after which a transaction that fails with a `GoneError` is not begun again, however often it was."""
     many_writers: bool = False
     """Whether transactions that write run at the same time, so that `guard` matters."""
 
@@ -86,6 +95,14 @@ class Flavour(ABC):
     @abstractmethod
     def pattern(self, pattern: str) -> str:
         """Write a pattern of `*` and `?` as `matches` takes it; all else is literal."""
+
+    @abstractmethod
+    def many(self, texts: Sequence[str]) -> Any:
+        """Return texts, however many, as the one value that `among` compares with."""
+
+    @abstractmethod
+    def among(self, column: ColumnElement[Any], texts: BindParameter[Any]) -> ColumnElement[bool]:
+        """Tell whether a column's text is one of many that are bound as `many` returns them."""
 
     @abstractmethod
     def any_item(

@@ -53,11 +53,22 @@ class Driver(ABC):
 
     @abstractmethod
     def translate(self, error: BaseException) -> BackendError:
-        """Return what an error means, in one sentence without a value of a row; `PassingError` where it passes."""
+        """Return what an error means, in one sentence without a value of a row.
+
+        `PassingError` where it passes, `GoneError` where another connection is needed for that.
+        """
 
     @abstractmethod
     def lost(self, raw: Any, error: BaseException) -> bool:
         """Tell whether an error means that the connection is of no more use."""
+
+    @abstractmethod
+    def undone(self, error: BaseException) -> bool:
+        """Tell whether an error says that the transaction was undone, though it may be the answer to a commit.
+
+        As where a server says that it takes no writes. Any other connection that is lost during a commit leaves open
+        whether the commit happened.
+        """
 
     @abstractmethod
     def unused(self, raw: Any) -> bool:
@@ -202,7 +213,7 @@ class Pool:
         return True
 
     def forget(self, proxy: PoolProxiedConnection, kept: _Kept) -> None:
-        """Close a connection that the server has left; the others are replaced when their turn comes."""
+        """Close a connection that is of no more use; the others are replaced when their turn comes."""
         if kept.generation == self._generation:
             self._generation += 1
         proxy.invalidate()
@@ -270,7 +281,7 @@ class _Lent:
             self._pool.forget(self._proxy, self._kept)
         else:
             self._pool.give_back(self._proxy, self._kept, unknown=False)
-        if lost and self.commits:
+        if lost and self.commits and not driver.undone(error):
             raise UnavailableError(
                 f"The connection to {driver.where} was lost during a commit, and it is not known whether what was"
                 " written is there: do it again."

@@ -38,7 +38,11 @@ class ServerSettings:
     statement_timeout: float = 60.0
     """Seconds that one statement may take."""
     lock_timeout: float = 30.0
-    """Seconds that a writer waits for others that write to the same study."""
+    """Seconds that a writer waits for others that write to the same study. A writer that stands still in the middle of
+    a transaction is ended by the server after half of it (see `idle_timeout`)."""
+    retry_timeout: float = 10.0
+    """Seconds within which a call that writes is begun again, on a new connection, where the server ended the
+    connection, cannot be reached, or takes no writes: a restart or a failover."""
     tls: Tls = field(default_factory=Tls)
     migrate: Literal["on-open", "never"] = "on-open"
     """Whether an empty or older database gets the present schema when it is opened, or by `dicom-common migrate` only.
@@ -56,19 +60,28 @@ class ServerSettings:
             raise ValueError("port has to be from 1 to 65535")
         if not 1 <= self.pool_size <= 1000:
             raise ValueError("pool_size has to be from 1 to 1000")
-        for name in ("connect_timeout", "statement_timeout", "lock_timeout"):
+        for name in ("connect_timeout", "statement_timeout", "lock_timeout", "retry_timeout"):
             if not 0 < getattr(self, name) <= _MOST_SECONDS:
                 raise ValueError(f"{name} has to be above 0 and at most {_MOST_SECONDS} seconds")
+
+    @property
+    def idle_timeout(self) -> float:
+        """Seconds after which the server ends a session that does nothing in the middle of a transaction.
+
+        Half of `lock_timeout`, and at least one: those who wait for its locks get them before they give up. What is
+        ended wrongly, because its process was slow, is begun again.
+        """
+        return max(1.0, self.lock_timeout / 2)
 
 
 class ServerFlavour(Flavour, ABC):
     """A database server: its connections come from a pool, and what passes is tried again."""
 
-    attempts = 12  # with the pauses between them about ten seconds: what a server takes to restart
+    attempts = 12  # with the pauses between them about ten seconds
     many_writers = True
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, pool: Pool, *, patience: float) -> None:
+        self._pool, self.patience = pool, patience
 
     def reading(self) -> AbstractContextManager[Session]:
         """See `Flavour.reading`."""

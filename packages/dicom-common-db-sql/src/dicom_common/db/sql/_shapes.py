@@ -12,15 +12,18 @@ from typing import Any, NamedTuple
 
 from dicom_common.core import (
     ATTRIBUTES_BY_KEYWORD,
+    Absent,
+    AnyOf,
     Attribute,
     Condition,
     Interval,
     Level,
     Like,
-    QueryError,
+    OneOf,
 )
 from dicom_common.db.sql._flavour import Flavour
-from dicom_common.db.sql._schema import FOLDED
+from dicom_common.db.sql._schema import ABSENT_NUMBER, FOLDED
+from dicom_common.db.sql._types import MAX_UID
 from dicom_common.db.sql._values import clean, date_number, fold, time_number
 
 __all__ = ["MODALITIES", "REQUEST_KEYS", "Shape", "Test", "of_one_item", "searched", "take_apart"]
@@ -35,7 +38,16 @@ _EXTRA = {
     **{key: Attribute(key, 0x00400275, "SH", Level.SERIES, field) for key, field in REQUEST_KEYS.items()},
 }
 _NUMBERS = ("IS", "DS", "US")
-_TEXTS = ("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT")
+_FEW = 16
+"""The length of a list up to which each value is a parameter of its own; a longer one is bound as one value."""
+_IN_PLACE_OF_NONE: dict[str, str | int] = {
+    "patient_id": "",
+    "issuer_of_patient_id": "",
+    "study_date": 0,
+    "series_number": ABSENT_NUMBER,
+    "instance_number": ABSENT_NUMBER,
+}
+"""What columns that cannot be NULL have where the attribute is absent."""
 _LAST = 0x10FFFF
 
 
@@ -43,7 +55,9 @@ class Shape(NamedTuple):
     """How one condition is written in SQL."""
 
     kind: str
-    """`in`, `range`, `any` (of several texts), `name`, or `item`: shapes that all hold for one item of a sequence."""
+    """`in`, `many` (texts, bound as one value), `range`, `any` (of several texts, some of them patterns), `name`,
+    `absent`, `or` (any of several shapes, each with its number of values), or `item`: shapes that all hold for one item
+    of a sequence."""
     keywords: tuple[str, ...]
     form: tuple[Any, ...]
 
@@ -57,34 +71,23 @@ class Test:
 
 
 def searched(keyword: str) -> Attribute:
-    """Return the attribute that a keyword of a condition names.
-
-    Raises:
-        QueryError: it cannot be searched.
-    """
-    attribute = _EXTRA.get(keyword) or ATTRIBUTES_BY_KEYWORD.get(keyword)
-    if attribute is None or attribute.vr == "SQ":
-        raise QueryError(f"{keyword[:64]!r} cannot be searched: it is not an attribute that the index keeps.")
-    return attribute
+    """Return the attribute that the keyword of a valid condition names."""
+    return _EXTRA.get(keyword) or ATTRIBUTES_BY_KEYWORD[keyword]
 
 
 def take_apart(condition: Condition, flavour: Flavour) -> Test | None:
-    """Take a condition apart; None where it holds for every row (universal matching, PS3.4 C.2.2.2.3)."""
-    if isinstance(condition, Interval):
-        return _interval(condition)
-    if isinstance(condition, Like):
-        return _like(condition, flavour)
-    attribute = searched(condition.keyword)
-    if not condition.values:
-        raise QueryError(f"{condition.keyword} needs a value to be searched by.")
-    if attribute.vr in _NUMBERS:
-        return _one_of(condition.keyword, [_number(condition.keyword, value) for value in condition.values])
-    if attribute.vr in ("DA", "TM"):
-        raise QueryError(f"{condition.keyword} is searched by a date or time, or by a range of them.")
-    values = [str(value) for value in condition.values]
-    if attribute.field in FOLDED:
-        return _names(condition.keyword, values, flavour, is_pattern=False)
-    return _one_of(condition.keyword, values if attribute.vr == "UI" else [clean(value) for value in values])
+    """Take a valid condition apart; None where it holds for every row (universal matching, PS3.4 C.2.2.2.3)."""
+    match condition:
+        case Interval():
+            return _interval(condition)
+        case Like(keyword, pattern):
+            return _like(keyword, pattern, flavour)
+        case Absent(keyword):
+            return _absent(keyword)
+        case AnyOf(parts):
+            return _any_of(parts, flavour)
+        case OneOf(keyword, values):
+            return _one_of(keyword, values, flavour)
 
 
 def of_one_item(tests: Sequence[Test]) -> list[Test]:
@@ -98,27 +101,65 @@ def of_one_item(tests: Sequence[Test]) -> list[Test]:
     return [*others, Test(shape, tuple(value for test in of_item for value in test.values))]
 
 
-def _like(condition: Like, flavour: Flavour) -> Test | None:
-    attribute = searched(condition.keyword)
-    if attribute.vr not in _TEXTS:
-        raise QueryError(f"{condition.keyword} does not take wildcards (its VR is {attribute.vr}).")
-    if not condition.pattern.strip("*"):
+def _like(keyword: str, pattern: str, flavour: Flavour) -> Test | None:
+    if not pattern.strip("*"):
         return None
+    if searched(keyword).field in FOLDED:
+        return _name(keyword, pattern, flavour, is_pattern=True)
+    form, bound = _text(clean_pattern(pattern), flavour, is_pattern=True)
+    return Test(Shape("any", (keyword,), (form,)), bound)
+
+
+def _one_of(keyword: str, values: Sequence[str | int | float], flavour: Flavour) -> Test | None:
+    attribute = searched(keyword)
     if attribute.field in FOLDED:
-        return _names(condition.keyword, [condition.pattern], flavour, is_pattern=True)
-    form, bound = _text(clean_pattern(condition.pattern), flavour, is_pattern=True)
-    return Test(Shape("any", (condition.keyword,), (form,)), bound)
+        return _together(keyword, [_name(keyword, str(value), flavour, is_pattern=False) for value in values])
+    if attribute.vr in _NUMBERS:
+        return _in(keyword, [_number(value) for value in values])
+    texts = [clean(str(value), MAX_UID) if attribute.vr == "UI" else clean(str(value)) for value in values]
+    if len(texts) > _FEW:
+        return Test(Shape("many", (keyword,), ()), (flavour.many(texts),))
+    return _in(keyword, texts)
 
 
-def _one_of(keyword: str, values: Sequence[str] | Sequence[float]) -> Test:
+def _in(keyword: str, values: Sequence[str] | Sequence[float]) -> Test:
     # A few lengths only, the last value repeated: each length is a statement of its own.
     length = 1 << (len(values) - 1).bit_length()
     return Test(Shape("in", (keyword,), (length,)), (*values, *[values[-1]] * (length - len(values))))
 
 
+def _absent(keyword: str) -> Test:
+    instead = _IN_PLACE_OF_NONE.get(searched(keyword).field)
+    if instead is None:
+        return Test(Shape("absent", (keyword,), ()), ())
+    if keyword == "StudyDate":  # as a range of dates, for which there is an index
+        return Test(Shape("range", (keyword,), (True, True)), (instead, instead))
+    return Test(Shape("in", (keyword,), (1,)), (instead,))
+
+
+def _any_of(parts: Sequence[OneOf | Like | Interval | Absent], flavour: Flavour) -> Test | None:
+    first = parts[0]
+    keyword = first.keywords[0] if isinstance(first, Interval) else first.keyword
+    return _together(keyword, [take_apart(part, flavour) for part in parts])
+
+
+def _together(keyword: str, parts: Sequence[Test | None]) -> Test | None:
+    """Make one test of alternatives, any of which is enough."""
+    tests = [test for test in parts if test is not None]
+    if len(tests) < len(parts):
+        return None  # one of them holds for every row
+    bound = tuple(value for test in tests for value in test.values)
+    kinds = {test.shape.kind for test in tests}
+    if kinds == {"name"}:
+        return Test(Shape("name", (keyword,), tuple(form for test in tests for form in test.shape.form)), bound)
+    if kinds <= {"any", "in"}:
+        forms = [((),) * len(test.values) if test.shape.kind == "in" else test.shape.form for test in tests]
+        return Test(Shape("any", (keyword,), tuple(form for some in forms for form in some)), bound)
+    return Test(Shape("or", (keyword,), tuple((test.shape, len(test.values)) for test in tests)), bound)
+
+
 def clean_pattern(pattern: str) -> str:
-    """Return a pattern as it can be bound; runs of `*` are one."""
-    pattern = pattern.replace("\0", "").encode("utf-8", "replace").decode()
+    """Return a pattern in which runs of `*` are one."""
     while "**" in pattern:
         pattern = pattern.replace("**", "*")
     return pattern
@@ -143,49 +184,33 @@ def _above(beginning: str) -> str:
     return kept[:-1] + chr(0xE000 if 0xD800 <= following < 0xE000 else following)  # no lone surrogate
 
 
-def _names(keyword: str, values: Sequence[str], flavour: Flavour, *, is_pattern: bool) -> Test | None:
-    """Names: a value without `=` matches any component group, one with `=` group by group (PS3.4 C.2.2.2.1.1)."""
-    forms: list[tuple[Any, ...]] = []
+def _name(keyword: str, value: str, flavour: Flavour, *, is_pattern: bool) -> Test | None:
+    """A name without `=` matches any component group, one with `=` group by group (PS3.4 C.2.2.2.1.1)."""
+    parts = value.split("=", 2)
+    form: list[tuple[int | None, tuple[bool, ...]]] = []
     bound: list[str] = []
-    for value in values:
-        parts = value.split("=", 2)
-        form = []
-        for group, part in enumerate(parts):
-            folded = fold(clean_pattern(part)) if is_pattern else fold(part)
-            if not folded or (is_pattern and not folded.strip("*")):
-                continue
-            of_text, texts = _text(folded, flavour, is_pattern=is_pattern)
-            form.append((group if len(parts) > 1 else None, of_text))
-            bound.extend(texts)
-        if not form:
-            return None
-        forms.append(tuple(form))
-    return Test(Shape("name", (keyword,), tuple(forms)), tuple(bound))
+    for group, part in enumerate(parts):
+        folded = fold(clean_pattern(part)) if is_pattern else fold(part)
+        if not folded or (is_pattern and not folded.strip("*")):
+            continue
+        of_text, texts = _text(folded, flavour, is_pattern=is_pattern)
+        form.append((group if len(parts) > 1 else None, of_text))
+        bound.extend(texts)
+    return Test(Shape("name", (keyword,), (tuple(form),)), tuple(bound)) if form else None
 
 
-def _number(keyword: str, value: str | float) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        raise QueryError(f"{keyword} is searched by a number.") from None
-    return int(number) if number.is_integer() and abs(number) < 2**63 else number
+def _number(value: str | float) -> float:
+    number = float(value)
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 
 def _interval(condition: Interval) -> Test | None:
-    attributes = [searched(keyword) for keyword in condition.keywords]
-    vrs = tuple(attribute.vr for attribute in attributes)
-    if vrs not in (("DA",), ("TM",), ("DA", "TM")) or len({attribute.level for attribute in attributes}) != 1:
-        raise QueryError(f"{' and '.join(condition.keywords)} cannot be searched as a range.")
     if condition.low is None and condition.high is None:
         return None
-    ends = [_end(condition, end) for end in (condition.low, condition.high)]
+    ends = [None if end is None else _end(end) for end in (condition.low, condition.high)]
     form = tuple(end is not None for end in ends)
     return Test(Shape("range", condition.keywords, form), tuple(value for end in ends if end for value in end))
 
 
-def _end(condition: Interval, end: tuple[date | time, ...] | None) -> tuple[int, ...] | None:
-    if end is None:
-        return None
-    if len(end) != len(condition.keywords):
-        raise QueryError(f"{' and '.join(condition.keywords)}: an end of a range needs a value for each of them.")
+def _end(end: Sequence[date | time]) -> tuple[int, ...]:
     return tuple(date_number(value) if isinstance(value, date) else time_number(value) for value in end)

@@ -13,6 +13,10 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 __all__ = ["create_missing"]
 
+_INNODB = {"engine": "InnoDB", "row_format": "DYNAMIC"}
+"""What the tables are on MySQL and MariaDB, whatever the server's defaults are: else a text of 255 characters might be
+too long for an index."""
+
 
 def create_missing(connection: Connection, tables: Iterable[Table]) -> None:
     """Create those of the tables that are not there, and those of their indexes."""
@@ -22,6 +26,10 @@ def create_missing(connection: Connection, tables: Iterable[Table]) -> None:
         if table.name in there:
             indexes = {index["name"] for index in inspect(connection).get_indexes(table.name)}
         else:
+            if connection.dialect.name in ("mysql", "mariadb"):
+                table.dialect_kwargs.update(
+                    {f"{connection.dialect.name}_{name}": value for name, value in _INNODB.items()}
+                )
             connection.execute(CreateTable(table))
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             if index.name not in indexes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Select,
+    String,
     Table,
     and_,
     bindparam,
@@ -23,40 +24,29 @@ from sqlalchemy import (
 
 from dicom_common.core import Level
 from dicom_common.db.sql._flavour import Flavour
-from dicom_common.db.sql._schema import FOLDED, LEVELS, request_item, series, series_class, study, study_modality
+from dicom_common.db.sql._leading import SELECTIVE, of_study
+from dicom_common.db.sql._schema import (
+    FOLDED,
+    LEVELS,
+    patient,
+    request_item,
+    series,
+    series_class,
+    study,
+    study_modality,
+)
 from dicom_common.db.sql._shapes import MODALITIES, REQUEST_KEYS, Shape, searched
 
-__all__ = ["TENANT", "bearers", "leading", "levels_of", "where"]
+__all__ = ["TENANT", "bearers", "where"]
 
 TENANT: BindParameter[int] = bindparam("tenant")
 _PARENT = {Level.STUDY: "patient_fk", Level.SERIES: "study_fk", Level.INSTANCE: "series_fk"}
-_COMMON = ("Modality", "SOPClassUID", "SeriesNumber", "InstanceNumber")
-"""Keys with an index whose values many rows share."""
-_LEADING = (
-    "SOPInstanceUID",
-    "SeriesInstanceUID",
-    "StudyInstanceUID",
-    "PatientID",
-    "AccessionNumber",
-    *REQUEST_KEYS,
-    "StudyID",
-    "PatientName",
-    "ReferringPhysicianName",
-    "PerformedProcedureStepStartDate",
-    MODALITIES,
-    "StudyDate",
-    "StudyTime",
-    *_COMMON,
-)
-"""Keys with an index, those whose values the fewest rows share first."""
-_SELECTIVE = frozenset(_LEADING) - frozenset(_COMMON) - {MODALITIES}
-"""Keys whose matches on a lower level are looked up first. For all others (a modality, an instance number) each
-candidate is asked in the order of the answer, until the page is full."""
+_NO_MODALITY = Shape("absent", (MODALITIES,), ())
 
 Bound = Iterator[BindParameter[Any]]
 
 
-def where(  # noqa: PLR0913 - each decides on the SQL
+def where(  # noqa: PLR0911, PLR0913 - each decides on the SQL; a return for each sort of it
     shape: Shape,
     bound: Sequence[BindParameter[Any]],
     level: Level,
@@ -70,9 +60,17 @@ def where(  # noqa: PLR0913 - each decides on the SQL
     The condition that leads is the one whose index is used; see `leading`.
     """
     attribute = searched(shape.keywords[0])
-    if by_modality and (leads or shape.keywords[0] == "StudyDate"):
+    if shape.kind == "or":
+        parts, values = [], iter(bound)
+        for part, number in shape.form:
+            some = list(islice(values, number))
+            parts.append(where(part, some, level, flavour, leads=leads, by_modality=False))
+        return or_(*parts)
+    if by_modality and (leads or (shape.keywords[0] == "StudyDate" and shape.kind == "range")):
         return _by_modality(shape, bound, level, flavour)
-    if _of_study(shape, level):
+    if shape == _NO_MODALITY:
+        return _without_modality(level)
+    if of_study(shape, level):
         inner = study_modality.alias()
         return exists().where(inner.c.study_fk == study.c.pk, _test(inner, shape, iter(bound), flavour, leads=True))
     if shape.keywords[0] == MODALITIES:
@@ -80,8 +78,9 @@ def where(  # noqa: PLR0913 - each decides on the SQL
     if attribute.level > level:
         return _below(level, attribute.level, shape, bound, flavour, leads=leads)
     table = LEVELS[attribute.level]
-    test = _test(table, shape, iter(bound), flavour, leads=leads)
-    return and_(table.c.tenant_fk == TENANT, test) if leads and _uses_tenant(shape) else test
+    if leads and _uses_tenant(shape):
+        return _of_tenant(table, shape, iter(bound), flavour)
+    return _test(table, shape, iter(bound), flavour, leads=leads)
 
 
 def _by_modality(
@@ -94,65 +93,23 @@ def _by_modality(
         named = [(name, columns[name]) for name in (searched(keyword).field for keyword in shape.keywords)]
         return _range(named, shape, iter(bound))
     found = and_(m.tenant_fk == TENANT, m.modality == bound[0])
-    if _of_study(shape, level):
+    if of_study(shape, level):
         return found
     return and_(found, _test(series, shape, iter(bound), flavour, leads=False))
 
 
-def _of_study(shape: Shape, level: Level) -> bool:
-    """Tell whether a condition is about the modalities of a study that is joined."""
-    return (shape.keywords[0] == MODALITIES and level >= Level.STUDY) or (
-        shape.keywords[0] == "Modality" and level is Level.STUDY
-    )
-
-
-def _leads_by_modality(shape: Shape, level: Level, *, whole: bool) -> bool:
-    """Tell whether studies can be met in their order by the index of one modality.
-
-    Not of several: a study that has two of them would be met twice.
-    """
-    one = shape.kind == "in" and shape.form == (1,)
-    # A whole answer of series is looked up by the index on the series themselves.
-    return one and (_of_study(shape, level) or (shape.keywords[0] == "Modality" and not whole))
-
-
-def leading(
-    shapes: Sequence[Shape], level: Level, *, whole: bool, common: Collection[int] = ()
-) -> tuple[int | None, bool]:
-    """Choose the condition that rows are looked up by, and tell whether that is by the modalities of studies.
-
-    None: rows are met in the order of the answer.
-
-    SQLite has no statistics unless somebody runs ANALYZE, and then takes the tenant, which all rows share, for a good
-    beginning. So the choice is made here: the key whose values the fewest rows share. Where the whole answer is asked
-    for, and not its first page, also a key that many share. Conditions that are known to be
-    `common` are passed over.
-    """
-    found = []
-    for number, shape in enumerate(shapes):
-        by_modality = _leads_by_modality(shape, level, whole=whole)
-        keyword = MODALITIES if by_modality else shape.keywords[0]
-        without_beginning = shape.kind == "any" and shape.form[0] and not shape.form[0][0]
-        is_index = keyword in _LEADING and by_modality >= (keyword == MODALITIES) and not without_beginning
-        if is_index and number not in common:
-            found.append((_LEADING.index(keyword), number, by_modality))
-    if not found:
-        return None, False
-    _, number, by_modality = min(found)
-    keyword = shapes[number].keywords[0]
-    if not by_modality and keyword in _COMMON and (not whole or searched(keyword).level > level):
-        return None, False
-    return number, by_modality
+def _without_modality(level: Level) -> ColumnElement[bool]:
+    """A study in which no series has a modality."""
+    inner = study_modality.alias()
+    if level >= Level.STUDY:
+        return ~exists().where(inner.c.study_fk == study.c.pk)
+    own = study.alias()
+    return exists().where(own.c.patient_fk == patient.c.pk, ~exists().where(inner.c.study_fk == own.c.pk))
 
 
 def _uses_tenant(shape: Shape) -> bool:
     """Tell whether a condition is tested on the row itself, by an index that begins with the tenant."""
     return shape.kind != "name" and shape.keywords[0] not in REQUEST_KEYS
-
-
-def levels_of(shape: Shape) -> Level:
-    """Return the level of the rows that a condition is about."""
-    return Level.STUDY if shape.keywords[0] == MODALITIES else searched(shape.keywords[0]).level
 
 
 def _below(  # noqa: PLR0913 - what `where` has, and the level
@@ -176,13 +133,21 @@ def _below(  # noqa: PLR0913 - what `where` has, and the level
     joined = tables[0]
     for upper, lower, link in zip(tables, tables[1:], links[1:], strict=False):
         joined = joined.join(lower, lower.c[link] == upper.c.pk)
-    test = _test(last, shape, iter(bound), flavour, leads=True)
     own, link_up = LEVELS[level].c.pk, tables[0].c[links[0]]
-    if shape.keywords[0] in _SELECTIVE:
+    if shape.keywords[0] in SELECTIVE:
         return (own if leads else flavour.neutral(own)).in_(
-            select(link_up).select_from(joined).where(last.c.tenant_fk == TENANT, test)
+            select(link_up).select_from(joined).where(_of_tenant(last, shape, iter(bound), flavour))
         )
-    return exists().select_from(joined).where(link_up == own, test)
+    return exists().select_from(joined).where(link_up == own, _test(last, shape, iter(bound), flavour, leads=True))
+
+
+def _of_tenant(table: FromClause, shape: Shape, bound: Bound, flavour: Flavour) -> ColumnElement[bool]:
+    """Look rows of the tenant up by an index that begins with the tenant."""
+    if shape.kind == "any" and shape.keywords[0] not in REQUEST_KEYS and not searched(shape.keywords[0]).multiple:
+        # The tenant with each text: SQLite takes the tenant alone for the better beginning where it stands by itself.
+        column = table.c[searched(shape.keywords[0]).field]
+        return or_(*[and_(table.c.tenant_fk == TENANT, _text(column, form, bound, flavour)) for form in shape.form])
+    return and_(table.c.tenant_fk == TENANT, _test(table, shape, bound, flavour, leads=True))
 
 
 def _test(table: FromClause, shape: Shape, bound: Bound, flavour: Flavour, *, leads: bool) -> ColumnElement[bool]:
@@ -201,19 +166,34 @@ def _test(table: FromClause, shape: Shape, bound: Bound, flavour: Flavour, *, le
         item = request_item.alias()
         parts = shape.form if shape.kind == "item" else (shape,)
         tests = [_column_test(item.c[REQUEST_KEYS[one.keywords[0]]], one, bound, flavour) for one in parts]
-        return column_of("pk").in_(select(item.c.series_fk).where(item.c.tenant_fk == TENANT, *tests))
+        found = column_of("pk").in_(select(item.c.series_fk).where(item.c.tenant_fk == TENANT, *tests))
+        # No item at all is like one without values.
+        return or_(column_of("request_attributes").is_(None), found) if all(map(_takes_none, parts)) else found
     attribute = searched(keyword)
     column = column_of(attribute.field)
-    if attribute.multiple:
+    if attribute.multiple and shape.kind != "absent":
         return flavour.any_item(table.c[attribute.field], lambda item: _column_test(item, shape, bound, flavour))
     return _column_test(column, shape, bound, flavour)
 
 
+def _takes_none(shape: Shape) -> bool:
+    return shape.kind == "absent" or (shape.kind == "or" and any(_takes_none(part) for part, _ in shape.form))
+
+
 def _column_test(column: ColumnElement[Any], shape: Shape, bound: Bound, flavour: Flavour) -> ColumnElement[bool]:
-    if shape.kind == "in":
-        values = list(islice(bound, shape.form[0]))
-        return column == values[0] if len(values) == 1 else column.in_(values)
-    return _text(column, shape.form[0], bound, flavour)
+    match shape.kind:
+        case "in":
+            values = list(islice(bound, shape.form[0]))
+            return column == values[0] if len(values) == 1 else column.in_(values)
+        case "many":
+            return flavour.among(column, next(bound))
+        case "absent":
+            # Whoever fills the record may write no text as None or as a text without characters.
+            return or_(column.is_(None), column == "") if isinstance(column.type, String) else column.is_(None)
+        case "or":
+            return or_(*[_column_test(column, part, bound, flavour) for part, _ in shape.form])
+        case _:
+            return or_(*[_text(column, form, bound, flavour) for form in shape.form])
 
 
 def _text(column: ColumnElement[Any], form: tuple[bool, ...], bound: Bound, flavour: Flavour) -> ColumnElement[bool]:

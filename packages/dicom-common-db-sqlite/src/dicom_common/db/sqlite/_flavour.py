@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, exists, func
+from sqlalchemy import BindParameter, ColumnElement, Connection, Table, exists, func, select
 from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.sql.expression import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
@@ -71,6 +72,14 @@ class SqliteFlavour(Flavour):
     def pattern(self, pattern: str) -> str:
         """See `Flavour.pattern`; of the rest, only `[` means something to GLOB."""
         return pattern.replace("[", "[[]")
+
+    def many(self, texts: Sequence[str]) -> str:
+        """See `Flavour.many`: a JSON array, since the number of parameters is limited."""
+        return json.dumps(texts)
+
+    def among(self, column: ColumnElement[Any], texts: BindParameter[Any]) -> ColumnElement[bool]:
+        """See `Flavour.among`."""
+        return column.in_(select(func.json_each(texts).table_valued("value").c.value))
 
     def any_item(
         self, column: ColumnElement[Any], test: Callable[[ColumnElement[Any]], ColumnElement[bool]]

@@ -18,6 +18,8 @@ from tempfile import SpooledTemporaryFile
 from types import TracebackType
 from typing import Self
 
+from dicom_common.pipeline._documents._objects import valid_objects
+
 __all__ = ["HEADER_BYTES", "Document", "is_of", "open_document", "write_document"]
 
 _IN_MEMORY = 4 << 20
@@ -82,7 +84,7 @@ class Document:
 
 
 def write_document(objects: Iterable[bytes], revision: str) -> Document:
-    """Make a document of DICOM JSON objects, one at a time."""
+    """Make a document of DICOM JSON objects, one at a time. What is not one is left out, with a warning in the log."""
     spool = SpooledTemporaryFile[bytes](_IN_MEMORY)
     try:
         spool.write(bytes(HEADER_BYTES))
@@ -100,7 +102,7 @@ def write_document(objects: Iterable[bytes], revision: str) -> Document:
             length += len(data)
             put(deflate.compress(data))
 
-        for one in objects:
+        for one in valid_objects(objects):
             text((b",\n" if instances else b"[") + one)
             instances += 1
         text(b"]\n" if instances else b"[]\n")

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import TypeVar
 
-from dicom_common.core import BackendError, NotFoundError, Revisions, SeriesRevision, Services, validate_tenant
+from dicom_common.core import BackendError, NotFoundError, Revisions, SeriesRevision, validate_tenant
+from dicom_common.host import Services
 from dicom_common.pipeline._documents._cache_visit import CacheVisit, cache_key
 from dicom_common.pipeline._documents._document import HEADER_BYTES, Document, is_of, open_document, write_document
 from dicom_common.pipeline._documents._layout import DocumentLayout

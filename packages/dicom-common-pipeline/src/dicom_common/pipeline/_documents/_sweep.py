@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from dicom_common.core import BackendError, NotFoundError, Revisions, SeriesRevision, Services
+from dicom_common.core import BackendError, NotFoundError, Revisions, SeriesRevision
+from dicom_common.host import Services
 from dicom_common.pipeline._documents._documents import MetadataDocuments
 from dicom_common.pipeline._settings import DocumentSettings
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import logging
 
-from dicom_common.core import BackendError, Broker, Message, TooLargeError, parse_json
+from dicom_common.core import DEAD_LETTERS, BackendError, Broker, Message, TooLargeError, parse_json
 
 __all__ = ["DEAD_GROUP", "SUFFIX", "Burial", "dead_topic", "is_too_large"]
 
 _log = logging.getLogger(__name__)
 DEAD_GROUP = "dicom-common-dead-letters"
 """The consumer group of those who look after the dead letters."""
-SUFFIX = ".dead"
+SUFFIX = DEAD_LETTERS
 _NAMES, _SHORT = ("event-id", "tenant", "schema-version", "content-digest"), range(1, 257)
 _UID, _KEYS = "sop_uid", ("file_path", "pixel_data_location")
 

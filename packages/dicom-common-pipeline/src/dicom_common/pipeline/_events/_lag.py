@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from dicom_common.core import BackendError, Health, HealthStatus, Services, call_within
+from dicom_common.core import BackendError, Health, HealthStatus, TopicChecks, call_within
+from dicom_common.host import Services
 from dicom_common.pipeline._events._bury import DEAD_GROUP, dead_topic
 from dicom_common.pipeline._settings import TopicSettings, WorkerSettings
 
@@ -18,17 +19,19 @@ _LATE = 300.0
 def check_lag(services: Services, *, time_limit: float = 10.0) -> dict[str, Health]:
     """Tell what waits: events in the outbox, messages for the workers, dead letters. Never raises.
 
-    `degraded` are an outbox whose oldest event has waited for more than five minutes, and dead letters.
+    `degraded` are an outbox whose oldest event has waited for more than five minutes, and dead letters. Where the
+    broker's topics have settings of their own (`TopicChecks`), also whether these keep what waits.
 
     Args:
         services: the backends.
-        time_limit: seconds for each of the three.
+        time_limit: seconds for each of them.
     """
-    parts = {"outbox": _outbox, "worker": _worker, "dead-letters": _dead_letters}
-    return {name: _within(time_limit, part, services) for name, part in parts.items()}
+    parts = {"outbox": _outbox, "worker": _worker, "dead-letters": _dead_letters, "topics": _topics}
+    answers = {name: _within(time_limit, part, services) for name, part in parts.items()}
+    return {name: answer for name, answer in answers.items() if answer is not None}
 
 
-def _within(time_limit: float, part: Callable[[Services], Health], services: Services) -> Health:
+def _within(time_limit: float, part: Callable[[Services], Health | None], services: Services) -> Health | None:
     try:
         return call_within(time_limit, lambda: part(services))
     except TimeoutError:
@@ -66,3 +69,12 @@ def _dead_letters(services: Services) -> Health:
         return Health(status=HealthStatus.OK, detail="No dead letter waits.", facts={"letters": 0})
     detail = f"{waiting} dead letters wait: see `dicom-common dead-letters list`."
     return Health(status=HealthStatus.DEGRADED, detail=detail, facts={"letters": waiting})
+
+
+def _topics(services: Services) -> Health | None:
+    topics = services.settings("topics", TopicSettings).all
+    try:
+        broker = services.broker
+        return broker.check_topics([*topics, *map(dead_topic, topics)]) if isinstance(broker, TopicChecks) else None
+    except Exception:  # noqa: BLE001 - the broker's own health says what is wrong with it
+        return None

@@ -9,28 +9,41 @@ import json
 import os
 import socket
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from typing import Any
 
 from dicom_common.core import (
+    ATTRIBUTES,
     AddStatus,
     Database,
     Entry,
     Event,
     Instance,
+    Level,
     LogRecord,
     Logs,
     Message,
     Origin,
     Outcome,
     ReceivedObject,
+    Removed,
     WebAccess,
     uuid7,
 )
 from dicom_common.dicom import hash_uid
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings
 
-__all__ = ["SCHEMA_VERSION", "access_message", "ingest_events", "keeps_log", "node_id", "series_key", "storage_message"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "access_message",
+    "ingest_events",
+    "keeps_log",
+    "node_id",
+    "removal_events",
+    "series_key",
+    "storage_message",
+]
 
 SCHEMA_VERSION = "1"
 _EVENTFUL = (AddStatus.ADDED, AddStatus.REPLACED)
@@ -79,10 +92,34 @@ def ingest_events(  # noqa: PLR0913 - what an event is made of
             yield _event(topics.log, key, entry, received_message(record))
             yield _event(topics.image, key, entry, image_message(entry, now))
     for key, (entry, outcome) in series.items():
-        yield _event(topics.state, key, entry, state_message(entry, outcome, now))
+        yield _event(topics.state, key, entry, state_message(entry, outcome.series_instances, now))
 
 
-def _event(topic: str, key: str, entry: Entry, message: dict[str, Any]) -> Event:
+def removal_events(removed: Sequence[Removed], topics: TopicSettings) -> Iterator[Event]:
+    """Make the events of a removal: an image event for each instance, one state event a series with what is left."""
+    now = datetime.now(UTC)
+    series: dict[str, Removed] = {}
+    for one in removed:
+        key = series_key(one.tenant, one.instance)
+        series[key] = one
+        yield _event(topics.image, key, one, image_message(one, now, status="DELETED"))
+    for key, one in series.items():
+        left, said = 0, one
+        if one.series is not None:
+            left, said = int(str(one.series["NumberOfSeriesRelatedInstances"])), replace(one, instance=_as_left(one))
+        yield _event(topics.state, key, one, state_message(said, left, now))
+
+
+def _as_left(removed: Removed) -> Instance:
+    """Return what a state message says of a series that stays: the attributes of its row, of its study and patient."""
+    row = removed.series or {}
+    values: dict[str, Any] = {a.field: row[a.keyword] for a in ATTRIBUTES if a.level <= Level.SERIES}
+    day: date | None = values["study_date"]
+    values["study_date_origin"] = "" if day is None else f"{day:%Y%m%d}"
+    return replace(removed.instance, **values | {"patient_id": values["patient_id"] or ""})
+
+
+def _event(topic: str, key: str, entry: Entry | Removed, message: dict[str, Any]) -> Event:
     event_id = str(uuid7())
     headers = _headers(entry, event_id)
     return Event(tenant=entry.tenant, topic=topic, key=key, body=_body(message), headers=headers, id=event_id)
@@ -120,7 +157,7 @@ def access_message(record: WebAccess) -> Message:
     return Message(key=f"{record.tenant}|{record.id}", body=_body(message), headers=headers)
 
 
-def _headers(entry: Entry, event_id: str) -> dict[str, str]:
+def _headers(entry: Entry | Removed, event_id: str) -> dict[str, str]:
     return {
         "schema-version": SCHEMA_VERSION,
         "event-id": event_id,
@@ -183,8 +220,8 @@ def received_message(record: ReceivedObject) -> dict[str, Any]:
     }
 
 
-def state_message(entry: Entry, outcome: Outcome, now: datetime) -> dict[str, Any]:
-    """Make the message of `dicom_state_queue`: a series has new instances."""
+def state_message(entry: Entry | Removed, series_instances: int, now: datetime) -> dict[str, Any]:
+    """Make the message of `dicom_state_queue`: the instances of a series have changed."""
     instance = entry.instance
     return {
         "tenant_id": entry.tenant,
@@ -213,14 +250,14 @@ def state_message(entry: Entry, outcome: Outcome, now: datetime) -> dict[str, An
         "series_description": instance.series_description,
         "body_part_examined": instance.body_part_examined,
         "protocol_name": instance.protocol_name,
-        "series_related_instances": outcome.series_instances,
+        "series_related_instances": series_instances,
         "created_time": _timestamp(entry.received),
         "updated_time": _timestamp(now),
     }
 
 
-def image_message(entry: Entry, now: datetime) -> dict[str, Any]:
-    """Make the message of `dicom_image_queue`: an instance is in the index."""
+def image_message(entry: Entry | Removed, now: datetime, *, status: str = "ACTIVE") -> dict[str, Any]:
+    """Make the message of `dicom_image_queue`: an instance is in the index, or (`DELETED`) is there no more."""
     instance = entry.instance
     return {
         "tenant_id": entry.tenant,
@@ -257,7 +294,7 @@ def image_message(entry: Entry, now: datetime) -> dict[str, Any]:
         "pixel_data_location": entry.key,
         "thumbnail_location": None,
         "sop_class_uid": instance.sop_class_uid,
-        "image_status": "ACTIVE",
+        "image_status": status,
         "space_size": instance.size,
         "created_time": _timestamp(entry.received),
         "updated_time": _timestamp(now),

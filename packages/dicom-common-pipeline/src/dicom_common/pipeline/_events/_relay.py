@@ -9,7 +9,8 @@ from collections.abc import Collection, Sequence
 from itertools import groupby
 from operator import attrgetter
 
-from dicom_common.core import BackendError, Event, Message, PublishError, Services, TooLargeError
+from dicom_common.core import BackendError, Event, Message, PublishError, TooLargeError
+from dicom_common.host import Services
 from dicom_common.pipeline._events._bury import Burial, is_too_large
 from dicom_common.pipeline._events._messages import node_id
 

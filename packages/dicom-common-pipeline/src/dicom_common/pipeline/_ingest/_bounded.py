@@ -6,30 +6,21 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from dicom_common.core import DicomError
 
-__all__ = ["Bounded", "TooLongError", "open_regular", "require_size"]
-
-
-class TooLongError(DicomError):
-    """An object is larger than `ingest.max_object_bytes`."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(
-            "object-too-large", f"It is larger than {limit} bytes: raise ingest.max_object_bytes if it is wanted."
-        )
+__all__ = ["Bounded", "open_regular", "require_size"]
 
 
 def require_size(size: int, limit: int) -> None:
     """Refuse a size above the limit in bytes.
 
     Raises:
-        TooLongError: it is above.
+        DicomError: it is above, `object-too-large`.
     """
     if size > limit:
-        raise TooLongError(limit)
+        raise _too_large(limit)
 
 
 class Bounded:
@@ -45,16 +36,16 @@ class Bounded:
         """Read up to `size` bytes.
 
         Raises:
-            TooLongError: there is more than the limit, by which one byte too many was read.
+            DicomError: `object-too-large`, there is more than the limit, by which one byte too many was read.
         """
         data = self._stream.read(min(size, self._left) if size >= 0 else self._left) or b""
         self._left -= len(data)
         if not self._left:
-            raise TooLongError(self._limit)
+            raise _too_large(self._limit)
         return data
 
 
-def open_regular(path: Path, *, buffering: int = -1) -> BinaryIO:
+def open_regular(path: Path) -> BinaryIO:
     """Open a file for reading.
 
     It is looked at before and after: a file that somebody replaces by a named pipe meanwhile is not waited for, and a
@@ -67,7 +58,7 @@ def open_regular(path: Path, *, buffering: int = -1) -> BinaryIO:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         _require_regular(os.fstat(descriptor).st_mode)
-        return cast("BinaryIO", os.fdopen(descriptor, "rb", buffering))
+        return os.fdopen(descriptor, "rb")  # buffered: what reads so many bytes gets them, also from a slow file system
     except BaseException:
         os.close(descriptor)
         raise
@@ -76,3 +67,9 @@ def open_regular(path: Path, *, buffering: int = -1) -> BinaryIO:
 def _require_regular(mode: int) -> None:
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
+
+
+def _too_large(limit: int) -> DicomError:
+    return DicomError(
+        "object-too-large", f"It is larger than {limit} bytes: raise ingest.max_object_bytes if it is wanted."
+    )

@@ -84,7 +84,7 @@ def _prepare(received: Received, settings: IngestSettings, reader: ReaderSetting
     source, most = received.source, settings.max_object_bytes
     held, start = None, 0
     if isinstance(source, Path):
-        with open_regular(source, buffering=0) as stream:
+        with open_regular(source) as stream:
             size = os.fstat(stream.fileno()).st_size
             require_size(size, most)
             if size <= settings.in_memory_bytes:

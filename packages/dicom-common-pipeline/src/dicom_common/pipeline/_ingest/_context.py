@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from dicom_common.core import Services
+from dicom_common.host import Services
 from dicom_common.pipeline._ingest._write import Writer
 from dicom_common.pipeline._layout import Layout
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings

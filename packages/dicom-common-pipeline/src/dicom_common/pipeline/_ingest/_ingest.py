@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from dicom_common.core import Services, validate_tenant
+from dicom_common.core import validate_tenant
 from dicom_common.dicom import ReaderSettings
+from dicom_common.host import Services
 from dicom_common.pipeline._distinct import distinct_groups
 from dicom_common.pipeline._events._messages import node_id
 from dicom_common.pipeline._ingest._audit import ingest_audit

@@ -9,7 +9,8 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from dicom_common.core import Config, LocalFiles, Origin, Services, validate_tenant
+from dicom_common.core import LocalFiles, Origin, validate_tenant
+from dicom_common.host import Config, Services
 from dicom_common.pipeline._crew import Crew, WorkerDiedError, default_jobs
 from dicom_common.pipeline._in_flight import several_at_once
 from dicom_common.pipeline._ingest._candidate import rejection

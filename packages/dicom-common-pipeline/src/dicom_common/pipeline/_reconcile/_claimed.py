@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from dicom_common.core import BackendError, NotFoundError, Services
+from dicom_common.core import BackendError, NotFoundError
+from dicom_common.host import Services
 from dicom_common.pipeline._events._dead_letters import DeadLetters
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings, WorkerSettings
 

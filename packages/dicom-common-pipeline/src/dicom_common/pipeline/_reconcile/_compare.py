@@ -6,16 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from dicom_common.core import (
-    DamagedError,
-    EncryptionKeys,
-    NotFoundError,
-    ObjectInfo,
-    RefusedError,
-    Services,
-    Storage,
-    Stored,
-)
+from dicom_common.core import DamagedError, EncryptionKeys, NotFoundError, ObjectInfo, RefusedError, Storage, Stored
+from dicom_common.host import Services
 from dicom_common.pipeline._documents._layout import is_document
 from dicom_common.pipeline._read import read_verified
 

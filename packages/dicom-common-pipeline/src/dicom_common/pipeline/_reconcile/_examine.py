@@ -7,17 +7,9 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from dicom_common.core import (
-    BackendError,
-    ConfigError,
-    DicomError,
-    Entry,
-    LocalFiles,
-    NotFoundError,
-    Services,
-    validate_tenant,
-)
+from dicom_common.core import BackendError, ConfigError, DicomError, Entry, LocalFiles, NotFoundError, validate_tenant
 from dicom_common.dicom import ReaderSettings, Reading, read
+from dicom_common.host import Services
 
 __all__ = ["Orphan", "Unreadable", "examine_task"]
 

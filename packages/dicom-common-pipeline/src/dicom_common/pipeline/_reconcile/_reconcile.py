@@ -9,19 +9,8 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any, TypeVar
 
-from dicom_common.core import (
-    AddStatus,
-    Config,
-    DerivedRows,
-    Entry,
-    Event,
-    LogRecord,
-    NotFoundError,
-    Origin,
-    Outcome,
-    Services,
-    Stored,
-)
+from dicom_common.core import AddStatus, DerivedRows, Entry, Event, LogRecord, NotFoundError, Origin, Outcome, Stored
+from dicom_common.host import Config, Services
 from dicom_common.pipeline._crew import Crew, WorkerDiedError, default_jobs, in_order
 from dicom_common.pipeline._distinct import distinct_groups
 from dicom_common.pipeline._events._messages import ingest_events, keeps_log, node_id

@@ -10,16 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from dicom_common.core import (
-    BackendError,
-    Consumer,
-    DamagedError,
-    Delivery,
-    DicomError,
-    NotFoundError,
-    Services,
-)
+from dicom_common.core import BackendError, Consumer, DamagedError, Delivery, DicomError, NotFoundError
 from dicom_common.dicom import ReaderSettings
+from dicom_common.host import Services
 from dicom_common.pipeline._distinct import distinct_groups
 from dicom_common.pipeline._events._bury import Burial
 from dicom_common.pipeline._events._messages import node_id

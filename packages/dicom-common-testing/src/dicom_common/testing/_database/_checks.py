@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import cast
 
-from dicom_common.core import Database, DerivedRows, Found, Level, Query, Value, parse_query
+from dicom_common.core import Database, DerivedRows, Found, Level, Query, Value
+from dicom_common.dicom import parse_query
 
 __all__ = ["UID_OF", "assert_consistent", "rows", "uids"]
 

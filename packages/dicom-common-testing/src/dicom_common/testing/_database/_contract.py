@@ -14,6 +14,7 @@ from dicom_common.testing._database._find import FindingContract
 from dicom_common.testing._database._logs import LogsContract
 from dicom_common.testing._database._outbox import OutboxContract
 from dicom_common.testing._database._processes import ProcessesContract
+from dicom_common.testing._database._refuse import RefusingContract
 from dicom_common.testing._database._remove import RemovingContract
 from dicom_common.testing._database._revisions import RevisionsContract
 
@@ -23,6 +24,7 @@ __all__ = ["DatabaseContract"]
 class DatabaseContract(
     AddingContract,
     FindingContract,
+    RefusingContract,
     RemovingContract,
     DerivedContract,
     OutboxContract,

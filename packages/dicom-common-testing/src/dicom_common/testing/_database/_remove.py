@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 import pytest
 
-from dicom_common.core import AddStatus, Database, Level, PersonName
+from dicom_common.core import ATTRIBUTES, AddStatus, Database, Event, Level, PersonName, Removed
 from dicom_common.testing._database._checks import assert_consistent, rows, uids
+from dicom_common.testing._database._corpus import CORPUS
 from dicom_common.testing._instances import make_entry, make_instance
 
 __all__ = ["RemovingContract"]
@@ -43,6 +46,69 @@ class RemovingContract:
         assert database.remove("local", "1.2.3.2") == []
         assert database.remove("other", "1.2.3.1") == []
         assert database.remove("local", "1.2.3.1", "1.2.3.1.2", "1.2.3.1.1.1") == []
+
+    def test_the_events_of_a_removal_are_in_its_transaction(self, database: Database) -> None:
+        entries = [make_entry(make_instance(n, series=s)) for s in (1, 2) for n in (1, 2, 3)]
+        database.add(entries)
+        told: list[Removed] = []
+
+        def events(removed: Sequence[Removed]) -> list[Event]:
+            told[:] = removed
+            return [Event(tenant=one.tenant, topic="t", key="k", body=one.instance.sop_uid.encode()) for one in removed]
+
+        removed = database.remove("local", "1.2.3.1", "1.2.3.1.1", events=events)
+        waiting = database.pending(10, relay="a", lease=60)
+        assert [event.body.decode() for event in waiting] == [one.sop_uid for one in removed]
+        assert [one.key for one in told] == [entry.key for entry in entries[:3]]
+        assert [one.series for one in told] == [None, None, None]
+        assert [one.received for one in told] == [entry.received for entry in entries[:3]]
+        told.clear()
+        database.remove("local", "1.2.3.1", "1.2.3.1.2", "1.2.3.1.2.2", events=events)
+        assert told[0].series == rows(database, Level.SERIES)[0]
+        assert told[0].series["NumberOfSeriesRelatedInstances"] == 2
+        assert len(database.pending(10, relay="a", lease=60)) == 4
+
+    def test_a_removal_of_which_no_event_can_be_made_removes_nothing(self, database: Database) -> None:
+        database.add([make_entry(make_instance(n)) for n in (1, 2)])
+
+        def events(removed: Sequence[Removed]) -> list[Event]:
+            raise RuntimeError(len(removed))
+
+        with pytest.raises(RuntimeError, match="2"):
+            database.remove("local", "1.2.3.1", events=events)
+        assert uids(database, Level.INSTANCE) == ["1.2.3.1.1.1", "1.2.3.1.1.2"]
+        assert database.discarded(10) == []
+        assert database.backlog().events == 0
+        assert database.remove("local", "1.2.3.9", events=events) == []
+        assert_consistent(database)
+
+    def test_what_was_removed_is_told_as_the_index_knew_it(self, database: Database) -> None:
+        told: list[Removed] = []
+
+        def events(removed: Sequence[Removed]) -> list[Event]:
+            told.extend(removed)
+            return []
+
+        own: dict[str, Any] = {
+            "patient_id": "OTHER",
+            "patient_name": PersonName("Other^O", "他"),
+            "study_description": "its own",
+        }
+        other = make_instance(9, study=1, **own)
+        database.add([make_entry(instance) for instance in (*CORPUS, other)])
+        for number in range(1, 8):
+            database.remove("local", f"1.2.3.{number}", events=events)
+        assert rows(database, Level.STUDY) == []
+        expected = {instance.sop_uid: instance for instance in (*CORPUS, other)}
+        assert {one.instance.sop_uid for one in told} == set(expected)
+        for one in told:
+            instance = expected[one.instance.sop_uid]
+            for name in (a.field for a in ATTRIBUTES if a.field != "study_id"):  # which the corpus has too long to keep
+                assert getattr(one.instance, name) == getattr(instance, name), name
+            assert one.instance.sha256 == instance.sha256
+            assert one.instance.size == instance.size
+            day = instance.study_date
+            assert one.instance.study_date_origin == (day.strftime("%Y%m%d") if day else "")
 
     def test_a_parent_goes_back_to_what_the_remaining_instances_say(self, database: Database) -> None:
         made = [

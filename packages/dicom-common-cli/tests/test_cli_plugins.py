@@ -1,0 +1,140 @@
+"""Plugins that hang, fail or print: `check` and `config` answer in time, and say whose fault it is."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cli_command import Installation
+
+Plant = Callable[[str, str, str], None]
+BACKEND = """
+    import dataclasses
+    from dicom_common.core import Backend, Health, HealthStatus, hookimpl
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Settings:
+        size: int = 1
+
+    class Cache:
+        def check(self):
+            return Health(status=HealthStatus.OK, detail="well")
+        def close(self):
+            pass
+
+    @hookimpl
+    def dicom_common_cache():
+        return Backend("odd", Settings, lambda settings: Cache())
+    """
+HANGS = "import time\ntime.sleep(600)"
+ENDINGS = {
+    "hangs": HANGS,
+    "ends the process": "raise SystemExit(0)",
+    "interrupts": "raise KeyboardInterrupt",
+    "raises what is no exception": "class Odd(BaseException): pass\nraise Odd",
+    "fails": "raise ValueError('hunter2-correct-horse')",
+    "is no Python": "def (",
+}
+
+
+@pytest.fixture
+def plant(own: Installation, tmp_path: Path) -> Plant:
+    """Install a module with an entry point."""
+
+    def planted(group: str, entry: str, code: str) -> None:
+        site = tmp_path / "site"
+        info = site / f"odd_{group.rpartition('.')[2]}-1.0.dist-info"
+        info.mkdir(parents=True)
+        module = entry.partition("=")[2].strip().partition(":")[0]
+        (site / f"{module}.py").write_text(textwrap.dedent(code))
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: odd-{group.rpartition('.')[2]}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{entry}\n")
+        own.variables["PYTHONPATH"] = str(site)
+
+    return planted
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_what_the_configuration_does_not_use_is_not_imported(own: Installation, plant: Plant, ending: str) -> None:
+    plant("dicom_common.cache", "odd = odd_cache", ENDINGS[ending])
+    plant("dicom_common.extension", "odd = odd_extension", ENDINGS[ending])
+    plant("dicom_common.settings", "odd = odd_settings:Settings", ENDINGS[ending])
+    for words in (["check", "--time-limit", "60"], ["config", "show"], ["config", "explain"], ["plugins"], ["--help"]):
+        answer = own(*words)
+        assert answer.code == 0, answer
+        assert not answer.err
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("kind", ["cache", "extension", "settings"])
+def test_what_is_used_and_fails_is_told_by_its_name(own: Installation, plant: Plant, kind: str, ending: str) -> None:
+    plant(f"dicom_common.{kind}", f"odd = odd_{kind}{':Settings' if kind == 'settings' else ''}", ENDINGS[ending])
+    setting = {"cache": "CACHE__BACKEND", "extension": "EXTENSIONS", "settings": "ODD__KEY"}[kind]
+    own.variables[f"DICOM_COMMON_{setting}"] = '["odd"]' if kind == "extension" else "odd"
+    began = time.monotonic()
+    answer = own("check", "--time-limit", "5", "--json")
+    assert time.monotonic() - began < 60, "it would be 600 seconds"
+    assert answer.code == 1, answer
+    failed = {line["kind"]: line["detail"] for line in answer.lines if line["status"] == "failed"}
+    assert any("odd" in detail or kind in failed for detail in failed.values()), failed
+    assert {line["kind"] for line in answer.lines if line["status"] == "ok"} >= {"storage"}
+    assert "hunter2" not in answer.out + answer.err
+
+
+def test_the_configuration_cannot_be_explained_where_a_plugin_in_use_is_broken(own: Installation, plant: Plant) -> None:
+    plant("dicom_common.cache", "odd = odd_cache", "raise KeyboardInterrupt")
+    own.variables["DICOM_COMMON_CACHE__BACKEND"] = "odd"
+    for words in (["config", "show"], ["config", "explain"]):
+        own(*words).fails_with_one_line("The cache plugin 'odd' is broken", "KeyboardInterrupt")
+
+
+def test_what_a_plugin_prints_is_no_result(own: Installation, plant: Plant) -> None:
+    plant("dicom_common.cache", "odd = odd_cache", f"print('hello')\n{textwrap.dedent(BACKEND)}")
+    own.variables["DICOM_COMMON_CACHE__BACKEND"] = "odd"
+    for words in (["check", "--json", "--time-limit", "60"], ["config", "explain", "--json"]):
+        answer = own(*words)
+        assert answer.code == 0, answer
+        assert all(answer.lines)
+        assert answer.err == "hello\n"
+    assert json.loads(own("config", "show", "--json").out)["cache"] == {"backend": "odd", "size": 1}
+
+
+FAILURE = "raise LookupError('hunter2-correct-horse')"
+FAILS_LATER = BACKEND.replace("return Health(", f"{FAILURE}\n            return Health(")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [("raise ValueError('hunter2-correct-horse')", "ValueError"), (FAILS_LATER, "LookupError")],
+    ids=["when it is imported", "when it is asked"],
+)
+def test_verbose_shows_the_traceback_of_a_plugin(own: Installation, plant: Plant, code: str, kind: str) -> None:
+    plant("dicom_common.cache", "odd = odd_cache", code)
+    own.variables["DICOM_COMMON_CACHE__BACKEND"] = "odd"
+    quiet, verbose = own("check"), own("--verbose", "check")
+    assert quiet.code == verbose.code == 1
+    assert kind in quiet.out
+    assert "hunter2" not in quiet.out + quiet.err + verbose.out
+    assert "Traceback" in verbose.err
+    assert "odd_cache.py" in verbose.err
+    assert f"{kind}: hunter2-correct-horse" in verbose.err
+
+
+def test_verbose_shows_the_traceback_of_an_extension_whose_hook_fails(own: Installation, plant: Plant) -> None:
+    code = """
+        from dicom_common.core import hookimpl
+
+        @hookimpl
+        def dicom_common_audit_refusal(services):
+            raise LookupError("hunter2-correct-horse")
+        """
+    plant("dicom_common.extension", "odd = odd_extension", code)
+    own.variables["DICOM_COMMON_EXTENSIONS"] = '["odd"]'
+    quiet, verbose = own("check"), own("--verbose", "check")
+    assert "extension odd failed (LookupError)" in quiet.out
+    assert "hunter2" not in quiet.out + quiet.err
+    assert "LookupError: hunter2-correct-horse" in verbose.err

@@ -1,0 +1,78 @@
+"""The identity of an instance: the four UIDs without which it cannot be kept, and what makes them doubtful."""
+
+from __future__ import annotations
+
+from dicom_common.core import DicomError
+from dicom_common.dicom._elements import Elements, Value
+from dicom_common.dicom._heads import Kind
+from dicom_common.dicom._json import DataSetContext
+from dicom_common.dicom._reasons import Reason
+from dicom_common.dicom._rules import Rule
+from dicom_common.dicom._settings import ReaderSettings
+from dicom_common.dicom._uid import is_valid_uid
+
+__all__ = ["identity", "refuse_two_identities"]
+
+_UIDS = {
+    0x00080016: ("sop_class_uid", "SOP Class UID (0008,0016)"),
+    0x00080018: ("sop_uid", "SOP Instance UID (0008,0018)"),
+    0x0020000D: ("study_uid", "Study Instance UID (0020,000D)"),
+    0x0020000E: ("series_uid", "Series Instance UID (0020,000E)"),
+}
+_IDENTITY = {tag: name for tag, (_, name) in _UIDS.items()} | {0x00100020: "Patient ID (0010,0020)"}
+
+
+def identity(elements: Elements, settings: ReaderSettings, context: DataSetContext) -> dict[str, str]:
+    """Give the four UIDs without which an instance cannot be kept, by the fields of the record.
+
+    Raises:
+        DicomError: one is missing, is of another VR than UI, or is no UID. The message has its name, not its value.
+    """
+    uids: dict[str, str] = {}
+    for head, value in elements:
+        if head.tag not in _UIDS:
+            continue
+        field, name = _UIDS[head.tag]
+        if head.vr != "UI" or type(value) is not bytes:
+            raise DicomError(Reason.INVALID_UID, f"The {name} has another VR than UI; ask the sender to correct it.")
+        uid = _bare(value).decode("latin-1")
+        if not uid:
+            break
+        if not is_valid_uid(uid, strict=True):
+            if settings.uids == "strict" or not is_valid_uid(uid, strict=False):
+                raise DicomError(Reason.INVALID_UID, f"The {name} is not a UID; ask the sender to correct it.")
+            context.note(Rule.UID, "kept as it is", head.tag)
+        uids[field] = uid
+        if len(uids) == len(_UIDS):
+            return uids
+    missing = next(name for field, name in _UIDS.values() if field not in uids)
+    raise DicomError(Reason.MISSING_UID, f"The {missing} is missing; ask the sender to add it.")
+
+
+def refuse_two_identities(elements: Elements) -> None:
+    """Refuse a top level, its elements as they came, that may be of two instances: no choice between them is safe.
+
+    Raises:
+        DicomError: one of the four UIDs or Patient ID has two values, or stands behind Pixel Data, where PS3.5 7.1
+            lets none of them be.
+    """
+    found: dict[int, object] = {}
+    behind = False
+    for head, value in elements:
+        if head.kind is Kind.PIXEL_DATA:
+            behind = True
+        if head.tag not in _IDENTITY:
+            continue
+        bare = _bare(value)
+        if behind or found.setdefault(head.tag, bare) != bare:
+            where = "is behind the pixel data" if behind else "occurs twice, with different values"
+            raise DicomError(
+                Reason.CONFLICTING_IDENTITY,
+                f"The {_IDENTITY[head.tag]} {where}: these may be parts of two instances; "
+                "ask the sender for a new copy.",
+            )
+
+
+def _bare(value: Value) -> bytes:
+    """Give a value without its padding; of one that cannot be compared, something that is equal to nothing else."""
+    return value.rstrip(b"\0 ").lstrip(b" ") if type(value) is bytes else repr(value).encode()

@@ -1,0 +1,39 @@
+"""What a program imports: the configuration, the backends that it chooses, extensions and the policy.
+
+The author of a plugin needs `dicom_common.core` only.
+"""
+
+from dicom_common.host._bearer import bearer_token
+from dicom_common.host._config import Config, General
+from dicom_common.host._explain import Explained, explain
+from dicom_common.host._extensions import Extensions
+from dicom_common.host._loading import COMMANDS, EXTENSION, KINDS, PluginInfo, Plugins, installed_plugins
+from dicom_common.host._loopback import require_loopback
+from dicom_common.host._policy import Action, Needs, Policy, authorize
+from dicom_common.host._server_tls import ServerTls, TlsClient, client_of, server_context
+from dicom_common.host._services import Services
+
+__all__ = [
+    "COMMANDS",
+    "EXTENSION",
+    "KINDS",
+    "Action",
+    "Config",
+    "Explained",
+    "Extensions",
+    "General",
+    "Needs",
+    "PluginInfo",
+    "Plugins",
+    "Policy",
+    "ServerTls",
+    "Services",
+    "TlsClient",
+    "authorize",
+    "bearer_token",
+    "client_of",
+    "explain",
+    "installed_plugins",
+    "require_loopback",
+    "server_context",
+]

@@ -1,0 +1,43 @@
+"""What the index has as the metadata of instances, before it is joined to one array."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Iterator
+from typing import NoReturn
+
+__all__ = ["valid_objects"]
+
+_log = logging.getLogger(__name__)
+
+
+def valid_objects(objects: Iterable[bytes]) -> Iterator[bytes]:
+    """Iterate over those of the objects that are JSON objects, one at a time; a warning says how many were left out.
+
+    The reader writes nothing else. But the rows may be of an older version, or of another program, and one that is not
+    JSON would make the metadata of a whole study unreadable.
+    """
+    left_out = 0
+    for one in objects:
+        if _is_object(one):
+            yield one
+        else:
+            left_out += 1
+    if left_out:
+        _log.warning(
+            "The index has metadata of %d instances that is not a JSON object; it is left out. "
+            "Run `dicom-common reconcile --rebuild` to read these instances again.",
+            left_out,
+        )
+
+
+def _is_object(data: bytes) -> bool:
+    try:
+        return isinstance(json.loads(data, parse_constant=_refuse), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON (RFC 8259)")

@@ -1,0 +1,106 @@
+"""Who may import what: the core is small and knows no host, a plugin knows the core, and nothing goes in a circle."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from _workspace import META, Package, packages
+
+PACKAGES = [package for package in packages() if package.module]
+PROGRAMS = {"host", "pipeline", "cli"}
+"""Packages that work with the host; each other one is a plugin, or what plugins are built on."""
+CORE = "dicom_common.core"
+MOST_CORE_LINES = 2300
+
+each_package = pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
+
+
+def modules(package: Package) -> dict[str, Path]:
+    """The modules of a package by their names."""
+    src = package.folder / "src"
+    found = {}
+    for path in sorted(src.rglob("*.py")):
+        parts = path.relative_to(src).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Everything that a module imports, also for type checkers only and within functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def package_named(short_name: str) -> Package:
+    return next(package for package in PACKAGES if package.short_name == short_name)
+
+
+def test_the_core_imports_pluggy_and_the_standard_library_only() -> None:
+    roots = {name.partition(".")[0] for path in modules(package_named("core")).values() for name in imported(path)}
+    ours = {
+        name for path in modules(package_named("core")).values() for name in imported(path) if "dicom_common" in name
+    }
+    assert roots - sys.stdlib_module_names == {"pluggy", "dicom_common"}
+    assert all(name.startswith(CORE) for name in ours)
+
+
+def test_the_core_stays_small() -> None:
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in modules(package_named("core")).values())
+    assert lines <= MOST_CORE_LINES
+
+
+@each_package
+def test_a_plugin_never_imports_the_host(package: Package) -> None:
+    if package.short_name in PROGRAMS:
+        pytest.skip("it works with the host")
+    used = {
+        str(path.relative_to(package.folder))
+        for path in modules(package).values()
+        for name in imported(path)
+        if name.startswith("dicom_common.host")
+    }
+    assert used == set()
+
+
+@each_package
+def test_what_is_private_to_a_package_is_imported_by_that_package_only(package: Package) -> None:
+    for path in modules(package).values():
+        for name in imported(path):
+            if name.startswith("dicom_common.") and not name.startswith(f"{package.module}."):
+                assert not any(part.startswith("_") for part in name.split(".")), f"{path} imports {name}"
+
+
+def circles(needs: Mapping[str, set[str]]) -> list[list[str]]:
+    """The modules that import each other in a circle: what is left when those that need nothing more are taken away."""
+    left = {name: set(others) for name, others in needs.items()}
+    while done := [name for name, others in left.items() if not others & left.keys()]:
+        for name in done:
+            del left[name]
+    return [sorted(left)] if left else []
+
+
+@each_package
+def test_no_module_needs_itself_by_way_of_others(package: Package) -> None:
+    known = modules(package)
+    needs: dict[str, set[str]] = {}
+    for module, path in known.items():
+        # `from package import _module` needs the module, and nothing of what `__init__` gathers.
+        targets = {name if name in known else name.rpartition(".")[0] for name in imported(path)}
+        needs[module] = (targets & known.keys()) - {module}
+    assert circles(needs) == []
+
+
+def test_a_circle_is_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == [["a", "b", "c"]]
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+
+
+def test_the_meta_package_has_no_code() -> None:
+    assert META not in {package.name for package in PACKAGES}
