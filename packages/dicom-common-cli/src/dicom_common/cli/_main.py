@@ -77,7 +77,7 @@ class _Commands(click.Group):
         return offered
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of the help; a command that is broken is told, and left out."""
+        """Write the list of the help; a broken command is reported and left out."""
         rows = []
         for name in self.list_commands(ctx):
             try:
