@@ -392,3 +392,26 @@ def test_an_extended_table_is_found_though_number_of_frames_is_wrong() -> None:
         data = data[:at] + tables + data[at:]
         assert frames_of(data) == list(values)
         assert "frame-count-differs" in rules(data)
+
+
+@pytest.mark.parametrize(
+    "table", [b"\0", b"\0\0", bytes(5), bytes(6), struct.pack("<3Q", 0, 34, 68), struct.pack(">3I", 0, 34, 68)]
+)
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_a_table_of_a_wrong_size_is_no_part_of_the_first_frame(table: bytes, pieces: int) -> None:
+    images = [b"\xff\xd8\xff\xe0" + bytes([number]) * 20 + b"\xff\xd9" for number in range(3)]
+    parts = [part for image in images for part in ((image,) if pieces == 1 else (image[:12], image[12:]))]
+    data = made(JPEG, fragments(*parts, table=table), undefined=True, frames=b"3")
+    assert frames_of(data) == images
+    assert "bad-offset-table" in rules(data)
+
+
+@pytest.mark.parametrize("length", [18, 40, 1 << 40])
+def test_an_extended_table_of_something_else_is_put_aside(length: int) -> None:
+    """The offsets and lengths fit each other, and not the fragments."""
+    images = [b"\x12\x34" + bytes([number]) * 30 for number in range(3)]
+    data = made(JPEG, fragments(*images), undefined=True, frames=b"3")
+    offsets = struct.pack("<3Q", *(number * (8 + length) for number in range(3)))
+    tables = element(0x7FE00001, "OV", offsets) + element(0x7FE00002, "OV", struct.pack("<3Q", *[length] * 3))
+    at = data.index(b"\xe0\x7f\x10\0OW")
+    assert frames_of(data[:at] + tables + data[at:]) == images
