@@ -66,6 +66,12 @@ def convert(settings: type[T], table: Mapping[str, Raw], name: str, *, data: Pat
     except (ValueError, ConfigError) as error:
         origins = ", ".join(sorted({raw.origin for raw in table.values()})) or "the defaults"
         raise ConfigError(f"{origins}: {name or 'top level'}: {error}") from error
+    except Exception as error:
+        # Its text was not written for a person, and may hold a secret.
+        raise ConfigError(
+            f"{name or 'top level'}: the settings cannot be checked ({type(error).__name__}): tell the author of the"
+            " plugin."
+        ) from error
 
 
 def follow(raw: Raw, key: str, environment: Mapping[str, str]) -> Raw:
