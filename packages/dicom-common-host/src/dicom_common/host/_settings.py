@@ -175,8 +175,17 @@ def _hook(kind: type, value: Any) -> Any:
         if isinstance(value, kind):
             return value
         if isinstance(value, str):
-            return Path(value).expanduser() if kind is Path else Secret(value)
+            return _path(value) if kind is Path else Secret(value)
     raise TypeError(f"Expected `str`, got `{type(value).__name__}`")
+
+
+def _path(text: str) -> Path:
+    if "\0" in text:
+        raise ValueError("A path has no NUL in it")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(f"There is no home folder for {text.partition('/')[0]!r}") from None
 
 
 def _parsed(raw: Raw) -> Raw:
