@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 import zlib
@@ -10,7 +11,8 @@ from collections.abc import Sequence
 import pytest
 
 from dicom_common.core import DicomError
-from dicom_common.dicom import FrameIndex, ReaderSettings, Reading, index_frames, read
+from dicom_common.dicom import FrameIndex, ReaderSettings, Reading, index_frames, read, read_header
+from dicom_common.dicom._read import read_through
 
 IMPLICIT, EXPLICIT, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
 DEFLATED, UNCOMPRESSED, RLE = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.1.98", "1.2.840.10008.1.2.5"
@@ -335,6 +337,28 @@ def test_a_missing_pad_byte_is_tolerated(shape: tuple[int, int, int, int]) -> No
     image = IMAGES[JPEG][:-3] + b"\xff\xd9"
     assert len(image) % 2
     assert frames_of(made(JPEG, fragments(image, image), undefined=True, frames=b"2")) == [image, image]
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 1, 8), (5, 1, 3, 8), (3, 7, 1, 1)])
+def test_a_pad_byte_that_is_counted_and_is_not_there_is_tolerated(shape: tuple[int, int, int, int]) -> None:
+    rows, columns, samples, bits = shape
+    size = (rows * columns * samples * bits + 7) // 8
+    data = made(EXPLICIT, bytes(range(size)) + b"\0", shape=shape)
+    whole, short = indexed(data)[1], data[:-1]
+    for reading in (read(short), read_through(io.BytesIO(short), ReaderSettings(), 100), ranges(short)):
+        assert ("7FE00010", "missing-pad") in {(finding.tag, finding.rule) for finding in reading.instance.warnings}
+        assert index_frames(short, reading.instance).read(short, 1) == whole.read(data, 1)
+    # One byte less is a frame that is not whole; so is one where no pad byte was due, or where a codestream was cut.
+    cut = [data[:-2], made(EXPLICIT, bytes(16))[:-1], made(JPEG, IMAGES[JPEG])[:-1], made(J2K, bytes(16))[:-1]]
+    for each in cut:
+        for way in (read, lambda data: read_through(io.BytesIO(data), ReaderSettings(), 100), ranges):
+            with pytest.raises(DicomError) as refused:
+                way(each)
+            assert refused.value.reason == "truncated"
+
+
+def ranges(data: bytes) -> Reading:
+    return read_header(lambda at, size: data[at : at + size], size=len(data), sha256="", first=100)
 
 
 def test_packed_frames_are_counted_by_their_bits() -> None:

@@ -60,7 +60,7 @@ class _Commands(click.Group):
         return offered
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of the help; a note names each command that is broken or hangs, and it is left out."""
+        """Write the list of the help; a command that is broken or hangs is reported and left out."""
         rows = []
         for name in self.list_commands(ctx):
             try:

@@ -76,7 +76,7 @@ def _named() -> dict[str, str]:
         "SJIS": "shift_jis",
         "XSJIS": "shift_jis",
         "WINDOWS31J": "cp932",
-        "ISO2022JP": "ascii",  # all else is told by its escapes
+        "ISO2022JP": "ascii",  # its escapes say all else
         "ISO2022KR": "euc_kr",
         "ISO2022CN": "gb18030",
     }

@@ -76,6 +76,8 @@ class Scanner:
     """The first pixel data of the top level."""
     pixel_start: bytes = b""
     """Its first bytes, where it has a defined length."""
+    lacks_pad: bool = False
+    """Whether the object ends one byte before this pixel data does; that byte is not counted in its length."""
     items_left: int = 0
     guesses_left: int = _MOST_GUESSES
     mended: bool = False
@@ -129,6 +131,9 @@ class Scanner:
                                     raise too_large()
                             if have - position < 12:
                                 bound = sequence_stop if in_sequence else stop
+                                if have < position and not stack and self._lacks_pad(position):
+                                    position = have
+                                    break
                                 if have < position or have < bound < FAR:
                                     # No container ends before the data does: there is nowhere to go on.
                                     raise truncated(stack, last).final()
@@ -512,6 +517,16 @@ class Scanner:
         if self.mended:
             raise malformed(stack, "delimiters are missing in one place and left over in another")
         self.findings.add([*path_of(stack), *tags], Rule.STRAY_DELIMITER, "passed over")
+
+    def _lacks_pad(self, position: int) -> bool:
+        """Tell whether the pixel data that ends at `position` is whole but for one byte, and nothing is behind it."""
+        pixel = self.pixel_data
+        if pixel is None or pixel.length is None or pixel.offset + pixel.length != position:
+            return False
+        if self.window.end != position - 1:
+            return False
+        self.pixel_data, self.lacks_pad = pixel._replace(length=pixel.length - 1), True
+        return True
 
     def _skip_fragments(self, position: int, stack: list[Level], tag: int, *, big: bool) -> int:
         """Pass over the fragments of a value of undefined length (PS3.5 A.4); give the position behind them.

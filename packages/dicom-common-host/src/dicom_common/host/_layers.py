@@ -59,7 +59,7 @@ of `NAMED`, which are tables of the tree under their whole name, such as `storag
 def file_layers(file: Path, overlay: str | None, keys: Collection[str], *, is_found: bool = False) -> Iterator[Tree]:
     """Read the configuration file, then its overlay for one environment (`dicom-common.<overlay>.toml`).
 
-    `is_found`: nobody named the file; see `read_config_file`.
+    `is_found`: the file was found, not named; see `read_config_file`.
     """
     yield _read(file, keys, is_found=is_found)
     if overlay:
@@ -156,7 +156,7 @@ def is_reference(value: Any) -> bool:
 def environment(folder: Path, variables: Mapping[str, str], *, is_found: bool = False) -> dict[str, str]:
     """Return the variables, with those of a `.env` file in the folder behind them.
 
-    `is_found`: nobody named the folder; see `read_config_file`.
+    `is_found`: the folder was found, not named; see `read_config_file`.
     """
     file = folder / DOT_ENV
     found: dict[str, str] = {}
