@@ -35,6 +35,7 @@ NAMED = ("storages",)
 """Tables whose members are tables with names of the operator's choice: `[storages.archive]`."""
 DOT_ENV = ".env"
 _RESERVED = ("DICOM_COMMON_ENV", "DICOM_COMMON_CONFIG")
+_OVERLAY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RESERVED_PREFIX = "DICOM_COMMON_TEST_"  # where the test kit finds its servers
 
 
@@ -69,7 +70,16 @@ def file_layers(file: Path, overlay: str | None, keys: Collection[str], *, is_fo
 
 
 def overlay_of(file: Path, overlay: str) -> Path:
-    """Return where the overlay of a configuration file for one environment is."""
+    """Return where the overlay of a configuration file for one environment is.
+
+    Raises:
+        ConfigError: the name of the environment cannot be part of a file's name.
+    """
+    if not _OVERLAY.fullmatch(overlay):
+        raise ConfigError(
+            f"DICOM_COMMON_ENV is {overlay!r}: use up to 64 letters, digits, '.', '_' and '-', beginning with a letter"
+            " or digit."
+        )
     return file.with_name(f"{file.stem}.{overlay}{file.suffix}")
 
 
