@@ -140,7 +140,7 @@ def test_entry_points_agree_with_the_name(package: Package) -> None:
         if group.startswith("dicom_common.") and group != settings
     }
     if kind is None or package.name in REGISTERS_NOTHING:
-        assert set(groups) <= {"dicom_common.extension"}
+        assert set(groups) <= {"dicom_common.extension", "dicom_common.commands"}
     else:
         assert groups == {f"dicom_common.{kind}": {package.short_name.removeprefix(f"{kind}-"): package.module}}
 

@@ -144,7 +144,7 @@ def test_check_warns_of_a_database_that_others_may_read_and_leaves_its_mode(tmp_
     run("ingest", str(SAMPLES / "CT_small.dcm"))
     file = tmp_path / "data" / name
     file.chmod(0o644)
-    told = run("check")
+    told = run("check", "--time-limit", "60")
     assert "degraded" in told
     assert f"Other users may open {file} (mode 0644), which holds data of patients: run chmod 600 on it." in told
     assert stat.S_IMODE(file.stat().st_mode) == 0o644

@@ -224,6 +224,6 @@ def test_the_help_names_a_command_that_cannot_be_imported_and_lists_the_others(
 def test_a_command_of_a_package_that_has_the_name_of_ours_is_a_conflict(own: Installation, plant: Plant) -> None:
     plant("dicom_common.commands", "check = odd_commands", COMMANDS.replace("NAME", "check"))
     assert "registers the command `check`, which dicom-common has itself" in own("--help").err
-    [line] = [line for line in own("plugins", "--json").lines if line["kind"] == "commands"]
+    [line] = [line for line in own("plugins", "--json").lines if line["distribution"] == "odd-commands"]
     assert (line["name"], line["state"]) == ("check", "conflict")
     assert "dicom-common has itself" in line["reason"]

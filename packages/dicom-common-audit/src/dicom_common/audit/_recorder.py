@@ -16,7 +16,7 @@ __all__ = ["Recorder"]
 _log = logging.getLogger(__name__)
 _PAUSE = 30.0
 """Seconds until an index that was away is tried again."""
-_PUBLISH_SECONDS = 2.0
+_PUBLISH_SECONDS = 5.0
 """Publishing may take so long. The record is durable by then: a hang here must not count as one of the extension, which
 is no longer called after three of them."""
 
