@@ -28,6 +28,7 @@ from dicom_common.core import LogPosition, LogRecord, QueryError, ReceivedObject
 from dicom_common.db.sql._log_rows import KINDS, Kind
 from dicom_common.db.sql._session import Row, Session
 from dicom_common.db.sql._statements import Statement
+from dicom_common.db.sql._transactions import Transactions
 from dicom_common.db.sql._values import clean, micros
 
 __all__ = ["LogStatements", "LogTransactions"]
@@ -215,16 +216,10 @@ def _insert_missing(table: Table, plain: Statement, there: Statement, session: S
     plain.run_many(session, [_named(names, row) for row in missing])
 
 
-class LogTransactions:
-    """The logs as `dicom_common.core.Logs` asks for them: a base of `SqlDatabase`, which lends the transactions."""
+class LogTransactions(Transactions):
+    """The logs as `dicom_common.core.Logs` asks for them: a base of `SqlDatabase`."""
 
     _logs: LogStatements
-
-    def _write(self, work: Callable[[Session], T]) -> T:
-        raise NotImplementedError
-
-    def _read(self, work: Callable[[Session], T]) -> T:
-        raise NotImplementedError
 
     def write_log(self, records: Sequence[LogRecord]) -> None:
         """See `Logs.write_log`."""
