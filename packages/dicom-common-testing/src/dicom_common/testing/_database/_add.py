@@ -248,13 +248,8 @@ class AddingContract:
         assert len(rows(database, Level.INSTANCE)) == len(wild)
 
     def test_a_negative_zero_comes_back_as_zero(self, database: Database) -> None:
-        given = {
-            "slice_location": -0.0,
-            "patient_weight": -0.0,
-            "rescale_intercept": -0.0,
-            "window_center": (-0.0, 1.0),
-        }
-        database.add([make_entry(make_instance(1, **given))])
+        zeros: dict[str, Any] = dict.fromkeys(("slice_location", "patient_weight", "rescale_intercept"), -0.0)
+        database.add([make_entry(make_instance(1, **zeros, window_center=(-0.0, 1.0)))])
         (row,) = rows(database, Level.INSTANCE)
         kept = [row[key] for key in ("SliceLocation", "PatientWeight", "RescaleIntercept", "WindowCenter")]
         assert str(kept) == "[0.0, 0.0, 0.0, (0.0, 1.0)]"  # every database alike: SQLite has no other zero
