@@ -135,7 +135,8 @@ def _integer(value: int | None) -> int | None:
 
 
 def _finite(value: float | None) -> float | None:
-    return float(value) if value is not None and math.isfinite(value) else None
+    # Plus 0.0: a negative zero, which SQLite does not keep, becomes 0.0 on every database.
+    return float(value) + 0.0 if value is not None and math.isfinite(value) else None
 
 
 def _name(value: PersonName | None) -> str | None:
@@ -148,7 +149,8 @@ def _name(value: PersonName | None) -> str | None:
 def _numbers_text(values: Sequence[float]) -> str | None:
     if not values or not all(map(math.isfinite, values)):
         return None
-    return f"[{', '.join([repr(float(value)) for value in values[:_MAX_ITEMS]])}]"  # JSON, three times as fast as json
+    # JSON, three times as fast as json.
+    return f"[{', '.join([repr(float(value) + 0.0) for value in values[:_MAX_ITEMS]])}]"
 
 
 @lru_cache(4096)

@@ -247,6 +247,13 @@ class AddingContract:
         assert statuses(database.add(entries)) == [ADDED] * len(wild)
         assert len(rows(database, Level.INSTANCE)) == len(wild)
 
+    def test_a_negative_zero_comes_back_as_zero(self, database: Database) -> None:
+        zeros: dict[str, Any] = dict.fromkeys(("slice_location", "patient_weight", "rescale_intercept"), -0.0)
+        database.add([make_entry(make_instance(1, **zeros, window_center=(-0.0, 1.0)))])
+        (row,) = rows(database, Level.INSTANCE)
+        kept = [row[key] for key in ("SliceLocation", "PatientWeight", "RescaleIntercept", "WindowCenter")]
+        assert str(kept) == "[0.0, 0.0, 0.0, (0.0, 1.0)]"  # every database alike: SQLite has no other zero
+
     def test_every_attribute_comes_back_in_its_type(self, database: Database) -> None:
         given = make_instance(
             1, patient_birth_date=date(1970, 1, 2), patient_birth_time=time(23, 59, 59, 999_999), patient_weight=70.25,

@@ -259,10 +259,10 @@ def _batch(chance: random.Random, step: int) -> Iterator[Entry]:
         instance = make_instance(
             chance.randint(1, 4), study=chance.randint(1, 3), series=chance.randint(1, 2), revision=step * 10 + turn,
             patient_id=chance.choice(("", "A", "A", "B", "A\\B")), issuer_of_patient_id=some(None, None, "HOSP"),
-            patient_name=some(PersonName("A^One"), PersonName("B^Two", "二")), patient_sex=some("F", "M"),
+            patient_name=some(PersonName("A^One"), PersonName("B^Two", "二"), PersonName()), patient_sex=some("F", "M"),
             patient_birth_date=some(date(1970, 1, 1)), study_date=some(date(2026, 1, 3), date(2026, 1, 4)),
-            study_time=some(time(9), time(10, 30)), accession_number=some("1", "2"), study_description=some("a", "b"),
-            patient_weight=some(70.5, 80.25), modality=some("CT", "MR"), series_number=some(1, 2),
+            study_time=some(time(0), time(10, 30)), accession_number=some("1", "2"), study_description=some("a", "b"),
+            patient_weight=some(70.5, 0.0), modality=some("CT", "MR"), series_number=some(0, 2),
             sop_class_uid=chance.choice(("1.2.9.1", "1.2.9.2")), series_description=some("s", "t"),
             series_date=some(date(2026, 1, 5)), instance_creation_date=day, content_date=some(date(2026, 1, 6)),
             instance_creation_time=some(time(11)), content_time=some(time(12), time(12, 0, 0, 1)),

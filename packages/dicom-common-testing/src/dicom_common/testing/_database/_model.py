@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from dicom_common.core import ATTRIBUTES, AddStatus, Entry, Instance, Level, Value
+from dicom_common.core import ATTRIBUTES, AddStatus, Entry, Instance, Level, PersonName, Value
 
 __all__ = ["Model", "in_any_order"]
 
 _CLOCKS = ("instance_creation", "content", "acquisition", "series", "study")
 _NEVER = datetime.min.replace(tzinfo=UTC)
+_NO_VALUE = (None, "", (), PersonName())
+"""What is no value. A zero is one, and so is midnight."""
 
 
 class Model:
@@ -119,7 +121,9 @@ def _attributes(level: Level, entries: Iterable[Entry]) -> dict[str, Value]:
     for attribute in ATTRIBUTES:
         if attribute.level is level and attribute.vr != "UI" and "patient_id" not in attribute.field:
             values = (getattr(one.instance, attribute.field) for one in ranked)
-            made[attribute.keyword] = next((v for v in values if v), () if attribute.multiple else None)
+            made[attribute.keyword] = next(
+                (v for v in values if v not in _NO_VALUE), () if attribute.multiple else None
+            )
     return made
 
 
