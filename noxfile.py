@@ -18,7 +18,7 @@ import nox
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "tools"))
-from _environment import tool_environment  # noqa: E402  # found only after the line above
+from _environment import NOT_PASSED_ON, tool_environment  # noqa: E402  # found only after the line above
 from _workspace import Package, packages, requirement_name  # noqa: E402  # likewise
 
 nox.needs_version = ">=2025.5"
@@ -28,6 +28,8 @@ nox.options.stop_on_first_error = False
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False  # a missing Python is said in the summary, in CI too
 os.environ |= tool_environment()
+for _name in NOT_PASSED_ON:
+    os.environ.pop(_name, None)
 
 PACKAGES = packages()
 PRIMARY = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -18,6 +18,11 @@ from _workspace import META, ROOT
 VENV = ROOT / ".venv"
 BIN = VENV / "bin"
 TOOLS = ("uv>=0.9", "nox[uv]>=2025.5")
+NOT_PASSED_ON = (
+    *("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "NOX_SESSION", "UV_PROJECT_ENVIRONMENT"),
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"),
+)
+"""Variables of whoever starts a tool that would change what the tool does."""
 
 
 class ToolError(Exception):
@@ -41,11 +46,13 @@ def tool_environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the environment for uv, nox and what they start.
 
     uv downloads no Python; the interpreters of pyenv are on PATH, before its shims, which fail for versions that are
-    not switched on; and what pip is told of indexes and certificates, uv is told too.
+    not switched on; and what pip is told of indexes and certificates, uv is told too. Bytecode is written: tests start
+    thousands of processes, each of which would compile all that it imports.
     """
     environment = dict(base)
-    for name in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "NOX_SESSION", "UV_PROJECT_ENVIRONMENT"):
+    for name in NOT_PASSED_ON:
         environment.pop(name, None)
+    environment["UV_COMPILE_BYTECODE"] = "1"
     pyenv = Path(environment.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     readable = os.access(pyenv, os.R_OK | os.X_OK)  # it may be another user's, under `sudo -u`
     versions = [
