@@ -231,7 +231,7 @@ BOMBS: dict[str, tuple[Callable[[], bytes], set[str]]] = {
     "character sets": (character_sets, {"too-many-values"}),
     "private creators": (private_creators, {"too-many-elements", "too-many-items"}),
     "distinct tags": (distinct_tags, {"too-many-elements"}),
-    "no sequences": (lambda: distinct_tags(b"SQ", b"abcdefgh"), {"malformed"}),
+    "no sequences": (lambda: distinct_tags(b"SQ", b"abcdefgh"), {"too-many-elements"}),
     "huge declared OB": (lambda: huge_length(b"OB"), {"truncated"}),
     "huge declared SQ": (lambda: huge_length(b"SQ"), {"truncated"}),
     "huge declared UN": (lambda: huge_length(b"UN"), {"truncated"}),
