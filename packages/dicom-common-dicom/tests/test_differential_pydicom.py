@@ -205,10 +205,9 @@ def is_ended_by_nul(pair: Pair) -> bool:
         return False
     theirs = text_of(known[1].value)
     kept = [part.partition("\0")[0].strip(" ") for part in theirs.split("\\")]
+    ours = our_value(known[0])
     if known[1].VR == "PN":
-        ours = ["=".join(name).rstrip("=") for name in our_value(known[0])]
-    else:
-        ours = our_value(known[0])
+        ours = ["=".join(name).rstrip("=") for name in ours]
     return "\0" in theirs and ours == trimmed(kept, "")
 
 

@@ -41,7 +41,8 @@ def file_of(data_set: bytes, syntax: str = EXPLICIT) -> bytes:
     return bytes(128) + b"DICM" + element(0x00020000, "UL", struct.pack("<I", len(group))) + group + data_set
 
 
-FRONT = uid(0x00080016, b"1.2.840.10008.5.1.4.1.1.7") + uid(0x00080018, b"1.2.5")
+CLASS = uid(0x00080016, b"1.2.840.10008.5.1.4.1.1.7")
+FRONT = CLASS + uid(0x00080018, b"1.2.5")
 PATIENT = element(0x00100020, "LO", b"P001")
 BACK = uid(0x0020000D, b"1.2.3") + uid(0x0020000E, b"1.2.4")
 ROWS = element(0x00280010, "US", b"\2\0")
@@ -303,3 +304,41 @@ def test_native_pixels_of_4_gib_are_passed_over_by_ranges(tmp_path: Path) -> Non
     assert reading.instance.pixel_data is not None
     assert reading.instance.pixel_data.length == 0xFFFFFFF0
     assert taken < 1 << 20
+
+
+LOST = (
+    FRONT + ROWS + element(0x00080100, "SH", b"C1") + PATIENT + ITEM_END + SEQUENCE_END + BACK,
+    FRONT + BACK + ROWS + PATIENT + SEQUENCE_END + PIXELS,
+    CLASS + PATIENT + uid(0x00080018, b"1.2.99") + ITEM_END + SEQUENCE_END + BACK,
+    # The break may be behind the delimiter: these ascend up to it.
+    FRONT + PATIENT + element(0x00400275, "LO", b"A1") + ITEM_END + SEQUENCE_END + BACK + ROWS,
+    CLASS + BACK + ITEM_END + uid(0x00080018, b"1.2.5") + PATIENT,
+)
+
+
+@pytest.mark.parametrize("data_set", LOST)
+def test_identity_from_a_sequence_that_lost_its_beginning_is_refused(data_set: bytes) -> None:
+    assert reason_of(file_of(data_set)) == Reason.AMBIGUOUS
+
+
+HARMLESS = (
+    FRONT + PATIENT + BACK + ROWS + SEQUENCE_END,
+    FRONT + PATIENT + BACK + ITEM_END + SEQUENCE_END + ROWS,
+    FRONT + PATIENT + BACK + ROWS + CODE + ITEM_END + SEQUENCE_END + element(0x00280011, "US", b"\2\0"),
+    FRONT + SEQUENCE_END + PATIENT + ITEM_END + BACK,
+    FRONT + PATIENT + BACK + ROWS + CODE + PATIENT + ITEM_END + PIXELS,
+)
+
+
+@pytest.mark.parametrize("data_set", HARMLESS)
+def test_a_stray_delimiter_that_puts_no_identity_in_doubt_is_a_finding(data_set: bytes) -> None:
+    reading = read(file_of(data_set))
+    assert (reading.instance.sop_uid, reading.instance.patient_id) == ("1.2.5", "P001")
+    assert "stray-delimiter" in rules(reading)
+
+
+def test_many_stray_delimiters_cost_no_more_than_reading_them() -> None:
+    data = file_of(FRONT + PATIENT + BACK + element(SQ, "SQ", item(CODE) + ITEM_END * 250_000))
+    assert reason_of(data) == Reason.TOO_MANY_ITEMS
+    between = (ITEM_END + element(0x00080100, "SH", b"C1")) * 50_000
+    assert reason_of(file_of(FRONT + PATIENT + BACK + between)) == Reason.AMBIGUOUS

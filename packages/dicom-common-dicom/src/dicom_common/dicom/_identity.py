@@ -11,7 +11,7 @@ from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._settings import ReaderSettings
 from dicom_common.dicom._uid import is_valid_uid
 
-__all__ = ["identity", "refuse_two_identities"]
+__all__ = ["identity", "refuse_stray_identity", "refuse_two_identities"]
 
 _UIDS = {
     0x00080016: ("sop_class_uid", "SOP Class UID (0008,0016)"),
@@ -30,9 +30,10 @@ def identity(elements: Elements, settings: ReaderSettings, context: DataSetConte
     """
     uids: dict[str, str] = {}
     for head, value in elements:
-        if head.tag not in _UIDS:
+        known = _UIDS.get(head.tag)
+        if known is None:
             continue
-        field, name = _UIDS[head.tag]
+        field, name = known
         if head.vr != "UI" or type(value) is not bytes:
             raise DicomError(Reason.INVALID_UID, f"The {name} has another VR than UI; ask the sender to correct it.")
         uid = _bare(value).decode("latin-1")
@@ -71,6 +72,44 @@ def refuse_two_identities(elements: Elements) -> None:
                 f"The {_IDENTITY[head.tag]} {where}: these may be parts of two instances; "
                 "ask the sender for a new copy.",
             )
+
+
+def refuse_stray_identity(elements: Elements, strays: list[int]) -> None:
+    """Refuse a top level whose identity may have come out of a sequence that lost its own tag and its item's.
+
+    Such a sequence leaves a delimiter that ends nothing, and a break: its elements, or those behind them, do not
+    ascend. Elements from the last break before such a delimiter up to it may have been the sequence's; without a break
+    they follow one another as elements of one data set do, and are taken as such.
+
+    Args:
+        elements: of the top level, as they came.
+        strays: behind how many elements each stray delimiter came, in ascending order.
+
+    Raises:
+        DicomError: one of the four UIDs or Patient ID occurs in such a stretch only; reason `ambiguous`.
+    """
+    tags = [head.tag for head, _ in elements]
+    doubtful: set[int] = set()
+    sure: set[int] = set()
+    at = begin = 0
+    for stray in strays:
+        before = at
+        for place in range(max(at, 1), stray):
+            if tags[place] < tags[place - 1]:
+                begin = place
+        broken = begin > 0 or (0 < stray < len(tags) and tags[stray] <= tags[stray - 1])
+        # What is before the break was there before the sequence began.
+        start = max(begin, before) if broken else stray
+        sure.update(tags[before:start])
+        doubtful.update(tags[start:stray])
+        at = stray
+    sure.update(tags[at:])
+    for tag in sorted(_IDENTITY.keys() & (doubtful - sure)):
+        raise DicomError(
+            Reason.AMBIGUOUS,
+            f"The {_IDENTITY[tag]} stands before a delimiter that ends nothing, so it may be that of a sequence whose "
+            "beginning is lost; ask the sender for a new copy.",
+        )
 
 
 def _bare(value: Value) -> bytes:

@@ -27,7 +27,7 @@ from dicom_common.dicom._elements import (
 )
 from dicom_common.dicom._findings import Findings
 from dicom_common.dicom._heads import BIG, BULK_VRS, IMPLICIT, SWAPPED, Encoding, Kind, heads_for
-from dicom_common.dicom._identity import refuse_two_identities
+from dicom_common.dicom._identity import refuse_stray_identity, refuse_two_identities
 from dicom_common.dicom._json_context import Skipped
 from dicom_common.dicom._look_ahead import FAR
 from dicom_common.dicom._pixel_form import SIGNATURE_BYTES
@@ -386,6 +386,8 @@ class Scanner:
         window.move(position, 0)
         if window.base + len(window.buffer) < position:
             raise truncated(stack, last)
+        if self.strays:
+            refuse_stray_identity(elements, self.strays)
         if not disorder:
             return elements
         refuse_two_identities(elements)
