@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import struct
 import zlib
 from collections.abc import Callable
@@ -335,6 +336,58 @@ def test_a_stray_delimiter_that_puts_no_identity_in_doubt_is_a_finding(data_set:
     reading = read(file_of(data_set))
     assert (reading.instance.sop_uid, reading.instance.patient_id) == ("1.2.5", "P001")
     assert "stray-delimiter" in rules(reading)
+
+
+def swapped(length: int) -> int:
+    return length >> 8 | (length & 0xFF) << 8
+
+
+def text(tag: int, vr: str, value: bytes, length: int) -> bytes:
+    return element(tag, vr, value, length)
+
+
+WRONG_LENGTHS = (
+    text(0x00080060, "CS", b"CT", swapped(2)),
+    text(0x0008103E, "LO", b"Thorax", swapped(6)),
+    text(0x00081030, "LO", b"Chest ", 5),
+    text(0x00081030, "LO", b"Chest ", 4),
+    text(0x00081030, "LO", b"Chest ", 9),
+    text(0x00080070, "LO", b"A maker of scanners ", 14),
+    text(0x00080090, "PN", b"Doe^Jane", swapped(8)),
+)
+
+
+@pytest.mark.parametrize("data", WRONG_LENGTHS)
+def test_a_wrong_length_is_mended_by_what_follows(data: bytes) -> None:
+    reading = read(file_of(FRONT + data + PATIENT + BACK + ROWS + element(0x00280011, "US", b"\2\0") + PIXELS * 1200))
+    mended = json.loads(reading.metadata)[f"{data[1]:02X}{data[0]:02X}{data[3]:02X}{data[2]:02X}"]
+    assert (reading.instance.sop_uid, reading.instance.patient_id) == ("1.2.5", "P001")
+    assert reading.instance.study_uid == "1.2.3"
+    assert "element-length" in rules(reading)
+    assert data[8:].decode().strip() in json.dumps(mended)
+
+
+def test_a_patient_id_of_a_wrong_length_is_mended_where_its_value_is_certain() -> None:
+    behind = BACK + ROWS + PIXELS * 200
+    for data in (text(0x00100020, "LO", b"P001", swapped(4)), text(0x00100020, "LO", b"P01 ", 3)):
+        assert read(file_of(FRONT + data + behind)).instance.patient_id in {"P001", "P01"}
+    for length in (2, 6, 1):
+        data = text(0x00100020, "LO", b"P001", length)
+        assert reason_of(file_of(FRONT + data + behind)) in {Reason.MALFORMED, Reason.TRUNCATED}
+
+
+@pytest.mark.parametrize("frames", [17, 40, 65])
+def test_a_deflated_label_map_is_read_however_well_it_deflates(frames: int) -> None:
+    rows = element(0x00280010, "US", struct.pack("<H", 1024)) + element(0x00280011, "US", struct.pack("<H", 1024))
+    bits = element(0x00280100, "US", b"\x08\0") + element(0x00280008, "IS", b"%d" % frames)
+    label = bytearray(1 << 20)
+    for row in range(200, 800):
+        label[row << 10 | 300 : row << 10 | 700] = bytes([row // 200]) * 400
+    data_set = FRONT + PATIENT + BACK + bits[10:] + rows + bits[:10] + element(0x7FE00010, "OB", bytes(label) * frames)
+    stream = zlib.compressobj(9, wbits=-15)
+    deflated = stream.compress(data_set) + stream.flush()
+    assert len(data_set) > 400 * len(deflated)
+    assert read(file_of(deflated, DEFLATED)).instance.patient_id == "P001"
 
 
 def test_many_stray_delimiters_cost_no_more_than_reading_them() -> None:

@@ -11,7 +11,7 @@ from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._settings import ReaderSettings
 from dicom_common.dicom._uid import is_valid_uid
 
-__all__ = ["identity", "refuse_stray_identity", "refuse_two_identities"]
+__all__ = ["IDENTITY", "identity", "refuse_stray_identity", "refuse_two_identities"]
 
 _UIDS = {
     0x00080016: ("sop_class_uid", "SOP Class UID (0008,0016)"),
@@ -19,7 +19,7 @@ _UIDS = {
     0x0020000D: ("study_uid", "Study Instance UID (0020,000D)"),
     0x0020000E: ("series_uid", "Series Instance UID (0020,000E)"),
 }
-_IDENTITY = {tag: name for tag, (_, name) in _UIDS.items()} | {0x00100020: "Patient ID (0010,0020)"}
+IDENTITY = {tag: name for tag, (_, name) in _UIDS.items()} | {0x00100020: "Patient ID (0010,0020)"}
 
 
 def identity(elements: Elements, settings: ReaderSettings, context: DataSetContext) -> dict[str, str]:
@@ -62,14 +62,14 @@ def refuse_two_identities(elements: Elements) -> None:
     for head, value in elements:
         if head.kind is Kind.PIXEL_DATA:
             behind = True
-        if head.tag not in _IDENTITY:
+        if head.tag not in IDENTITY:
             continue
         bare = _bare(value)
         if behind or found.setdefault(head.tag, bare) != bare:
             where = "is behind the pixel data" if behind else "occurs twice, with different values"
             raise DicomError(
                 Reason.CONFLICTING_IDENTITY,
-                f"The {_IDENTITY[head.tag]} {where}: these may be parts of two instances; "
+                f"The {IDENTITY[head.tag]} {where}: these may be parts of two instances; "
                 "ask the sender for a new copy.",
             )
 
@@ -104,10 +104,10 @@ def refuse_stray_identity(elements: Elements, strays: list[int]) -> None:
         doubtful.update(tags[start:stray])
         at = stray
     sure.update(tags[at:])
-    for tag in sorted(_IDENTITY.keys() & (doubtful - sure)):
+    for tag in sorted(IDENTITY.keys() & (doubtful - sure)):
         raise DicomError(
             Reason.AMBIGUOUS,
-            f"The {_IDENTITY[tag]} stands before a delimiter that ends nothing, so it may be that of a sequence whose "
+            f"The {IDENTITY[tag]} stands before a delimiter that ends nothing, so it may be that of a sequence whose "
             "beginning is lost; ask the sender for a new copy.",
         )
 

@@ -15,7 +15,20 @@ from dicom_common.dicom._dictionary import dictionary_vr
 from dicom_common.dicom._heads import BIG, IMPLICIT, LONG_VRS, VRS, Encoding
 from dicom_common.dicom._window import Window
 
-__all__ = ["FAR", "LOOK", "MOST", "PLAUSIBLE", "UNSEEN", "Ahead", "Inside", "chain", "is_plain", "look", "passes"]
+__all__ = [
+    "FAR",
+    "LOOK",
+    "MOST",
+    "PLAUSIBLE",
+    "UNSEEN",
+    "Ahead",
+    "Inside",
+    "chain",
+    "is_plain",
+    "is_private",
+    "look",
+    "passes",
+]
 
 FAR = 1 << 62
 """The end of a data set of unknown length."""
@@ -145,7 +158,7 @@ def _element(ahead: Ahead, position: int, tag: int, length: int, encoding: Encod
     letters = ahead.buffer[at + 4 : at + 6].decode("latin-1")
     order = ">" if encoding == BIG else "<"
     if letters not in VRS:
-        known = _is_private(tag) or dictionary_vr(tag) != "UN"
+        known = is_private(tag) or dictionary_vr(tag) != "UN"
         return (1 if known else 0), position + 8 + struct.unpack_from(f"{order}H", ahead.buffer, at + 6)[0]
     if letters not in LONG_VRS:
         return 2, position + 8 + struct.unpack_from(f"{order}H", ahead.buffer, at + 6)[0]
@@ -157,7 +170,7 @@ def _element(ahead: Ahead, position: int, tag: int, length: int, encoding: Encod
     return 2, position + 12 + length
 
 
-def _is_private(tag: int) -> bool:
+def is_private(tag: int) -> bool:
     """Tell whether a tag is one of those that PS3.5 7.8.1 leaves to private elements, or their group length."""
     element = tag & 0xFFFF
     return tag >> 16 & 1 == 1 and tag >> 16 > 8 and (element >= 0x1000 or 0x10 <= element <= 0xFF or not element)
@@ -167,7 +180,7 @@ def _is_private(tag: int) -> bool:
 def _implicit(tag: int, length: int) -> int:
     """Judge by the dictionary: a length can be impossible for a VR (PS3.5 6.2), and most numbers are no tags."""
     if tag >> 16 & 1:
-        return 1 if _is_private(tag) else 0
+        return 1 if is_private(tag) else 0
     if not tag & 0xFFFF:
         return 2 if length == 4 else 0
     vr = dictionary_vr(tag)

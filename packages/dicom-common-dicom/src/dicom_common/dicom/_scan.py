@@ -11,13 +11,13 @@ It never asks how large the data set is: what it does depends only on the bytes 
 from __future__ import annotations
 
 import struct
-from array import array
 from dataclasses import dataclass, field
 
 from dicom_common.core import PixelData
 from dicom_common.dicom._elements import (
     Damage,
     Elements,
+    little_endian,
     malformed,
     ordered,
     path_of,
@@ -29,6 +29,7 @@ from dicom_common.dicom._findings import Findings
 from dicom_common.dicom._heads import BIG, BULK_VRS, IMPLICIT, SWAPPED, Encoding, Kind, heads_for
 from dicom_common.dicom._identity import refuse_stray_identity, refuse_two_identities
 from dicom_common.dicom._json_context import Skipped
+from dicom_common.dicom._lengths import other_length
 from dicom_common.dicom._look_ahead import FAR
 from dicom_common.dicom._pixel_form import SIGNATURE_BYTES
 from dicom_common.dicom._recovery import begins, behind_zeros, item_encoding
@@ -46,13 +47,10 @@ _PIXEL_DATA, _GROUP_LENGTH, _FOREIGN_GROUP = Kind.PIXEL_DATA, Kind.GROUP_LENGTH,
 _DELIMITER, _BAD_VR = Kind.DELIMITER, Kind.BAD_VR
 _UNDEFINED = 0xFFFFFFFF
 _ZEROS = bytes(8)
-_MOST_GUESSES = 10_000
-"""How often a data set is looked ahead in because it is damaged."""
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _ITEM_STARTS = (b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0", b"\xff\xfe\xe0\x00", b"\xff\xfe\xe0\xdd")
 _U16 = {False: struct.Struct("<H").unpack_from, True: struct.Struct(">H").unpack_from}
 _U32 = {False: struct.Struct("<I").unpack_from, True: struct.Struct(">I").unpack_from}
-_TAG = {False: struct.Struct("<HH").unpack_from, True: struct.Struct(">HH").unpack_from}
 
 
 @dataclass(slots=True)
@@ -140,8 +138,7 @@ class Scanner:
                                     # No container ends before the data does: there is nowhere to go on.
                                     raise truncated(stack, last).final()
                                 stop = open_ones.stop = min(stop, have)
-                                # The last bytes: zeros behind them let every field be unpacked; `have` stays the true
-                                # end.
+                                # Zeros behind the last bytes let every field be unpacked; `have` stays the true end.
                                 buffer, base = buffer[position - base :] + bytes(12), position
                         if position >= stop:
                             if not stack:
@@ -196,7 +193,7 @@ class Scanner:
                     if kind <= _CREATOR and length <= head.hold and end <= stop and end <= have:
                         value = buffer[at + header : at + header + length]
                         if big and head.width > 1:
-                            value = _swapped(value, head.width)
+                            value = little_endian(value, head.width)
                         if kind is _CREATOR:
                             creators[tag >> 16 << 8 | tag & 0xFF] = value.decode("latin-1").strip(" \0")
                         disorder = disorder or tag <= last
@@ -226,6 +223,16 @@ class Scanner:
                             continue
                         in_sequence, clear = True, -1
                         continue
+                    if elements and not big and not implicit and (kind is _BAD_VR or not tag):
+                        other = open_ones.guess(other_length, position, elements[-1], open_ones.inside(encoding))
+                        buffer, base = window.buffer, window.base
+                        have = min(base + len(buffer), limit)
+                        if other is not None:
+                            add([*path_of(stack), last], Rule.ELEMENT_LENGTH, "went by the elements behind it")
+                            elements[-1] = elements[-1][0], other.value
+                            position, clear = other.end, -1
+                            continue
+                        at = position - base
                     if not tag and buffer[at : at + 8] == _ZEROS:
                         behind = behind_zeros(window, position, last, open_ones.inside(encoding))
                         buffer, base = window.buffer, window.base
@@ -285,13 +292,11 @@ class Scanner:
                                     add([*path_of(stack), tag], Rule.WRONG_VR, "read as a sequence")
                                 disorder = disorder or tag <= last
                                 last = tag
-                                is_open = length == _UNDEFINED
-                                open_ones.enter(
-                                    elements, last, disorder, creators, heads, tag, begin, None if is_open else end
-                                )
+                                until = None if length == _UNDEFINED else end
+                                open_ones.enter(elements, last, disorder, creators, heads, tag, begin, until)
                                 in_sequence, clear, position = True, -1, begin
                                 if unknown:
-                                    encoding = item_encoding(window, begin, FAR if is_open else end)
+                                    encoding = item_encoding(window, begin, until or FAR)
                                     if encoding != IMPLICIT:
                                         add(path_of(stack), Rule.UNKNOWN_EXPLICIT, "read in explicit VR")
                                     heads = heads_for(encoding, threshold, max_value)
@@ -362,7 +367,7 @@ class Scanner:
                             raise too_large() if have == limit else truncated(stack, tag)
                     value = buffer[begin - base : end - base]
                     if big and head.width > 1:
-                        value = _swapped(value, head.width)
+                        value = little_endian(value, head.width)
                     if kind is _CREATOR:
                         creators[tag >> 16 << 8 | tag & 0xFF] = value.decode("latin-1").strip(" \0")
                     elements.append((head, value))
@@ -392,12 +397,3 @@ class Scanner:
             return elements
         refuse_two_identities(elements)
         return ordered(elements, stack, self.findings)
-
-
-def _swapped(value: bytes, width: int) -> bytes:
-    """Swap a big-endian value to little endian; one of a wrong length is left to the encoder, which will refuse it."""
-    if len(value) % width:
-        return value
-    words = array({2: "H", 4: "I", 8: "Q"}[width], value)
-    words.byteswap()
-    return words.tobytes()

@@ -39,8 +39,8 @@ class ReaderSettings:
     """Bytes of the DICOM JSON; a data set that needs more is refused before it is written."""
     max_header: int = 64 << 20
     """Bytes of the data set that are parsed and kept; long values and fragments that are passed over do not count."""
-    max_inflated_bytes: int = 1 << 30
-    """Bytes that a deflated data set may become."""
+    max_inflated_bytes: int = 1 << 29
+    """Bytes that a deflated data set may become: what is passed over has to be inflated too, which takes time."""
     max_inflate_ratio: int = 1000
     """Above 16 MiB, how many times larger than the deflated bytes the inflated ones may be."""
     bulk_data_threshold: int = 1024
