@@ -124,17 +124,106 @@ def test_verbose_shows_the_traceback_of_a_plugin(own: Installation, plant: Plant
     assert f"{kind}: hunter2-correct-horse" in verbose.err
 
 
-def test_verbose_shows_the_traceback_of_an_extension_whose_hook_fails(own: Installation, plant: Plant) -> None:
-    code = """
-        from dicom_common.core import hookimpl
+EXTENSION = """
+    import dataclasses, sys, time
+    from dicom_common.core import Backend, hookimpl
+
+    @dataclasses.dataclass(frozen=True)
+    class Settings:
+        size: int = 1
+
+    class Extension:
+        def __init__(self, settings):
+            OPEN
 
         @hookimpl
-        def dicom_common_audit_refusal(services):
-            raise LookupError("hunter2-correct-horse")
-        """
-    plant("dicom_common.extension", "odd = odd_extension", code)
-    own.variables["DICOM_COMMON_EXTENSIONS"] = '["odd"]'
+        def dicom_common_audit_refusal(self):
+            REFUSAL
+
+        def close(self):
+            CLOSE
+
+    @hookimpl
+    def dicom_common_extension():
+        return Backend("odd", Settings, Extension)
+    """
+
+
+@pytest.fixture
+def extend(own: Installation, plant: Plant) -> Callable[..., None]:
+    """Enable an extension, some of whose parts do what they are given."""
+
+    def extended(**parts: str) -> None:
+        code = EXTENSION
+        for part in ("OPEN", "REFUSAL", "CLOSE"):
+            code = code.replace(part, parts.get(part.lower(), "return None"))
+        plant("dicom_common.extension", "odd = odd_extension", code)
+        own.variables["DICOM_COMMON_EXTENSIONS"] = '["odd"]'
+
+    return extended
+
+
+def test_verbose_shows_the_traceback_of_an_extension_whose_hook_fails(
+    own: Installation, extend: Callable[..., None]
+) -> None:
+    extend(refusal=FAILURE)
     quiet, verbose = own("check"), own("--verbose", "check")
     assert "extension odd failed (LookupError)" in quiet.out
     assert "hunter2" not in quiet.out + quiet.err
     assert "LookupError: hunter2-correct-horse" in verbose.err
+
+
+def test_an_extension_that_ends_the_process_does_not_pass_for_a_success(
+    own: Installation, extend: Callable[..., None], samples: Path
+) -> None:
+    extend(open="sys.exit(0)")
+    own("ingest", samples / "MR_small.dcm").fails_with_one_line("'odd' cannot be opened (SystemExit)")
+    answer = own("check", "--json", "--time-limit", "60")
+    assert answer.code == 1, answer
+    assert any("SystemExit" in line["detail"] for line in answer.lines if line["status"] == "failed")
+
+
+@pytest.mark.parametrize("close", ["sys.exit(0)", "raise KeyboardInterrupt", "time.sleep(600)"])
+def test_an_extension_that_cannot_be_closed_leaves_the_exit_code_alone(
+    own: Installation, extend: Callable[..., None], samples: Path, close: str
+) -> None:
+    extend(close=close)
+    own.variables["DICOM_COMMON_EXTENSION_TIME_LIMIT"] = "2"
+    answer = own("ingest", "--jobs", "1", samples / "MR_small.dcm", samples / "no_meta.dcm")
+    assert answer.code == 1, answer  # the second file is rejected
+
+
+COMMANDS = """
+    import click
+    from dicom_common.core import hookimpl
+
+    @click.command("NAME")
+    def shown():
+        "Does something."
+
+    @hookimpl
+    def dicom_common_commands():
+        return [shown]
+    """
+
+
+@pytest.mark.parametrize("code", [HANGS, "raise KeyboardInterrupt", "raise SystemExit(0)", "x = 1"])
+def test_the_help_names_a_command_that_cannot_be_imported_and_lists_the_others(
+    own: Installation, plant: Plant, code: str
+) -> None:
+    plant("dicom_common.commands", "odd = odd_commands", code)
+    began = time.monotonic()
+    answer = own("--help")
+    assert time.monotonic() - began < 100, "it would be 600 seconds"
+    assert answer.code == 0, answer
+    assert "The commands plugin 'odd' is broken" in answer.err
+    assert "\n  ingest " in answer.out
+    assert "\n  odd " not in answer.out
+
+
+def test_a_command_of_a_package_that_has_the_name_of_ours_is_a_conflict(own: Installation, plant: Plant) -> None:
+    plant("dicom_common.commands", "check = odd_commands", COMMANDS.replace("NAME", "check"))
+    assert "registers the command `check`, which dicom-common has itself" in own("--help").err
+    [line] = [line for line in own("plugins", "--json").lines if line["kind"] == "commands"]
+    assert (line["name"], line["state"]) == ("check", "conflict")
+    assert "dicom-common has itself" in line["reason"]

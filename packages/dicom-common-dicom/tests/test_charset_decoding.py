@@ -157,6 +157,18 @@ def test_an_escape_where_nothing_is_declared_is_a_guess() -> None:
         ("TIS-620", "tis_620", "นาม"),
         ("IBM850", "cp850", "Müller"),
         ("utf_8", "utf-8", "王 Müller"),
+        ("ISO-8859-8-I", "iso8859-8", "שרון"),
+        ("csISO88596E", "iso8859-6", "قباني"),
+        ("iso-ir-226", "iso8859-16", "ș"),
+        ("win1251", "cp1251", "Иванов"),
+        ("CP65001", "utf-8", "王"),
+        ("ISO_IR GBK", "gbk", "王小东"),
+        ("ISO_IR GB18030", "gb18030", "𠀀"),
+        ("IBM00858", "cp858", "Müller €"),
+        ("csEUCPkdFmtJapanese", "euc_jp", "山田"),
+        ("csHalfWidthKatakana", "shift_jis", "ﾔﾏﾀﾞ"),
+        ("ISO-Latin-1", "latin-1", "Müller"),
+        ("ISO-10646-UTF-8", "utf-8", "王"),
     ],
 )
 def test_names_of_the_iana_registry_and_of_python(declared: str, codec: str, text: str) -> None:
@@ -231,6 +243,11 @@ def test_control_bytes_are_the_sign_of_another_set(declared: str, value: bytes, 
         ("GB18030", "王小".encode("gb18030") + b"\xb6", "王小\ufffd"),
         ("ISO_IR 192", "Jörg".encode() + b"\xc3", "Jörg\ufffd"),
         ("EUC-KR", "홍=".encode("euc_kr") + b"\xff\xff=" + "길".encode("euc_kr"), "홍=ÿÿ=길"),
+        ("GB18030", b"Wang=\xff\xff=" + "东".encode("gb18030"), "Wang=ÿÿ=东"),
+        ("BIG5", "王".encode("big5")[:1] + b"=" + "東".encode("big5"), "¤=東"),
+        ("SJIS", b"\x87\x40\x8a", "①\ufffd"),  # cut behind a character that only vendors have
+        ("ISO_IR 192", b"\xef\xbb\xbfM\xc3\xbc=\xff\xfdz", "Mü=ÿýz"),
+        ("", b"\xef\xbb\xbfM\xc3\xbc=\xff\xfdz", "Mü=ÿýz"),
     ],
 )
 def test_what_cannot_be_decoded_costs_its_piece(declared: str, value: bytes, expected: str) -> None:

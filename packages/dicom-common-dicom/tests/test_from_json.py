@@ -295,3 +295,13 @@ def test_importing_the_package_and_reading_do_not_import_pydicom() -> None:
         "except DicomError: sys.exit('pydicom' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("vr", "value"), [("LO", "A\\B"), ("CS", "\\"), ("UI", "1.2\\3"), ("PN", {"Alphabetic": "A\\B"}), ("DS", "1\\2")]
+)
+def test_a_value_with_the_delimiter_of_values_is_refused(vr: str, value: Any) -> None:
+    with pytest.raises(DicomError) as caught:
+        dataset_from_json({"00091001": {"vr": vr, "Value": [value]}})
+    assert caught.value.reason == "invalid-json"
+    assert field_of("LT", "A\\B ") == b"A\\B "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 import zlib
@@ -10,7 +11,8 @@ from collections.abc import Sequence
 import pytest
 
 from dicom_common.core import DicomError
-from dicom_common.dicom import FrameIndex, ReaderSettings, Reading, index_frames, read
+from dicom_common.dicom import FrameIndex, ReaderSettings, Reading, index_frames, read, read_header
+from dicom_common.dicom._read import read_through
 
 IMPLICIT, EXPLICIT, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
 DEFLATED, UNCOMPRESSED, RLE = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.1.98", "1.2.840.10008.1.2.5"
@@ -337,6 +339,28 @@ def test_a_missing_pad_byte_is_tolerated(shape: tuple[int, int, int, int]) -> No
     assert frames_of(made(JPEG, fragments(image, image), undefined=True, frames=b"2")) == [image, image]
 
 
+@pytest.mark.parametrize("shape", [(3, 3, 1, 8), (5, 1, 3, 8), (3, 7, 1, 1)])
+def test_a_pad_byte_that_is_counted_and_is_not_there_is_tolerated(shape: tuple[int, int, int, int]) -> None:
+    rows, columns, samples, bits = shape
+    size = (rows * columns * samples * bits + 7) // 8
+    data = made(EXPLICIT, bytes(range(size)) + b"\0", shape=shape)
+    whole, short = indexed(data)[1], data[:-1]
+    for reading in (read(short), read_through(io.BytesIO(short), ReaderSettings(), 100), ranges(short)):
+        assert ("7FE00010", "missing-pad") in {(finding.tag, finding.rule) for finding in reading.instance.warnings}
+        assert index_frames(short, reading.instance).read(short, 1) == whole.read(data, 1)
+    # One byte less is a frame that is not whole; so is one where no pad byte was due, or where a codestream was cut.
+    cut = [data[:-2], made(EXPLICIT, bytes(16))[:-1], made(JPEG, IMAGES[JPEG])[:-1], made(J2K, bytes(16))[:-1]]
+    for each in cut:
+        for way in (read, lambda data: read_through(io.BytesIO(data), ReaderSettings(), 100), ranges):
+            with pytest.raises(DicomError) as refused:
+                way(each)
+            assert refused.value.reason == "truncated"
+
+
+def ranges(data: bytes) -> Reading:
+    return read_header(lambda at, size: data[at : at + size], size=len(data), sha256="", first=100)
+
+
 def test_packed_frames_are_counted_by_their_bits() -> None:
     # 3 x 7 pixels are 21 bits: three frames are 63, in 8 bytes; four are 84, in 11, or 12 for an even length
     for count, length in ((3, 8), (4, 12), (4, 11)):
@@ -368,3 +392,26 @@ def test_an_extended_table_is_found_though_number_of_frames_is_wrong() -> None:
         data = data[:at] + tables + data[at:]
         assert frames_of(data) == list(values)
         assert "frame-count-differs" in rules(data)
+
+
+@pytest.mark.parametrize(
+    "table", [b"\0", b"\0\0", bytes(5), bytes(6), struct.pack("<3Q", 0, 34, 68), struct.pack(">3I", 0, 34, 68)]
+)
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_a_table_of_a_wrong_size_is_no_part_of_the_first_frame(table: bytes, pieces: int) -> None:
+    images = [b"\xff\xd8\xff\xe0" + bytes([number]) * 20 + b"\xff\xd9" for number in range(3)]
+    parts = [part for image in images for part in ((image,) if pieces == 1 else (image[:12], image[12:]))]
+    data = made(JPEG, fragments(*parts, table=table), undefined=True, frames=b"3")
+    assert frames_of(data) == images
+    assert "bad-offset-table" in rules(data)
+
+
+@pytest.mark.parametrize("length", [18, 40, 1 << 40])
+def test_an_extended_table_of_something_else_is_put_aside(length: int) -> None:
+    """The offsets and lengths fit each other, and not the fragments."""
+    images = [b"\x12\x34" + bytes([number]) * 30 for number in range(3)]
+    data = made(JPEG, fragments(*images), undefined=True, frames=b"3")
+    offsets = struct.pack("<3Q", *(number * (8 + length) for number in range(3)))
+    tables = element(0x7FE00001, "OV", offsets) + element(0x7FE00002, "OV", struct.pack("<3Q", *[length] * 3))
+    at = data.index(b"\xe0\x7f\x10\0OW")
+    assert frames_of(data[:at] + tables + data[at:]) == images

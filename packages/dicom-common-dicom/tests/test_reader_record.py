@@ -52,6 +52,8 @@ def field(name: str, vr: str, value: bytes) -> Any:
         ("patient_name", "PN", b"A^B=C=D ", PersonName("A^B", "C", "D")),
         ("patient_name", "PN", b"A^B\0", PersonName("A^B")),
         ("patient_name", "PN", b"= ", None),
+        ("patient_name", "PN", b"\0A=B\0", PersonName("A", "B")),
+        ("study_description", "LO", b"\0a\x7f\0", "a\x7f"),
         ("patient_birth_date", "DA", b"19700131", date(1970, 1, 31)),
         ("patient_sex", "CS", b"F ", "F"),
         ("patient_weight", "DS", b"+70.5 ", 70.5),

@@ -338,6 +338,22 @@ def test_a_stray_delimiter_that_puts_no_identity_in_doubt_is_a_finding(data_set:
     assert "stray-delimiter" in rules(reading)
 
 
+@pytest.mark.parametrize("size", [8, 13, 1000, 70_000])
+@pytest.mark.parametrize("byte", [b"\xff", b"\xfe", b"\xe5"])
+def test_bytes_behind_the_pixel_data_that_are_no_elements_are_passed_over(byte: bytes, size: int) -> None:
+    reading = read(file_of(FRONT + PATIENT + BACK + PIXELS + byte * size))
+    assert reading.instance.pixel_data is not None
+    assert "trailing-bytes" in rules(reading)
+
+
+def test_the_issuer_of_a_patient_id_is_of_the_identity() -> None:
+    issuer = element(0x00100021, "LO", b"SITE A")
+    other = element(0x00100021, "LO", b"SITE B")
+    assert read(file_of(FRONT + PATIENT + issuer + issuer + BACK)).instance.issuer_of_patient_id == "SITE A"
+    for data_set in (FRONT + PATIENT + issuer + other + BACK, FRONT + PATIENT + BACK + PIXELS + issuer):
+        assert reason_of(file_of(data_set)) == Reason.CONFLICTING_IDENTITY
+
+
 def swapped(length: int) -> int:
     return length >> 8 | (length & 0xFF) << 8
 

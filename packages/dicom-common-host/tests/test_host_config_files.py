@@ -102,3 +102,47 @@ def test_a_configuration_tells_which_files_were_found(empty_folder: Path) -> Non
     Path("dicom-common.prod.toml").write_text("")
     assert found(DICOM_COMMON_ENV="prod") == ["dicom-common.toml", "dicom-common.prod.toml", ".env"]
     assert found(DICOM_COMMON_CONFIG="dicom-common.toml") == []
+
+
+@pytest.mark.usefixtures("empty_folder")
+@pytest.mark.parametrize("name", ["../prod", "a/b", "a\0b", "prod file", "x" * 300])
+def test_an_environment_whose_name_cannot_be_part_of_a_file_name_is_refused(name: str) -> None:
+    Path("dicom-common.toml").write_text("")
+    message = refused({"DICOM_COMMON_ENV": name})
+    assert message.startswith("DICOM_COMMON_ENV is ")
+    assert "use up to 64 letters" in message
+
+
+def test_a_name_with_a_nul_is_refused() -> None:
+    assert "has a NUL in it" in refused(file="dicom\0common.toml")
+    assert "has a NUL in it" in refused({"DICOM_COMMON_CONFIG": "a\0b"})
+
+
+@pytest.mark.usefixtures("empty_folder")
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("~no-such-user-here/data", "no home folder for '~no-such-user-here'"),
+        ("~no-such-user-here", "no home folder for '~no-such-user-here'"),
+        ("da\0ta", "A path has no NUL in it"),
+    ],
+)
+def test_a_path_that_cannot_be_one_is_told_with_its_setting(written: str, words: str) -> None:
+    Path(".env").write_text(f"DICOM_COMMON_DATA={written}\n")
+    message = refused()
+    assert message.startswith("variable DICOM_COMMON_DATA: data: ")
+    assert words in message
+
+
+@pytest.mark.usefixtures("empty_folder")
+@pytest.mark.parametrize(
+    ("extensions", "words"),
+    [
+        ('["audit", "audit"]', "'audit' more than once"),
+        ('["tenant"]', "'tenant' in it: that is the name of another table or setting"),
+        ('["db"]', "'db' in it: that is the name of another table or setting"),
+    ],
+)
+def test_extensions_that_cannot_have_a_table_of_their_own_are_refused(extensions: str, words: str) -> None:
+    Path("dicom-common.toml").write_text(f"extensions = {extensions}\n")
+    assert words in refused()

@@ -207,7 +207,7 @@ def test_a_sick_backend_is_reported_and_the_others_are_well(
 ) -> None:
     if when == "opening":
         how = "raise" if how == "lie" else how
-        detail = "cannot be opened" if how in ("raise", "time out") else detail
+        detail = "cannot be opened" if how in ("raise", "time out", "exit") else detail
     services = Services.from_file(overrides={**overrides, f"storage.{when}": how})
     found = services.check(time_limit=0.3)
     module("storage").GATE.set()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dicom_common.audit._outbox import publish
 from dicom_common.audit._settings import AuditSettings
 from dicom_common.audit._trail import Trail
-from dicom_common.core import AuditEvent, Database, DicomCommonError, call_within, hookimpl
+from dicom_common.core import AuditEvent, Database, DicomCommonError, TimeLimitError, call_within, hookimpl
 
 __all__ = ["Recorder"]
 
@@ -59,4 +59,6 @@ class Recorder:
         except (DicomCommonError, OSError) as error:  # a TimeoutError is one
             self._not_before = time.monotonic() + _PAUSE
             why = str(error) if isinstance(error, DicomCommonError) else type(error).__name__
+            if isinstance(error, TimeLimitError):
+                why = f"no answer within {_PUBLISH_SECONDS:g} s"
             _log.warning("audit events wait in the trail until the index takes them: %s", why)

@@ -65,7 +65,8 @@ def _ending(work: Callable[[], object], verbose: Callable[[], bool]) -> int:
         subject = f"{error.filename}: " if error.filename else ""
         complain(f"{subject}{error.strerror or type(error).__name__}.")
         _show_trace(verbose)
-    except Exception as error:  # noqa: BLE001 - the last place to catch it; its text may hold anything, so it is not told
+    except BaseException as error:  # noqa: BLE001 - the last place to catch it; its text may hold anything, so it is not told
+        # A SystemExit is one, too: no command of ours raises it, and a plugin's must not pass for success.
         complain(
             f"this is a bug: {type(error).__name__} in {_place(error.__traceback__)}. "
             "Please report it, with the traceback that `dicom-common --verbose ...` prints."

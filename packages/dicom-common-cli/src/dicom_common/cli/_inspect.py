@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import click
 
@@ -10,11 +11,12 @@ from dicom_common.cli._errors import ExitCode
 from dicom_common.cli._help import below
 from dicom_common.cli._instances import as_json
 from dicom_common.cli._output import print_json, print_line, print_table
+from dicom_common.cli._own_commands import HOMES, shadowed
 from dicom_common.cli._prometheus import exposition
 from dicom_common.cli._session import Session, pass_session
 from dicom_common.cli._streams import only_results
 from dicom_common.core import TRACEBACKS, DicomCommonError, Health, HealthStatus, call_within
-from dicom_common.host import KINDS, Config, Extensions, Services
+from dicom_common.host import COMMANDS, KINDS, Config, Extensions, Services
 
 __all__ = ["check", "plugins"]
 
@@ -129,7 +131,12 @@ def plugins(*, as_json: bool) -> None:
     """List the installed plugins. Imports none of them."""
     from dicom_common.host import installed_plugins  # noqa: PLC0415 - the help does not need it
 
-    found = installed_plugins()
+    found = [
+        replace(plugin, state="conflict", reason=shadowed(plugin.name))
+        if plugin.kind == COMMANDS and plugin.name in HOMES
+        else plugin
+        for plugin in installed_plugins()
+    ]
     columns = ["kind", "name", "distribution", "version", "state", "reason"]
     rows = [[getattr(plugin, column) for column in columns] for plugin in found]
     if as_json:

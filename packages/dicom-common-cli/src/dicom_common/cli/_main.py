@@ -16,6 +16,7 @@ import click
 from dicom_common.cli._errors import CommandError, ending
 from dicom_common.cli._logging import LogSettings, log_as_configured, log_to_stderr
 from dicom_common.cli._output import note
+from dicom_common.cli._own_commands import HOMES, shadowed
 from dicom_common.cli._session import Session
 from dicom_common.cli._streams import only_results, prepare_streams
 from dicom_common.core import DicomCommonError, PluginNotFoundError
@@ -23,30 +24,8 @@ from dicom_common.host import COMMANDS, Plugins, installed_plugins
 
 __all__ = ["run"]
 
-_HOMES = {
-    "init": "_init",
-    "ingest": "_ingest",
-    "find": "_search",
-    "metadata": "_search",
-    "get": "_get",
-    "remove": "_remove",
-    "check": "_inspect",
-    "plugins": "_inspect",
-    "config": "_settings",
-    "reconcile": "_reconcile",
-    "copy": "_copy",
-    "migrate": "_migrate",
-    "log": "_log",
-    "prune": "_prune",
-    "worker": "_worker",
-    "documents": "_documents",
-    "keys": "_keys",
-    "certs": "_certs",
-    "relay": "_events",
-    "events": "_events",
-    "dead-letters": "_dead_letters",
-}
-"""Each command and the module that has a click command of its name, `_` for `-`. None imports a backend or pydicom."""
+_HELP_SECONDS = 10.0
+"""The help waits no longer for the import of each package; a call of its command waits until it is imported."""
 _OF_ALL_TENANTS = frozenset({"reconcile", "migrate", "prune", "worker", "relay", "events"})
 """Commands that work for the installation as a whole: who names a tenant means something that they cannot do."""
 
@@ -58,35 +37,40 @@ class _Commands(click.Group):
         """Return the names of all commands, in the order of the help."""
         others = sorted({plugin.name for plugin in installed_plugins() if plugin.kind == COMMANDS})
         for name in others:
-            if name in _HOMES:
-                note(f"A package registers the command `{name}`, which dicom-common has itself: uninstall the package.")
-        return [*_HOMES, *(name for name in others if name not in _HOMES)]
+            if name in HOMES:
+                note(shadowed(name))
+        return [*HOMES, *(name for name in others if name not in HOMES)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's own
         """Return a command; packages are imported only for a name that is not ours."""
-        if home := _HOMES.get(cmd_name):
+        if home := HOMES.get(cmd_name):
             command: click.Command = getattr(import_module(f"dicom_common.cli.{home}"), cmd_name.replace("-", "_"))
             return command
         try:
-            with only_results():
-                offered = Plugins().command(cmd_name)
+            return self._offered(cmd_name)
         except PluginNotFoundError:
             return None
+
+    @staticmethod
+    def _offered(cmd_name: str, time_limit: float | None = None) -> click.Command:
+        with only_results():
+            offered = Plugins().command(cmd_name, time_limit=time_limit)
         if not isinstance(offered, click.Command):
             raise CommandError(f"The command `{cmd_name}` is no click command: upgrade the package that registers it.")
         return offered
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of the help; a command that is broken is told, and left out."""
+        """Write the list of the help; a command that is broken or hangs is reported and left out."""
         rows = []
         for name in self.list_commands(ctx):
             try:
-                command = self.get_command(ctx, name)
+                command = self.get_command(ctx, name) if name in HOMES else self._offered(name, _HELP_SECONDS)
+                if command is not None and not command.hidden:
+                    rows.append((name, command.get_short_help_str(limit=formatter.width - 6 - len(name))))
             except DicomCommonError as error:
                 note(str(error))
-                continue
-            if command is not None and not command.hidden:
-                rows.append((name, command.get_short_help_str(limit=formatter.width - 6 - len(name))))
+            except Exception as error:  # noqa: BLE001 - a package's own class of command may do anything
+                note(f"The command `{name}` has no help ({type(error).__name__}): upgrade the package.")
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 

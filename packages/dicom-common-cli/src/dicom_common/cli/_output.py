@@ -34,7 +34,7 @@ def complain(message: str) -> None:
 
 def note(message: str) -> None:
     """Say something on stderr that is no result."""
-    with suppress(OSError, ValueError):  # nobody reads, or it is full: the work and its exit code do not depend on it
+    with suppress(OSError, ValueError):  # closed or full: the work and its exit code do not depend on it
         print(printable(message), file=sys.stderr, flush=True)  # noqa: T201 - a command prints
 
 

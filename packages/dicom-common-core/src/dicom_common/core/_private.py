@@ -14,7 +14,7 @@ __all__ = ["make_private_file", "make_private_folder", "others_may"]
 _FILE, _FOLDER = 0o600, 0o700
 _MAKING = threading.Lock()
 """Held until a new file is closed again. To close any descriptor of a file ends the locks that this process holds on it
-(fcntl, POSIX), those of a SQLite connection too: so nobody in this process may connect to it before."""
+(fcntl, POSIX), those of a SQLite connection too: so call this before this process connects to it."""
 
 
 def make_private_folder(path: Path) -> None:

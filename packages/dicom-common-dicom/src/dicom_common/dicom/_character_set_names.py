@@ -21,7 +21,10 @@ _TERMS = {
     "ISO_IR 144": "iso8859-5",
     "ISO_IR 148": "iso8859-9",
     "ISO_IR 166": "iso8859-11",
+    "ISO_IR 157": "iso8859-10",  # as 199 and 226 no defined term
+    "ISO_IR 199": "iso8859-14",
     "ISO_IR 203": "iso8859-15",
+    "ISO_IR 226": "iso8859-16",
     "ISO_IR 13": "shift_jis",
     "ISO_IR 58": "gb2312",
     "ISO_IR 149": "euc_kr",
@@ -33,7 +36,12 @@ _TERMS = {
     "GB2312": "gb18030",  # no defined term; its writers use EUC-CN, of which GB18030 is a superset, mostly unescaped
 }
 _NUMBERED = re.compile(r"(?:ISO)?(?:2022)?IR0*(\d{1,3})")
+_BEFORE_NAMES = re.compile(r"^(?:ISO2022|ISOIR|ISO(?=LATIN|10646UTF)|X|CS)")
+"""What is written before a name of another registry: `ISO 2022 GBK`, `ISO_IR GB18030`, `x-sjis`, `csShiftJIS`."""
 _ISO_8859 = re.compile(r"ISO8859(\d{1,2})")
+_LONGEST_YEAR = 4
+_DIRECTIONS = ("E", "I")
+"""What the IANA registry writes behind ISO 8859-6 and 8859-8, of whose characters it tells only the order."""
 _NOT_OF_NAMES = re.compile(r"[^A-Z0-9]")
 
 # Only codecs of text in which ASCII is ASCII: a name is the sender's, and Python has codecs that are something else
@@ -61,22 +69,41 @@ def _named() -> dict[str, str]:
         ours = codecs.get(_bare(codec))
         if ours is not None and not alias.isdigit():
             named.setdefault(_bare(alias), ours)
-    named |= {f"WINDOWS{name[2:]}": codec for name, codec in codecs.items() if name.startswith("CP")}
+    named |= {
+        f"{word}{n[2:]}": codec for n, codec in codecs.items() if n.startswith("CP") for word in ("WINDOWS", "WIN")
+    }
     named |= {f"IBM{name[2:]}": codec for name, codec in codecs.items() if re.fullmatch(r"CP\d{3}", name)}
     return named | {
         "UNICODE": "utf-8",
         "UTF8SIG": "utf-8",
         "UNICODE11UTF8": "utf-8",
+        "10646UTF8": "utf-8",
+        "CP65001": "utf-8",
+        "WINDOWS65001": "utf-8",
         "ISO10646": "utf-8",
         "EUCCN": "gb18030",
         "GB2312": "gb18030",
         "GB231280": "gb18030",
         "WINDOWS936": "gbk",
         "CP936": "gbk",
+        "MAC": "mac_roman",
+        "KSC56011989": "euc_kr",
+        "ISO2022JP2": "ascii",
+        "CP00858": "cp858",
+        "CCSID00858": "cp858",
+        "IBM00858": "cp858",
+        "PC850MULTILINGUAL": "cp850",
+        "DOS866": "cp866",
+        "KOI8": "koi8_r",
+        "EUCPKDFMTJAPANESE": "euc_jp",
+        "EXTENDEDUNIXCODEPACKEDFORMATFORJAPANESE": "euc_jp",
+        "JISX0201": "shift_jis",  # whose single bytes it is
+        "X0201": "shift_jis",
+        "HALFWIDTHKATAKANA": "shift_jis",
         "SJIS": "shift_jis",
         "XSJIS": "shift_jis",
         "WINDOWS31J": "cp932",
-        "ISO2022JP": "ascii",  # all else is told by its escapes
+        "ISO2022JP": "ascii",  # its escapes say all else
         "ISO2022KR": "euc_kr",
         "ISO2022CN": "gb18030",
     }
@@ -97,11 +124,14 @@ def codec_of(term: str) -> str | None:
     number = _NUMBERED.fullmatch(bare)
     if number is not None:
         return _TERMS.get(f"ISO_IR {number[1]}")
-    for name in (bare, bare.removeprefix("ISO2022"), bare.removeprefix("X"), bare.removeprefix("CS")):
-        if name in _NAMED:
-            return _NAMED[name]
-    part = _ISO_8859.match(bare)  # ISO_8859-1:1987
-    return _NAMED.get(part[0]) if part is not None and len(bare) == len(part[0]) + 4 else None
+    name = _BEFORE_NAMES.sub("", bare, count=1)
+    if bare in _NAMED or name in _NAMED:
+        return _NAMED.get(bare) or _NAMED[name]
+    part = _ISO_8859.match(bare.removeprefix("CS"))  # ISO_8859-1:1987, csISO88598I
+    if part is None:
+        return None
+    rest = part.string[part.end() :]
+    return _NAMED.get(part[0]) if rest in _DIRECTIONS or (rest.isdigit() and len(rest) == _LONGEST_YEAR) else None
 
 
 def has_right_half(term: str) -> bool:

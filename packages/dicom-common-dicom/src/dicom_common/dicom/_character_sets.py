@@ -84,6 +84,9 @@ class CharacterSet:
             text = _marked(value)
             if text is not None:
                 return text, MARK
+            if value.startswith(_BYTE_ORDER_MARK) and _decoded(value, self._codec) is None:
+                # What is damaged costs its piece, and the others are what the mark tells.
+                return self._decode(value.replace(_BYTE_ORDER_MARK, b""), "utf-8", person_name=person_name)[0], GUESS
         if b"\x1b" in value:
             return self._decode_with_escapes(value, person_name=person_name)
         return self._decode(value, self._g1 or self._codec, person_name=person_name)
@@ -114,10 +117,10 @@ class CharacterSet:
         """Decode a value or component group, and tell what it took."""
         if (text := _decoded(piece, codec)) is not None and not _is_of_windows(piece, codec):
             return text, ""
-        superset = _SUPERSETS.get(codec)
-        if superset is not None and (text := _decoded(piece, superset)) is not None:
+        superset = _SUPERSETS.get(codec, codec)
+        if superset != codec and (text := _decoded(piece, superset)) is not None:
             return text, VENDOR
-        if (text := _cut(piece, codec)) is not None or (text := _decoded(piece, "utf-8")) is not None:
+        if (text := _cut(piece, superset)) is not None or (text := _decoded(piece, "utf-8")) is not None:
             return text, GUESS
         of_windows = _OF_WINDOWS.get(codec)
         if of_windows is not None and (text := _decoded(piece, of_windows)) is not None:
@@ -174,8 +177,11 @@ def _pieces(value: bytes, codec: str, delimiters: re.Pattern[bytes]) -> Iterator
         if decoder is not None:
             decoder.decode(value[fed:at])
             fed = at
-            if decoder.getstate()[0]:
-                continue
+            pending, _ = decoder.getstate()
+            if pending:
+                if _decoded(pending + match[0], codec) is not None:
+                    continue
+                decoder.reset()  # the character was cut
         yield value[begin:at], match[0].decode("ascii")
         begin = match.end()
     yield value[begin:], ""

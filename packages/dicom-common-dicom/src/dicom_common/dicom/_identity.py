@@ -19,7 +19,10 @@ _UIDS = {
     0x0020000D: ("study_uid", "Study Instance UID (0020,000D)"),
     0x0020000E: ("series_uid", "Series Instance UID (0020,000E)"),
 }
-IDENTITY = {tag: name for tag, (_, name) in _UIDS.items()} | {0x00100020: "Patient ID (0010,0020)"}
+IDENTITY = {tag: name for tag, (_, name) in _UIDS.items()} | {
+    0x00100020: "Patient ID (0010,0020)",
+    0x00100021: "Issuer of Patient ID (0010,0021)",
+}
 
 
 def identity(elements: Elements, settings: ReaderSettings, context: DataSetContext) -> dict[str, str]:
@@ -54,8 +57,8 @@ def refuse_two_identities(elements: Elements) -> None:
     """Refuse a top level, its elements as they came, that may be of two instances: no choice between them is safe.
 
     Raises:
-        DicomError: one of the four UIDs or Patient ID has two values, or stands behind Pixel Data, where PS3.5 7.1
-            lets none of them be.
+        DicomError: one of the four UIDs, Patient ID or its issuer has two values, or stands behind Pixel Data, where
+            PS3.5 7.1 lets none of them be.
     """
     found: dict[int, object] = {}
     behind = False
@@ -86,7 +89,7 @@ def refuse_stray_identity(elements: Elements, strays: list[int]) -> None:
         strays: behind how many elements each stray delimiter came, in ascending order.
 
     Raises:
-        DicomError: one of the four UIDs or Patient ID occurs in such a stretch only; reason `ambiguous`.
+        DicomError: one of the four UIDs, Patient ID or its issuer occurs in such a stretch only; reason `ambiguous`.
     """
     tags = [head.tag for head, _ in elements]
     doubtful: set[int] = set()

@@ -21,6 +21,8 @@ _PIXEL_REPRESENTATION = 0x00280103
 _UTF8 = '"00080005":{"vr":"CS","Value":["ISO_IR 192"]}'
 _LONGEST_DECLARED, _MOST_TERMS, _MOST_SETS = 512, 32, 64
 """Bytes and terms of a Specific Character Set that are looked at, and how many sets are remembered in one reading."""
+_GUESS = 4
+"""As how many values one counts that is not what it is declared as, beside its length."""
 _COUNTED = 128
 _ITEM = 3
 """Bytes of an item that are not of its elements."""
@@ -99,7 +101,8 @@ class DataSetContext:
 
     def _declared(self, value: bytes) -> CharacterSet:
         text = value[:_LONGEST_DECLARED].decode("ascii", "replace").rstrip(" \0")
-        terms = tuple(term.strip(" \0") for term in text.split("\\"))[:_MOST_TERMS] if text else ()
+        # As in every value, a NUL ends one.
+        terms = tuple(term.partition("\0")[0].strip(" ") for term in text.split("\\"))[:_MOST_TERMS] if text else ()
         self.spend(len(terms) * 4)  # as many as could have been decoded in the time
         if len(self._sets) >= _MOST_SETS:
             self._sets.clear()
@@ -114,13 +117,16 @@ class DataSetContext:
             return value.decode("ascii")
         text, repair = self._set.decode(value, person_name=person_name)
         if repair:
-            self.spend(len(value) // 4)
+            self.spend(_GUESS + len(value) // 4)
             self.flaws.append((Rule.CHARACTER_SET, repair))
         return text
 
     def decode_repertoire(self, value: bytes) -> str:
         """Decode text that should be of the default repertoire."""
-        return value.decode("ascii") if value.isascii() else self._set.decode(value)[0]
+        if value.isascii():
+            return value.decode("ascii")
+        self.spend(_GUESS + value.count(b"\x1b") * 2 + len(value) // 4)
+        return self._set.decode(value)[0]
 
     def text(self, value: bytes, *, person_name: bool = False) -> str:
         """Decode text for the DICOM JSON, in which each character stands for a byte of UTF-8; see `encode_json`."""

@@ -32,6 +32,8 @@ _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,64}")
 _SAFE_DIGITS = 15
+_LONG = 32
+"""As many characters count as another value: numbers with very many digits take longer."""
 _BACKSLASH = "\\"
 _NUMBER: Flaw = (Rule.NUMBER, "kept as text")
 
@@ -66,7 +68,7 @@ def _numbers(value: bytes, context: Context, written: Callable[[str], str | None
     if "\0" in text:
         text = cut_at_nul(text, context.flaws, several=True)
     parts = [part.strip(" ") for part in text.split("\\")]
-    context.spend(len(parts) - 1)
+    context.spend(len(parts) + 1 + len(text) // _LONG)
     if not any(parts):
         return unless_flawed("}", context)
     out = []

@@ -39,7 +39,8 @@ def take_table(reader: RangeReader, items: Fragments, frames: int, limit: int) -
     """Take the Basic Offset Table from the front of the items; None where the first one is a fragment already.
 
     A table may be damaged. It is one where it begins with 0 and ascends, and else where it does not begin as an image
-    does, has no more entries than there are fragments or frames, and is not needed as one of the frames itself.
+    does, has no more entries than there are fragments or frames, and is not needed as one of the frames itself. Where
+    other items begin as images do, one that is no longer than a table of 64-bit offsets is not needed.
 
     Raises:
         DicomError: the table has more entries than `limit`.
@@ -47,15 +48,18 @@ def take_table(reader: RangeReader, items: Fragments, frames: int, limit: int) -
     if not items.offsets:
         return b"", items
     offset, length = items.range(0)
-    if items.images[0]:
-        return None, items
-    if length > 4 * limit and reader.read(offset, 4) == bytes(4):
+    if length > 4 * limit and not items.images[0] and reader.read(offset, 4) == bytes(4):
         raise DicomError(Reason.TOO_MANY_ITEMS, f"The Basic Offset Table has more than {limit} entries.")
-    if length % 4 or length > 4 * limit:
+    if items.images[0] or length > 4 * limit:
+        return None, items
+    fragments = len(items.offsets) - 1
+    if items.signature is not None and fragments + 1 != frames and length <= 8 * max(frames, fragments):
+        return reader.read(offset, length), items.behind_first()
+    if length % 4:
         return None, items
     table = reader.read(offset, length)
     needed = items.signature is None and len(items.offsets) == frames
-    if length and (needed or length > 4 * max(frames, len(items.offsets) - 1)):
+    if length and (needed or length > 4 * max(frames, fragments)):
         entries = struct.unpack(f"<{length // 4}I", table)
         if entries[0] or any(one >= other for one, other in pairwise(entries)):
             return None, items
@@ -101,10 +105,12 @@ def frames_by_extended_table(reader: RangeReader, pixel: PixelData, frames: int,
     ends = [offset + ITEM_HEADER + length + length % 2 for offset, length in zip(offsets, lengths, strict=True)]
     if any(end != offset for end, offset in zip(ends, offsets[1:], strict=False)) or first + ends[-1] > size:
         return None
-    last = read_item(reader, first + offsets[-1], size)
-    if last is None or last.offset + last.length != first + ends[-1]:
+    try:
+        last = read_item(reader, first + offsets[-1], size)
+        behind = read_item(reader, first + ends[-1], size)
+    except DicomError:  # there is no item: the table is one of something else
         return None
-    if read_item(reader, first + ends[-1], size) is not None:
+    if last is None or last.offset + last.length != first + ends[-1] or behind is not None:
         return None
     places = array("Q", [first + offset + ITEM_HEADER for offset in offsets])
     return Fragments(places, array("Q", lengths))

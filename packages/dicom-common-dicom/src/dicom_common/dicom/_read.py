@@ -208,6 +208,10 @@ def _check_pixel_data(
     form = pixel_form(pixel, scanner.pixel_start, syntax, geometry)
     if contradicts(form, pixel, syntax):
         findings.add([pixel.tag], Rule.PIXEL_DATA_FORM, f"indexed as {form.value}")
+    if scanner.lacks_pad:
+        if form is not Form.NATIVE or not geometry.fits(pixel.length or 0):
+            raise DicomError(Reason.TRUNCATED, "The object ends within its pixel data; ask the sender for a new copy.")
+        findings.add([pixel.tag], Rule.MISSING_PAD, "took it as whole")
     if form is not Form.NATIVE or pixel.length is None or not geometry.layouts:
         return
     if 8 * pixel.length < geometry.layouts[0] * (geometry.frames or 1):

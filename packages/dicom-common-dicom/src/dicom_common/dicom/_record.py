@@ -9,7 +9,7 @@ from dicom_common.dicom._elements import Elements, Items, Value
 from dicom_common.dicom._fields import NUMBER_VRS, TEXT_VRS, binary_field, text_field
 from dicom_common.dicom._heads import Head
 from dicom_common.dicom._json import DataSetContext
-from dicom_common.dicom._json_context import Flaw, cut_at_nul
+from dicom_common.dicom._json_context import PADDING, Flaw, cut_at_nul
 from dicom_common.dicom._rules import Rule
 
 __all__ = ["indexed_fields"]
@@ -74,6 +74,8 @@ def _converted(head: Head, attribute: Attribute, value: Value, context: DataSetC
 
 def _text_of(head: Head, value: bytes, context: DataSetContext) -> str:
     """Decode a text. What was wrong with it is a finding of the DICOM JSON already."""
+    if head.vr not in _OF_ONE_VALUE:  # padding before a value is no end of it, as in the DICOM JSON
+        value = value.strip(PADDING)
     if head.vr in _AFFECTED:
         text = context.decode(value, person_name=head.vr == "PN")
     else:

@@ -39,6 +39,8 @@ class Rule(StrEnum):
     """File Meta Information Group Length is absent or wrong; the elements count (PS3.10 7.1)."""
     LENGTH = "length"
     """A binary value whose length is no multiple of the size of its numbers; it was left out (PS3.5 6.2)."""
+    MISSING_PAD = "missing-pad"
+    """Pixel data at the end of the object that lacks the byte which makes its length even (PS3.5 8.1.1)."""
     MORE_FINDINGS = "more-findings"
     """There were more findings than are kept."""
     NO_FILE_META = "no-file-meta"

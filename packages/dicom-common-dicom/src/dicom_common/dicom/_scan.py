@@ -10,7 +10,6 @@ It never asks how large the data set is: what it does depends only on the bytes 
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass, field
 
 from dicom_common.core import PixelData
@@ -26,7 +25,7 @@ from dicom_common.dicom._elements import (
     truncated,
 )
 from dicom_common.dicom._findings import Findings
-from dicom_common.dicom._heads import BIG, BULK_VRS, IMPLICIT, SWAPPED, Encoding, Kind, heads_for
+from dicom_common.dicom._heads import BULK_VRS, IMPLICIT, SWAPPED, Encoding, Kind, heads_for
 from dicom_common.dicom._identity import refuse_stray_identity, refuse_two_identities
 from dicom_common.dicom._json_context import Skipped
 from dicom_common.dicom._lengths import other_length
@@ -34,7 +33,7 @@ from dicom_common.dicom._look_ahead import FAR
 from dicom_common.dicom._pixel_form import SIGNATURE_BYTES
 from dicom_common.dicom._recovery import begins, behind_zeros, item_encoding
 from dicom_common.dicom._rules import Rule
-from dicom_common.dicom._sequences import Sequences
+from dicom_common.dicom._sequences import FORMS, Sequences
 from dicom_common.dicom._settings import ReaderSettings
 from dicom_common.dicom._window import Window
 from dicom_common.dicom._without_vr import without_vr
@@ -49,8 +48,6 @@ _UNDEFINED = 0xFFFFFFFF
 _ZEROS = bytes(8)
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _ITEM_STARTS = (b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0", b"\xff\xfe\xe0\x00", b"\xff\xfe\xe0\xdd")
-_U16 = {False: struct.Struct("<H").unpack_from, True: struct.Struct(">H").unpack_from}
-_U32 = {False: struct.Struct("<I").unpack_from, True: struct.Struct(">I").unpack_from}
 
 
 @dataclass(slots=True)
@@ -72,6 +69,8 @@ class Scanner:
     """Its first bytes, where it has a defined length."""
     strays: list[int] = field(default_factory=list)
     """Behind how many elements of the top level each delimiter came that ends nothing."""
+    lacks_pad: bool = False
+    """Whether the object ends one byte before this pixel data does; that byte is not counted in its length."""
 
     def scan(self, encoding: Encoding, start: int) -> Elements:
         """Read the data set that begins at `start`.
@@ -90,11 +89,9 @@ class Scanner:
         left = settings.max_elements
         # What is parsed and kept counts; `limit` moves on with what is passed over.
         limit = start + settings.max_header
-        buffer, base = window.buffer, window.base
-        have = min(base + len(buffer), limit)
+        buffer, base, have = window.seen(limit)
         heads = heads_for(encoding, threshold, max_value)
-        implicit, big = encoding == IMPLICIT, encoding == BIG
-        u16, u32 = _U16[big], _U32[big]
+        implicit, big, u16, u32 = FORMS[encoding]
         open_ones = Sequences(window, settings, self.findings)
         stack = open_ones.stack
         elements: Elements = []
@@ -120,11 +117,9 @@ class Scanner:
                                 creators, heads = level.creators, level.heads
                                 if heads.encoding != encoding:
                                     encoding = heads.encoding
-                                    implicit, big = encoding == IMPLICIT, encoding == BIG
-                                    u16, u32 = _U16[big], _U32[big]
+                                    implicit, big, u16, u32 = FORMS[encoding]
                             stop = open_ones.stop
-                            buffer, base = window.buffer, window.base
-                            have = min(base + len(buffer), limit)
+                            buffer, base, have = window.seen(limit)
                         if have - position < 12 and position < stop:
                             window.move(position, 12)
                             buffer, base = window.buffer, window.base
@@ -134,6 +129,9 @@ class Scanner:
                                 if have - position < 12:
                                     raise too_large()
                             if have - position < 12:
+                                if have < position and not stack and self._lacks_pad(position):
+                                    position = have
+                                    break
                                 if have < position or have < stop < FAR:
                                     # No container ends before the data does: there is nowhere to go on.
                                     raise truncated(stack, last).final()
@@ -146,14 +144,12 @@ class Scanner:
                             if open_ones.open_item:
                                 if position >= have:
                                     window.move(position, 1)
-                                    buffer, base = window.buffer, window.base
-                                    have = min(base + len(buffer), limit)
+                                    buffer, base, have = window.seen(limit)
                                     if position >= have:
                                         raise truncated(stack, last)
                                 if open_ones.goes_on(position, encoding, last):
                                     stop, clear = open_ones.stop, -1
-                                    buffer, base = window.buffer, window.base
-                                    have = min(base + len(buffer), limit)
+                                    buffer, base, have = window.seen(limit)
                                     continue
                                 open_ones.end_item()
                             open_ones.items.append(ordered(elements, stack, self.findings) if disorder else elements)
@@ -225,8 +221,7 @@ class Scanner:
                         continue
                     if elements and not big and not implicit and (kind is _BAD_VR or not tag):
                         other = open_ones.guess(other_length, position, elements[-1], open_ones.inside(encoding))
-                        buffer, base = window.buffer, window.base
-                        have = min(base + len(buffer), limit)
+                        buffer, base, have = window.seen(limit)
                         if other is not None:
                             add([*path_of(stack), last], Rule.ELEMENT_LENGTH, "went by the elements behind it")
                             elements[-1] = elements[-1][0], other.value
@@ -235,8 +230,7 @@ class Scanner:
                         at = position - base
                     if not tag and buffer[at : at + 8] == _ZEROS:
                         behind = behind_zeros(window, position, last, open_ones.inside(encoding))
-                        buffer, base = window.buffer, window.base
-                        have = min(base + len(buffer), limit)
+                        buffer, base, have = window.seen(limit)
                         if behind is not None:
                             add(path_of(stack), Rule.ZEROS, "passed over")
                             limit += behind - position
@@ -246,11 +240,10 @@ class Scanner:
                             raise malformed(stack, "zeros are followed by what is not an element")
                         add([], Rule.TRAILING_BYTES, "passed over")
                         break
-                    if not stack and self.pixel_data and tag <= last:
+                    if not stack and self.pixel_data and (tag <= last or kind is _BAD_VR):
                         # Behind the pixel data: elements in disorder, or bytes that are not elements at all.
                         plausible = open_ones.guess(begins, position, encoding)
-                        buffer, base = window.buffer, window.base
-                        have = min(base + len(buffer), limit)
+                        buffer, base, have = window.seen(limit)
                         if not plausible:
                             add([], Rule.TRAILING_BYTES, "passed over")
                             break
@@ -258,8 +251,7 @@ class Scanner:
                     if kind is _BAD_VR:
                         inside, creator = open_ones.inside(encoding), creators.get(tag >> 8, "")
                         guess = open_ones.guess(without_vr, position, inside, head, heads, creator)
-                        buffer, base = window.buffer, window.base
-                        have = min(base + len(buffer), limit)
+                        buffer, base, have = window.seen(limit)
                         if guess is None:
                             raise malformed(stack, "an element has neither a VR nor a possible length")
                         head, header, length, rule = guess
@@ -270,8 +262,7 @@ class Scanner:
                         if not open_ones.goes_on(position, encoding, last):
                             raise truncated(stack, tag)
                         stop, clear = open_ones.stop, -1
-                        buffer, base = window.buffer, window.base
-                        have = min(base + len(buffer), limit)
+                        buffer, base, have = window.seen(limit)
                         continue
 
                     if length == _UNDEFINED or kind is _SEQUENCE or kind is _UNKNOWN_SEQUENCE:
@@ -280,8 +271,7 @@ class Scanner:
                             unknown = not implicit and (head.vr == "UN" or kind is _UNKNOWN_SEQUENCE)
                             if begin + 8 > have:
                                 window.move(begin, 8)
-                                buffer, base = window.buffer, window.base
-                                have = min(base + len(buffer), limit)
+                                buffer, base, have = window.seen(limit)
                             is_items = buffer[begin - base : begin - base + 4] in _ITEM_STARTS
                             if length == 0 or is_items or length == _UNDEFINED:
                                 if not is_items and length:
@@ -300,9 +290,8 @@ class Scanner:
                                     if encoding != IMPLICIT:
                                         add(path_of(stack), Rule.UNKNOWN_EXPLICIT, "read in explicit VR")
                                     heads = heads_for(encoding, threshold, max_value)
-                                    implicit, big, u16, u32 = encoding == IMPLICIT, False, _U16[False], _U32[False]
-                                    buffer, base = window.buffer, window.base
-                                    have = min(base + len(buffer), limit)
+                                    implicit, big, u16, u32 = FORMS[encoding]
+                                    buffer, base, have = window.seen(limit)
                                 continue
                             # A defined length that holds no items: some other value under the wrong VR.
                             add([*path_of(stack), tag], Rule.NOT_A_SEQUENCE, "kept as unknown bytes")
@@ -323,8 +312,7 @@ class Scanner:
                             if position < 0:
                                 break
                             limit += position - begin
-                            buffer, base = window.buffer, window.base
-                            have = min(base + len(buffer), limit)
+                            buffer, base, have = window.seen(limit)
                             continue
 
                     if kind is _GROUP_LENGTH:
@@ -345,8 +333,7 @@ class Scanner:
                             if not stack and self.pixel_data is None:
                                 self.pixel_data = PixelData(tag, head.vr, begin, length)
                                 window.move(begin, min(length, SIGNATURE_BYTES))
-                                buffer, base = window.buffer, window.base
-                                have = min(base + len(buffer), limit)
+                                buffer, base, have = window.seen(limit)
                                 self.pixel_start = buffer[begin - base : min(end, begin + SIGNATURE_BYTES) - base]
                             elements.append((head.skipped(), Skipped(tag, begin, length)))
                         limit += length
@@ -361,8 +348,7 @@ class Scanner:
                         continue
                     if end > have:
                         window.move(begin, length)
-                        buffer, base = window.buffer, window.base
-                        have = min(base + len(buffer), limit)
+                        buffer, base, have = window.seen(limit)
                         if end > have:
                             raise too_large() if have == limit else truncated(stack, tag)
                     value = buffer[begin - base : end - base]
@@ -381,11 +367,9 @@ class Scanner:
                 if around is not None:
                     elements, last, disorder = around.elements, around.last, around.disorder
                     creators, heads, encoding = around.creators, around.heads, around.heads.encoding
-                    implicit, big = encoding == IMPLICIT, encoding == BIG
-                    u16, u32 = _U16[big], _U32[big]
+                    implicit, big, u16, u32 = FORMS[encoding]
                 stop = open_ones.stop
-                buffer, base = window.buffer, window.base
-                have = min(base + len(buffer), limit)
+                buffer, base, have = window.seen(limit)
                 in_sequence, clear = True, -1
 
         window.move(position, 0)
@@ -397,3 +381,13 @@ class Scanner:
             return elements
         refuse_two_identities(elements)
         return ordered(elements, stack, self.findings)
+
+    def _lacks_pad(self, position: int) -> bool:
+        """Tell whether the pixel data that ends at `position` is whole but for one byte, and nothing is behind it."""
+        pixel = self.pixel_data
+        if pixel is None or pixel.length is None or pixel.offset + pixel.length != position:
+            return False
+        if self.window.end != position - 1:
+            return False
+        self.pixel_data, self.lacks_pad = pixel._replace(length=pixel.length - 1), True
+        return True

@@ -28,12 +28,22 @@ from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._settings import ReaderSettings
 from dicom_common.dicom._window import Window
 
-__all__ = ["Sequences"]
+__all__ = ["FORMS", "Sequences"]
 
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _ITEM_STARTS = (b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0", b"\xff\xfe\xe0\x00", b"\xff\xfe\xe0\xdd")
 _HEADER = {False: struct.Struct("<HHI").unpack_from, True: struct.Struct(">HHI").unpack_from}
+FORMS = {
+    encoding: (
+        encoding == Encoding.IMPLICIT,
+        encoding == Encoding.BIG,
+        struct.Struct(f"{order}H").unpack_from,
+        struct.Struct(f"{order}I").unpack_from,
+    )
+    for encoding, order in ((Encoding.IMPLICIT, "<"), (Encoding.EXPLICIT, "<"), (Encoding.BIG, ">"))
+}
+"""Of each encoding: whether VRs are implicit, whether it is big endian, and how its lengths are unpacked."""
 _MOST_GUESSES = 10_000
 """How often a data set is looked ahead in because it is damaged."""
 

@@ -46,18 +46,25 @@ def _text(value: object) -> str:
     return value
 
 
+def _joined(texts: list[str]) -> bytes:
+    """Join values; one with a backslash would become two (PS3.5 6.4)."""
+    if any("\\" in text for text in texts):
+        raise ValueError("a value holds the delimiter of values")
+    return "\\".join(texts).encode()
+
+
 def _strings(values: Values) -> bytes:
-    return pad("\\".join(map(_text, values)).encode(), b" ")
+    return pad(_joined([*map(_text, values)]), b" ")
 
 
 def _uids(values: Values) -> bytes:
-    return pad("\\".join(map(_text, values)).encode(), b"\0")
+    return pad(_joined([*map(_text, values)]), b"\0")
 
 
 def _one_text(values: Values) -> bytes:
     if len(values) > 1:
         raise ValueError("this VR has one value only (PS3.5 6.2)")
-    return _strings(values)
+    return pad("".join(map(_text, values)).encode(), b" ")
 
 
 def _person_name(value: object) -> str:
@@ -69,7 +76,7 @@ def _person_name(value: object) -> str:
 
 
 def _person_names(values: Values) -> bytes:
-    return pad("\\".join(map(_person_name, values)).encode(), b" ")
+    return pad(_joined([*map(_person_name, values)]), b" ")
 
 
 def decimal_text(value: object) -> str:
@@ -91,7 +98,7 @@ def decimal_text(value: object) -> str:
 
 
 def _decimals(values: Values) -> bytes:
-    return pad("\\".join(map(decimal_text, values)).encode(), b" ")
+    return pad(_joined([*map(decimal_text, values)]), b" ")
 
 
 def _integer(value: object) -> int:
@@ -110,7 +117,7 @@ def _integer(value: object) -> int:
 
 
 def _integer_strings(values: Values) -> bytes:
-    return pad("\\".join(str(_integer(v)) if _is_number(v) else _text(v) for v in values).encode(), b" ")
+    return pad(_joined([str(_integer(v)) if _is_number(v) else _text(v) for v in values]), b" ")
 
 
 def _binary_integers(code: str) -> Callable[[Values], bytes]:

@@ -188,14 +188,20 @@ class Window:
         chunk: how many bytes are taken from the feed at a time.
     """
 
-    __slots__ = ("_chunk", "_feed", "_keep", "base", "buffer")
+    __slots__ = ("_chunk", "_feed", "_keep", "base", "buffer", "end")
 
     def __init__(self, buffer: bytes, feed: Feed | None = None, *, keep: int = 0, chunk: int = _CHUNK) -> None:
         self.buffer = buffer
         self.base = 0
+        self.end: int | None = len(buffer) if feed is None else None
+        """Where the bytes end, once that has been met."""
         self._feed = feed
         self._keep = keep
         self._chunk = max(chunk, keep)
+
+    def seen(self, limit: int) -> tuple[bytes, int, int]:
+        """Give the buffer, its position, and the position behind it, `limit` at most."""
+        return self.buffer, self.base, min(self.base + len(self.buffer), limit)
 
     def move(self, position: int, need: int) -> None:
         """Have `need` bytes from `position` on in the buffer, or as many as there are. Only ever forward."""
@@ -207,8 +213,9 @@ class Window:
             return
         jump = position - have
         if jump > self._keep:
-            if feed.drop(jump) < jump:
-                self._feed = None
+            dropped = feed.drop(jump)
+            if dropped < jump:
+                self._feed, self.end = None, have + dropped
                 return
             self.buffer, self.base, have = b"", position, position
         start = max(self.base, position - self._keep)
@@ -217,7 +224,7 @@ class Window:
         while have < end:
             data = feed.pull(max(self._chunk, end - have))
             if not data:
-                self._feed = None
+                self._feed, self.end = None, have
                 break
             parts.append(data)
             have += len(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from importlib.metadata import entry_points
@@ -43,13 +44,17 @@ class General:
     extensions: tuple[str, ...] = ()
     """The extensions that are called, by name and in this order."""
     extension_time_limit: float = 10.0
-    """Seconds that an extension may take for one call."""
+    """Seconds that an extension may take for one call, and to be opened and closed."""
 
     def __post_init__(self) -> None:
         """Refuse a tenant that is none."""
         validate_tenant(self.tenant)
-        if taken := set(self.extensions) & {*KINDS, *_layers.NAMED}:
-            raise ValueError(f"extensions cannot have {min(taken)!r} in it: that is the name of another table")
+        if twice := [name for name, count in Counter(self.extensions).items() if count > 1]:
+            raise ValueError(f"extensions has {twice[0]!r} more than once: name each extension once")
+        if taken := set(self.extensions) & {*KINDS, *_layers.NAMED, *(setting.name for setting in fields(self))}:
+            raise ValueError(
+                f"extensions cannot have {min(taken)!r} in it: that is the name of another table or setting"
+            )
         if not 0 < self.extension_time_limit <= 86_400:  # not a number is no limit either
             raise ValueError("extension_time_limit has to be above 0 and at most 86400 seconds")
 

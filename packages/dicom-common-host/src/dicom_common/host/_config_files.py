@@ -24,6 +24,8 @@ def is_there(file: Path) -> bool:
         file.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return False
+    except ValueError:
+        raise ConfigError(f"{str(file)!r} cannot be the name of a configuration file: it has a NUL in it.") from None
     except OSError as error:
         raise ConfigError(f"Whether there is a {file} cannot be told: {error.strerror}.") from error
     return True
@@ -56,6 +58,8 @@ def read_config_file(file: Path, *, is_found: bool) -> str:
         if file.is_symlink():
             raise ConfigError(f"{file} is a link to a file that is not there: mend or remove the link.") from None
         raise ConfigError(f"The configuration file {file} is not there; `dicom-common init` writes one.") from None
+    except ValueError:
+        raise ConfigError(f"{str(file)!r} cannot be the name of a configuration file: it has a NUL in it.") from None
     except OSError as error:
         raise ConfigError(f"The configuration file {file} cannot be read: {error.strerror}.") from error
     try:

@@ -103,11 +103,13 @@ class Extensions:
         return recorded
 
     def close(self) -> None:
-        """Close every extension, the last one first; one that fails keeps no other open."""
+        """Close every extension, the last one first; one that fails or hangs keeps no other open."""
         for name, extension in reversed(list(self._opened.items())):
             try:
-                extension.close()
-            except Exception as error:  # noqa: BLE001 - see above
+                call_within(self._time_limit, extension.close)
+            except TimeLimitError:
+                _log.warning("closing the extension %s took longer than %g s", name, self._time_limit)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - see above
                 _log.warning("closing the extension %s failed (%s)", name, type(error).__name__)
 
     def _first(self, hook: str, **arguments: Any) -> str | None:

@@ -35,6 +35,7 @@ NAMED = ("storages",)
 """Tables whose members are tables with names of the operator's choice: `[storages.archive]`."""
 DOT_ENV = ".env"
 _RESERVED = ("DICOM_COMMON_ENV", "DICOM_COMMON_CONFIG")
+_OVERLAY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RESERVED_PREFIX = "DICOM_COMMON_TEST_"  # where the test kit finds its servers
 
 
@@ -58,7 +59,7 @@ of `NAMED`, which are tables of the tree under their whole name, such as `storag
 def file_layers(file: Path, overlay: str | None, keys: Collection[str], *, is_found: bool = False) -> Iterator[Tree]:
     """Read the configuration file, then its overlay for one environment (`dicom-common.<overlay>.toml`).
 
-    `is_found`: nobody named the file; see `read_config_file`.
+    `is_found`: the file was found, not named; see `read_config_file`.
     """
     yield _read(file, keys, is_found=is_found)
     if overlay:
@@ -69,7 +70,16 @@ def file_layers(file: Path, overlay: str | None, keys: Collection[str], *, is_fo
 
 
 def overlay_of(file: Path, overlay: str) -> Path:
-    """Return where the overlay of a configuration file for one environment is."""
+    """Return where the overlay of a configuration file for one environment is.
+
+    Raises:
+        ConfigError: the name of the environment cannot be part of a file's name.
+    """
+    if not _OVERLAY.fullmatch(overlay):
+        raise ConfigError(
+            f"DICOM_COMMON_ENV is {overlay!r}: use up to 64 letters, digits, '.', '_' and '-', beginning with a letter"
+            " or digit."
+        )
     return file.with_name(f"{file.stem}.{overlay}{file.suffix}")
 
 
@@ -146,7 +156,7 @@ def is_reference(value: Any) -> bool:
 def environment(folder: Path, variables: Mapping[str, str], *, is_found: bool = False) -> dict[str, str]:
     """Return the variables, with those of a `.env` file in the folder behind them.
 
-    `is_found`: nobody named the folder; see `read_config_file`.
+    `is_found`: the folder was found, not named; see `read_config_file`.
     """
     file = folder / DOT_ENV
     found: dict[str, str] = {}

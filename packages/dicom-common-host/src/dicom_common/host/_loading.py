@@ -7,7 +7,7 @@ import re
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
@@ -38,6 +38,7 @@ __all__ = [
     "Plugins",
     "distributions_of",
     "installed_plugins",
+    "let_through",
 ]
 
 KINDS = ("storage", "db", "cache", "broker", "auth", "keyring")
@@ -129,12 +130,15 @@ class Plugins:
         Raises:
             PluginError: one of the four, each of which says what to do.
         """
+        return self._within(time_limit, self._backend, kind, name)
+
+    def _within(self, time_limit: float | None, function: Callable[[str, str], T], kind: str, name: str) -> T:
         if time_limit is None:
-            return self._backend(kind, name)
+            return function(kind, name)
         if (kind, name) in self._importing:
             raise _broken(kind, name, "its import has not come to an end")
         try:
-            return call_within(time_limit, self._backend, kind, name)
+            return call_within(time_limit, function, kind, name)
         except TimeLimitError:
             raise _broken(kind, name, f"its import has not come to an end within {time_limit:g} s") from None
 
@@ -157,17 +161,24 @@ class Plugins:
             ) from error
         return chosen[0]
 
-    def command(self, name: str) -> Any:
+    def command(self, name: str, *, time_limit: float | None = None) -> Any:
         """Import the package that registers a command, and return the command: an object with this name.
+
+        Args:
+            name: the entry point's, and the command's.
+            time_limit: as in `backend`.
 
         Raises:
             PluginError: one of the four; the package that offers no command of this name is broken.
         """
-        for commands in self._offered(COMMANDS, name, f"{hookspecs.PROJECT}_{COMMANDS}", object):
+        return self._within(time_limit, self._command, COMMANDS, name)
+
+    def _command(self, kind: str, name: str) -> Any:
+        for commands in self._offered(kind, name, f"{hookspecs.PROJECT}_{kind}", object):
             for command in commands if isinstance(commands, Sequence) else ():
                 if getattr(command, "name", None) == name:
                     return command
-        raise _broken(COMMANDS, name, f"it offers no command called {name!r}")
+        raise _broken(kind, name, f"it offers no command called {name!r}")
 
     def _offered(self, kind: str, name: str, hook: str, what: type[T]) -> list[T]:
         """Call one hook of one plugin."""
@@ -178,7 +189,7 @@ class Plugins:
         try:
             return [offer for offer in self.manager.subset_hook_caller(hook, others)() if isinstance(offer, what)]
         except BaseException as error:
-            _let_through(error)
+            let_through(error)
             raise _broken(kind, name, f"its hook {hook} failed ({type(error).__name__})") from error
 
     def _load(self, kind: str, name: str) -> Any:
@@ -224,13 +235,13 @@ def _module_of(kind: str, name: str) -> Any:
     try:
         return entry.load()
     except BaseException as error:  # a plugin may do anything when it is imported
-        _let_through(error)
+        let_through(error)
         # The text of an error may hold anything, a secret too; that of these two is Python's own.
         text = f": {_line(error)}" if isinstance(error, ImportError | SyntaxError) else ""
         raise _broken(kind, name, f"importing {entry.value} failed ({type(error).__name__}{text})") from error
 
 
-def _let_through(error: BaseException) -> None:
+def let_through(error: BaseException) -> None:
     """Raise Ctrl-C of a person again, which only the main thread gets; elsewhere a plugin made it."""
     if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
         raise error

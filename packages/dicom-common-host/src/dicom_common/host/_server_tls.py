@@ -27,7 +27,7 @@ class TlsClient:
     An AE title is no proof of who is calling: a certificate is, and what it maps to says which titles may be used.
 
     Raises:
-        ConfigError: the tenant is none.
+        ConfigError: the tenant is not valid.
         ValueError: the name is empty or has a wildcard.
     """
 
@@ -72,7 +72,7 @@ class ServerTls:
     system: whoever can buy a certificate would come in."""
     client_crl: Path | None = None
     """The list of revoked certificates of that authority (RFC 5280 section 5), as PEM. Where the list has run out,
-    nobody comes in. Read once: after a change, restart."""
+    no client is let in. Read once: after a change, restart."""
 
     def __post_init__(self) -> None:
         """Refuse settings that say less than their author believes."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -14,7 +13,6 @@ from dicom_common.core import (
     TRACEBACKS,
     Authenticator,
     Backend,
-    BackendError,
     Broker,
     Cache,
     ConfigError,
@@ -33,10 +31,10 @@ from dicom_common.core import (
 from dicom_common.host._config import Config
 from dicom_common.host._extensions import Extensions
 from dicom_common.host._loading import EXTENSION, KINDS, Plugins
+from dicom_common.host._opening import built_on, close_backend, open_backend
 
 __all__ = ["Services"]
 
-_log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -161,7 +159,7 @@ class Services:
             opened, self._opened = self._opened, {}
         for name, backend in reversed(opened.items()):
             if name not in self._ready:
-                _close(name, backend)
+                close_backend(name, backend)
 
     def __enter__(self) -> Self:
         return self
@@ -173,13 +171,11 @@ class Services:
 
     def _named(self, table: str) -> Any:
         """Return the backend of a table: that of a kind, or of a further storage."""
-        kind, _, storage = table.partition(".")
+        _, _, storage = table.partition(".")
         if storage:
             self.config.backend_of_storage(storage)  # one that is not there is told before a lock is made for it
             with self._lock:
                 self._opening.setdefault(table, threading.Lock())
-        elif kind not in KINDS:
-            raise ConfigError(f"There is no kind of backend {kind!r}: known are {', '.join(KINDS)}.")
         return self._backend(table)
 
     def _backend(self, kind: str) -> Any:
@@ -206,17 +202,16 @@ class Services:
                     return opened
         finally:
             opening.release()
-        _close(name, opened)
+        close_backend(name, opened)
         raise ConfigError(f"The services were closed while {name} was being opened: open them again.")
 
     def _open(self, table: str) -> Any:
         """Open the backend of a table: that of a kind, or of a further storage."""
         _, backend, settings = self._chosen(table)
-        inner = []
-        if backend.built_on is not None:
+        below = built_on(backend, table, settings)
+        if below:
             self._refuse_circle((table,))  # before any lock is waited for
-            inner = [self._named(other) for other in backend.built_on(settings)]
-        return _open(backend, table, settings, *inner)
+        return open_backend(backend, table, settings, *(self._named(other) for other in below))
 
     def _chosen(self, table: str) -> tuple[str, Backend[Any], Any]:
         """Return the name of the backend that a table chooses, what its plugin offers, and its settings."""
@@ -232,7 +227,7 @@ class Services:
     def _refuse_circle(self, path: tuple[str, ...]) -> None:
         """Look whether backends are built on each other in a circle. By their settings: nothing is opened."""
         _, backend, settings = self._chosen(path[-1])
-        for table in backend.built_on(settings) if backend.built_on is not None else ():
+        for table in built_on(backend, path[-1], settings):
             if table in path:
                 circle = " on ".join(f"[{name}]" for name in (*path, table))
                 raise ConfigError(f"Backends are built on each other in a circle, {circle}: name another one.")
@@ -247,16 +242,21 @@ class Services:
             return Extensions(self.plugins.manager, opened, general.extension_time_limit)
         except BaseException:
             for name, extension in reversed(opened.items()):
-                _close(f"extension {name}", extension)
+                close_backend(f"extension {name}", extension)
             raise
 
     def _open_extension(self, name: str) -> Extension:
         backend = self.plugins.backend(EXTENSION, name)
         settings = self.config.section(name, backend.settings)
-        tables = backend.built_on(settings) if backend.built_on is not None else ()
-        return cast(
-            "Extension", _open(backend, EXTENSION, settings, *(partial(self._named, table) for table in tables))
-        )
+        inner = [partial(self._named, table) for table in built_on(backend, EXTENSION, settings)]
+        limit = self.config.general.extension_time_limit
+        try:
+            return cast("Extension", call_within(limit, open_backend, backend, EXTENSION, settings, *inner))
+        except TimeLimitError:
+            raise UnavailableError(
+                f"The extension {name!r} could not be opened within {limit:g} s: raise extension_time_limit, or remove"
+                " it from `extensions`."
+            ) from None
 
     def _check(self, time_limit: float, name: str, backend: Callable[[], Any]) -> Health:
         try:
@@ -279,22 +279,3 @@ def _ask(name: str, backend: Callable[[], Any]) -> Health:
     if not isinstance(health, Health):
         return Health(status=HealthStatus.FAILED, detail=f"its check gave {type(health).__name__}, not a Health")
     return health
-
-
-def _open(backend: Backend[Any], table: str, settings: Any, *inner: Any) -> Any:
-    try:
-        return backend.open(settings, *inner)
-    except DicomCommonError:
-        raise
-    except Exception as error:
-        # Its message may hold a password, as those of many SDKs do: only its kind is shown.
-        raise BackendError(
-            f"The {table} backend {backend.name!r} cannot be opened ({type(error).__name__}): check its settings."
-        ) from error
-
-
-def _close(name: str, opened: Any) -> None:
-    try:
-        opened.close()
-    except Exception as error:  # noqa: BLE001 - one that fails must not keep the others open
-        _log.warning("closing the %s backend failed (%s)", name, type(error).__name__)

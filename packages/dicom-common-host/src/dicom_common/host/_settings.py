@@ -66,6 +66,12 @@ def convert(settings: type[T], table: Mapping[str, Raw], name: str, *, data: Pat
     except (ValueError, ConfigError) as error:
         origins = ", ".join(sorted({raw.origin for raw in table.values()})) or "the defaults"
         raise ConfigError(f"{origins}: {name or 'top level'}: {error}") from error
+    except Exception as error:
+        # Its text was not written for a person, and may hold a secret.
+        raise ConfigError(
+            f"{name or 'top level'}: the settings cannot be checked ({type(error).__name__}): tell the author of the"
+            " plugin."
+        ) from error
 
 
 def follow(raw: Raw, key: str, environment: Mapping[str, str]) -> Raw:
@@ -169,8 +175,17 @@ def _hook(kind: type, value: Any) -> Any:
         if isinstance(value, kind):
             return value
         if isinstance(value, str):
-            return Path(value).expanduser() if kind is Path else Secret(value)
+            return _path(value) if kind is Path else Secret(value)
     raise TypeError(f"Expected `str`, got `{type(value).__name__}`")
+
+
+def _path(text: str) -> Path:
+    if "\0" in text:
+        raise ValueError("A path has no NUL in it")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(f"There is no home folder for {text.partition('/')[0]!r}") from None
 
 
 def _parsed(raw: Raw) -> Raw:

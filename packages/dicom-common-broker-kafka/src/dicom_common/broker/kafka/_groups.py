@@ -148,7 +148,7 @@ class Administration:
         try:
             found = self._client.describe_configs(asked, config_filter="all").get("topic", {}) if asked else {}
         except errors.AuthorizationError:
-            return {}  # no fault: what is known of copies is told all the same
+            return {}  # no fault: the number of copies is reported all the same
         return {
             topic: {name: str(setting["value"]) for name, setting in settings.items()}
             for topic, settings in found.items()

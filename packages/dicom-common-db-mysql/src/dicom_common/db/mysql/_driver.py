@@ -122,7 +122,7 @@ class MysqlDriver(Driver):
             # Without the switch, EXISTS is answered for all rows before the first is returned; with it, for the page.
             return limits | {"optimizer_switch": "'exists_to_in=off'"}
         # MySQL limits the time of a SELECT only; and of a session that does nothing, in a transaction or not: the pool
-        # replaces those that it ended while nobody used them.
+        # replaces those that it ended while they were idle.
         return limits | {"max_execution_time": str(math.ceil(seconds * 1000)), "wait_timeout": idle}
 
     def session(self, raw: Any) -> MysqlSession:

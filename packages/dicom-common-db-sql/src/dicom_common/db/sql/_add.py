@@ -12,7 +12,7 @@ from dicom_common.core import Level, Outcome
 from dicom_common.db.sql._batch import Batch, Held, PatientRow, SeriesRow, StudyRow
 from dicom_common.db.sql._derive import PARENTS, Derivation
 from dicom_common.db.sql._discarded import Discarded
-from dicom_common.db.sql._flavour import Flavour
+from dicom_common.db.sql._flavour import Flavour, PassingError
 from dicom_common.db.sql._ranks import OWNER, merge, ranks_from_text, ranks_text
 from dicom_common.db.sql._rows import (
     Prepared,
@@ -195,6 +195,8 @@ class Addition:
         for uid, study_uid, pk, sources, count, study_pk in self._series.rows(
             session, sorted({made.entry.instance.series_uid for made in some}), tenant=tenant
         ):
+            if study_uid in uids and study_uid not in known:
+                raise PassingError("Another writer added a study of the same batch at the same moment.")
             # The study is a stranger where the series also occurs elsewhere: nothing is written to it.
             of_series = batch.studies.get((tenant, study_uid)) or _stranger(tenant, study_uid, study_pk)
             batch.series.setdefault((tenant, uid), {})[study_uid] = SeriesRow(

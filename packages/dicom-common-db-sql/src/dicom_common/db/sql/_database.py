@@ -275,7 +275,7 @@ class SqlDatabase(LogTransactions):
                 for pk, tenant, study_uid in page:
                     wrong = self._read(partial(compare, pk=pk, repair=False))
                     if wrong:
-                        # What others write meanwhile may look like it: once more, while nobody else writes.
+                        # What others write meanwhile may look like it: once more, with the exclusive guard.
                         wrong = self._write(partial(self._alone, partial(compare, pk=pk, repair=repair)))
                     yield ComparedRows(tenant=tenant, study_uid=study_uid, wrong=wrong)
                 after = page[-1][0]

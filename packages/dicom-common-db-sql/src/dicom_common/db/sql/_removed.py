@@ -44,7 +44,7 @@ class RemovedInstances:
         return [found[pk] for pk in pks if pk in found]
 
     def after(self, session: Session, name: str, tenant: int, gone: Sequence[Departing]) -> list[Removed]:
-        """Return what is told of instances that have been removed."""
+        """Return what the events of a removal say of its instances."""
         series = self._series(session, name, tenant, [one for one, _, _ in gone])
         return [
             Removed(

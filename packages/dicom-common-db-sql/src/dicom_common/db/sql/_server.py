@@ -68,7 +68,7 @@ class ServerSettings:
     def idle_timeout(self) -> float:
         """Seconds after which the server ends a session that does nothing in the middle of a transaction.
 
-        Half of `lock_timeout`, and at least one: those who wait for its locks get them before they give up. What is
+        Half of `lock_timeout`, and at least one: whoever waits for its locks gets them before giving up. What is
         ended wrongly, because its process was slow, is begun again.
         """
         return max(1.0, self.lock_timeout / 2)

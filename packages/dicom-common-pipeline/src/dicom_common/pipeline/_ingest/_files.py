@@ -92,7 +92,7 @@ def find_files(
         try:
             is_folder = stat.S_ISDIR(path.stat().st_mode)
         except OSError as error:
-            # A path that is not there is told here; it is not a file that cannot be read.
+            # A path that is not there is reported here; it is not a file that cannot be read.
             missed(Missed(path, _REASON_OF.get(error.errno or 0, MissedReason.UNREADABLE), error))
         else:
             if is_folder:
