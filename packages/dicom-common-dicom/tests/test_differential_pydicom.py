@@ -211,6 +211,13 @@ def is_ended_by_nul(pair: Pair) -> bool:
     return "\0" in theirs and ours == trimmed(kept, "")
 
 
+def is_marked(pair: Pair) -> bool:
+    known = both(pair)
+    if known is None or known[0]["vr"] != known[1].VR or known[1].VR not in TEXT | {"PN"}:
+        return False
+    return text_of(known[1].value).strip("\0 ").startswith(("\xff\xfe", "\xfe\xff", "\xef\xbb\xbf"))
+
+
 def is_left_out(pair: Pair) -> bool:
     known = both(pair)
     if known is None or "Value" in known[0] or "BulkDataURI" in known[0]:
@@ -262,6 +269,11 @@ DIFFERENCES = (
         "NUL in text",
         "PS3.5 6.1.3: NUL is not a control character of text. It ends a value, as it does in C; pydicom keeps it.",
         is_ended_by_nul,
+    ),
+    Difference(
+        "byte order marks",
+        "Unicode begins with one where a writer did not know of character sets. It tells what the text is encoded in.",
+        is_marked,
     ),
     Difference(
         "values beyond a limit",

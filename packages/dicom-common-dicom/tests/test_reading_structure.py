@@ -354,6 +354,14 @@ def test_the_issuer_of_a_patient_id_is_of_the_identity() -> None:
         assert reason_of(file_of(data_set)) == Reason.CONFLICTING_IDENTITY
 
 
+@pytest.mark.parametrize("tag", [0x00080005, 0x00080008, 0x00080012])
+def test_a_first_element_without_a_vr_does_not_make_the_data_set_implicit(tag: int) -> None:
+    first = struct.pack("<HHI", tag >> 16, tag & 0xFFFF, 10) + b"ISO_IR 100"
+    reading = read(file_of(first + FRONT + PATIENT + BACK + ROWS + PIXELS))
+    assert (reading.instance.rows, reading.instance.transfer_syntax_uid) == (2, EXPLICIT)
+    assert "no-vr" in rules(reading)
+
+
 def swapped(length: int) -> int:
     return length >> 8 | (length & 0xFF) << 8
 

@@ -38,7 +38,7 @@ _DECIMAL_CHARACTERS = b"0123456789+-.eE "
 
 
 def _fast_text(value: bytes) -> str | None:
-    value = value.rstrip(PADDING).lstrip(b" ")
+    value = value.strip(PADDING)
     if value.translate(None, PLAIN):
         raise ValueError
     return value.decode("ascii") or None
@@ -46,7 +46,7 @@ def _fast_text(value: bytes) -> str | None:
 
 @_remembered
 def _fast_texts(value: bytes) -> tuple[str, ...]:
-    texts = value.rstrip(PADDING).lstrip(b" ").decode("ascii")
+    texts = value.strip(PADDING).decode("ascii")
     if not texts.isprintable():
         raise ValueError
     return tuple([text.strip(" ") for text in texts.split("\\")]) if texts else ()
@@ -89,7 +89,7 @@ def _fast_decimals(value: bytes) -> tuple[float, ...]:
 
 @_remembered
 def _fast_integer(value: bytes) -> int:
-    value = value.rstrip(PADDING).lstrip(b" ")
+    value = value.strip(PADDING)
     if not value.isdigit() or len(value) > 9:
         raise ValueError
     return int(value)
@@ -102,7 +102,7 @@ def _fast_short(value: bytes) -> int:
 
 
 def _fast_person_name(value: bytes) -> PersonName | None:
-    value = value.rstrip(PADDING).lstrip(b" ")
+    value = value.strip(PADDING)
     if b"=" in value or value.translate(None, PLAIN):
         raise ValueError
     return PersonName(value.decode("ascii")) if value else None

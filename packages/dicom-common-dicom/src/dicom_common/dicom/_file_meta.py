@@ -69,6 +69,8 @@ def _best(window: Window, position: int, declared: Encoding | None = None) -> En
         ahead = look(window, position)
         if (declared is EXPLICIT and is_plain(ahead, position)) or _score(ahead, position, declared) >= MOST:
             return declared
+        if declared is EXPLICIT and _fits_behind_first(ahead, position):
+            return declared
     scores = _scores(window, position)
     most = max(scores.values())
     if declared is not None and scores[declared] == most:
@@ -87,6 +89,13 @@ def _best(window: Window, position: int, declared: Encoding | None = None) -> En
             "ask the sender to correct (0002,0010).",
         )
     return best[0]
+
+
+def _fits_behind_first(ahead: Ahead, position: int) -> bool:
+    """Tell whether explicit VR fits behind the first element, which lacks its VR."""
+    at = position - ahead.base
+    end = position + 8 + int.from_bytes(ahead.buffer[at + 4 : at + 8], "little")
+    return end + 8 <= ahead.limit and is_plain(ahead, end)
 
 
 def _group(window: Window, position: int, encoding: Encoding) -> int:

@@ -80,7 +80,7 @@ def _encode_code(value: bytes, context: Context) -> str:
 def _encode_uid(value: bytes, context: Context) -> str:
     if (known := _UIDS.get(value)) is not None:
         return known
-    plain = value.rstrip(PADDING).lstrip(b" ")
+    plain = value.strip(PADDING)
     if plain and not plain.translate(None, _OF_UIDS):
         return _UIDS.keep(value, f',"Value":["{plain.decode("ascii")}"]}}')
     text = _strings(context.repertoire_text(value), context)
@@ -91,7 +91,7 @@ def _encode_uid(value: bytes, context: Context) -> str:
 
 def _encode_text_values(value: bytes, context: Context) -> str:
     """LO SH UC: values in the declared character set; split behind decoding, for a trail byte may be a backslash."""
-    value = value.rstrip(PADDING).lstrip(b" ")
+    value = value.strip(PADDING)
     # Deleting all that needs no care is the fastest way to ask whether there is anything else.
     if not value.translate(None, PLAIN):
         return f',"Value":["{value.decode("ascii")}"]}}' if value else "}"
@@ -124,7 +124,7 @@ def _person_name(text: str) -> str:
 
 
 def _encode_person_name(value: bytes, context: Context) -> str:
-    value = value.rstrip(PADDING).lstrip(b" ")
+    value = value.strip(PADDING)
     if b"=" not in value and not value.translate(None, PLAIN):
         return f',"Value":[{{"Alphabetic":"{value.decode("ascii")}"}}]}}' if value else "}"
     text = context.text(value, person_name=True)

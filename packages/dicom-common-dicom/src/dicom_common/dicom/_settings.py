@@ -24,7 +24,7 @@ class ReaderSettings:
 
     max_depth: int = 64
     """How deep sequences may be nested. Real data sets stay below 15."""
-    max_elements: int = 300_000
+    max_elements: int = 160_000
     """How many elements a data set may have, those of nested items included."""
     max_items: int = 200_000
     """How many sequence items and pixel data fragments it may have."""
