@@ -23,6 +23,7 @@ _ITEM_HEADER = struct.Struct("<HHI")
 _ITEM_STARTS = {False: (b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"), True: (b"\xff\xfe\xe0\x00", b"\xff\xfe\xe0\xdd")}
 _VR_LETTERS = frozenset(vr.encode() for vr in VRS)
 _MOST_EMPTY_ITEMS = 16
+_FEW_ZEROS = 256
 
 
 def parent_of(stack: list[Level]) -> Inside:
@@ -121,7 +122,11 @@ def behind_zeros(window: Window, position: int, last: int, inside: Inside) -> in
     """Find where to go on behind the zeros that begin at `position`; None if what follows them is no element."""
     ahead = look(window, position)
     stop = min(inside.stop, ahead.limit)
-    rest = ahead.buffer[position - ahead.base : stop - ahead.base]
+    at = position - ahead.base
+    # A few zeros are the rule, and all that can be seen is much to copy.
+    rest = ahead.buffer[at : min(at + _FEW_ZEROS, stop - ahead.base)]
+    if not rest.strip(b"\0"):
+        rest = ahead.buffer[at : stop - ahead.base]
     run = len(rest) - len(rest.lstrip(b"\0"))
     if run == len(rest):
         # To the end of the item or the data set; or as far as can be seen, and further.
