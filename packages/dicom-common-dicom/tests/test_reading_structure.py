@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import struct
 import zlib
 from collections.abc import Callable
@@ -41,7 +42,8 @@ def file_of(data_set: bytes, syntax: str = EXPLICIT) -> bytes:
     return bytes(128) + b"DICM" + element(0x00020000, "UL", struct.pack("<I", len(group))) + group + data_set
 
 
-FRONT = uid(0x00080016, b"1.2.840.10008.5.1.4.1.1.7") + uid(0x00080018, b"1.2.5")
+CLASS = uid(0x00080016, b"1.2.840.10008.5.1.4.1.1.7")
+FRONT = CLASS + uid(0x00080018, b"1.2.5")
 PATIENT = element(0x00100020, "LO", b"P001")
 BACK = uid(0x0020000D, b"1.2.3") + uid(0x0020000E, b"1.2.4")
 ROWS = element(0x00280010, "US", b"\2\0")
@@ -303,3 +305,117 @@ def test_native_pixels_of_4_gib_are_passed_over_by_ranges(tmp_path: Path) -> Non
     assert reading.instance.pixel_data is not None
     assert reading.instance.pixel_data.length == 0xFFFFFFF0
     assert taken < 1 << 20
+
+
+LOST = (
+    FRONT + ROWS + element(0x00080100, "SH", b"C1") + PATIENT + ITEM_END + SEQUENCE_END + BACK,
+    FRONT + BACK + ROWS + PATIENT + SEQUENCE_END + PIXELS,
+    CLASS + PATIENT + uid(0x00080018, b"1.2.99") + ITEM_END + SEQUENCE_END + BACK,
+    # The break may be behind the delimiter: these ascend up to it.
+    FRONT + PATIENT + element(0x00400275, "LO", b"A1") + ITEM_END + SEQUENCE_END + BACK + ROWS,
+    CLASS + BACK + ITEM_END + uid(0x00080018, b"1.2.5") + PATIENT,
+)
+
+
+@pytest.mark.parametrize("data_set", LOST)
+def test_identity_from_a_sequence_that_lost_its_beginning_is_refused(data_set: bytes) -> None:
+    assert reason_of(file_of(data_set)) == Reason.AMBIGUOUS
+
+
+HARMLESS = (
+    FRONT + PATIENT + BACK + ROWS + SEQUENCE_END,
+    FRONT + PATIENT + BACK + ITEM_END + SEQUENCE_END + ROWS,
+    FRONT + PATIENT + BACK + ROWS + CODE + ITEM_END + SEQUENCE_END + element(0x00280011, "US", b"\2\0"),
+    FRONT + SEQUENCE_END + PATIENT + ITEM_END + BACK,
+    FRONT + PATIENT + BACK + ROWS + CODE + PATIENT + ITEM_END + PIXELS,
+)
+
+
+@pytest.mark.parametrize("data_set", HARMLESS)
+def test_a_stray_delimiter_that_puts_no_identity_in_doubt_is_a_finding(data_set: bytes) -> None:
+    reading = read(file_of(data_set))
+    assert (reading.instance.sop_uid, reading.instance.patient_id) == ("1.2.5", "P001")
+    assert "stray-delimiter" in rules(reading)
+
+
+@pytest.mark.parametrize("size", [8, 13, 1000, 70_000])
+@pytest.mark.parametrize("byte", [b"\xff", b"\xfe", b"\xe5"])
+def test_bytes_behind_the_pixel_data_that_are_no_elements_are_passed_over(byte: bytes, size: int) -> None:
+    reading = read(file_of(FRONT + PATIENT + BACK + PIXELS + byte * size))
+    assert reading.instance.pixel_data is not None
+    assert "trailing-bytes" in rules(reading)
+
+
+def test_the_issuer_of_a_patient_id_is_of_the_identity() -> None:
+    issuer = element(0x00100021, "LO", b"SITE A")
+    other = element(0x00100021, "LO", b"SITE B")
+    assert read(file_of(FRONT + PATIENT + issuer + issuer + BACK)).instance.issuer_of_patient_id == "SITE A"
+    for data_set in (FRONT + PATIENT + issuer + other + BACK, FRONT + PATIENT + BACK + PIXELS + issuer):
+        assert reason_of(file_of(data_set)) == Reason.CONFLICTING_IDENTITY
+
+
+@pytest.mark.parametrize("tag", [0x00080005, 0x00080008, 0x00080012])
+def test_a_first_element_without_a_vr_does_not_make_the_data_set_implicit(tag: int) -> None:
+    first = struct.pack("<HHI", tag >> 16, tag & 0xFFFF, 10) + b"ISO_IR 100"
+    reading = read(file_of(first + FRONT + PATIENT + BACK + ROWS + PIXELS))
+    assert (reading.instance.rows, reading.instance.transfer_syntax_uid) == (2, EXPLICIT)
+    assert "no-vr" in rules(reading)
+
+
+def swapped(length: int) -> int:
+    return length >> 8 | (length & 0xFF) << 8
+
+
+def text(tag: int, vr: str, value: bytes, length: int) -> bytes:
+    return element(tag, vr, value, length)
+
+
+WRONG_LENGTHS = (
+    text(0x00080060, "CS", b"CT", swapped(2)),
+    text(0x0008103E, "LO", b"Thorax", swapped(6)),
+    text(0x00081030, "LO", b"Chest ", 5),
+    text(0x00081030, "LO", b"Chest ", 4),
+    text(0x00081030, "LO", b"Chest ", 9),
+    text(0x00080070, "LO", b"A maker of scanners ", 14),
+    text(0x00080090, "PN", b"Doe^Jane", swapped(8)),
+)
+
+
+@pytest.mark.parametrize("data", WRONG_LENGTHS)
+def test_a_wrong_length_is_mended_by_what_follows(data: bytes) -> None:
+    reading = read(file_of(FRONT + data + PATIENT + BACK + ROWS + element(0x00280011, "US", b"\2\0") + PIXELS * 1200))
+    mended = json.loads(reading.metadata)[f"{data[1]:02X}{data[0]:02X}{data[3]:02X}{data[2]:02X}"]
+    assert (reading.instance.sop_uid, reading.instance.patient_id) == ("1.2.5", "P001")
+    assert reading.instance.study_uid == "1.2.3"
+    assert "element-length" in rules(reading)
+    assert data[8:].decode().strip() in json.dumps(mended)
+
+
+def test_a_patient_id_of_a_wrong_length_is_mended_where_its_value_is_certain() -> None:
+    behind = BACK + ROWS + PIXELS * 200
+    for data in (text(0x00100020, "LO", b"P001", swapped(4)), text(0x00100020, "LO", b"P01 ", 3)):
+        assert read(file_of(FRONT + data + behind)).instance.patient_id in {"P001", "P01"}
+    for length in (2, 6, 1):
+        data = text(0x00100020, "LO", b"P001", length)
+        assert reason_of(file_of(FRONT + data + behind)) in {Reason.MALFORMED, Reason.TRUNCATED}
+
+
+@pytest.mark.parametrize("frames", [17, 40, 65])
+def test_a_deflated_label_map_is_read_however_well_it_deflates(frames: int) -> None:
+    rows = element(0x00280010, "US", struct.pack("<H", 1024)) + element(0x00280011, "US", struct.pack("<H", 1024))
+    bits = element(0x00280100, "US", b"\x08\0") + element(0x00280008, "IS", b"%d" % frames)
+    label = bytearray(1 << 20)
+    for row in range(200, 800):
+        label[row << 10 | 300 : row << 10 | 700] = bytes([row // 200]) * 400
+    data_set = FRONT + PATIENT + BACK + bits[10:] + rows + bits[:10] + element(0x7FE00010, "OB", bytes(label) * frames)
+    stream = zlib.compressobj(9, wbits=-15)
+    deflated = stream.compress(data_set) + stream.flush()
+    assert len(data_set) > 400 * len(deflated)
+    assert read(file_of(deflated, DEFLATED)).instance.patient_id == "P001"
+
+
+def test_many_stray_delimiters_cost_no_more_than_reading_them() -> None:
+    data = file_of(FRONT + PATIENT + BACK + element(SQ, "SQ", item(CODE) + ITEM_END * 250_000))
+    assert reason_of(data) == Reason.TOO_MANY_ITEMS
+    between = (ITEM_END + element(0x00080100, "SH", b"C1")) * 50_000
+    assert reason_of(file_of(FRONT + PATIENT + BACK + between)) == Reason.AMBIGUOUS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import NamedTuple
 
 from dicom_common.core import DicomError
@@ -18,6 +19,7 @@ __all__ = [
     "Items",
     "Level",
     "Value",
+    "little_endian",
     "malformed",
     "ordered",
     "path_of",
@@ -136,3 +138,12 @@ def too_many_elements(settings: ReaderSettings) -> DicomError:
         Reason.TOO_MANY_ELEMENTS,
         f"There are more than {settings.max_elements} elements; raise reader.max_elements to read it.",
     )
+
+
+def little_endian(value: bytes, width: int) -> bytes:
+    """Swap a big-endian value to little endian; one of a wrong length is left to the encoder, which will refuse it."""
+    if len(value) % width:
+        return value
+    words = array({2: "H", 4: "I", 8: "Q"}[width], value)
+    words.byteswap()
+    return words.tobytes()

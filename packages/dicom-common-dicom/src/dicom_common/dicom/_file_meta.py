@@ -7,7 +7,7 @@ from typing import NamedTuple
 from dicom_common.core import DicomError
 from dicom_common.dicom._findings import Findings
 from dicom_common.dicom._heads import BIG, EXPLICIT, IMPLICIT, LONG_VRS, VRS, Encoding
-from dicom_common.dicom._look_ahead import FAR, MOST, PLAUSIBLE, Ahead, Inside, chain, look
+from dicom_common.dicom._look_ahead import FAR, MOST, PLAUSIBLE, Ahead, Inside, chain, is_plain, look
 from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._settings import ReaderSettings
@@ -28,6 +28,7 @@ _STANDARD = "1.2.840.10008.1.2"
 _MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 
 _VR_BYTES = frozenset(vr.encode() for vr in VRS)
+_SHORT_VR_BYTES = frozenset(vr.encode() for vr in VRS - LONG_VRS)
 _LONG_VR_BYTES = frozenset(vr.encode() for vr in LONG_VRS)
 _MOST_META = 1 << 20
 """Bytes that a File Meta Information may have."""
@@ -64,8 +65,12 @@ def _best(window: Window, position: int, declared: Encoding | None = None) -> En
     Raises:
         DicomError: it looks like two things equally.
     """
-    if declared is not None and _score(look(window, position), position, declared) >= MOST:
-        return declared
+    if declared is not None:
+        ahead = look(window, position)
+        if (declared is EXPLICIT and is_plain(ahead, position)) or _score(ahead, position, declared) >= MOST:
+            return declared
+        if declared is EXPLICIT and _fits_behind_first(ahead, position):
+            return declared
     scores = _scores(window, position)
     most = max(scores.values())
     if declared is not None and scores[declared] == most:
@@ -84,6 +89,13 @@ def _best(window: Window, position: int, declared: Encoding | None = None) -> En
             "ask the sender to correct (0002,0010).",
         )
     return best[0]
+
+
+def _fits_behind_first(ahead: Ahead, position: int) -> bool:
+    """Tell whether explicit VR fits behind the first element, which lacks its VR."""
+    at = position - ahead.base
+    end = position + 8 + int.from_bytes(ahead.buffer[at + 4 : at + 8], "little")
+    return end + 8 <= ahead.limit and is_plain(ahead, end)
 
 
 def _group(window: Window, position: int, encoding: Encoding) -> int:
@@ -156,12 +168,18 @@ def _walk(window: Window, start: int, findings: Findings) -> tuple[dict[int, byt
     values: dict[int, bytes] = {}
     position, last, declared_end, whole = start, -1, -1, True
     while True:
-        head = _bytes_at(window, position, 12)
+        if position + 12 > window.base + len(window.buffer):
+            window.move(position, 12)
+        at = position - window.base
+        head = window.buffer[at : at + 12]
         element = int.from_bytes(head[2:4], "little")
         # Out of order, an element is one of the data set; unless the File Meta would lack what it is there for.
         if len(head) < 8 or head[:2] != b"\2\0" or (element <= last and 0x0010 in values):
             break
-        begin, length = _element(window, position, head, findings)
+        if head[4:6] in _SHORT_VR_BYTES:
+            begin, length = position + 8, head[6] | head[7] << 8
+        else:
+            begin, length = _element(window, position, head, findings)
         whole = begin + length <= start + _MOST_META and len(value := _bytes_at(window, begin, length)) == length
         if not whole:
             break
@@ -191,8 +209,6 @@ def _element(window: Window, position: int, head: bytes, findings: Findings) -> 
     if letters in _LONG_VR_BYTES:
         return position + 12, int.from_bytes(head[8:12], "little")
     short = int.from_bytes(head[6:8], "little")
-    if letters in _VR_BYTES:
-        return position + 8, short
     findings.add([_META], Rule.UNKNOWN_VR, "went by the length")
     length, ahead = int.from_bytes(head[4:8], "little"), look(window, position)
     ends = [position + 8 + length, position + 8 + short]

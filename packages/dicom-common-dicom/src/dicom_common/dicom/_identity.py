@@ -11,7 +11,7 @@ from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._settings import ReaderSettings
 from dicom_common.dicom._uid import is_valid_uid
 
-__all__ = ["identity", "refuse_two_identities"]
+__all__ = ["IDENTITY", "identity", "refuse_stray_identity", "refuse_two_identities"]
 
 _UIDS = {
     0x00080016: ("sop_class_uid", "SOP Class UID (0008,0016)"),
@@ -19,7 +19,10 @@ _UIDS = {
     0x0020000D: ("study_uid", "Study Instance UID (0020,000D)"),
     0x0020000E: ("series_uid", "Series Instance UID (0020,000E)"),
 }
-_IDENTITY = {tag: name for tag, (_, name) in _UIDS.items()} | {0x00100020: "Patient ID (0010,0020)"}
+IDENTITY = {tag: name for tag, (_, name) in _UIDS.items()} | {
+    0x00100020: "Patient ID (0010,0020)",
+    0x00100021: "Issuer of Patient ID (0010,0021)",
+}
 
 
 def identity(elements: Elements, settings: ReaderSettings, context: DataSetContext) -> dict[str, str]:
@@ -30,9 +33,10 @@ def identity(elements: Elements, settings: ReaderSettings, context: DataSetConte
     """
     uids: dict[str, str] = {}
     for head, value in elements:
-        if head.tag not in _UIDS:
+        known = _UIDS.get(head.tag)
+        if known is None:
             continue
-        field, name = _UIDS[head.tag]
+        field, name = known
         if head.vr != "UI" or type(value) is not bytes:
             raise DicomError(Reason.INVALID_UID, f"The {name} has another VR than UI; ask the sender to correct it.")
         uid = _bare(value).decode("latin-1")
@@ -53,24 +57,62 @@ def refuse_two_identities(elements: Elements) -> None:
     """Refuse a top level, its elements as they came, that may be of two instances: no choice between them is safe.
 
     Raises:
-        DicomError: one of the four UIDs or Patient ID has two values, or stands behind Pixel Data, where PS3.5 7.1
-            lets none of them be.
+        DicomError: one of the four UIDs, Patient ID or its issuer has two values, or stands behind Pixel Data, where
+            PS3.5 7.1 lets none of them be.
     """
     found: dict[int, object] = {}
     behind = False
     for head, value in elements:
         if head.kind is Kind.PIXEL_DATA:
             behind = True
-        if head.tag not in _IDENTITY:
+        if head.tag not in IDENTITY:
             continue
         bare = _bare(value)
         if behind or found.setdefault(head.tag, bare) != bare:
             where = "is behind the pixel data" if behind else "occurs twice, with different values"
             raise DicomError(
                 Reason.CONFLICTING_IDENTITY,
-                f"The {_IDENTITY[head.tag]} {where}: these may be parts of two instances; "
+                f"The {IDENTITY[head.tag]} {where}: these may be parts of two instances; "
                 "ask the sender for a new copy.",
             )
+
+
+def refuse_stray_identity(elements: Elements, strays: list[int]) -> None:
+    """Refuse a top level whose identity may have come out of a sequence that lost its own tag and its item's.
+
+    Such a sequence leaves a delimiter that ends nothing, and a break: its elements, or those behind them, do not
+    ascend. Elements from the last break before such a delimiter up to it may have been the sequence's; without a break
+    they follow one another as elements of one data set do, and are taken as such.
+
+    Args:
+        elements: of the top level, as they came.
+        strays: behind how many elements each stray delimiter came, in ascending order.
+
+    Raises:
+        DicomError: one of the four UIDs, Patient ID or its issuer occurs in such a stretch only; reason `ambiguous`.
+    """
+    tags = [head.tag for head, _ in elements]
+    doubtful: set[int] = set()
+    sure: set[int] = set()
+    at = begin = 0
+    for stray in strays:
+        before = at
+        for place in range(max(at, 1), stray):
+            if tags[place] < tags[place - 1]:
+                begin = place
+        broken = begin > 0 or (0 < stray < len(tags) and tags[stray] <= tags[stray - 1])
+        # What is before the break was there before the sequence began.
+        start = max(begin, before) if broken else stray
+        sure.update(tags[before:start])
+        doubtful.update(tags[start:stray])
+        at = stray
+    sure.update(tags[at:])
+    for tag in sorted(IDENTITY.keys() & (doubtful - sure)):
+        raise DicomError(
+            Reason.AMBIGUOUS,
+            f"The {IDENTITY[tag]} stands before a delimiter that ends nothing, so it may be that of a sequence whose "
+            "beginning is lost; ask the sender for a new copy.",
+        )
 
 
 def _bare(value: Value) -> bytes:

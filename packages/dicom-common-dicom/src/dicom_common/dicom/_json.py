@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from dicom_common.core import DicomError
 from dicom_common.dicom._character_sets import CharacterSet, character_set
-from dicom_common.dicom._elements import Elements, Items
+from dicom_common.dicom._elements import Elements, Items, Value
 from dicom_common.dicom._findings import Findings
+from dicom_common.dicom._heads import Head
 from dicom_common.dicom._json_context import Doubt, Flaw
 from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._rules import Rule
@@ -75,14 +78,16 @@ class DataSetContext:
         before = self._set, self.signed
         for head, value in elements:
             tag = head.tag
-            if tag >= _PIXEL_REPRESENTATION:
-                if tag == _PIXEL_REPRESENTATION and value:
-                    self.signed = type(value) is bytes and value[0] == 1
+            if tag > _CHARACTER_SET:
                 break
             if tag == _CHARACTER_SET and type(value) is bytes:
                 self._set = self._sets.get(value) or self._declared(value)
                 if not self._set.known:
                     self.note(Rule.UNKNOWN_CHARACTER_SET, "read what is not ASCII by a guess", _CHARACTER_SET)
+        if elements and elements[-1][0].tag >= _PIXEL_REPRESENTATION:
+            head, value = elements[bisect_left(elements, _PIXEL_REPRESENTATION, key=_tag)]
+            if head.tag == _PIXEL_REPRESENTATION and value:
+                self.signed = type(value) is bytes and value[0] == 1
         return before
 
     @property
@@ -143,9 +148,9 @@ class DataSetContext:
                 "raise reader.max_values to read it.",
             )
 
-    def written(self, parts: list[str]) -> None:
+    def written(self, size: int) -> None:
         """Count JSON that was written."""
-        self._json_left -= sum(map(len, parts)) + len(parts)
+        self._json_left -= size
         if self._json_left < 0:
             raise DicomError(
                 Reason.TOO_MUCH_JSON,
@@ -164,8 +169,9 @@ class DataSetContext:
         for number, item in enumerate(value.items, 1):
             self.path.append(str(number))
             self.enter(item)
-            written.append(f"{{{','.join(_attributes(item, self))}}}")
-            self._json_left -= _ITEM
+            text = ",".join(_attributes(item, self))
+            self.written(_ITEM + len(text) if len(item) <= _COUNTED else _ITEM)
+            written.append(f"{{{text}}}")
             self._set, self.signed = before
             self.path.pop()
         self.path.pop()
@@ -206,8 +212,14 @@ def encode_json(elements: Elements, context: DataSetContext) -> bytes:
     if context.guesses and not any(head.tag == _CHARACTER_SET for head, _ in elements):
         parts.insert(sum(head.tag < _CHARACTER_SET for head, _ in elements), _UTF8)
     text = ",".join(parts)
+    if len(elements) <= _COUNTED:
+        context.written(len(text))
     parts.clear()
     return b"{%b}" % text.encode("latin-1")
+
+
+def _tag(element: tuple[Head, Value]) -> int:
+    return element[0].tag
 
 
 def _as_utf8(text: str) -> str:
@@ -218,7 +230,7 @@ def _as_utf8(text: str) -> str:
 def _attributes(elements: Elements, context: DataSetContext) -> list[str]:
     parts: list[str] = []
     append = parts.append
-    # Counted every so many elements: more often costs time, and less often memory.
+    # Counted every so many elements: more often costs time, and less often memory. Fewer are counted when joined.
     many = len(elements) > _COUNTED
     for begin in range(0, len(elements), _COUNTED):
         for head, value in elements[begin : begin + _COUNTED] if many else elements:
@@ -227,5 +239,6 @@ def _attributes(elements: Elements, context: DataSetContext) -> list[str]:
             except Doubt as doubt:
                 append(head.prefix + doubt.text)
                 context.doubted(doubt, head.tag)
-        context.written(parts[begin:] if many else parts)
+        if many:
+            context.written(sum(map(len, parts[begin:])) + len(parts) - begin)
     return parts

@@ -64,7 +64,7 @@ def integer_json(text: str) -> str | None:
 
 
 def _numbers(value: bytes, context: Context, written: Callable[[str], str | None], legal: re.Pattern[str]) -> str:
-    text = context.repertoire_text(value)
+    text = value.decode("ascii") if value.isascii() else context.repertoire_text(value)
     if "\0" in text:
         text = cut_at_nul(text, context.flaws, several=True)
     parts = [part.strip(" ") for part in text.split("\\")]

@@ -52,7 +52,7 @@ def geometry_of(instance: Instance | Mapping[str, Any], pixel: PixelData, warnin
     A Number of Frames that is there and cannot be read has no value in the record, but a finding. Where findings were
     too many to be kept, it may be one of those.
     """
-    get = instance.get if isinstance(instance, Mapping) else lambda field: getattr(instance, field)
+    get = instance.get if type(instance) is dict else lambda field: getattr(instance, field)
     photometric = get("photometric_interpretation") or ""
     samples = get("samples_per_pixel") or (3 if photometric.startswith(_COLOUR) else 1)
     bits = (get("rows") or 0) * (get("columns") or 0) * samples

@@ -32,6 +32,7 @@ Readable = bytes | bytearray | memoryview | mmap.mmap | BinaryIO | os.PathLike[s
 _CHUNK = 1 << 18
 _WHOLE = 4 << 20
 """A file of up to so many bytes is read at once; a longer one passes through a window."""
+_LONGEST_ELEMENT = (1 << 16) + 8
 _PIXEL_DATA = 0x7FE00010
 _DEFAULTS = ReaderSettings()
 
@@ -141,8 +142,8 @@ def _read_up_to(file: Any, size: int) -> bytes:
 
 
 def window_over(feed: Feed, settings: ReaderSettings, chunk: int = _WHOLE) -> Window:
-    """Make a window that keeps what a damaged sequence may have to be written from."""
-    return Window(b"", feed, keep=settings.bulk_data_threshold, chunk=min(chunk, _CHUNK))
+    """Make a window that keeps what a damaged sequence, or an element of a wrong length, has to be written from."""
+    return Window(b"", feed, keep=max(settings.bulk_data_threshold, _LONGEST_ELEMENT), chunk=min(chunk, _CHUNK))
 
 
 def read_window(

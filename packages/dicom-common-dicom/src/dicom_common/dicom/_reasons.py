@@ -43,9 +43,12 @@ class Reason(StrEnum):
     INVALID_UID = "invalid-uid"
     """One of these four is not a UID (PS3.5 9.1), or has another VR than UI or UN."""
     CONFLICTING_IDENTITY = "conflicting-identity"
-    """One of these four, or Patient ID, has two values at the top level, or stands behind Pixel Data."""
+    """One of these four, Patient ID or its issuer has two values at the top level, or stands behind Pixel Data."""
     AMBIGUOUS = "ambiguous"
-    """The data set can be read in two ways that say different things, and nothing tells which one is meant."""
+    """The data set can be read in two ways that say different things, and nothing tells which one is meant.
+
+    So it is where one of these four, Patient ID or its issuer stands before a delimiter that ends nothing: it may be
+    that of a sequence whose beginning is lost."""
     MEDIA_DIRECTORY = "media-directory"
     """The file is a DICOMDIR (PS3.10 8.6): it describes instances and is none."""
     NO_PIXEL_DATA = "no-pixel-data"

@@ -40,8 +40,11 @@ def indexed_fields(elements: Elements, context: DataSetContext) -> dict[str, Any
         except (ValueError, TypeError, AttributeError):
             fields[field] = _unusual(head, attribute, value, context)
         if head.tag == _STUDY_DATE and type(value) is bytes:
-            origin = value[:_LONGEST_ORIGIN].decode("ascii", "replace")
-            fields["study_date_origin"] = origin.partition("\0")[0].strip(" ")
+            if value.isdigit() and len(value) <= _LONGEST_ORIGIN:
+                fields["study_date_origin"] = value.decode("ascii")
+            else:
+                origin = value[:_LONGEST_ORIGIN].decode("ascii", "replace")
+                fields["study_date_origin"] = origin.partition("\0")[0].strip(" ")
     return {field: value for field, value in fields.items() if value is not None}
 
 

@@ -16,47 +16,20 @@ from dicom_common.dicom._look_ahead import FAR, MOST, PLAUSIBLE, Ahead, Inside, 
 from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._window import Window
 
-__all__ = ["behind_zeros", "ends_before", "goes_on", "item_encoding", "opaque", "parent_of", "rescue"]
+__all__ = ["begins", "behind_zeros", "ends_before", "goes_on", "item_encoding", "opaque", "parent_of"]
 
 _UNDEFINED = 0xFFFFFFFF
 _ITEM_HEADER = struct.Struct("<HHI")
 _ITEM_STARTS = {False: (b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"), True: (b"\xff\xfe\xe0\x00", b"\xff\xfe\xe0\xdd")}
 _VR_LETTERS = frozenset(vr.encode() for vr in VRS)
 _MOST_EMPTY_ITEMS = 16
+_FEW_ZEROS = 256
 
 
 def parent_of(stack: list[Level]) -> Inside:
     """Give the data set or item that holds the innermost sequence."""
     level = stack[-1]
     return Inside(level.heads.encoding, level.stop, level.open_item, nested=len(stack) > 1)
-
-
-def rescue(  # noqa: PLR0913  # the state of the loop
-    stack: list[Level],
-    position: int,
-    *,
-    stop: int,
-    open_item: bool,
-    in_sequence: bool,
-    sequence_stop: int,
-    open_sequence: bool,
-) -> tuple[int, int] | None:
-    """Find the innermost container whose own length says where to go on; None if there is none.
-
-    Returns:
-        How many levels of the stack stay, and the position to go on at, in the sequence that is innermost then.
-    """
-    if stack and not in_sequence and not open_item:
-        return len(stack), stop
-    if stack and not open_sequence and position < sequence_stop:
-        return len(stack), sequence_stop
-    for depth in range(len(stack) - 1, 0, -1):
-        level = stack[depth]
-        if not level.open_item:
-            return depth, level.stop
-        if not level.open_sequence:
-            return depth, level.sequence_stop
-    return None
 
 
 def opaque(window: Window, head: Head, begin: int, end: int) -> tuple[Head, Value]:
@@ -68,6 +41,12 @@ def opaque(window: Window, head: Head, begin: int, end: int) -> tuple[Head, Valu
     if end - begin > head.hold or at < 0:
         return head.skipped(), Skipped(head.tag, begin, end - begin)
     return head, window.buffer[at : at + end - begin]
+
+
+def begins(window: Window, position: int, encoding: Encoding) -> bool:
+    """Tell whether an element of a data set begins at `position`, whatever came before."""
+    inside = Inside(encoding, FAR, open_item=False, nested=False)
+    return chain(look(window, position), position, -1, inside) >= PLAUSIBLE
 
 
 def ends_before(window: Window, position: int, stack: list[Level]) -> bool:
@@ -139,10 +118,15 @@ def item_encoding(window: Window, begin: int, end: int) -> Encoding:
     return IMPLICIT
 
 
-def behind_zeros(ahead: Ahead, position: int, last: int, inside: Inside) -> int | None:
+def behind_zeros(window: Window, position: int, last: int, inside: Inside) -> int | None:
     """Find where to go on behind the zeros that begin at `position`; None if what follows them is no element."""
+    ahead = look(window, position)
     stop = min(inside.stop, ahead.limit)
-    rest = ahead.buffer[position - ahead.base : stop - ahead.base]
+    at = position - ahead.base
+    # A few zeros are the rule, and all that can be seen is much to copy.
+    rest = ahead.buffer[at : min(at + _FEW_ZEROS, stop - ahead.base)]
+    if not rest.strip(b"\0"):
+        rest = ahead.buffer[at : stop - ahead.base]
     run = len(rest) - len(rest.lstrip(b"\0"))
     if run == len(rest):
         # To the end of the item or the data set; or as far as can be seen, and further.

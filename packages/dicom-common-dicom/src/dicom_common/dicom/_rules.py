@@ -21,6 +21,9 @@ class Rule(StrEnum):
     """A deflated data set with the header of zlib or gzip, which PS3.5 A.5 does not allow; it was inflated."""
     DUPLICATE = "duplicate"
     """A tag that occurs twice in one data set or item; the first one counts (PS3.5 7.1)."""
+    ELEMENT_LENGTH = "element-length"
+    """A length that leads to no element: the element ends where others follow, as by the length in the other byte
+    order or with the byte of padding that was not counted (PS3.5 7.1.2)."""
     FILE_META = "file-meta"
     """Media Storage SOP Instance UID is not the SOP Instance UID; the data set counts (PS3.10 7.1)."""
     FOREIGN_FORMAT = "foreign-format"

@@ -24,7 +24,7 @@ class ReaderSettings:
 
     max_depth: int = 64
     """How deep sequences may be nested. Real data sets stay below 15."""
-    max_elements: int = 300_000
+    max_elements: int = 160_000
     """How many elements a data set may have, those of nested items included."""
     max_items: int = 200_000
     """How many sequence items and pixel data fragments it may have."""
@@ -39,10 +39,11 @@ class ReaderSettings:
     """Bytes of the DICOM JSON; a data set that needs more is refused before it is written."""
     max_header: int = 64 << 20
     """Bytes of the data set that are parsed and kept; long values and fragments that are passed over do not count."""
-    max_inflated_bytes: int = 1 << 30
-    """Bytes that a deflated data set may become."""
-    max_inflate_ratio: int = 1000
-    """Above 16 MiB, how many times larger than the deflated bytes the inflated ones may be."""
+    max_inflated_bytes: int = 1 << 29
+    """Bytes that a deflated data set may become: what is passed over has to be inflated too, which takes time."""
+    max_inflate_ratio: int = 1100
+    """Above 16 MiB, how many times larger than the deflated bytes the inflated ones may be. Deflate itself ends
+    at 1032, which an image of one value reaches."""
     bulk_data_threshold: int = 1024
     """Values of more bytes become a BulkDataURI in the DICOM JSON where PS3.18 F.2.2 allows that."""
     numbers_as: Literal["number", "string"] = "number"

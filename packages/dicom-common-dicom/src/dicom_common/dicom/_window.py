@@ -199,6 +199,10 @@ class Window:
         self._keep = keep
         self._chunk = max(chunk, keep)
 
+    def seen(self, limit: int) -> tuple[bytes, int, int]:
+        """Give the buffer, its position, and the position behind it, `limit` at most."""
+        return self.buffer, self.base, min(self.base + len(self.buffer), limit)
+
     def move(self, position: int, need: int) -> None:
         """Have `need` bytes from `position` on in the buffer, or as many as there are. Only ever forward."""
         feed = self._feed
