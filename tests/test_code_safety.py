@@ -39,12 +39,10 @@ OUR_OWN = {
     "broker/sqlite/_consumer.py": {"','.join('?' * len(partitions))"},
     "broker/sqlite/_file.py": {"_APPLICATION", "_VERSION"},
     "db/mysql/_driver.py": {
-        "max(1, math.ceil(self._settings.lock_timeout))",
-        "limit",
+        "', '.join((f'{name} = {value}' for name, value in variables.items()))",
         "_LOCK",
         "math.ceil(self._settings.lock_timeout)",
     },
-    "db/mysql/_flavour.py": {"isolation"},
     "db/mysql/_keys.py": {"table"},
     "db/mysql/_updates.py": {"first", "own", "values", "changes"},
     "db/postgres/_flavour.py": {
@@ -59,6 +57,7 @@ OUR_OWN = {
     "db/sql/_migrate.py": {"VERSION_TABLE"},
     "db/sql/_schema_contract.py": {"_migrate.VERSION_TABLE"},
     "db/sql/migrations/versions/v0001_first.py": {"name"},
+    "db/sql/migrations/versions/v0005_sources.py": {"names"},
     "db/sqlite/_connections.py": {
         "settings.synchronous",
         "-1024 * settings.cache_mb",

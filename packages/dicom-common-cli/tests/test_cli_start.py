@@ -13,7 +13,8 @@ import click
 import pytest
 from cli_command import HANG, Answer, Installation, environment
 
-from dicom_common.cli import _main, main
+from dicom_common.cli import _main
+from dicom_common.cli._own_commands import HOMES, main
 
 COMMANDS = [
     "init",
@@ -262,7 +263,7 @@ def test_the_environment_of_these_tests_is_their_own() -> None:
 def every_command() -> Iterator[list[str]]:
     """Walk through all commands, and those below them."""
     context = click.Context(_main._program)
-    for name in _main._HOMES:
+    for name in HOMES:
         command = _main._program.get_command(context, name)
         yield [name]
         if isinstance(command, click.Group):

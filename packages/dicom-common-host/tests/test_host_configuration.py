@@ -322,5 +322,9 @@ def test_settings_of_a_package_that_cannot_be_imported_are_told(add_distribution
 def test_the_settings_of_a_distribution_whose_plugin_is_in_use_are_explained(add_distribution: Add) -> None:
     entries = {"dicom_common.cache": "fake = fake_c", "dicom_common.settings": "web = fake_c:Settings"}
     add_distribution("acme", entries, {"fake_c": CACHE_PLUGIN.format(kind="cache")})
-    rows = {row.key: row.value for row in explain(Config.load(overrides={"cache.backend": "fake"}), Plugins())}
+    for kind in ("storage", "db", "broker"):
+        source = CACHE_PLUGIN.format(kind=kind)
+        add_distribution(f"acme-{kind}", {f"dicom_common.{kind}": f"fake = fake_{kind}"}, {f"fake_{kind}": source})
+    chosen = {f"{kind}.backend": "fake" for kind in ("storage", "db", "cache", "broker")}
+    rows = {row.key: row.value for row in explain(Config.load(overrides=chosen), Plugins())}
     assert rows["cache.size"] == rows["web.size"] == 1

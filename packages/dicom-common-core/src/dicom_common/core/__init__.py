@@ -62,7 +62,6 @@ from dicom_common.core._logs import LogPosition, LogRecord, Logs, ReceivedObject
 from dicom_common.core._patience import TimeLimitError, call_within
 from dicom_common.core._private import make_private_file, make_private_folder, others_may
 from dicom_common.core._query import Absent, AnyOf, Condition, Interval, Like, OneOf, Query
-from dicom_common.core._query_check import validate_query
 from dicom_common.core._records import (
     DEFAULT_TENANT,
     AddStatus,
@@ -98,6 +97,7 @@ from dicom_common.core._storage import (
 )
 from dicom_common.core._tracebacks import TRACEBACKS
 from dicom_common.core.hookspecs import hookimpl, hookspec
+from dicom_common.core.query_rules import validate_query
 
 __all__ = [
     "ATTRIBUTES",

@@ -23,7 +23,7 @@ from dicom_common.core import (
     Query,
     QueryError,
 )
-from dicom_common.core._query_check import (
+from dicom_common.core.query_rules import (
     ITEM_KEYS,
     MAX_LIST,
     MAX_TEXT,

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from dicom_common.core import AddStatus, Outcome
 from dicom_common.db.sql._ranks import OWNER, Ranks, Tops
-from dicom_common.db.sql._rows import Identity, Prepared
+from dicom_common.db.sql._rows import Prepared
+from dicom_common.db.sql._upper import Identity
 
 __all__ = ["Batch", "Held", "PatientRow", "SeriesRow", "StudyRow"]
 

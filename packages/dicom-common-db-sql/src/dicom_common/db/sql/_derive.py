@@ -18,14 +18,7 @@ from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._modalities import Modalities
 from dicom_common.db.sql._ranks import OWNER, Rank, Ranks, Tops, clinical_time, merge, ranks_text
 from dicom_common.db.sql._revisions import RevisionWrites
-from dicom_common.db.sql._rows import (
-    Identity,
-    Upper,
-    changing_columns,
-    parent_values,
-    patient_columns,
-    upper_from_blob,
-)
+from dicom_common.db.sql._rows import changing_columns, parent_values, patient_columns, upper_from_blob
 from dicom_common.db.sql._schema import (
     LEVELS,
     instance,
@@ -39,6 +32,7 @@ from dicom_common.db.sql._schema import (
 )
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Lookup, Statement
+from dicom_common.db.sql._upper import Identity, Upper
 
 __all__ = ["PARENTS", "Derivation"]
 

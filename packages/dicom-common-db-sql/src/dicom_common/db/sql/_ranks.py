@@ -12,12 +12,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from dicom_common.core import Level
-
-if TYPE_CHECKING:
-    from dicom_common.db.sql._rows import Upper
+from dicom_common.db.sql._upper import Upper
 
 __all__ = ["OWNER", "Rank", "Ranks", "Tops", "clinical_time", "merge", "ranks_from_text", "ranks_text"]
 

@@ -10,13 +10,12 @@ from typing import Any, NamedTuple
 from dicom_common.core import ATTRIBUTES, Entry, Instance, Level, PersonName
 from dicom_common.db.sql._ranks import Rank, clinical_time
 from dicom_common.db.sql._schema import ABSENT_NUMBER, FOLDED, VARYING, columns_of
+from dicom_common.db.sql._upper import Identity, Upper
 from dicom_common.db.sql._values import clean, fold, from_column, micros, to_column
 
 __all__ = [
     "IDENTITY",
-    "Identity",
     "Prepared",
-    "Upper",
     "attribute_names",
     "changing_columns",
     "instance_row",
@@ -26,8 +25,6 @@ __all__ = [
     "upper_from_blob",
 ]
 
-Identity = tuple[str, str, str]
-"""Which patient: Patient ID, issuer and, without a Patient ID, the Study Instance UID (else "")."""
 IDENTITY: dict[Level, tuple[str, ...]] = {
     Level.PATIENT: ("patient_id", "issuer_of_patient_id", "without_id", "without_issuer", "of_study"),
     Level.STUDY: ("study_uid",),
@@ -59,18 +56,6 @@ _ABSENT = {
 
 _OWN = {level: tuple(name for name in names if name not in IDENTITY[level]) for level, names in _COLUMNS.items()}
 """What a parent has from the instances below it, attribute by attribute."""
-
-
-class Upper(NamedTuple):
-    """What an instance says of its patient, study and series, as columns; and the same as the bytes that are kept."""
-
-    columns: Mapping[str, Any]
-    blob: bytes
-    patient: Identity
-    present: Mapping[Level, tuple[str, ...]]
-    """The attributes of each level that have a value."""
-    dates: tuple[int | None, ...]
-    """Series Date and Time, Study Date and Time."""
 
 
 class Prepared(NamedTuple):
