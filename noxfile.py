@@ -44,7 +44,7 @@ COMPILED = {"mysqlclient": ("libmariadb", "mysqlclient")}
 
 def lock(session: nox.Session) -> None:
     """Bring `uv.lock` up to date, once for all sessions; `dev.py` has done that before it starts the first one."""
-    if not LOCKED and "DICOM_COMMON_LOCKED" not in os.environ:
+    if not LOCKED and "WORKSPACE_IS_LOCKED" not in os.environ:
         session.run_install("uv", "lock", "--quiet")
         LOCKED.append(True)
 

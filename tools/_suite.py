@@ -79,7 +79,7 @@ def test(choice: Choice) -> int:
         code = run_sessions(
             sessions,
             words,
-            tool_environment(in_full(choice.names) | environment) | {"DICOM_COMMON_LOCKED": "1"},
+            tool_environment(in_full(choice.names) | environment) | {"WORKSPACE_IS_LOCKED": "1"},
             reports=REPORTS,
             lanes=choice.lanes or default_lanes(),
         )
