@@ -13,8 +13,8 @@ import click
 import pytest
 from cli_command import HANG, Answer, Installation, environment
 
-from dicom_common.cli import _main
-from dicom_common.cli._own_commands import HOMES, main
+from dicom_common.cli import _main, main
+from dicom_common.cli._own_commands import HOMES
 
 COMMANDS = [
     "init",
