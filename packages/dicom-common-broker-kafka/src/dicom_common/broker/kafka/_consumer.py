@@ -70,6 +70,10 @@ class GroupMember:
                 **common(settings),
             )
             self._consumer.subscribe(topics=list(topics), listener=_Listener(self._held))
+            for topic in topics:
+                # Asked for now: a member that joins before it knows the partitions assigns none to itself, and only
+                # notices when its view of the cluster is refreshed, minutes later.
+                self._consumer.partitions_for_topic(topic)
 
     def receive(self, max_messages: int, *, timeout: float) -> list[Delivery]:
         """See `Consumer.receive`."""
