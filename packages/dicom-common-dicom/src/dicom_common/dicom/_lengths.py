@@ -24,7 +24,8 @@ _START = struct.Struct("<HH").unpack_from
 class Shorter(NamedTuple):
     """The value that an element has in truth, and where it ends."""
 
-    value: bytes
+    value: bytes | Skipped
+    """`Skipped` where the value was not held before: its head says how it is written."""
     end: int
 
 
@@ -55,7 +56,10 @@ def other_length(window: Window, position: int, element: tuple[Head, Value], ins
     near = [position + way * step for step in range(1, _NEAR + 1) for way in (1, -1)]
     for end in regular if head.tag in IDENTITY else regular + near:
         if end >= begin and end != position and _follows(ahead, end, head.tag, inside):
-            return Shorter(ahead.buffer[begin - ahead.base : end - ahead.base], end)
+            if not isinstance(value, Skipped):
+                return Shorter(ahead.buffer[begin - ahead.base : end - ahead.base], end)
+            if end > begin:  # an empty value is nowhere to be fetched (PS3.18 F.2.5)
+                return Shorter(Skipped(head.tag, begin, end - begin), end)
     if head.tag in IDENTITY and tag:
         raise malformed([], f"what is behind the {IDENTITY[head.tag]} is not an element").final()
     return None
