@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from pathlib import Path
 from typing import Any
 
 import MySQLdb
@@ -128,7 +129,10 @@ def freeze_in_an_add(settings: Settings, frozen: Any, result: Any) -> None:
     result.put((turns, status))
 
 
-def test_a_writer_that_freezes_does_not_hold_up_others_and_goes_on_when_it_thaws(server: Any) -> None:
+def test_a_writer_that_freezes_does_not_hold_up_others_and_goes_on_when_it_thaws(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[3])  # where the child finds this module by the name it has here
     given = settings(server, lock_timeout=6)
     context = multiprocessing.get_context("spawn")
     frozen, result = context.Event(), context.SimpleQueue()
