@@ -161,6 +161,5 @@ def test_extensions_that_cannot_have_a_table_of_their_own_are_refused(extensions
 def test_a_configuration_that_nests_deep_is_refused_by_name(tmp_path: Path, line: str, why: str) -> None:
     file = tmp_path / "dicom-common.toml"
     file.write_text(line)
-    with pytest.raises(ConfigError, match=why) as caught:
-        Config.load(file, variables={})
-    assert str(file) in str(caught.value)
+    assert why in (message := refused(file=str(file)))
+    assert str(file) in message
