@@ -14,6 +14,8 @@ from dicom_common.cache.redis import RedisCache, Settings
 from dicom_common.core import ConfigError, HealthStatus, Secret, UnavailableError
 from dicom_common.core.tls import Tls
 
+pytestmark = pytest.mark.kills
+
 Server = Any
 """What `start_redis` of conftest.py starts."""
 Start = Callable[..., Server]

@@ -19,6 +19,8 @@ from dicom_common.core import AddStatus, HealthStatus, Level, Query, Unavailable
 from dicom_common.db.postgres import PostgresDatabase, Settings
 from dicom_common.testing import make_entry, make_instance
 
+pytestmark = pytest.mark.kills
+
 GUARD = 60
 """Seconds after which what hangs fails the test."""
 

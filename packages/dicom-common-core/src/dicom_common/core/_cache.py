@@ -25,7 +25,7 @@ class Cache(Protocol):
         ...
 
     def add(self, key: str, value: bytes, *, ttl: float) -> bool:
-        """Keep a value only if there is none; of several that add at once, one is told True.
+        """Keep a value only if there is none; of several that add at once, one gets True.
 
         Single-flight locks are made of this: the value names the owner, the time to live frees a lock whose owner died.
         """

@@ -15,7 +15,7 @@ from dicom_common.core import DEFAULT_TENANT, STORAGES, ConfigError, did_you_mea
 from dicom_common.host import _layers
 from dicom_common.host._config_files import is_there
 from dicom_common.host._layers import Raw, Tree
-from dicom_common.host._loading import EXTENSION, KINDS
+from dicom_common.host._plugin_metadata import EXTENSION, KINDS
 from dicom_common.host._settings import convert, follow
 
 __all__ = ["DEFAULT_BACKENDS", "FILE_NAME", "SETTINGS_GROUP", "Config", "General"]
@@ -47,7 +47,7 @@ class General:
     """Seconds that an extension may take for one call, and to be opened and closed."""
 
     def __post_init__(self) -> None:
-        """Refuse a tenant that is none."""
+        """Refuse what is not a valid setting."""
         validate_tenant(self.tenant)
         if twice := [name for name, count in Counter(self.extensions).items() if count > 1]:
             raise ValueError(f"extensions has {twice[0]!r} more than once: name each extension once")
@@ -68,7 +68,7 @@ class Config:
     folder: Path
     file: Path | None = None
     found: tuple[Path, ...] = ()
-    """The files that were found in the current folder and used, without anybody naming them."""
+    """The files that were found in the current folder and used, without being named."""
     general: General = field(init=False)
 
     @classmethod
@@ -92,7 +92,7 @@ class Config:
             variables: the environment; that of the process by default.
 
         Raises:
-            ConfigError: something cannot be read, is unknown or empty; or a file that nobody named, found in the
+            ConfigError: something cannot be read, is unknown or empty; or a file that was not named, found in the
                 current folder, belongs to another user.
         """
         variables = os.environ if variables is None else variables

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dicom_common.core import ConfigError, Secret, did_you_mean
+from dicom_common.host._config_files import read_regular
 from dicom_common.host._layers import Raw, is_reference
 
 __all__ = ["convert", "field_types", "follow"]
@@ -91,7 +92,7 @@ def follow(raw: Raw, key: str, environment: Mapping[str, str]) -> Raw:
         return Raw(environment[target], f"variable {target} (asked for by {raw.origin})", is_text=True)
     path = (raw.folder or Path.cwd()) / target
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path).decode("utf-8")
     except (OSError, ValueError) as error:  # ValueError: not UTF-8, or no path at all
         why = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ConfigError(f"{raw.origin}: {key} asks for the file {path}, which cannot be read: {why}.") from None
@@ -140,7 +141,7 @@ def _item_type(kind: Any) -> Any:
 
 
 def _converted(raw: Raw, kind: Any, key: str) -> Any:
-    import msgspec  # noqa: PLC0415 - 17 ms that nobody needs who only imports the core
+    import msgspec  # noqa: PLC0415 - 17 ms, only needed here
 
     try:
         return msgspec.convert(raw.value, kind, strict=not raw.is_text, dec_hook=_hook)
@@ -189,7 +190,7 @@ def _path(text: str) -> Path:
 
 
 def _parsed(raw: Raw) -> Raw:
-    """Read the text of a variable as a TOML value, for lists and tables; what is none stays as it is."""
+    """Read the text of a variable as a TOML value, for lists and tables; a text that is not TOML stays as it is."""
     if not raw.is_text:
         return raw
     try:

@@ -96,7 +96,7 @@ class SqlDatabase(LogTransactions):
         """See `Migrations.migrate`. Rows for which a migration asks are derived in the same transaction."""
         try:
             with self._flavour.migrating() as connection:
-                _migrate.migrate(connection, self._where)
+                _migrate.migrate(connection, self._where, metadata if self._flavour.only_tables else None)
                 self._comparison.derive_stale(self._flavour.session(connection))
         except PassingError as error:
             raise UnavailableError(str(error)) from error

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Connection, MetaData, inspect, text
+from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, insert, inspect, text
+from sqlalchemy.schema import CreateTable
 
 from dicom_common.core import SchemaVersionError
+from dicom_common.db.sql._steps import FIRST_ROWS, create_missing
 
 __all__ = ["HEAD", "KNOWN", "VERSION_TABLE", "differences", "migrate", "require", "tables_of", "upgrade", "version"]
 
@@ -16,6 +18,13 @@ KNOWN = ("0001", "0002", "0003", "0004", "0005")
 HEAD = KNOWN[-1]
 """The version that this code needs."""
 
+_version_table = Table(
+    VERSION_TABLE,
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"),
+)
+"""As Alembic makes it."""
 _FOLDER = Path(__file__).parent / "migrations"
 
 
@@ -44,14 +53,33 @@ def require(found: str | None, where: str) -> bool:
     return found == HEAD
 
 
-def migrate(connection: Connection, where: str) -> None:
+def migrate(connection: Connection, where: str, tables: MetaData | None) -> None:
     """Bring the schema to the version that is needed, in the transaction that the connection is in.
+
+    Args:
+        connection: to the database.
+        where: what the database is called in messages.
+        tables: those of the newest version, if they are all that an empty database needs; it then gets them at once.
 
     Raises:
         SchemaVersionError: the database has a newer schema.
     """
-    if not require(version(connection), where):
+    found = version(connection)
+    if require(found, where):
+        return
+    if found is None and tables is not None and not tables.tables.keys() & set(inspect(connection).get_table_names()):
+        _create(connection, tables)
+    else:
         upgrade(connection, HEAD)
+
+
+def _create(connection: Connection, tables: MetaData) -> None:
+    """Make what all migrations together would make, without Alembic."""
+    create_missing(connection, tables.sorted_tables)
+    for name, row in FIRST_ROWS.items():
+        connection.execute(insert(tables.tables[name]).values(row))
+    connection.execute(CreateTable(_version_table))
+    connection.execute(insert(_version_table).values(version_num=HEAD))
 
 
 def upgrade(connection: Connection, target: str) -> None:

@@ -11,7 +11,10 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, Table, inspect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-__all__ = ["create_missing"]
+__all__ = ["FIRST_ROWS", "create_missing"]
+
+FIRST_ROWS: dict[str, dict[str, str | int]] = {"guard": {"pk": 1}, "outbox_lease": {"pk": 1, "relay": "", "until": 0}}
+"""The rows of the tables that have just one."""
 
 _INNODB = {"engine": "InnoDB", "row_format": "DYNAMIC"}
 """What the tables are on MySQL and MariaDB, whatever the server's defaults are: else a text of 255 characters might be

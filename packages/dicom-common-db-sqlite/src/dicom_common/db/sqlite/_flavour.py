@@ -30,6 +30,8 @@ _LITTLE = 256 * 1024 * 1024
 class SqliteFlavour(Flavour):
     """SQLite: GLOB for patterns, row ids for keys, one writer at a time."""
 
+    only_tables = True
+
     def __init__(self, connections: Connections, path: Path) -> None:
         self._connections, self._path = connections, path
         self.dialect = dialect()

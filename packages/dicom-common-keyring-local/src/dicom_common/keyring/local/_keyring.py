@@ -46,7 +46,7 @@ class LocalKeyring:
             if not _ID.fullmatch(entry.id) or entry.id in self._ciphers:
                 raise ConfigError(
                     f"{place}: each key needs an id of its own, of 1 to 200 printable ASCII characters without a space;"
-                    f" {entry.id!r} is none, or is there twice."
+                    f" {entry.id!r} is not one, or occurs twice."
                 )
             self._ciphers[entry.id] = (entry.tenant, AESGCM(_key_of(entry, place)))
             owners.add(entry.tenant)

@@ -137,7 +137,7 @@ class TenantKeys:
         found = [item.key for item in self._inner.scan(f"{KEYS_SEGMENT}/{tenant}/")]
         if not found:
             raise NotFoundError(f"The tenant {tenant!r} has no keys: `dicom-common keys list` shows all.")
-        # First the mark: from here on nobody takes a key of this tenant, whatever is still there.
+        # First the mark: from here on no process takes a key of this tenant, whatever is still there.
         if mark not in found:
             self._inner.write(mark, b"")
         self.forget()
