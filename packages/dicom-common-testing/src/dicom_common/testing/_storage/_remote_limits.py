@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
-from statistics import median
 
 import pytest
 
@@ -149,17 +147,9 @@ class RemoteLimits(RemoteFixtures):
         remote.write("first", b"x", if_absent=True)  # what is only asked once is asked now
         fault_proxy.latency = LATENCY
 
-        def seconds(work: Callable[[], object]) -> float:
-            start = time.perf_counter()
-            work()
-            return time.perf_counter() - start
-
         data = pattern(4, 10_000)
-        alone = median(seconds(lambda: remote.write("alone", data)) for _ in range(3))
-        fault_proxy.reset_counts()
-        many = seconds(lambda: _write_all(remote, [Write(key=f"many/{n}", source=data) for n in range(IN_FLIGHT)]))
+        _write_all(remote, [Write(key=f"many/{n}", source=data) for n in range(IN_FLIGHT)])
         assert fault_proxy.peak_in_flight >= IN_FLIGHT // 4
-        assert many < IN_FLIGHT * alone / 4
         assert len(list(storage.scan("many/"))) == IN_FLIGHT
 
 
