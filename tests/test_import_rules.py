@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from _workspace import META, Package, packages
+from _workspace import META, ROOT, Package, packages
 
 PACKAGES = [package for package in packages() if package.module]
 PROGRAMS = {"host", "pipeline", "cli"}
@@ -78,6 +78,14 @@ def test_what_is_private_to_a_package_is_imported_by_that_package_only(package: 
         for name in imported(path):
             if name.startswith("dicom_common.") and not name.startswith(f"{package.module}."):
                 assert not any(part.startswith("_") for part in name.split(".")), f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("package", packages(), ids=lambda package: package.name)
+def test_the_tests_of_a_package_import_nothing_of_the_tools(package: Package) -> None:
+    tools = {path.stem for path in (ROOT / "tools").glob("*.py")}
+    for path in sorted(package.tests.rglob("*.py")):
+        used = {name.partition(".")[0] for name in imported(path)} & tools
+        assert used == set(), f"{path} imports {used}"
 
 
 def circles(needs: Mapping[str, set[str]]) -> list[list[str]]:

@@ -205,6 +205,7 @@ def cache(site: Path, url: str, client: str | None, ca: str = "ca.pem") -> Redis
     return RedisCache(Settings(url=url, timeout=20, connect_timeout=20, tls=tls))
 
 
+@pytest.mark.kills
 def test_redis_lets_in_a_client_with_a_certificate_and_nobody_else(
     site: Path, start_redis: Callable[[str], str]
 ) -> None:
@@ -218,6 +219,7 @@ def test_redis_lets_in_a_client_with_a_certificate_and_nobody_else(
             refused.get("a")
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize("server", ["server-expired", "server-elsewhere", "server-other"])
 def test_a_redis_without_a_good_certificate_is_not_talked_to(
     site: Path, start_redis: Callable[[str], str], server: str

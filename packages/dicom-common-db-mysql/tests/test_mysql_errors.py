@@ -173,6 +173,7 @@ def test_too_few_connections_are_said(settings: Settings) -> None:
         assert database.stored("local", ["1.2"]) == {}
 
 
+@pytest.mark.kills
 def test_a_server_with_too_many_connections_is_said(private_server: Callable[..., Any]) -> None:
     server = private_server("--max-connections=10", "--extra-max-connections=1")
     settings = Settings(host="127.0.0.1", port=server.port, user="root")
@@ -184,6 +185,7 @@ def test_a_server_with_too_many_connections_is_said(private_server: Callable[...
             connection.close()
 
 
+@pytest.mark.kills
 def test_a_server_that_takes_short_statements_only_is_said(private_server: Callable[..., Any]) -> None:
     server = private_server("--max-allowed-packet=1M")
     with closing(MysqlDatabase(Settings(host="127.0.0.1", port=server.port, user="root"))) as database:
@@ -193,6 +195,7 @@ def test_a_server_that_takes_short_statements_only_is_said(private_server: Calla
         assert len(database.add(small)) == len(small)
 
 
+@pytest.mark.kills
 def test_a_read_only_server_is_said(private_server: Callable[..., Any]) -> None:
     server = private_server()
     server.run(f"CREATE OR REPLACE USER writer IDENTIFIED BY '{PASSWORD}'", "GRANT ALL ON dicom_common.* TO writer")

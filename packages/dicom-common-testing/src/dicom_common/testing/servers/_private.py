@@ -21,8 +21,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from _programs import AbsentError, free_port, launch, make_folder, prepare, start_time, wait_until_ready
-from _servers import HOST, SERVERS, Server
+from dicom_common.testing.servers._known import HOST, Server, server_named
+from dicom_common.testing.servers._programs import (
+    AbsentError,
+    free_port,
+    launch,
+    make_folder,
+    prepare,
+    start_time,
+    wait_until_ready,
+)
 
 __all__ = ["AbsentError", "PrivateServer", "descendants", "private_server"]
 
@@ -89,7 +97,7 @@ def private_server(name: str) -> Iterator[PrivateServer]:
     Raises:
         AbsentError: this machine does not have it; the message says why.
     """
-    server = next(server for server in SERVERS if server.name == name)
+    server = server_named(name)
     if not server.programs and server.install is None:
         raise AbsentError(f"{name} runs in a container only")
     if reason := server.missing():
