@@ -15,6 +15,8 @@ import redis
 from dicom_common.cache.redis import RedisCache, Settings
 from dicom_common.core import HealthStatus, UnavailableError
 
+pytestmark = pytest.mark.kills
+
 Server = Any
 """What `start_redis` of conftest.py starts."""
 Start = Callable[..., Server]
