@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from _workspace import META, ROOT, Package, packages, requirement_name
 from packaging.requirements import Requirement
+from settings_tables import written
 from source_files import code
 
 KINDS = ("storage", "db", "cache", "broker", "auth", "keyring")
@@ -156,6 +157,18 @@ def test_every_requirement_of_the_workspace_has_a_lower_bound() -> None:
     assert without_lower_bound(texts) == []
 
 
+UNBOUNDED = {"cryptography", "packaging", "pytest", "rich", "trustme"}
+"""Of these every few months brings a major, which takes little away: a bound would keep security fixes out."""
+
+
+@each_package
+def test_the_next_major_of_a_third_party_is_not_taken_unseen(package: Package) -> None:
+    texts = [*package.requirements, *(text for texts in package.extras.values() for text in texts)]
+    found = [text for text in map(Requirement, texts) if not text.name.startswith("dicom-common")]
+    unbounded = {text.name for text in found if "<" not in {one.operator for one in text.specifier}}
+    assert unbounded <= UNBOUNDED
+
+
 @each_package
 def test_a_sibling_is_required_with_bounds_that_fit_its_version(package: Package) -> None:
     versions = {sibling.name: sibling.version for sibling in PACKAGES}
@@ -181,6 +194,14 @@ def test_a_package_has_a_readme_and_a_changelog(package: Package) -> None:
     assert "pip install" in readme, "the line that installs it"
     changelog = (package.folder / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.match(r"# Changelog\n+## (Unreleased|\d+\.\d+\.\d+)", changelog)
+
+
+@each_package
+def test_the_settings_in_a_readme_are_those_of_the_code(package: Package) -> None:
+    readme = (package.folder / "README.md").read_text(encoding="utf-8")
+    assert readme == written(readme), "run python3 tools/settings_tables.py"
+    kind = kind_of(package)
+    assert kind is None or package.name == "dicom-common-db-sql" or "<!-- settings: " in readme
 
 
 @each_package

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from dicom_common.db.sql import SqlDatabase
 from dicom_common.db.sql.testing import SchemaContract
 from dicom_common.db.sqlite import Settings, SqliteDatabase
-from dicom_common.db.sqlite._flavour import SqliteFlavour
+from dicom_common.db.sqlite._dialect import SqliteDialect
 
 
 class TestSqliteSchema(SchemaContract):
@@ -43,7 +44,7 @@ def _described(path: Path) -> set[tuple[object, ...]]:
 def test_an_empty_file_gets_what_the_history_would_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at_once, by_history = tmp_path / "at-once.sqlite", tmp_path / "by-history.sqlite"
     SqliteDatabase(Settings(path=at_once)).close()
-    monkeypatch.setattr(SqliteFlavour, "only_tables", False)
+    monkeypatch.setattr(SqliteDialect, "schema", replace(SqliteDialect.schema, only_tables=False))
     SqliteDatabase(Settings(path=by_history)).close()
 
     assert _described(at_once) == _described(by_history)

@@ -23,7 +23,8 @@ from dicom_common.certs._command_options import (
 )
 from dicom_common.certs._content_commands import CONTENT
 from dicom_common.cli import as_json, below, print_json, print_line, print_table
-from dicom_common.core import AuthenticationError, Secret, hookimpl, make_private_folder
+from dicom_common.core import AuthenticationError, Secret, hookimpl
+from dicom_common.toolkit import make_private_folder
 
 __all__ = ["certs", "dicom_common_commands"]
 

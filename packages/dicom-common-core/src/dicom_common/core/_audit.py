@@ -85,7 +85,7 @@ class AuditEvent:
     tenant: str | None = None
     """Whose data; None where it is about all tenants, or none."""
     user: str | None = None
-    """Who: the verified subject of a token, or the user of the operating system. None where it is unknown."""
+    """Who: the verified subject of a token, or the user of the operating system. None where it is not known."""
     ae_title: str | None = None
     """The peer's AE title: what it said, not who it is."""
     address: str | None = None

@@ -106,7 +106,7 @@ class Broker(Protocol):
         ...
 
     def check(self) -> Health:
-        """Find out, within seconds, whether the broker can be published to. Never raises."""
+        """Find out whether the broker can be published to. It may raise, and may hang: see `Health`."""
         ...
 
     def close(self) -> None:

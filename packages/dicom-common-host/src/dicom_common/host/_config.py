@@ -47,7 +47,7 @@ class General:
     """Seconds that an extension may take for one call, and to be opened and closed."""
 
     def __post_init__(self) -> None:
-        """Refuse what is not a valid setting."""
+        """Refuse a tenant that is not valid."""
         validate_tenant(self.tenant)
         if twice := [name for name, count in Counter(self.extensions).items() if count > 1]:
             raise ValueError(f"extensions has {twice[0]!r} more than once: name each extension once")

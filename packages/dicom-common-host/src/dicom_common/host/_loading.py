@@ -11,13 +11,12 @@ import pluggy
 from dicom_common.core import (
     Backend,
     PluginNotFoundError,
-    TimeLimitError,
-    call_within,
     did_you_mean,
     hookspecs,
 )
 from dicom_common.host._plugin_metadata import COMMANDS, KINDS, broken, entries_of, only_entry
 from dicom_common.host._settings import field_types
+from dicom_common.toolkit import TimeLimitError, call_within
 
 __all__ = ["CALLED_HOOKS", "Plugins", "let_through"]
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dicom_common.core import ConfigError, Secret, did_you_mean
+from dicom_common.core import ConfigError, Limits, Secret, did_you_mean
 from dicom_common.host._config_files import read_regular
 from dicom_common.host._layers import Raw, is_reference
 
@@ -26,7 +26,7 @@ def field_types(settings: type[Any]) -> dict[str, Any]:
     Raises:
         TypeError, NameError: it is no dataclass, or an annotation cannot be read at run time.
     """
-    hints = typing.get_type_hints(settings)
+    hints = typing.get_type_hints(settings, include_extras=True)
     return {field.name: hints[field.name] for field in dataclasses.fields(settings) if field.init}
 
 
@@ -103,6 +103,13 @@ def follow(raw: Raw, key: str, environment: Mapping[str, str]) -> Raw:
 
 def _value(raw: Raw, kind: Any, key: str, data: Path, environment: Mapping[str, str]) -> Any:
     """Convert what was written; the parts of tables and lists one by one, since each may be a reference."""
+    if typing.get_origin(kind) is typing.Annotated:
+        kind, *metadata = typing.get_args(kind)
+        value = _value(raw, kind, key, data, environment)
+        for limits in metadata:
+            if isinstance(limits, Limits) and value is not None and not limits.holds(value):
+                raise ConfigError(f"{raw.origin}: {key} is {value:g}: give {limits}.")
+        return value
     shape = _without_none(kind)
     if dataclasses.is_dataclass(shape):
         raw = _parsed(raw)
@@ -141,7 +148,7 @@ def _item_type(kind: Any) -> Any:
 
 
 def _converted(raw: Raw, kind: Any, key: str) -> Any:
-    import msgspec  # noqa: PLC0415 - 17 ms, only needed here
+    import msgspec  # noqa: PLC0415 - 17 ms, for conversions only
 
     try:
         return msgspec.convert(raw.value, kind, strict=not raw.is_text, dec_hook=_hook)

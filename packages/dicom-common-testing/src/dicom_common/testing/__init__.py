@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         FaultStyle,
     )
     from dicom_common.testing._faults._proxy import FaultProxy
+    from dicom_common.testing._health import health_of
     from dicom_common.testing._instances import make_entry, make_instance
     from dicom_common.testing._keyring import KeyringContract
     from dicom_common.testing._restart import KilledServer
@@ -71,6 +72,7 @@ __all__ = [
     "Trust",
     "assert_consistent",
     "find_canary",
+    "health_of",
     "make_access",
     "make_entry",
     "make_instance",
@@ -114,6 +116,7 @@ _HOMES = {
     "VALUE_SEARCHES": "_database._corpus_values",
     "assert_consistent": "_database._checks",
     "find_canary": "_canary",
+    "health_of": "_health",
     "make_access": "_database._logs",
     "make_entry": "_instances",
     "make_instance": "_instances",

@@ -8,6 +8,7 @@ from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, Strin
 from sqlalchemy.schema import CreateTable
 
 from dicom_common.core import SchemaVersionError
+from dicom_common.db.sql._dialect import SchemaTraits
 from dicom_common.db.sql._steps import FIRST_ROWS, create_missing
 
 __all__ = ["HEAD", "KNOWN", "VERSION_TABLE", "differences", "migrate", "require", "tables_of", "upgrade", "version"]
@@ -53,13 +54,14 @@ def require(found: str | None, where: str) -> bool:
     return found == HEAD
 
 
-def migrate(connection: Connection, where: str, tables: MetaData | None) -> None:
+def migrate(connection: Connection, traits: SchemaTraits, where: str, tables: MetaData) -> None:
     """Bring the schema to the version that is needed, in the transaction that the connection is in.
 
     Args:
         connection: to the database.
+        traits: what is to be known of the product.
         where: what the database is called in messages.
-        tables: those of the newest version, if they are all that an empty database needs; it then gets them at once.
+        tables: those of the newest version: an empty database that needs nothing else gets them at once.
 
     Raises:
         SchemaVersionError: the database has a newer schema.
@@ -67,29 +69,30 @@ def migrate(connection: Connection, where: str, tables: MetaData | None) -> None
     found = version(connection)
     if require(found, where):
         return
-    if found is None and tables is not None and not tables.tables.keys() & set(inspect(connection).get_table_names()):
-        _create(connection, tables)
+    is_empty = found is None and not tables.tables.keys() & set(inspect(connection).get_table_names())
+    if is_empty and traits.only_tables:
+        _create(connection, traits, tables)
     else:
-        upgrade(connection, HEAD)
+        upgrade(connection, traits, HEAD)
 
 
-def _create(connection: Connection, tables: MetaData) -> None:
+def _create(connection: Connection, traits: SchemaTraits, tables: MetaData) -> None:
     """Make what all migrations together would make, without Alembic."""
-    create_missing(connection, tables.sorted_tables)
+    create_missing(connection, tables.sorted_tables, traits)
     for name, row in FIRST_ROWS.items():
         connection.execute(insert(tables.tables[name]).values(row))
     connection.execute(CreateTable(_version_table))
     connection.execute(insert(_version_table).values(version_num=HEAD))
 
 
-def upgrade(connection: Connection, target: str) -> None:
+def upgrade(connection: Connection, traits: SchemaTraits, target: str) -> None:
     """Run the migrations up to a version. One that was killed half-way is run again from its beginning."""
     from alembic import command  # noqa: PLC0415 - 150 ms that an index which is up to date does not pay
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
-    config.attributes["connection"] = connection
+    config.attributes |= {"connection": connection, "traits": traits}
     if not connection.in_transaction():
         connection.begin()  # Alembic ends every transaction but one that it finds
     command.upgrade(config, target)

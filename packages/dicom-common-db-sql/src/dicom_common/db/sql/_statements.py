@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import ARRAY, ColumnElement, Dialect, Select, Table, any_, bindparam, insert, update
+from sqlalchemy import ARRAY, ColumnElement, Dialect, Insert, Select, Table, any_, bindparam, insert, select, update
 from sqlalchemy.sql import ClauseElement
 
 from dicom_common.db.sql._session import Row, Session
@@ -20,8 +20,11 @@ __all__ = [
     "InsertRows",
     "Lookup",
     "Statement",
+    "Target",
     "UpdateRows",
     "chunks",
+    "compiled_insert",
+    "insert_new_rows",
     "insert_rows",
     "of_tenant",
     "update_rows",
@@ -43,6 +46,13 @@ UpdateRows = Callable[[Session, Sequence[Row]], None]
 """Changes rows: the first value of each is its surrogate key, then come those of the columns."""
 
 
+class Target(Protocol):
+    """What statements are compiled for: a part of `SqlDialect`."""
+
+    sqlalchemy: Dialect
+    takes_arrays: bool
+
+
 class Statement:
     """One statement, compiled when it is first run. Its parameters are given by name.
 
@@ -52,13 +62,13 @@ class Statement:
         comment: stands behind it, so that a server takes it for another statement.
     """
 
-    def __init__(self, element: ClauseElement, dialect: Dialect, comment: str = "") -> None:
+    def __init__(self, element: ClauseElement, dialect: Target, comment: str = "") -> None:
         self._element, self._dialect, self._comment = element, dialect, comment
 
     @cached_property
     def _compiled(self) -> tuple[str, list[str] | None, dict[str, Any]]:
         """The text, the order of parameters that have no names there, and the values that the statement itself has."""
-        compiled: Any = self._element.compile(dialect=self._dialect)
+        compiled: Any = self._element.compile(dialect=self._dialect.sqlalchemy)
         fixed = {name: value for name, value in compiled.params.items() if value is not None}
         return str(compiled) + self._comment, compiled.positiontup, fixed
 
@@ -93,15 +103,15 @@ Among = Callable[[ColumnElement[Any]], ColumnElement[bool]]
 class Lookup:
     """A statement with a list of values in it.
 
-    PostgreSQL takes the list as one array. Elsewhere the statement is compiled for a few lengths of list.
+    Some products take the list as one array. For others the statement is compiled for a few lengths of list.
     """
 
-    def __init__(self, dialect: Dialect, build: Callable[[Among], ClauseElement]) -> None:
+    def __init__(self, dialect: Target, build: Callable[[Among], ClauseElement]) -> None:
         self._names = [f"value_{number}" for number in range(_SIZES[-1])]
         self._dialect = dialect
         self._build = build
         self._compiled: dict[int, Statement] = {}
-        self._takes_arrays = dialect.name == "postgresql"
+        self._takes_arrays = dialect.takes_arrays
 
     def rows(self, session: Session, values: Iterable[Any], **fixed: Any) -> Iterator[Row]:
         """Run it over all values, a chunk at a time."""
@@ -145,13 +155,32 @@ def chunks(values: Iterable[Any], size: int) -> Iterator[list[Any]]:
         yield chunk
 
 
-def insert_rows(dialect: Dialect, table: Table, names: Sequence[str] | None = None) -> InsertRows:
+def insert_rows(dialect: Target, table: Table, names: Sequence[str] | None = None) -> InsertRows:
     """Return what inserts rows whose values are in the order of the named columns, or of all."""
-    names = names or table.columns.keys()
+    return compiled_insert(dialect, insert(table), names or table.columns.keys())
+
+
+def insert_new_rows(dialect: Target, table: Table) -> InsertRows:
+    """Return what inserts rows one by one and skips those whose primary key is there, in SQL of every product."""
+    key = list(table.primary_key)
+    there = Statement(select(*key).where(*(column == bindparam(column.name) for column in key)), dialect)
+    names, plain = table.columns.keys(), insert_rows(dialect, table)
+
+    def run(session: Session, rows: Sequence[Row]) -> None:
+        for row in rows:
+            values = dict(zip(names, row, strict=True))
+            if not there.rows(session, {column.name: values[column.name] for column in key}):
+                plain(session, [row])
+
+    return run
+
+
+def compiled_insert(dialect: Target, element: Insert, names: Sequence[str]) -> InsertRows:
+    """Return what runs an INSERT for rows whose values are in the order of the named columns."""
 
     @cache
     def compiled() -> tuple[str, bool]:
-        made: Any = insert(table).compile(dialect=dialect, column_keys=names)
+        made: Any = element.compile(dialect=dialect.sqlalchemy, column_keys=names)
         order: list[str] | None = made.positiontup
         assert order is None or order == list(names)
         return str(made), order is not None
@@ -164,7 +193,7 @@ def insert_rows(dialect: Dialect, table: Table, names: Sequence[str] | None = No
     return run
 
 
-def update_rows(dialect: Dialect, table: Table, names: Sequence[str], *, plus: bool = False) -> UpdateRows:
+def update_rows(dialect: Target, table: Table, names: Sequence[str], *, plus: bool = False) -> UpdateRows:
     """Return what sets the named columns of rows, or with `plus` adds to them."""
     values = {name: table.c[name] + bindparam(name) if plus else bindparam(name) for name in names}
     statement = Statement(update(table).where(table.c.pk == bindparam("at")).values(values), dialect)

@@ -11,17 +11,23 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, Table, inspect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-__all__ = ["FIRST_ROWS", "create_missing"]
+from dicom_common.db.sql._dialect import SchemaTraits
+
+__all__ = ["FIRST_ROWS", "create_missing", "product"]
 
 FIRST_ROWS: dict[str, dict[str, str | int]] = {"guard": {"pk": 1}, "outbox_lease": {"pk": 1, "relay": "", "until": 0}}
 """The rows of the tables that have just one."""
 
-_INNODB = {"engine": "InnoDB", "row_format": "DYNAMIC"}
-"""What the tables are on MySQL and MariaDB, whatever the server's defaults are: else a text of 255 characters might be
-too long for an index."""
+
+def product() -> SchemaTraits:
+    """Return what is to be known of the product that is migrated."""
+    from alembic import context  # noqa: PLC0415 - steps are run without Alembic, too
+
+    traits: SchemaTraits = context.config.attributes["traits"]
+    return traits
 
 
-def create_missing(connection: Connection, tables: Iterable[Table]) -> None:
+def create_missing(connection: Connection, tables: Iterable[Table], traits: SchemaTraits) -> None:
     """Create those of the tables that are not there, and those of their indexes."""
     there = set(inspect(connection).get_table_names())
     for table in tables:
@@ -29,10 +35,8 @@ def create_missing(connection: Connection, tables: Iterable[Table]) -> None:
         if table.name in there:
             indexes = {index["name"] for index in inspect(connection).get_indexes(table.name)}
         else:
-            if connection.dialect.name in ("mysql", "mariadb"):
-                table.dialect_kwargs.update(
-                    {f"{connection.dialect.name}_{name}": value for name, value in _INNODB.items()}
-                )
+            options = traits.table_options
+            table.dialect_kwargs.update({f"{connection.dialect.name}_{name}": options[name] for name in options})
             connection.execute(CreateTable(table))
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             if index.name not in indexes:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dicom_common.core import BackendError, ObjectInfo, UnavailableError, make_private_file, make_private_folder
+from dicom_common.core import BackendError, ObjectInfo, UnavailableError
+from dicom_common.toolkit import make_private_file, make_private_folder
 
 __all__ = ["CopyJournal", "Verified"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 
-from dicom_common.core import DEAD_LETTERS, BackendError, Broker, Message, TooLargeError, parse_json
+from dicom_common.core import DEAD_LETTERS, BackendError, Broker, Message, TooLargeError
+from dicom_common.toolkit import parse_json
 
 __all__ = ["DEAD_GROUP", "SUFFIX", "Burial", "dead_topic", "is_too_large"]
 

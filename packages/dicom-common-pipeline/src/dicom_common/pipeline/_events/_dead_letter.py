@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from dicom_common.core import Delivery, Message, parse_json
+from dicom_common.core import Delivery, Message
 from dicom_common.pipeline._events._bury import SUFFIX
+from dicom_common.toolkit import parse_json
 
 __all__ = ["DeadLetter", "letters_of"]
 

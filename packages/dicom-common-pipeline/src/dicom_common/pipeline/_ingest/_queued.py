@@ -44,10 +44,7 @@ class QueuedBatch(Batch):
         context = self._context
         if not context.broker_is_down.is_set():
             return None
-        try:
-            health = context.services.broker.check()
-        except BackendError as error:
-            return error
+        health = context.services.health("broker")
         return UnavailableError(health.detail) if health.status is HealthStatus.FAILED else None
 
     def _publish(self, attempts: Sequence[Attempt]) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from dicom_common.core import BackendError, UnavailableError, make_private_file, make_private_folder
+from dicom_common.core import BackendError, UnavailableError
 from dicom_common.pipeline._reconcile._examine import Orphan
+from dicom_common.toolkit import make_private_file, make_private_folder
 
 __all__ = ["Journal", "Note"]
 

@@ -14,7 +14,6 @@ from dicom_common.core import (
     Origin,
     Storage,
     UnavailableError,
-    parse_json,
     validate_key,
     validate_tenant,
 )
@@ -23,6 +22,7 @@ from dicom_common.pipeline._events._messages import SCHEMA_VERSION
 from dicom_common.pipeline._ingest._candidate import Candidate
 from dicom_common.pipeline._ingest._results import Received
 from dicom_common.pipeline._read import digest_of
+from dicom_common.toolkit import parse_json
 
 __all__ = ["Claim", "PoisonError", "claim_of", "open_claim"]
 

@@ -111,8 +111,7 @@ class EncryptedStorage:
 
     def check(self) -> Health:
         """Ask the inner storage and the keyring; see `Storage.check`."""
-        if self._closed:
-            return Health(status=HealthStatus.FAILED, detail="The encrypted storage is closed.")
+        self._refuse_closed()
         answers = (self._inner.check(), self._keyring.check())
         order = (HealthStatus.FAILED, HealthStatus.DEGRADED, HealthStatus.OK)
         return Health(

@@ -247,5 +247,5 @@ def _is_mark(name: str) -> bool:
 
 def _generation(name: str) -> int:
     if not (len(name) == _DIGITS and name.isascii() and name.isdigit()):
-        raise DamagedError(f"Below {KEYS_SEGMENT} is an object that is no key of a tenant: remove it.")
+        raise DamagedError(f"Below {KEYS_SEGMENT} is an object that is not a key of a tenant: remove it.")
     return int(name)

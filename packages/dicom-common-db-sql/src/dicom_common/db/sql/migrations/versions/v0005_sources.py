@@ -18,7 +18,7 @@ from sqlalchemy import (
     text as statement,
 )
 
-from dicom_common.db.sql._steps import create_missing
+from dicom_common.db.sql._steps import create_missing, product
 from dicom_common.db.sql._types import flag, integer, long_text, primary_key, text
 
 revision = "0005"
@@ -81,10 +81,10 @@ _NATURAL = "uq_patient_tenant_fk_patient_id_issuer_of_patient_id"
 def upgrade() -> None:
     """Change the columns and the natural key of patients; every row is to be derived again."""
     connection = op.get_bind()
-    if connection.dialect.name == "sqlite":
-        _copy_patients(connection)
-    else:
+    if product().alters_tables:
         _change_patients(connection)
+    else:
+        _copy_patients(connection)
     for name in ("study", "series"):
         _change_columns(connection, name)
 
@@ -117,7 +117,7 @@ def _change_patients(connection: Connection) -> None:
         for index in inspect(connection).get_indexes("patient")
     ):
         op.drop_index("patient_order", "patient")
-    create_missing(connection, [_patient])
+    create_missing(connection, [_patient], product())
 
 
 def _copy_patients(connection: Connection) -> None:
@@ -126,6 +126,6 @@ def _copy_patients(connection: Connection) -> None:
     connection.execute(statement("PRAGMA defer_foreign_keys = ON"))
     connection.execute(statement(f"CREATE TEMPORARY TABLE former AS SELECT {names} FROM patient"))  # noqa: S608 - ours
     connection.execute(statement("DROP TABLE patient"))
-    create_missing(connection, [_patient])
+    create_missing(connection, [_patient], product())
     connection.execute(statement(f"INSERT INTO patient ({names}, of_study) SELECT {names}, '' FROM former"))  # noqa: S608
     connection.execute(statement("DROP TABLE former"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dicom_common.core import MAX_JSON_DEPTH, parse_json
+from dicom_common.toolkit import MAX_JSON_DEPTH, parse_json
 
 
 @pytest.mark.parametrize(
