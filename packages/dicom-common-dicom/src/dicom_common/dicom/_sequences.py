@@ -21,7 +21,7 @@ from dicom_common.dicom._elements import (
     truncated,
 )
 from dicom_common.dicom._findings import Findings
-from dicom_common.dicom._heads import SWAPPED, Encoding, Heads, Kind
+from dicom_common.dicom._heads import SWAPPED, Encoding, Head, Heads, Kind
 from dicom_common.dicom._look_ahead import FAR, Inside
 from dicom_common.dicom._recovery import ends_before, goes_on, opaque
 from dicom_common.dicom._rules import Rule
@@ -56,7 +56,7 @@ class Sequences:
     settings: ReaderSettings
     findings: Findings
     stack: list[Level] = field(default_factory=list)
-    items: list[Elements] = field(default_factory=list)
+    items: Items = field(default_factory=list)
     """The items of the innermost sequence."""
     stop: int = FAR
     """Where the item ends at the latest, or the data set where no sequence is open."""
@@ -92,7 +92,7 @@ class Sequences:
         disorder: bool,
         creators: dict[int, str],
         heads: Heads,
-        tag: int,
+        head: Head,
         begin: int,
         end: int | None,
     ) -> None:
@@ -101,29 +101,34 @@ class Sequences:
             raise too_deep()
         self.stack.append(
             Level(elements, last, disorder, creators, self.stop, self.open_item, heads, self.items,
-                  self.sequence_stop, self.open_sequence, self.begin, self.spoiled, tag)
+                  self.sequence_stop, self.open_sequence, self.begin, self.spoiled, head)
         )  # fmt: skip
         self.open_sequence = end is None
         self.sequence_stop = self.stop if end is None else end
         self.items, self.begin, self.spoiled = [], begin, False
 
+    def is_ordinary(self) -> bool:
+        """Tell whether the innermost sequence is nothing but what it should be."""
+        return not self.spoiled and self.stack[-1].head.kind is Kind.SEQUENCE
+
     def leave(self, position: int) -> Level:
         """Leave the innermost sequence, which ends at `position`, for what is around it, and put it there."""
         level = self.stack.pop()
         tag, elements = level.tag, level.elements
-        head = level.heads.resolved(tag, "SQ")
+        head = level.head
         if head.kind is Kind.FOREIGN_GROUP:
             self.findings.add([*path_of(self.stack), tag], Rule.FOREIGN_GROUP, "left out")
         elif tag == _ITEM or head.kind is Kind.GROUP_LENGTH:
             pass  # items that belong to nothing; a group length that is not one
         elif self.spoiled:
-            elements.append(opaque(self.window, level.heads.opaque(tag), self.begin, position))
+            elements += opaque(self.window, level.heads.opaque(tag), self.begin, position)
         else:
-            elements.append((head, Items(tag, self.items)))
-        self._return_to(level)
+            elements += head, self.items
+        self.return_to(level)
         return level
 
-    def _return_to(self, level: Level) -> None:
+    def return_to(self, level: Level) -> None:
+        """Go on behind the sequence of this level, in what is around it."""
         self.stop, self.open_item, self.items = level.stop, level.open_item, level.items
         self.sequence_stop, self.open_sequence = level.sequence_stop, level.open_sequence
         self.begin, self.spoiled = level.begin, level.spoiled
@@ -246,7 +251,7 @@ class Sequences:
         if depth < len(self.stack):
             level = self.stack[depth]
             del self.stack[depth:]
-            self._return_to(level)
+            self.return_to(level)
         self.findings.add(path_of(self.stack), Rule.UNREADABLE, "kept as unknown bytes")
         self.spoiled = True
         return level, position
