@@ -29,6 +29,7 @@ __all__ = [
     "too_large",
     "too_many_elements",
     "too_many_items",
+    "too_many_tags",
     "truncated",
 ]
 
@@ -148,6 +149,15 @@ def too_many_elements(settings: ReaderSettings) -> DicomError:
     return DicomError(
         Reason.TOO_MANY_ELEMENTS,
         f"There are more than {settings.max_elements} elements; raise reader.max_elements to read it.",
+    )
+
+
+def too_many_tags() -> DicomError:
+    """Make the error for a limit."""
+    return DicomError(
+        Reason.TOO_MANY_ELEMENTS,
+        "There are more than 50000 elements, and too many of them of different tags, as no data set has; "
+        "raise reader.max_elements to read it.",
     )
 
 

@@ -23,6 +23,8 @@ _LONGEST_DECLARED, _MOST_TERMS, _MOST_SETS = 512, 32, 64
 """Bytes and terms of a Specific Character Set that are looked at, and how many sets are remembered in one reading."""
 _GUESS, _PIECE = 4, 8
 """As how many values one counts that is not what it is declared as, beside its length; and each piece of it."""
+_MOST_COPIES = 8
+"""How often all of the JSON may be copied: each sequence copies what is in it."""
 _COUNTED = 256
 """Heads and values, whose JSON is counted at once."""
 _ITEM = 3
@@ -36,6 +38,7 @@ class DataSetContext:
     """
 
     __slots__ = (
+        "_copies_left",
         "_default",
         "_findings",
         "_json_left",
@@ -48,6 +51,7 @@ class DataSetContext:
         "flaws",
         "guesses",
         "numbers",
+        "path",
         "places",
         "signed",
         "tags",
@@ -59,7 +63,9 @@ class DataSetContext:
         self.tags: list[int] = []
         """The tags of the sequences that are being encoded, as a finding has them."""
         self.places: list[int] = []
-        """The number of the item of each that is being encoded, as a BulkDataURI has it."""
+        """The number of the item of each that is being encoded."""
+        self.path = ""
+        """The tags and numbers down to the innermost sequence, as a BulkDataURI has them."""
         self.flaws: list[Flaw] = []
         self.guesses = 0
         """How many values were not of the declared character set."""
@@ -71,6 +77,7 @@ class DataSetContext:
         self._findings = findings
         self._settings = settings
         self._json_left, self._values_left = settings.max_json, settings.max_values
+        self._copies_left = _MOST_COPIES * settings.max_json
         self._set = character_set((), self._default)
         self._sets: dict[bytes, CharacterSet] = {}
 
@@ -159,16 +166,21 @@ class DataSetContext:
         """Count JSON that was written."""
         self._json_left -= size
         if self._json_left < 0:
-            raise DicomError(
-                Reason.TOO_MUCH_JSON,
-                f"The DICOM JSON is longer than {self._settings.max_json} bytes; raise reader.max_json to read it.",
-            )
+            raise self._too_much_json()
+
+    def _too_much_json(self) -> DicomError:
+        return DicomError(
+            Reason.TOO_MUCH_JSON,
+            f"The DICOM JSON is longer than {self._settings.max_json} bytes, or in very deep sequences than a part of "
+            "that; raise reader.max_json to read it.",
+        )
 
     def sequence(self, tag: int, items: Items) -> str:
         """Write the items of a sequence."""
         before = self._set, self.signed
         left = self._json_left
-        places = self.places
+        path, places = self.path, self.places
+        self.path = f"{path}{places[-1]}.{tag:08X}." if places else f"{tag:08X}."
         self.tags.append(tag)
         places.append(0)
         written = []
@@ -188,14 +200,19 @@ class DataSetContext:
             written.append(f"{{{text}}}")
         places.pop()
         self.tags.pop()
+        self.path = path
         # Who wrote the sequence counts it with its items.
         self._json_left = left
-        return f',"Value":[{",".join(written)}]}}'
+        text = f',"Value":[{",".join(written)}]}}'
+        self._copies_left -= len(text)
+        if self._copies_left < 0:
+            raise self._too_much_json()
+        return text
 
     def uri(self, tag: int) -> str:
         """Give the BulkDataURI of an element of this data set, relative to the root of the DICOMweb service."""
-        path = "".join([f"{above:08X}.{place}." for above, place in zip(self.tags, self.places, strict=True)])
-        return f"{self.base}/bulkdata/{path}{tag:08X}"
+        item = f"{self.path}{self.places[-1]}." if self.places else ""
+        return f"{self.base}/bulkdata/{item}{tag:08X}"
 
     def doubted(self, doubt: Doubt, tag: int) -> None:
         """Note what an encoder doubted."""

@@ -56,6 +56,8 @@ _LITTLE_ITEM, _LITTLE_SEQUENCE_END = 0xE000FFFE, 0xE0DDFFFE
 _LITTLE_STARTS = _ITEM_STARTS[:2]
 _LEVEL = Level._make
 _NO_CREATORS: dict[int, str] = {}
+_MORE = 50_000
+"""Elements that are taken without a look at their tags."""
 
 
 @dataclass(slots=True)
@@ -94,7 +96,11 @@ class Scanner:
     def _scan(self, encoding: Encoding, start: int) -> Elements:  # noqa: C901, PLR0912, PLR0915  # the hot loop, see above
         settings, window, add = self.settings, self.window, self.findings.add
         threshold, max_value = settings.bulk_data_threshold, settings.max_element_value
-        left, max_depth = settings.max_elements, settings.max_depth
+        max_depth = settings.max_depth
+        # Where there are very many elements, few tags must come again and again: each first one of a tag takes as long
+        # as ten others.
+        left = more = min(settings.max_elements, _MORE)
+        taken, many = 0, False
         # What is parsed and kept counts; `limit` moves on with what is passed over.
         limit = start + settings.max_header
         buffer, base, have = window.seen(limit)
@@ -117,9 +123,9 @@ class Scanner:
                         # What is ordinary about items and sequences; `open_ones` sees to the rest.
                         if stack and position + 12 <= have and not big:
                             if position == stop and not in_sequence and not open_ones.open_item:
-                                open_ones.items.append(
-                                    ordered(elements, stack, self.findings) if disorder else elements
-                                )
+                                if disorder or many:
+                                    elements = open_ones.checked_item(elements, disorder=disorder, many=many)
+                                open_ones.items.append(elements)
                                 in_sequence = True
                             if in_sequence:
                                 tag, length = _ITEM_HEADER(buffer, position - base)
@@ -202,7 +208,9 @@ class Scanner:
                                     buffer, base, have = window.seen(limit)
                                     continue
                                 open_ones.end_item()
-                            open_ones.items.append(ordered(elements, stack, self.findings) if disorder else elements)
+                            if disorder or many:
+                                elements = open_ones.checked_item(elements, disorder=disorder, many=many)
+                            open_ones.items.append(elements)
                             in_sequence, clear = True, -1
                             continue
                         if have - position < 8:
@@ -216,7 +224,12 @@ class Scanner:
 
                     left -= 1
                     if left < 0:
-                        raise too_many_elements(settings)
+                        taken += more + 1
+                        if taken > settings.max_elements:
+                            raise too_many_elements(settings)
+                        open_ones.refuse_many_alone(elements)
+                        left = more = min(settings.max_elements - taken, _MORE)
+                        many = True
                     at = position - base
                     head, tag, header, whole = heads[buffer[at : at + 8]]
                     if whole and position + whole <= near:
@@ -228,7 +241,9 @@ class Scanner:
                         position += whole
                         continue
                     if tag == _ITEM_END and stack and open_ones.open_item:
-                        open_ones.items.append(ordered(elements, stack, self.findings) if disorder else elements)
+                        if disorder or many:
+                            elements = open_ones.checked_item(elements, disorder=disorder, many=many)
+                        open_ones.items.append(elements)
                         position, in_sequence, clear = position + 8, True, -1
                         continue
 
@@ -288,7 +303,9 @@ class Scanner:
                                 position += 8
                             else:
                                 open_ones.end_item()
-                            open_ones.items.append(ordered(elements, stack, self.findings) if disorder else elements)
+                            if disorder or many:
+                                elements = open_ones.checked_item(elements, disorder=disorder, many=many)
+                            open_ones.items.append(elements)
                         elif tag == _ITEM:
                             # A sequence that lost its own tag: what it holds is of nothing that is known.
                             add([*path_of(stack), tag], Rule.STRAY_DELIMITER, "left out with what it holds")

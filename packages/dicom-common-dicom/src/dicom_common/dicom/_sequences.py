@@ -14,10 +14,12 @@ from dicom_common.dicom._elements import (
     Items,
     Level,
     malformed,
+    ordered,
     path_of,
     too_deep,
     too_large,
     too_many_items,
+    too_many_tags,
     truncated,
 )
 from dicom_common.dicom._findings import Findings
@@ -44,6 +46,8 @@ FORMS = {
     for encoding, order in ((Encoding.IMPLICIT, "<"), (Encoding.EXPLICIT, "<"), (Encoding.BIG, ">"))
 }
 """Of each encoding: whether VRs are implicit, whether it is big endian, and how its lengths are unpacked."""
+_MOST_TAGS, _EACH_TAG, _MOST_ALONE = 2000, 500, 20_000
+"""Different tags of items, or one for so many elements as there may be; and elements outside them, all different."""
 _MOST_GUESSES = 10_000
 """How often a data set is looked ahead in because it is damaged."""
 
@@ -70,6 +74,8 @@ class Sequences:
     """Whether it could not be followed."""
     guesses_left: int = _MOST_GUESSES
     items_left: int = field(init=False)
+    tags: set[int] = field(default_factory=set)
+    """Those of items, counted where there are very many elements."""
     mended: bool = False
     """Whether the end of an item or sequence was found without its delimiter."""
 
@@ -106,6 +112,24 @@ class Sequences:
         self.open_sequence = end is None
         self.sequence_stop = self.stop if end is None else end
         self.items, self.begin, self.spoiled = [], begin, False
+
+    def checked_item(self, elements: Elements, *, disorder: bool, many: bool) -> Elements:
+        """Order the elements of an item where they are not, and look at their tags where there are very many."""
+        if many:
+            self.tags.update([head.tag for head in elements[::2]])
+            if len(self.tags) > max(_MOST_TAGS, self.settings.max_elements // _EACH_TAG):
+                raise too_many_tags()
+        return ordered(elements, self.stack, self.findings) if disorder else elements
+
+    def refuse_many_alone(self, elements: Elements) -> None:
+        """Refuse data sets and items that have very many elements of their own, so of as many tags.
+
+        Args:
+            elements: of the innermost one; `stack` holds those around it.
+        """
+        alone = len(elements) + sum(len(level.elements) for level in self.stack)
+        if alone // 2 > _MOST_ALONE:
+            raise too_many_tags()
 
     def is_ordinary(self) -> bool:
         """Tell whether the innermost sequence is nothing but what it should be."""
@@ -243,8 +267,9 @@ class Sequences:
             The level that was returned to, None where that is the one before; and the position to go on at. The
             sequence that is innermost then is spoiled.
         """
+        self.guesses_left -= 1  # each costs as much as one
         place = self._end_around(position, in_sequence=in_sequence)
-        if place is None:
+        if place is None or self.guesses_left < 0:
             return None
         depth, position = place
         level = None
