@@ -157,6 +157,18 @@ def test_every_requirement_of_the_workspace_has_a_lower_bound() -> None:
     assert without_lower_bound(texts) == []
 
 
+UNBOUNDED = {"cryptography", "packaging", "pytest", "rich", "trustme"}
+"""Of these every few months brings a major, which takes little away: a bound would keep security fixes out."""
+
+
+@each_package
+def test_the_next_major_of_a_third_party_is_not_taken_unseen(package: Package) -> None:
+    texts = [*package.requirements, *(text for texts in package.extras.values() for text in texts)]
+    found = [text for text in map(Requirement, texts) if not text.name.startswith("dicom-common")]
+    unbounded = {text.name for text in found if "<" not in {one.operator for one in text.specifier}}
+    assert unbounded <= UNBOUNDED
+
+
 @each_package
 def test_a_sibling_is_required_with_bounds_that_fit_its_version(package: Package) -> None:
     versions = {sibling.name: sibling.version for sibling in PACKAGES}

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -31,9 +30,9 @@ from dicom_common.core import (
 )
 from dicom_common.core.tls import Tls
 from dicom_common.testing import Endpoint, health_of
-from dicom_common.testing.servers import SERVERS, PrivateServer, kafka_commands
+from dicom_common.testing.servers import PrivateServer, kafka_commands, listens, server_named
 
-KAFKA = next(server for server in SERVERS if server.name == "kafka")
+KAFKA = server_named("kafka")
 needs_kafka = pytest.mark.skipif(KAFKA.missing() is not None, reason=f"kafka: {KAFKA.missing()}")
 Start = Callable[..., PrivateServer]
 
@@ -54,13 +53,7 @@ def start_kafka() -> Iterator[Start]:
 
     yield start
     for server in servers:
-        server.kill()
-        shutil.rmtree(server.folder, ignore_errors=True)
-
-
-def listens(port: int) -> bool:
-    with socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
+        server.remove()
 
 
 def opened(server: PrivateServer | Endpoint, **settings: object) -> KafkaBroker:

@@ -38,14 +38,19 @@ _GONE_SECONDS = 15
 
 
 class PrivateServer:
-    """A server that only one test knows of; see `private_server`."""
+    """A server that only one test knows of; see `private_server`.
+
+    Args:
+        server: what it is; `dataclasses.replace` gives it other commands.
+        port: that it listens on; by default a free one.
+    """
 
     host = HOST
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, port: int | None = None) -> None:
         self.server = server
         self.folder = make_folder(server)
-        self.port = free_port()
+        self.port = port or free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -69,6 +74,25 @@ class PrivateServer:
         if not wait_until_ready(self.server, self.port, lambda: process.poll() is None):
             self.kill()
             raise AbsentError(f"{self.server.name} does not start: {_last_line(self.log)}")
+
+    def pause(self) -> None:
+        """Stop all of its processes; the kernel goes on taking connections for it."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let them go on."""
+        self._signal(signal.SIGCONT)
+
+    def remove(self) -> None:
+        """Kill it, and remove its folder."""
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _signal(self, number: int) -> None:
+        if self._process is not None:
+            for pid in [self._process.pid, *descendants(self._process.pid)]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
 
     def kill(self) -> None:
         """Kill all of its processes at once, and wait until they are gone."""
@@ -107,8 +131,7 @@ def private_server(name: str) -> Iterator[PrivateServer]:
         private.start()
         yield private
     finally:
-        private.kill()
-        shutil.rmtree(private.folder, ignore_errors=True)
+        private.remove()
 
 
 def descendants(pid: int) -> list[int]:

@@ -30,6 +30,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def listens(port: int) -> bool:
+    """Tell whether a connection is taken: all that can be seen of a server that speaks TLS only. OSError: not yet."""
+    with socket.create_connection((HOST, port), timeout=1):
+        return True
+
+
 def start_time(pid: int) -> str | None:
     """Return when a process started; with its id, that names it, though ids are used again. None: it is gone."""
     try:
