@@ -20,6 +20,11 @@ _BROKEN = "The connection to {host} broke: try again."
 # The codes are the names of the errors of ssl, socket, urllib3, requests and azure.core; the surest come first.
 _MEANINGS = Meanings(
     (
+        Meaning(
+            RefusedError,
+            "The certificate of {host} is for another name: correct the host in the setting {setting}.",
+            words=("Hostname mismatch", "IP address mismatch", "doesn't match"),
+        ),
         Meaning(RefusedError, _NOT_TRUSTED, codes=("SSLCertVerificationError",)),
         Meaning(RefusedError, _NOT_TRUSTED, words=("CERTIFICATE_VERIFY_FAILED",)),
         Meaning(
