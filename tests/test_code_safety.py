@@ -45,7 +45,7 @@ OUR_OWN = {
     },
     "db/mysql/_keys.py": {"table"},
     "db/mysql/_updates.py": {"first", "own", "values", "changes"},
-    "db/postgres/_flavour.py": {
+    "db/postgres/_dialect.py": {
         "table.name",
         "listed",
         "changes",
@@ -64,7 +64,7 @@ OUR_OWN = {
         "int(seconds * 1000)",
         "int(self._settings.busy_timeout * 1000)",
     },
-    "db/sqlite/_flavour.py": {"table.name"},
+    "db/sqlite/_dialect.py": {"table.name"},
     "pipeline/_copy/_journal.py": {"marks", "_VERSION"},
     "pipeline/_reconcile/_journal.py": {"table", "columns"},
 }

@@ -14,8 +14,8 @@ PACKAGES = [package for package in packages() if package.module]
 PROGRAMS = {"host", "pipeline", "cli"}
 """Packages that work with the host; each other one is a plugin, or what plugins are built on."""
 CORE = "dicom_common.core"
-MOST_CORE_LINES = 2800
-"""The aim is 2,300, with docstrings."""
+MOST_CORE_LINES = 2300
+"""With docstrings."""
 
 each_package = pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from _workspace import META, ROOT, Package, packages, requirement_name
 from packaging.requirements import Requirement
+from settings_tables import written
 from source_files import code
 
 KINDS = ("storage", "db", "cache", "broker", "auth", "keyring")
@@ -181,6 +182,14 @@ def test_a_package_has_a_readme_and_a_changelog(package: Package) -> None:
     assert "pip install" in readme, "the line that installs it"
     changelog = (package.folder / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.match(r"# Changelog\n+## (Unreleased|\d+\.\d+\.\d+)", changelog)
+
+
+@each_package
+def test_the_settings_in_a_readme_are_those_of_the_code(package: Package) -> None:
+    readme = (package.folder / "README.md").read_text(encoding="utf-8")
+    assert readme == written(readme), "run python3 tools/settings_tables.py"
+    kind = kind_of(package)
+    assert kind is None or package.name == "dicom-common-db-sql" or "<!-- settings: " in readme
 
 
 @each_package

@@ -88,7 +88,7 @@ def said_by(database: SqlDatabase, keys: dict[str, str]) -> tuple[Query, list[tu
     """Return a search for the first page, and the statements that it makes, with their parameters."""
     query = parse_query("local", Level.STUDY, keys, limit=50)
     database.find(query)  # so that the tenant is known
-    with database._flavour.reading() as session:
+    with database._dialect.reading() as session:
         recorder = _Recorder(session)
         database._search.find(recorder, database._tenants[query.tenant], query)  # type: ignore[arg-type]  # it reads only
     assert recorder.said[0][0].startswith("SELECT")

@@ -292,7 +292,7 @@ class _Recorder:
 def recording(database: SqlDatabase) -> Iterator[list[Said]]:
     """Note all statements of a database for the length of a block."""
     said: list[Said] = []
-    flavour: Any = database._flavour
+    dialect: Any = database._dialect
 
     def recorded(lend: Any) -> Any:
         @contextmanager
@@ -302,12 +302,12 @@ def recording(database: SqlDatabase) -> Iterator[list[Said]]:
 
         return lent
 
-    before = flavour.reading, flavour.writing
-    flavour.reading, flavour.writing = (recorded(lend) for lend in before)
+    before = dialect.reading, dialect.writing
+    dialect.reading, dialect.writing = (recorded(lend) for lend in before)
     try:
         yield said
     finally:
-        del flavour.reading, flavour.writing  # those of the class again
+        del dialect.reading, dialect.writing  # those of the class again
 
 
 def said_by(database: SqlDatabase, query: Query, *, count: bool = False) -> list[Said]:

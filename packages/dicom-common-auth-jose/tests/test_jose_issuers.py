@@ -13,7 +13,7 @@ from dicom_common.auth.jose import Issuer, JoseAuthenticator, Settings
 from dicom_common.core import AuthenticationError, ConfigError, HealthStatus
 from dicom_common.core.tls import Tls
 from dicom_common.host import Config, Services
-from dicom_common.testing import IdentityProvider, Scene, SteppedClock
+from dicom_common.testing import IdentityProvider, Scene, SteppedClock, health_of
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_an_issuer_that_is_down_disturbs_no_other(clinics: tuple[Scene, Scene]) 
     second.provider.stop()
     authenticator = opened(clinics)
     authenticator.authenticate(first.token(header={"kid": "1"}))
-    health = authenticator.check()
+    health = health_of(authenticator)
     assert health.status == HealthStatus.DEGRADED
     assert second.provider.issuer in health.detail
 
@@ -93,8 +93,8 @@ def test_the_configuration_opens_it_with_the_cache(clinics: tuple[Scene, Scene],
     )
     config = Config.load(tmp_path / "dicom-common.toml", variables={"SHARED": "s" * 40})
     with Services(config) as services:
-        assert services.auth.check().status == HealthStatus.OK
-        assert services.cache.check().status == HealthStatus.OK
+        assert health_of(services.auth).status == HealthStatus.OK
+        assert health_of(services.cache).status == HealthStatus.OK
 
 
 def test_a_file_of_tls_that_cannot_be_used_is_told_when_it_is_opened(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_failed_fetch_is_logged_without_what_was_answered(
     scene, _ = clinics
     scene.provider.keys = [{"kty": "RSA", "kid": "made-up-word"}]
     with caplog.at_level(logging.DEBUG):
-        assert opened(clinics).check().status == HealthStatus.DEGRADED
+        assert health_of(opened(clinics)).status == HealthStatus.DEGRADED
     assert scene.provider.issuer in caplog.text
     assert "made-up-word" not in caplog.text
 
@@ -122,7 +122,7 @@ def test_a_failed_fetch_is_logged_without_what_was_answered(
 def test_a_caller_deep_in_calls_gets_no_other_error(clinics: tuple[Scene, Scene]) -> None:
     scene, _ = clinics
     authenticator = opened(clinics)
-    authenticator.check()
+    health_of(authenticator)
     nested: list[object] = []
     for _ in range(200):
         nested = [nested]

@@ -20,7 +20,7 @@ import pytest
 
 from dicom_common.auth.jose import Issuer, JoseAuthenticator, Settings
 from dicom_common.core import AuthenticationError, HealthStatus
-from dicom_common.testing import Endpoint
+from dicom_common.testing import Endpoint, health_of
 
 pytestmark = pytest.mark.service("oidc")
 
@@ -104,7 +104,7 @@ def is_taken(authenticator: JoseAuthenticator, token: str) -> bool:
 def test_a_token_says_who_is_calling_with_the_roles_where_keycloak_puts_them(realm: Realm, algorithm: str) -> None:
     with closing(JoseAuthenticator(realm.settings())) as authenticator:
         principal = authenticator.authenticate(realm.token(algorithm))
-        assert authenticator.check().status is HealthStatus.OK
+        assert health_of(authenticator).status is HealthStatus.OK
     assert principal.subject == "archive"
     assert principal.tenant == "north"
     assert principal.scopes == {"dicom:search", "dicom:retrieve"}

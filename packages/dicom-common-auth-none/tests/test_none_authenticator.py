@@ -19,6 +19,7 @@ from dicom_common.core import (
     Principal,
 )
 from dicom_common.host import Action, Config, Policy, Services, authorize, require_loopback
+from dicom_common.testing import health_of
 
 CONFIGURATION = """
 [auth]
@@ -126,4 +127,4 @@ def test_one_that_is_closed_lets_nobody_in() -> None:
     for call in (auth.everybody, lambda: auth.authenticate("token")):
         with pytest.raises(BackendError, match="closed"):
             call()
-    assert auth.check().status is HealthStatus.FAILED
+    assert health_of(auth).status is HealthStatus.FAILED

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import pytest
-
 from dicom_common.cache.memory import MemoryCache, Settings
-from dicom_common.core import ConfigError
+from dicom_common.testing import health_of
 
 
 def fact(cache: MemoryCache, name: str) -> int:
-    number = cache.check().facts[name]
+    number = health_of(cache).facts[name]
     assert isinstance(number, int)
     return number
 
@@ -37,7 +35,7 @@ def test_room_is_given_back() -> None:
         cache.add(f"key{number}", b"x", ttl=60)
         cache.delete(f"key{number}")
     cache.delete("same")
-    assert cache.check().facts["bytes"] == 0
+    assert health_of(cache).facts["bytes"] == 0
 
 
 def test_a_value_that_would_push_out_everything_is_not_kept() -> None:
@@ -54,9 +52,3 @@ def test_a_buffer_that_changes_later_does_not_change_the_value() -> None:
     cache.set("a", buffer, ttl=60)  # type: ignore[arg-type]  # a caller without types may do so
     buffer[:] = b"later"
     assert cache.get("a") == b"first"
-
-
-@pytest.mark.parametrize("setting", ["max_bytes", "max_entries", "max_value_bytes"])
-def test_a_limit_of_nothing_is_refused_by_name(setting: str) -> None:
-    with pytest.raises(ConfigError, match=setting):
-        Settings(**{setting: 0})

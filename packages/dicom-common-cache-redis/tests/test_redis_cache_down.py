@@ -13,6 +13,7 @@ import trustme
 from dicom_common.cache.redis import RedisCache, Settings
 from dicom_common.core import ConfigError, HealthStatus, Secret, UnavailableError
 from dicom_common.core.tls import Tls
+from dicom_common.testing import health_of
 
 Server = Any
 """What `start_redis` of conftest.py starts."""
@@ -35,7 +36,7 @@ def plain(server: Server) -> redis.Redis:
 def refusal(cache: RedisCache) -> str:
     with pytest.raises(UnavailableError) as caught:
         cache.get("a")
-    health = cache.check()
+    health = health_of(cache)
     assert health.status is HealthStatus.FAILED
     assert "hunter2" not in str(caught.value) + health.detail
     return health.detail
@@ -116,7 +117,7 @@ def test_what_others_keep_under_our_keys_is_not_taken_for_a_value(start_redis: S
             assert cache.add(str(number), b"ours", ttl=60) is False
             cache.set(str(number), b"ours", ttl=60)
             assert cache.get(str(number)) == b"ours"
-        assert cache.check().status is HealthStatus.OK
+        assert health_of(cache).status is HealthStatus.OK
 
 
 def test_two_prefixes_do_not_see_each_other(start_redis: Start) -> None:
@@ -133,7 +134,7 @@ def test_a_full_server_is_said_and_is_still_read(start_redis: Start) -> None:
     server = start_redis("--maxmemory", "3mb", "--maxmemory-policy", "noeviction")
     with closing(opened(url(server))) as cache:
         cache.set("first", b"x", ttl=60)
-        assert cache.check().status is HealthStatus.DEGRADED
+        assert health_of(cache).status is HealthStatus.DEGRADED
 
         def fill() -> None:
             for number in range(10_000):
@@ -170,7 +171,7 @@ def test_the_readme_s_access_control_list_is_enough_and_less_is_said(start_redis
         cache.set("a", b"x", ttl=60)
         assert cache.get("a") == b"x"
         assert cache.delete("a") is True
-        assert "redis_version" in cache.check().facts
+        assert "redis_version" in health_of(cache).facts
     with closing(RedisCache(Settings(url=url(server), username="reader", password=Secret("secret")))) as cache:
         assert "README" in refusal(cache)
 
@@ -231,7 +232,7 @@ def test_a_file_of_tls_that_is_missing_is_named(tmp_path: Path) -> None:
 
 def works(cache: RedisCache) -> bool:
     cache.set("a", b"x", ttl=60)
-    return cache.get("a") == b"x" and cache.delete("a", only_if=b"x") and cache.check().status is HealthStatus.OK
+    return cache.get("a") == b"x" and cache.delete("a", only_if=b"x") and health_of(cache).status is HealthStatus.OK
 
 
 def test_a_unix_socket(start_redis: Start, tmp_path: Path) -> None:

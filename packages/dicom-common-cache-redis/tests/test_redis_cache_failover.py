@@ -14,6 +14,7 @@ import redis
 
 from dicom_common.cache.redis import RedisCache, Settings
 from dicom_common.core import HealthStatus, UnavailableError
+from dicom_common.testing import health_of
 
 Server = Any
 """What `start_redis` of conftest.py starts."""
@@ -70,7 +71,7 @@ def test_a_failover_that_moves_the_address_is_not_noticed(start_redis: Start) ->
         cache.set("a", b"y", ttl=60)
         assert cache.add("b", b"z", ttl=60) is True
         assert cache.delete("b", only_if=b"z") is True
-        assert cache.check().status is HealthStatus.OK
+        assert health_of(cache).status is HealthStatus.OK
         with plain(second) as client:
             assert client.get("dicom-common:a") == b"y"
 
@@ -107,15 +108,15 @@ def test_a_primary_that_becomes_a_replica_is_told_of_and_used_again_when_it_is_o
         for _ in range(5):  # a server that answers is not left alone
             with pytest.raises(UnavailableError, match=r"replica.*cache\.url"):
                 cache.set("a", b"y", ttl=60)
-        health = cache.check()
+        health = health_of(cache)
         assert (health.status, "cache.url" in health.detail) == (HealthStatus.DEGRADED, True)
         client.execute_command("CONFIG", "SET", "replica-read-only", "no")
-        health = cache.check()
+        health = health_of(cache)
         assert (health.status, "replica" in health.detail) == (HealthStatus.DEGRADED, True)
         client.replicaof("NO", "ONE")
         cache.set("a", b"y", ttl=60)
         assert cache.get("a") == b"y"
-        assert cache.check().status is HealthStatus.OK
+        assert health_of(cache).status is HealthStatus.OK
 
 
 def test_a_replica_that_has_lost_its_primary_is_said(start_redis: Start, free: int) -> None:
@@ -124,7 +125,7 @@ def test_a_replica_that_has_lost_its_primary_is_said(start_redis: Start, free: i
         client.replicaof("127.0.0.1", free)
         with pytest.raises(UnavailableError, match="lost its primary"):
             cache.get("a")
-        assert cache.check().status is HealthStatus.FAILED
+        assert health_of(cache).status is HealthStatus.FAILED
 
 
 def test_a_server_that_loads_its_data_is_said_and_used_when_it_has_it(start_redis: Start) -> None:

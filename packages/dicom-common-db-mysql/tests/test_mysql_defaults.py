@@ -58,7 +58,7 @@ def test_defaults_that_are_hostile_change_nothing(server: Any) -> None:
     # What was written was committed, and is in tables that have transactions and indexes of long text.
     with closing(MysqlDatabase(Settings(host="127.0.0.1", port=server.port, user="root"))) as database:
         assert database.count(Query(tenant="local", level=Level.INSTANCE)) == 6
-        with database._flavour.reading() as session:
+        with database._dialect.reading() as session:
             kinds = session.rows(
                 "SELECT DISTINCT engine, row_format FROM information_schema.tables WHERE table_schema = DATABASE()"
                 " AND table_name <> 'schema_version'",

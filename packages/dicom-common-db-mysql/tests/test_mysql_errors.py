@@ -18,7 +18,7 @@ from dicom_common.core import BackendError, HealthStatus, RefusedError, SchemaVe
 from dicom_common.core.tls import Tls
 from dicom_common.db.mysql import MysqlDatabase, Settings
 from dicom_common.db.mysql._errors import Where, translate
-from dicom_common.testing import Endpoint, make_entry, make_instance
+from dicom_common.testing import Endpoint, health_of, make_entry, make_instance
 
 PASSWORD = "made-up-and-never-shown"
 WHERE = Where("the MySQL server db.example.org:3306", "archive", "reader")
@@ -121,7 +121,7 @@ def test_a_user_that_may_not_write_is_told_what_to_grant(settings: Settings, adm
     admin.query(f"REVOKE INSERT, UPDATE, DELETE ON {settings.database}.* FROM {settings.user}")
     with closing(MysqlDatabase(settings)) as database:
         assert "UPDATE" in told(RefusedError, lambda: database.add([make_entry()]))
-        assert database.check().status is HealthStatus.FAILED
+        assert health_of(database).status is HealthStatus.FAILED
 
 
 @service
@@ -135,7 +135,7 @@ def test_a_statement_that_takes_too_long_is_ended(settings: Settings) -> None:
 
         def slow() -> None:
             columns = ", ".join(f"information_schema.columns c{number}" for number in range(3))
-            with database._flavour.reading() as session:
+            with database._dialect.reading() as session:
                 session.rows(f"SELECT c0.table_name FROM {columns} ORDER BY rand()", ())
 
         assert "db.statement_timeout" in told(UnavailableError, slow)
@@ -160,7 +160,7 @@ def test_too_few_connections_are_said(settings: Settings) -> None:
         entered, done = threading.Event(), threading.Event()
 
         def hold() -> None:
-            with database._flavour.reading():
+            with database._dialect.reading():
                 entered.set()
                 done.wait(60)
 
@@ -201,10 +201,10 @@ def test_a_read_only_server_is_said(private_server: Callable[..., Any]) -> None:
         server.run("SET GLOBAL read_only = 1")
         assert "db.host" in told(UnavailableError, lambda: database.add([make_entry()]))
         assert database.stored("local", ["1.2"]) == {}
-        health = database.check()
+        health = health_of(database)
         assert (health.status, "read-only" in health.detail) == (HealthStatus.FAILED, True)
         server.run("SET GLOBAL read_only = 0")
-        assert database.check().status is not HealthStatus.FAILED
+        assert health_of(database).status is not HealthStatus.FAILED
 
 
 @pytest.mark.parametrize(

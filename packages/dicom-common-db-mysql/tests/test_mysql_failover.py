@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import MySQLdb
@@ -17,7 +14,8 @@ import pytest
 
 from dicom_common.core import AddStatus, HealthStatus, Level, Query, Secret, UnavailableError
 from dicom_common.db.mysql import MysqlDatabase, Settings
-from dicom_common.testing import make_entry, make_instance
+from dicom_common.db.sql.testing import FrozenWriterContract
+from dicom_common.testing import health_of, make_entry, make_instance
 
 GUARD = 60
 """Seconds after which what hangs fails the test."""
@@ -57,7 +55,7 @@ def test_a_server_that_is_read_only_for_a_while_is_written_when_it_is_not(server
         database.add([make_entry(make_instance(1))])
         server.run("SET GLOBAL read_only = 1")
         adding = pool.submit(database.add, [make_entry(make_instance(2))])
-        health = database.check()
+        health = health_of(database)
         assert health.status is HealthStatus.FAILED
         assert "db.host" in health.detail
         assert (instances(database), adding.done()) == (1, False)
@@ -76,7 +74,7 @@ def test_a_connection_to_a_server_that_was_demoted_is_not_used_again(server: Any
             database.add([make_entry(make_instance(1))])
         server.run("SET GLOBAL read_only = 0")
         assert database.add([make_entry(make_instance(2))])[0].status is AddStatus.ADDED
-        with database._flavour.reading() as session:
+        with database._dialect.reading() as session:
             ((now,),) = session.rows("SELECT connection_id()", ())
         assert now not in before
 
@@ -109,44 +107,7 @@ def test_connections_that_are_killed_again_and_again_lose_and_double_nothing(ser
         assert [study["NumberOfStudyRelatedInstances"] for study in studies] == [30] * 3
 
 
-def freeze_in_an_add(settings: Settings, frozen: Any, result: Any) -> None:
-    """Add an instance, and stand still in the middle of the transaction; run in a process of its own."""
-    turns = 0
-
-    def stand_still(_: Any) -> list[Any]:
-        nonlocal turns
-        turns += 1
-        if turns == 1:
-            frozen.set()
-            os.kill(os.getpid(), signal.SIGSTOP)
-        return []
-
-    status = None
-    with closing(MysqlDatabase(settings)) as database:
-        while status is None:
-            with suppress(UnavailableError):  # where it was about to commit, only the caller can begin again
-                status = database.add([make_entry(make_instance(1))], events=stand_still)[0].status
-    result.put((turns, status))
-
-
-def test_a_writer_that_freezes_does_not_hold_up_others_and_goes_on_when_it_thaws(
-    server: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(Path(__file__).parents[3])  # where the child finds this module by the name it has here
-    given = settings(server, lock_timeout=6)
-    context = multiprocessing.get_context("spawn")
-    frozen, result = context.Event(), context.SimpleQueue()
-    process = context.Process(target=freeze_in_an_add, args=(given, frozen, result))
-    with closing(MysqlDatabase(given)) as database:
-        process.start()
-        assert process.pid is not None
-        try:
-            assert frozen.wait(GUARD)
-            assert database.add([make_entry(make_instance(2))])[0].status is AddStatus.ADDED
-        finally:
-            until(lambda: frozen.is_set() or process.exitcode is not None)
-            os.kill(process.pid, signal.SIGCONT)
-        process.join(GUARD)
-        assert result.get() == (2, AddStatus.ADDED)
-        (study,) = database.find(Query(tenant="local", level=Level.STUDY))
-        assert (study["NumberOfStudyRelatedInstances"], instances(database)) == (2, 2)
+class TestFrozenWriter(FrozenWriterContract):
+    @pytest.fixture
+    def open_limited(self, server: Any) -> Callable[[], MysqlDatabase]:
+        return partial(MysqlDatabase, settings(server, lock_timeout=6))

@@ -40,7 +40,7 @@ def database(service_finder: Callable[[str], Endpoint]) -> Iterator[MysqlDatabas
         connection.query(f"CREATE DATABASE {name}")
         with closing(MysqlDatabase(Settings(host=host, port=port, user="root", database=name))) as database:
             database.add(made)
-            with database._flavour.reading() as session:
+            with database._dialect.reading() as session:
                 session.rows(f"ANALYZE TABLE {_TABLES}", ())
             yield database
         connection.query(f"DROP DATABASE {name}")
@@ -51,7 +51,7 @@ def plan_of(database: MysqlDatabase, level: Level, keys: dict[str, str]) -> list
     database.find(query)
     statement, parameters = database._search.plan(database._tenants["local"], query)
     names = ("id", "select_type", "table", "type", "possible_keys", "key", "key_len", "ref", "rows", "extra")
-    with database._flavour.reading() as session:
+    with database._dialect.reading() as session:
         rows = session.rows(f"EXPLAIN {statement.text}", statement._bound(parameters))
     return [dict(zip(names, row, strict=True)) for row in rows]
 

@@ -17,7 +17,7 @@ import pytest
 from dicom_common.core import Entry, Event, HealthStatus, Level, Like, OneOf, Query, UnavailableError
 from dicom_common.db.mysql import MysqlDatabase, Settings, dicom_common_db
 from dicom_common.dicom import parse_query
-from dicom_common.testing import Endpoint, make_entry, make_instance
+from dicom_common.testing import Endpoint, health_of, make_entry, make_instance
 
 NASTY = (
     "' OR 1=1--",
@@ -114,7 +114,7 @@ def test_keys_are_walked_in_the_order_of_their_bytes(settings: Settings) -> None
 @service
 def test_it_says_what_it_is_connected_to(settings: Settings) -> None:
     with closing(MysqlDatabase(settings)) as database:
-        health = database.check()
+        health = health_of(database)
         lasting = health.facts["flush_log_at_commit"] == 1
         assert health.status is (HealthStatus.OK if lasting else HealthStatus.DEGRADED)
         assert health.facts["isolation"] == "READ-COMMITTED"
@@ -138,7 +138,7 @@ def test_a_server_that_may_lose_what_it_acknowledged_is_told_of(
 ) -> None:
     server = private_server(*options)
     with closing(MysqlDatabase(of_private(server))) as database:
-        health = database.check()
+        health = health_of(database)
         assert health.status is (HealthStatus.DEGRADED if named else HealthStatus.OK)
         assert named is None or named in health.detail
 
@@ -224,7 +224,7 @@ def test_a_server_that_is_gone_is_said_within_seconds_and_found_again(private_se
     with closing(MysqlDatabase(of_private(server, connect_timeout=1, retry_timeout=0.5))) as database:
         server.stop(signal.SIGKILL)
         start = time.monotonic()
-        assert database.check().status is HealthStatus.FAILED
+        assert health_of(database).status is HealthStatus.FAILED
         with pytest.raises(UnavailableError):
             database.add([make_entry()])
         with pytest.raises(UnavailableError):
@@ -232,7 +232,7 @@ def test_a_server_that_is_gone_is_said_within_seconds_and_found_again(private_se
         assert time.monotonic() - start < 60  # a guard against hanging
         server.restart()
         database.add([make_entry()])
-        assert database.check().status is not HealthStatus.FAILED
+        assert health_of(database).status is not HealthStatus.FAILED
 
 
 @service

@@ -14,6 +14,7 @@ import trustme
 from dicom_common.core import ConfigError, RefusedError
 from dicom_common.core.tls import Tls
 from dicom_common.db.mysql import MysqlDatabase, Settings
+from dicom_common.testing import health_of
 
 HOST = "127.0.0.1"
 OTHER_NAME = "127.0.0.2"  # the same server, under a name that is not in its certificate
@@ -60,7 +61,7 @@ def at(server: Any, host: str = HOST, **tls: Any) -> Settings:
 
 def test_a_verified_server_is_used_by_tls(secure_server: Any, files: dict[str, Path]) -> None:
     with closing(MysqlDatabase(at(secure_server, ca=files["ca"]))) as database:
-        assert str(database.check().facts["tls"]).startswith("TLSv1.")
+        assert str(health_of(database).facts["tls"]).startswith("TLSv1.")
 
 
 def test_a_certificate_for_another_name_is_refused(secure_server: Any, files: dict[str, Path]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from dicom_common.core import HealthStatus, Level, PersonName, Query, RefusedError
 from dicom_common.db.postgres import PostgresDatabase, Settings
 from dicom_common.dicom import parse_query
-from dicom_common.testing import make_entry, make_instance
+from dicom_common.testing import health_of, make_entry, make_instance
 
 HOSTILE = {
     "search_path": "elsewhere",
@@ -49,9 +49,9 @@ def test_defaults_that_are_hostile_change_nothing(own_server: Any) -> None:
         (patient,) = database.find(parse_query("local", Level.PATIENT, {"PatientID": "a\\b", "PatientName": "äneas*"}))
         assert patient["PatientName"] == PersonName("Äneas^山田")
         assert database.schema_differences() == []
-        health = database.check()
+        health = health_of(database)
         assert health.facts["synchronous_commit"] == "on"
-        with database._flavour.reading() as session:
+        with database._dialect.reading() as session:
             names = ("default_transaction_isolation", "array_nulls", "extra_float_digits", "row_security")
             assert [session.rows("SELECT current_setting($1)", (name,))[0][0] for name in names] == [
                 "read committed", "on", "1", "off",
@@ -67,7 +67,7 @@ def test_what_waits_for_the_disk_in_another_way_is_left_to_the_operator(own_serv
     with closing(own_server.bare()) as connection:
         connection.execute(f"ALTER DATABASE {settings.database} SET synchronous_commit = {value}")
     with closing(PostgresDatabase(settings)) as database:
-        assert database.check().facts["synchronous_commit"] == value
+        assert health_of(database).facts["synchronous_commit"] == value
 
 
 def test_the_tables_may_be_in_a_schema_of_their_own(own_server: Any) -> None:
@@ -96,16 +96,16 @@ def test_a_policy_that_hides_rows_is_an_error_and_not_an_answer(own_server: Any)
 def test_a_server_that_may_tear_pages_is_told_of(own_server: Any) -> None:
     # fsync is off on the server of the tests, which `check` says first.
     with closing(PostgresDatabase(own_server.made())) as database:
-        health = database.check()
+        health = health_of(database)
         assert (health.status, health.facts["full_page_writes"]) == (HealthStatus.DEGRADED, "on")
         assert "fsync" in health.detail
         with closing(own_server.bare()) as connection:
             connection.execute("ALTER SYSTEM SET full_page_writes = off")
             connection.execute("SELECT pg_reload_conf()")
             try:
-                while database.check().facts["full_page_writes"] == "on":
+                while health_of(database).facts["full_page_writes"] == "on":
                     pass
-                assert "full_page_writes" in database.check().detail
+                assert "full_page_writes" in health_of(database).detail
             finally:
                 connection.execute("ALTER SYSTEM RESET full_page_writes")
                 connection.execute("SELECT pg_reload_conf()")

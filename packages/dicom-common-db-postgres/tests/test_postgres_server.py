@@ -28,7 +28,7 @@ from dicom_common.core import (
     UnavailableError,
 )
 from dicom_common.db.postgres import PostgresDatabase, Settings, dicom_common_db
-from dicom_common.testing import make_entry, make_instance
+from dicom_common.testing import health_of, make_entry, make_instance
 
 GUARD = 60
 """Seconds after which a thread that hangs fails the test."""
@@ -107,7 +107,7 @@ def test_a_search_does_not_fail_because_the_server_was_restarted(own_server: Any
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda _: count(database), range(20)))
             own_server.stop()
-            assert database.check().status is HealthStatus.FAILED
+            assert health_of(database).status is HealthStatus.FAILED
             with pytest.raises(UnavailableError, match=r"db\.host"):
                 count(database)
             own_server.start()
@@ -144,8 +144,8 @@ def test_a_discard_waits_for_an_add_that_is_about_to_refer_to_the_key(index: Set
 @pytest.mark.service("postgres")
 def test_an_add_waits_for_a_discard_of_its_key_and_is_told(index: Settings) -> None:
     with closing(PostgresDatabase(index)) as database, ThreadPoolExecutor(1) as pool:
-        with database._flavour.writing() as session:
-            database._flavour.guard(session, exclusive=True)
+        with database._dialect.writing() as session:
+            database._dialect.guard(session, exclusive=True)
             adding = pool.submit(database.add, [make_entry(key="local/the-key")])
             time.sleep(0.3)
             assert not adding.done()
@@ -217,7 +217,7 @@ def test_a_forked_child_has_connections_of_its_own(index: Settings) -> None:
             assert count(database) == 1
             database.add([make_entry(make_instance(2))])
 
-        with database._flavour.reading() as session:  # as if a thread were reading while it forks
+        with database._dialect.reading() as session:  # as if a thread were reading while it forks
             in_a_child(work)
             assert session.rows("SELECT 7", ()) == [(7,)]
         database.add([make_entry(make_instance(3))])
@@ -238,7 +238,7 @@ def test_many_threads_may_make_the_schema_at_once(empty: Settings) -> None:
 
 @pytest.mark.service("postgres")
 def test_a_newer_schema_is_refused(index: Settings) -> None:
-    with closing(PostgresDatabase(index)) as database, database._flavour.writing() as session:
+    with closing(PostgresDatabase(index)) as database, database._dialect.writing() as session:
         session.run("UPDATE schema_version SET version_num = '9999'", ())
     with pytest.raises(BackendError, match="9999, which is newer than"):
         PostgresDatabase(index)
@@ -273,7 +273,7 @@ def test_what_no_text_can_be_is_refused_and_what_arrays_are_made_of_is_not_found
 @pytest.mark.service("postgres")
 def test_an_index_that_was_committed_is_said_to_last_only_where_the_server_syncs(index: Settings) -> None:
     with closing(PostgresDatabase(index)) as database:
-        health = database.check()
+        health = health_of(database)
     lasting = health.facts["fsync"] == "on"
     assert health.facts["synchronous_commit"] == "on"
     assert health.status is (HealthStatus.OK if lasting else HealthStatus.DEGRADED)
@@ -282,7 +282,7 @@ def test_an_index_that_was_committed_is_said_to_last_only_where_the_server_syncs
 
 @pytest.mark.service("postgres")
 def test_the_dicom_json_is_compressed_quickly_where_the_server_can(index: Settings) -> None:
-    with closing(PostgresDatabase(index)) as database, database._flavour.reading() as session:
+    with closing(PostgresDatabase(index)) as database, database._dialect.reading() as session:
         ((version,),) = session.rows("SELECT current_setting('server_version_num')::int", ())
         if version < 140000:
             pytest.skip("a server before PostgreSQL 14")

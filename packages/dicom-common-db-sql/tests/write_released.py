@@ -45,7 +45,7 @@ def plain(value: Any) -> Any:
 
 def written(version: str, database: SqliteDatabase) -> dict[str, Any]:
     tables = _migrate.tables_of(version)
-    with database._flavour.migrating() as connection:
+    with database._dialect.migrating() as connection:
         rows = {
             table.name: [
                 {name: plain(value) for name, value in row.items() if value is not None}

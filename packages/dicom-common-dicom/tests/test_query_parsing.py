@@ -7,8 +7,9 @@ from typing import Literal
 
 import pytest
 
-from dicom_common.core import Absent, AnyOf, Interval, Level, Like, OneOf, Query, QueryError, validate_query
+from dicom_common.core import Absent, AnyOf, Interval, Level, Like, OneOf, Query, QueryError
 from dicom_common.dicom import parse_query
+from dicom_common.toolkit.query_rules import validate_query
 
 LAST = time(23, 59, 59, 999_999)
 

@@ -146,3 +146,20 @@ def test_a_path_that_cannot_be_one_is_told_with_its_setting(written: str, words:
 def test_extensions_that_cannot_have_a_table_of_their_own_are_refused(extensions: str, words: str) -> None:
     Path("dicom-common.toml").write_text(f"extensions = {extensions}\n")
     assert words in refused()
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("x = " + "[" * 5_000 + "]" * 5_000, "too deep"),
+        ("x = " + "{a = " * 5_000 + "1" + "}" * 5_000, "too deep"),
+        ("[[" * 3_000, "TOML"),
+        ("x = " + "9" * 5_000, "too many digits"),
+    ],
+    ids=["lists", "tables", "brackets", "digits"],
+)
+def test_a_configuration_that_nests_deep_is_refused_by_name(tmp_path: Path, line: str, why: str) -> None:
+    file = tmp_path / "dicom-common.toml"
+    file.write_text(line)
+    assert why in (message := refused(file=str(file)))
+    assert str(file) in message

@@ -16,9 +16,9 @@ from dicom_common.core import (
     HealthStatus,
     PluginNotFoundError,
     RefusedError,
-    call_within,
 )
 from dicom_common.host import Config, Services
+from dicom_common.toolkit import call_within
 
 Add = Callable[..., None]
 KINDS = ("storage", "db", "cache", "broker")
@@ -237,7 +237,7 @@ def test_a_call_within_a_time_limit_gives_the_result_the_error_or_a_timeout() ->
 def test_a_call_that_hangs_does_not_keep_the_process_from_ending(run_python: Callable[[str], str]) -> None:
     program = """
 import threading
-from dicom_common.core import call_within
+from dicom_common.toolkit import call_within
 try:
     call_within(0.01, threading.Event().wait)
 except TimeoutError:

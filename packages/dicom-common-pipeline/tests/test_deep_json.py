@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from dicom_common.broker.sqlite import Settings, SqliteBroker
-from dicom_common.core import MAX_JSON_DEPTH, Delivery, Message, TooLargeError
+from dicom_common.core import Delivery, Message, TooLargeError
 from dicom_common.pipeline import DeadReason, valid_objects
 from dicom_common.pipeline._events._dead_letter import letters_of
 from dicom_common.pipeline._events._publish_dead import DeadLetterPublisher
 from dicom_common.pipeline._worker._request import PoisonError, request_of
+from dicom_common.toolkit import MAX_JSON_DEPTH
 
 DEEP = {
     "open lists": b"[" * 100_000,

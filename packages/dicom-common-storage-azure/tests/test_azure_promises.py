@@ -24,7 +24,7 @@ from dicom_common.core import AlreadyExistsError, ConfigError, HealthStatus, Ref
 from dicom_common.core.tls import Tls
 from dicom_common.storage.azure import AzureStorage, Settings
 from dicom_common.storage.object import Kept
-from dicom_common.testing import Endpoint, FaultProxy
+from dicom_common.testing import Endpoint, FaultProxy, health_of
 
 pytestmark = pytest.mark.service("azure")
 MakeSettings = Callable[..., Settings]
@@ -164,7 +164,7 @@ def test_prefixes_share_a_container_and_do_not_see_each_other(
         two.write("a", b"2")
         assert b"".join(one.read("a")) == b"1"
         assert [found.key for found in two.scan()] == ["a"]
-        assert two.check().status is HealthStatus.OK
+        assert health_of(two).status is HealthStatus.OK
     assert names(container) == ["one/a", "one/two/a"]
 
 
@@ -182,7 +182,7 @@ def test_a_connection_string_says_it_all(
     given = {"account": "", "endpoint": "", "account_key": None}
     with closing(AzureStorage(settings_of(connection_string=Secret(text), **given))) as storage:
         storage.write("a", b"x")
-        assert storage.check().status is HealthStatus.OK
+        assert health_of(storage).status is HealthStatus.OK
         with urllib.request.urlopen(storage.signed_url("a", expires=60), timeout=10) as answer:
             assert answer.read() == b"x"
     with pytest.raises(ConfigError, match="connection_string") as caught:
@@ -200,7 +200,7 @@ def test_a_signature_is_enough_for_all_but_signing(
         storage.write("large", io.BytesIO(bytes(9 << 20)))
         assert b"".join(storage.read("a")) == b"x"
         assert [found.key for found in storage.scan()] == ["a", "large"]
-        assert storage.check().status is HealthStatus.OK
+        assert health_of(storage).status is HealthStatus.OK
         storage.delete("a")
         with pytest.raises(RefusedError, match="account_key"):
             storage.signed_url("a", expires=60)
@@ -219,7 +219,7 @@ def test_a_signature_that_does_not_suffice_is_named(
     with closing(AzureStorage(settings_of(account_key=None, sas_token=token))) as storage:
         with pytest.raises(RefusedError, match=word) as caught:
             storage.write("a", b"x")
-        health = storage.check()
+        health = health_of(storage)
         assert health.status is HealthStatus.FAILED
         assert token.reveal().rpartition("sig=")[2] not in f"{caught.value} {health}"
 
@@ -277,7 +277,7 @@ def test_what_is_wrong_is_named(
         with pytest.raises(error, match=word) as caught:
             storage.write("a", b"x")
         assert "eHh4eA" not in str(caught.value)
-        health = storage.check()
+        health = health_of(storage)
         assert health.status is HealthStatus.FAILED
         assert word in health.detail
 

@@ -85,7 +85,6 @@ def test_a_plugin_of_somebody_else_can_be_the_keyring(tmp_path: Path, monkeypatc
         assert [key.key_id for key in storage.tenant_keys()] == ["remote"]
 
 
-@pytest.mark.parametrize("wrong", [{"key_seconds": -1}, {"key_seconds": 86_401}, {"tenant": "a/b"}])
-def test_settings_that_cannot_work_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ConfigError):
-        Settings(storage="plain", **wrong)  # type: ignore[arg-type]  # on purpose
+def test_a_tenant_of_two_segments_is_refused() -> None:
+    with pytest.raises(ConfigError, match="tenant"):
+        Settings(storage="plain", tenant="a/b")

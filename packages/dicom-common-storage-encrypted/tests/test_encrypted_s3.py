@@ -55,7 +55,7 @@ class TestEncryptedOverS3(StorageContract):
     def open_storage(self, over: OpenOver) -> Callable[[], Storage]:
         return over()
 
-    def test_an_iterator_that_is_given_up_harms_nobody(self, storage: Storage) -> None:
+    def test_an_iterator_that_is_given_up_does_no_harm(self, storage: Storage) -> None:
         storage.write("a", bytes(3_000_000))
         for _ in range(50):  # more than there are connections; the contract's 2000 take 20 seconds here
             storage.read("a")

@@ -27,6 +27,7 @@ from dicom_common.core import (
     Write,
 )
 from dicom_common.storage.filesystem import FilesystemStorage, Settings, _staging as staging
+from dicom_common.testing import health_of
 
 _NOBODY = 65534
 FORK = multiprocessing.get_context("fork")
@@ -227,7 +228,7 @@ def test_a_full_file_system_is_said_and_leaves_nothing(tmp_path: Path) -> None:
             for key in written:
                 storage.delete(key)
             storage.write("new", bytes(600_000))  # all room was given back
-            assert storage.check().status is not HealthStatus.FAILED
+            assert health_of(storage).status is not HealthStatus.FAILED
     finally:
         subprocess.run(["umount", "--lazy", str(mount)], capture_output=True, check=True)
 
@@ -262,7 +263,7 @@ def test_a_folder_that_must_not_be_written_is_refused_and_can_be_read(root: Path
     def read() -> None:
         storage = FilesystemStorage(settings)
         assert contents(storage) == {"a/b": b"x"}
-        assert storage.check().status is HealthStatus.FAILED
+        assert health_of(storage).status is HealthStatus.FAILED
 
     assert as_nobody(read) == "no error"
     refused = f"RefusedError: The storage folder {root} does not allow"
@@ -433,7 +434,7 @@ def test_a_mode_that_cannot_work_is_refused_by_name(setting: str, mode: int) -> 
 
 
 def test_check_tells_the_free_space(storage: FilesystemStorage, root: Path) -> None:
-    health = storage.check()
+    health = health_of(storage)
     free = health.facts["free_bytes"]
     assert isinstance(free, int)
     space = os.statvfs(root)
@@ -445,7 +446,7 @@ def test_check_tells_the_free_space(storage: FilesystemStorage, root: Path) -> N
 def test_check_warns_where_fsync_is_off(root: Path) -> None:
     with closing(FilesystemStorage(Settings(root=root, fsync=False))) as storage:
         storage.write("a", b"x")
-        assert storage.check().status is HealthStatus.DEGRADED
+        assert health_of(storage).status is HealthStatus.DEGRADED
         assert contents(storage) == {"a": b"x"}
 
 
@@ -454,7 +455,7 @@ def test_a_root_that_was_taken_away_is_said(storage: FilesystemStorage, root: Pa
     for path in sorted(root.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     root.rmdir()
-    assert storage.check().status is HealthStatus.FAILED
+    assert health_of(storage).status is HealthStatus.FAILED
     with pytest.raises((UnavailableError, RefusedError)):
         storage.write("a/b", b"x")
 

@@ -6,8 +6,8 @@ import pytest
 import requests
 
 from dicom_common.core import UnavailableError
-from dicom_common.storage.gcs._probe import probed
-from dicom_common.storage.gcs._translate import Translator
+from dicom_common.storage.gcs._errors import Failures
+from dicom_common.storage.gcs._objects import probed
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,6 @@ def test_an_answer_that_is_not_the_stores_is_told_as_such(body: bytes) -> None:
     answer.status_code, answer._content = 200, body
     with (
         pytest.raises(UnavailableError, match=r"store\.example is not one of Google"),
-        Translator("bucket", "store.example", "nobody").garbled(),
+        Failures("bucket", "store.example", "nobody").garbled(),
     ):
         probed(answer)

@@ -35,9 +35,9 @@ from dicom_common.core import (
 from dicom_common.core.tls import Tls
 from dicom_common.storage.gcs import GcsStorage, Settings
 from dicom_common.storage.gcs._client import GcsClient
-from dicom_common.storage.gcs._upload import _Content, checksum
+from dicom_common.storage.gcs._transfer import _Content, checksum
 from dicom_common.storage.object import Kept
-from dicom_common.testing import Endpoint, FaultProxy
+from dicom_common.testing import Endpoint, FaultProxy, health_of
 
 pytestmark = pytest.mark.service("gcs")
 MakeSettings = Callable[..., Settings]
@@ -95,7 +95,7 @@ def test_more_parts_than_one_request_composes_come_in_order(storage: GcsStorage,
 def test_check_lists_the_parts_of_writers_that_died(storage: GcsStorage) -> None:
     upload = storage._client.start("a", Kept(sha256="0" * 64, attempt="1"), if_absent=False)
     storage._client.put_part(upload, 1, 0, b"part", last=False)
-    assert storage.check().facts["unfinished_uploads"] == 1
+    assert health_of(storage).facts["unfinished_uploads"] == 1
     assert list(storage.scan()) == []
 
 
@@ -130,7 +130,7 @@ def test_prefixes_share_a_bucket_and_do_not_see_each_other(settings_of: MakeSett
         two.write("a", b"2")
         assert b"".join(one.read("a")) == b"1"
         assert [found.key for found in two.scan()] == ["a"]
-        assert two.check().status is HealthStatus.OK
+        assert health_of(two).status is HealthStatus.OK
     assert names(bucket) == ["one/a", "one/two/a"]
 
 
@@ -193,7 +193,7 @@ def test_a_service_account_from_a_file_or_a_variable_is_who_we_are(
         with closing(GcsStorage(settings_of(credentials="auto", **given))) as storage:
             storage.write("a", b"x")
             assert b"".join(storage.read("a")) == b"x"
-            assert storage.check().status is HealthStatus.OK
+            assert health_of(storage).status is HealthStatus.OK
 
 
 def test_a_refused_token_is_one_sentence_without_the_key(
@@ -203,7 +203,7 @@ def test_a_refused_token_is_one_sentence_without_the_key(
     with closing(GcsStorage(settings_of(credentials="auto", credentials_json=Secret(account)))) as storage:
         with pytest.raises(RefusedError, match="credentials_json") as caught:
             storage.write("a", b"x")
-        assert "PRIVATE" not in f"{caught.value} {storage.check()}"
+        assert "PRIVATE" not in f"{caught.value} {health_of(storage)}"
 
 
 def test_a_signed_url_gives_the_object_and_google_could_verify_it(
@@ -237,7 +237,7 @@ def test_nothing_secret_is_logged(settings_of: MakeSettings, account: str, caplo
     with closing(GcsStorage(settings_of(credentials="auto", credentials_json=Secret(account)))) as storage:
         storage.write("a", b"x")
         list(storage.read("a"))
-        storage.check()
+        health_of(storage)
     assert caplog.records
     assert not any(word in caplog.text for word in ("token-of-the-test", "PRIVATE KEY", "Bearer"))
 
@@ -268,7 +268,7 @@ def test_a_credentials_file_that_is_none_is_named(settings_of: MakeSettings, tmp
     [
         ({"bucket": "No Bucket"}, "bucket"),
         ({"endpoint": "http://store.example"}, "https"),
-        ({"endpoint": "store.example"}, "endpoint"),
+        ({"endpoint": "store.example:port"}, "endpoint"),
         ({"endpoint": "https://store.example", "tls": Tls(mode="off")}, "tls.mode"),
         ({"endpoint": Settings.endpoint}, "endpoint"),
         ({"credentials_json": Secret("{}")}, "none"),
@@ -294,7 +294,7 @@ def test_what_is_wrong_is_named(
     with closing(GcsStorage(settings_of(**given, attempts=2, deadline=2))) as storage:
         with pytest.raises(error, match=word):
             storage.write("a", b"x")
-        health = storage.check()
+        health = health_of(storage)
         assert health.status is HealthStatus.FAILED
         assert word in health.detail
 
@@ -331,7 +331,7 @@ def test_bytes_that_change_on_their_way_are_refused_by_the_store(storage: GcsSto
     kind = f"multipart/related; boundary={content.boundary}"
     answer = client._session.post(url, data=b"".join(content), headers={"Content-Type": kind}, timeout=10)
     assert answer.status_code == 400
-    error = client._translate.answer(answer.status_code, answer.text, answer, "")
+    error = client._failures.answer(answer.status_code, answer.text, answer, "")
     assert isinstance(error, DamagedError)
     assert names(bucket) == []
     assert base64.b64decode(checksum(b"")) == bytes(4)

@@ -37,7 +37,7 @@ from dicom_common.core.tls import Tls
 from dicom_common.storage.object import Kept
 from dicom_common.storage.s3 import S3Storage, Settings
 from dicom_common.storage.s3._client import S3Client
-from dicom_common.testing import Endpoint, Fault, FaultProxy
+from dicom_common.testing import Endpoint, Fault, FaultProxy, health_of
 
 MIB = 1 << 20
 SettingsOf = Callable[..., Settings]
@@ -77,7 +77,7 @@ def fails(settings: Settings, expected: str, kind: type[BackendError] = RefusedE
             said.append(str(caught.value))
         [answer] = storage.write_many([Write(key="a", source=b"x")])
         said.append(str(answer))
-        health = storage.check()
+        health = health_of(storage)
         assert health.status is HealthStatus.FAILED
         said.append(health.detail)
     for sentence in said:
@@ -99,7 +99,7 @@ def fails(settings: Settings, expected: str, kind: type[BackendError] = RefusedE
         ({"session_token": Secret(WRONG)}, "setting session_token"),
         ({"region": "eu-north-7"}, "check the setting region: it says us-east-1"),
         ({"bucket": "there-is-no-such-bucket"}, "check the setting bucket (there-is-no-such-bucket)"),
-        ({"tls": Tls(mode="on")}, "does not speak TLS there: check the settings endpoint and tls.mode"),
+        ({"tls": Tls(mode="on")}, "check the settings endpoint, tls.mode"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -167,7 +167,7 @@ def test_a_missing_permission_is_said_by_its_name(
             list(reader.scan())
         with pytest.raises(RefusedError, match="s3:DeleteObject"):
             reader.delete("a")
-        assert reader.check().status is HealthStatus.FAILED
+        assert health_of(reader).status is HealthStatus.FAILED
 
 
 @needs_minio
@@ -178,7 +178,7 @@ def test_the_permissions_of_the_readme_are_enough(
     statements = json.loads(readme.split("```json")[1].split("```")[0].replace("BUCKET", bucket))["Statement"]
     keys = temporary(service_endpoint, service_options, statements)
     with closing(S3Storage(settings_of(**keys))) as storage:
-        health = storage.check()
+        health = health_of(storage)
         assert health.status is HealthStatus.OK, health
         assert health.facts["unfinished_uploads"] == 0
         storage.write("small", b"x", if_absent=True)
@@ -198,7 +198,9 @@ def test_the_permissions_of_the_readme_are_enough(
 def test_an_unknown_host_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", WRONG)
-    fails(Settings(bucket="images", endpoint="store.invalid", **QUICK), "check the setting endpoint", UnavailableError)
+    fails(
+        Settings(bucket="images", endpoint="store.invalid", **QUICK), "correct the setting endpoint", UnavailableError
+    )
 
 
 def test_a_refused_connection_is_said() -> None:
@@ -207,7 +209,7 @@ def test_a_refused_connection_is_said() -> None:
     settings = Settings(
         bucket="images", endpoint=f"127.0.0.1:{port}", access_key="k", secret_key=Secret(WRONG), **QUICK
     )
-    fails(settings, "host and port in the setting endpoint", UnavailableError)
+    fails(settings, "check the setting endpoint", UnavailableError)
 
 
 def test_a_store_that_is_silent_is_said() -> None:
@@ -217,7 +219,7 @@ def test_a_store_that_is_silent_is_said() -> None:
         settings = Settings(
             bucket="images", endpoint=f"127.0.0.1:{port}", access_key="k", secret_key=Secret(WRONG), **limits
         )
-        fails(settings, "no answer within the setting read_timeout", UnavailableError)
+        fails(settings, "did not answer within read_timeout", UnavailableError)
 
 
 @needs_minio
@@ -242,7 +244,7 @@ def test_a_clock_that_drifts_is_told_before_it_is_refused(settings_of: SettingsO
     with FaultProxy(service_endpoint, style="s3") as proxy:
         proxy.inject(Fault.WRONG_DATE, times=None)
         with closing(S3Storage(settings_of(endpoint=str(proxy.endpoint)))) as storage:
-            health = storage.check()
+            health = health_of(storage)
     assert health.status is HealthStatus.DEGRADED
     assert "clock" in health.detail
     assert abs(float(health.facts["clock_skew_seconds"]) + 3600) < 60
@@ -278,8 +280,8 @@ def test_tls_is_verified_and_then_works(
         storage.write("large", bytes(20 * MIB), if_absent=True)
         assert len(b"".join(storage.read("large"))) == 20 * MIB
         assert storage.signed_url("small", expires=9).startswith(f"https://localhost:{port}/")
-        assert storage.check().status is HealthStatus.OK
-    fails(settings_of(endpoint=f"localhost:{port}", tls=Tls(mode="on")), "the authorities in tls.ca")
+        assert health_of(storage).status is HealthStatus.OK
+    fails(settings_of(endpoint=f"localhost:{port}", tls=Tls(mode="on")), "in the setting tls.ca")
     fails(settings_of(endpoint=f"https://127.0.0.1:{port}", tls=trusted), "the host in the setting endpoint")
 
 
@@ -295,8 +297,8 @@ def test_tls_is_verified_and_then_works(
         ({"secret_key": Secret("s")}, "belong together"),
         ({"session_token": Secret("t")}, "needs access_key"),
         ({"region": ""}, "setting region"),
-        ({"endpoint": "http://store.example"}, "in the clear"),
-        ({"endpoint": "https://store.example", "tls": Tls(mode="off")}, "contradict"),
+        ({"endpoint": "http://store.example"}, "begins with http://"),
+        ({"endpoint": "https://store.example", "tls": Tls(mode="off")}, "tls.mode is 'off'"),
         ({"endpoint": "https://store.example/bucket"}, "a setting of its own"),
         ({"endpoint": "ftp://store.example"}, "setting endpoint"),
         ({"endpoint": "store.example:port"}, "setting endpoint"),
@@ -437,7 +439,7 @@ def test_a_prefix_keeps_several_in_one_bucket(settings_of: SettingsOf, storage: 
         for key in ("b", "a/é+ %", "患者/検査"):
             inner.write(key, key.encode(), if_absent=True)
         assert [found.key for found in inner.scan()] == ["a/é+ %", "b", "患者/検査"]
-        assert inner.check().status is HealthStatus.OK
+        assert health_of(inner).status is HealthStatus.OK
         assert [found.key for found in storage.scan()] == [
             "images/ü ber/a/é+ %",
             "images/ü ber/b",
@@ -500,9 +502,9 @@ def test_an_object_of_another_program_can_be_read(storage: S3Storage, admin: Min
 
 @needs_minio
 def test_check_tells_of_versions(storage: S3Storage, admin: Minio, bucket: str) -> None:
-    assert storage.check().facts["versioning"] == "off"
+    assert health_of(storage).facts["versioning"] == "off"
     admin.set_bucket_versioning(bucket, VersioningConfig("Enabled"))
-    health = storage.check()
+    health = health_of(storage)
     assert (health.status, health.facts["versioning"]) == (HealthStatus.OK, "enabled")
     assert health.facts["preconditions"] is True
 
@@ -514,7 +516,7 @@ def test_a_store_that_ignores_preconditions_is_degraded_and_replaces_nothing(set
         with pytest.raises(AlreadyExistsError):
             storage.write("a", b"second", if_absent=True)
         assert b"".join(storage.read("a")) == b"first"
-        health = storage.check()
+        health = health_of(storage)
         assert health.status is HealthStatus.DEGRADED
         assert health.facts["preconditions"] is False
 

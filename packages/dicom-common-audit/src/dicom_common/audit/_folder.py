@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 
 from dicom_common.audit._chain import GENESIS, HASH, MOST_RECORDS
-from dicom_common.core import make_private_folder, parse_json
+from dicom_common.toolkit import make_private_folder, parse_json
 
 __all__ = ["Head", "TrailFolder"]
 

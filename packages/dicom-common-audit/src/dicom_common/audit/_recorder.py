@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dicom_common.audit._outbox import publish
 from dicom_common.audit._settings import AuditSettings
 from dicom_common.audit._trail import Trail
-from dicom_common.core import AuditEvent, Database, DicomCommonError, TimeLimitError, call_within, hookimpl
+from dicom_common.core import AuditEvent, Database, DicomCommonError, hookimpl
+from dicom_common.toolkit import TimeLimitError, call_within
 
 __all__ = ["Recorder"]
 

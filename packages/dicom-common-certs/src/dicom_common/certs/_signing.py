@@ -24,7 +24,8 @@ from dicom_common.certs._authority import Issued
 from dicom_common.certs._names import Usage, usage_of
 from dicom_common.certs._strength import weakness_of_key
 from dicom_common.certs._verifying import Trust, verify
-from dicom_common.core import AuthenticationError, ConfigError, DamagedError, parse_json
+from dicom_common.core import AuthenticationError, ConfigError, DamagedError
+from dicom_common.toolkit import parse_json
 
 __all__ = ["Signed", "sign", "verify_signature"]
 

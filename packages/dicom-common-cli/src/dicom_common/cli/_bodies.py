@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from dicom_common.core import parse_json
+from dicom_common.toolkit import parse_json
 
 __all__ = ["readable"]
 

@@ -24,7 +24,8 @@ from dicom_common.cli._certs_options import (
 from dicom_common.cli._help import below
 from dicom_common.cli._instances import as_json
 from dicom_common.cli._output import print_json, print_line, print_table
-from dicom_common.core import AuthenticationError, Secret, make_private_folder
+from dicom_common.core import AuthenticationError, Secret
+from dicom_common.toolkit import make_private_folder
 
 __all__ = ["certs"]
 

@@ -20,8 +20,9 @@ from dicom_common.cli._interrupt import stopping_on_signals
 from dicom_common.cli._output import complain, note, print_json, print_line
 from dicom_common.cli._progress import progress
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import BackendError, NotFoundError, Revisions, make_private_folder, parse_json
+from dicom_common.core import BackendError, NotFoundError, Revisions
 from dicom_common.host import Services
+from dicom_common.toolkit import make_private_folder, parse_json
 
 if TYPE_CHECKING:
     from dicom_common.pipeline import BuiltDocument

@@ -18,8 +18,9 @@ from dicom_common.cli._interrupt import stopping_on_signals
 from dicom_common.cli._output import complain, note, print_json, print_line
 from dicom_common.cli._progress import progress
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import AuditKind, DamagedError, NotFoundError, Stored, make_private_folder, validate_key
+from dicom_common.core import AuditKind, DamagedError, NotFoundError, Stored, validate_key
 from dicom_common.host import Services
+from dicom_common.toolkit import make_private_folder
 
 __all__ = ["get"]
 

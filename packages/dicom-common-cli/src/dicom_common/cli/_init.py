@@ -14,8 +14,9 @@ from dicom_common.cli._output import complain, print_line
 from dicom_common.cli._session import Session, pass_session
 from dicom_common.cli._streams import only_results
 from dicom_common.cli._toml import toml_value
-from dicom_common.core import HealthStatus, Migrations, TopicChecks, make_private_folder, validate_tenant
+from dicom_common.core import HealthStatus, Migrations, TopicChecks, validate_tenant
 from dicom_common.host import Config, Explained, Plugins, Services, explain
+from dicom_common.toolkit import make_private_folder
 
 __all__ = ["init"]
 

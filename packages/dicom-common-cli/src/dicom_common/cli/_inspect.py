@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 
 import click
 
@@ -15,13 +16,14 @@ from dicom_common.cli._own_commands import HOMES, shadowed
 from dicom_common.cli._prometheus import exposition
 from dicom_common.cli._session import Session, pass_session
 from dicom_common.cli._streams import only_results
-from dicom_common.core import TRACEBACKS, DicomCommonError, Health, HealthStatus, call_within
-from dicom_common.host import COMMANDS, KINDS, Config, Extensions, Services
+from dicom_common.core import DicomCommonError, Health, HealthStatus
+from dicom_common.host import COMMANDS, KINDS, TRACEBACKS, Config, Services, health_within
 
 __all__ = ["check", "plugins"]
 
 _WAITING = {"outbox": "db", "worker": "broker", "dead-letters": "broker", "topics": "broker"}
 """What waits, and the kind of backend that has it."""
+_NO_AUDIT = Health(status=HealthStatus.OK, detail="No extension keeps an audit trail.")
 
 
 @click.command(
@@ -74,26 +76,18 @@ def check(session: Session, time_limit: float, *, prometheus: bool, as_json: boo
 
 def _extensions(services: Services, time_limit: float) -> dict[str, Health]:
     """Ask whether the extensions are there, and whether one refuses work, as every command does before it begins."""
-    try:
-        extensions, refusal = call_within(time_limit, _audit_refusal, services)
-    except TimeoutError:
-        names = ", ".join(services.config.general.extensions)
-        detail = f"One of the extensions did not answer within {time_limit:g} s: {names}."
-        return {"extensions": Health(status=HealthStatus.FAILED, detail=detail)}
-    except DicomCommonError as error:
-        TRACEBACKS.debug("the extensions cannot be used", exc_info=error)
-        return {"extensions": Health(status=HealthStatus.FAILED, detail=str(error))}
+    answer = health_within(time_limit, "extensions", partial(_audit_health, services))
+    if answer is not _NO_AUDIT and answer.facts.get("audits"):
+        return {"audit": replace(answer, facts={})}
+    return {} if answer is _NO_AUDIT else {"extensions": answer}
+
+
+def _audit_health(services: Services) -> Health:
+    refusal, audits = services.extensions.audit_refusal(), services.extensions.audits
     if refusal is not None:
-        return {"audit": Health(status=HealthStatus.FAILED, detail=f"Work is refused: {refusal}")}
-    return (
-        {"audit": Health(status=HealthStatus.OK, detail="The audit trail refuses no work.")}
-        if extensions.audits
-        else {}
-    )
-
-
-def _audit_refusal(services: Services) -> tuple[Extensions, str | None]:
-    return services.extensions, services.extensions.audit_refusal()
+        return Health(status=HealthStatus.FAILED, detail=f"Work is refused: {refusal}", facts={"audits": True})
+    audit = Health(status=HealthStatus.OK, detail="The audit trail refuses no work.", facts={"audits": True})
+    return audit if audits else _NO_AUDIT
 
 
 def _settings(services: Services, time_limit: float, *, told: Collection[str]) -> dict[str, Health]:

@@ -18,7 +18,8 @@ from types import TracebackType
 from typing import Literal
 
 from dicom_common.cli._output import complain, printable
-from dicom_common.core import TRACEBACKS, ConfigError, DicomCommonError
+from dicom_common.core import ConfigError, DicomCommonError
+from dicom_common.host import TRACEBACKS
 
 __all__ = ["LogSettings", "log_as_configured", "log_to_stderr"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from dicom_common.cli._errors import CommandError
@@ -11,14 +10,11 @@ from dicom_common.host import Services
 
 __all__ = ["refuse_overlap"]
 
-_PLACE = ("endpoint", "account", "account_url", "bucket", "container", "connection_string")
-"""What object stores call the place where their objects are; below it counts `prefix`."""
-
 
 def refuse_overlap(services: Services, source: str, target: str) -> None:
     """Refuse a copy between storages of which one is, or lies within, the other.
 
-    Looks at settings only: two names of the same server are not seen through.
+    It looks at settings only (`Backend.place`): that two names lead to the same server is not noticed.
 
     Raises:
         CommandError: they overlap.
@@ -31,8 +27,7 @@ def refuse_overlap(services: Services, source: str, target: str) -> None:
             f"Of the storages {source!r} and {target!r}, one holds the objects of the other in its own form: give the"
             " target a place of its own."
         )
-    (_, ours), (_, theirs) = _chosen(services, source), _chosen(services, target)
-    if type(ours) is type(theirs) and (_roots_overlap(ours, theirs) or _prefixes_overlap(ours, theirs)):
+    if any(_overlap(ours, theirs) for ours in _places(services, source) for theirs in _places(services, target)):
         raise CommandError(
             f"The storages {source!r} and {target!r} are the same, or one lies within the other: give the target a"
             " place of its own."
@@ -56,17 +51,16 @@ def _built_on(services: Services, name: str, seen: frozenset[str] = frozenset())
     return found.union(*(_built_on(services, inner, seen | found) for inner in found - seen))
 
 
-def _roots_overlap(ours: Any, theirs: Any) -> bool:
-    one, other = getattr(ours, "root", None), getattr(theirs, "root", None)
-    if not (isinstance(one, Path) and isinstance(other, Path)):
-        return False
-    one, other = one.resolve(), other.resolve()
-    return one.is_relative_to(other) or other.is_relative_to(one)
+def _places(services: Services, name: str) -> list[str]:
+    """Return where the objects of a storage lie: its own place, and those of the storages that it is built on."""
+    found = []
+    for one in {name, *_built_on(services, name)}:
+        backend, settings = _chosen(services, one)
+        # Of a backend that does not say, the same settings are the same place.
+        found.append(backend.place(settings) if backend.place is not None else f"{backend.name}:{settings!r}")
+    return found
 
 
-def _prefixes_overlap(ours: Any, theirs: Any) -> bool:
-    places = [tuple(getattr(settings, name, None) for name in _PLACE) for settings in (ours, theirs)]
-    if places[0] != places[1] or not any(places[0]):
-        return False
-    one, other = (str(getattr(settings, "prefix", "")).strip("/") for settings in (ours, theirs))
-    return f"{one}/".startswith(f"{other}/" if other else "") or f"{other}/".startswith(f"{one}/" if one else "")
+def _overlap(one: str, other: str) -> bool:
+    one, other = one.rstrip("/") + "/", other.rstrip("/") + "/"
+    return one.startswith(other) or other.startswith(one)

@@ -1,218 +1,65 @@
 """What the author of a plugin imports: hook specifications, Protocols, records and errors.
 
 It depends on pluggy only, and knows nothing of configuration files, of DICOM files or of any SDK. Programs open what is
-configured with `dicom_common.host`.
+configured with `dicom_common.host`. Each module says in its `__all__` what is public.
 """
 
-from dicom_common.core._attributes import ATTRIBUTES, ATTRIBUTES_BY_KEYWORD, Attribute, Level
-from dicom_common.core._audit import AuditedStudy, AuditEvent, AuditKind, AuditOutcome, process_user
-from dicom_common.core._auth import MAX_TOKEN_BYTES, Authenticator, LetsEverybodyIn
-from dicom_common.core._backend import STORAGES, Backend, Extension, storage_table
-from dicom_common.core._broker import (
-    DEAD_LETTERS,
-    Broker,
-    Consumer,
-    Delivery,
-    Groups,
-    Message,
-    TopicChecks,
-    validate_topic,
+from dicom_common.core import (
+    _attributes,
+    _audit,
+    _auth,
+    _backend,
+    _broker,
+    _cache,
+    _database,
+    _errors,
+    _health,
+    _keyring,
+    _keys,
+    _limits,
+    _logs,
+    _query,
+    _records,
+    _revisions,
+    _secret,
+    _storage,
 )
-from dicom_common.core._cache import Cache
-from dicom_common.core._database import (
-    Backlog,
-    ComparedRows,
-    Database,
-    DerivedRows,
-    EventsOf,
-    Found,
-    Migrations,
-    RemovalEventsOf,
-    Removed,
-    Value,
-)
-from dicom_common.core._errors import (
-    AlreadyExistsError,
-    AuthenticationError,
-    AuthorizationError,
-    BackendError,
-    BrokenPluginError,
-    ConfigError,
-    DamagedError,
-    DicomCommonError,
-    DicomError,
-    IncompatiblePluginError,
-    NotFoundError,
-    PluginConflictError,
-    PluginError,
-    PluginNotFoundError,
-    PublishError,
-    QueryError,
-    RefusedError,
-    SchemaVersionError,
-    TooLargeError,
-    UnavailableError,
-    did_you_mean,
-)
-from dicom_common.core._health import Health, HealthStatus
-from dicom_common.core._json import MAX_JSON_DEPTH, parse_json
-from dicom_common.core._keyring import Keyring, WrappedKey
-from dicom_common.core._keys import EncryptionKeys, TenantKey
-from dicom_common.core._logs import LogPosition, LogRecord, Logs, ReceivedObject, WebAccess
-from dicom_common.core._patience import TimeLimitError, call_within
-from dicom_common.core._private import make_private_file, make_private_folder, others_may
-from dicom_common.core._query import Absent, AnyOf, Condition, Interval, Like, OneOf, Query
-from dicom_common.core._records import (
-    DEFAULT_TENANT,
-    AddStatus,
-    Entry,
-    Event,
-    Finding,
-    Instance,
-    Origin,
-    Outcome,
-    PersonName,
-    PixelData,
-    Principal,
-    RequestAttributes,
-    Stored,
-    uuid7,
-    validate_tenant,
-)
-from dicom_common.core._revisions import Revisions, SeriesRevision
-from dicom_common.core._secret import Secret
-from dicom_common.core._storage import (
-    MAX_KEY_BYTES,
-    RESERVED_SEGMENT,
-    BatchWrites,
-    LocalFiles,
-    ObjectInfo,
-    OpenObject,
-    OpenObjects,
-    SignedUrls,
-    Source,
-    Storage,
-    Write,
-    validate_key,
-)
-from dicom_common.core._tracebacks import TRACEBACKS
+from dicom_common.core._attributes import *
+from dicom_common.core._audit import *
+from dicom_common.core._auth import *
+from dicom_common.core._backend import *
+from dicom_common.core._broker import *
+from dicom_common.core._cache import *
+from dicom_common.core._database import *
+from dicom_common.core._errors import *
+from dicom_common.core._health import *
+from dicom_common.core._keyring import *
+from dicom_common.core._keys import *
+from dicom_common.core._limits import *
+from dicom_common.core._logs import *
+from dicom_common.core._query import *
+from dicom_common.core._records import *
+from dicom_common.core._revisions import *
+from dicom_common.core._secret import *
+from dicom_common.core._storage import *
 from dicom_common.core.hookspecs import hookimpl, hookspec
-from dicom_common.core.query_rules import validate_query
 
-__all__ = [
-    "ATTRIBUTES",
-    "ATTRIBUTES_BY_KEYWORD",
-    "DEAD_LETTERS",
-    "DEFAULT_TENANT",
-    "MAX_JSON_DEPTH",
-    "MAX_KEY_BYTES",
-    "MAX_TOKEN_BYTES",
-    "RESERVED_SEGMENT",
-    "STORAGES",
-    "TRACEBACKS",
-    "Absent",
-    "AddStatus",
-    "AlreadyExistsError",
-    "AnyOf",
-    "Attribute",
-    "AuditEvent",
-    "AuditKind",
-    "AuditOutcome",
-    "AuditedStudy",
-    "AuthenticationError",
-    "Authenticator",
-    "AuthorizationError",
-    "Backend",
-    "BackendError",
-    "Backlog",
-    "BatchWrites",
-    "BrokenPluginError",
-    "Broker",
-    "Cache",
-    "ComparedRows",
-    "Condition",
-    "ConfigError",
-    "Consumer",
-    "DamagedError",
-    "Database",
-    "Delivery",
-    "DerivedRows",
-    "DicomCommonError",
-    "DicomError",
-    "EncryptionKeys",
-    "Entry",
-    "Event",
-    "EventsOf",
-    "Extension",
-    "Finding",
-    "Found",
-    "Groups",
-    "Health",
-    "HealthStatus",
-    "IncompatiblePluginError",
-    "Instance",
-    "Interval",
-    "Keyring",
-    "LetsEverybodyIn",
-    "Level",
-    "Like",
-    "LocalFiles",
-    "LogPosition",
-    "LogRecord",
-    "Logs",
-    "Message",
-    "Migrations",
-    "NotFoundError",
-    "ObjectInfo",
-    "OneOf",
-    "OpenObject",
-    "OpenObjects",
-    "Origin",
-    "Outcome",
-    "PersonName",
-    "PixelData",
-    "PluginConflictError",
-    "PluginError",
-    "PluginNotFoundError",
-    "Principal",
-    "PublishError",
-    "Query",
-    "QueryError",
-    "ReceivedObject",
-    "RefusedError",
-    "RemovalEventsOf",
-    "Removed",
-    "RequestAttributes",
-    "Revisions",
-    "SchemaVersionError",
-    "Secret",
-    "SeriesRevision",
-    "SignedUrls",
-    "Source",
-    "Storage",
-    "Stored",
-    "TenantKey",
-    "TimeLimitError",
-    "TooLargeError",
-    "TopicChecks",
-    "UnavailableError",
-    "Value",
-    "WebAccess",
-    "WrappedKey",
-    "Write",
-    "call_within",
-    "did_you_mean",
-    "hookimpl",
-    "hookspec",
-    "make_private_file",
-    "make_private_folder",
-    "others_may",
-    "parse_json",
-    "process_user",
-    "storage_table",
-    "uuid7",
-    "validate_key",
-    "validate_query",
-    "validate_tenant",
-    "validate_topic",
-]
+__all__ = ["hookimpl", "hookspec"]
+__all__ += _attributes.__all__
+__all__ += _audit.__all__
+__all__ += _auth.__all__
+__all__ += _backend.__all__
+__all__ += _broker.__all__
+__all__ += _cache.__all__
+__all__ += _database.__all__
+__all__ += _errors.__all__
+__all__ += _health.__all__
+__all__ += _keyring.__all__
+__all__ += _keys.__all__
+__all__ += _limits.__all__
+__all__ += _logs.__all__
+__all__ += _query.__all__
+__all__ += _records.__all__
+__all__ += _revisions.__all__
+__all__ += _secret.__all__
+__all__ += _storage.__all__

@@ -1,4 +1,4 @@
-"""What an audit trail is told: who did what to whose images, from where, and how it ended (DICOM PS3.15 A.5)."""
+"""What an audit trail records: who did what to whose images, from where, and how it ended (DICOM PS3.15 A.5)."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class AuditedStudy:
     study_uid: str
     patient_id: str = ""
     sop_classes: Mapping[str, int] = field(default_factory=dict)
-    """How many instances of each SOP class; empty where nobody counted."""
+    """How many instances of each SOP class; empty where they were not counted."""
 
     def __repr__(self) -> str:
         return f"<AuditedStudy {self.study_uid}>"
@@ -85,7 +85,7 @@ class AuditEvent:
     tenant: str | None = None
     """Whose data; None where it is about all tenants, or none."""
     user: str | None = None
-    """Who: the verified subject of a token, or the user of the operating system. None where nobody knows."""
+    """Who: the verified subject of a token, or the user of the operating system. None where it is not known."""
     ae_title: str | None = None
     """The peer's AE title: what it said, not who it is."""
     address: str | None = None

@@ -26,7 +26,7 @@ class Authenticator(Protocol):
         ...
 
     def check(self) -> Health:
-        """Find out, within seconds, whether tokens can be verified. Never raises."""
+        """Find out whether tokens can be verified. It may raise, and may hang: see `Health`."""
         ...
 
     def close(self) -> None:

@@ -34,12 +34,16 @@ class Backend(Generic[T_co]):
             such as `storages.plain` (see `storage_table`) or `cache`. `open` is given them behind the settings, in that
             order, as live backends. `Services` opens them before and closes them after it: the backend must not close
             them.
+        place: takes settings and returns where the data lie, as a URI without credentials: `file:///srv/images`, or
+            `object://host/bucket/prefix`. A storage whose place is, or lies within, that of another one is not copied
+            to it. Without it, two storages are told apart by their settings.
     """
 
     name: str
     settings: type[Any]
     open: Callable[..., T_co]
     built_on: Callable[[Any], Sequence[str]] | None = None
+    place: Callable[[Any], str] | None = None
 
 
 def storage_table(name: str) -> str:

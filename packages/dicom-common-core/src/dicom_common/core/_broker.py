@@ -106,7 +106,7 @@ class Broker(Protocol):
         ...
 
     def check(self) -> Health:
-        """Find out, within seconds, whether the broker can be published to. Never raises."""
+        """Find out whether the broker can be published to. It may raise, and may hang: see `Health`."""
         ...
 
     def close(self) -> None:
@@ -116,7 +116,7 @@ class Broker(Protocol):
 
 @runtime_checkable
 class Groups(Protocol):
-    """A broker that remembers a consumer group, and keeps messages for it, until it is told to forget it."""
+    """A broker that remembers a consumer group, and keeps messages for it, until `forget`."""
 
     def forget(self, group: str) -> None:
         """Forget a group that has no members: no message is kept for it any more. An unknown one is no error."""

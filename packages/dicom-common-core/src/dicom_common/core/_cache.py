@@ -17,7 +17,7 @@ class Cache(Protocol):
     """
 
     def get(self, key: str) -> bytes | None:
-        """Return the value, or None where there is none or its time is over."""
+        """Return the value, or None where it is absent or its time is over."""
         ...
 
     def set(self, key: str, value: bytes, *, ttl: float) -> None:
@@ -25,7 +25,7 @@ class Cache(Protocol):
         ...
 
     def add(self, key: str, value: bytes, *, ttl: float) -> bool:
-        """Keep a value only if there is none; of several that add at once, one is told True.
+        """Keep a value only if the key has none; of several that add at once, True for one.
 
         Single-flight locks are made of this: the value names the owner, the time to live frees a lock whose owner died.
         """
@@ -36,7 +36,7 @@ class Cache(Protocol):
         ...
 
     def check(self) -> Health:
-        """Find out, within seconds, whether the cache works. Never raises."""
+        """Find out whether the cache works. It may raise, and may hang: see `Health`."""
         ...
 
     def close(self) -> None:

@@ -197,7 +197,7 @@ class Database(Protocol):
         ...
 
     def check(self) -> Health:
-        """Find out, within seconds, whether the index can be read and written. Never raises."""
+        """Find out whether the index can be read and written. It may raise, and may hang: see `Health`."""
         ...
 
     def close(self) -> None:

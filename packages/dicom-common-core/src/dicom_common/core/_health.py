@@ -19,7 +19,11 @@ class HealthStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """The answer of a backend's `check`: one sentence for a person, facts for a machine, no secret in either."""
+    """The answer of a backend's `check`: one sentence for a person, facts for a machine, no secret in either.
+
+    A `check` needs no time limit and no `except` of its own: the host limits the time, and takes what is raised for a
+    failure, with the sentence of a `BackendError`.
+    """
 
     status: HealthStatus
     detail: str

@@ -32,7 +32,7 @@ class Keyring(Protocol):
         """Return the id of the key-encryption key that `wrap` uses for a tenant now.
 
         Raises:
-            RefusedError: there is none for this tenant.
+            RefusedError: this tenant has no active key.
         """
         ...
 
@@ -59,7 +59,7 @@ class Keyring(Protocol):
         ...
 
     def check(self) -> Health:
-        """Find out, within seconds, whether keys can be wrapped. Never raises."""
+        """Find out whether keys can be wrapped. It may raise, and may hang: see `Health`."""
         ...
 
     def close(self) -> None:

@@ -53,7 +53,7 @@ class EncryptionKeys(Protocol):
         ...
 
     def destroy_keys(self, tenant: str) -> int:
-        """Destroy all keys of a tenant for ever: none of its objects can be read again, none written. Can be repeated.
+        """Destroy all keys of a tenant permanently: none of its objects can be read or written again. Can be repeated.
 
         Returns:
             How many there were.

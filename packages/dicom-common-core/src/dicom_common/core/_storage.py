@@ -148,7 +148,7 @@ class Storage(Protocol):
         ...
 
     def check(self) -> Health:
-        """Find out, within seconds, whether objects can be written and read. Never raises."""
+        """Find out whether objects can be written and read. It may raise, and may hang: see `Health`."""
         ...
 
     def close(self) -> None:

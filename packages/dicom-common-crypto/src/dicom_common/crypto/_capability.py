@@ -47,7 +47,7 @@ class Capability:
 
 
 class Capabilities:
-    """Signs and verifies capabilities with HMAC-SHA-256 (RFC 2104). Thread-safe; asks nobody.
+    """Signs and verifies capabilities with HMAC-SHA-256 (RFC 2104). Thread-safe; makes no request.
 
     A capability names tenant, study and series for all to read, and is a permission to retrieve these and nothing else:
     whoever has it may use it until it expires, and it cannot be withdrawn before, other than by removing its key. To
@@ -69,7 +69,7 @@ class Capabilities:
             if not _is_name(key.id) or key.id in self._keys:
                 raise ConfigError(
                     f"Each key for capabilities needs an id of its own, of 1 to 64 printable ASCII characters without a"
-                    f" space; {key.id!r} is none, or is there twice."
+                    f" space; {key.id!r} is not valid, or is there twice."
                 )
             self._keys[key.id] = _key_of(key)
             active += [key.id] if key.active else []
@@ -104,8 +104,8 @@ class Capabilities:
         """Return what a capability permits; the caller compares tenant, study and series with what is asked for.
 
         Raises:
-            AuthenticationError: it is none, was changed, has expired, or its key is not there. The message does not
-                tell which of these, nor repeat a part of it.
+            AuthenticationError: it is not valid, was changed, has expired, or its key is not there. The message neither
+                says which of these, nor repeats a part of it.
         """
         try:
             words = self._words(text)

@@ -23,7 +23,8 @@ from dicom_common.core import (
     Query,
     QueryError,
 )
-from dicom_common.core.query_rules import (
+from dicom_common.dicom._query_times import FIRST, LAST, Ends, date_ends, time_ends
+from dicom_common.toolkit.query_rules import (
     ITEM_KEYS,
     MAX_LIST,
     MAX_TEXT,
@@ -33,7 +34,6 @@ from dicom_common.core.query_rules import (
     shown,
     validate_query,
 )
-from dicom_common.dicom._query_times import FIRST, LAST, Ends, date_ends, time_ends
 
 __all__ = ["parse_query"]
 

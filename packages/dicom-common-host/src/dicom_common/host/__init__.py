@@ -7,16 +7,19 @@ from dicom_common.host._bearer import bearer_token
 from dicom_common.host._config import Config, General
 from dicom_common.host._explain import Explained, explain
 from dicom_common.host._extensions import Extensions
+from dicom_common.host._health import health_within
 from dicom_common.host._loading import COMMANDS, EXTENSION, KINDS, PluginInfo, Plugins, installed_plugins
 from dicom_common.host._loopback import require_loopback
 from dicom_common.host._policy import Action, Needs, Policy, authorize
 from dicom_common.host._server_tls import ServerTls, TlsClient, client_of, server_context
 from dicom_common.host._services import Services
+from dicom_common.host._tracebacks import TRACEBACKS
 
 __all__ = [
     "COMMANDS",
     "EXTENSION",
     "KINDS",
+    "TRACEBACKS",
     "Action",
     "Config",
     "Explained",
@@ -33,6 +36,7 @@ __all__ = [
     "bearer_token",
     "client_of",
     "explain",
+    "health_within",
     "installed_plugins",
     "require_loopback",
     "server_context",

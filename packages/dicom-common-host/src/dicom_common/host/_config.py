@@ -47,7 +47,7 @@ class General:
     """Seconds that an extension may take for one call, and to be opened and closed."""
 
     def __post_init__(self) -> None:
-        """Refuse a tenant that is none."""
+        """Refuse a tenant that is not valid."""
         validate_tenant(self.tenant)
         if twice := [name for name, count in Counter(self.extensions).items() if count > 1]:
             raise ValueError(f"extensions has {twice[0]!r} more than once: name each extension once")
@@ -92,7 +92,7 @@ class Config:
             variables: the environment; that of the process by default.
 
         Raises:
-            ConfigError: something cannot be read, is unknown or empty; or a file that nobody named, found in the
+            ConfigError: something cannot be read, is unknown or empty; or a file that was not named, found in the
                 current folder, belongs to another user.
         """
         variables = os.environ if variables is None else variables

@@ -8,19 +8,10 @@ from typing import Any
 
 import pluggy
 
-from dicom_common.core import (
-    TRACEBACKS,
-    AuditEvent,
-    BrokenPluginError,
-    Extension,
-    Instance,
-    Origin,
-    PluginError,
-    Stored,
-    TimeLimitError,
-    call_within,
-)
+from dicom_common.core import AuditEvent, BrokenPluginError, Extension, Instance, Origin, PluginError, Stored
 from dicom_common.host._loading import CALLED_HOOKS
+from dicom_common.host._tracebacks import TRACEBACKS
+from dicom_common.toolkit import TimeLimitError, call_within
 
 __all__ = ["Extensions"]
 

@@ -22,12 +22,11 @@ from dicom_common.core import (
     PluginConflictError,
     PluginError,
     PluginNotFoundError,
-    TimeLimitError,
-    call_within,
     did_you_mean,
     hookspecs,
 )
 from dicom_common.host._settings import field_types
+from dicom_common.toolkit import TimeLimitError, call_within
 
 __all__ = [
     "CALLED_HOOKS",

@@ -10,28 +10,25 @@ from types import TracebackType
 from typing import Any, Self, TypedDict, TypeVar, Unpack, cast
 
 from dicom_common.core import (
-    TRACEBACKS,
     Authenticator,
     Backend,
     Broker,
     Cache,
     ConfigError,
     Database,
-    DicomCommonError,
     Extension,
     Health,
-    HealthStatus,
     Keyring,
     Storage,
-    TimeLimitError,
     UnavailableError,
-    call_within,
     storage_table,
 )
 from dicom_common.host._config import Config
 from dicom_common.host._extensions import Extensions
+from dicom_common.host._health import health_within
 from dicom_common.host._loading import EXTENSION, KINDS, Plugins
 from dicom_common.host._opening import built_on, close_backend, open_backend
+from dicom_common.toolkit import TimeLimitError, call_within
 
 __all__ = ["Services"]
 
@@ -145,12 +142,18 @@ class Services:
             storages: ask the further storages too; their answers stand under `storages.NAME`. An installation works
                 without them.
         """
-        answers = {kind: self._check(time_limit, kind, partial(self._backend, kind)) for kind in self.kinds()}
-        if storages:
-            for name in self.config.storages():
-                table = storage_table(name)
-                answers[table] = self._check(time_limit, table, partial(self.storage_named, name))
-        return answers
+        tables = [*self.kinds(), *(map(storage_table, self.config.storages()) if storages else ())]
+        return {table: self.health(table, time_limit=time_limit) for table in tables}
+
+    def health(self, table: str, *, time_limit: float = 10.0) -> Health:
+        """Ask one backend for its health, within a time limit in seconds. Never raises.
+
+        Args:
+            table: its kind, or `storages.NAME`.
+            time_limit: for opening and asking it.
+        """
+        gave_up = partial(self._given_up.add, table)
+        return health_within(time_limit, table, lambda: self._named(table).check(), gave_up=gave_up)
 
     def close(self) -> None:
         """Close every backend that was opened, the last one first. Never raises; a second call does nothing."""
@@ -173,7 +176,7 @@ class Services:
         """Return the backend of a table: that of a kind, or of a further storage."""
         _, _, storage = table.partition(".")
         if storage:
-            self.config.backend_of_storage(storage)  # one that is not there is told before a lock is made for it
+            self.config.backend_of_storage(storage)  # refuses one that is not there, before a lock is made for it
             with self._lock:
                 self._opening.setdefault(table, threading.Lock())
         return self._backend(table)
@@ -257,25 +260,3 @@ class Services:
                 f"The extension {name!r} could not be opened within {limit:g} s: raise extension_time_limit, or remove"
                 " it from `extensions`."
             ) from None
-
-    def _check(self, time_limit: float, name: str, backend: Callable[[], Any]) -> Health:
-        try:
-            return call_within(time_limit, _ask, name, backend)
-        except TimeLimitError:
-            self._given_up.add(name)
-            return Health(status=HealthStatus.FAILED, detail=f"no answer within {time_limit:g} s")
-
-
-def _ask(name: str, backend: Callable[[], Any]) -> Health:
-    """Ask a backend for its health, in a thread of its own: whatever is raised here is the backend's doing."""
-    try:
-        health = backend().check()
-    except DicomCommonError as error:
-        TRACEBACKS.debug("the check of %s failed", name, exc_info=error)
-        return Health(status=HealthStatus.FAILED, detail=str(error))
-    except BaseException as error:  # noqa: BLE001 - one that breaks its promise is ill; others are asked
-        TRACEBACKS.debug("the check of %s failed", name, exc_info=error)
-        return Health(status=HealthStatus.FAILED, detail=f"its check failed: {type(error).__name__}")
-    if not isinstance(health, Health):
-        return Health(status=HealthStatus.FAILED, detail=f"its check gave {type(health).__name__}, not a Health")
-    return health

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dicom_common.core import ConfigError, Secret, did_you_mean
+from dicom_common.core import ConfigError, Limits, Secret, did_you_mean
 from dicom_common.host._layers import Raw, is_reference
 
 __all__ = ["convert", "field_types", "follow"]
@@ -25,7 +25,7 @@ def field_types(settings: type[Any]) -> dict[str, Any]:
     Raises:
         TypeError, NameError: it is no dataclass, or an annotation cannot be read at run time.
     """
-    hints = typing.get_type_hints(settings)
+    hints = typing.get_type_hints(settings, include_extras=True)
     return {field.name: hints[field.name] for field in dataclasses.fields(settings) if field.init}
 
 
@@ -102,6 +102,13 @@ def follow(raw: Raw, key: str, environment: Mapping[str, str]) -> Raw:
 
 def _value(raw: Raw, kind: Any, key: str, data: Path, environment: Mapping[str, str]) -> Any:
     """Convert what was written; the parts of tables and lists one by one, since each may be a reference."""
+    if typing.get_origin(kind) is typing.Annotated:
+        kind, *metadata = typing.get_args(kind)
+        value = _value(raw, kind, key, data, environment)
+        for limits in metadata:
+            if isinstance(limits, Limits) and value is not None and not limits.holds(value):
+                raise ConfigError(f"{raw.origin}: {key} is {value:g}: give {limits}.")
+        return value
     shape = _without_none(kind)
     if dataclasses.is_dataclass(shape):
         raw = _parsed(raw)
@@ -140,7 +147,7 @@ def _item_type(kind: Any) -> Any:
 
 
 def _converted(raw: Raw, kind: Any, key: str) -> Any:
-    import msgspec  # noqa: PLC0415 - 17 ms that nobody needs who only imports the core
+    import msgspec  # noqa: PLC0415 - 17 ms, for conversions only
 
     try:
         return msgspec.convert(raw.value, kind, strict=not raw.is_text, dec_hook=_hook)
@@ -189,7 +196,7 @@ def _path(text: str) -> Path:
 
 
 def _parsed(raw: Raw) -> Raw:
-    """Read the text of a variable as a TOML value, for lists and tables; what is none stays as it is."""
+    """Read the text of a variable as a TOML value, for lists and tables; other text stays as it is."""
     if not raw.is_text:
         return raw
     try:

@@ -6,7 +6,8 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from dicom_common.core import BackendError, UnavailableError, make_private_file, make_private_folder
+from dicom_common.core import BackendError, UnavailableError
+from dicom_common.toolkit import make_private_file, make_private_folder
 
 __all__ = ["open_journal"]
 

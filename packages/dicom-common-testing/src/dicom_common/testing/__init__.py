@@ -38,6 +38,7 @@ from dicom_common.testing._faults._kinds import (  # noqa: E402  # the same
     FaultStyle,
 )
 from dicom_common.testing._faults._proxy import FaultProxy  # noqa: E402  # the same
+from dicom_common.testing._health import health_of  # noqa: E402  # the same
 from dicom_common.testing._instances import make_entry, make_instance  # noqa: E402  # the same
 from dicom_common.testing._keyring import KeyringContract  # noqa: E402  # the same
 from dicom_common.testing._restart import KilledServer  # noqa: E402  # the same
@@ -106,6 +107,7 @@ __all__ = [
     "Trust",
     "assert_consistent",
     "find_canary",
+    "health_of",
     "make_access",
     "make_entry",
     "make_instance",

@@ -1,4 +1,4 @@
-"""Made-up instances: always the same, and of nobody."""
+"""Made-up instances of made-up patients: always the same."""
 
 from __future__ import annotations
 

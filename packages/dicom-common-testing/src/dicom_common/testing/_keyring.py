@@ -11,6 +11,7 @@ from contextlib import closing
 import pytest
 
 from dicom_common.core import BackendError, DamagedError, HealthStatus, Keyring, RefusedError, WrappedKey
+from dicom_common.testing._health import health_of
 
 __all__ = ["KeyringContract"]
 
@@ -163,7 +164,7 @@ class KeyringContract:
 
     def test_no_secret_is_seen(self, keyring: Keyring, key: bytes, secrets: tuple[str, ...]) -> None:
         wrapped = keyring.wrap("a", key, b"context")
-        texts = [repr(keyring), str(keyring), repr(wrapped), str(wrapped), repr(keyring.check())]
+        texts = [repr(keyring), str(keyring), repr(wrapped), str(wrapped), repr(health_of(keyring))]
         for damaged in (WrappedKey(wrapped.key_id, wrapped.data[:-1]), WrappedKey("no-such-key", wrapped.data)):
             with pytest.raises(BackendError) as caught:
                 keyring.unwrap("a", damaged, b"context")
@@ -172,7 +173,7 @@ class KeyringContract:
             assert not any(secret in text for text in texts)
 
     def test_check_says_that_it_works(self, keyring: Keyring) -> None:
-        health = keyring.check()
+        health = health_of(keyring)
         assert health.status is HealthStatus.OK
         assert health.detail
 
@@ -189,4 +190,4 @@ class KeyringContract:
         for call in calls:
             with pytest.raises(BackendError):
                 call()
-        assert keyring.check().status is HealthStatus.FAILED
+        assert health_of(keyring).status is HealthStatus.FAILED

@@ -26,7 +26,7 @@ class Endpoint(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The answer of a search for a server: an endpoint and who named it, or the reason why there is none."""
+    """The answer of a search for a server: an endpoint and who named it, or the reason why none was found."""
 
     endpoint: Endpoint | None
     origin: str | None

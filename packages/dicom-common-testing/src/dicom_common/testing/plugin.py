@@ -87,7 +87,7 @@ def service_endpoint(request: pytest.FixtureRequest) -> Endpoint:
 
 @pytest.fixture(scope="session")
 def service_finder(pytestconfig: pytest.Config) -> Callable[[str], Endpoint]:
-    """Give a function from a server's name to host and port, for fixtures of wider scope; it skips where there is none.
+    """Give a function from a server's name to host and port, for fixtures of wider scope; it skips without a server.
 
     The tests still carry the mark: the report is made of it.
     """

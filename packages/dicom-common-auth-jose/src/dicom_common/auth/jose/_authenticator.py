@@ -97,7 +97,7 @@ class JoseAuthenticator:
         return known.grants.principal(claims)
 
     def check(self) -> Health:
-        """Find out whether the keys of all issuers can be had. Never raises."""
+        """Find out whether the keys of all issuers can be had."""
         for known in self._issuers.values():
             if (known.keys.age() or 0) >= self._settings.key_seconds or known.keys.age() is None:
                 known.keys.refresh()  # all at once; each is waited for below

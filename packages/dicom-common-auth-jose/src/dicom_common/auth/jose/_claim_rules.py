@@ -75,7 +75,7 @@ def _is_subject(claimed: Claimed) -> bool:
 CLAIM_CHECKS = (
     Check("claim-aud", _is_for_us, "The token is for another audience."),
     Check("claim-exp", lambda claimed: "exp" in claimed.claims, "The token has no end (exp)."),
-    Check("claim-times", _are_times, "The token has a time (exp, nbf or iat) that is none."),
+    Check("claim-times", _are_times, "The token has an exp, nbf or iat that is not a valid time."),
     Check(
         "claim-expired",
         lambda claimed: claimed.now < claimed.claims.get("exp", claimed.now + 1) + claimed.leeway,
@@ -97,11 +97,11 @@ CLAIM_CHECKS = (
         "The token lacks a claim that is required of its issuer.",
     ),
     Check("claim-azp", _is_of_a_known_party, "The token was issued to another client (azp)."),
-    Check("claim-id-token", _is_no_id_token, "The token is no access token."),
+    Check("claim-id-token", _is_no_id_token, "The token is not an access token."),
     Check(
         "claim-cnf",
         lambda claimed: "cnf" not in claimed.claims,
         "The token is bound to a key of its holder (cnf), which is not verified here.",
     ),
-    Check("claim-sub", _is_subject, "The token's subject is no text of 1 to 255 printable characters."),
+    Check("claim-sub", _is_subject, "The token's subject is not a text of 1 to 255 printable characters."),
 )

@@ -13,8 +13,9 @@ from urllib.parse import SplitResult
 from dicom_common.auth.jose._check import Check, failed
 from dicom_common.auth.jose._strict_json import parse_object
 from dicom_common.auth.jose._urls import is_plain_http, split_url
-from dicom_common.core import UnavailableError, call_within
+from dicom_common.core import UnavailableError
 from dicom_common.core.tls import Tls, client_context
+from dicom_common.toolkit import call_within
 
 __all__ = ["ANSWER_CHECKS", "DISCOVERY_CHECKS", "Fetch", "discovered_keys", "fetcher"]
 
@@ -100,7 +101,7 @@ def discovered_keys(issuer: str, fetch: Fetch) -> str:
     """Return the `jwks_uri` of an issuer's discovery document (OpenID Connect Discovery 1.0, 4.3).
 
     Raises:
-        UnavailableError: there is none, or it is not accepted.
+        UnavailableError: the document is missing or not accepted.
     """
     url = issuer.rstrip("/") + _WELL_KNOWN
     document = parse_object(fetch(url))

@@ -31,7 +31,7 @@ def _is_tenant(tenancy: Tenancy) -> bool:
 
 
 TENANT_CHECKS = (
-    Check("tenant-id", _is_tenant, "The token has no tenant, or what it has is no tenant id."),
+    Check("tenant-id", _is_tenant, "The token has no tenant, or one that is not a valid tenant id."),
     Check(
         "tenant-of-issuer",
         lambda tenancy: tenancy.issuer.may_name(tenancy.found[0]),
@@ -42,7 +42,7 @@ GRANT_CHECKS = (
     Check(
         "grant-texts",
         lambda found: None not in found,
-        "The token has scopes, roles or permissions that are no texts.",
+        "The token has scopes, roles or permissions that are not texts.",
     ),
 )
 

@@ -50,6 +50,6 @@ HEADER_CHECKS = (
         lambda headed: not any(name in headed.header for name in _KEYS_OF_ITS_OWN),
         "The token brings a key of its own.",
     ),
-    Check("header-kid", _is_kid, "The token's key id is no text of 1 to 256 characters."),
+    Check("header-kid", _is_kid, "The token's key id is not a text of 1 to 256 characters."),
     Check("header-typ", _is_type, "The token is not of the type of an access token."),
 )

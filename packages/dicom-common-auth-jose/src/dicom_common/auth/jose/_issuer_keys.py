@@ -141,7 +141,7 @@ class IssuerKeys:
         return not rests and now >= self._absent.get(kid, now)
 
     def _found(self, kid: str, algorithm: str, flight: _Flight) -> Verify | None:
-        """Return the key after a search for it; where there is none, remember that."""
+        """Return the key after a search for it; remember a search in vain."""
         keys = self._current[0] if self._current is not None else None
         if keys is not None and kid in keys:
             return keys.find(kid, algorithm)

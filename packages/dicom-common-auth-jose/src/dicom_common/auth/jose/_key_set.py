@@ -15,7 +15,7 @@ __all__ = ["KEY_CHECKS", "KeySet"]
 
 _PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 _RSA_BITS = range(2048, 8193)
-"""More than 8192 bits cost the time of many tokens, and nobody publishes such a key to be kind."""
+"""More than 8192 bits cost the time of many tokens, and no provider needs such a key."""
 
 
 def _is_of_good_size(jwk: Mapping[str, Any]) -> bool:
@@ -67,7 +67,7 @@ class KeySet:
 
     @classmethod
     def parse(cls, body: bytes) -> KeySet | None:
-        """Read a JWK set (RFC 7517 5); None where it is none, or has no key that we can use."""
+        """Read a JWK set (RFC 7517 5); None where it is not a valid set, or has no key that we can use."""
         document = parse_object(body)
         keys = document.get("keys") if document is not None else None
         made = cls(keys) if isinstance(keys, list) else None

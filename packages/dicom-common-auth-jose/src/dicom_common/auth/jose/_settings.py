@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from dicom_common.auth.jose._claim_paths import compiled, refuse_many
 from dicom_common.auth.jose._signatures import ALGORITHMS
 from dicom_common.auth.jose._urls import refuse_url
-from dicom_common.core import ConfigError, Secret, validate_tenant
+from dicom_common.core import ConfigError, Limits, Secret, validate_tenant
 from dicom_common.core.tls import Tls
 
 __all__ = ["Issuer", "Settings"]
@@ -88,17 +88,17 @@ class Settings:
 
     issuers: tuple[Issuer, ...]
     """Whose tokens are taken: tables `[[auth.issuers]]`."""
-    leeway: float = 30.0
-    """How far clocks may differ, in seconds, at most 60: for `exp`, `nbf` and `iat`."""
-    key_seconds: float = 600.0
-    """How long published keys are used, 5 to 3600 seconds; fetched again, in the background, after 75 % of it. A key
+    leeway: Annotated[float, Limits(0, 60)] = 30.0
+    """How far clocks may differ, in seconds: for `exp`, `nbf` and `iat`."""
+    key_seconds: Annotated[float, Limits(5, 3600)] = 600.0
+    """How long published keys are used, in seconds; fetched again, in the background, after 75 % of it. A key
     that was withdrawn ends within this time."""
-    stale_seconds: float = 3600.0
-    """For how much longer they are used while they cannot be fetched; at most a day. 0: not at all."""
-    cool_down: float = 15.0
-    """Seconds, 1 to 300, within which tokens with unknown key ids cause no more than one fetch."""
-    time_limit: float = 5.0
-    """Seconds, at most 30, for a fetch as a whole."""
+    stale_seconds: Annotated[float, Limits(0, 86_400)] = 3600.0
+    """For how many seconds longer they are used while they cannot be fetched. 0: not at all."""
+    cool_down: Annotated[float, Limits(1, 300)] = 15.0
+    """Seconds within which tokens with unknown key ids cause no more than one fetch."""
+    time_limit: Annotated[float, Limits(0.1, 30)] = 5.0
+    """Seconds for a fetch as a whole."""
     cache_secret: Secret = Secret("")
     """With it, fetched keys are shared by way of `[cache]`, authenticated by it: 32 characters or more, the same in all
     processes. Without it each process fetches its own."""
@@ -117,20 +117,10 @@ class Settings:
                 raise ConfigError(
                     f"with several issuers, each says whose tokens it issues: set tenant or tenants of {issuer.issuer}"
                 )
-        _refuse_number("leeway", self.leeway, 0, 60)
-        _refuse_number("key_seconds", self.key_seconds, 5, 3600)
-        _refuse_number("stale_seconds", self.stale_seconds, 0, 86_400)
-        _refuse_number("cool_down", self.cool_down, 1, 300)
-        _refuse_number("time_limit", self.time_limit, 0.1, 30)
         if self.cache_secret and len(self.cache_secret.reveal()) < 32:
             raise ConfigError("cache_secret has to have 32 characters or more, such as openssl rand -hex 32 prints")
         if self.tls.mode == "off":
             raise ConfigError("tls.mode of the authenticator cannot be off: the scheme of an issuer's URL decides")
-
-
-def _refuse_number(name: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:
-        raise ConfigError(f"{name} of the authenticator has to be {least:g} to {most:g} seconds")
 
 
 def _refuse_algorithms(algorithms: tuple[str, ...], issuer: str) -> None:

@@ -36,7 +36,7 @@ class SharedKeys:
         self._key = f"auth.jose:jwks:{hashlib.sha256(self._purpose).hexdigest()}"
 
     def get(self) -> Fetched | None:
-        """Return the copy and its age; None where there is none that is authentic and young enough."""
+        """Return the copy and its age; None without a copy that is authentic and young enough."""
         try:
             entry = self._cache.get(self._key)
         except BackendError as error:

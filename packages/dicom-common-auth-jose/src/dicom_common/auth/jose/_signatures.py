@@ -29,7 +29,7 @@ ALGORITHMS: Mapping[str, tuple[str, str | None]] = {
 
 
 def verifier(jwk: Mapping[str, Any], algorithm: str) -> Verify | None:
-    """Make what verifies signatures of one algorithm with a public key; None where the key is none for it."""
+    """Make what verifies signatures of one algorithm with a public key; None where the key does not fit it."""
     if (jwk.get("kty"), jwk.get("crv")) != ALGORITHMS[algorithm]:
         return None
     try:

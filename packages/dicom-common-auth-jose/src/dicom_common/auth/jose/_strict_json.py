@@ -29,7 +29,7 @@ class _NotStrictError(ValueError):
 
 
 def parse_object(data: bytes) -> dict[str, Any] | None:
-    """Return the object, or None where it is none or not strictly one.
+    """Return the object, or None where the text is not strictly one.
 
     No error is raised, not even as the cause of another: those of the parser hold what was parsed.
     """

@@ -17,7 +17,7 @@ __all__ = ["FORM_CHECKS", "Token", "segment_object"]
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _TO_BASE64 = bytes.maketrans(b"-_", b"+/")
 _LAST = {0: None, 2: frozenset("AQgw"), 3: frozenset("AEIMQUYcgkosw048")}
-"""By the length of a text modulo 4: the last characters whose unused bits are zero. A length of 1 is none of bytes."""
+"""By the length of a text modulo 4: the last characters whose unused bits are zero. No bytes give a length of 1."""
 
 
 def is_canonical(text: str) -> bool:
@@ -36,7 +36,7 @@ FORM_CHECKS = (
 
 
 def segment_object(segment: bytes) -> dict[str, Any] | None:
-    """Return the object of a part of a token, as base64 without padding; None where it is none."""
+    """Return the object of a part of a token, as base64 without padding; None where it is not valid."""
     return parse_object(a2b_base64(segment + b"=="))
 
 
@@ -58,7 +58,7 @@ class Token:
             header_of: `segment_object`, or one that remembers: the tokens of one key have the same header.
 
         Raises:
-            AuthenticationError: it is none; the message holds nothing of it.
+            AuthenticationError: it is not a valid token; the message holds nothing of it.
         """
         refuse(FORM_CHECKS, text)
         data = text.encode("ascii")

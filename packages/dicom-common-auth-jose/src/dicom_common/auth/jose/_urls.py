@@ -24,7 +24,7 @@ URL_CHECKS = (
 
 
 def split_url(text: Any) -> SplitResult | None:
-    """Return the parts of a URL, or None where it is none that we would ask."""
+    """Return the parts of a URL, or None where it is not one that we would ask."""
     if not isinstance(text, str) or not text.isascii() or not text.isprintable() or " " in text:
         return None
     try:
@@ -44,7 +44,7 @@ def refuse_url(text: str, setting: str) -> None:
     """Refuse a setting that is no URL to ask.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: it is not valid.
     """
     if split_url(text) is None:
         rules = "; ".join(check.refusal for check in URL_CHECKS)

@@ -14,15 +14,19 @@ class Settings:
     """The keys of `[auth]` in the configuration. What the principal may do is the policy's to say, as of any other.
 
     Raises:
-        ConfigError: the tenant is none, or a text is empty.
+        ConfigError: the tenant is not valid, or a text is empty.
     """
 
     tenant: str
-    """Whose data everybody reaches. There is no default: it has to be somebody's decision."""
+    """The tenant whose data every caller reaches. There is no default: an operator has to decide."""
     subject: str = "everybody"
+    """The name of the caller in the audit trail."""
     scopes: tuple[str, ...] = ()
+    """Scopes that every caller has; the table `[policy]` says what they allow."""
     roles: tuple[str, ...] = ()
+    """Roles that every caller has."""
     permissions: tuple[str, ...] = ()
+    """Permissions that every caller has."""
 
     def __post_init__(self) -> None:
         """Refuse what no token could say."""

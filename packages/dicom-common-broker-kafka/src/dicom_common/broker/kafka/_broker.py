@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from dicom_common.broker.kafka._clients import nobody_listens
+from dicom_common.broker.kafka._clients import is_refused
 from dicom_common.broker.kafka._consumer import GroupMember
 from dicom_common.broker.kafka._groups import Administration
 from dicom_common.broker.kafka._producer import Publisher
@@ -21,15 +21,12 @@ from dicom_common.core import (
     Message,
     PublishError,
     UnavailableError,
-    call_within,
     validate_topic,
 )
 
 __all__ = ["KafkaBroker"]
 
 T = TypeVar("T")
-_PATIENCE = 5.0
-"""Seconds that `check` waits."""
 
 
 class KafkaBroker:
@@ -95,20 +92,12 @@ class KafkaBroker:
 
     def check(self) -> Health:
         """See `Broker.check`."""
-        if self._closed:
-            return Health(status=HealthStatus.FAILED, detail="The Kafka broker is closed.")
+        self._alive()
         where = ", ".join(self._settings.servers)
-        if nobody_listens(self._settings):
-            detail = f"No broker listens at {where}: start it, or correct broker.servers."
-            return Health(status=HealthStatus.FAILED, detail=detail)
+        if is_refused(self._settings):
+            raise UnavailableError(f"No broker listens at {where}: start it, or correct broker.servers.")
         started = time.monotonic()
-        try:
-            facts = call_within(_PATIENCE, self._administer, Administration.facts)
-        except TimeoutError:
-            detail = f"Kafka at {where} has not answered for {_PATIENCE:g} seconds: see broker.servers."
-            return Health(status=HealthStatus.FAILED, detail=detail)
-        except BackendError as error:
-            return Health(status=HealthStatus.FAILED, detail=str(error))
+        facts = self._administer(Administration.facts)
         facts["seconds"] = round(time.monotonic() - started, 4)
         return Health(status=HealthStatus.OK, detail=f"Kafka at {where} answers.", facts=facts)
 

@@ -13,8 +13,9 @@ from kafka import errors
 from dicom_common.broker.kafka._settings import Settings
 from dicom_common.core import BackendError, ConfigError, NotFoundError, RefusedError, TooLargeError, UnavailableError
 from dicom_common.core.tls import client_context
+from dicom_common.toolkit import Meaning, Meanings
 
-__all__ = ["common", "compression", "explain", "nobody_listens", "translated"]
+__all__ = ["common", "compression", "explained", "is_refused", "translated"]
 
 _GLANCE = 1.0
 """Seconds in which a server that refuses a connection says so."""
@@ -58,7 +59,7 @@ def compression(settings: Settings) -> str | None:
     return settings.compression
 
 
-def nobody_listens(settings: Settings) -> bool:
+def is_refused(settings: Settings) -> bool:
     """Tell whether every server refuses a connection. kafka-python would try again for `connect_timeout` seconds."""
     for server, host in zip(settings.servers, settings.hosts, strict=True):
         try:
@@ -77,61 +78,61 @@ def translated(settings: Settings) -> Iterator[None]:
     try:
         yield
     except (errors.KafkaError, OSError, AssertionError) as error:  # its checks of answers are asserts
-        raise explain(error, settings) from error
+        raise explained(error, settings) from error
 
 
-def explain(error: BaseException, settings: Settings) -> BackendError:
-    """Say what is wrong and which setting mends it."""
-    where = f"Kafka at {', '.join(settings.servers)}"
-    for kinds, made, sentence in _SENTENCES:
-        if isinstance(error, kinds):
-            return made(sentence.format(where=where))
-    if isinstance(error, errors.BrokerResponseError) and not getattr(error, "retriable", False):
-        return BackendError(f"{where} refuses: {type(error).__name__}.")
-    # kafka-python goes on trying whatever the reason is, and in the end says only that the time is over.
-    see = ["broker.servers"]
-    see += ["broker.username and broker.password"] if settings.username else []
-    see += ["broker.tls.ca and broker.tls.certificate"] if settings.encrypted else []
-    late = isinstance(error, errors.KafkaTimeoutError | errors.RequestTimedOutError | TimeoutError)
-    what = "does not answer in time, or refuses the connection" if late else "cannot be reached"
-    return UnavailableError(f"{where} {what}: see {', '.join(see)}.")
-
-
-_SENTENCES: tuple[tuple[Any, type[BackendError], str], ...] = (
-    (
-        (errors.SaslAuthenticationFailedError, errors.IllegalSaslStateError),
+_MEANINGS = (
+    Meaning(
         RefusedError,
         "{where} refuses broker.username and broker.password.",
+        classes=(errors.SaslAuthenticationFailedError, errors.IllegalSaslStateError),
     ),
-    (
-        errors.UnsupportedSaslMechanismError,
+    Meaning(
         RefusedError,
         "{where} does not offer the mechanism of broker.mechanism.",
+        classes=(errors.UnsupportedSaslMechanismError,),
     ),
-    (
-        errors.AuthorizationError,
+    Meaning(
         RefusedError,
         "{where} does not let the user of broker.username do this: the README lists what is needed.",
+        classes=(errors.AuthorizationError,),
     ),
-    (
-        errors.UnknownTopicOrPartitionError,
+    Meaning(
         NotFoundError,
         "{where} does not have the topic: run `dicom-common init`.",
+        classes=(errors.UnknownTopicOrPartitionError,),
     ),
-    (
-        (errors.MessageSizeTooLargeError, errors.RecordListTooLargeError),
+    Meaning(
         TooLargeError,
         "{where} does not take a message of this size: raise broker.max_message_bytes, and message.max.bytes there.",
+        classes=(errors.MessageSizeTooLargeError, errors.RecordListTooLargeError),
     ),
-    (
-        (errors.NotEnoughReplicasError, errors.NotEnoughReplicasAfterAppendError),
+    Meaning(
         UnavailableError,
-        "{where} has too few replicas in sync to take messages durably (min.insync.replicas): see its brokers.",
+        "{where} has too few replicas in sync to take messages durably (min.insync.replicas): check its brokers.",
+        classes=(errors.NotEnoughReplicasError, errors.NotEnoughReplicasAfterAppendError),
     ),
-    (
-        errors.InvalidReplicationFactorError,
+    Meaning(
         RefusedError,
         "{where} has fewer brokers than broker.replicas asks for.",
+        classes=(errors.InvalidReplicationFactorError,),
     ),
+    Meaning(BackendError, "{where} refuses: {name}.", classes=(errors.BrokerResponseError,), codes=(False,)),
+    # kafka-python goes on trying whatever the reason is, and in the end says only that the time is over.
+    Meaning(
+        UnavailableError,
+        "{where} does not answer in time, or refuses the connection: check {settings}.",
+        classes=(errors.KafkaTimeoutError, errors.RequestTimedOutError, TimeoutError),
+    ),
+    Meaning(UnavailableError, "{where} cannot be reached: check {settings}."),
 )
-"""Errors of kafka-python, ours, and what to say; the first that fits."""
+
+
+def explained(error: BaseException, settings: Settings) -> BackendError:
+    """Return what is wrong and which setting mends it. The code of an error is whether it may pass."""
+    check = ["broker.servers"]
+    check += ["broker.username and broker.password"] if settings.username else []
+    check += ["broker.tls.ca and broker.tls.certificate"] if settings.encrypted else []
+    names = {"where": f"Kafka at {', '.join(settings.servers)}", "settings": ", ".join(check)}
+    may_pass = bool(getattr(error, "retriable", False))
+    return Meanings(_MEANINGS, names).error(error, may_pass, name=type(error).__name__)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
@@ -15,21 +14,20 @@ from dicom_common.broker.kafka._clients import common, translated
 from dicom_common.broker.kafka._settings import Settings
 from dicom_common.broker.kafka._topics import Topic, made_with
 from dicom_common.core import NotFoundError
+from dicom_common.toolkit import Backoff
 
 __all__ = ["Administration"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_PAUSE = 0.1
-"""Seconds between two tries."""
 
 
-def _patient(method: Callable[Concatenate[Administration, P], T]) -> Callable[Concatenate[Administration, P], T]:
+def _asked_again(method: Callable[Concatenate[Administration, P], T]) -> Callable[Concatenate[Administration, P], T]:
     """Ask again where the cluster is about to have an answer: a coordinator is being chosen, a leader changes."""
 
     @wraps(method)
     def ask(self: Administration, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        give_up = time.monotonic() + self.settings.timeout
+        backoff = Backoff(time_limit=self.settings.timeout, longest=0.5)
         with translated(self.settings):
             while True:
                 try:
@@ -37,9 +35,8 @@ def _patient(method: Callable[Concatenate[Administration, P], T]) -> Callable[Co
                 except (errors.KafkaConnectionError, errors.KafkaTimeoutError):
                     raise
                 except errors.RetriableError:
-                    if time.monotonic() > give_up:
+                    if not backoff.wait():
                         raise
-                    time.sleep(_PAUSE)
 
     return ask
 
@@ -56,7 +53,7 @@ class Administration:
         with translated(settings):
             self._client = KafkaAdminClient(**common(settings))
 
-    @_patient
+    @_asked_again
     def partitions(self, topics: Iterable[str]) -> dict[str, list[TopicPartition]]:
         """Return the partitions of those of the topics that exist."""
         found = {}
@@ -69,7 +66,7 @@ class Administration:
             found[described["name"]] = [TopicPartition(described["name"], number) for number in numbers]
         return found
 
-    @_patient
+    @_asked_again
     def create(self, topics: Sequence[str]) -> None:
         """Make those of the topics that are missing."""
         missing = sorted(set(topics) - set(self.partitions(topics)))
@@ -88,7 +85,7 @@ class Administration:
             except errors.TopicAlreadyExistsError:  # by another, a moment ago
                 self._client.wait_for_topics([topic])
 
-    @_patient
+    @_asked_again
     def backlog(self, topic: str, group: str) -> int:
         """Count what a group has not acknowledged, from the first message on where it never acknowledged any."""
         places = self._places([topic])
@@ -97,7 +94,7 @@ class Administration:
         last = self._offsets(places, OffsetSpec.LATEST)
         return sum(max(0, last[place] - max(first[place], committed.get(place, 0))) for place in places)
 
-    @_patient
+    @_asked_again
     def fix_start(self, topics: Sequence[str], group: str, *, from_start: bool) -> None:
         """Write down where a group begins in partitions that it does not know.
 
@@ -117,14 +114,14 @@ class Administration:
             if error not in (errors.NoError, errors.UnknownMemberIdError, errors.RebalanceInProgressError):
                 raise error
 
-    @_patient
+    @_asked_again
     def forget(self, group: str) -> None:
         """Delete a group without members."""
         answer = self._client.delete_groups([group])[group]  # the name of an error, or OK
         if answer not in ("OK", errors.GroupIdNotFoundError.__name__):
             raise getattr(errors, answer, errors.UnknownError)
 
-    @_patient
+    @_asked_again
     def topics(self, names: Iterable[str]) -> list[Topic]:
         """Return those of the topics that exist, with the settings that the user may see."""
         described = {
@@ -154,7 +151,7 @@ class Administration:
             for topic, settings in found.items()
         }
 
-    @_patient
+    @_asked_again
     def facts(self) -> dict[str, str | int | float | bool]:
         """Return what is known of the cluster."""
         cluster = self._client.describe_cluster()

@@ -9,7 +9,7 @@ from typing import Any
 
 from kafka import KafkaProducer, errors
 
-from dicom_common.broker.kafka._clients import common, compression, explain, translated
+from dicom_common.broker.kafka._clients import common, compression, explained, translated
 from dicom_common.broker.kafka._settings import Settings
 from dicom_common.core import Message, PublishError, TooLargeError
 
@@ -65,8 +65,8 @@ class Publisher:
                     break
             else:
                 sent.append(future)
-        # Each message says below what became of it. A flush ends with UnknownError as soon as a batch that the broker
-        # found too large is split; its messages are on their way then.
+        # Whether each message is durable is asked below. A flush ends with UnknownError as soon as a batch that the
+        # broker found too large is split; its messages are on their way then.
         with suppress(errors.KafkaTimeoutError, errors.UnknownError):
             self._producer.flush(timeout=self._settings.timeout + 1)
         self._raise_for(sent, max(end, time.monotonic() + 1))
@@ -82,7 +82,7 @@ class Publisher:
             except (errors.KafkaError, OSError, AssertionError) as error:
                 failed[position] = error
         if failed:
-            reasons = [explain(error, self._settings) for error in failed.values()]
+            reasons = [explained(error, self._settings) for error in failed.values()]
             # One that is too large fails for good, and its neighbours in a request with it: the caller has to know.
             why = next((reason for reason in reasons if isinstance(reason, TooLargeError)), reasons[0])
             why.__cause__ = list(failed.values())[reasons.index(why)]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
-from dicom_common.core import ConfigError, Secret
+from dicom_common.core import ConfigError, Limits, Secret
 from dicom_common.core.tls import Tls, is_local
 
 __all__ = ["Settings"]
@@ -24,31 +24,34 @@ class Settings:
     username: str | None = None
     """The user for SASL; without it no SASL."""
     password: Secret = Secret("")
+    """Its password."""
     mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
     """How the password is shown to the broker; PLAIN only over TLS, or on this machine."""
     tls: Tls = field(default_factory=Tls)
+    """`mode` (`auto`: TLS towards every other machine; `on`; `off`), `ca`, `certificate` and `key`, as PEM."""
     client_id: str = "dicom-common"
     """What the broker's logs and quotas call this client."""
     compression: Literal["none", "gzip", "lz4", "snappy", "zstd"] = "none"
     """How batches are compressed; all but gzip need a package of their own, see the README."""
-    linger_ms: int = 5
+    linger_ms: Annotated[int, Limits(0)] = 5
     """Milliseconds for which a message waits for others, to be sent with them."""
-    batch_bytes: int = 131_072
-    max_message_bytes: int = 1_048_576
+    batch_bytes: Annotated[int, Limits(1)] = 131_072
+    """Bytes of the largest batch of messages."""
+    max_message_bytes: Annotated[int, Limits(1)] = 1_048_576
     """Bytes of the largest message; the broker's own limit (message.max.bytes) has to be as large."""
-    timeout: float = 30.0
+    timeout: Annotated[float, Limits(above=0, most=3600)] = 30.0
     """Seconds after which a publish that the broker has not confirmed has failed, and for any other request."""
-    connect_timeout: float = 10.0
+    connect_timeout: Annotated[float, Limits(above=0, most=3600)] = 10.0
     """Seconds in which some broker has to be reached."""
     create_topics: bool = True
     """Whether a topic that is missing is made when it is first used; else only by `dicom-common init`."""
-    partitions: int = 12
+    partitions: Annotated[int, Limits(1)] = 12
     """Partitions of a topic that is made: so many workers can share it."""
-    replicas: int = -1
+    replicas: Annotated[int, Limits(-1)] = -1
     """Copies of each partition of a topic that is made; -1: the broker's default."""
-    session_timeout: float = 30.0
+    session_timeout: Annotated[float, Limits(above=0, most=3600)] = 30.0
     """Seconds after which a worker that died is noticed and its work goes to others."""
-    max_poll_interval: float = 300.0
+    max_poll_interval: Annotated[float, Limits(above=0, most=3600)] = 300.0
     """Seconds that a worker may take for what it received; after that its work goes to others."""
 
     def __post_init__(self) -> None:
@@ -61,14 +64,8 @@ class Settings:
             raise ConfigError("mechanism is PLAIN, which shows the password to the network: use TLS, or SCRAM-SHA-512")
         if self.username is not None and not self.password:
             raise ConfigError("username is set and password is not: set both, or neither")
-        for name in ("timeout", "connect_timeout", "session_timeout", "max_poll_interval"):
-            if not 0 < getattr(self, name) <= 3600:
-                raise ConfigError(f"{name} is {getattr(self, name):g}: give seconds above 0, up to 3600")
-        for name in ("batch_bytes", "max_message_bytes", "partitions"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}: give 1 or more")
-        if self.linger_ms < 0 or self.replicas == 0 or self.replicas < -1:
-            raise ConfigError("linger_ms is 0 or more, and replicas 1 or more (-1: the broker's default)")
+        if self.replicas == 0:
+            raise ConfigError("replicas is 1 or more, or -1 for the broker's default")
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -126,7 +126,9 @@ class SqliteBroker:
 
     def check(self) -> Health:
         """Write to the file and tell how much is in it; see `Broker.check`."""
-        return check_file(self._path, closed=self._closed)
+        if self._closed:
+            raise BackendError(f"The broker {self._path} is closed.")
+        return check_file(self._path)
 
     def close(self) -> None:
         """Close the file; see `Broker.close`. Consumers live on until they are closed themselves."""

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dicom_common.core import (
-    BackendError,
-    DamagedError,
-    RefusedError,
-    TooLargeError,
-    UnavailableError,
-    make_private_file,
-    make_private_folder,
-)
+from dicom_common.core import BackendError, DamagedError, RefusedError, TooLargeError, UnavailableError
+from dicom_common.toolkit import Backoff, Meaning, Meanings, make_private_file, make_private_folder
 
 __all__ = ["OFFSET_BITS", "OFFSET_MASK", "connect", "reading", "translated", "writing"]
 
@@ -67,26 +59,55 @@ CREATE TABLE members (
 CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), value INTEGER NOT NULL);
 """
 
-_SAYINGS: dict[int, tuple[type[BackendError], str]] = {
-    sqlite3.SQLITE_CORRUPT: (DamagedError, "is damaged: restore it, or move it away to begin anew"),
-    sqlite3.SQLITE_NOTADB: (DamagedError, "is no SQLite database: move it, or give the broker another path"),
-    sqlite3.SQLITE_READONLY: (RefusedError, "cannot be written: check its permissions and those of its folder"),
-    sqlite3.SQLITE_PERM: (RefusedError, "cannot be opened: check its permissions"),
-    sqlite3.SQLITE_AUTH: (RefusedError, "cannot be opened: check its permissions"),
-    sqlite3.SQLITE_CANTOPEN: (RefusedError, "cannot be opened or made: check the permissions of its folder"),
-    sqlite3.SQLITE_TOOBIG: (TooLargeError, "takes no message of this size: keep bodies under 1 GB"),
-    sqlite3.SQLITE_FULL: (UnavailableError, "lies on a disk that is full: free space there, then try again"),
-    sqlite3.SQLITE_BUSY: (UnavailableError, "is kept busy by another process: try again"),
-    sqlite3.SQLITE_LOCKED: (UnavailableError, "is kept busy by another process: try again"),
-    sqlite3.SQLITE_IOERR: (UnavailableError, "cannot be read or written: try again, and check its disk"),
-}
 _PRIMARY = 0xFF  # the lower byte of an extended result code
-
-
-def _translate(error: sqlite3.Error, path: Path) -> BackendError:
-    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
-    kind, saying = _SAYINGS.get(code, (BackendError, "failed in a way that was not foreseen"))
-    return kind(f"The broker's file {path} {saying} ({error}).")
+_MEANINGS = (
+    Meaning(
+        DamagedError,
+        "The broker's file {path} is damaged: restore it, or move it away to begin anew ({error}).",
+        codes=(sqlite3.SQLITE_CORRUPT,),
+    ),
+    Meaning(
+        DamagedError,
+        "The broker's file {path} is not an SQLite database: move it, or give the broker another path ({error}).",
+        codes=(sqlite3.SQLITE_NOTADB,),
+    ),
+    Meaning(
+        RefusedError,
+        "The broker's file {path} cannot be written: check its permissions and those of its folder ({error}).",
+        codes=(sqlite3.SQLITE_READONLY,),
+    ),
+    Meaning(
+        RefusedError,
+        "The broker's file {path} cannot be opened: check its permissions ({error}).",
+        codes=(sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH),
+    ),
+    Meaning(
+        RefusedError,
+        "The broker's file {path} cannot be opened or made: check the permissions of its folder ({error}).",
+        codes=(sqlite3.SQLITE_CANTOPEN,),
+    ),
+    Meaning(
+        TooLargeError,
+        "The broker's file {path} takes no message of this size: keep bodies under 1 GB ({error}).",
+        codes=(sqlite3.SQLITE_TOOBIG,),
+    ),
+    Meaning(
+        UnavailableError,
+        "The broker's file {path} lies on a disk that is full: free space there, then try again ({error}).",
+        codes=(sqlite3.SQLITE_FULL,),
+    ),
+    Meaning(
+        UnavailableError,
+        "The broker's file {path} is kept busy by another process: try again ({error}).",
+        codes=(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED),
+    ),
+    Meaning(
+        UnavailableError,
+        "The broker's file {path} cannot be read or written: try again, and check its disk ({error}).",
+        codes=(sqlite3.SQLITE_IOERR,),
+    ),
+    Meaning(BackendError, "The broker's file {path} failed in an unforeseen way ({error})."),
+)
 
 
 @contextmanager
@@ -95,7 +116,8 @@ def translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise _translate(error, path) from error
+        code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+        raise Meanings(_MEANINGS, {"path": path, "error": error}).error(error, code) from error
 
 
 @contextmanager
@@ -164,14 +186,13 @@ def _prepare(connection: sqlite3.Connection, path: Path, timeout: float) -> None
 
 def _switch_to_wal(connection: sqlite3.Connection, timeout: float) -> None:
     """Switch to the write-ahead log; SQLite does not wait by itself for others who switch at the same time."""
-    deadline = time.monotonic() + timeout
+    backoff = Backoff(time_limit=timeout, first=0.01, longest=0.05)
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if error.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY or not backoff.wait():
                 raise
-            time.sleep(0.005)
         else:
             return
 

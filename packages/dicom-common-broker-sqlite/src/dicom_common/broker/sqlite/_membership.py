@@ -1,7 +1,7 @@
 """How the members of a group share the partitions of their topics.
 
 Each member counts as alive until its lease ends, and renews it. Each may own as many partitions of a topic as its rank
-among the living gives it. It gives up what is too much once nothing of it is in flight, and takes what nobody alive
+among the living gives it. It gives up what is too much once nothing of it is in flight, and takes what no living member
 owns.
 """
 
@@ -40,7 +40,7 @@ class Membership:
     """One member's view of its group, and its claims. All methods run in a transaction of the caller.
 
     Args:
-        member: its id, nobody else's.
+        member: its id, which no other member has.
         group: the group.
         partitions: by topic, the ids of the partitions.
         lease: in seconds.

@@ -31,7 +31,7 @@ def _drop_some(
     if oldest is None or oldest[0] > now - keep_days * 86400:
         return 0  # without a write transaction: this is the answer nearly always
     with writing(connection):
-        # Without any group, nobody has to see them.
+        # Without any group, no reader has to see them.
         [(seen,)] = connection.execute(
             "SELECT coalesce(min(position), (SELECT next FROM partitions WHERE id = ?1)) FROM positions"
             " WHERE partition = ?1",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from dicom_common.core import ConfigError
+from dicom_common.core import ConfigError, Limits
 
 __all__ = ["MAX_LEASE", "Settings"]
 
@@ -24,29 +25,23 @@ class Settings:
     path: Path = Path("events.sqlite")
     """The file; made where it is missing. A relative path is below the data folder. On a disk of this machine: SQLite's
     locks and its shared memory do not work over a network."""
-    partitions: int = 8
-    """How many partitions a new topic gets, 1 to 1024: so many members of a group can work side by side."""
-    lease: float = 30.0
-    """Seconds, 1 to 3600, after which a member of a group that gives no sign of life loses what it was working on. It
+    partitions: Annotated[int, Limits(1, 1024)] = 8
+    """How many partitions a new topic gets: so many members of a group can work side by side."""
+    lease: Annotated[float, Limits(1, MAX_LEASE)] = 30.0
+    """Seconds after which a member of a group that gives no sign of life loses what it was working on. It
     gives one with each `receive` and `acknowledge`; the work on one batch must take less."""
-    keep_days: float = 7.0
+    keep_days: Annotated[float, Limits(0, 36_500)] = 7.0
     """Days for which a message is kept. One that a known group has not acknowledged is kept longer."""
-    drop_unacknowledged_days: float | None = None
-    """Days after which a message is dropped though a group has not acknowledged it; None: never."""
-    max_message_bytes: int = 67_108_864
-    """Bytes of the largest body that is taken, 1 to 900 million."""
-    timeout: float = 10.0
+    drop_unacknowledged_days: Annotated[float | None, Limits(0, 36_500)] = None
+    """Days after which a message is dropped though a group has not acknowledged it; none: never."""
+    max_message_bytes: Annotated[int, Limits(1, 900_000_000)] = 67_108_864
+    """Bytes of the largest body that is taken."""
+    timeout: Annotated[float, Limits(0.1, 600)] = 10.0
     """Seconds to wait for other processes that are writing."""
 
     def __post_init__(self) -> None:
-        """Refuse values out of range."""
-        for name, value, least, most in (
-            ("partitions", self.partitions, 1, 1024),
-            ("lease", self.lease, 1, MAX_LEASE),
-            ("keep_days", self.keep_days, 0, 36_500),
-            ("max_message_bytes", self.max_message_bytes, 1, 900_000_000),
-            ("timeout", self.timeout, 0.1, 600),
-            ("drop_unacknowledged_days", self.drop_unacknowledged_days, self.keep_days, 36_500),
-        ):
-            if value is not None and not least <= value <= most:
-                raise ConfigError(f"The setting {name} of the sqlite broker is {value}: give {least} to {most}.")
+        """Refuse values that contradict each other."""
+        if self.drop_unacknowledged_days is not None and self.drop_unacknowledged_days < self.keep_days:
+            raise ConfigError(
+                "The setting drop_unacknowledged_days of the sqlite broker is less than keep_days: raise it."
+            )

@@ -9,7 +9,7 @@ __all__ = ["ensure_topic", "partition_of", "partitions_of"]
 
 
 def partition_of(key: str, partitions: int) -> int:
-    """Tell the number of a key's partition: the same in every process and for ever."""
+    """Tell the number of a key's partition: the same in every process, always."""
     return zlib.crc32(key.encode()) % partitions
 
 

@@ -56,7 +56,7 @@ class MemoryCache:
             self._keep(key, value, expires)
 
     def add(self, key: str, value: bytes, *, ttl: float) -> bool:
-        """Keep a value if there is none; see `Cache.add`. A value that is too large counts as added: nobody has it."""
+        """Keep a value if the key has none; see `Cache.add`. One that is too large counts as added, and is not kept."""
         expires = _expiry(ttl)
         with self._checked(key):
             if self._live(key) is not None:
@@ -77,7 +77,7 @@ class MemoryCache:
         """Tell how full it is and how often it helped; see `Cache.check`."""
         with self._lock:
             if self._closed:
-                return Health(status=HealthStatus.FAILED, detail="The memory cache is closed.")
+                raise BackendError("The memory cache is closed.")
             facts = {
                 "entries": len(self._entries),
                 "bytes": self._bytes,

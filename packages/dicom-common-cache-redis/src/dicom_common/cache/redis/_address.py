@@ -35,7 +35,7 @@ def parse(url: str) -> Address:
     """Take a URL apart.
 
     Raises:
-        ConfigError: it is none; the message does not repeat it, for somebody may have written a password into it.
+        ConfigError: it is not an address; the message does not repeat it, since it may hold a password.
     """
     scheme, separator, rest = url.partition("://")
     base, _, form = scheme.partition("+")

@@ -12,7 +12,7 @@ class Breaker:
     """Counts failures in a row.
 
     Args:
-        failures: so many, and nobody asks the server until the pause is over.
+        failures: after this many, the server is not asked until the pause is over.
         pause: seconds; when they are over one caller tries, and the others wait for how that ends.
     """
 

@@ -18,7 +18,7 @@ from dicom_common.cache.redis._breaker import Breaker
 from dicom_common.cache.redis._client import (
     ERRORS,
     answered,
-    explain,
+    explained,
     forget_connections,
     is_read_only,
     open_client,
@@ -70,7 +70,7 @@ class RedisCache:
         self._ask(lambda client: client.set(name, bytes(value), px=milliseconds))
 
     def add(self, key: str, value: bytes, *, ttl: float) -> bool:
-        """Keep a value if there is none; see `Cache.add`. A value that is too large counts as added: nobody has it."""
+        """Keep a value if the key has none; see `Cache.add`. One that is too large counts as added, and is not kept."""
         name, milliseconds = self._name(key), _milliseconds(ttl)
         if len(value) > self._settings.max_value_bytes:
             return not self._ask(lambda client: client.exists(name))
@@ -85,13 +85,11 @@ class RedisCache:
 
     def check(self) -> Health:
         """Ask the server how it is; see `Cache.check`."""
-        if self._closed:
-            return Health(status=HealthStatus.FAILED, detail="The Redis cache is closed.")
         settings = self._settings
         where = str(settings.address)
         started = time.monotonic()
         facts: dict[str, str | int | float | bool] = {"address": where, "left_alone": self._breaker.open}
-        name = f"{settings.prefix}check"
+        name = self._name("check")
         reads = False
         try:
             # What every call asks for, whatever the breaker says.
@@ -101,9 +99,10 @@ class RedisCache:
         except ERRORS as error:
             if not answered(error):
                 self._breaker.failed()
-            works = reads and (is_read_only(error) or isinstance(error, OutOfMemoryError))
-            status = HealthStatus.DEGRADED if works else HealthStatus.FAILED
-            return Health(status=status, detail=explain(error, settings), facts=facts)
+            meant = explained(error, settings)
+            if reads and (is_read_only(error) or isinstance(error, OutOfMemoryError)):
+                return Health(status=HealthStatus.DEGRADED, detail=str(meant), facts=facts)
+            raise meant from None  # redis-py's own texts may hold keys
         self._breaker.succeeded()
         facts["seconds"] = round(time.monotonic() - started, 4)
         facts |= self._facts()
@@ -171,12 +170,12 @@ class RedisCache:
             if isinstance(error, ResponseError) and "WRONGTYPE" in str(error):
                 self._breaker.succeeded()
                 return wrong_type
-            text = explain(error, self._settings)
+            meant = explained(error, self._settings)
             if answered(error):
                 self._breaker.succeeded()
             elif self._breaker.failed():
-                _log.warning("%s The cache is not asked for %g seconds.", text, self._settings.pause)
-            raise UnavailableError(text) from None  # redis-py's own texts may hold keys
+                _log.warning("%s The cache is not asked for %g seconds.", meant, self._settings.pause)
+            raise meant from None  # redis-py's own texts may hold keys
         self._breaker.succeeded()
         return answer
 

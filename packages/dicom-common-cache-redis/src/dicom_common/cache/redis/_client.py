@@ -28,9 +28,11 @@ from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel, SlaveNotFoundError
 
 from dicom_common.cache.redis._settings import Settings
+from dicom_common.core import BackendError, UnavailableError
 from dicom_common.core.tls import client_context
+from dicom_common.toolkit import Meaning, Meanings
 
-__all__ = ["ERRORS", "answered", "explain", "forget_connections", "is_read_only", "open_client", "refused_for_now"]
+__all__ = ["ERRORS", "answered", "explained", "forget_connections", "is_read_only", "open_client", "refused_for_now"]
 
 ERRORS = (RedisError, RedisClusterException, OSError)
 """What redis-py raises; not all of it has one root."""
@@ -126,79 +128,81 @@ def forget_connections(client: Redis | RedisCluster) -> None:
         client.connection_pool.disconnect(inuse_connections=False)
 
 
-def explain(error: BaseException, settings: Settings) -> str:
-    """Say what is wrong and which setting mends it; nothing of the server's own words, for they may hold a key."""
-    where, text = f"Redis at {settings.address}", str(error)
-    for kinds, words, sentence in _SENTENCES:
-        if isinstance(error, kinds) and (not words or any(word in text for word in words)):
-            return sentence.format(where=where)
-    code = text.partition(" ")[0]
-    if isinstance(error, ResponseError):
-        return f"{where} refuses to work{f' ({code})' if code.isalpha() and code.isupper() else ''}: see its log."
+_NO_LOGIN = "{where} refuses cache.username and cache.password."
+_IS_REPLICA = "{where} is a replica and takes no values: name the primary, or sentinels, in cache.url."
+_MEANINGS = (
+    Meaning(UnavailableError, _NO_LOGIN, classes=(AuthenticationError, AuthenticationWrongNumberOfArgsError)),
+    Meaning(UnavailableError, _NO_LOGIN, words=("NOAUTH",)),
+    Meaning(
+        UnavailableError,
+        "{where} does not let the user of cache.username do this: the README lists what is needed.",
+        classes=(NoPermissionError,),
+    ),
+    Meaning(
+        UnavailableError,
+        "{where} is full: give it a maxmemory-policy such as allkeys-lru, or more memory.",
+        classes=(OutOfMemoryError,),
+    ),
+    Meaning(UnavailableError, "{where} is a cluster: write redis+cluster:// in cache.url.", classes=(MovedError,)),
+    Meaning(UnavailableError, _IS_REPLICA, classes=(ReadOnlyError,)),
+    Meaning(
+        UnavailableError,
+        "{where}: the server that these sentinels name has just become a replica: try again.",
+        words=("previous master is now a slave",),
+    ),
+    Meaning(UnavailableError, "{where} is starting and loads its data: try again.", classes=(BusyLoadingError,)),
+    Meaning(
+        UnavailableError,
+        "{where} is a replica that has lost its primary: name the primary, or sentinels, in cache.url.",
+        classes=(MasterDownError,),
+    ),
+    Meaning(
+        UnavailableError,
+        "{where} is a cluster that is down: check its nodes.",
+        classes=(ClusterDownError,),
+    ),
+    Meaning(UnavailableError, "{where} is moving keys between its nodes: try again.", classes=(TryAgainError,)),
+    Meaning(
+        UnavailableError,
+        "{where} is not a cluster: write redis:// in cache.url.",
+        classes=(RedisClusterException,),
+        words=("luster mode is not enabled",),
+    ),
+    Meaning(
+        UnavailableError,
+        "{where}: these sentinels name no server for the service of cache.url, or do not answer.",
+        classes=(MasterNotFoundError, SlaveNotFoundError),
+    ),
+    Meaning(
+        UnavailableError,
+        "{where}: all connections are in use: raise cache.pool_size.",
+        words=("No connection available", "Too many connections"),
+    ),
+    Meaning(
+        UnavailableError,
+        "{where}: its certificate cannot be verified: check cache.tls.ca, and the host in cache.url.",
+        words=("CERTIFICATE_VERIFY", "certificate verify"),
+    ),
+    Meaning(
+        UnavailableError,
+        "{where}: TLS fails: does it speak TLS (cache.url), and does it ask for cache.tls.certificate?",
+        words=("SSL", "TLS"),
+    ),
+    Meaning(UnavailableError, "{where} refuses to work{code}: see its log.", classes=(ResponseError,)),
+    Meaning(
+        UnavailableError,
+        "{where} does not answer in time (cache.timeout, cache.connect_timeout): check cache.url{tls}.",
+        classes=(RedisTimeoutError, TimeoutError),
+    ),
+    Meaning(UnavailableError, "{where} cannot be reached ({name}): check cache.url{tls}."),
+)
+
+
+def explained(error: BaseException, settings: Settings) -> BackendError:
+    """Return what is wrong and which setting mends it; no word of the server's own, for it may hold a key."""
+    code = str(error).partition(" ")[0]
     # A server that wants a certificate, or speaks no TLS, only hangs up or is silent.
     tls = ", and whether it speaks TLS and asks for cache.tls.certificate" if settings.address.tls else ""
-    if isinstance(error, RedisTimeoutError | TimeoutError):
-        return f"{where} does not answer in time (cache.timeout, cache.connect_timeout): see cache.url{tls}."
-    return f"{where} cannot be reached ({type(error).__name__}): see cache.url{tls}."
-
-
-_ANY = Exception
-_SENTENCES: tuple[tuple[Any, tuple[str, ...], str], ...] = (
-    (
-        (AuthenticationError, AuthenticationWrongNumberOfArgsError),
-        (),
-        "{where} refuses cache.username and cache.password.",
-    ),
-    (_ANY, ("NOAUTH",), "{where} refuses cache.username and cache.password."),
-    (
-        NoPermissionError,
-        (),
-        "{where} does not let the user of cache.username do this: the README lists what is needed.",
-    ),
-    (
-        OutOfMemoryError,
-        (),
-        "{where} is full: give it a maxmemory-policy such as allkeys-lru, or more memory.",
-    ),
-    (MovedError, (), "{where} is a cluster: write redis+cluster:// in cache.url."),
-    (
-        ReadOnlyError,
-        (),
-        "{where} is a replica and takes no values: name the primary, or sentinels, in cache.url.",
-    ),
-    (
-        _ANY,
-        ("previous master is now a slave",),
-        "{where}: the server that these sentinels name has just become a replica: try again.",
-    ),
-    (BusyLoadingError, (), "{where} is starting and loads its data: try again."),
-    (
-        MasterDownError,
-        (),
-        "{where} is a replica that has lost its primary: name the primary, or sentinels, in cache.url.",
-    ),
-    (ClusterDownError, (), "{where} is a cluster that is down: see the state of its nodes."),
-    (TryAgainError, (), "{where} is moving keys between its nodes: try again."),
-    (RedisClusterException, ("luster mode is not enabled",), "{where} is no cluster: write redis:// in cache.url."),
-    (
-        (MasterNotFoundError, SlaveNotFoundError),
-        (),
-        "{where}: these sentinels name no server for the service of cache.url, or do not answer.",
-    ),
-    (
-        _ANY,
-        ("No connection available", "Too many connections"),
-        "{where}: all connections are in use: raise cache.pool_size.",
-    ),
-    (
-        _ANY,
-        ("CERTIFICATE_VERIFY", "certificate verify"),
-        "{where}: its certificate cannot be verified: see cache.tls.ca, and the host in cache.url.",
-    ),
-    (
-        _ANY,
-        ("SSL", "TLS"),
-        "{where}: TLS fails: does it speak TLS (cache.url), and does it ask for cache.tls.certificate?",
-    ),
-)
-"""Errors of redis-py, words in their texts, and what to say of them; the first that fits."""
+    return Meanings(_MEANINGS, {"where": f"Redis at {settings.address}", "tls": tls}).error(
+        error, code=f" ({code})" if code.isalpha() and code.isupper() else "", name=type(error).__name__
+    )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from dicom_common.cache.redis._address import Address, parse
-from dicom_common.core import ConfigError, Secret
+from dicom_common.core import ConfigError, Limits, Secret
 from dicom_common.core.tls import Tls
 
 __all__ = ["Settings"]
@@ -25,24 +26,27 @@ class Settings:
     username: str | None = None
     """The user of an access control list; without it the default user."""
     password: Secret = Secret("")
+    """Its password; never in the URL."""
     sentinel_username: str | None = None
+    """The user that the sentinels themselves ask for."""
     sentinel_password: Secret = Secret("")
-    """What the sentinels themselves ask for."""
+    """The password that the sentinels themselves ask for."""
     tls: Tls = field(default_factory=Tls)
+    """`ca`, `certificate` and `key`, as PEM; `mode = "off"` allows `redis://` to another machine."""
     prefix: str = "dicom-common:"
     """Begins every key, so that several installations can share a server."""
-    connect_timeout: float = 1.0
+    connect_timeout: Annotated[float, Limits(above=0, most=60)] = 1.0
     """Seconds that a connection may take to be made."""
-    timeout: float = 0.5
+    timeout: Annotated[float, Limits(above=0, most=60)] = 0.5
     """Seconds that an answer may take."""
-    pool_size: int = 32
+    pool_size: Annotated[int, Limits(1)] = 32
     """Connections at most, to each server; a caller waits `timeout` seconds for a free one."""
-    max_value_bytes: int = 4 << 20
+    max_value_bytes: Annotated[int, Limits(1)] = 4 << 20
     """A larger value is not kept."""
-    failures: int = 3
-    """So many failures in a row, and the server is left alone for a while."""
-    pause: float = 5.0
-    """Seconds for which it is left alone: callers are told so at once."""
+    failures: Annotated[int, Limits(1)] = 3
+    """After this many failures in a row the server is not asked for `pause` seconds."""
+    pause: Annotated[float, Limits(above=0, most=60)] = 5.0
+    """Seconds for which callers get `UnavailableError` at once, without a request."""
 
     def __post_init__(self) -> None:
         """Refuse what could not work."""
@@ -55,12 +59,6 @@ class Settings:
                 )
         if not self.prefix.isascii() or not self.prefix.isprintable() or " " in self.prefix or len(self.prefix) > 250:
             raise ConfigError("prefix has at most 250 printable ASCII characters and no space")
-        for name in ("connect_timeout", "timeout", "pause"):
-            if not 0 < getattr(self, name) <= 60:
-                raise ConfigError(f"{name} is {getattr(self, name):g}: give seconds above 0, up to 60")
-        for name in ("pool_size", "max_value_bytes", "failures"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}: give 1 or more")
 
     @property
     def address(self) -> Address:

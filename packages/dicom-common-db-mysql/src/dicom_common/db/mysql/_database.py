@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dicom_common.db.mysql._flavour import MysqlFlavour
+from dicom_common.db.mysql._dialect import MysqlDialect
 from dicom_common.db.mysql._settings import Settings
 from dicom_common.db.sql import SqlDatabase
 
@@ -21,6 +21,6 @@ class MysqlDatabase(SqlDatabase):
     """
 
     def __init__(self, settings: Settings) -> None:
-        flavour = MysqlFlavour(settings)
-        super().__init__(flavour, flavour.where)
+        dialect = MysqlDialect(settings)
+        super().__init__(dialect, dialect.where)
         self.prepare_schema(settings.migrate)

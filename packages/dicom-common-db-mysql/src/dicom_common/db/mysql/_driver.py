@@ -12,12 +12,12 @@ import MySQLdb
 from MySQLdb.connections import Connection
 from MySQLdb.constants import CLIENT
 
-from dicom_common.core import BackendError
+from dicom_common.core import BackendError, UnavailableError
 from dicom_common.core.tls import client_context
-from dicom_common.db.mysql._errors import GONE, LOST, PASSING, READ_ONLY, Where, as_sentence, code_of, translate
+from dicom_common.db.mysql._errors import Translation
 from dicom_common.db.mysql._session import MysqlSession
 from dicom_common.db.mysql._settings import Settings
-from dicom_common.db.sql import Driver, GoneError, PassingError
+from dicom_common.db.sql import Driver, PassingError
 
 __all__ = ["MysqlDriver"]
 
@@ -58,7 +58,9 @@ class MysqlDriver(Driver):
     def __init__(self, settings: Settings) -> None:
         local = settings.host.startswith("/")
         server = settings.host if local else f"{settings.host}:{settings.port}"
-        self.names = Where(f"the MySQL server {server}", settings.database, settings.user)
+        self.server = f"the MySQL server {server}"
+        self.user, self.database = settings.user, settings.database
+        self._translation = Translation(settings, self.server)
         self.where = f"The index {settings.database} on {server}"
         self.url = "mysql+mysqldb://"
         self.mariadb, self.product, self.version = False, "MySQL", ""
@@ -77,12 +79,15 @@ class MysqlDriver(Driver):
             self.mariadb = _is_mariadb(raw)
             raw.close()
         except self.errors as error:
-            raise translate(error, self.names) from error
+            meant = self.translate(error)
+            if isinstance(meant, PassingError):
+                meant = UnavailableError(str(meant))
+            raise meant from error
         self.product, needed = ("MariaDB", "10.6") if self.mariadb else ("MySQL", "8.0.17")
         self.url = "mariadb+mysqldb://" if self.mariadb else "mysql+mysqldb://"
         if _numbers(self.version) < _numbers(needed):
             raise BackendError(
-                f"{as_sentence(self.names.server)} is {self.product} {self.version}, and the index needs"
+                f"T{self.server[1:]} is {self.product} {self.version}, and the index needs"
                 f" {self.product} {needed} or newer: upgrade the server."
             )
 
@@ -131,18 +136,15 @@ class MysqlDriver(Driver):
 
     def translate(self, error: BaseException) -> BackendError:
         """See `Driver.translate`."""
-        meant, code = translate(error, self.names), code_of(error)
-        if code in GONE:
-            return GoneError(str(meant))
-        return PassingError(str(meant)) if code in PASSING else meant
+        return self._translation.of(error)
 
     def lost(self, raw: Any, error: BaseException) -> bool:  # noqa: ARG002 - the error says enough
         """See `Driver.lost`."""
-        return code_of(error) in LOST | READ_ONLY or isinstance(error, MySQLdb.InterfaceError)
+        return self._translation.loses(error)
 
     def undone(self, error: BaseException) -> bool:
         """See `Driver.undone`."""
-        return code_of(error) in READ_ONLY
+        return self._translation.undoes(error)
 
     def unused(self, raw: Any) -> bool:
         """See `Driver.unused`."""
@@ -172,7 +174,7 @@ class MysqlDriver(Driver):
         raw.begun = False
 
     def lock_schema(self, raw: Any) -> None:
-        """See `Driver.lock_schema`: MySQL commits at each change of a table, so the lock is none of a transaction."""
+        """See `Driver.lock_schema`: MySQL commits at each change of a table, so the session has the lock."""
         if not _asked(raw, f"SELECT GET_LOCK('{_LOCK}', {math.ceil(self._settings.lock_timeout)})"):
             raise MySQLdb.OperationalError(1205, "the lock on the schema")
 

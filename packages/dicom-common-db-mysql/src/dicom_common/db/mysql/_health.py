@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import time
 
-from dicom_common.core import BackendError, Health, HealthStatus, call_within
+from dicom_common.core import Health, HealthStatus
 from dicom_common.db.mysql._driver import MysqlDriver
-from dicom_common.db.mysql._errors import as_sentence
 from dicom_common.db.sql import Pool
 
 __all__ = ["health"]
 
-_PATIENCE = 5.0
-"""Seconds that `check` waits for the server."""
 _OFF = ("0", "OFF", "DETECT_ONLY")
 """How the products write that a switch is off; the last is of MySQL's innodb_doublewrite."""
 _FACTS = (
@@ -26,23 +23,17 @@ Facts = dict[str, str | int | float | bool]
 def health(pool: Pool, driver: MysqlDriver) -> Health:
     """See `Database.check`."""
     facts: Facts = {
-        "database": driver.names.database,
+        "database": driver.database,
         "product": driver.product,
         "version": driver.version,
         "connections": pool.in_use,
         "pool_size": pool.size,
     }
-    try:
-        facts |= call_within(_PATIENCE, _ask, pool, "@@tx_isolation" if driver.mariadb else "@@transaction_isolation")
-    except TimeoutError:
-        detail = f"{as_sentence(driver.names.server)} did not answer within {_PATIENCE:g} seconds."
-        return Health(status=HealthStatus.FAILED, detail=detail, facts=facts)
-    except BackendError as error:
-        return Health(status=HealthStatus.FAILED, detail=str(error), facts=facts)
+    facts |= _ask(pool, "@@tx_isolation" if driver.mariadb else "@@transaction_isolation")
     detail = f"{driver.where} can be read and written"
     if facts["read_only"]:
         detail += (
-            f", but only because the user {driver.names.user!r} may write to a read-only server: name the server in"
+            f", but only because the user {driver.user!r} may write to a read-only server: name the server in"
             " db.host that takes writes, and see that the user has no right to more."
         )
         return Health(status=HealthStatus.DEGRADED, detail=detail, facts=facts)

@@ -17,3 +17,4 @@ class Settings(ServerSettings):
     """
 
     port: int = 3306
+    """The port of the server."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dicom_common.db.postgres._dialect import PostgresDialect
 from dicom_common.db.postgres._driver import PsycopgDriver
-from dicom_common.db.postgres._flavour import PostgresFlavour
 from dicom_common.db.postgres._settings import Settings
 from dicom_common.db.sql import Pool, SqlDatabase
 
@@ -24,5 +24,5 @@ class PostgresDatabase(SqlDatabase):
     def __init__(self, settings: Settings) -> None:
         driver = PsycopgDriver(settings)
         pool = Pool(driver, size=settings.pool_size, timeout=settings.connect_timeout)
-        super().__init__(PostgresFlavour(pool, patience=settings.retry_timeout), driver.where)
+        super().__init__(PostgresDialect(pool, retry_timeout=settings.retry_timeout), driver.where)
         self.prepare_schema(settings.migrate)

@@ -7,16 +7,13 @@ from typing import Any
 
 from psycopg.errors import LockNotAvailable
 
-from dicom_common.core import BackendError, Health, HealthStatus, call_within
+from dicom_common.core import Health, HealthStatus
 from dicom_common.db.sql import Pool
 
 __all__ = ["health"]
 
-_PATIENCE = 5.0
-"""Seconds that all of it may take."""
 _LOCKED = 2
 _LIMITS = f"SELECT set_config('lock_timeout', '{_LOCKED}s', true), set_config('statement_timeout', '4s', true)"
-_SILENT = f"{{}} has not answered for {_PATIENCE:g} seconds: see what the server is doing."
 _FACTS = """SELECT current_setting('server_version'),
  pg_is_in_recovery() OR current_setting('transaction_read_only')::bool, current_setting('fsync'),
  current_setting('full_page_writes'), current_setting('synchronous_commit'), current_setting('max_connections')::int,
@@ -32,16 +29,12 @@ def health(pool: Pool) -> Health:
     """See `Database.check`."""
     driver = pool.driver
     facts: dict[str, str | int | float | bool] = {"pool_size": pool.size, "pool_in_use": pool.in_use}
-    try:
-        at_once = call_within(_PATIENCE, _ask, pool, facts)
-    except (TimeoutError, BackendError) as error:
-        if pool.in_use >= pool.size:
-            detail = f"All {pool.size} connections to {driver.where} are in use: raise db.pool_size."
-            return Health(status=HealthStatus.DEGRADED, detail=detail, facts=dict(facts))
-        detail = str(error) if isinstance(error, BackendError) else _SILENT.format(driver.where)
-        return Health(status=HealthStatus.FAILED, detail=detail, facts=dict(facts))
+    if pool.in_use >= pool.size:
+        detail = f"All {pool.size} connections to {driver.where} are in use: raise db.pool_size."
+        return Health(status=HealthStatus.DEGRADED, detail=detail, facts=facts)
+    at_once = _ask(pool, facts)
     if not at_once:
-        detail = f"{driver.where} can be read; others have kept it from being written for {_LOCKED} seconds."
+        detail = f"{driver.where} can be read; other writers have kept it from being written for {_LOCKED} seconds."
         return Health(status=HealthStatus.DEGRADED, detail=detail, facts=facts)
     if off := [name for name in ("fsync", "full_page_writes") if facts[name] == "off"]:
         detail = (
@@ -53,14 +46,14 @@ def health(pool: Pool) -> Health:
 
 
 def _ask(pool: Pool, facts: dict[str, Any]) -> bool:
-    """Read and write; False: somebody holds a lock."""
+    """Read and write; False: another transaction holds a lock."""
     start = time.perf_counter()
     with pool.reading() as session:
         session.rows("SELECT 1", ())
         facts["latency_ms"] = round((time.perf_counter() - start) * 1000, 2)
         facts |= dict(zip(_NAMES, session.rows(_FACTS, ())[0], strict=True))
     with pool.writing() as session:
-        # Not longer than somebody listens: a connection that waits is missing in the pool.
+        # Not longer than the host waits for the answer: a connection that waits is missing in the pool.
         session.rows(_LIMITS, ())
         try:
             session.run("UPDATE outbox_lease SET until = until", ())

@@ -17,6 +17,7 @@ class Settings(ServerSettings):
     """How the index on a PostgreSQL server is reached."""
 
     port: int = 5432
+    """The port of the server."""
     schema: str = "public"
     """The schema of the database in which the tables are, whatever the user's search_path: an unquoted name in lower
     case. It has to be there."""

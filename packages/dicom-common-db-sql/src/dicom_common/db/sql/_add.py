@@ -11,8 +11,8 @@ from sqlalchemy import bindparam, delete, select, update
 from dicom_common.core import Level, Outcome
 from dicom_common.db.sql._batch import Batch, Decision, Held, PatientRow, SeriesRow, StudyRow
 from dicom_common.db.sql._derive import PARENTS, Derivation
+from dicom_common.db.sql._dialect import PassingError, SqlDialect
 from dicom_common.db.sql._discarded import Discarded
-from dicom_common.db.sql._flavour import Flavour, PassingError
 from dicom_common.db.sql._ranks import OWNER, merge, ranks_from_text, ranks_text
 from dicom_common.db.sql._rows import (
     Prepared,
@@ -36,18 +36,17 @@ class NotAloneError(Exception):
 class Counts:
     """The statements that keep the counts of parents, for one database product."""
 
-    def __init__(self, flavour: Flavour) -> None:
-        dialect = flavour.dialect
-        self.patient = flavour.updater(patient, ("instances", "series", "studies"), plus=True)
-        self.study = flavour.updater(study, ("instances", "series"), plus=True)
-        self.series = flavour.updater(series, ("instances",), plus=True)
+    def __init__(self, dialect: SqlDialect) -> None:
+        self.patient = dialect.updater(patient, ("instances", "series", "studies"), plus=True)
+        self.study = dialect.updater(study, ("instances", "series"), plus=True)
+        self.series = dialect.updater(series, ("instances",), plus=True)
         c = series_class.c
         at = (c.series_fk == bindparam("at"), c.sop_class_uid == bindparam("class"))
         self._class = Statement(
             update(series_class).where(*at).values(instances=c.instances + bindparam("instances")), dialect
         )
         self._classes = Lookup(dialect, lambda among: select(c.series_fk, c.sop_class_uid).where(among(c.series_fk)))
-        self._insert = flavour.inserter(series_class)
+        self._insert = dialect.inserter(series_class)
         self._gone = Lookup(dialect, lambda among: delete(series_class).where(among(c.series_fk), c.instances == 0))
 
     def classes(self, session: Session, changes: dict[tuple[int, str], int]) -> None:
@@ -70,10 +69,9 @@ class Counts:
 class Addition:
     """The statements of `add`, for one database product."""
 
-    def __init__(self, flavour: Flavour, discarded: Discarded, derivation: Derivation) -> None:
-        dialect = flavour.dialect
-        self._discarded, self._derivation, self._allocate = discarded, derivation, flavour.allocate
-        self._counts, self._modalities, self._revisions = Counts(flavour), derivation.modalities, derivation.revisions
+    def __init__(self, dialect: SqlDialect, discarded: Discarded, derivation: Derivation) -> None:
+        self._discarded, self._derivation, self._allocate = discarded, derivation, dialect.allocate
+        self._counts, self._modalities, self._revisions = Counts(dialect), derivation.modalities, derivation.revisions
         i, e, s, p = instance.c, series.c, study.c, patient.c
         down = instance.join(series).join(study, e.study_fk == s.pk)
         self._held = Lookup(
@@ -122,11 +120,11 @@ class Addition:
                 select(p.patient_id, p.issuer_of_patient_id, p.pk).where(among(p.patient_id)), patient
             ),
         )
-        self._values = {level: _values(flavour, level) for level in PARENTS}
+        self._values = {level: _values(dialect, level) for level in PARENTS}
         self._update = {
-            level: flavour.updater(LEVELS[level], ["sources", *changing_columns(level)]) for level in PARENTS
+            level: dialect.updater(LEVELS[level], ["sources", *changing_columns(level)]) for level in PARENTS
         }
-        self._insert = {table.name: flavour.inserter(table) for table in (*LEVELS.values(), instance_json)}
+        self._insert = {table.name: dialect.inserter(table) for table in (*LEVELS.values(), instance_json)}
         self._forget_json = Lookup(
             dialect, lambda among: delete(instance_json).where(among(instance_json.c.instance_fk))
         )
@@ -304,10 +302,10 @@ def _outcome(decision: Decision, series_instances: int) -> Outcome:
     )
 
 
-def _values(flavour: Flavour, level: Level) -> Lookup:
+def _values(dialect: SqlDialect, level: Level) -> Lookup:
     columns = LEVELS[level].c
     rows = select(columns.pk, *[columns[name] for name in attribute_names(level)])
-    return Lookup(flavour.dialect, lambda among: rows.where(among(columns.pk)))
+    return Lookup(dialect, lambda among: rows.where(among(columns.pk)))
 
 
 def _stranger(tenant: int, uid: str, pk: int) -> StudyRow:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Dialect, Select, bindparam, select
+from sqlalchemy import Select, bindparam, select
 
 from dicom_common.db.sql._derive import Derivation
+from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._schema import patient, study, tenant
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Statement
@@ -21,7 +22,7 @@ Parent = tuple[int, str, str]
 class Comparison:
     """The statements that list studies and patients, for one dialect."""
 
-    def __init__(self, dialect: Dialect, derivation: Derivation) -> None:
+    def __init__(self, dialect: SqlDialect, derivation: Derivation) -> None:
         self._derivation = derivation
         studies = select(study.c.pk, tenant.c.name, study.c.study_uid).select_from(study.join(tenant))
         patients = select(patient.c.pk, tenant.c.name).select_from(patient.join(tenant))
@@ -67,6 +68,6 @@ class Comparison:
         return [row[0] for row in statement.rows(session, {"after": after, "limit": _PAGE})]
 
 
-def _paged(rows: Select[tuple[int, str, str]] | Select[tuple[int, str]], dialect: Dialect) -> Statement:
+def _paged(rows: Select[tuple[int, str, str]] | Select[tuple[int, str]], dialect: SqlDialect) -> Statement:
     pk = rows.selected_columns[0]
     return Statement(rows.where(pk > bindparam("after")).order_by(pk).limit(bindparam("limit")), dialect)

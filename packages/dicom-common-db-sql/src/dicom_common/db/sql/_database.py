@@ -25,15 +25,14 @@ from dicom_common.core import (
     SeriesRevision,
     Stored,
     UnavailableError,
-    validate_query,
 )
 from dicom_common.db.sql import _migrate
 from dicom_common.db.sql._add import Addition, NotAloneError
 from dicom_common.db.sql._compare import Comparison
 from dicom_common.db.sql._derive import Derivation
+from dicom_common.db.sql._dialect import PassingError, SqlDialect
 from dicom_common.db.sql._discarded import Discarded
 from dicom_common.db.sql._find import Search
-from dicom_common.db.sql._flavour import Flavour, PassingError
 from dicom_common.db.sql._listing import Listing
 from dicom_common.db.sql._logs import LogStatements, LogTransactions
 from dicom_common.db.sql._outbox import Outbox
@@ -44,6 +43,7 @@ from dicom_common.db.sql._rows import prepare
 from dicom_common.db.sql._schema import metadata, tenant as tenant_table
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Statement, chunks
+from dicom_common.toolkit.query_rules import validate_query
 
 __all__ = ["SqlDatabase"]
 
@@ -60,24 +60,23 @@ class SqlDatabase(LogTransactions):
     """An index on an SQL database.
 
     Args:
-        flavour: the database product and the connections to it.
+        dialect: the database product and the connections to it.
         where: what the database is called in messages: a file, or a host and a name.
     """
 
-    def __init__(self, flavour: Flavour, where: str) -> None:
-        self._flavour, self._where = flavour, where
-        dialect = flavour.dialect
-        self._discarded, self._outbox, self._logs = Discarded(flavour), Outbox(flavour), LogStatements(dialect)
-        self._listing, self._search, self._revisions = Listing(dialect), Search(flavour), SeriesRevisions(dialect)
-        derivation = Derivation(flavour)
-        self._addition = Addition(flavour, self._discarded, derivation)
-        self._removal = Removal(flavour, self._listing, self._discarded, derivation)
+    def __init__(self, dialect: SqlDialect, where: str) -> None:
+        self._dialect, self._where = dialect, where
+        self._discarded, self._outbox, self._logs = Discarded(dialect), Outbox(dialect), LogStatements(dialect)
+        self._listing, self._search, self._revisions = Listing(dialect), Search(dialect), SeriesRevisions(dialect)
+        derivation = Derivation(dialect)
+        self._addition = Addition(dialect, self._discarded, derivation)
+        self._removal = Removal(dialect, self._listing, self._discarded, derivation)
         self._comparison = Comparison(dialect, derivation)
         self._removed = RemovedInstances(dialect, self._search)
         self._tenants: dict[str, int] = {}
         self._version = Statement(select(column("version_num")).select_from(table(_migrate.VERSION_TABLE)), dialect)
         self._all_tenants = Statement(select(tenant_table.c.name, tenant_table.c.pk), dialect)
-        self._insert_tenant = flavour.inserter(tenant_table)
+        self._insert_tenant = dialect.inserter(tenant_table)
 
     # The schema
 
@@ -85,7 +84,7 @@ class SqlDatabase(LogTransactions):
         """See `Migrations.schema_version`."""
 
         def work(session: Session) -> str | None:
-            if not self._flavour.has_table(session, _migrate.VERSION_TABLE):
+            if not self._dialect.has_table(session, _migrate.VERSION_TABLE):
                 return None
             found = self._version.rows(session, {})
             return str(found[0][0]) if found else None
@@ -95,9 +94,9 @@ class SqlDatabase(LogTransactions):
     def migrate(self) -> None:
         """See `Migrations.migrate`. Rows for which a migration asks are derived in the same transaction."""
         try:
-            with self._flavour.migrating() as connection:
-                _migrate.migrate(connection, self._where)
-                self._comparison.derive_stale(self._flavour.session(connection))
+            with self._dialect.migrating() as connection:
+                _migrate.migrate(connection, self._dialect.schema, self._where)
+                self._comparison.derive_stale(self._dialect.session(connection))
         except PassingError as error:
             raise UnavailableError(str(error)) from error
 
@@ -120,14 +119,14 @@ class SqlDatabase(LogTransactions):
 
     def schema_differences(self) -> list[str]:
         """Return in what the tables differ from those that this code expects, whatever the version says."""
-        with self._flavour.migrating() as connection:
+        with self._dialect.migrating() as connection:
             return _migrate.differences(connection, metadata)
 
     def require_schema(self) -> None:
         """Refuse a database whose schema is not the one that this code needs.
 
         Raises:
-            SchemaVersionError: it is older or newer, or there is none.
+            SchemaVersionError: it is older or newer, or absent.
         """
         found, _ = self.schema_version()
         if not _migrate.require(found, self._where):
@@ -144,7 +143,7 @@ class SqlDatabase(LogTransactions):
         names = list(dict.fromkeys(entry.tenant for entry in entries))
 
         def work(session: Session, *, alone: bool) -> tuple[list[Outcome], dict[str, int]]:
-            self._flavour.guard(session, exclusive=alone)
+            self._dialect.guard(session, exclusive=alone)
             tenants = self._tenants_for(session, names)
             outcomes = self._addition.add(session, prepared, [tenants[entry.tenant] for entry in entries], alone=alone)
             if events is not None:
@@ -152,7 +151,7 @@ class SqlDatabase(LogTransactions):
             return outcomes, tenants
 
         try:
-            outcomes, tenants = self._write(partial(work, alone=not self._flavour.many_writers))
+            outcomes, tenants = self._write(partial(work, alone=not self._dialect.many_writers))
         except NotAloneError:
             outcomes, tenants = self._write(partial(work, alone=True))
         self._tenants |= tenants  # only now: before the commit they might not have come to be
@@ -247,7 +246,7 @@ class SqlDatabase(LogTransactions):
         """See `Database.remove`."""
 
         def work(session: Session) -> list[Stored]:
-            self._flavour.guard(session, exclusive=True)
+            self._dialect.guard(session, exclusive=True)
             pk = self._tenant(session, tenant)
             pks = [] if pk is None else self._listing.at(session, (pk, study_uid, series_uid, sop_uid))
             if pk is None or not pks:
@@ -276,7 +275,7 @@ class SqlDatabase(LogTransactions):
                 after = page[-1][0]
 
     def _alone(self, work: Callable[[Session], T], session: Session) -> T:
-        self._flavour.guard(session, exclusive=True)
+        self._dialect.guard(session, exclusive=True)
         return work(session)
 
     # Discarded keys
@@ -286,7 +285,7 @@ class SqlDatabase(LogTransactions):
         wanted = list(dict.fromkeys(keys))
 
         def work(session: Session) -> list[str]:
-            self._flavour.guard(session, exclusive=True)
+            self._dialect.guard(session, exclusive=True)
             referred = set(self._discarded.referred(session, wanted))
             free = [key for key in wanted if key not in referred]
             self._discarded.enter(session, free)
@@ -323,11 +322,11 @@ class SqlDatabase(LogTransactions):
 
     def check(self) -> Health:
         """See `Database.check`."""
-        return self._flavour.health()
+        return self._dialect.health()
 
     def close(self) -> None:
         """See `Database.close`."""
-        self._flavour.close()
+        self._dialect.close()
 
     def _emit(self, session: Session, events: Iterable[Event | LogRecord]) -> None:
         """Write what a transaction has to say: events for the broker, and records of the logs."""
@@ -365,7 +364,7 @@ class SqlDatabase(LogTransactions):
         known = self._known_tenants(session)
         missing = sorted(set(names) - set(known))
         if missing:
-            made = dict(zip(missing, self._flavour.allocate(session, tenant_table, len(missing)), strict=True))
+            made = dict(zip(missing, self._dialect.allocate(session, tenant_table, len(missing)), strict=True))
             self._insert_tenant(session, [(pk, name) for name, pk in made.items()])
             known |= made
         return {name: known[name] for name in names}

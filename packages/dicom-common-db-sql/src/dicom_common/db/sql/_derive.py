@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Select, Table, bindparam, delete, select
 
 from dicom_common.core import Level
-from dicom_common.db.sql._flavour import Flavour
+from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._modalities import Modalities
 from dicom_common.db.sql._ranks import OWNER, Rank, Ranks, Tops, clinical_time, merge, ranks_text
 from dicom_common.db.sql._revisions import RevisionWrites
@@ -56,9 +56,8 @@ _BELOW = (
 class Derivation:
     """The statements that derive rows, for one database product. Who writes with them has the exclusive guard."""
 
-    def __init__(self, flavour: Flavour) -> None:
-        dialect = flavour.dialect
-        self.modalities, self.revisions, self._allocate = Modalities(flavour), RevisionWrites(flavour), flavour.allocate
+    def __init__(self, dialect: SqlDialect) -> None:
+        self.modalities, self.revisions, self._allocate = Modalities(dialect), RevisionWrites(dialect), dialect.allocate
 
         def by(statement: Select[Any], column: ColumnElement[Any]) -> Statement:
             return Statement(statement.where(column == bindparam("at")), dialect)
@@ -82,13 +81,13 @@ class Derivation:
             dialect, lambda among: select(series_revision.c.series_fk).where(among(series_revision.c.series_fk))
         )
         self._forget = {
-            column.table.name: _deletion(flavour, column)
+            column.table.name: _deletion(dialect, column)
             for column in (series_class.c.series_fk, request_item.c.series_fk, *[LEVELS[one].c.pk for one in PARENTS])
         }
-        self._insert = {table.name: flavour.inserter(table) for table in (series_class, request_item, patient)}
-        self._update = {level: flavour.updater(LEVELS[level], DERIVED[level]) for level in PARENTS}
-        self._move = flavour.updater(study, ["patient_fk"])
-        self._flag = flavour.updater(instance, ["other_patient"])
+        self._insert = {table.name: dialect.inserter(table) for table in (series_class, request_item, patient)}
+        self._update = {level: dialect.updater(LEVELS[level], DERIVED[level]) for level in PARENTS}
+        self._move = dialect.updater(study, ["patient_fk"])
+        self._flag = dialect.updater(instance, ["other_patient"])
         p = patient.c
         self._named = Statement(
             select(p.pk).where(
@@ -287,8 +286,8 @@ def _items(pk: int, tenant: int, text: str | None) -> list[tuple[Any, ...]]:
     return [(pk, position, tenant, step, procedure) for position, (step, procedure) in enumerate(items)]
 
 
-def _deletion(flavour: Flavour, column: Column[Any]) -> Lookup:
-    return Lookup(flavour.dialect, lambda among: delete(column.table).where(among(column)))
+def _deletion(dialect: SqlDialect, column: Column[Any]) -> Lookup:
+    return Lookup(dialect, lambda among: delete(column.table).where(among(column)))
 
 
 def _of_series(table: Table) -> Select[Any]:

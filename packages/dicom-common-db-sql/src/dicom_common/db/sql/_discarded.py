@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from sqlalchemy import bindparam, delete, select, update
 
-from dicom_common.db.sql._flavour import Flavour
+from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._schema import discarded_key, instance
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Lookup, Statement
@@ -26,8 +26,8 @@ def now() -> int:
 class Discarded:
     """The statements about discarded keys, for one database product."""
 
-    def __init__(self, flavour: Flavour) -> None:
-        dialect, c = flavour.dialect, discarded_key.c
+    def __init__(self, dialect: SqlDialect) -> None:
+        c = discarded_key.c
         self._retired = Lookup(
             dialect,
             lambda among: select(c.storage_key).where(
@@ -38,7 +38,7 @@ class Discarded:
             dialect, lambda among: select(instance.c.storage_key).where(among(instance.c.storage_key))
         )
         self._forget = Lookup(dialect, lambda among: delete(discarded_key).where(among(c.storage_key)))
-        self._insert = flavour.inserter(discarded_key)
+        self._insert = dialect.inserter(discarded_key)
         self._open = Statement(
             select(c.storage_key)
             .where(c.deleted.is_(None))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import FromClause, Select, UnaryExpression, bindparam, func, literal_column, select, union_all
 
 from dicom_common.core import ATTRIBUTES, Found, Level, Like, Query, Value
-from dicom_common.db.sql._flavour import Flavour
+from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._leading import leading, levels_of
 from dicom_common.db.sql._names import Names
 from dicom_common.db.sql._schema import LEVELS, instance, patient, series, series_class, study, study_modality
@@ -75,11 +75,10 @@ _READERS = {level: _reader(level) for level in Level}
 class Search:
     """The searches of one database."""
 
-    def __init__(self, flavour: Flavour) -> None:
-        self._flavour = flavour
+    def __init__(self, dialect: SqlDialect) -> None:
+        self._dialect = dialect
         self._plans: dict[tuple[Any, ...], Statement] = {}
-        self._names = Names(flavour)
-        dialect = flavour.dialect
+        self._names = Names(dialect)
         # One question for both: on a server, going there and back takes longer than the answer.
         self._children = Lookup(
             dialect,
@@ -123,7 +122,7 @@ class Search:
         return (leader,) if is_common else ()
 
     def _tests(self, query: Query) -> list[Test]:
-        parts = (take_apart(condition, self._flavour) for condition in query.conditions)
+        parts = (take_apart(condition, self._dialect) for condition in query.conditions)
         return of_one_item([test for test in parts if test is not None])
 
     def plan(
@@ -143,7 +142,7 @@ class Search:
                 element = element.limit(bindparam("limit"))
             if shifted:
                 element = element.offset(bindparam("offset"))
-            statement = self._plans[key] = Statement(element, self._flavour.dialect)
+            statement = self._plans[key] = Statement(element, self._dialect)
         parameters: dict[str, Any] = {"tenant": tenant, "limit": query.limit, "offset": query.offset}
         for number, test in enumerate(tests):
             parameters |= {f"value_{number}_{at}": value for at, value in enumerate(test.values)}
@@ -159,7 +158,7 @@ class Search:
                 test.shape,
                 [bindparam(f"value_{number}_{at}") for at in range(len(test.values))],
                 level,
-                self._flavour,
+                self._dialect,
                 leads=number == leader,
                 by_modality=by_modality,
             )
@@ -171,7 +170,7 @@ class Search:
         if leader is None:
             conditions.append(LEVELS[first].c.tenant_fk == TENANT)
         else:
-            conditions.append(self._flavour.neutral(LEVELS[level].c.tenant_fk) == TENANT)
+            conditions.append(self._dialect.neutral(LEVELS[level].c.tenant_fk) == TENANT)
         if count:
             return select(func.count()).select_from(_joined(top, level, by_modality=by_modality)).where(*conditions)
         order = ORDER[level]
@@ -183,7 +182,7 @@ class Search:
         return select(*_READERS[level].columns).select_from(joined).where(*conditions).order_by(*order)
 
     def _unordered(self, order: Sequence[Any]) -> tuple[Any, ...]:
-        neutral = self._flavour.neutral
+        neutral = self._dialect.neutral
         # A descending column is a unary expression around the column.
         return tuple([neutral(c.element).desc() if isinstance(c, UnaryExpression) else neutral(c) for c in order])
 

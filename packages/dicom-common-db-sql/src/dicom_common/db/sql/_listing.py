@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Dialect, and_, bindparam, or_, select
+from sqlalchemy import and_, bindparam, or_, select
 
 from dicom_common.core import Level, Stored
+from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._find import ORDER
 from dicom_common.db.sql._schema import instance, instance_json, series, study, tenant
 from dicom_common.db.sql._session import Session
@@ -37,7 +38,7 @@ _STORED = (
 class Listing:
     """The statements that list instances, for one dialect."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: SqlDialect) -> None:
         self._dialect = dialect
         c = instance.c
         listed = select(*_STORED).select_from(_JOINED)

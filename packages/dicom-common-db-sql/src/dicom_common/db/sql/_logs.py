@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    Dialect,
-    Double,
-    Insert,
-    Table,
-    Text,
     bindparam,
-    cast,
     delete,
     func,
-    insert,
     select,
 )
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from dicom_common.core import LogPosition, LogRecord, QueryError, ReceivedObject, WebAccess
+from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._log_rows import KINDS, Kind
-from dicom_common.db.sql._session import Row, Session
+from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Statement
 from dicom_common.db.sql._transactions import Transactions
 from dicom_common.db.sql._values import clean, micros
@@ -41,7 +31,7 @@ _MAX_STEP = 100_000
 class LogStatements:
     """The statements of both logs, for one dialect."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: SqlDialect) -> None:
         self._logs = {kind: _Log(dialect, log) for kind, log in KINDS.items()}
 
     def of(self, kind: type[LogRecord]) -> _Log:
@@ -60,9 +50,9 @@ class LogStatements:
 class _Log:
     """The statements of one log."""
 
-    def __init__(self, dialect: Dialect, log: Kind) -> None:
+    def __init__(self, dialect: SqlDialect, log: Kind) -> None:
         self._dialect, self._log = dialect, log
-        self._insert = _insert_new(dialect, log.table)
+        self._insert = dialect.insert_new(log.table)
         self._reads: dict[tuple[bool, ...], Statement] = {}
         c = log.table.c
         early = c.created < bindparam("before")
@@ -147,73 +137,6 @@ class _Log:
             element = select(self._log.table).where(*tests).order_by(*order).limit(bindparam("limit"))
             self._reads[shape] = Statement(element, self._dialect)
         return self._reads[shape]
-
-
-def _insert_new(dialect: Dialect, table: Table) -> Callable[[Session, Sequence[Row]], None]:
-    """Return what inserts rows and skips those whose key is there; each product says that in its own way."""
-    names = list(table.columns.keys())
-    key = [column.name for column in table.primary_key]
-    element: Insert
-    match dialect.name:
-        case "sqlite":
-            element = sqlite.insert(table).on_conflict_do_nothing(index_elements=key)
-        case "postgresql":
-            return _insert_arrays(dialect, table)
-        case "mysql" | "mariadb":
-            # Not IGNORE, which makes other errors pass, too.
-            element = mysql.insert(table).on_duplicate_key_update({"id": table.c.id})
-        case _:
-            return partial(_insert_missing, table, Statement(_plain_insert(table), dialect), _there(dialect, table))
-    compiled: Any = element.compile(dialect=dialect, column_keys=names)
-    statement, order = str(compiled), compiled.positiontup
-    assert order is None or order == names
-
-    def run(session: Session, rows: Sequence[Row]) -> None:
-        session.run_many(statement, rows if order else [dict(zip(names, row, strict=True)) for row in rows])
-
-    return run
-
-
-def _insert_arrays(dialect: Dialect, table: Table) -> Callable[[Session, Sequence[Row]], None]:
-    """Return the same for PostgreSQL: one statement with an array for each column."""
-    kinds: dict[type, Any] = {str: Text(), int: BigInteger(), float: Double()}
-    names = [f"new_{column.name}" for column in table.columns]
-    arrays = [ARRAY(kinds[column.type.python_type]) for column in table.columns]
-    rows_of = select(
-        *(
-            func.unnest(cast(bindparam(name, type_=array), array)).label(name)
-            for name, array in zip(names, arrays, strict=True)
-        )
-    )
-    statement = Statement(
-        postgresql.insert(table).from_select(list(table.columns), rows_of).on_conflict_do_nothing(), dialect
-    )
-
-    def run(session: Session, rows: Sequence[Row]) -> None:
-        if rows:
-            statement.run(session, dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
-
-    return run
-
-
-def _named(names: Sequence[str], row: Row) -> dict[str, Any]:
-    return {f"new_{name}": value for name, value in zip(names, row, strict=True)}
-
-
-def _plain_insert(table: Table) -> Insert:
-    return insert(table).values({name: bindparam(f"new_{name}") for name in table.columns.keys()})  # noqa: SIM118 - no dict
-
-
-def _there(dialect: Dialect, table: Table) -> Statement:
-    c = table.c
-    return Statement(select(c.id).where(c.created == bindparam("created"), c.id == bindparam("id")), dialect)
-
-
-def _insert_missing(table: Table, plain: Statement, there: Statement, session: Session, rows: Sequence[Row]) -> None:
-    """Insert row by row what is not there, for a product that we do not know."""
-    names = table.columns.keys()
-    missing = [row for row in rows if not there.rows(session, {"created": row[0], "id": row[1]})]
-    plain.run_many(session, [_named(names, row) for row in missing])
 
 
 class LogTransactions(Transactions):

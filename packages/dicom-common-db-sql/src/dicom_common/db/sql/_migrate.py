@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, MetaData, inspect, text
 
 from dicom_common.core import SchemaVersionError
+from dicom_common.db.sql._dialect import SchemaTraits
 
 __all__ = ["HEAD", "KNOWN", "VERSION_TABLE", "differences", "migrate", "require", "tables_of", "upgrade", "version"]
 
@@ -44,24 +45,24 @@ def require(found: str | None, where: str) -> bool:
     return found == HEAD
 
 
-def migrate(connection: Connection, where: str) -> None:
+def migrate(connection: Connection, traits: SchemaTraits, where: str) -> None:
     """Bring the schema to the version that is needed, in the transaction that the connection is in.
 
     Raises:
         SchemaVersionError: the database has a newer schema.
     """
     if not require(version(connection), where):
-        upgrade(connection, HEAD)
+        upgrade(connection, traits, HEAD)
 
 
-def upgrade(connection: Connection, target: str) -> None:
+def upgrade(connection: Connection, traits: SchemaTraits, target: str) -> None:
     """Run the migrations up to a version. One that was killed half-way is run again from its beginning."""
     from alembic import command  # noqa: PLC0415 - 150 ms that an index which is up to date does not pay
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
-    config.attributes["connection"] = connection
+    config.attributes |= {"connection": connection, "traits": traits}
     if not connection.in_transaction():
         connection.begin()  # Alembic ends every transaction but one that it finds
     command.upgrade(config, target)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import bindparam, delete, literal_column, select, union_all
 
 from dicom_common.db.sql._batch import SeriesRow
-from dicom_common.db.sql._flavour import Flavour
+from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._schema import series, study, study_modality
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Lookup, Statement
@@ -21,9 +21,9 @@ _IS, _OUGHT = 0, 1
 class Modalities:
     """The statements that keep the modalities of studies, for one database product."""
 
-    def __init__(self, flavour: Flavour) -> None:
-        dialect, m = flavour.dialect, study_modality.c
-        self._insert = flavour.inserter(study_modality)
+    def __init__(self, dialect: SqlDialect) -> None:
+        m = study_modality.c
+        self._insert = dialect.inserter(study_modality)
         self._delete = Statement(
             delete(study_modality).where(m.study_fk == bindparam("at"), m.modality == bindparam("modality")), dialect
         )

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, func, select
 
-from dicom_common.db.sql._flavour import Flavour
+from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._shapes import Shape, Test
 from dicom_common.db.sql._statements import Statement
@@ -25,8 +25,8 @@ __all__ = ["Names"]
 class Names:
     """The statements that count names, for one database product."""
 
-    def __init__(self, flavour: Flavour) -> None:
-        self._flavour = flavour
+    def __init__(self, dialect: SqlDialect) -> None:
+        self._dialect = dialect
         self._counts: dict[Shape, tuple[Statement, str] | None] = {}
         self._greatest: dict[str, Statement] = {}
         self._size: dict[str, int] = {}
@@ -56,11 +56,11 @@ class Names:
 
     def _count_of(self, test: Test) -> tuple[Statement, str] | None:
         bound: list[BindParameter[Any]] = [bindparam(f"value_{at}") for at in range(len(test.values))]
-        counted = bearers(test.shape, bound, self._flavour)
+        counted = bearers(test.shape, bound, self._dialect)
         if counted is None:
             return None
         table, element = counted
-        dialect = self._flavour.dialect
+        dialect = self._dialect
         if table.name not in self._greatest:
             self._greatest[table.name] = Statement(select(func.coalesce(func.max(table.c.pk), 0)), dialect)
         return Statement(element, dialect), table.name

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from sqlalchemy import bindparam, delete, func, select, update
 
 from dicom_common.core import Backlog, Event
+from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._discarded import now
-from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._schema import outbox, outbox_lease
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Lookup, Statement
@@ -25,12 +25,12 @@ class Outbox:
 
     Keys ascend as rows are inserted, which `add` does while it holds the studies: so the events of a study are read in
     the order in which its transactions were committed. (A transaction of another study may be committed later with
-    lesser keys. That is why `published` names its events, and nobody remembers how far they were read.)
+    lesser keys. That is why `published` names its events, and no position is kept of how far they were read.)
     """
 
-    def __init__(self, flavour: Flavour) -> None:
-        dialect, c = flavour.dialect, outbox.c
-        self._insert = flavour.inserter(outbox, _COLUMNS)
+    def __init__(self, dialect: SqlDialect) -> None:
+        c = outbox.c
+        self._insert = dialect.inserter(outbox, _COLUMNS)
         self._oldest = Statement(
             select(c.event_id, c.tenant, c.topic, c.event_key, c.headers, c.body)
             .order_by(c.pk)

@@ -76,7 +76,7 @@ class Driver(ABC):
 
     @abstractmethod
     def ping(self, raw: Any) -> None:
-        """Ask the server for a sign of life; any of `errors` means that there is none."""
+        """Ask the server for a sign of life; any of `errors` means that it does not answer."""
 
     @abstractmethod
     def begin(self, raw: Any) -> None:
@@ -155,7 +155,7 @@ class Pool:
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
-        """Lend what `writing` lends as a connection of SQLAlchemy, while nobody else changes the schema."""
+        """Lend what `writing` lends as a connection of SQLAlchemy, while no other process changes the schema."""
         self._require_open()
         driver = self.driver
         # On a connection of its own: SQLAlchemy rolls back and closes what it has, whenever it finds the time.
@@ -182,7 +182,7 @@ class Pool:
             raise driver.translate(error) from error
 
     def take(self) -> tuple[PoolProxiedConnection, _Kept]:
-        """Return a connection that nobody uses, and that is alive."""
+        """Return an idle connection that is alive."""
         while True:
             self._require_open()
             try:
@@ -224,7 +224,7 @@ class Pool:
         Args:
             proxy: the connection.
             kept: what is kept beside it.
-            unknown: nobody knows what the connection is at: it is closed.
+            unknown: the state of the connection is not known: it is closed.
         """
         if unknown or self._closed:
             proxy.invalidate()

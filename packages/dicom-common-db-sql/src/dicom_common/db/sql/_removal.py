@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy import Dialect, Table, delete, select
+from sqlalchemy import Table, delete, select
 
 from dicom_common.core import Level, Stored
 from dicom_common.db.sql._add import Counts
 from dicom_common.db.sql._derive import PARENTS, Derivation
+from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._discarded import Discarded
-from dicom_common.db.sql._flavour import Flavour
 from dicom_common.db.sql._listing import Listing
 from dicom_common.db.sql._ranks import ranks_from_text
 from dicom_common.db.sql._schema import LEVELS, instance, instance_json, request_item, series, series_class, study
@@ -22,12 +22,11 @@ __all__ = ["Removal"]
 
 
 class Removal:
-    """The statements of `remove`, for one database product. Nobody else writes instances meanwhile: see `guard`."""
+    """The statements of `remove`, for one database product. No other one writes instances meanwhile: see `guard`."""
 
-    def __init__(self, flavour: Flavour, listing: Listing, discarded: Discarded, derivation: Derivation) -> None:
-        dialect = flavour.dialect
+    def __init__(self, dialect: SqlDialect, listing: Listing, discarded: Discarded, derivation: Derivation) -> None:
         self._listing, self._discarded, self._derivation = listing, discarded, derivation
-        self._counts, self._modalities, self._revisions = Counts(flavour), derivation.modalities, derivation.revisions
+        self._counts, self._modalities, self._revisions = Counts(dialect), derivation.modalities, derivation.revisions
         up = instance.join(series).join(study, series.c.study_fk == study.c.pk)
         self._parents = Lookup(
             dialect,
@@ -90,11 +89,11 @@ class Removal:
         counts.patient(session, [(pk, -n, -of_patient[pk], -studies[pk]) for pk, n in of_level[Level.PATIENT].items()])
 
 
-def _delete(dialect: Dialect, table: Table, column: str) -> Lookup:
+def _delete(dialect: SqlDialect, table: Table, column: str) -> Lookup:
     return Lookup(dialect, lambda among: delete(table).where(among(table.c[column])))
 
 
-def _left(dialect: Dialect, table: Table) -> Lookup:
+def _left(dialect: SqlDialect, table: Table) -> Lookup:
     c = table.c
     return Lookup(dialect, lambda among: select(c.pk, c.instances, c.sources).where(among(c.pk)))
 

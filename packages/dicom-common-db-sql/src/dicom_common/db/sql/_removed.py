@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Dialect, select
+from sqlalchemy import select
 
 from dicom_common.core import ATTRIBUTES, Found, Instance, Level, OneOf, Query, Removed
+from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._find import Search
 from dicom_common.db.sql._rows import upper_from_blob
 from dicom_common.db.sql._schema import instance, instance_json
@@ -30,7 +31,7 @@ _ASKED = 500
 class RemovedInstances:
     """The statements that read instances before, and their series after a removal."""
 
-    def __init__(self, dialect: Dialect, search: Search) -> None:
+    def __init__(self, dialect: SqlDialect, search: Search) -> None:
         i, j = instance.c, instance_json.c
         columns = [i[attribute.field] for attribute in _OWN]
         kept = (i.pk, i.storage_key, i.received, i.transfer_syntax_uid, i.size, i.sha256, j.upper)

@@ -11,10 +11,10 @@ import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from sqlalchemy import Dialect, and_, bindparam, delete, or_, select, update
+from sqlalchemy import and_, bindparam, delete, or_, select, update
 
 from dicom_common.core import SeriesRevision
-from dicom_common.db.sql._flavour import Flavour
+from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._schema import series, series_revision, study, tenant
 from dicom_common.db.sql._session import Row, Session
 from dicom_common.db.sql._statements import Lookup, Statement
@@ -30,14 +30,14 @@ BEGINNING = (-1, 0)
 class RevisionWrites:
     """The statements that keep the revisions, for one database product."""
 
-    def __init__(self, flavour: Flavour) -> None:
+    def __init__(self, dialect: SqlDialect) -> None:
         c = series_revision.c
-        self._insert = flavour.inserter(series_revision)
+        self._insert = dialect.inserter(series_revision)
         self._update = Lookup(
-            flavour.dialect,
+            dialect,
             lambda among: update(series_revision).where(among(c.series_fk)).values(revision=bindparam("revision")),
         )
-        self._delete = Lookup(flavour.dialect, lambda among: delete(series_revision).where(among(c.series_fk)))
+        self._delete = Lookup(dialect, lambda among: delete(series_revision).where(among(c.series_fk)))
 
     def written(self, session: Session, *, new: Iterable[int], old: Iterable[int]) -> None:
         """Give series another revision; `new` ones had none."""
@@ -53,7 +53,7 @@ class RevisionWrites:
 class SeriesRevisions:
     """The statements that read the revisions, for one dialect."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: SqlDialect) -> None:
         r, e, s = series_revision.c, series.c, study.c
         listed = select(
             r.revision, r.series_fk, tenant.c.name, s.study_uid, e.series_uid, e.instances, s.study_date

@@ -68,21 +68,21 @@ def _rows(table: Table, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _make_old(database: SqlDatabase, version: str) -> None:
     """Give a database the tables and rows that one of an older version had."""
-    flavour = database._flavour  # noqa: SLF001 - this module is a part of the package
+    dialect = database._dialect  # noqa: SLF001 - this module is a part of the package
     released = _released(version)
-    with flavour.migrating() as connection:
+    with dialect.migrating() as connection:
         everything = MetaData()
         everything.reflect(connection)
         everything.drop_all(connection)
-    with flavour.migrating() as connection:
-        _migrate.upgrade(connection, version)
+    with dialect.migrating() as connection:
+        _migrate.upgrade(connection, dialect.schema, version)
         for table in _migrate.tables_of(version).sorted_tables:
             connection.execute(delete(table))
             if rows := _rows(table, released["rows"][table.name]):
                 connection.execute(insert(table), rows)
-    with flavour.writing() as session:
+    with dialect.writing() as session:
         for table in (tenant, *LEVELS.values()):
-            flavour.allocate(session, table, 1000)  # the rows above have these keys
+            dialect.allocate(session, table, 1000)  # the rows above have these keys
 
 
 def _assert_whole(database: SqlDatabase, version: str) -> None:
@@ -160,8 +160,8 @@ class SchemaContract:
         first = _migrate.KNOWN[0]
         with closing(open_database()) as database:
             _make_old(database, first)
-            with database._flavour.migrating() as connection:  # noqa: SLF001 - this module is a part of the package
-                _migrate.upgrade(connection, stop)
+            with database._dialect.migrating() as connection:  # noqa: SLF001 - this module is a part of the package
+                _migrate.upgrade(connection, database._dialect.schema, stop)  # noqa: SLF001 - likewise
                 connection.execute(text("UPDATE study SET accession_number = 'STALE'"))
             assert database.schema_version() == (stop, _migrate.HEAD)
         with closing(open_database()) as database:
@@ -178,7 +178,7 @@ class SchemaContract:
             database.add([make_entry(one) for one in CORPUS])
             database.add([make_entry(make_instance(1, study=3, series=4, patient_id="ANOTHER"))])
             before = [database.find(Query(tenant="local", level=level)) for level in Level]
-            with database._flavour.writing() as session:  # noqa: SLF001 - this module is a part of the package
+            with database._dialect.writing() as session:  # noqa: SLF001 - this module is a part of the package
                 assert session.run(statement, ()) > 0
             damaged = [database.find(Query(tenant="local", level=level)) for level in Level]
             assert sum(one.wrong for one in database.compare_rows(repair=False)) > 0
@@ -220,7 +220,7 @@ class SchemaContract:
 
     def test_a_newer_schema_is_refused(self, open_database: Open) -> None:
         with closing(open_database()) as database:
-            with database._flavour.migrating() as connection:  # noqa: SLF001 - this module is a part of the package
+            with database._dialect.migrating() as connection:  # noqa: SLF001 - this module is a part of the package
                 connection.execute(text(f"UPDATE {_migrate.VERSION_TABLE} SET version_num = '9999'"))  # noqa: S608 - ours
             with pytest.raises(SchemaVersionError):
                 database.migrate()

@@ -5,17 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from sqlalchemy import Connection
 
-from dicom_common.core import Secret
+from dicom_common.core import Limits, Secret
 from dicom_common.core.tls import Tls
-from dicom_common.db.sql._flavour import Flavour
+from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._pool import Pool
 from dicom_common.db.sql._session import Session
 
-__all__ = ["ServerFlavour", "ServerSettings"]
+__all__ = ["ServerDialect", "ServerSettings"]
 
 _MOST_SECONDS = 86400
 
@@ -26,24 +26,28 @@ class ServerSettings:
 
     host: str = "localhost"
     """Its name or address; where the driver takes it, the folder of a Unix socket."""
-    port: int
+    port: Annotated[int, Limits(1, 65535)]
+    """The port of the server."""
     database: str = "dicom_common"
     """The name of the database. It has to be there; its tables are made (see `migrate`)."""
     user: str = "dicom_common"
+    """The user. It has to own the database, or to have been granted what the README lists."""
     password: Secret = Secret("")
-    pool_size: int = 8
+    """Its password, best as `{ file = "/run/secrets/db" }`."""
+    pool_size: Annotated[int, Limits(1, 1000)] = 8
     """Connections that a process opens at most. Each thread that reads or writes uses one for that long."""
-    connect_timeout: float = 10.0
+    connect_timeout: Annotated[float, Limits(above=0, most=_MOST_SECONDS)] = 10.0
     """Seconds that opening a connection may take, and that a thread waits for one that is free."""
-    statement_timeout: float = 60.0
+    statement_timeout: Annotated[float, Limits(above=0, most=_MOST_SECONDS)] = 60.0
     """Seconds that one statement may take."""
-    lock_timeout: float = 30.0
+    lock_timeout: Annotated[float, Limits(above=0, most=_MOST_SECONDS)] = 30.0
     """Seconds that a writer waits for others that write to the same study. A writer that stands still in the middle of
     a transaction is ended by the server after half of it (see `idle_timeout`)."""
-    retry_timeout: float = 10.0
+    retry_timeout: Annotated[float, Limits(above=0, most=_MOST_SECONDS)] = 10.0
     """Seconds within which a call that writes is begun again, on a new connection, where the server ended the
     connection, cannot be reached, or takes no writes: a restart or a failover."""
     tls: Tls = field(default_factory=Tls)
+    """`mode` (`auto`: TLS towards every other machine; `on`; `off`), `ca`, `certificate` and `key`, as PEM."""
     migrate: Literal["on-open", "never"] = "on-open"
     """Whether an empty or older database gets the present schema when it is opened, or by `dicom-common migrate` only.
     """
@@ -56,13 +60,6 @@ class ServerSettings:
                 raise ValueError(f"{name} must not be empty, nor have a NUL in it")
         if "\0" in self.password.reveal():
             raise ValueError("password must not have a NUL in it")
-        if not 1 <= self.port <= 65535:
-            raise ValueError("port has to be from 1 to 65535")
-        if not 1 <= self.pool_size <= 1000:
-            raise ValueError("pool_size has to be from 1 to 1000")
-        for name in ("connect_timeout", "statement_timeout", "lock_timeout", "retry_timeout"):
-            if not 0 < getattr(self, name) <= _MOST_SECONDS:
-                raise ValueError(f"{name} has to be above 0 and at most {_MOST_SECONDS} seconds")
 
     @property
     def idle_timeout(self) -> float:
@@ -74,35 +71,35 @@ class ServerSettings:
         return max(1.0, self.lock_timeout / 2)
 
 
-class ServerFlavour(Flavour, ABC):
+class ServerDialect(SqlDialect, ABC):
     """A database server: its connections come from a pool, and what passes is tried again."""
 
     attempts = 12  # with the pauses between them about ten seconds
     many_writers = True
 
-    def __init__(self, pool: Pool, *, patience: float) -> None:
-        self._pool, self.patience = pool, patience
+    def __init__(self, pool: Pool, *, retry_timeout: float) -> None:
+        self._pool, self.retry_timeout = pool, retry_timeout
 
     def reading(self) -> AbstractContextManager[Session]:
-        """See `Flavour.reading`."""
+        """See `SqlDialect.reading`."""
         return self._pool.reading()
 
     def writing(self) -> AbstractContextManager[Session]:
-        """See `Flavour.writing`."""
+        """See `SqlDialect.writing`."""
         return self._pool.writing()
 
     def migrating(self) -> AbstractContextManager[Connection]:
-        """See `Flavour.migrating`."""
+        """See `SqlDialect.migrating`."""
         return self._pool.migrating()
 
     def session(self, connection: Connection) -> Session:
-        """See `Flavour.session`."""
+        """See `SqlDialect.session`."""
         return self._pool.driver.session(connection.connection.driver_connection)
 
     def close(self) -> None:
-        """See `Flavour.close`."""
+        """See `SqlDialect.close`."""
         self._pool.close()
 
     @abstractmethod
     def guard(self, session: Session, *, exclusive: bool) -> None:
-        """See `Flavour.guard`: without a default here, since a server has many writers."""
+        """See `SqlDialect.guard`: without a default here, since a server has many writers."""

@@ -21,7 +21,7 @@ from dicom_common.core import (
     Like,
     OneOf,
 )
-from dicom_common.db.sql._flavour import Flavour
+from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._schema import ABSENT_NUMBER, FOLDED
 from dicom_common.db.sql._types import MAX_UID
 from dicom_common.db.sql._values import clean, date_number, fold, time_number
@@ -75,19 +75,19 @@ def searched(keyword: str) -> Attribute:
     return _EXTRA.get(keyword) or ATTRIBUTES_BY_KEYWORD[keyword]
 
 
-def take_apart(condition: Condition, flavour: Flavour) -> Test | None:
+def take_apart(condition: Condition, dialect: SqlDialect) -> Test | None:
     """Take a valid condition apart; None where it holds for every row (universal matching, PS3.4 C.2.2.2.3)."""
     match condition:
         case Interval():
             return _interval(condition)
         case Like(keyword, pattern):
-            return _like(keyword, pattern, flavour)
+            return _like(keyword, pattern, dialect)
         case Absent(keyword):
             return _absent(keyword)
         case AnyOf(parts):
-            return _any_of(parts, flavour)
+            return _any_of(parts, dialect)
         case OneOf(keyword, values):
-            return _one_of(keyword, values, flavour)
+            return _one_of(keyword, values, dialect)
 
 
 def of_one_item(tests: Sequence[Test]) -> list[Test]:
@@ -101,24 +101,24 @@ def of_one_item(tests: Sequence[Test]) -> list[Test]:
     return [*others, Test(shape, tuple(value for test in of_item for value in test.values))]
 
 
-def _like(keyword: str, pattern: str, flavour: Flavour) -> Test | None:
+def _like(keyword: str, pattern: str, dialect: SqlDialect) -> Test | None:
     if not pattern.strip("*"):
         return None
     if searched(keyword).field in FOLDED:
-        return _name(keyword, pattern, flavour, is_pattern=True)
-    form, bound = _text(clean_pattern(pattern), flavour, is_pattern=True)
+        return _name(keyword, pattern, dialect, is_pattern=True)
+    form, bound = _text(clean_pattern(pattern), dialect, is_pattern=True)
     return Test(Shape("any", (keyword,), (form,)), bound)
 
 
-def _one_of(keyword: str, values: Sequence[str | int | float], flavour: Flavour) -> Test | None:
+def _one_of(keyword: str, values: Sequence[str | int | float], dialect: SqlDialect) -> Test | None:
     attribute = searched(keyword)
     if attribute.field in FOLDED:
-        return _together(keyword, [_name(keyword, str(value), flavour, is_pattern=False) for value in values])
+        return _together(keyword, [_name(keyword, str(value), dialect, is_pattern=False) for value in values])
     if attribute.vr in _NUMBERS:
         return _in(keyword, [_number(value) for value in values])
     texts = [clean(str(value), MAX_UID) if attribute.vr == "UI" else clean(str(value)) for value in values]
     if len(texts) > _FEW:
-        return Test(Shape("many", (keyword,), ()), (flavour.many(texts),))
+        return Test(Shape("many", (keyword,), ()), (dialect.many(texts),))
     return _in(keyword, texts)
 
 
@@ -137,10 +137,10 @@ def _absent(keyword: str) -> Test:
     return Test(Shape("in", (keyword,), (1,)), (instead,))
 
 
-def _any_of(parts: Sequence[OneOf | Like | Interval | Absent], flavour: Flavour) -> Test | None:
+def _any_of(parts: Sequence[OneOf | Like | Interval | Absent], dialect: SqlDialect) -> Test | None:
     first = parts[0]
     keyword = first.keywords[0] if isinstance(first, Interval) else first.keyword
-    return _together(keyword, [take_apart(part, flavour) for part in parts])
+    return _together(keyword, [take_apart(part, dialect) for part in parts])
 
 
 def _together(keyword: str, parts: Sequence[Test | None]) -> Test | None:
@@ -165,18 +165,18 @@ def clean_pattern(pattern: str) -> str:
     return pattern
 
 
-def _text(value: str, flavour: Flavour, *, is_pattern: bool) -> tuple[tuple[bool, ...], tuple[str, ...]]:
+def _text(value: str, dialect: SqlDialect, *, is_pattern: bool) -> tuple[tuple[bool, ...], tuple[str, ...]]:
     """Take one text apart: () is equality, (has a fixed beginning, that has an upper bound) a pattern."""
     if not is_pattern or not ("*" in value or "?" in value):
         return (), (clean(value),)
     beginning = value[: min(at for at in (value.find("*"), value.find("?")) if at >= 0)]
     above = _above(beginning)
     bounds = (beginning, above) if above else (beginning,) if beginning else ()
-    return (bool(beginning), bool(above)), (*bounds, flavour.pattern(value))
+    return (bool(beginning), bool(above)), (*bounds, dialect.pattern(value))
 
 
 def _above(beginning: str) -> str:
-    """Return the least text, by code points, above all that begin so; empty where there is none."""
+    """Return the least text, by code points, above all that begin so; empty where no text is."""
     kept = beginning.rstrip(chr(_LAST))
     if not kept:
         return ""
@@ -184,7 +184,7 @@ def _above(beginning: str) -> str:
     return kept[:-1] + chr(0xE000 if 0xD800 <= following < 0xE000 else following)  # no lone surrogate
 
 
-def _name(keyword: str, value: str, flavour: Flavour, *, is_pattern: bool) -> Test | None:
+def _name(keyword: str, value: str, dialect: SqlDialect, *, is_pattern: bool) -> Test | None:
     """A name without `=` matches any component group, one with `=` group by group (PS3.4 C.2.2.2.1.1)."""
     parts = value.split("=", 2)
     form: list[tuple[int | None, tuple[bool, ...]]] = []
@@ -193,7 +193,7 @@ def _name(keyword: str, value: str, flavour: Flavour, *, is_pattern: bool) -> Te
         folded = fold(clean_pattern(part)) if is_pattern else fold(part)
         if not folded or (is_pattern and not folded.strip("*")):
             continue
-        of_text, texts = _text(folded, flavour, is_pattern=is_pattern)
+        of_text, texts = _text(folded, dialect, is_pattern=is_pattern)
         form.append((group if len(parts) > 1 else None, of_text))
         bound.extend(texts)
     return Test(Shape("name", (keyword,), (tuple(form),)), tuple(bound)) if form else None

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import ARRAY, ColumnElement, Dialect, Select, Table, any_, bindparam, insert, update
+from sqlalchemy import ARRAY, ColumnElement, Dialect, Insert, Select, Table, any_, bindparam, insert, select, update
 from sqlalchemy.sql import ClauseElement
 
 from dicom_common.db.sql._session import Row, Session
@@ -19,8 +19,11 @@ __all__ = [
     "InsertRows",
     "Lookup",
     "Statement",
+    "Target",
     "UpdateRows",
     "chunks",
+    "compiled_insert",
+    "insert_new_rows",
     "insert_rows",
     "of_tenant",
     "update_rows",
@@ -42,11 +45,18 @@ UpdateRows = Callable[[Session, Sequence[Row]], None]
 """Changes rows: the first value of each is its surrogate key, then come those of the columns."""
 
 
+class Target(Protocol):
+    """What statements are compiled for: a part of `SqlDialect`."""
+
+    sqlalchemy: Dialect
+    takes_arrays: bool
+
+
 class Statement:
     """One statement, compiled. Its parameters are given by name."""
 
-    def __init__(self, element: ClauseElement, dialect: Dialect) -> None:
-        compiled: Any = element.compile(dialect=dialect)
+    def __init__(self, element: ClauseElement, dialect: Target) -> None:
+        compiled: Any = element.compile(dialect=dialect.sqlalchemy)
         self.text = str(compiled)
         self._order: list[str] | None = compiled.positiontup
         self._fixed: dict[str, Any] = {k: v for k, v in compiled.params.items() if v is not None}
@@ -76,15 +86,15 @@ Among = Callable[[ColumnElement[Any]], ColumnElement[bool]]
 class Lookup:
     """A statement with a list of values in it.
 
-    PostgreSQL takes the list as one array. Elsewhere the statement is compiled for a few lengths of list.
+    Some products take the list as one array. For others the statement is compiled for a few lengths of list.
     """
 
-    def __init__(self, dialect: Dialect, build: Callable[[Among], ClauseElement]) -> None:
+    def __init__(self, dialect: Target, build: Callable[[Among], ClauseElement]) -> None:
         self._names = [f"value_{number}" for number in range(_SIZES[-1])]
         self._dialect = dialect
         self._build = build
         self._compiled: dict[int, Statement] = {}
-        self._takes_arrays = dialect.name == "postgresql"
+        self._takes_arrays = dialect.takes_arrays
 
     def rows(self, session: Session, values: Iterable[Any], **fixed: Any) -> Iterator[Row]:
         """Run it over all values, a chunk at a time."""
@@ -129,10 +139,29 @@ def chunks(values: Iterable[Any], size: int) -> Iterator[list[Any]]:
         yield chunk
 
 
-def insert_rows(dialect: Dialect, table: Table, names: Sequence[str] | None = None) -> InsertRows:
+def insert_rows(dialect: Target, table: Table, names: Sequence[str] | None = None) -> InsertRows:
     """Return what inserts rows whose values are in the order of the named columns, or of all."""
-    names = names or table.columns.keys()
-    compiled: Any = insert(table).compile(dialect=dialect, column_keys=names)
+    return compiled_insert(dialect, insert(table), names or table.columns.keys())
+
+
+def insert_new_rows(dialect: Target, table: Table) -> InsertRows:
+    """Return what inserts rows one by one and skips those whose primary key is there, in SQL of every product."""
+    key = list(table.primary_key)
+    there = Statement(select(*key).where(*(column == bindparam(column.name) for column in key)), dialect)
+    names, plain = table.columns.keys(), insert_rows(dialect, table)
+
+    def run(session: Session, rows: Sequence[Row]) -> None:
+        for row in rows:
+            values = dict(zip(names, row, strict=True))
+            if not there.rows(session, {column.name: values[column.name] for column in key}):
+                plain(session, [row])
+
+    return run
+
+
+def compiled_insert(dialect: Target, element: Insert, names: Sequence[str]) -> InsertRows:
+    """Return what runs an INSERT for rows whose values are in the order of the named columns."""
+    compiled: Any = element.compile(dialect=dialect.sqlalchemy, column_keys=names)
     text = str(compiled)
     order: list[str] | None = compiled.positiontup
     assert order is None or order == list(names)
@@ -144,7 +173,7 @@ def insert_rows(dialect: Dialect, table: Table, names: Sequence[str] | None = No
     return run
 
 
-def update_rows(dialect: Dialect, table: Table, names: Sequence[str], *, plus: bool = False) -> UpdateRows:
+def update_rows(dialect: Target, table: Table, names: Sequence[str], *, plus: bool = False) -> UpdateRows:
     """Return what sets the named columns of rows, or with `plus` adds to them."""
     values = {name: table.c[name] + bindparam(name) if plus else bindparam(name) for name in names}
     statement = Statement(update(table).where(table.c.pk == bindparam("at")).values(values), dialect)

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from alembic import context
 from sqlalchemy import Connection, Table, inspect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-__all__ = ["create_missing"]
+from dicom_common.db.sql._dialect import SchemaTraits
 
-_INNODB = {"engine": "InnoDB", "row_format": "DYNAMIC"}
-"""What the tables are on MySQL and MariaDB, whatever the server's defaults are: else a text of 255 characters might be
-too long for an index."""
+__all__ = ["create_missing", "product"]
+
+
+def product() -> SchemaTraits:
+    """Return what is to be known of the product that is migrated."""
+    traits: SchemaTraits = context.config.attributes["traits"]
+    return traits
 
 
 def create_missing(connection: Connection, tables: Iterable[Table]) -> None:
@@ -26,10 +31,8 @@ def create_missing(connection: Connection, tables: Iterable[Table]) -> None:
         if table.name in there:
             indexes = {index["name"] for index in inspect(connection).get_indexes(table.name)}
         else:
-            if connection.dialect.name in ("mysql", "mariadb"):
-                table.dialect_kwargs.update(
-                    {f"{connection.dialect.name}_{name}": value for name, value in _INNODB.items()}
-                )
+            options = product().table_options
+            table.dialect_kwargs.update({f"{connection.dialect.name}_{name}": options[name] for name in options})
             connection.execute(CreateTable(table))
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             if index.name not in indexes:

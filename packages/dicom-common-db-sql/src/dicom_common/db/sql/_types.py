@@ -21,8 +21,7 @@ from sqlalchemy import (
     func,
     literal_column,
 )
-from sqlalchemy.dialects import mysql
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import VARBINARY, VARCHAR, TypeDecorator, TypeEngine
 
 __all__ = [
     "COLLATIONS",
@@ -52,11 +51,30 @@ COLLATIONS = {"mysql": "utf8mb4_0900_bin", "mariadb": "utf8mb4_nopad_bin"}
 would be one.)"""
 
 
+class _Varchar(VARCHAR):
+    """VARCHAR as MySQL compiles it; its own class would import the whole dialect, also where SQLite is used."""
+
+    charset = "utf8mb4"
+
+
+class _MediumText(Text):
+    """MEDIUMTEXT, likewise."""
+
+    __visit_name__ = "MEDIUMTEXT"
+    charset = "utf8mb4"
+
+
+class _LongBlob(LargeBinary):
+    """LONGBLOB, likewise."""
+
+    __visit_name__ = "LONGBLOB"
+
+
 def text(length: int = MAX_TEXT) -> TypeEngine[str]:
     """Make a text type of a length in characters."""
     made = _portable(length)
     for name, collation in COLLATIONS.items():
-        made = made.with_variant(mysql.VARCHAR(length, charset="utf8mb4", collation=collation), name)
+        made = made.with_variant(_Varchar(length, collation=collation), name)
     return made
 
 
@@ -72,7 +90,7 @@ def _portable(length: int) -> String:
 class _KeyBytes(TypeDecorator[str]):
     """Text that MySQL keeps and compares as its bytes, and gives back as text."""
 
-    impl = mysql.VARBINARY
+    impl = VARBINARY
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's
@@ -88,7 +106,7 @@ def long_text() -> TypeEngine[str]:
     """Make a text type without a limit that matters; it is not indexed."""
     made: TypeEngine[str] = Text()
     for name, collation in COLLATIONS.items():
-        made = made.with_variant(mysql.MEDIUMTEXT(charset="utf8mb4", collation=collation), name)
+        made = made.with_variant(_MediumText(collation=collation), name)
     return made
 
 
@@ -114,4 +132,4 @@ def number() -> TypeEngine[float]:
 
 def blob() -> TypeEngine[bytes]:
     """Make a type of bytes without a limit that matters."""
-    return LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
+    return LargeBinary().with_variant(_LongBlob(), *COLLATIONS)

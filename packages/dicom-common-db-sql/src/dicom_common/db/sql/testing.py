@@ -2,8 +2,9 @@
 
 import pytest
 
-pytest.register_assert_rewrite("dicom_common.db.sql._schema_contract")
+pytest.register_assert_rewrite("dicom_common.db.sql._schema_contract", "dicom_common.db.sql._frozen_contract")
 
-from dicom_common.db.sql._schema_contract import SchemaContract  # noqa: E402  # behind the registration, on purpose
+from dicom_common.db.sql._frozen_contract import FrozenWriterContract  # noqa: E402  # behind the registration
+from dicom_common.db.sql._schema_contract import SchemaContract  # noqa: E402  # the same
 
-__all__ = ["SchemaContract"]
+__all__ = ["FrozenWriterContract", "SchemaContract"]

@@ -10,7 +10,6 @@ import errno
 import os
 import sqlite3
 import threading
-import time
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,15 +21,16 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from dicom_common.core import BackendError, RefusedError, UnavailableError, make_private_file, make_private_folder
+from dicom_common.core import BackendError, RefusedError, UnavailableError
 from dicom_common.db.sql import Row
 from dicom_common.db.sqlite._errors import translate
 from dicom_common.db.sqlite._settings import Settings
+from dicom_common.toolkit import Backoff, make_private_file, make_private_folder
 
 __all__ = ["Connections", "SqliteSession"]
 
 _KEPT = 16
-"""Connections that are kept open while nobody uses them."""
+"""Idle connections that are kept open."""
 
 
 class SqliteSession:
@@ -133,7 +133,7 @@ class Connections:
             self._writer.release()
 
     def take(self) -> SqliteSession:
-        """Return a connection that nobody uses."""
+        """Return an idle connection."""
         if self._closed:
             raise UnavailableError(f"The index {self._path} was closed: open it again.")
         try:
@@ -194,11 +194,11 @@ class Connections:
             what = f"The index {self._path} cannot be opened for writing: {error.strerror}"
             if isinstance(error, PermissionError | IsADirectoryError | NotADirectoryError | FileExistsError):
                 raise RefusedError(f"{what}; name another file in db.path or change the permissions.") from error
-            raise UnavailableError(f"{what}; look at the disk.") from error
+            raise UnavailableError(f"{what}; check the disk.") from error
 
     def _use_write_ahead_log(self) -> None:
         """Let readers go on while one writes. The file remembers it."""
-        end = time.monotonic() + self._settings.busy_timeout
+        backoff = Backoff(time_limit=self._settings.busy_timeout, first=0.02, longest=0.1)
         while True:
             try:
                 with self.reading() as session:
@@ -206,9 +206,8 @@ class Connections:
                         session.rows("PRAGMA journal_mode=WAL", ())
             except UnavailableError:
                 # Several processes that open a new file at once: this pragma does not wait for a lock by itself.
-                if time.monotonic() > end:
+                if not backoff.wait():
                     raise
-                time.sleep(0.02)
             else:
                 return
 

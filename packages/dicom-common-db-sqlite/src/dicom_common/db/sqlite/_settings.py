@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from dicom_common.core import Limits
 
 __all__ = ["Settings"]
 
@@ -15,18 +17,11 @@ class Settings:
 
     path: Path = Path("index.sqlite")
     """The file, on a local disk: SQLite's locks do not work on network file systems."""
-    busy_timeout: float = 60.0
+    busy_timeout: Annotated[float, Limits(above=0, most=3600)] = 60.0
     """Seconds that a writer waits for the writers of other processes."""
     synchronous: Literal["full", "normal"] = "full"
     """`full`: what was acknowledged survives a power cut. `normal`: it survives a crash of the process only."""
-    cache_mb: int = 64
+    cache_mb: Annotated[int, Limits(1, 65536)] = 64
     """Megabytes of the file that each connection may keep in memory."""
     migrate: Literal["on-open", "never"] = "on-open"
     """Whether an empty or older file gets the present schema when it is opened, or by `dicom-common migrate` only."""
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that make no sense."""
-        if not 0 < self.busy_timeout <= 3600:
-            raise ValueError("busy_timeout has to be above 0 and at most 3600 seconds")
-        if not 1 <= self.cache_mb <= 65536:
-            raise ValueError("cache_mb has to be from 1 to 65536")

@@ -46,7 +46,7 @@ class LocalKeyring:
             if not _ID.fullmatch(entry.id) or entry.id in self._ciphers:
                 raise ConfigError(
                     f"{place}: each key needs an id of its own, of 1 to 200 printable ASCII characters without a space;"
-                    f" {entry.id!r} is none, or is there twice."
+                    f" {entry.id!r} is not valid, or is there twice."
                 )
             self._ciphers[entry.id] = (entry.tenant, AESGCM(_key_of(entry, place)))
             owners.add(entry.tenant)
@@ -93,8 +93,7 @@ class LocalKeyring:
 
     def check(self) -> Health:
         """Say how many keys there are; the names of tenants stay out of it."""
-        if self._closed:
-            return Health(status=HealthStatus.FAILED, detail=f"{self._place}: the keyring is closed.")
+        self._refuse_closed()
         number = "1 key" if len(self._ciphers) == 1 else f"{len(self._ciphers)} keys"
         facts: dict[str, str | int | float | bool] = {"keys": len(self._ciphers), "active_keys": len(self._active)}
         return Health(status=HealthStatus.OK, detail=f"{self._place}: {number}.", facts=facts)

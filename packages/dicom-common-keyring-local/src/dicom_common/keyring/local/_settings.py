@@ -29,6 +29,6 @@ class Settings:
     """The keys of `[keyring]` in the configuration."""
 
     file: Path = Path("keyring.toml")
-    """The key-encryption keys. Nobody but its owner may have permissions on it. Not read where `keys` are given."""
+    """The file of key-encryption keys. Only its owner may have permissions on it. Not read where `keys` are given."""
     keys: tuple[KeyEntry, ...] = ()
-    """The key-encryption keys, in place of the file; each `key` is best `{ env = "NAME" }`."""
+    """Key-encryption keys in place of the file: tables of `id`, `key` (best `{ env = "NAME" }`), `tenant`, `active`."""

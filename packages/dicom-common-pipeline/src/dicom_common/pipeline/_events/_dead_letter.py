@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from dicom_common.core import DEAD_LETTERS, Delivery, Message, parse_json
+from dicom_common.core import DEAD_LETTERS, Delivery, Message
+from dicom_common.toolkit import parse_json
 
 __all__ = ["DeadLetter", "letters_of"]
 

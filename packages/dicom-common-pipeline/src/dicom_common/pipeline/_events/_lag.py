@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from dicom_common.core import BackendError, Health, HealthStatus, TopicChecks, call_within
+from dicom_common.core import BackendError, Health, HealthStatus, TopicChecks
 from dicom_common.host import Services
 from dicom_common.pipeline._events._publish_dead import DEAD_GROUP, dead_topic
 from dicom_common.pipeline._settings import TopicSettings, WorkerSettings
+from dicom_common.toolkit import call_within
 
 __all__ = ["check_lag"]
 

@@ -6,7 +6,8 @@ import hashlib
 import logging
 from enum import StrEnum
 
-from dicom_common.core import DEAD_LETTERS, BackendError, Broker, Message, TooLargeError, parse_json
+from dicom_common.core import DEAD_LETTERS, BackendError, Broker, Message, TooLargeError
+from dicom_common.toolkit import parse_json
 
 __all__ = ["DEAD_GROUP", "DeadLetterPublisher", "DeadReason", "dead_topic", "is_too_large"]
 

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from dicom_common.core import parse_json
 from dicom_common.pipeline._settings import TopicSettings
+from dicom_common.toolkit import parse_json
 
 __all__ = [
     "SCHEMA_VERSION",

@@ -22,10 +22,7 @@ def broker_failure(context: Context) -> BackendError | None:
     """After a publish that failed, ask first: objects whose message cannot be published must not pile up."""
     if not context.broker_is_down.is_set():
         return None
-    try:
-        health = context.services.broker.check()
-    except BackendError as error:
-        return error
+    health = context.services.health("broker")
     return UnavailableError(health.detail) if health.status is HealthStatus.FAILED else None
 
 

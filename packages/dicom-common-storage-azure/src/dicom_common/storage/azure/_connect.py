@@ -1,27 +1,29 @@
-"""The way to a container: credentials, connections, and no word of either in a log."""
+"""The way to a container: credentials, connections, signed URLs, and no word of a key in a log."""
 
 from __future__ import annotations
 
 import logging
+import threading
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
 
 from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
 from azure.core.pipeline.transport import RequestsTransport
-from azure.storage.blob import BlobServiceClient
-from dicom_common.core import ConfigError
+from azure.storage.blob import BlobClient, BlobSasPermissions, BlobServiceClient, UserDelegationKey, generate_blob_sas
+from dicom_common.core import ConfigError, RefusedError
 from dicom_common.storage.azure._settings import Settings
 from dicom_common.storage.object import checked_endpoint, secure_session
 
-__all__ = ["SINGLE_PUT", "WINDOW", "account", "connect"]
+__all__ = ["SINGLE_PUT", "WINDOW", "Signer", "account", "connect"]
 
 SINGLE_PUT = 5000 << 20
 """In bytes: what one request may write. Whether an object is sent in blocks is settled by `multipart_threshold`."""
 WINDOW = 4 << 20
 """In bytes: what one request reads; see `RangesBody`."""
 
-_SILENT = logging.Logger("dicom-common-silent", logging.CRITICAL + 1)  # noqa: LOG001 - on purpose nobody's child
+_SILENT = logging.Logger("dicom-common-silent", logging.CRITICAL + 1)  # noqa: LOG001 - without a parent, on purpose
 """The SDK would log every request's headers and its URL, keys included, at level INFO."""
 
 
@@ -55,7 +57,7 @@ def connect(settings: Settings, session: requests.Session) -> BlobServiceClient:
     except (ValueError, KeyError, TypeError):
         # From None: the cause may repeat the key.
         raise ConfigError(
-            "The setting connection_string of the azure storage is none: copy all of it from the portal."
+            "The setting connection_string of the azure storage is not valid: copy all of it from the portal."
         ) from None
     checked_endpoint(service.primary_endpoint.partition("?")[0], settings.tls, "connection_string")
     return service
@@ -84,3 +86,53 @@ def _credential(settings: Settings, transport: RequestsTransport) -> Any:
     if settings.url.startswith("http://"):
         raise ConfigError("Microsoft Entra ID works over https:// only: correct the setting endpoint.")
     return DefaultAzureCredential(transport=transport, logger=_SILENT, retry_total=1)
+
+
+_LONGEST = timedelta(days=7)
+_MARGIN = timedelta(minutes=10)
+"""Our clock and Azure's may differ."""
+
+
+class Signer:
+    """Signs with the account's key, or with one that Azure gives out to a user of Microsoft Entra ID for some days."""
+
+    def __init__(self, service: BlobServiceClient, container: str) -> None:
+        self._service = service
+        self._container = container
+        self._lock = threading.Lock()
+        self._delegated: tuple[datetime, UserDelegationKey] | None = None
+
+    def sign(self, blob: BlobClient, key: str, expires: int) -> str:
+        """Make the URL.
+
+        Raises:
+            RefusedError: the credentials cannot sign.
+        """
+        url, _, _ = blob.url.partition("?")
+        until = datetime.now(UTC) + timedelta(seconds=expires)
+        signature = generate_blob_sas(
+            account_name=self._service.account_name or "",
+            container_name=self._container,
+            blob_name=key,
+            permission=BlobSasPermissions(read=True),
+            expiry=until,
+            protocol="https" if url.startswith("https:") else None,
+            **self._key(until),
+        )
+        return f"{url}?{signature}"
+
+    def _key(self, until: datetime) -> dict[str, Any]:
+        credential = self._service.credential
+        if account_key := getattr(credential, "account_key", None):
+            return {"account_key": account_key}
+        if not hasattr(credential, "get_token"):
+            raise RefusedError(
+                "A signed URL of Azure needs account_key, a connection_string with a key, or Microsoft Entra ID: a"
+                " sas_token cannot sign."
+            )
+        with self._lock:
+            if self._delegated is None or self._delegated[0] < until:
+                now = datetime.now(UTC)
+                end = now + _LONGEST
+                self._delegated = (end, self._service.get_user_delegation_key(now - _MARGIN, end - _MARGIN))
+            return {"user_delegation_key": self._delegated[1]}

@@ -6,8 +6,10 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import SplitResult, urlsplit
 
-from dicom_common.core import ConfigError, Secret
+from dicom_common.core import ConfigError, Limits, Secret
 from dicom_common.storage.object import ObjectSettings, checked_endpoint
 
 __all__ = ["Settings"]
@@ -28,8 +30,8 @@ class Settings(ObjectSettings):
         ConfigError: a value cannot work.
     """
 
-    part_size: int = 5 << 20
-    """In bytes, at least 5 MiB. Smaller than that of S3, because the SDK itself takes more memory."""
+    part_size: Annotated[int, Limits(5 << 20)] = 5 << 20
+    """In bytes. Smaller than that of S3, because the SDK itself takes more memory."""
     container: str
     """The container; it must be there."""
     account: str = ""
@@ -49,7 +51,7 @@ class Settings(ObjectSettings):
         super().__post_init__()
         if not _CONTAINER.fullmatch(self.container):
             raise ConfigError(
-                "The setting container of the azure storage is no name of a container: give 3 to 63 of a-z, 0-9 and"
+                "The setting container of the azure storage is not a valid container name: give 3 to 63 of a-z, 0-9 and"
                 " single '-'."
             )
         secrets = ("connection_string", "account_key", "sas_token")
@@ -67,19 +69,33 @@ class Settings(ObjectSettings):
             raise ConfigError(
                 "The setting account of the azure storage has to be the name of a storage account: 3 to 24 of a-z, 0-9."
             )
-        checked_endpoint(self.url, self.tls)
+        _ = self.url
         if self.account_key:
             try:
                 base64.b64decode(self.account_key.reveal(), validate=True)
             except binascii.Error:
                 raise ConfigError(
-                    "The setting account_key of the azure storage is no key of an account: copy all of it, with the"
+                    "The setting account_key of the azure storage is not an account key: copy all of it, with the"
                     " '=' at its end."
                 ) from None
 
     @property
     def url(self) -> str:
-        """Where the account's blobs are; empty with `connection_string`."""
-        if self.endpoint or not self.account:
-            return self.endpoint.rstrip("/")
-        return f"https://{self.account}.blob.core.windows.net"
+        """Where the account's blobs are; empty with `connection_string`.
+
+        Raises:
+            ConfigError: the endpoint is not valid, or its scheme contradicts the setting tls.mode.
+        """
+        if not (self.endpoint or self.account):
+            return ""
+        endpoint = self.endpoint or f"https://{self.account}.blob.core.windows.net"
+        return checked_endpoint(endpoint, self.tls).geturl()
+
+    @property
+    def place(self) -> SplitResult:
+        """Where the account's blobs are; with `connection_string`, what that says of it."""
+        if not self.connection_string:
+            return urlsplit(self.url)
+        parts = dict(part.split("=", 1) for part in self.connection_string.reveal().split(";") if "=" in part)
+        suffix = parts.get("EndpointSuffix", "core.windows.net")
+        return urlsplit(parts.get("BlobEndpoint") or f"https://{parts.get('AccountName', '')}.blob.{suffix}")

@@ -86,7 +86,7 @@ class Header:
         """Read it.
 
         Raises:
-            DamagedError: it is none, or of another version.
+            DamagedError: it is not a valid header, or of another version.
         """
         if len(data) != HEADER_BYTES:
             raise DamagedError("An object is too short to be an encrypted one: it was cut, or put there unencrypted.")

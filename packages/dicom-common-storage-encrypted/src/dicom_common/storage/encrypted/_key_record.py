@@ -9,7 +9,8 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from dicom_common.core import DamagedError, TenantKey, WrappedKey, parse_json
+from dicom_common.core import DamagedError, TenantKey, WrappedKey
+from dicom_common.toolkit import parse_json
 
 __all__ = ["KEYS_SEGMENT", "KeyRecord", "context_of", "damaged"]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from dicom_common.core import ConfigError
+from dicom_common.core import ConfigError, Limits
 
 __all__ = ["Settings"]
 
@@ -21,12 +22,10 @@ class Settings:
     """The storage that holds the encrypted objects: NAME of `[storages.NAME]`, or `storage`."""
     tenant: str = ""
     """The tenant of all objects; empty: the first segment of each key, as all layouts of the pipeline have it."""
-    key_seconds: float = 300.0
+    key_seconds: Annotated[float, Limits(0, 86_400)] = 300.0
     """How long a tenant's key is kept in memory before the keyring is asked again."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
-        if not 0 <= self.key_seconds <= 86_400:
-            raise ConfigError("key_seconds of the encrypted storage has to be 0 to 86400 seconds")
         if "/" in self.tenant:
             raise ConfigError("tenant of the encrypted storage has to be one word without /")

@@ -111,8 +111,7 @@ class EncryptedStorage:
 
     def check(self) -> Health:
         """Ask the inner storage and the keyring; see `Storage.check`."""
-        if self._closed:
-            return Health(status=HealthStatus.FAILED, detail="The encrypted storage is closed.")
+        self._refuse_closed()
         answers = (self._inner.check(), self._keyring.check())
         order = (HealthStatus.FAILED, HealthStatus.DEGRADED, HealthStatus.OK)
         return Health(
@@ -142,7 +141,7 @@ class EncryptedStorage:
         return self._keys.rotated(tenant, new_generation=new_generation)
 
     def destroy_keys(self, tenant: str) -> int:
-        """Destroy the keys of a tenant for ever; see `EncryptionKeys.destroy_keys`."""
+        """Destroy the keys of a tenant permanently; see `EncryptionKeys.destroy_keys`."""
         self._refuse_closed()
         return self._keys.destroyed(tenant)
 
@@ -234,7 +233,7 @@ class EncryptedBatchStorage(EncryptedStorage):
         """Encrypt and write all; see `BatchWrites.write_many`.
 
         Raises:
-            ValueError: a key is none; nothing was written.
+            ValueError: a key is not valid; nothing was written.
         """
         for write in writes:
             validate_key(write.key)

@@ -137,7 +137,7 @@ class TenantKeys:
         found = [item.key for item in self._inner.scan(f"{KEYS_SEGMENT}/{tenant}/")]
         if not found:
             raise NotFoundError(f"The tenant {tenant!r} has no keys: `dicom-common keys list` shows all.")
-        # First the mark: from here on nobody takes a key of this tenant, whatever is still there.
+        # First the mark: from here on no process takes a key of this tenant, whatever is still there.
         if mark not in found:
             self._inner.write(mark, b"")
         self.forget()
@@ -247,5 +247,5 @@ def _is_mark(name: str) -> bool:
 
 def _generation(name: str) -> int:
     if not (len(name) == _DIGITS and name.isascii() and name.isdigit()):
-        raise DamagedError(f"Below {KEYS_SEGMENT} is an object that is no key of a tenant: remove it.")
+        raise DamagedError(f"Below {KEYS_SEGMENT} is an object that is not a key of a tenant: remove it.")
     return int(name)

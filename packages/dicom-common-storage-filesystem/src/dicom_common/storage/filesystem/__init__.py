@@ -12,4 +12,4 @@ __all__ = ["FilesystemStorage", "Settings", "dicom_common_storage"]
 @hookimpl
 def dicom_common_storage() -> Backend[Storage]:
     """Offer the storage `filesystem`."""
-    return Backend("filesystem", Settings, FilesystemStorage)
+    return Backend("filesystem", Settings, FilesystemStorage, place=lambda settings: settings.root.resolve().as_uri())

@@ -6,38 +6,29 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from dicom_common.core import BackendError, Health, HealthStatus, call_within
+from dicom_common.core import BackendError, Health, HealthStatus
 
 __all__ = ["check_root"]
 
-_SECONDS = 5.0
 _LITTLE = 0.05
 
 
 def check_root(path: Path, probe: Callable[[], None], *, fsync: bool) -> Health:
-    """Run the probe with a time limit and look at the free space.
+    """Run the probe and look at the free space.
 
     Args:
         path: the root folder.
         probe: writes, reads and deletes; raises a BackendError where that does not work.
         fsync: whether writes wait for the disk.
+
+    Raises:
+        BackendError: the storage does not work.
     """
+    probe()
     try:
-        # A network file system that has lost its server blocks for ever.
-        return call_within(_SECONDS, _ask, path, probe, fsync=fsync)
-    except TimeoutError:
-        return Health(
-            status=HealthStatus.FAILED, detail=f"The storage folder {path} did not answer within {_SECONDS:g} s."
-        )
-
-
-def _ask(path: Path, probe: Callable[[], None], *, fsync: bool) -> Health:
-    try:
-        probe()
         space = os.statvfs(path)
-    except (BackendError, OSError) as error:
-        detail = str(error) if isinstance(error, BackendError) else f"The storage folder {path} is not there any more."
-        return Health(status=HealthStatus.FAILED, detail=detail)
+    except OSError as error:
+        raise BackendError(f"The storage folder {path} is not there any more: {error.strerror}.") from error
     free, total = space.f_bavail * space.f_frsize, space.f_blocks * space.f_frsize
     facts: dict[str, str | int | float | bool] = {
         "root": str(path),

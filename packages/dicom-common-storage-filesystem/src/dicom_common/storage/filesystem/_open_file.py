@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from dicom_common.core import BackendError
-from dicom_common.storage.filesystem._translate import translated
+from dicom_common.storage.filesystem._errors import translated
 
 __all__ = ["OpenFile"]
 

@@ -15,7 +15,7 @@ class Settings:
     """The keys of `[storage]` in the configuration.
 
     Raises:
-        ConfigError: a mode would lock the owner out, or is no mode.
+        ConfigError: a mode is not valid, or would lock the owner out.
     """
 
     root: Path = Path("objects")

@@ -115,12 +115,12 @@ class Staging:
 
 
 def fresh_name() -> bytes:
-    """Make a name that is nobody's: random, not counted, because a forked child may share the folder."""
+    """Make a name that no other writer has: random, not counted, because a forked child may share the folder."""
     return os.urandom(16).hex().encode()
 
 
 def clean_stale(root: Folder) -> None:
-    """Delete what writers left that do not live any more. What cannot be deleted is left: it harms nobody."""
+    """Delete what writers left that do not live any more. What cannot be deleted is left, and does no harm."""
     with suppress(OSError):
         area = root
         for segment in _AREA:

@@ -19,6 +19,7 @@ from dicom_common.core import (
     Write,
     validate_key,
 )
+from dicom_common.storage.filesystem._errors import translated
 from dicom_common.storage.filesystem._folders import Folder, open_folder
 from dicom_common.storage.filesystem._health import check_root
 from dicom_common.storage.filesystem._open_file import OpenFile
@@ -27,7 +28,6 @@ from dicom_common.storage.filesystem._root import open_root
 from dicom_common.storage.filesystem._scan import info_of, scan_keys
 from dicom_common.storage.filesystem._settings import Settings
 from dicom_common.storage.filesystem._staging import Staging, clean_stale, fresh_name
-from dicom_common.storage.filesystem._translate import translated
 from dicom_common.storage.filesystem._writing import Step, Writing
 
 __all__ = ["FilesystemStorage"]
@@ -76,7 +76,7 @@ class FilesystemStorage:
         """Write all, with the syncs of many files and folders at once; see `BatchWrites.write_many`.
 
         Raises:
-            ValueError: a key is none; nothing was written.
+            ValueError: a key is not valid; nothing was written.
         """
         for write in writes:
             validate_key(write.key)
@@ -92,7 +92,7 @@ class FilesystemStorage:
         if start < 0 or (length is not None and length < 0):
             raise ValueError("start and length of a read must not be negative")
         chunks = self._chunks(self._open_object(key), start, length)
-        next(chunks)  # into its `try`: from here on the file is closed also if nobody iterates
+        next(chunks)  # into its `try`: from here on the file is closed also without any iteration
         return chunks
 
     def open_object(self, key: str) -> OpenObject:
@@ -159,7 +159,7 @@ class FilesystemStorage:
         root, process = self._opened(), os.getpid()
         staging = self._stagings.get(process)
         if staging is None:
-            # No lock, which a fork could leave locked for ever: of two threads that come first, one's is dropped.
+            # No lock, which a fork could leave locked: of two threads that come first, one's is dropped.
             mine = Staging(root)
             staging = self._stagings.setdefault(process, mine)
             if staging is not mine:
@@ -177,7 +177,7 @@ class FilesystemStorage:
 
     def _open_object(self, key: str) -> int:
         folder, name = self._folder_of(key)
-        # Without O_NONBLOCK, the opening of a named pipe that somebody put there would wait for ever.
+        # Without O_NONBLOCK, the opening of a named pipe in its place would wait without end.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         with translated(self._path, "reading"):
             if not stat.S_ISREG(_mode(name, folder)):

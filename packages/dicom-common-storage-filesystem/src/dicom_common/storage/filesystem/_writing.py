@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from dicom_common.core import AlreadyExistsError, BackendError, DamagedError, ObjectInfo, Source, Write
+from dicom_common.storage.filesystem._errors import translated
 from dicom_common.storage.filesystem._folders import Folder, KnownFolders, Walked
 from dicom_common.storage.filesystem._placing import exists, place, prune, segments_of
 from dicom_common.storage.filesystem._scan import info_of
 from dicom_common.storage.filesystem._settings import Settings
 from dicom_common.storage.filesystem._staging import StagedFile, Staging
-from dicom_common.storage.filesystem._translate import translated
 
 __all__ = ["InParallel", "Step", "Writing"]
 

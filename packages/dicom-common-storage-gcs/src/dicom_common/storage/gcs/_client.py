@@ -4,28 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from uuid import uuid4
 
 import requests
 from google.auth.credentials import Signing
 from google.cloud.storage import Blob, Client as Sdk  # type: ignore[import-untyped]  # it has no types
 
-from dicom_common.core import AlreadyExistsError, BackendError, NotFoundError, RefusedError, parse_json
-from dicom_common.storage.gcs._body import EmptyBody, ResponseBody
+from dicom_common.core import AlreadyExistsError, BackendError, NotFoundError, RefusedError
 from dicom_common.storage.gcs._credentials import account, authorized_session
-from dicom_common.storage.gcs._found import KEPT_ATTEMPT, KEPT_SHA256, found_of, found_of_answer, found_of_resource
-from dicom_common.storage.gcs._parts import PARTS, compose_all, each, part_name
-from dicom_common.storage.gcs._probe import probed
+from dicom_common.storage.gcs._errors import Failures
+from dicom_common.storage.gcs._objects import (
+    KEPT_ATTEMPT,
+    KEPT_SHA256,
+    found_of,
+    found_of_answer,
+    found_of_resource,
+    probed,
+)
 from dicom_common.storage.gcs._settings import Settings
-from dicom_common.storage.gcs._translate import Translator
-from dicom_common.storage.gcs._upload import upload
-from dicom_common.storage.object import Body, Client, Found, Kept, Keys, Page, Part, Probed, Unfinished, Upload
+from dicom_common.storage.gcs._transfer import PARTS, ResponseBody, compose_all, each, part_name, upload
+from dicom_common.storage.object import (
+    Body,
+    Client,
+    EmptyBody,
+    Kept,
+    Keys,
+    ObjectStorage,
+    Page,
+    Part,
+    Probed,
+    RemoteObject,
+    Unfinished,
+    Upload,
+    clock_compared,
+)
+from dicom_common.toolkit import parse_json
 
-__all__ = ["GcsClient"]
+__all__ = ["GcsClient", "GcsStorage"]
 
 _LISTED = "items(name,size,updated,timeCreated,generation,metadata),nextPageToken"
 
@@ -40,11 +59,11 @@ class GcsClient(Client):
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._session: requests.Session = (session := authorized_session(settings))
-        self._endpoint = settings.endpoint.rstrip("/")
-        host = urlsplit(settings.endpoint).netloc
+        self._endpoint = settings.url.geturl()
+        host = settings.url.netloc
         self.name = f"the bucket {settings.bucket} at {host}"
         self._host = host
-        self._translate = Translator(settings.bucket, host, account(settings))
+        self._failures = Failures(settings.bucket, host, account(settings))
         self._credentials = session.credentials
         self._sdk = Sdk(
             project=None,
@@ -58,7 +77,7 @@ class GcsClient(Client):
         # Given to every call of the SDK: its own retries are off.
         self._once: dict[str, Any] = {"retry": None, "timeout": self._timeout}
 
-    def put(self, key: str, body: bytes | memoryview, kept: Kept, *, if_absent: bool) -> Found:
+    def put(self, key: str, body: bytes | memoryview, kept: Kept, *, if_absent: bool) -> RemoteObject:
         """See `Client`."""
         return self._put(key, body, _metadata(kept), if_absent=if_absent)
 
@@ -114,22 +133,22 @@ class GcsClient(Client):
             headers["Range"] = f"bytes={start}-{'' if length is None else start + length - 1}"
         query = {"alt": "media", **({"generation": version} if version else {})}
         url = f"{self._endpoint}/download/storage/v1/b/{self._settings.bucket}/o/{quote(key, safe='')}"
-        with self._translate.request():
+        with self._failures.translated():
             answer = self._session.request(
                 "GET", url, params=query, headers=headers, stream=True, timeout=self._timeout
             )
         if answer.status_code in (200, 206):
             return ResponseBody(answer, found_of_answer(key, answer), self._host)
-        with answer, self._translate.request():
+        with answer, self._failures.translated():
             text = answer.text[:2000]
         if answer.status_code == 416:
             return EmptyBody(self.head(key))
-        raise self._translate.answer(answer.status_code, text, answer, "There is no such object.")
+        raise self._failures.answer(answer.status_code, text, answer, "There is no such object.")
 
-    def head(self, key: str) -> Found:
+    def head(self, key: str) -> RemoteObject:
         """See `Client`."""
         blob = self._blob(key)
-        with self._translate.request("There is no such object."):
+        with self._failures.translated("There is no such object."):
             blob.reload(**self._once)
         return found_of(blob)
 
@@ -144,13 +163,13 @@ class GcsClient(Client):
             fields=_LISTED,
             **self._once,
         )
-        with self._translate.request():
+        with self._failures.translated():
             page = next(blobs.pages, ())
             return Page(found=[found_of(blob) for blob in page], following=blobs.next_page_token)
 
     def delete(self, key: str) -> None:
         """See `Client`."""
-        with suppress(NotFoundError), self._translate.request("There is no such object."):
+        with suppress(NotFoundError), self._failures.translated("There is no such object."):
             self._blob(key).delete(**self._once)
 
     def sign(self, key: str, *, expires: int) -> str:
@@ -160,7 +179,7 @@ class GcsClient(Client):
                 "A signed URL of Google Cloud Storage needs the key of a service account: give one in credentials_file"
                 " (Application Default Credentials of a machine have none)."
             )
-        with self._translate.request():
+        with self._failures.translated():
             url: str = self._blob(key).generate_signed_url(
                 version="v4",
                 method="GET",
@@ -172,16 +191,16 @@ class GcsClient(Client):
 
     def probe(self) -> Probed:
         """See `Client`."""
-        url = f"{self._endpoint}/storage/v1/b/{self._settings.bucket}"
-        with self._translate.request():
+        url, before = f"{self._endpoint}/storage/v1/b/{self._settings.bucket}", datetime.now(UTC)
+        with self._failures.translated():
             answer = self._session.request("GET", url, timeout=self._timeout)
         if answer.status_code == 403:  # objects may be ours to write where the bucket is not ours to look at
             self.list("", after="", cursor=None, limit=1)
             return Probed(facts={"bucket_settings_visible": False})
         if answer.status_code != 200:
-            raise self._translate.answer(answer.status_code, answer.text[:2000], answer, "")
-        with self._translate.garbled():
-            return probed(answer)
+            raise self._failures.answer(answer.status_code, answer.text[:2000], answer, "")
+        with self._failures.garbled():
+            return clock_compared(probed(answer), answer.headers.get("Date"), before)
 
     def close(self) -> None:
         """See `Client`."""
@@ -193,15 +212,17 @@ class GcsClient(Client):
     def _folder(self, upload: Upload) -> str:
         return f"{self._parts}{upload.id}/"
 
-    def _put(self, key: str, body: bytes | memoryview, metadata: dict[str, str] | None, *, if_absent: bool) -> Found:
+    def _put(
+        self, key: str, body: bytes | memoryview, metadata: dict[str, str] | None, *, if_absent: bool
+    ) -> RemoteObject:
         url = f"{self._endpoint}/upload/storage/v1/b/{self._settings.bucket}/o"
-        with self._translate.request():
+        with self._failures.translated():
             answer = upload(
                 self._session, url, key, body, metadata=metadata, if_absent=if_absent, timeout=self._timeout
             )
         if answer.status_code != 200:
-            raise self._translate.answer(answer.status_code, answer.text[:2000], answer, "")
-        with self._translate.garbled():
+            raise self._failures.answer(answer.status_code, answer.text[:2000], answer, "")
+        with self._failures.garbled():
             return found_of_resource(parse_json(answer.content))
 
     def _compose(
@@ -210,7 +231,7 @@ class GcsClient(Client):
         blob = self._blob(key)
         blob.metadata = metadata
         blob.content_type = "application/octet-stream"
-        with self._translate.request("The parts of a large object are not there any more."):
+        with self._failures.translated("The parts of a large object are not there any more."):
             blob.compose(
                 [self._blob(name) for name, _ in sources],
                 if_generation_match=0 if if_absent else None,
@@ -222,3 +243,14 @@ class GcsClient(Client):
 
 def _metadata(kept: Kept) -> dict[str, str]:
     return {KEPT_SHA256: kept.sha256, KEPT_ATTEMPT: kept.attempt}
+
+
+class GcsStorage(ObjectStorage):
+    """Objects in a bucket of Google Cloud Storage.
+
+    Raises:
+        ConfigError: there are no credentials, or a file that a setting names cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(GcsClient(settings), settings)

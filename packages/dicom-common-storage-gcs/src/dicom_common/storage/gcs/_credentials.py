@@ -1,4 +1,4 @@
-"""Who we are for Google: a service account, what the platform offers, or nobody."""
+"""Who we are for Google: a service account, what the platform offers, or anonymous."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession, Request
 from google.oauth2 import service_account
 
-from dicom_common.core import ConfigError, parse_json
+from dicom_common.core import ConfigError
 from dicom_common.storage.gcs._settings import Settings
 from dicom_common.storage.object import secure_session
+from dicom_common.toolkit import parse_json
 
 __all__ = ["account", "authorized_session"]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+from urllib.parse import SplitResult
 
-from dicom_common.core import ConfigError, Secret
+from dicom_common.core import ConfigError, Limits, Secret
 from dicom_common.storage.object import ObjectSettings, checked_endpoint
 
 __all__ = ["Settings"]
@@ -23,8 +24,8 @@ class Settings(ObjectSettings):
         ConfigError: a value cannot work.
     """
 
-    part_size: int = 5 << 20
-    """In bytes, at least 5 MiB. Smaller than that of S3, because the SDK itself takes more memory."""
+    part_size: Annotated[int, Limits(5 << 20)] = 5 << 20
+    """In bytes. Smaller than that of S3, because the SDK itself takes more memory."""
     bucket: str
     """The bucket; it must be there."""
     endpoint: str = "https://storage.googleapis.com"
@@ -43,10 +44,10 @@ class Settings(ObjectSettings):
         super().__post_init__()
         if not _BUCKET.fullmatch(self.bucket):
             raise ConfigError(
-                "The setting bucket of the gcs storage is no name of a bucket: give 3 to 222 of a-z, 0-9, '-', '_' and"
-                " '.'."
+                "The setting bucket of the gcs storage is not a valid bucket name: give 3 to 222 of a-z, 0-9, '-', '_'"
+                " and '.'."
             )
-        checked_endpoint(self.endpoint, self.tls)
+        _ = self.url
         if self.credentials_file is not None and self.credentials_json is not None:
             raise ConfigError("Set credentials_file or credentials_json of the gcs storage, not both.")
         if self.credentials == "none":
@@ -59,3 +60,12 @@ class Settings(ObjectSettings):
                 raise ConfigError(
                     "The setting credentials = 'none' of the gcs storage is for emulators: set endpoint, too."
                 )
+
+    @property
+    def url(self) -> SplitResult:
+        """Where the store is.
+
+        Raises:
+            ConfigError: the endpoint is not valid, or its scheme contradicts the setting tls.mode.
+        """
+        return checked_endpoint(self.endpoint, self.tls)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from dicom_common.storage.object._answers import EmptyBody, clock_compared, with_retry_after
 from dicom_common.storage.object._client import (
     Body,
     BusyError,
     Client,
     DoubtfulError,
-    Found,
     Kept,
     Page,
     Part,
     Probed,
+    RemoteObject,
     Unfinished,
     Upload,
 )
-from dicom_common.storage.object._connections import checked_endpoint, connection_error, secure_session
+from dicom_common.storage.object._connections import checked_endpoint, connection_error, place_of, secure_session
 from dicom_common.storage.object._keys import Keys
 from dicom_common.storage.object._settings import ObjectSettings
 from dicom_common.storage.object._storage import ObjectStorage
@@ -25,7 +26,7 @@ __all__ = [
     "BusyError",
     "Client",
     "DoubtfulError",
-    "Found",
+    "EmptyBody",
     "Kept",
     "Keys",
     "ObjectSettings",
@@ -33,9 +34,13 @@ __all__ = [
     "Page",
     "Part",
     "Probed",
+    "RemoteObject",
     "Unfinished",
     "Upload",
     "checked_endpoint",
+    "clock_compared",
     "connection_error",
+    "place_of",
     "secure_session",
+    "with_retry_after",
 ]

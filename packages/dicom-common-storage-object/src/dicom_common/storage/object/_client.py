@@ -15,11 +15,11 @@ __all__ = [
     "BusyError",
     "Client",
     "DoubtfulError",
-    "Found",
     "Kept",
     "Page",
     "Part",
     "Probed",
+    "RemoteObject",
     "Unfinished",
     "Upload",
 ]
@@ -55,7 +55,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class RemoteObject:
     """What a store tells of an object. Keys are the store's own here: they begin with the prefix."""
 
     key: str
@@ -74,7 +74,7 @@ class Found:
 class Page:
     """A part of a listing, in the order of the keys' UTF-8 bytes."""
 
-    found: Sequence[Found]
+    found: Sequence[RemoteObject]
     following: str | None = None
     """What `Client.list` takes as `cursor` for the next page; None at the end."""
 
@@ -122,7 +122,7 @@ class Probed:
 class Body(ABC):
     """The bytes of an object, as they arrive."""
 
-    found: Found
+    found: RemoteObject
     """The object that they are of."""
 
     @abstractmethod
@@ -158,7 +158,7 @@ class Client(ABC):
     """Whether parts must be sent one after the other."""
 
     @abstractmethod
-    def put(self, key: str, body: bytes | memoryview, kept: Kept, *, if_absent: bool) -> Found:
+    def put(self, key: str, body: bytes | memoryview, kept: Kept, *, if_absent: bool) -> RemoteObject:
         """Write a whole object, with a checksum that the store verifies, and keep `kept` with it.
 
         Raises:
@@ -213,14 +213,14 @@ class Client(ABC):
             key: which.
             start: the first byte.
             length: how many at most; None: up to the end.
-            version: only this version of the object, as in `Found`.
+            version: only this version of the object, as in `RemoteObject`.
 
         Raises:
             NotFoundError: there is no such object; also where it has another version.
         """
 
     @abstractmethod
-    def head(self, key: str) -> Found:
+    def head(self, key: str) -> RemoteObject:
         """Tell what is known of an object, with `sha256` and `attempt`.
 
         Raises:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -15,7 +14,6 @@ from dicom_common.core import (
     HealthStatus,
     NotFoundError,
     RefusedError,
-    call_within,
 )
 from dicom_common.storage.object._client import Client, DoubtfulError, Kept
 from dicom_common.storage.object._retry import Retry
@@ -23,7 +21,8 @@ from dicom_common.storage.object._source import digest_of
 
 __all__ = ["check_store", "keeps_preconditions"]
 
-_SECONDS = 10.0
+_SECONDS = 5.0
+"""For one request and its repetitions."""
 _ATTEMPTS = 3
 _OLD = timedelta(days=1)
 
@@ -53,33 +52,19 @@ def _refuses_a_second(client: Client, reserved: str) -> bool:
             client.delete(key)
 
 
-def check_store(client: Client, reserved: str, prefix: str, found: Callable[[bool], None]) -> Health:
-    """Try everything that the storage needs, with a time limit.
+def check_store(client: Client, reserved: str, prefix: str) -> tuple[Health, bool]:
+    """Try everything that the storage needs; return its health, and whether the store keeps preconditions.
 
     Args:
         client: the store.
         reserved: where probes are written.
         prefix: of all keys.
-        found: is told whether the store keeps preconditions.
     """
-    try:
-        return call_within(_SECONDS, _ask, client, reserved, prefix, found)
-    except TimeoutError:
-        detail = f"No answer from {client.name} within {_SECONDS:g} s."
-    except BackendError as error:
-        detail = str(error)
-    except Exception as error:  # noqa: BLE001 - a check never raises
-        detail = f"The check of {client.name} failed ({type(error).__name__})."
-    return Health(status=HealthStatus.FAILED, detail=detail)
-
-
-def _ask(client: Client, reserved: str, prefix: str, found: Callable[[bool], None]) -> Health:
     # A few attempts: a store that fails one request in a hundred works, as far as the storage is concerned.
-    retry = Retry(attempts=_ATTEMPTS, deadline=_SECONDS / 2)
+    retry = Retry(attempts=_ATTEMPTS, deadline=_SECONDS)
     probed = retry.call(client.probe)
     retry.call(lambda: _write_and_read(client, f"{reserved}probe/{uuid4().hex}"))
     kept = keeps_preconditions(client, retry, reserved)
-    found(kept)
     with suppress(BackendError):
         _sweep(client, f"{reserved}probe/")
     unfinished = retry.call(lambda: _unfinished(client, prefix))
@@ -90,16 +75,13 @@ def _ask(client: Client, reserved: str, prefix: str, found: Callable[[bool], Non
             "it ignores the condition that an object must be absent, so that of several writers at once more than one"
             " may succeed: only the index keeps them apart"
         )
+    detail = f"Objects can be written and read in {client.name}"
     if warnings:
-        return Health(
-            status=HealthStatus.DEGRADED,
-            detail=f"Objects can be written and read in {client.name}, but {'; '.join(warnings)}.",
-            facts=facts,
-        )
-    detail = f"Objects can be written and read in {client.name}."
-    if old := facts.get("old_unfinished_uploads"):
-        detail = f"{detail[:-1]}; {old} unfinished uploads older than a day take room: let a lifecycle rule end them."
-    return Health(status=HealthStatus.OK, detail=detail, facts=facts)
+        detail += f", but {'; '.join(warnings)}"
+    elif old := facts.get("old_unfinished_uploads"):
+        detail += f"; {old} unfinished uploads older than a day take room: let a lifecycle rule end them"
+    status = HealthStatus.DEGRADED if warnings else HealthStatus.OK
+    return Health(status=status, detail=f"{detail}.", facts=facts), kept
 
 
 def _write_and_read(client: Client, key: str) -> None:

@@ -37,7 +37,7 @@ class Keys:
         return whole
 
     def inner(self, whole: str) -> str | None:
-        """Return the key for a key of the store; None for what is none, such as the storage's own objects."""
+        """Return the key for a key of the store; None for other names, such as the storage's own objects."""
         key = whole.removeprefix(self.prefix)
         if not whole.startswith(self.prefix):
             return None

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from dicom_common.core import AlreadyExistsError, BackendError, DamagedError, NotFoundError, Source, UnavailableError
-from dicom_common.storage.object._client import Client, DoubtfulError, Found, Kept, Part, Upload
+from dicom_common.storage.object._client import Client, DoubtfulError, Kept, Part, RemoteObject, Upload
 from dicom_common.storage.object._retry import Retry
 from dicom_common.storage.object._source import Bytes, parts_of
 
@@ -35,10 +35,10 @@ class Multipart:
         self._retry = retry
         self._part_size = part_size
         self._threads = ThreadPoolExecutor(parallel, "dicom-common-parts")
-        # Taken before a part is read, given back when it was sent: nobody waits for a second one with one in hand.
+        # Taken before a part is read, given back when it was sent: no writer waits for a second one with one in hand.
         self._slots = threading.BoundedSemaphore(parallel + 1)
 
-    def write(self, key: str, source: Source, size: int, kept: Kept, *, if_absent: bool) -> Found:
+    def write(self, key: str, source: Source, size: int, kept: Kept, *, if_absent: bool) -> RemoteObject:
         """Write an object of about `size` bytes.
 
         Raises:
@@ -57,7 +57,7 @@ class Multipart:
             raise
 
     def _abandon(self, upload: Upload, retry: Retry) -> None:
-        with suppress(BackendError):  # what is told is why the write failed; what stays behind is counted by `check`
+        with suppress(BackendError):  # the error says why the write failed; what stays behind is counted by `check`
             retry.call(lambda: self._client.abandon(upload))
 
     def close(self) -> None:
@@ -82,7 +82,7 @@ class Multipart:
         except BaseException:
             for each in under_way:
                 each.cancel()
-            wait(under_way)  # a part that arrives after the upload was abandoned would stay for ever
+            wait(under_way)  # a part that arrives after the upload was abandoned would stay
             raise
         return sorted(parts, key=lambda part: part.number)
 
@@ -116,19 +116,21 @@ class Multipart:
 
         return self._threads.submit(send)
 
-    def _finish(self, upload: Upload, parts: list[Part], *, if_absent: bool) -> Found:
-        def finished() -> Found:
+    def _finish(self, upload: Upload, parts: list[Part], *, if_absent: bool) -> RemoteObject:
+        def finished() -> RemoteObject:
             self._client.finish(upload, parts, if_absent=if_absent)
             return self._made(upload, parts)
 
         return recognised(self._client, self._retry, upload.key, upload.kept, finished)
 
-    def _made(self, upload: Upload, parts: list[Part]) -> Found:
+    def _made(self, upload: Upload, parts: list[Part]) -> RemoteObject:
         """Look at what became of the parts: no store tells when it finishes."""
         size = sum(part.size for part in parts)
         found = _head(self._client, upload.key)
         if found is None or found.attempt != upload.kept.attempt:  # another's by now, or deleted: ours was there
-            return Found(key=upload.key, size=size, modified=datetime.now(UTC), version="", sha256=upload.kept.sha256)
+            return RemoteObject(
+                key=upload.key, size=size, modified=datetime.now(UTC), version="", sha256=upload.kept.sha256
+            )
         if found.size != size:
             raise DamagedError(
                 f"The store made an object of {found.size} bytes of parts of {size} bytes in all: look at"
@@ -137,7 +139,7 @@ class Multipart:
         return found
 
 
-def recognised(client: Client, retry: Retry, key: str, kept: Kept, request: Callable[[], Found]) -> Found:
+def recognised(client: Client, retry: Retry, key: str, kept: Kept, request: Callable[[], RemoteObject]) -> RemoteObject:
     """Make a request that writes, until it is answered, and know our own object where an answer was lost.
 
     A connection that breaks after the store has committed, and before it has said so, leaves an object that the next
@@ -145,7 +147,7 @@ def recognised(client: Client, retry: Retry, key: str, kept: Kept, request: Call
     """
     lost = False
 
-    def attempt() -> Found:
+    def attempt() -> RemoteObject:
         nonlocal lost
         try:
             return request()
@@ -166,7 +168,7 @@ def recognised(client: Client, retry: Retry, key: str, kept: Kept, request: Call
         ) from error
 
 
-def _head(client: Client, key: str) -> Found | None:
+def _head(client: Client, key: str) -> RemoteObject | None:
     try:
         return client.head(key)
     except NotFoundError:

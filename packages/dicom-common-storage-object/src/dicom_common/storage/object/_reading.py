@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from dicom_common.core import DamagedError, NotFoundError, UnavailableError
 from dicom_common.storage.object._client import Body, Client
 from dicom_common.storage.object._retry import Retry
+from dicom_common.toolkit import Backoff
 
-__all__ = ["Reading"]
+__all__ = ["ObjectReader"]
 
 _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ObjectReader:
     """Reads one object; where a connection breaks, the next one goes on at the same byte of the same version."""
 
     client: Client
@@ -32,11 +33,12 @@ class Reading:
         body = self.retry.call(lambda: self.client.get(self.key, start=start, length=length, version=None))
         size = body.found.size
         chunks = self._chunks(body, start, size if length is None else min(start + length, size))
-        next(chunks)  # into its `try`: from here on the connection is released also if nobody iterates
+        next(chunks)  # into its `try`: from here on the connection is released also without any iteration
         return chunks
 
     def _chunks(self, body: Body, start: int, end: int) -> Iterator[bytes]:
-        found, position, broken = body.found, start, 0
+        found, position = body.found, start
+        attempts = Backoff(attempts=self.retry.attempts)
         # Bytes that come as a whole are compared with what was kept with them.
         digest = hashlib.sha256() if found.sha256 and start == 0 and end == found.size else None
         try:
@@ -45,14 +47,12 @@ class Reading:
                 try:
                     chunk = self._next(body, min(_CHUNK, end - position))
                 except UnavailableError:
-                    broken += 1
-                    if broken >= self.retry.attempts:
+                    if not attempts.wait():
                         raise
                     body.close()
-                    self.retry.pause(broken)
                     body = self._opened_again(position, end, found.version)
                     continue
-                broken = 0  # whoever makes headway may break as often as it likes
+                attempts.restart()  # whoever makes headway may break as often as it likes
                 position += len(chunk)
                 if digest is not None:
                     digest.update(chunk)

@@ -13,18 +13,17 @@ from dicom_common.core import (
     BackendError,
     DamagedError,
     Health,
-    HealthStatus,
     NotFoundError,
     ObjectInfo,
     Source,
     Write,
     validate_key,
 )
-from dicom_common.storage.object._client import Client, Found, Kept
+from dicom_common.storage.object._client import Client, Kept, RemoteObject
 from dicom_common.storage.object._health import check_store, keeps_preconditions
 from dicom_common.storage.object._keys import Keys
 from dicom_common.storage.object._multipart import Multipart, recognised
-from dicom_common.storage.object._reading import Reading
+from dicom_common.storage.object._reading import ObjectReader
 from dicom_common.storage.object._retry import Retry
 from dicom_common.storage.object._settings import ObjectSettings
 from dicom_common.storage.object._source import digest_of, whole, wide
@@ -89,7 +88,7 @@ class ObjectStorage:
         """Write all, as many at once as the setting `pool_size` allows; see `BatchWrites.write_many`.
 
         Raises:
-            ValueError: a key is none; nothing was written.
+            ValueError: a key is not valid; nothing was written.
         """
         for write in writes:
             validate_key(write.key)
@@ -113,7 +112,7 @@ class ObjectStorage:
         if length == 0 or start >= _FAR:
             self.stat(key)
             return iter(())
-        return Reading(self._client, self._retry, whole_key).chunks(start, length)
+        return ObjectReader(self._client, self._retry, whole_key).chunks(start, length)
 
     def stat(self, key: str) -> ObjectInfo:
         """Tell size, time and digest of an object; see `Storage.stat`."""
@@ -165,11 +164,9 @@ class ObjectStorage:
 
     def check(self) -> Health:
         """Write, read and delete probes, and look at what the store promises; see `Storage.check`."""
-        try:
-            self._opened()
-        except BackendError as error:
-            return Health(status=HealthStatus.FAILED, detail=str(error))
-        return check_store(self._client, self._keys.reserved, self._keys.prefix, self._know_preconditions)
+        self._opened()
+        health, self._preconditions = check_store(self._client, self._keys.reserved, self._keys.prefix)
+        return health
 
     def close(self) -> None:
         """Release what is held; see `Storage.close`. A call that is under way in another thread may fail."""
@@ -204,9 +201,6 @@ class ObjectStorage:
                     self._preconditions = keeps_preconditions(self._client, self._retry, self._keys.reserved)
         return self._preconditions
 
-    def _know_preconditions(self, kept: bool) -> None:
-        self._preconditions = kept
-
     def _refuse_existing(self, whole_key: str) -> None:
         """Do what can be done without preconditions: the index has to keep writers at the same moment apart."""
         try:
@@ -216,5 +210,5 @@ class ObjectStorage:
         raise AlreadyExistsError("There is an object under this storage key already.")
 
 
-def _info(key: str, found: Found) -> ObjectInfo:
+def _info(key: str, found: RemoteObject) -> ObjectInfo:
     return ObjectInfo(key=key, size=found.size, modified=found.modified, sha256=found.sha256)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dicom_common.core import Backend, Storage, hookimpl
+from dicom_common.storage.object import place_of
+from dicom_common.storage.s3._client import S3Storage
 from dicom_common.storage.s3._settings import Settings
-from dicom_common.storage.s3._storage import S3Storage
 
 __all__ = ["S3Storage", "Settings", "dicom_common_storage"]
 
@@ -12,4 +13,8 @@ __all__ = ["S3Storage", "Settings", "dicom_common_storage"]
 @hookimpl
 def dicom_common_storage() -> Backend[Storage]:
     """Offer the storage `s3`."""
-    return Backend("s3", Settings, S3Storage)
+    return Backend("s3", Settings, S3Storage, place=_place)
+
+
+def _place(settings: Settings) -> str:
+    return place_of(settings.url, settings.bucket, settings.prefix)

@@ -12,17 +12,29 @@ from email.utils import parsedate_to_datetime
 import urllib3
 
 from dicom_common.core import AlreadyExistsError, BackendError, NotFoundError, RefusedError
-from dicom_common.storage.object import Body, Client, Found, Kept, Page, Part, Probed, Unfinished, Upload
+from dicom_common.storage.object import (
+    Body,
+    Client,
+    EmptyBody,
+    Kept,
+    ObjectStorage,
+    Page,
+    Part,
+    Probed,
+    RemoteObject,
+    Unfinished,
+    Upload,
+    clock_compared,
+)
 from dicom_common.storage.s3._errors import ConditionFailedError, Failures, RangeError, WithoutReasonError, code_of
 from dicom_common.storage.s3._http import Request, Wire
 from dicom_common.storage.s3._settings import Settings
 from dicom_common.storage.s3._xml import completing, page_of, text_of, unfinished_of
 
-__all__ = ["S3Client"]
+__all__ = ["S3Client", "S3Storage"]
 
 _META = "x-amz-meta-"
 _CHECKSUM = "x-amz-checksum-sha256"
-_SKEW_SECONDS = 60
 _BEFORE_DOT = "-\U0010ffff"
 _READ, _WRITE, _LIST, _DELETE = "s3:GetObject", "s3:PutObject", "s3:ListBucket", "s3:DeleteObject"
 _ABORT, _UPLOADS, _VERSIONS = "s3:AbortMultipartUpload", "s3:ListBucketMultipartUploads", "s3:GetBucketVersioning"
@@ -37,7 +49,7 @@ class S3Client(Client):
         self._failures = Failures(settings)
         self._prefix = settings.prefix
 
-    def put(self, key: str, body: bytes | memoryview, kept: Kept, *, if_absent: bool) -> Found:
+    def put(self, key: str, body: bytes | memoryview, kept: Kept, *, if_absent: bool) -> RemoteObject:
         """PutObject."""
         request = Request(
             method="PUT",
@@ -48,7 +60,7 @@ class S3Client(Client):
             sha256=kept.sha256,
         )
         answer = self._conditional(request)
-        return Found(
+        return RemoteObject(
             key=key,
             size=len(body),
             modified=_date(answer.headers) or datetime.now(UTC),
@@ -128,10 +140,10 @@ class S3Client(Client):
         except ConditionFailedError as error:
             raise NotFoundError("The object was replaced.") from error
         except RangeError:
-            return _Nothing(self.head(key))
+            return EmptyBody(self.head(key))
         return _Streamed(_found(key, answer), answer, self._failures)
 
-    def head(self, key: str) -> Found:
+    def head(self, key: str) -> RemoteObject:
         """HeadObject."""
         try:
             return _found(key, self._wire.send(Request(method="HEAD", permission=_READ, key=key)))
@@ -161,17 +173,7 @@ class S3Client(Client):
         """Look at the bucket: whether it is there, its versioning, and the clock of the store."""
         before = datetime.now(UTC)
         answer = self._wire.send(Request(method="GET", permission=_LIST, query=_listing(self._prefix, "", 1)))
-        facts: dict[str, str | int | float | bool] = {"versioning": self._versioning()}
-        warnings = []
-        there = _date(answer.headers)
-        if there is not None:
-            skew = round((there - before).total_seconds(), 1)
-            facts["clock_skew_seconds"] = skew
-            if abs(skew) > _SKEW_SECONDS:
-                warnings.append(
-                    f"its clock and that of this machine differ by {abs(skew):.0f} s: from 15 minutes on it refuses"
-                )
-        return Probed(facts=facts, warnings=warnings)
+        return clock_compared(Probed(facts={"versioning": self._versioning()}), answer.headers.get("Date"), before)
 
     def close(self) -> None:
         """Release the connections."""
@@ -198,7 +200,7 @@ class S3Client(Client):
 class _Streamed(Body):
     """The body of an answer."""
 
-    def __init__(self, found: Found, answer: urllib3.BaseHTTPResponse, failures: Failures) -> None:
+    def __init__(self, found: RemoteObject, answer: urllib3.BaseHTTPResponse, failures: Failures) -> None:
         self.found = found
         self._answer = answer
         self._failures = failures
@@ -213,20 +215,6 @@ class _Streamed(Body):
         if self._answer.length_remaining == 0:
             self._answer.release_conn()
         self._answer.close()
-
-
-class _Nothing(Body):
-    """What is behind the end of an object."""
-
-    def __init__(self, found: Found) -> None:
-        self.found = found
-
-    def read(self, size: int) -> bytes:  # noqa: ARG002 - as in Body
-        """Read nothing."""
-        return b""
-
-    def close(self) -> None:
-        """Release nothing."""
 
 
 def _headers(kept: Kept) -> dict[str, str]:
@@ -252,13 +240,13 @@ def _listing(prefix: str, after: str, limit: int) -> dict[str, str]:
     return {**query, "start-after": after} if after else query
 
 
-def _found(key: str, answer: urllib3.BaseHTTPResponse) -> Found:
+def _found(key: str, answer: urllib3.BaseHTTPResponse) -> RemoteObject:
     headers = answer.headers
     total = headers.get("Content-Range", "").rpartition("/")[2] or headers.get("Content-Length", "")
     modified = headers.get("Last-Modified")
     if not total.isdecimal() or modified is None:
         raise BackendError("The S3 store told neither size nor time of an object: it does not speak the protocol.")
-    return Found(
+    return RemoteObject(
         key=key,
         size=int(total),
         modified=parsedate_to_datetime(modified),
@@ -278,3 +266,17 @@ def _date(headers: Mapping[str, str]) -> datetime | None:
         return parsedate_to_datetime(text) if text else None
     except ValueError:
         return None
+
+
+class S3Storage(ObjectStorage):
+    """Objects in a bucket. Opening it makes no request: `check` tells whether it works.
+
+    Args:
+        settings: where, and how.
+
+    Raises:
+        ConfigError: a file of `tls` cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(S3Client(settings), settings)

@@ -19,12 +19,12 @@ from minio.credentials.providers import (
 from dicom_common.core import RefusedError, UnavailableError
 from dicom_common.storage.s3._settings import Settings
 
-__all__ = ["Keyring"]
+__all__ = ["AccessKeys"]
 
 _ROLE_SECONDS = 2.0
 
 
-class Keyring:
+class AccessKeys:
     """Gives the keys of the moment; those of a role are fetched anew before they expire."""
 
     def __init__(self, settings: Settings) -> None:
@@ -62,6 +62,6 @@ def _provider(settings: Settings) -> Provider:
     profile = AWSConfigProvider(file, settings.profile)
     if settings.credentials_file is not None or settings.profile is not None:
         return profile  # whoever names one does not mean another
-    # Without a role nobody answers at the address of the metadata service: that must not hold up a start.
+    # Without a role no service answers at the address of the metadata service: that must not hold up a start.
     http = urllib3.PoolManager(timeout=_ROLE_SECONDS, retries=False)
     return ChainedProvider([EnvAWSProvider(), EnvMinioProvider(), profile, IamAwsProvider(http_client=http)])

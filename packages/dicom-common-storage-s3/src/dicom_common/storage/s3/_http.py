@@ -18,7 +18,7 @@ import urllib3
 from minio.signer import presign_v4, sign_v4_s3
 
 from dicom_common.core.tls import client_context
-from dicom_common.storage.s3._credentials import Keyring
+from dicom_common.storage.s3._credentials import AccessKeys
 from dicom_common.storage.s3._errors import Failures
 from dicom_common.storage.s3._settings import Settings
 
@@ -48,7 +48,7 @@ class Wire:
     """The connections to the store. Thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
-        self._keyring = Keyring(settings)
+        self._access_keys = AccessKeys(settings)
         self._region = settings.region
         url = settings.url
         virtual = settings.addressing == "virtual" or (
@@ -109,7 +109,7 @@ class Wire:
 
     def presigned(self, key: str, expires: int) -> str:
         """Make a URL for GET."""
-        keys = self._keyring.keys()
+        keys = self._access_keys.keys()
         query = {"X-Amz-Security-Token": keys.session_token} if keys.session_token else {}
         url = presign_v4(
             method="GET",
@@ -122,7 +122,7 @@ class Wire:
         return url.geturl()
 
     def close(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close the idle connections."""
         self._pool.close()
 
     def _address(self, key: str, query: Mapping[str, str]) -> SplitResult:
@@ -131,7 +131,7 @@ class Wire:
         return self._url._replace(path=path, query=encoded)
 
     def _signed(self, request: Request) -> tuple[SplitResult, dict[str, str]]:
-        keys, now = self._keyring.keys(), datetime.now(UTC)
+        keys, now = self._access_keys.keys(), datetime.now(UTC)
         url = self._address(request.key, request.query)
         headers = {
             **request.headers,

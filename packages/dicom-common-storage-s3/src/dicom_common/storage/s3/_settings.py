@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 from dicom_common.core import ConfigError, Secret
-from dicom_common.storage.object import ObjectSettings
+from dicom_common.storage.object import ObjectSettings, checked_endpoint
 
 __all__ = ["Settings"]
 
@@ -25,7 +25,7 @@ class Settings(ObjectSettings):
     """
 
     bucket: str
-    """It has to be there: the storage makes none."""
+    """The bucket. It has to exist: the storage does not create it."""
     endpoint: str = ""
     """The store, as `host`, `host:port` or a URL; empty: Amazon's for the region."""
     region: str = "us-east-1"
@@ -34,6 +34,7 @@ class Settings(ObjectSettings):
     """Without it: the environment (`AWS_ACCESS_KEY_ID` or `MINIO_ACCESS_KEY` and their companions), then the profile in
     `credentials_file`, then the role of the machine, container or pod."""
     secret_key: Secret | None = None
+    """Goes with `access_key`."""
     session_token: Secret | None = None
     """Goes with temporary keys."""
     credentials_file: Path | None = None
@@ -48,8 +49,8 @@ class Settings(ObjectSettings):
         ObjectSettings.__post_init__(self)
         if not _BUCKET.fullmatch(self.bucket):
             raise ConfigError(
-                "The setting bucket of the S3 storage is no bucket's name: 3 to 63 lower-case letters, digits, dots and"
-                " hyphens."
+                "The setting bucket of the S3 storage is not a valid bucket name: give 3 to 63 lower-case letters,"
+                " digits, dots and hyphens."
             )
         if (self.access_key is None) != (self.secret_key is None):
             raise ConfigError("The settings access_key and secret_key of the S3 storage belong together: set both.")
@@ -64,33 +65,9 @@ class Settings(ObjectSettings):
         """The store, with scheme and host.
 
         Raises:
-            ConfigError: the endpoint is none, or its scheme contradicts the setting tls.mode.
+            ConfigError: the endpoint is not valid, or its scheme contradicts the setting tls.mode.
         """
-        text = self.endpoint or f"https://s3.{self.region}.amazonaws.com"
-        try:
-            url = urlsplit(text if "://" in text else f"//{text}")
-            host, _ = url.hostname, url.port
-        except ValueError:
-            host = None
-        if (
-            not host
-            or url.path not in ("", "/")
-            or url.query
-            or url.username
-            or url.scheme not in ("", "http", "https")
-        ):
-            raise ConfigError(
-                "The setting endpoint of the S3 storage has to be host, host:port, or a URL of these with http or"
-                " https; the bucket is a setting of its own."
-            )
-        wanted = self.tls.wanted(host)
-        if url.scheme == "http" and wanted:
-            raise ConfigError(
-                "The setting endpoint of the S3 storage is http towards another machine: use https, or say that images"
-                " may travel in the clear by tls.mode = 'off'."
-            )
-        if url.scheme == "https" and self.tls.mode == "off":
-            raise ConfigError(
-                "The settings endpoint (https) and tls.mode ('off') of the S3 storage contradict each other."
-            )
-        return url._replace(scheme=url.scheme or ("https" if wanted else "http"), path="")
+        url = checked_endpoint(self.endpoint or f"https://s3.{self.region}.amazonaws.com", self.tls)
+        if url.path:
+            raise ConfigError("The setting endpoint of the S3 storage has no path: the bucket is a setting of its own.")
+        return url

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
 from dicom_common.core import UnavailableError
-from dicom_common.storage.object import Found, Page, Part, Unfinished
+from dicom_common.storage.object import Page, Part, RemoteObject, Unfinished
 
 __all__ = ["completing", "page_of", "text_of", "unfinished_of"]
 
@@ -27,7 +27,7 @@ def completing(parts: Sequence[Part]) -> bytes:
 
 
 def text_of(data: bytes, name: str) -> str:
-    """Return the text of the one element of a name; empty where there is none."""
+    """Return the text of the one element of a name; empty without one."""
     return _text(_parsed(data), name)
 
 
@@ -51,8 +51,8 @@ def unfinished_of(data: bytes) -> list[Unfinished]:
     ]
 
 
-def _found(element: ET.Element, *, encoded: bool) -> Found:
-    return Found(
+def _found(element: ET.Element, *, encoded: bool) -> RemoteObject:
+    return RemoteObject(
         key=_key(element, encoded=encoded),
         size=int(_text(element, "Size")),
         modified=_moment(_text(element, "LastModified")),

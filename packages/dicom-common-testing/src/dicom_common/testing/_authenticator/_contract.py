@@ -19,6 +19,7 @@ from dicom_common.testing._authenticator._rotation import PublishedKeys
 from dicom_common.testing._authenticator._token_cases import TOKEN_CASES
 from dicom_common.testing._authenticator._token_fuzz import malformed
 from dicom_common.testing._authenticator._token_scene import Case, OpenAuthenticator, Played, Scene, play
+from dicom_common.testing._health import health_of
 
 __all__ = ["AUTHENTICATOR_CASES", "AuthenticatorContract", "play_case"]
 
@@ -113,7 +114,7 @@ class AuthenticatorContract(PublishedKeys):
 
     def test_check_tells_whether_keys_can_be_had(self, scene: Scene, open_authenticator: OpenAuthenticator) -> None:
         authenticator = open_authenticator(scene.trust(), scene.clock)
-        assert authenticator.check().status == HealthStatus.OK
+        assert health_of(authenticator).status == HealthStatus.OK
         authenticator.close()
         authenticator.close()
 

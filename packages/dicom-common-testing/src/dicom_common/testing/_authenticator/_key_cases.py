@@ -50,7 +50,7 @@ KEYS = [
         trust={"algorithms": ("RS256", "RS512")},
     ),
     Case(name="key: its algorithm is not said", keys=rsa(alg=None), outcome=ACCEPTED),
-    Case(name="key: its algorithm is none of text", keys=rsa(alg=["RS256"])),
+    Case(name="key: its algorithm is not a text", keys=rsa(alg=["RS256"])),
     Case(
         name="key: RSA of 1024 bits",
         token=lambda scene: scene.token(signing_key("small", bits=1024)),

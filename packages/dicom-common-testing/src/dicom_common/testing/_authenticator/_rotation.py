@@ -13,6 +13,7 @@ from dicom_common.core import AuthenticationError, Authenticator, HealthStatus, 
 from dicom_common.testing._authenticator._identity_provider import Answer, IdentityProvider
 from dicom_common.testing._authenticator._token_keys import signing_key
 from dicom_common.testing._authenticator._token_scene import OpenAuthenticator, Scene, SteppedClock
+from dicom_common.testing._health import health_of
 
 __all__ = ["PublishedKeys"]
 
@@ -110,7 +111,7 @@ class PublishedKeys:
         assert eventually(lambda: scene.provider.fetches == 2)
         authenticator.authenticate(scene.token())
         scene.provider.gate.set()
-        assert eventually(lambda: authenticator.check().status == HealthStatus.OK)
+        assert eventually(lambda: health_of(authenticator).status == HealthStatus.OK)
         assert scene.provider.fetches == 2
 
     def test_unknown_key_ids_cause_one_fetch_in_a_cool_down(self, scene: Scene, authenticator: Authenticator) -> None:
@@ -150,22 +151,22 @@ class PublishedKeys:
         scene.provider.stop()
         scene.clock.advance(601)
         authenticator.authenticate(token)
-        assert authenticator.check().status == HealthStatus.DEGRADED
+        assert health_of(authenticator).status == HealthStatus.DEGRADED
         scene.clock.advance(3600)
         with pytest.raises(UnavailableError):
             authenticator.authenticate(token)
-        assert authenticator.check().status == HealthStatus.FAILED
+        assert health_of(authenticator).status == HealthStatus.FAILED
         scene.provider.start()
         scene.clock.advance(60)
         authenticator.authenticate(token)
-        assert authenticator.check().status == HealthStatus.OK
+        assert health_of(authenticator).status == HealthStatus.OK
 
     def test_without_keys_it_is_unavailable_until_the_provider_is_there(
         self, scene: Scene, open_authenticator: OpenAuthenticator
     ) -> None:
         scene.provider.stop()
         opened = open_authenticator(scene.trust(), scene.clock)
-        assert opened.check().status == HealthStatus.FAILED
+        assert health_of(opened).status == HealthStatus.FAILED
         with pytest.raises(UnavailableError):
             opened.authenticate(scene.token())
         scene.provider.start()

@@ -20,7 +20,7 @@ AUDIENCE = "dicom-common"
 
 
 class SteppedClock:
-    """A clock that goes on when it is told to."""
+    """A clock that goes on by `advance` only."""
 
     def __init__(self) -> None:
         self._now = 1_900_000_000.0
@@ -146,7 +146,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Played:
-    """What came of a case."""
+    """The outcome of a case."""
 
     outcome: Outcome
     token: str

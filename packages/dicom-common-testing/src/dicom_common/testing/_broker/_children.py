@@ -83,5 +83,5 @@ def consume_until(open_broker: OpenBroker, topic: str, group: str, seconds_quiet
             received += [(delivery.message.key, delivery.message.body) for delivery in deliveries]
             if deliveries:
                 quiet_since = time.monotonic()
-                time.sleep(0.02)  # work: nobody takes it all before the others have come
+                time.sleep(0.02)  # work: no member takes it all before the others have come
     return received

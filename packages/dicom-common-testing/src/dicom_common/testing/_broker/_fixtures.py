@@ -45,7 +45,7 @@ class BrokerFixtures:
 
     @pytest.fixture
     def topic(self, broker: Broker) -> str:
-        """Make a topic that nobody else has."""
+        """Make a topic of its own."""
         name = f"test-{uuid4().hex}"
         broker.create_topics([name])
         return name

@@ -9,6 +9,7 @@ import pytest
 
 from dicom_common.core import Broker, Consumer, Delivery, HealthStatus, Message, UnavailableError
 from dicom_common.testing._broker._fixtures import BrokerFixtures, bodies, numbered
+from dicom_common.testing._health import health_of
 from dicom_common.testing._restart import KilledServer
 
 __all__ = ["BrokerRestartContract"]
@@ -51,7 +52,7 @@ class BrokerRestartContract(BrokerFixtures):
         killed_server.kill()
         with pytest.raises(UnavailableError):
             broker.publish(topic, numbered(1, prefix="refused"))
-        assert broker.check().status is HealthStatus.FAILED
+        assert health_of(broker).status is HealthStatus.FAILED
         killed_server.start()
         self._publish_in_spite(broker, topic, [Message(key="k0", body=b"10")])
         with broker.consume([topic], "readers") as consumer:

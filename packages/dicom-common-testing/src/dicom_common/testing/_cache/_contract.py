@@ -14,6 +14,7 @@ import pytest
 
 from dicom_common.core import BackendError, Cache, HealthStatus
 from dicom_common.testing._cache import _children as children
+from dicom_common.testing._health import health_of
 from dicom_common.testing._processes import run_children
 
 __all__ = ["CacheContract"]
@@ -55,7 +56,7 @@ class CacheContract:
 
     @pytest.fixture
     def key(self) -> str:
-        """Make a key that nobody else has."""
+        """Make a key of its own."""
         return f"test:{uuid4().hex}"
 
     @pytest.mark.parametrize("value", [b"", b"x", bytes(range(256)), b"\0" * 1000, b"large" * 100_000])
@@ -210,7 +211,7 @@ class CacheContract:
         assert cache.get(f"{key}:4999") == b"v" * 100
 
     def test_check_says_that_it_works(self, cache: Cache) -> None:
-        health = cache.check()
+        health = health_of(cache)
         assert health.status is HealthStatus.OK
         assert health.detail
 
@@ -220,4 +221,4 @@ class CacheContract:
         cache.close()
         with pytest.raises(BackendError):
             cache.get(key)
-        assert cache.check().status is HealthStatus.FAILED
+        assert health_of(cache).status is HealthStatus.FAILED

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from dicom_common.core import Cache, HealthStatus, UnavailableError
+from dicom_common.testing._health import health_of
 from dicom_common.testing._restart import KilledServer
 
 __all__ = ["CacheRestartContract"]
@@ -60,7 +61,7 @@ class CacheRestartContract:
             with pytest.raises(UnavailableError):
                 calls[method]()
             assert time.monotonic() - started < self.time_limit
-        assert cache.check().status is HealthStatus.FAILED
+        assert health_of(cache).status is HealthStatus.FAILED
 
     def test_after_a_restart_it_knows_or_has_forgotten_but_does_not_lie(
         self, cache: Cache, killed_server: KilledServer
@@ -79,7 +80,7 @@ class CacheRestartContract:
             assert kept in (None, b"new-%d" % number)
             assert cache.delete(key, only_if=b"old-%d" % number) is False
             assert cache.add(key, b"mine", ttl=600) is (kept is None), "a lock was given that is held"
-        assert cache.check().status is HealthStatus.OK
+        assert health_of(cache).status is HealthStatus.OK
 
     def _wait_for(self, cache: Cache) -> None:
         end = time.monotonic() + self.patience

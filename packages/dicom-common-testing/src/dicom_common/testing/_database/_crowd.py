@@ -83,7 +83,7 @@ def _work(open_database: Callable[[], Database], who: int, start: Barrier) -> _T
 
 
 def _only_add(open_database: Callable[[], Database], who: int, start: Barrier) -> None:
-    """Add what nobody else adds, to the studies of all: nothing is discarded, so nothing keeps the others out."""
+    """Add what no other worker adds, to the studies of all: nothing is discarded, so nothing keeps the others out."""
     database = open_database()
     try:
         start.wait(HANG)
@@ -194,7 +194,7 @@ class CrowdContract:
         assert in_use.keys() == there
         for uid, stored in in_use.items():
             assert any(stored.sha256 in one.written.get(uid, ()) for one in told), uid
-        # An instance that nobody removed was new exactly once, and was told of once.
+        # An instance that was not removed was new exactly once, with one event.
         added = Counter(event.key for event in database.pending(100_000, relay="test", lease=60))
         assert {uid: added[uid] for uid in expected} == dict.fromkeys(expected, 1)
         assert added.total() == sum(one.outcomes[AddStatus.ADDED] for one in told)

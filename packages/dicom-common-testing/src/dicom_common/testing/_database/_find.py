@@ -37,7 +37,7 @@ class FindingContract:
     """Searching and listing instances."""
 
     def test_the_corpus_of_searches(self, database: Database) -> None:
-        # One test for all: the corpus is added once. What differs is told by name.
+        # One test for all: the corpus is added once. What differs is named.
         database.add([make_entry(instance) for instance in CORPUS])
         database.add([make_entry(instance, tenant="other") for instance in reversed(CORPUS)])
         differences = []

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from dicom_common.core import Database, Event, HealthStatus, Level, Migrations
 from dicom_common.testing._database._checks import rows
+from dicom_common.testing._health import health_of
 from dicom_common.testing._instances import make_entry, make_instance
 
 __all__ = ["OutboxContract"]
@@ -75,7 +76,7 @@ class OutboxContract:
         assert database.pending(5000, relay="a", lease=_LONG) == made[2000:]
 
     def test_it_is_well(self, database: Database) -> None:
-        health = database.check()
+        health = health_of(database)
         assert health.status in (HealthStatus.OK, HealthStatus.DEGRADED)
         assert health.detail
 
@@ -86,7 +87,7 @@ class OutboxContract:
         database.add([make_entry()])
         database.close()
         database.close()
-        assert database.check().status is HealthStatus.FAILED
+        assert health_of(database).status is HealthStatus.FAILED
 
     def test_what_was_added_is_there_when_it_is_opened_again(self, open_database: Callable[[], Database]) -> None:
         first = open_database()

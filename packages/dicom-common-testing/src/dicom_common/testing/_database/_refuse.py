@@ -27,7 +27,7 @@ _REFUSED: tuple[tuple[str, Any], ...] = (
     ("PatientID = PatientID --", OneOf("PatientID = PatientID --", ("x",))),
     ("x" * 100, OneOf("x" * 100_000, ("x",))),
     ("\\ud800", OneOf("\ud800", ("x",))),
-    ("int", OneOf(5, ("x",))),  # type: ignore[arg-type]  # what nobody should write
+    ("int", OneOf(5, ("x",))),  # type: ignore[arg-type]  # wrong on purpose
     ("NoneType", Absent(None)),  # type: ignore[arg-type]  # the same
     ("NotKept", Absent("NotKept")),
     # Text is text.

@@ -19,7 +19,7 @@ __all__ = ["Exchange"]
 
 _CONNECT_SECONDS = 10.0
 _IDLE_SECONDS = 2.0
-"""An older connection to the server may be about to be closed by it: a fault that nobody has asked for."""
+"""An older connection to the server may be about to be closed by it: a fault that no test asked for."""
 
 
 class Exchange:
@@ -57,7 +57,7 @@ class Exchange:
                 pass  # until the client has had enough
             return False
         if fault is not None and (made_up := ANSWERS[self._style].get(fault)):
-            # A client that waits for "100 Continue" may or may not send its body now: nobody can tell what comes next.
+            # A client that waits for "100 Continue" may or may not send its body now: what comes next is not known.
             close = _waits(head) or not head.stays_open
             if not close:
                 for _ in body_pieces(self._client.reader, head):
@@ -190,7 +190,7 @@ def _send_all(server: Peer, pieces: Iterator[bytes]) -> bool:
 
 
 def _half(pieces: Iterator[bytes], head: Head) -> Iterator[bytes]:
-    """Iterate over the first half of a body; of one in chunks, whose length nobody knows, over half of the first."""
+    """Iterate over the first half of a body; of one in chunks, whose length is not known, over half of the first."""
     length = head.get("Content-Length")
     if length is None:
         first = list(islice(pieces, 2))

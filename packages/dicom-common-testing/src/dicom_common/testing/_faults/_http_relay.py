@@ -81,7 +81,7 @@ class Peer:
         self.socket.sendall(data)
 
     def reset(self) -> None:
-        """End the connection with RST: what was sent may be lost, and the peer is told that something broke."""
+        """End the connection with RST: what was sent may be lost, and the peer sees a broken connection."""
         # Closing with a linger time of 0 is what makes the kernel send RST; `makefile` holds the socket open as well.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 __all__ = ["ANSWERS", "PERMANENT_FAULTS", "RETRYABLE_FAULTS", "Answer", "Fault", "FaultStyle", "answer"]
 
 FaultStyle = Literal["s3", "gcs", "azure", "plain"]
-"""In whose words an error is told: the XML of S3 or Azure Blob, the JSON of Google Cloud Storage, or plain text."""
+"""In whose words an error is written: the XML of S3 or Azure Blob, the JSON of Google Cloud Storage, or plain text."""
 
 
 class Fault(StrEnum):
@@ -43,7 +43,7 @@ class Fault(StrEnum):
     EXPIRED_CREDENTIAL = "expired-credential"
     """The answer to a token that was good and is not any more."""
     BAD_CREDENTIAL = "bad-credential"
-    """The answer to a key that nobody has."""
+    """The answer to an unknown access key."""
     DENIED = "denied"
     """The answer to a caller who is known, and lacks the permission."""
     NO_BUCKET = "no-bucket"

@@ -84,7 +84,7 @@ class FaultProxy:
             method: only requests of this method, such as `PUT`.
             target: a regular expression; only requests in whose path and query it is found.
             skip: let so many of these requests pass before.
-            times: how often at most; None: for ever.
+            times: how often at most; None: without end.
             rate: how likely each of these requests gets one, 0 to 1.
 
         Raises:
@@ -132,7 +132,7 @@ class FaultProxy:
     def close(self) -> None:
         """Stop to listen, and cut all connections. A second call does nothing."""
         self._ended.set()
-        with suppress(OSError):  # nobody listens after the first call
+        with suppress(OSError):  # no socket listens after the first call
             socket.create_connection(self.endpoint, timeout=_POLL_SECONDS).close()  # wakes who waits for a client
         self._thread.join(_END_SECONDS)
         self._listener.close()
@@ -175,7 +175,7 @@ class FaultProxy:
                         break
                 finally:
                     self._rules.end()
-        except (OSError, BrokenMessageError, ValueError):  # either side went away: the other one is told by RST
+        except (OSError, BrokenMessageError, ValueError):  # either side went away: the other one gets an RST
             with suppress(OSError):
                 client.reset()
         finally:

@@ -13,6 +13,7 @@ from dicom_common.core import (
     RefusedError,
     Storage,
 )
+from dicom_common.testing._health import health_of
 from dicom_common.testing._storage._fixtures import StorageFixtures, content
 from dicom_common.testing._storage._samples import ODD_KEYS
 
@@ -107,7 +108,7 @@ class StorageKeys(StorageFixtures):
         with pytest.raises(NotFoundError):
             storage.stat("a/b")
         try:
-            # Not AlreadyExistsError: there is no such object, and who is told so would not write it anywhere.
+            # Not AlreadyExistsError: there is no such object, and a caller who reads that would not write it anywhere.
             storage.write("a/b", b"second", if_absent=if_absent)
         except RefusedError:
             with pytest.raises(NotFoundError):
@@ -147,7 +148,7 @@ class StorageKeys(StorageFixtures):
     )
     def test_a_prefix_that_begins_no_key_finds_nothing(self, storage: Storage, prefix: str) -> None:
         storage.write("a/b", b"")
-        storage.check()
+        health_of(storage)
         assert list(storage.scan(prefix)) == []
 
     def test_a_scan_during_writes_sees_all_others_once(self, storage: Storage) -> None:

@@ -1,4 +1,4 @@
-"""Faults that pass: nobody but the log may learn of them."""
+"""Faults that pass: only the log may learn of them."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class RemoteFaults(RemoteFixtures):
 
         self.survives(fault_proxy, fault, delete)
 
-    def test_a_wrong_date_in_an_answer_harms_nobody(
+    def test_a_wrong_date_in_an_answer_does_no_harm(
         self, storage: Storage, remote: Storage, fault_proxy: FaultProxy
     ) -> None:
         fault_proxy.inject(Fault.WRONG_DATE, times=None)

@@ -7,11 +7,12 @@ from contextlib import closing
 
 import pytest
 
-from dicom_common.core import Storage, UnavailableError, call_within
+from dicom_common.core import Storage, UnavailableError
 from dicom_common.testing._faults._kinds import Fault, FaultStyle
 from dicom_common.testing._faults._proxy import FaultProxy
 from dicom_common.testing._services import Endpoint
 from dicom_common.testing._storage._fixtures import StorageFixtures
+from dicom_common.toolkit import call_within
 
 __all__ = ["RemoteFixtures"]
 
@@ -73,7 +74,7 @@ class RemoteFixtures(StorageFixtures):
                 self.within(lambda: work(f"{fault}/{position}"))  # noqa: B023  # it is called at once
             except UnavailableError as error:
                 raise AssertionError(f"request {position + 1} of {count} did not survive {fault}: {error}") from error
-            # Nobody says that the same work takes the same number of requests each time; a first one there is.
+            # The same work need not take the same number of requests each time; a first one there is.
             assert proxy.injected[fault] == 1 or position, f"no request met {fault}"
             proxy.clear()
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
-from statistics import median
 
 import pytest
 
@@ -23,6 +21,7 @@ from dicom_common.core import (
 )
 from dicom_common.testing._faults._kinds import PERMANENT_FAULTS, Fault
 from dicom_common.testing._faults._proxy import FaultProxy
+from dicom_common.testing._health import health_of
 from dicom_common.testing._storage._fixtures import content
 from dicom_common.testing._storage._remote_fixtures import RemoteFixtures
 from dicom_common.testing._storage._samples import pattern, pattern_file
@@ -82,7 +81,7 @@ class RemoteLimits(RemoteFixtures):
         self, remote: Storage, fault_proxy: FaultProxy, secrets: Sequence[str], fault: Fault
     ) -> None:
         fault_proxy.inject(fault, times=None)
-        health = remote.check()
+        health = health_of(remote)
         assert health.status is HealthStatus.FAILED
         assert not any(secret in f"{health.detail} {health.facts}" for secret in secrets)
 
@@ -107,7 +106,7 @@ class RemoteLimits(RemoteFixtures):
                 found = dict(zip(OPERATIONS, pool.map(failure, OPERATIONS), strict=True))
             bad = {name: kind for name, kind in found.items() if not (kind and issubclass(kind, UnavailableError))}
             assert bad == {}
-            assert remote.check().status is HealthStatus.FAILED
+            assert health_of(remote).status is HealthStatus.FAILED
 
         self.within(all_fail)
         assert [(found.key, found.size) for found in storage.scan()] == [("old", 3)]
@@ -149,17 +148,11 @@ class RemoteLimits(RemoteFixtures):
         remote.write("first", b"x", if_absent=True)  # what is only asked once is asked now
         fault_proxy.latency = LATENCY
 
-        def seconds(work: Callable[[], object]) -> float:
-            start = time.perf_counter()
-            work()
-            return time.perf_counter() - start
-
         data = pattern(4, 10_000)
-        alone = median(seconds(lambda: remote.write("alone", data)) for _ in range(3))
         fault_proxy.reset_counts()
-        many = seconds(lambda: _write_all(remote, [Write(key=f"many/{n}", source=data) for n in range(IN_FLIGHT)]))
+        _write_all(remote, [Write(key=f"many/{n}", source=data) for n in range(IN_FLIGHT)])
+        # Requests that overlap share the latency. Seconds would say how busy this machine is.
         assert fault_proxy.peak_in_flight >= IN_FLIGHT // 4
-        assert many < IN_FLIGHT * alone / 4
         assert len(list(storage.scan("many/"))) == IN_FLIGHT
 
 

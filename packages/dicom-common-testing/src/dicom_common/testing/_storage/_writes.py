@@ -117,7 +117,7 @@ class StorageWrites(StorageFixtures):
             pytest.skip("the storage does not offer BatchWrites")
         return storage
 
-    def test_a_batch_answers_in_order_and_one_failure_stops_nobody(self, storage: Storage) -> None:
+    def test_a_batch_answers_in_order_and_one_failure_stops_no_other(self, storage: Storage) -> None:
         batches = self._batches(storage)
         storage.write("b/there", b"old")
         answers = batches.write_many(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from alembic import op
 from sqlalchemy import Column, ForeignKey, Index, MetaData, Table, UniqueConstraint, insert, select
 
-from dicom_common.db.sql._steps import create_missing
+from dicom_common.db.sql._steps import create_missing, product
 from dicom_common.db.sql._types import blob, flag, integer, key_text, long_text, number, primary_key, text
 
 revision = "0001"
@@ -270,20 +270,6 @@ _discarded_key = Table(
 )
 Index("discarded_key_open", _discarded_key.c.deleted, _discarded_key.c.discarded)
 
-# MySQL has no sequences.
-_key_block = Table(
-    "key_block",
-    MetaData(),
-    Column("name", text(63), primary_key=True),
-    Column("last", integer(), nullable=False),
-)
-
-_COMPRESSION = """DO $$ BEGIN
- EXECUTE 'ALTER TABLE instance_json ALTER COLUMN metadata SET COMPRESSION lz4';
-EXCEPTION WHEN OTHERS THEN NULL; END $$"""
-"""PostgreSQL's own compression takes three times as long for a batch of DICOM JSON as all else that is done with it,
-and saves a fifth. A server without LZ4 (before 14, or built without it) keeps its own."""
-
 
 def upgrade() -> None:
     """Create all tables and indexes, and the rows of the tables that have just one."""
@@ -292,9 +278,4 @@ def upgrade() -> None:
     for table, row in ((_guard, {"pk": 1}), (_outbox_lease, {"pk": 1, "relay": "", "until": 0})):
         if not connection.execute(select(table.c.pk)).all():
             connection.execute(insert(table).values(row))
-    if connection.dialect.name == "postgresql":
-        for name in ("tenant", "patient", "study", "series", "instance"):
-            op.execute(f"CREATE SEQUENCE IF NOT EXISTS {name}_keys OWNED BY {name}.pk")
-        op.execute(_COMPRESSION)
-    if connection.dialect.name in ("mysql", "mariadb"):
-        create_missing(connection, [_key_block])
+    product().make_own(connection)

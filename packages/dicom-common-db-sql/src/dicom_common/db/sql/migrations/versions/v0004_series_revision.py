@@ -28,7 +28,7 @@ Index("series_revision_order", _series_revision.c.revision, _series_revision.c.s
 
 
 def upgrade() -> None:
-    """Create the table, and give every series a first revision: of long ago, since nobody knows better."""
+    """Create the table, and give every series a first revision: of long ago, since no better one is known."""
     connection = op.get_bind()
     create_missing(connection, [_series_revision])
     connection.execute(statement("DELETE FROM series_revision"))

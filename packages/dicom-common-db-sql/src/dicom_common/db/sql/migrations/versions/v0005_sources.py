@@ -18,7 +18,7 @@ from sqlalchemy import (
     text as statement,
 )
 
-from dicom_common.db.sql._steps import create_missing
+from dicom_common.db.sql._steps import create_missing, product
 from dicom_common.db.sql._types import flag, integer, long_text, primary_key, text
 
 revision = "0005"
@@ -81,10 +81,10 @@ _NATURAL = "uq_patient_tenant_fk_patient_id_issuer_of_patient_id"
 def upgrade() -> None:
     """Change the columns and the natural key of patients; every row is to be derived again."""
     connection = op.get_bind()
-    if connection.dialect.name == "sqlite":
-        _copy_patients(connection)
-    else:
+    if product().alters_tables:
         _change_patients(connection)
+    else:
+        _copy_patients(connection)
     for name in ("study", "series"):
         _change_columns(connection, name)
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, Dialect, Select, SelectBase, Table, union_all
 
 from dicom_common.core import Health, UnavailableError
 from dicom_common.db.sql._session import Session
-from dicom_common.db.sql._statements import InsertRows, UpdateRows, insert_rows, update_rows
+from dicom_common.db.sql._statements import InsertRows, UpdateRows, insert_new_rows, insert_rows, update_rows
 
-__all__ = ["Flavour", "GoneError", "PassingError"]
+__all__ = ["GoneError", "PassingError", "SchemaTraits", "SqlDialect"]
 
 
 class PassingError(UnavailableError):
@@ -30,14 +31,35 @@ class GoneError(PassingError):
     """
 
 
-class Flavour(ABC):
+def _nothing(_: Connection) -> None:
+    """Make nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaTraits:
+    """What migrations have to know of a product."""
+
+    alters_tables: bool = True
+    """Whether a constraint of a table can be changed; else a migration copies the table."""
+    table_options: Mapping[str, str] = field(default_factory=dict)
+    """What tables are made with, whatever the server's defaults are: options of SQLAlchemy without the prefix."""
+    make_own: Callable[[Connection], None] = _nothing
+    """Makes what only this product needs beside the tables, such as sequences: a part of the first migration, so that
+    what it made is changed by later ones only. It is run again after a crash, and looks first whether it was done."""
+
+
+class SqlDialect(ABC):
     """One database product: its connections, its errors, and the few expressions that it writes in its own way."""
 
-    dialect: Dialect
-    """The SQLAlchemy dialect that statements are compiled for."""
+    sqlalchemy: Dialect
+    """SQLAlchemy's part of it, which compiles statements."""
+    takes_arrays: bool = False
+    """Whether a list of values is one parameter, an array."""
+    schema: SchemaTraits = SchemaTraits()
+    """What migrations have to know."""
     attempts: int = 1
     """How often a transaction is tried that fails with a `PassingError`."""
-    patience: float = 0.0
+    retry_timeout: float = 0.0
     """Seconds after which a transaction that fails with a `GoneError` is not begun again, however often it was."""
     many_writers: bool = False
     """Whether transactions that write run at the same time, so that `guard` matters."""
@@ -68,11 +90,15 @@ class Flavour(ABC):
 
     def inserter(self, table: Table, names: Sequence[str] | None = None) -> InsertRows:
         """Return what inserts many rows, whose values are in the order of the named columns, or of all."""
-        return insert_rows(self.dialect, table, names)
+        return insert_rows(self, table, names)
+
+    def insert_new(self, table: Table) -> InsertRows:
+        """Return what inserts many rows and skips those whose primary key is there."""
+        return insert_new_rows(self, table)
 
     def updater(self, table: Table, names: Sequence[str], *, plus: bool = False) -> UpdateRows:
         """Return what sets the named columns of many rows (none of them twice), or with `plus` adds to them."""
-        return update_rows(self.dialect, table, names, plus=plus)
+        return update_rows(self, table, names, plus=plus)
 
     def guard(self, session: Session, *, exclusive: bool) -> None:  # noqa: B027 - one writer at a time needs none
         """Wait for other writers, to the end of the transaction: a shared guard for those that have an exclusive one.

@@ -1,13 +1,43 @@
-"""Which keys Azure can hold, and in which order it lists them."""
+"""What Azure tells of an object, which keys it can hold, and in which order it lists them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
 from dicom_common.core import RefusedError
-from dicom_common.storage.object import Found
+from dicom_common.storage.object import Kept, RemoteObject
 
-__all__ = ["checked_name", "in_order", "may_be_cut", "skip_to"]
+__all__ = ["checked_name", "found_of", "in_order", "may_be_cut", "metadata_of", "skip_to", "total_of"]
+
+_SHA256, _ATTEMPT = "sha256", "dicom_common_attempt"
+"""The names of our metadata: in Azure they have to be identifiers of C#."""
+
+
+def metadata_of(kept: Kept) -> dict[str, str]:
+    """Return the metadata to write."""
+    return {_SHA256: kept.sha256, _ATTEMPT: kept.attempt}
+
+
+def found_of(key: str, size: int, etag: str, modified: datetime, metadata: dict[str, str] | None) -> RemoteObject:
+    """Put it together. Listings give ETags without quotes, everything else with them."""
+    names = {name.lower(): value for name, value in (metadata or {}).items()}
+    return RemoteObject(
+        key=key,
+        size=size,
+        modified=modified,
+        version=etag.strip('"'),
+        sha256=names.get(_SHA256),
+        attempt=names.get(_ATTEMPT),
+    )
+
+
+def total_of(properties: Any) -> int:
+    """Tell the size of the whole object from the properties of a range of it."""
+    _, _, total = str(properties.content_range or "").rpartition("/")
+    return int(total) if total.isdecimal() else int(properties.size)
+
 
 _MOST_SEGMENTS = 254
 _FIRST_SURROGATE = "\ud800"
@@ -40,7 +70,7 @@ def may_be_cut(last: str) -> bool:
     return all(character < _FIRST_SURROGATE for character in last)
 
 
-def in_order(found: Sequence[Found]) -> Sequence[Found]:
+def in_order(found: Sequence[RemoteObject]) -> Sequence[RemoteObject]:
     """Sort by UTF-8 bytes."""
     return sorted(found, key=lambda each: each.key.encode())
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dicom_common.core import MAX_JSON_DEPTH, ConfigError, parse_json
-from dicom_common.host import Config
+from dicom_common.toolkit import MAX_JSON_DEPTH, parse_json
 
 
 @pytest.mark.parametrize(
@@ -123,21 +121,3 @@ def test_little_room_on_the_stack_is_a_refusal_too() -> None:
         thread.join()
     assert len(outcomes) == 3
     assert "refused" in outcomes
-
-
-@pytest.mark.parametrize(
-    ("line", "why"),
-    [
-        ("x = " + "[" * 5_000 + "]" * 5_000, "too deep"),
-        ("x = " + "{a = " * 5_000 + "1" + "}" * 5_000, "too deep"),
-        ("[[" * 3_000, "TOML"),
-        ("x = " + "9" * 5_000, "too many digits"),
-    ],
-    ids=["lists", "tables", "brackets", "digits"],
-)
-def test_a_configuration_that_nests_deep_is_refused_by_name(tmp_path: Path, line: str, why: str) -> None:
-    file = tmp_path / "dicom-common.toml"
-    file.write_text(line)
-    with pytest.raises(ConfigError, match=why) as caught:
-        Config.load(file, variables={})
-    assert str(file) in str(caught.value)

@@ -11,9 +11,19 @@ from collections.abc import Sequence
 from datetime import date, datetime, time
 from typing import Any
 
-from dicom_common.core._attributes import ATTRIBUTES_BY_KEYWORD, Attribute, Level
-from dicom_common.core._errors import QueryError
-from dicom_common.core._query import Absent, AnyOf, Condition, Interval, Like, OneOf, Query
+from dicom_common.core import (
+    ATTRIBUTES_BY_KEYWORD,
+    Absent,
+    AnyOf,
+    Attribute,
+    Condition,
+    Interval,
+    Level,
+    Like,
+    OneOf,
+    Query,
+    QueryError,
+)
 
 __all__ = ["ITEM_KEYS", "MAX_LIST", "MAX_TEXT", "MODALITIES", "SEQUENCE", "number_of", "shown", "validate_query"]
 
@@ -138,7 +148,7 @@ def number_of(attribute: Attribute, value: object) -> float:
     """Return the number that a value of an attribute is, an int where it is whole.
 
     Raises:
-        QueryError: it is no number, or none of the attribute's VR (PS3.5 6.2).
+        QueryError: it is not a number, or not one that the attribute's VR can have (PS3.5 6.2).
     """
     keyword, (low, high) = attribute.keyword, _RANGES[attribute.vr]
     if isinstance(value, str) and len(value) <= MAX_TEXT and _NUMBER.fullmatch(value):

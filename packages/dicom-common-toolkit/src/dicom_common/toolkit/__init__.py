@@ -1,0 +1,24 @@
+"""What plugins share and no contract asks for: meanings of errors, retries, time limits, private files, strict JSON.
+
+It depends on the core only. `query_rules` is a module of its own, for databases and readers of query text.
+"""
+
+from dicom_common.toolkit._backoff import Backoff
+from dicom_common.toolkit._json import MAX_JSON_DEPTH, parse_json
+from dicom_common.toolkit._meanings import Meaning, Meanings
+from dicom_common.toolkit._private_files import make_private_file, make_private_folder, others_may
+from dicom_common.toolkit._time_limit import EscapedError, TimeLimitError, call_within
+
+__all__ = [
+    "MAX_JSON_DEPTH",
+    "Backoff",
+    "EscapedError",
+    "Meaning",
+    "Meanings",
+    "TimeLimitError",
+    "call_within",
+    "make_private_file",
+    "make_private_folder",
+    "others_may",
+    "parse_json",
+]
