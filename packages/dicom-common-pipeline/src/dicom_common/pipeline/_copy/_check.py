@@ -26,7 +26,7 @@ def check_against_index(  # noqa: PLR0913 - each is a choice of the person who c
     in_flight: int = 32,
     journal: CopyJournal | None = None,
 ) -> Generator[CopyResult, None, None]:
-    """Look for every indexed object in a storage, and yield an answer for each; their order is not kept.
+    """Look for all indexed objects in a storage, and yield a result for each; their order is not kept.
 
     The digest of each is compared with that of the index: the one that the storage keeps with the object, the one that
     a copy has verified, or else that of the bytes.

@@ -61,7 +61,7 @@ def copy_objects(
     journal: CopyJournal | None = None,
     expected: Callable[[Sequence[str]], Mapping[str, str]] = lambda _: {},
 ) -> Generator[CopyResult, None, None]:
-    """Copy what the target does not have yet, and yield an answer for every object; their order is not kept.
+    """Copy what the target does not have yet, and yield a result for each object; their order is not kept.
 
     An object's digest is taken while it is read, compared with the one that is expected, and given to the target, which
     refuses other bytes. The source is only read. Metadata documents are passed over: they
