@@ -210,7 +210,7 @@ def test_a_key_that_somebody_else_holds_for_ever_holds_nobody_up(server: Private
             [key] = cast("list[bytes]", client.keys("*:metadata:*"))
             wanted = documents._wanted("local", STUDY, None)
             assert wanted is not None
-            from dicom_common.pipeline._documents._cache_visit import cache_key  # noqa: PLC0415 - what a test may know
+            from dicom_common.pipeline._documents._request_cache import cache_key  # noqa: PLC0415 - what a test may know
 
             lock = f"dicom-common:{cache_key('local', 'making', wanted.revision)}"
             for spoiled in (b"garbage", client.get(key)):

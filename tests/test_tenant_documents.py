@@ -14,7 +14,7 @@ from tenant_sites import backends_of, opened, site_of
 from dicom_common.core import NotFoundError
 from dicom_common.host import Config, Services
 from dicom_common.pipeline import Ingest, MetadataDocuments, Received
-from dicom_common.pipeline._documents._cache_visit import cache_key
+from dicom_common.pipeline._documents._request_cache import cache_key
 
 NORTH, SOUTH = "north", "north-2"
 PATIENTS = {NORTH: b"PATIENT-", SOUTH: b"SECRETS-"}

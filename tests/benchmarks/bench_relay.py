@@ -21,10 +21,10 @@ from kafka import KafkaProducer
 from rows import row, show
 
 from dicom_common.broker.kafka import Settings
-from dicom_common.core import Event, LogRecord, Migrations, Origin
+from dicom_common.core import Event, LogRecord, Migrations, Origin, uuid7
 from dicom_common.host import Services
 from dicom_common.pipeline import Relay, TopicSettings
-from dicom_common.pipeline._events._messages import ingest_events
+from dicom_common.pipeline._events._messages import IngestEvents, Trace
 
 _ALONE = 100.0
 """Seconds within which a relay with nobody beside it has published everything."""
@@ -67,8 +67,11 @@ def fill(services: Services, topics: TopicSettings, batch: int) -> list[Event]:
     made = entries(batch)
     events: list[Event] = []
 
+    traces = [Trace(str(uuid7()), Origin(), "bench") for _ in made]
+    make = IngestEvents(entries=made, traces=traces, topics=topics, log=False)
+
     def note(outcomes: Any) -> Iterator[Event | LogRecord]:
-        for event in ingest_events(made, [Origin()] * len(made), outcomes, topics, "bench", log=False):
+        for event in make(outcomes):
             assert isinstance(event, Event)
             events.append(event)
             yield event

@@ -255,7 +255,7 @@ BOMBS: dict[str, tuple[Callable[[], bytes], set[str]]] = {
     "distinct tags": (distinct_tags, {"too-many-elements"}),
     "no sequences": (lambda: distinct_tags(b"SQ", b"abcdefgh"), {"too-many-elements"}),
     "tags that differ in items": (tags_that_differ_in_items, {"too-many-elements"}),
-    "wrong lengths of sequences": (wrong_lengths_of_sequences, {"truncated"}),
+    "wrong lengths of sequences": (wrong_lengths_of_sequences, {"truncated", "too-many-elements"}),
     "zeros between elements": (zeros_between_elements, {"malformed"}),
     "pieces of no character set": (lambda: repeated(b"PN", b"\x92=" * 30_000), {"too-many-values"}),
     "huge declared OB": (lambda: huge_length(b"OB"), {"truncated"}),

@@ -38,7 +38,7 @@ def publish(site: Site, *again: Message) -> None:
 
 @contextmanager
 def working(services: Services) -> Iterator[None]:
-    """Let a worker run; at the end it is told to stop, and does."""
+    """Let a worker run, and stop it at the end."""
     stop = threading.Event()
     thread = threading.Thread(target=Worker(services).run, args=(stop,))
     thread.start()

@@ -216,7 +216,7 @@ class _Slow:
 
 def test_as_many_as_asked_for_are_in_flight_and_no_more(both: Pair) -> None:
     _fill(both[0], 64)
-    target = _Slow(threading.Barrier(8))  # passes nobody before eight are there
+    target = _Slow(threading.Barrier(8))  # lets none pass before eight are there
 
     results = _copy((both[0], target), in_flight=8)  # type: ignore[arg-type]  # what a copy calls of it
 

@@ -12,7 +12,7 @@ import pytest
 from dicom_common.broker.sqlite import Settings, SqliteBroker
 from dicom_common.core import Broker, Message, PublishError, TooLargeError, UnavailableError
 from dicom_common.pipeline import DeadLetter, DeadLetters, dead_topic
-from dicom_common.pipeline._events._bury import Burial
+from dicom_common.pipeline._events._publish_dead import DeadLetterPublisher
 
 Open = Callable[[], Broker]
 
@@ -194,7 +194,7 @@ def test_a_letter_that_cannot_be_published_waits_on(tmp_path: Path, topic: str) 
 def test_who_reads_while_another_one_has_the_letters_is_told(
     tmp_path: Path, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dicom_common.pipeline._events._dead_letters._PATIENCE", 0.3)
+    monkeypatch.setattr("dicom_common.pipeline._events._dead_letters._JOIN_SECONDS", 0.3)
     settings = Settings(path=tmp_path / "events.sqlite")
     with closing(SqliteBroker(settings)) as broker, closing(SqliteBroker(settings)) as another:
         bury(broker, topic, 8)
@@ -208,7 +208,9 @@ def test_a_letter_is_kept_until_somebody_has_looked_after_it(tmp_path: Path, top
     settings = Settings(path=tmp_path / "events.sqlite", keep_days=0)
     message = Message(key="local|1|2", body=b"{}", headers={"event-id": "e", "tenant": "local"})
     with closing(SqliteBroker(settings)) as broker:
-        Burial(broker).bury(topic, message, "unreadable-message", partition="0", offset="0", attempts="3")
+        DeadLetterPublisher(broker).publish(
+            topic, message, "unreadable-message", partition="0", offset="0", attempts="3"
+        )
     with closing(SqliteBroker(settings)) as broker:
         broker.publish(topic, [message])  # which drops what is old
     assert len(read(lambda: SqliteBroker(settings), topic)) == 1
@@ -249,7 +251,9 @@ def test_a_message_whose_headers_alone_are_too_large_is_buried(tmp_path: Path, t
     headers = {"event-id": "e", "tenant": "local", "foreign": "x" * 900}
     with closing(Strict(Settings(path=tmp_path / "events.sqlite"))) as broker:
         broker.publish(topic, [message := Message(key="local|1|2", body=b"{}", headers=headers)])
-        Burial(broker).bury(topic, message, "unreadable-message", partition="0", offset="0", attempts="3")
+        DeadLetterPublisher(broker).publish(
+            topic, message, "unreadable-message", partition="0", offset="0", attempts="3"
+        )
         with DeadLetters(broker, [topic]) as letters:
             [letter] = letters.read()
         assert (letter.place, letter.reason, letter.is_whole) == (f"{topic}/0/0", "unreadable-message", False)

@@ -19,16 +19,16 @@ from pipeline_site import ROOT, Make, Site
 from dicom_common.core import BackendError, Health, NotFoundError, UnavailableError
 from dicom_common.host import Services
 from dicom_common.pipeline import (
+    BuildStatus,
+    BuiltDocument,
     CopyOptions,
     CopyStatus,
-    DocumentSweep,
+    DocumentBuilder,
     MetadataDocuments,
     Reconciliation,
-    SweepStatus,
-    Swept,
     copy_objects,
+    delete_discarded,
     remove,
-    sweep,
 )
 from dicom_common.testing import make_entry, make_instance as indexed
 
@@ -213,7 +213,7 @@ def test_a_study_that_is_removed_while_its_document_is_written_leaves_none(
 def test_removing_takes_the_documents_away(site: Site, make: Make, open_documents: Open) -> None:
     site.store(*(make(1, series=series, study=study) for study in (1, 2) for series in (1, 2)))
     services, _ = open_documents()
-    list(DocumentSweep(services).run())
+    list(DocumentBuilder(services).run())
     everything = documents_of(site)
     assert len(everything) == 6
     remove(services, "local", STUDY, SERIES)
@@ -243,22 +243,22 @@ def test_a_document_that_is_made_again_while_its_study_is_removed_goes_too(
     services, documents = open_documents()
     real = services.db.remove
 
-    def later(*place: Any) -> Any:
-        sweep(services)  # as another process does, before the rows go
+    def later(*place: Any, **events: Any) -> Any:
+        delete_discarded(services)  # as another process does, before the rows go
         assert documents.build("local", STUDY)
-        return real(*place)
+        return real(*place, **events)
 
     monkeypatch.setattr(services.db, "remove", later)
     remove(services, "local", STUDY)
     assert documents_of(site) == set()
 
 
-def test_cleaning_finds_what_nobody_refers_to(site: Site, make: Make, open_documents: Open) -> None:
+def test_cleaning_finds_what_is_not_referred_to(site: Site, make: Make, open_documents: Open) -> None:
     site.store(make(1), make(1, study=2))
     services, documents = open_documents()
-    list(DocumentSweep(services).run())
+    list(DocumentBuilder(services).run())
     services.db.remove("local", f"{ROOT}.2")  # around `remove`, as after a crash
-    site.store(make(2, StudyDate="20300303", InstanceCreationDate="20300303"))  # dates the study anew
+    site.store(make(2, StudyDate="20260303", InstanceCreationDate="20260303"))  # dates the study anew
     services.storage.write("local/metadata/readme.txt", b"somebody else's")
     assert set(documents.clean("local")) == {
         STUDY_KEY,
@@ -269,7 +269,7 @@ def test_cleaning_finds_what_nobody_refers_to(site: Site, make: Make, open_docum
     assert documents_of(site) == {"local/metadata/readme.txt"}
     documents.study("local", STUDY).close()
     assert list(documents.clean("local")) == []
-    assert f"local/metadata/20300303/{STUDY}.json" in documents_of(site)
+    assert f"local/metadata/20260303/{STUDY}.json" in documents_of(site)
 
 
 def test_no_tenant_sees_the_documents_of_another(site: Site, make: Make, open_documents: Open) -> None:
@@ -525,31 +525,31 @@ def test_a_sweep_makes_what_is_quiet_and_goes_on_from_there(
 ) -> None:
     site.store(*(make(1, series=series, study=study) for study in (1, 2) for series in (1, 2)))
     services, _ = open_documents()
-    assert list(DocumentSweep(services, quiet_seconds=3600).run()) == []
-    monkeypatch.setattr("dicom_common.pipeline._documents._sweep._LATE", timedelta(0))
-    sweep = DocumentSweep(services)
-    swept = list(sweep.run())
-    assert {one.status for one in swept} == {SweepStatus.BUILT}
-    assert sorted((one.study_uid, one.series_uid or "") for one in swept) == [
+    assert list(DocumentBuilder(services, quiet_seconds=3600).run()) == []
+    monkeypatch.setattr("dicom_common.pipeline._documents._build._LATE", timedelta(0))
+    sweep = DocumentBuilder(services)
+    built = list(sweep.run())
+    assert {one.status for one in built} == {BuildStatus.BUILT}
+    assert sorted((one.study_uid, one.series_uid or "") for one in built) == [
         (f"{ROOT}.{study}", f"{ROOT}.{study}.{series}" if series else "") for study in (1, 2) for series in (0, 1, 2)
     ]
     assert list(sweep.run()) == []
-    assert {one.status for one in DocumentSweep(services).run()} == {SweepStatus.CURRENT}
+    assert {one.status for one in DocumentBuilder(services).run()} == {BuildStatus.CURRENT}
     site.store(make(2, series=2))
-    later = DocumentSweep(services, position=sweep.position)
+    later = DocumentBuilder(services, position=sweep.position)
     assert [(one.study_uid, one.series_uid, one.status) for one in later.run()] == [
-        (STUDY, f"{ROOT}.1.2", SweepStatus.BUILT),
-        (STUDY, None, SweepStatus.BUILT),
+        (STUDY, f"{ROOT}.1.2", BuildStatus.BUILT),
+        (STUDY, None, BuildStatus.BUILT),
     ]
 
 
 def test_a_sweep_does_not_pass_over_what_may_still_be_committed(site: Site, make: Make, open_documents: Open) -> None:
     site.store(make(1))
     services, _ = open_documents()
-    sweep = DocumentSweep(services)
+    sweep = DocumentBuilder(services)
     assert len(list(sweep.run())) == 2
     assert sweep.position == ""  # it changed a moment ago: the next sweep looks at it once more
-    assert {one.status for one in sweep.run()} == {SweepStatus.CURRENT}
+    assert {one.status for one in sweep.run()} == {BuildStatus.CURRENT}
     assert datetime.now(UTC) > services.db.revisions("local", STUDY)[0].changed  # type: ignore[attr-defined]  # it is a Revisions
 
 
@@ -558,7 +558,7 @@ def test_a_sweep_does_not_pass_over_a_document_that_was_not_made(
 ) -> None:
     site.store(make(1), make(1, study=2))
     services, _ = open_documents()
-    monkeypatch.setattr("dicom_common.pipeline._documents._sweep._LATE", timedelta(0))
+    monkeypatch.setattr("dicom_common.pipeline._documents._build._LATE", timedelta(0))
     storage = tell(services, "storage")
 
     def fail_once(*_: Any) -> None:
@@ -566,9 +566,9 @@ def test_a_sweep_does_not_pass_over_a_document_that_was_not_made(
         raise UnavailableError("The storage is away for a moment.")
 
     storage.before["write"] = fail_once
-    sweep = DocumentSweep(services)
-    assert [one.status for one in sweep.run()].count(SweepStatus.FAILED) == 1
-    assert [one.status for one in sweep.run()].count(SweepStatus.BUILT) == 1
+    sweep = DocumentBuilder(services)
+    assert [one.status for one in sweep.run()].count(BuildStatus.FAILED) == 1
+    assert [one.status for one in sweep.run()].count(BuildStatus.BUILT) == 1
     assert len(documents_of(site)) == 4
 
 
@@ -580,17 +580,17 @@ def test_a_sweep_ends_where_nothing_can_be_written(site: Site, make: Make, open_
         raise UnavailableError("The storage is down.")
 
     tell(services, "storage").before["write"] = fail
-    sweep = DocumentSweep(services)
-    swept: list[Swept] = []
+    sweep = DocumentBuilder(services)
+    built: list[BuiltDocument] = []
     with pytest.raises(BackendError, match=r"5 documents in a row could not be made\. The storage is down"):
-        swept.extend(sweep.run())
+        built.extend(sweep.run())
     assert sweep.position == ""
 
 
 def test_reconcile_rebuild_and_copy_pass_over_documents(site: Site, make: Make, open_documents: Open) -> None:
     site.store(make(1), make(2, series=2))
     services, documents = open_documents()
-    list(DocumentSweep(services).run())
+    list(DocumentBuilder(services).run())
     before = site.objects
     assert list(Reconciliation(site.config(), jobs=1).run()) == []
     assert list(Reconciliation(site.config(), jobs=1, repair=True).run()) == []
@@ -606,7 +606,7 @@ def test_reconcile_rebuild_and_copy_pass_over_documents(site: Site, make: Make, 
     assert site.objects == before
     _, documents = open_documents()
     assert text_of(documents.study("local", STUDY)) == right
-    assert site.objects[STUDY_KEY] != before[STUDY_KEY]  # made anew: nobody knows that the old one was right
+    assert site.objects[STUDY_KEY] != before[STUDY_KEY]  # made anew: it is not known that the old one was right
     target.close()
 
 

@@ -20,7 +20,7 @@ from pipeline_site import Make, Site
 
 from dicom_common.core import UnavailableError
 from dicom_common.host import Services
-from dicom_common.pipeline import Ingest, Received, sweep
+from dicom_common.pipeline import Ingest, Received, delete_discarded
 
 Write = Callable[[Sequence[bytes]], list[Path]]
 
@@ -112,11 +112,11 @@ def test_a_discarded_object_that_cannot_be_deleted_yet_is_deleted_by_the_next_sw
     with Services(site.config()) as services:
         real, services._opened["storage"] = services.storage, KeepsOne(services.storage, str(first.key))
         services.db.remove("local", "2.25.1.1")
-        assert sweep(services) == 1
+        assert delete_discarded(services) == 1
         assert site.discarded == [first.key]
         assert site.objects.keys() == {first.key}
         services._opened["storage"] = real
-        assert sweep(services) == 1
+        assert delete_discarded(services) == 1
     assert (site.discarded, site.objects) == ([], {})
 
 

@@ -1,4 +1,4 @@
-"""An ingest of files waits for an index that is away, for as long as it is told to."""
+"""An ingest of files waits for an index that is unavailable, for as long as `ingest.patience`."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_wait_and_its_end_are_told_once(site: Site, files: list[Path], caplo
     with caplog.at_level(logging.WARNING), locked(site, 1.5):
         results = list(ingest_files(config, files, tenant="local", jobs=1))
     assert {result.status for result in results} == {"stored"}
-    told = [record.getMessage() for record in caplog.records if record.name == "dicom_common.pipeline._ingest._outage"]
+    told = [record.getMessage() for record in caplog.records if record.name == "dicom_common.pipeline._ingest._retry"]
     assert len(told) == 2
     assert "Waiting for it, for up to 60 s (ingest.patience)." in told[0]
     assert "the ingest goes on" in told[1]

@@ -16,7 +16,7 @@ import pytest
 from pipeline_site import Make, Site
 
 from dicom_common.host import Services
-from dicom_common.pipeline import Ingest, Received, Reconciliation, Relay, remove, sweep
+from dicom_common.pipeline import Ingest, Received, Reconciliation, Relay, delete_discarded, remove
 
 Write = Callable[[Sequence[bytes]], list[Path]]
 THREADS = 6
@@ -188,7 +188,7 @@ def test_whatever_runs_at_once_every_row_has_its_object_and_every_object_a_row(
                 case "remove":
                     remove(services, "local", "2.25.1", "2.25.1.1", f"2.25.1.1.{dice.randrange(1, 4)}")
                 case "sweep":
-                    sweep(services)
+                    delete_discarded(services)
                 case "reconcile" if number == 0:
                     for difference in Reconciliation(config, repair=True, jobs=1, restart=True).run():
                         assert difference.kind not in ("damaged", "unreadable")
@@ -196,7 +196,7 @@ def test_whatever_runs_at_once_every_row_has_its_object_and_every_object_a_row(
                     Relay(services).run_once()
 
     at_once(work, 4)
-    while sweep(services):
+    while delete_discarded(services):
         pass
     assert list(Reconciliation(config, jobs=1, restart=True).run()) == []
     ingest.close()

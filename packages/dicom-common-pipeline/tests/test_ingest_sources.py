@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline_site import Make, Site
+from pipeline_site import Make, Site, extension_source
 
 from dicom_common.core import DicomCommonError
 from dicom_common.pipeline import Result
@@ -121,10 +121,8 @@ def test_a_named_pipe_is_not_waited_for(site: Site, make: Make, tmp_path: Path, 
 
 
 _SWAPS = """
-import os
-from dicom_common.core import hookimpl
 @hookimpl
-def dicom_common_accept(tenant, instance, origin):
+def dicom_common_accept(self, tenant, instance, origin):
     os.remove({path!r})
     os.mkfifo({path!r})
 """
@@ -136,7 +134,7 @@ def test_a_file_that_becomes_a_named_pipe_between_reading_and_writing_is_not_wai
     path, neighbour = write([make(1), make(2)])
     metadata = tmp_path / "site" / "made_swapping-1.dist-info"
     metadata.mkdir(parents=True)
-    (tmp_path / "site" / "made_swapping.py").write_text(_SWAPS.format(path=str(path)))
+    (tmp_path / "site" / "made_swapping.py").write_text(extension_source("swapping", _SWAPS.format(path=str(path))))
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: made_swapping\nVersion: 1\n")
     (metadata / "entry_points.txt").write_text("[dicom_common.extension]\nswapping = made_swapping\n")
     monkeypatch.syspath_prepend(tmp_path / "site")

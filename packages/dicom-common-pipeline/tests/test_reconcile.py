@@ -20,9 +20,9 @@ from pipeline_site import Make, Site
 
 from dicom_common.core import Level, Query, UnavailableError
 from dicom_common.host import Services
-from dicom_common.pipeline import DeadLetters, Difference, DifferenceKind, Progress, Reconciliation
-from dicom_common.pipeline._reconcile._claimed import Claimed
-from dicom_common.pipeline._sweep import sweep
+from dicom_common.pipeline import Action, DeadLetters, Difference, DifferenceKind, Progress, Reconciliation
+from dicom_common.pipeline._reconcile._needed import Need, NeededObjects
+from dicom_common.pipeline._remove import delete_discarded
 
 KINDS = DifferenceKind
 
@@ -91,7 +91,7 @@ def test_an_index_that_is_rebuilt_after_a_random_history_has_the_same_rows(site:
             with Services(site.config()) as services:
                 row = chance.choice(list(services.db.walk()))
                 services.db.remove("local", row.study_uid, row.series_uid, chance.choice((row.sop_uid, None)))
-                sweep(services)
+                delete_discarded(services)
     before = everything(site)
     assert reconcile(site) == []
     lose_index(site)
@@ -107,8 +107,8 @@ def test_rows_that_are_not_what_their_instances_say_are_told_and_repaired(filled
         index.execute("UPDATE patient SET patient_sex = 'X'")
     study, person = "local/2.25.1.1", "local"
     told = [
-        Difference(KINDS.DERIVED, study, "none", "1 rows"),
-        Difference(KINDS.DERIVED, person, "none", "the row of a patient"),
+        Difference(KINDS.DERIVED, study, Action.NONE, "1 rows"),
+        Difference(KINDS.DERIVED, person, Action.NONE, "the row of a patient"),
     ]
     assert reconcile(filled) == told
     work = Reconciliation(filled.config(), jobs=1, repair=True)
@@ -136,8 +136,8 @@ def test_nothing_at_all_has_no_difference(site: Site) -> None:
 def test_an_orphan_is_told_and_indexed_with_its_events_on_repair(filled: Site) -> None:
     key = forget(filled, "2.25.1.2.2.1")
     before = len(filled.events("dicom_image_queue"))
-    assert reconcile(filled) == [Difference(KINDS.ORPHAN, key, "none")]
-    assert reconcile(filled, repair=True) == [Difference(KINDS.ORPHAN, key, "indexed")]
+    assert reconcile(filled) == [Difference(KINDS.ORPHAN, key, Action.NONE)]
+    assert reconcile(filled, repair=True) == [Difference(KINDS.ORPHAN, key, Action.INDEXED)]
     assert len(filled.events("dicom_image_queue")) == before + 1
     assert reconcile(filled, repair=True) == []
     filled.assert_consistent()
@@ -148,8 +148,8 @@ def test_a_stray_is_told_and_discarded_on_repair(filled: Site) -> None:
     stray = row.key.replace(".dcm", "~0123456789abcdef.dcm")
     with Services(filled.config()) as services:
         services.storage.write(stray, b"".join(services.storage.read(row.key)))
-    assert reconcile(filled) == [Difference(KINDS.STRAY, stray, "none")]
-    assert reconcile(filled, repair=True) == [Difference(KINDS.STRAY, stray, "discarded")]
+    assert reconcile(filled) == [Difference(KINDS.STRAY, stray, Action.NONE)]
+    assert reconcile(filled, repair=True) == [Difference(KINDS.STRAY, stray, Action.DISCARDED)]
     assert stray not in filled.objects
     assert reconcile(filled) == []
     filled.assert_consistent()
@@ -190,7 +190,7 @@ def test_an_object_that_is_missing_is_told_and_never_repaired(filled: Site) -> N
     row = filled.rows[3]
     (filled.data / "objects" / row.key).unlink()
     for options in ({}, {"repair": True}, {"digests": False}):
-        assert reconcile(filled, **options) == [Difference(KINDS.MISSING, row.key, "none")]
+        assert reconcile(filled, **options) == [Difference(KINDS.MISSING, row.key, Action.NONE)]
     assert row in filled.rows
 
 
@@ -199,10 +199,10 @@ def test_damage_is_told_by_digest_or_size_and_never_repaired(filled: Site) -> No
     for row, end in ((flipped, b"\x7f"), (short, b"")):
         file = filled.data / "objects" / row.key
         file.write_bytes(file.read_bytes()[:-1] + end)
-    by_digest = [Difference(KINDS.DAMAGED, row.key, "none") for row in (flipped, short)]
+    by_digest = [Difference(KINDS.DAMAGED, row.key, Action.NONE) for row in (flipped, short)]
     assert sorted(reconcile(filled), key=str) == sorted(by_digest, key=str)
     assert sorted(reconcile(filled, repair=True, jobs=2), key=str) == sorted(by_digest, key=str)
-    assert reconcile(filled, digests=False) == [Difference(KINDS.DAMAGED, short.key, "none")]
+    assert reconcile(filled, digests=False) == [Difference(KINDS.DAMAGED, short.key, Action.NONE)]
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -219,7 +219,7 @@ def test_an_index_that_is_rebuilt_equals_the_old_one_without_new_events(filled: 
 
 def test_rows_that_were_lost_are_rebuilt_beside_those_that_were_not(filled: Site) -> None:
     key = forget(filled, "2.25.1.2.2.1")
-    assert reconcile(filled, rebuild=True) == [Difference(KINDS.ORPHAN, key, "indexed")]
+    assert reconcile(filled, rebuild=True) == [Difference(KINDS.ORPHAN, key, Action.INDEXED)]
     filled.assert_consistent()
 
 
@@ -242,9 +242,9 @@ def test_of_two_objects_of_an_instance_a_rebuild_takes_the_first_or_by_policy_th
     assert row.key == (first.key if policy == "reject" else second.key)
     assert len(found) == 2
     assert reconcile(site, rebuild=True, restart=True, settings={"ingest__duplicates": policy}) == (
-        [Difference(KINDS.STRAY, second.key or "", "none")]
+        [Difference(KINDS.STRAY, second.key or "", Action.NONE)]
         if policy == "reject"
-        else [Difference(KINDS.STRAY, first.key or "", "none")]
+        else [Difference(KINDS.STRAY, first.key or "", Action.NONE)]
     )
     assert [row.key for row in site.rows] == [row.key]
 
@@ -255,7 +255,7 @@ def test_a_rebuild_never_puts_an_older_object_in_the_place_of_the_one_that_is_in
     [second] = site.store(make(payload=b"new!"))
     age(site, first.key or "", 60)
     found = reconcile(site, rebuild=True, repair=True, settings={"ingest__duplicates": "replace"})
-    assert found == [Difference(KINDS.STRAY, first.key or "", "none")]
+    assert found == [Difference(KINDS.STRAY, first.key or "", Action.NONE)]
     assert [row.key for row in site.rows] == [second.key]
     assert len(site.objects) == 2
 
@@ -284,12 +284,12 @@ def test_an_interrupted_run_goes_on_and_tells_everything_in_the_end(
     (site.data / "objects" / missing).unlink()
     expected = {(KINDS.ORPHAN, key, "indexed") for key in orphans} | {(KINDS.MISSING, missing, "none")}
 
-    examined: list[Progress] = []
+    read: list[Progress] = []
     for stop in itertools.count(1):
         seen = itertools.count(1)
 
         def interrupt(progress: Progress, stop: int = stop, seen: Iterator[int] = seen) -> None:
-            examined.append(progress)
+            read.append(progress)
             if next(seen) == 2 and stop < 6:
                 raise Interrupt
 
@@ -303,7 +303,7 @@ def test_an_interrupted_run_goes_on_and_tells_everything_in_the_end(
     assert {(difference.kind, difference.key, difference.action) for difference in found} == expected
     assert len(found) == len(expected)
     assert len(site.rows) == 20
-    assert sum(progress.compared for progress in {id(p): p for p in examined}.values()) < 2 * 20 + 4 * 6
+    assert sum(progress.compared for progress in {id(p): p for p in read}.values()) < 2 * 20 + 4 * 6
 
 
 def test_another_kind_of_run_does_not_go_on_from_one_that_was_interrupted(filled: Site) -> None:
@@ -316,7 +316,7 @@ def test_another_kind_of_run_does_not_go_on_from_one_that_was_interrupted(filled
     with pytest.raises(Interrupt):
         list(Reconciliation(filled.config(), jobs=1, on_progress=interrupt).run())
     for options in ({"repair": True}, {"digests": False}, {"restart": True}, {}):
-        assert reconcile(filled, **options) == [Difference(KINDS.MISSING, row.key, "none")]
+        assert reconcile(filled, **options) == [Difference(KINDS.MISSING, row.key, Action.NONE)]
 
 
 def test_two_runs_at_once_are_refused(filled: Site) -> None:
@@ -429,10 +429,10 @@ def test_the_object_of_a_dead_letter_is_kept_as_long_as_the_letter_waits(site: S
         return [(each.action, each.detail) for each in found]
 
     [(action, detail)] = strays()
-    assert (action, "wait for the workers" in detail) == ("none", True)
+    assert (action, detail) == ("none", Need.QUEUED)
 
     refuse_the_message(site)
-    assert strays() == [("none", "a dead letter waits for it")]
+    assert strays() == [("none", Need.DEAD_LETTER)]
     assert key in site.objects
 
     with Services(site.config()) as services, DeadLetters(services.broker, ["storage_queue"]) as letters:
@@ -444,7 +444,7 @@ def test_the_object_of_a_dead_letter_is_kept_as_long_as_the_letter_waits(site: S
 def test_no_stray_is_discarded_while_another_one_has_the_dead_letters(
     site: Site, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dicom_common.pipeline._events._dead_letters._PATIENCE", 0.3)
+    monkeypatch.setattr("dicom_common.pipeline._events._dead_letters._JOIN_SECONDS", 0.3)
     site.store(make())
     [result] = site.store(make(payload=b"other"), ingest__mode="queued")
     refuse_the_message(site)
@@ -453,8 +453,7 @@ def test_no_stray_is_discarded_while_another_one_has_the_dead_letters(
         assert len(letters.read()) == 1
         [found] = reconcile(site, repair=True)
 
-    assert (found.kind, found.action) == (KINDS.STRAY, "none")
-    assert "another one has dead letters" in found.detail
+    assert (found.kind, found.action, found.detail) == (KINDS.STRAY, "none", Need.LETTERS_IN_USE)
     assert result.key in site.objects
 
 
@@ -464,7 +463,7 @@ def test_the_object_of_a_dead_letter_of_another_patient_is_kept_too(site: Site, 
     refuse_the_message(site)
     reject = {"ingest__other_patient": "reject"}
     [found] = reconcile(site, repair=True, settings=reject)
-    assert (found.kind, found.action, found.detail) == (KINDS.STRAY, "none", "a dead letter waits for it")
+    assert (found.kind, found.action, found.detail) == (KINDS.STRAY, "none", Need.DEAD_LETTER)
     assert result.key in site.objects
 
     with Services(site.config()) as services, DeadLetters(services.broker, ["storage_queue"]) as letters:
@@ -482,7 +481,7 @@ def test_an_object_whose_message_is_still_to_be_published_is_kept(site: Site, ma
         services.storage.write(key.replace("~0", "~f"), make())  # one that died, and whose sender came again
     queued = {"ingest__mode": "queued"}
     found, copy = sorted(reconcile(site, repair=True, settings=queued), key=lambda each: each.key)
-    assert (found.key, found.action, "underway" in found.detail) == (key, "none", True)
+    assert (found.key, found.action, found.detail) == (key, "none", Need.MESSAGE_UNDERWAY)
     assert (copy.key, copy.action) == (key.replace("~0", "~f"), "discarded")
     assert sorted(site.objects) == sorted([str(first.key), key])
 
@@ -514,15 +513,13 @@ class Waiting:
 
 @pytest.mark.parametrize(
     ("before", "behind", "why"),
-    [(1, 0, "messages wait"), (0, 1, "messages wait"), (-1, -1, "the broker does not say"), (0, 0, "")],
-    ids=["dealt-with-meanwhile", "replayed-meanwhile", "away", "nothing"],
+    [(1, 0, Need.QUEUED), (0, 1, Need.QUEUED), (-1, -1, Need.UNKNOWN), (0, 0, None)],
+    ids=["processed-meanwhile", "replayed-meanwhile", "away", "nothing"],
 )
 def test_what_waits_before_or_behind_the_reading_of_letters_may_be_any_object(
-    site: Site, before: int, behind: int, why: str
+    site: Site, before: int, behind: int, why: Need | None
 ) -> None:
     services = site.services()
     services.broker.create_topics(["storage_queue", "storage_queue.dead"])
     services._opened["broker"] = Waiting(services.broker, before, behind)
-    said = Claimed(services).why("local/any.dcm", datetime(2026, 1, 1, tzinfo=UTC))
-    assert said.startswith(why)
-    assert bool(said) == bool(why)
+    assert NeededObjects(services).why("local/any.dcm", datetime(2026, 1, 1, tzinfo=UTC)) is why

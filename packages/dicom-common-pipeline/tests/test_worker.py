@@ -15,7 +15,7 @@ from dicom_common.core import Delivery, Logs, Message, ReceivedObject
 from dicom_common.dicom import ReaderSettings
 from dicom_common.host import Services
 from dicom_common.pipeline._events._dead_letter import letters_of
-from dicom_common.pipeline._worker._claim import PoisonError, claim_of, open_claim
+from dicom_common.pipeline._worker._request import PoisonError, open_object, request_of
 
 
 def test_a_queued_instance_is_durable_at_once_and_indexed_by_the_worker(site: Site, make: Make) -> None:
@@ -142,12 +142,12 @@ class Distant:
 def test_of_a_distant_object_with_a_known_digest_only_the_header_is_read(site: Site, make: Make) -> None:
     [result] = queue(site, make(payload=bytes(3 << 20)))
     with Services(site.config(**QUEUED)) as services, services.broker.consume([TOPIC], "look") as consumer:
-        claim = claim_of(consumer.receive(1, timeout=5)[0])
+        request = request_of(consumer.receive(1, timeout=5)[0].message)
         distant = Distant(services.storage)
-        distant.stat = lambda key: replace(services.storage.stat(key), sha256=claim.sha256)  # as object stores keep it
-        candidate = open_claim(claim, distant, ReaderSettings(), 4096)  # type: ignore[arg-type]  # what a worker uses of it
-        assert candidate.instance.sha256 == claim.sha256
-        assert distant.bytes_read < 10_000
+        distant.stat = lambda key: replace(services.storage.stat(key), sha256=request.sha256)  # as in object stores
+        candidate = open_object(request, distant, ReaderSettings(), 4096)  # type: ignore[arg-type]  # all that is used
+        assert candidate.instance.sha256 == request.sha256
+        assert distant.bytes_read < 1 << 19
         with candidate.source() as source:
             assert source.read() == site.objects[str(result.key)]  # type: ignore[union-attr]  # it is a stream here
 
@@ -157,11 +157,11 @@ def test_of_a_distant_object_without_a_digest_all_is_read_before_it_is_believed(
     file = site.data / "objects" / str(result.key)
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with Services(site.config(**QUEUED)) as services, services.broker.consume([TOPIC], "look") as consumer:
-        claim = claim_of(consumer.receive(1, timeout=5)[0])
+        request = request_of(consumer.receive(1, timeout=5)[0].message)
         distant = Distant(services.storage)
         distant.stat = lambda key: replace(services.storage.stat(key), sha256=None)
         with pytest.raises(PoisonError, match="digest-differs"):
-            open_claim(claim, distant, ReaderSettings(), 4096)  # type: ignore[arg-type]  # what a worker uses of it
+            open_object(request, distant, ReaderSettings(), 4096)  # type: ignore[arg-type]  # all that is used
 
 
 def test_the_log_knows_an_object_by_the_trace_of_its_message(site: Site, make: Make) -> None:

@@ -148,7 +148,7 @@ def test_an_object_that_cannot_be_read_yet_is_tried_again(site: Site, make: Make
 
 
 class StaysAway(AwayOnce):
-    """A storage that cannot be read any more, until it is told to."""
+    """A storage that cannot be read any more."""
 
     def local_path(self, key: str) -> Path:  # noqa: ARG002 - as in Storage
         self.failed += 1

@@ -25,7 +25,7 @@ from dicom_common.host import Services
 from dicom_common.toolkit import make_private_folder, parse_json
 
 if TYPE_CHECKING:
-    from dicom_common.pipeline import Swept
+    from dicom_common.pipeline import BuiltDocument
 
 __all__ = ["documents"]
 
@@ -115,8 +115,8 @@ def build(  # noqa: PLR0913 - each is an option
     with stopping_on_signals("Stopping after this document.") as stop, progress("documents") as bar:
         while True:
             try:
-                for swept in _until(stop, work.run()):
-                    tally.add(swept)
+                for built in _until(stop, work.run()):
+                    tally.add(built)
                     bar.advance()
             except BackendError as error:
                 if not watch:
@@ -168,12 +168,12 @@ class _Tally:
         self.counts: Counter[str] = Counter()
         self._as_json = as_json
 
-    def add(self, swept: Swept) -> None:
-        self.counts[swept.status] += 1
+    def add(self, built: BuiltDocument) -> None:
+        self.counts[built.status] += 1
         if self._as_json:
-            print_json(swept)
-        elif swept.status == "failed":
-            complain(f"A document of the study {swept.study_uid} was not made. {swept.reason}")
+            print_json(built)
+        elif built.status == "failed":
+            complain(f"A document of the study {built.study_uid} was not made. {built.reason}")
 
     def end(self) -> None:
         if not self._as_json:
@@ -183,24 +183,24 @@ class _Tally:
 class _Work(Protocol):
     """What is to be made."""
 
-    def run(self) -> Generator[Swept, None, None]: ...
+    def run(self) -> Generator[BuiltDocument, None, None]: ...
 
 
 class _Sweeping:
     """What has become quiet since the last run, whose position is kept in the data folder."""
 
     def __init__(self, services: Services, data: Path, *, everything: bool, quiet_seconds: float | None) -> None:
-        from dicom_common.pipeline import DocumentSweep  # noqa: PLC0415 - imports pydicom
+        from dicom_common.pipeline import DocumentBuilder  # noqa: PLC0415 - imports pydicom
 
         self._file = data / "documents.json"
         position = "" if everything else self._load()
-        self._sweep = DocumentSweep(services, position=position, quiet_seconds=quiet_seconds)
+        self._builder = DocumentBuilder(services, position=position, quiet_seconds=quiet_seconds)
 
-    def run(self) -> Generator[Swept, None, None]:
+    def run(self) -> Generator[BuiltDocument, None, None]:
         try:
-            with closing(self._sweep.run()) as found:
-                for number, swept in enumerate(found, 1):
-                    yield swept
+            with closing(self._builder.run()) as found:
+                for number, built in enumerate(found, 1):
+                    yield built
                     if not number % _SAVED:
                         self._save()
         finally:
@@ -214,7 +214,7 @@ class _Sweeping:
         return found if isinstance(found, str) else ""
 
     def _save(self) -> None:
-        text = json.dumps({"position": self._sweep.position})
+        text = json.dumps({"position": self._builder.position})
         make_private_folder(self._file.parent)
         with tempfile.NamedTemporaryFile("w", dir=self._file.parent, prefix=".documents-", delete=False) as file:
             file.write(text)
@@ -227,8 +227,8 @@ class _OneStudy:
     def __init__(self, services: Services, tenant: str, study: str) -> None:
         self._services, self._tenant, self._study = services, tenant, study
 
-    def run(self) -> Generator[Swept, None, None]:
-        from dicom_common.pipeline import MetadataDocuments, SweepStatus, Swept  # noqa: PLC0415 - imports pydicom
+    def run(self) -> Generator[BuiltDocument, None, None]:
+        from dicom_common.pipeline import BuildStatus, BuiltDocument, MetadataDocuments  # noqa: PLC0415 - imports pydicom
 
         db, documents = self._services.db, MetadataDocuments(self._services)
         found = db.revisions(self._tenant, self._study) if isinstance(db, Revisions) else []
@@ -239,8 +239,8 @@ class _OneStudy:
                 if series_uid is None:
                     raise nothing_stored(self._study, None, None) from None
                 continue  # removed meanwhile
-            status = SweepStatus.BUILT if is_new else SweepStatus.CURRENT
-            yield Swept(tenant=self._tenant, study_uid=self._study, series_uid=series_uid, status=status)
+            status = BuildStatus.BUILT if is_new else BuildStatus.CURRENT
+            yield BuiltDocument(tenant=self._tenant, study_uid=self._study, series_uid=series_uid, status=status)
 
 
 def _until(stop: threading.Event, items: Generator[T, None, None]) -> Iterator[T]:

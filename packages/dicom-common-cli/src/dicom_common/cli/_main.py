@@ -63,7 +63,9 @@ class _Commands(click.Group):
             elif plugin.state != "ready":
                 note(plugin.reason)
             else:
-                commands.append((plugin.name, click.Command(plugin.name, help=plugin.summary)))
+                commands.append(
+                    (plugin.name, click.Command(plugin.name, help=plugin.summary or f"(from {plugin.distribution})"))
+                )
         limit = formatter.width - 6 - max(len(name) for name, _ in commands)
         rows = [(name, command.get_short_help_str(limit=limit)) for name, command in commands]
         with formatter.section("Commands"):

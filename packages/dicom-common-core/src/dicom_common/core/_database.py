@@ -101,8 +101,8 @@ class Database(Protocol):
         Without a Patient ID each study has a patient of its own. A study belongs to the patient of the instance that
         was received first (then by SOP Instance UID) of those that are there; it moves with a replacement, a removal
         or an instance that was received earlier, and a patient without studies goes. An instance that names another
-        patient than its study's says nothing of the patient. Whether an entry names another patient is judged by what
-        the study belonged to before the batch.
+        patient than its study's says nothing of the patient. Whether an entry names another patient is judged when
+        its turn comes, as if each entry were a batch of its own: by the instances that the index has then.
         """
         ...
 

@@ -48,8 +48,8 @@ FORMS = {
 """Of each encoding: whether VRs are implicit, whether it is big endian, and how its lengths are unpacked."""
 _MOST_TAGS, _EACH_TAG, _MOST_ALONE = 2000, 500, 20_000
 """Different tags of items, or one for so many elements as there may be; and elements outside them, all different."""
-_MOST_GUESSES = 10_000
-"""How often a data set is looked ahead in because it is damaged."""
+_MOST_GUESSES, _MOST_RESCUES = 10_000, 20_000
+"""How often a data set is looked ahead in because it is damaged, and how often damage stays in its container."""
 
 
 @dataclass(slots=True)
@@ -73,6 +73,7 @@ class Sequences:
     spoiled: bool = False
     """Whether it could not be followed."""
     guesses_left: int = _MOST_GUESSES
+    rescues_left: int = _MOST_RESCUES
     items_left: int = field(init=False)
     tags: set[int] = field(default_factory=set)
     """Those of items, counted where there are very many elements."""
@@ -267,9 +268,9 @@ class Sequences:
             The level that was returned to, None where that is the one before; and the position to go on at. The
             sequence that is innermost then is spoiled.
         """
-        self.guesses_left -= 1  # each costs as much as one
+        self.rescues_left -= 1
         place = self._end_around(position, in_sequence=in_sequence)
-        if place is None or self.guesses_left < 0:
+        if place is None or self.rescues_left < 0:
             return None
         depth, position = place
         level = None

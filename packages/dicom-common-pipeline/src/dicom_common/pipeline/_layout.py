@@ -50,8 +50,8 @@ class Layout:
     def key(self, tenant: str, instance: Instance, *, unique: bool = False) -> str:
         """Return the key of an instance.
 
-        With `unique`, a key that nobody else has made or will make: for bytes that are to stand beside others for a
-        moment, because a good copy is only deleted when its replacement is durable.
+        With `unique`, a key that was never made before and will not be again: for bytes that are to stand beside
+        others for a moment, because a good copy is only deleted when its replacement is durable.
         """
         fields = {
             "tenant": validate_tenant(tenant),

@@ -15,8 +15,8 @@ def read_verified(storage: Storage, stored: Stored) -> Iterator[bytes]:
 
     Raises:
         NotFoundError: the storage does not have it.
-        DamagedError: after the last chunk, where digest or size are not those of the index; who has passed chunks on
-            by then must take them back.
+        DamagedError: after the last chunk, where digest or size are not those of the index; a caller that has passed
+            chunks on must take them back.
     """
     digest, size = hashlib.sha256(), 0
     for chunk in storage.read(stored.key):

@@ -14,10 +14,10 @@ __all__ = ["DocumentSettings", "IngestSettings", "RetentionSettings", "TopicSett
 
 @dataclass(frozen=True, kw_only=True)
 class IngestSettings:
-    """How instances are taken in."""
+    """How instances are ingested."""
 
     mode: Literal["direct", "queued"] = "direct"
-    """Who indexes: `direct`, whoever takes in; `queued`, the workers, to which the broker hands the work."""
+    """Which process indexes: `direct`, the one that receives; `queued`, a worker, which the broker gives the work."""
     layout: str = DEFAULT_LAYOUT
     """The storage key of an instance, as a template; see `Layout`."""
     duplicates: Literal["reject", "replace", "keep"] = "reject"
@@ -46,7 +46,7 @@ class IngestSettings:
     files are answered with `retry`, as a receiver's are at once: its peer can send them again."""
 
     def __post_init__(self) -> None:
-        """Refuse a layout that cannot work, and limits that are none."""
+        """Refuse a layout that cannot work, and limits that are too small."""
         Layout(self.layout)
         if not 0 <= self.patience < float("inf"):
             raise ValueError("patience has to be a number of seconds, 0 or more")
@@ -73,7 +73,7 @@ class TopicSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class RetentionSettings:
-    """For how long the logs are kept; `prune` deletes what is older. 0: for ever."""
+    """For how long the logs are kept; `prune` deletes what is older. 0: without limit."""
 
     received_days: int = 0
     """Days for which the log of received objects is kept."""
@@ -81,10 +81,10 @@ class RetentionSettings:
     """Days for which the log of web requests is kept."""
 
     def __post_init__(self) -> None:
-        """Refuse numbers that are no time."""
+        """Refuse what is not a number of days."""
         for name in ("received_days", "access_days"):
             if not 0 <= getattr(self, name) <= 365_000:
-                raise ValueError(f"{name} has to be from 0 (for ever) to 365000")
+                raise ValueError(f"{name} has to be from 0 (without limit) to 365000")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +105,7 @@ class WorkerSettings:
     """How often a message is tried before it goes to the dead letters. A backend that is away does not count."""
 
     def __post_init__(self) -> None:
-        """Refuse limits that are none."""
+        """Refuse limits that are too small."""
         if not self.group:
             raise ValueError("group needs a name")
         if not 0 <= self.batch_seconds <= 60:
@@ -129,15 +129,15 @@ class DocumentSettings:
     cache_seconds: float = 3600.0
     """Seconds for which the cache keeps one."""
     absent_seconds: float = 2.0
-    """Seconds for which a study that was not there is said to be absent without asking the index. For so long an
-    instance that has just arrived may not be seen, by those who asked too early. 0: the index is always asked."""
+    """Seconds for which a study that was not there counts as absent without asking the index. For so long, an
+    early request may hide an instance that has arrived since. 0: the index is always asked."""
     wait_seconds: float = 10.0
     """Seconds to wait for a document that another process is making; then it is made all the same."""
     hold_seconds: float = 60.0
     """Seconds after which a process that is making a document counts as dead."""
     secret: Secret = Secret("")
-    """By which values in the cache are known to be ours, for all processes the same. Without one, what is damaged or
-    foreign is found, but not what somebody has forged who can write to the cache."""
+    """By which values in the cache are known to be ours, for all processes the same. Without one, damaged and
+    foreign values are found, but not forgeries by someone who can write to the cache."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""

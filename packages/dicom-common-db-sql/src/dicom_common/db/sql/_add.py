@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select, update
 
 from dicom_common.core import Level, Outcome
-from dicom_common.db.sql._batch import Batch, Held, PatientRow, SeriesRow, StudyRow
+from dicom_common.db.sql._batch import Batch, Decision, Held, PatientRow, SeriesRow, StudyRow
 from dicom_common.db.sql._derive import PARENTS, Derivation
 from dicom_common.db.sql._dialect import PassingError, SqlDialect
 from dicom_common.db.sql._discarded import Discarded
@@ -139,14 +139,22 @@ class Addition:
             NotAloneError: a key is to be discarded or a row to be derived again, and others may write (not `alone`).
                 Nothing was written yet.
         """
-        batch = self._load(session, prepared, tenants)
-        decisions = [batch.decide(tenant, made) for tenant, made in zip(tenants, prepared, strict=True)]
-        if not alone and (batch.to_discard or any(batch.again())):
-            raise NotAloneError
-        batch.settle()
-        self._write(session, batch)
+        decisions: list[Decision] = []
+        counts: dict[tuple[int, str, str], int] = {}
+        while len(decisions) < len(prepared):
+            done = len(decisions)
+            batch = self._load(session, prepared[done:], tenants[done:])
+            for tenant, made in zip(tenants[done:], prepared[done:], strict=True):
+                if not batch.can_decide(tenant, made):
+                    break  # the rows are asked anew, once they have been derived from what is written
+                decisions.append(batch.decide(tenant, made))
+            if not alone and (batch.to_discard or any(batch.again())):
+                raise NotAloneError
+            batch.settle()
+            self._write(session, batch)
+            counts |= batch.counts()
         return [
-            batch.outcome(tenant, made, decision)
+            _outcome(decision, counts.get((tenant, made.entry.instance.study_uid, made.entry.instance.series_uid), 0))
             for tenant, made, decision in zip(tenants, prepared, decisions, strict=True)
         ]
 
@@ -187,8 +195,9 @@ class Addition:
             patients[pk] = batch.patients[tenant, who] = row
         for uid, pk, sources, patient_pk in studies:
             ranks = ranks_from_text(sources)
+            patient = patients[patient_pk]
             batch.studies[tenant, uid] = StudyRow(
-                tenant=tenant, pk=pk, ranks=ranks, uid=uid, patient=patients[patient_pk]
+                tenant=tenant, pk=pk, ranks=ranks, uid=uid, patient=patient, owner=patient.identity
             )
         for uid, study_uid, pk, sources, count, study_pk in self._series.rows(
             session, sorted({made.entry.instance.series_uid for made in some}), tenant=tenant
@@ -282,6 +291,17 @@ class Addition:
         self._insert["instance_json"](session, documents)
 
 
+def _outcome(decision: Decision, series_instances: int) -> Outcome:
+    return Outcome(
+        status=decision.status,
+        key=decision.key,
+        sha256=decision.sha256,
+        series_instances=series_instances,
+        patient_differs=decision.patient_differs,
+        series_in_other_study=decision.series_in_other_study,
+    )
+
+
 def _values(dialect: SqlDialect, level: Level) -> Lookup:
     columns = LEVELS[level].c
     rows = select(columns.pk, *[columns[name] for name in attribute_names(level)])
@@ -289,7 +309,8 @@ def _values(dialect: SqlDialect, level: Level) -> Lookup:
 
 
 def _stranger(tenant: int, uid: str, pk: int) -> StudyRow:
-    return StudyRow(tenant=tenant, pk=pk, uid=uid, patient=PatientRow(tenant=tenant, pk=0, identity=("", "", "")))
+    unknown = PatientRow(tenant=tenant, identity=("", "", ""))
+    return StudyRow(tenant=tenant, pk=pk, uid=uid, patient=unknown, owner=unknown.identity)
 
 
 def _changes(row: Any) -> dict[str, int]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from dicom_common.core import AddStatus, Outcome
+from dicom_common.core import AddStatus
 from dicom_common.db.sql._ranks import OWNER, Ranks, Tops
 from dicom_common.db.sql._rows import Prepared
 from dicom_common.db.sql._upper import Identity
@@ -48,6 +48,9 @@ class StudyRow(_Parent):
 
     uid: str
     patient: PatientRow
+    owner: Identity | None
+    """The patient of the instance that was received first, of those that the index has and those before in the batch;
+    None: that instance is replaced, and the rows have to be asked."""
     owner_changes: bool = False
     """An entry of this batch was received earlier than all that the index has of it."""
 
@@ -106,12 +109,17 @@ class Batch:
     retired: set[str] = field(default_factory=set)
     to_discard: set[str] = field(default_factory=set)
 
+    def can_decide(self, tenant: int, made: Prepared) -> bool:
+        """Tell whether it is known here to which patient the study of an entry belongs."""
+        study = self.studies.get((tenant, made.entry.instance.study_uid))
+        return study is None or study.owner is not None
+
     def decide(self, tenant: int, made: Prepared) -> Decision:
         """Decide on one entry, and change what the next ones find."""
         entry, instance = made.entry, made.entry.instance
         held = self.held.get((tenant, instance.sop_uid))
         study = self.studies.get((tenant, instance.study_uid))
-        differs = study is not None and study.patient.identity != made.upper.patient
+        differs = study is not None and study.owner != made.upper.patient
         refused: AddStatus | None = None
         if held is not None:
             refused = _compare(held, made)
@@ -133,18 +141,9 @@ class Batch:
         elsewhere = len(others) > (instance.study_uid in others)
         return Decision(status, held.key if held else "", held.sha256 if held else "", differs, elsewhere)
 
-    def outcome(self, tenant: int, made: Prepared, decision: Decision) -> Outcome:
-        """Return the outcome of an entry, when all have been decided."""
-        instance = made.entry.instance
-        row = self.series.get((tenant, instance.series_uid), {}).get(instance.study_uid)
-        return Outcome(
-            status=decision.status,
-            key=decision.key,
-            sha256=decision.sha256,
-            series_instances=row.instances + row.new_instances if row else 0,
-            patient_differs=decision.patient_differs,
-            series_in_other_study=decision.series_in_other_study,
-        )
+    def counts(self) -> dict[tuple[int, str, str], int]:
+        """Return how many instances each series has, when all entries have been decided."""
+        return {(row.tenant, row.study.uid, row.uid): row.instances + row.new_instances for row in self.all_series()}
 
     def _take(self, tenant: int, made: Prepared, *, other_patient: bool) -> Held:
         instance = made.entry.instance
@@ -189,9 +188,11 @@ class Batch:
         series.tops.note(rank, made.upper)
         first = study.ranks.get(OWNER)
         if first is None or rank[1] < first[1] or (rank[1] == first[1] and rank[2] < first[2]):
-            study.ranks[OWNER] = rank
+            study.ranks[OWNER], study.owner = rank, made.upper.patient
             study.owner_changes = first is not None
             study.again |= held.other_patient
+        elif first.sop_uid == rank.sop_uid:  # it was the first, and is received anew
+            study.owner = None
 
     def settle(self) -> None:
         """Let the entries contend for the attributes of studies and patients, when all have been decided."""
@@ -220,7 +221,7 @@ class Batch:
         if study is None:
             identity = made.upper.patient
             patient = self.patients.setdefault((tenant, identity), PatientRow(tenant=tenant, identity=identity))
-            study = self.studies[tenant, uid] = StudyRow(tenant=tenant, uid=uid, patient=patient)
+            study = self.studies[tenant, uid] = StudyRow(tenant=tenant, uid=uid, patient=patient, owner=identity)
             patient.new_studies += 1
         return study
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Generator, Iterator
 from itertools import islice
 
 from dicom_common.core import Database, NotFoundError, ObjectInfo, Storage, Stored
+from dicom_common.pipeline._concurrent import run_concurrently
 from dicom_common.pipeline._copy._copy import digest_at
 from dicom_common.pipeline._copy._journal import CopyJournal
 from dicom_common.pipeline._copy._results import CopyResult, CopyStatus, failure
-from dicom_common.pipeline._in_flight import several_at_once
+from dicom_common.pipeline._side_by_side import side_by_side
 
 __all__ = ["check_against_index"]
 
@@ -25,7 +26,7 @@ def check_against_index(  # noqa: PLR0913 - each is a choice of the person who c
     in_flight: int = 32,
     journal: CopyJournal | None = None,
 ) -> Generator[CopyResult, None, None]:
-    """Look for every indexed object in a storage, and yield an answer for each; their order is not kept.
+    """Look for all indexed objects in a storage, and yield a result for each; their order is not kept.
 
     The digest of each is compared with that of the index: the one that the storage keeps with the object, the one that
     a copy has verified, or else that of the bytes.
@@ -43,7 +44,8 @@ def check_against_index(  # noqa: PLR0913 - each is a choice of the person who c
     """
 
     def tasks() -> Iterator[Callable[[], CopyResult]]:
-        rows = _beside(_rows(db, prefix), target.scan(prefix))
+        both = side_by_side(_rows(db, prefix), target.scan(prefix))
+        rows = ((stored, info) for _, stored, info in both if stored is not None)
         while batch := list(islice(rows, _LOOKED_UP)):
             known = {} if journal is None or verify else journal.known([stored.key for stored, _ in batch])
             for stored, info in batch:
@@ -51,7 +53,7 @@ def check_against_index(  # noqa: PLR0913 - each is a choice of the person who c
                 digest = noted.sha256 if noted and info and noted.is_target(info) else None
                 yield _task(target, stored, info, digest, verify)
 
-    yield from several_at_once(tasks(), in_flight)
+    yield from run_concurrently(tasks(), in_flight)
 
 
 def _task(
@@ -87,13 +89,3 @@ def _rows(db: Database, prefix: str) -> Iterator[Stored]:
             yield stored
         elif stored.key.encode() > prefix.encode():
             return
-
-
-def _beside(rows: Iterator[Stored], objects: Iterator[ObjectInfo]) -> Iterator[tuple[Stored, ObjectInfo | None]]:
-    """Give each row the object at its key, if it is listed."""
-    info = next(objects, None)
-    for row in rows:
-        key = row.key.encode()
-        while info is not None and info.key.encode() < key:
-            info = next(objects, None)
-        yield row, info if info is not None and info.key == row.key else None

@@ -10,13 +10,14 @@ from itertools import islice
 from typing import IO
 
 from dicom_common.core import AlreadyExistsError, NotFoundError, ObjectInfo, Storage
+from dicom_common.pipeline._concurrent import run_concurrently
 from dicom_common.pipeline._copy._journal import CopyJournal, Verified
 from dicom_common.pipeline._copy._results import CopyResult, CopyStatus, failure
 from dicom_common.pipeline._documents._layout import is_document
-from dicom_common.pipeline._in_flight import several_at_once
 from dicom_common.pipeline._read import digest_of
+from dicom_common.pipeline._side_by_side import side_by_side
 
-__all__ = ["CopyOptions", "copy_objects", "digest_at", "side_by_side"]
+__all__ = ["CopyOptions", "copy_objects", "digest_at"]
 
 _LOOKED_UP = 500
 """Keys that are asked for in the index and the journal at once."""
@@ -33,8 +34,8 @@ class CopyOptions:
     in_flight: int = 32
     """Objects that are under way at the same time. Memory: about 2 MiB each."""
     dry_run: bool = False
-    """Only tell; nothing is written. Objects that both sides have are compared by size, and by digest where that takes
-    no reading."""
+    """Only report; nothing is written. Objects that both sides have are compared by size, and by digest where a
+    storage keeps one."""
     verify: bool = False
     """Read what both sides have already and compare the digests; else those that are known count."""
     overwrite: bool = False
@@ -43,13 +44,13 @@ class CopyOptions:
     """Delete from the target what the source does not have (any more), and the index does not know."""
 
     def __post_init__(self) -> None:
-        """Refuse a number that is none."""
+        """Refuse a number that is too small."""
         if self.in_flight < 1:
             raise ValueError("in_flight has to be at least 1")
 
 
-Pair = tuple[ObjectInfo | None, ObjectInfo | None]
-"""An object of the source and that of the target at the same key; one may be absent."""
+Pair = tuple[str, ObjectInfo | None, ObjectInfo | None]
+"""A key, with the object of the source and that of the target; one may be absent."""
 
 
 def copy_objects(
@@ -60,7 +61,7 @@ def copy_objects(
     journal: CopyJournal | None = None,
     expected: Callable[[Sequence[str]], Mapping[str, str]] = lambda _: {},
 ) -> Generator[CopyResult, None, None]:
-    """Copy what the target does not have yet, and yield an answer for every object; their order is not kept.
+    """Copy what the target does not have yet, and yield a result for each object; their order is not kept.
 
     An object's digest is taken while it is read, compared with the one that is expected, and given to the target, which
     refuses other bytes. The source is only read. Metadata documents are passed over: they
@@ -84,13 +85,13 @@ def copy_objects(
 
     def tasks() -> Iterator[Callable[[], _Outcome]]:
         while batch := list(islice(pairs, _LOOKED_UP)):
-            keys = [_key(pair) for pair in batch]
+            keys = [key for key, _, _ in batch]
             digests = expected(keys)
             known = {} if journal is None else journal.known(keys)
             for pair in batch:
-                yield copier.task(pair, digests.get(_key(pair)), known.get(_key(pair)))
+                yield copier.task(pair, digests.get(pair[0]), known.get(pair[0]))
 
-    for result, verified in several_at_once(tasks(), options.in_flight):
+    for result, verified in run_concurrently(tasks(), options.in_flight):
         if journal is not None and verified is not None:
             journal.note(verified)
         yield result
@@ -112,15 +113,16 @@ class _Copier:
             try:
                 return self._do(pair, expected, known)
             except Exception as error:  # noqa: BLE001 - one object must not stop the others
-                info = pair[0] or pair[1]
-                return failure(_key(pair), info.size if info else 0, error), None
+                key, source, target = pair
+                info = source or target
+                return failure(key, info.size if info else 0, error), None
 
         return guarded
 
     def _do(self, pair: Pair, expected: str | None, known: Verified | None) -> _Outcome:
-        source, target = pair
+        key, source, target = pair
         if source is None:
-            return self._extra(_key(pair), expected), None
+            return self._extra(key, expected), None
         if target is None:
             if self._options.dry_run:
                 return CopyResult(key=source.key, status=CopyStatus.MISSING, size=source.size), None
@@ -156,7 +158,7 @@ class _Copier:
         return digest.hexdigest()
 
     def _compare(self, source: ObjectInfo, target: ObjectInfo, expected: str | None) -> _Outcome:
-        """Deal with an object that both have."""
+        """Compare an object that both have."""
         same_size = source.size == target.size
         if same_size and self._options.dry_run and not self._options.verify:
             ours = expected or source.sha256 or self._source.stat(source.key).sha256
@@ -223,29 +225,5 @@ def digest_at(storage: Storage, info: ObjectInfo, *, read: bool) -> str:
     return kept or digest_of(storage, info.key)
 
 
-def side_by_side(left: Iterator[ObjectInfo], right: Iterator[ObjectInfo]) -> Iterator[Pair]:
-    """Merge two listings, both in the order of their keys. Memory does not grow with them."""
-    ours, theirs = next(left, None), next(right, None)
-    while ours is not None or theirs is not None:
-        mine = None if ours is None else ours.key.encode()
-        other = None if theirs is None else theirs.key.encode()
-        if other is None or (mine is not None and mine < other):
-            yield ours, None
-            ours = next(left, None)
-        elif mine is None or other < mine:
-            yield None, theirs
-            theirs = next(right, None)
-        else:
-            yield ours, theirs
-            ours, theirs = next(left, None), next(right, None)
-
-
 def _instances(storage: Storage, prefix: str) -> Iterator[ObjectInfo]:
     return (info for info in storage.scan(prefix) if not is_document(info.key))
-
-
-def _key(pair: Pair) -> str:
-    info = pair[0] or pair[1]
-    if info is None:
-        raise AssertionError("a pair has at least one side")
-    return info.key

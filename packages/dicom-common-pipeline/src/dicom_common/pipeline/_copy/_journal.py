@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dicom_common.core import BackendError, ObjectInfo, UnavailableError
-from dicom_common.toolkit import make_private_file, make_private_folder
+from dicom_common.core import ObjectInfo
+from dicom_common.pipeline._journal_file import open_journal
 
 __all__ = ["CopyJournal", "Verified"]
 
 _VERSION = 1
 _SAME_MOMENT = 1.0
-"""Seconds. Stores tell the time of an object to the millisecond in one answer, and to the second in another."""
+"""Seconds. Stores give the time of an object to the millisecond in one answer, and to the second in another."""
 _UNWRITTEN = 200
 
 
@@ -46,8 +46,8 @@ class Verified:
 class CopyJournal:
     """The objects that are known to be the same at both sides, so that another run need not read or ask again.
 
-    It is no authority: what it says counts only while size and time of both objects are those that were noted, so that
-    it may be lost, or may be of another bucket, at no more than the cost of looking again. Belongs to one thread, and
+    What it says counts only while size and time of both objects are those that were noted. So it may be lost, or be of
+    another bucket, at no more than the cost of looking again. Belongs to one thread, and
     to one process at a time.
 
     Raises:
@@ -56,38 +56,10 @@ class CopyJournal:
     """
 
     def __init__(self, file: Path) -> None:
-        self._file = file
         self._unwritten: list[Verified] = []
-        try:
-            make_private_folder(file.parent)
-            make_private_file(file)
-            self._database = sqlite3.connect(file, isolation_level=None, timeout=0, check_same_thread=False)
-            self._open()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
-                raise UnavailableError(
-                    "Another copy between these two storages is running on this data: wait for its end."
-                ) from error
-            raise self._broken(error) from error
-        except (OSError, sqlite3.Error) as error:
-            raise self._broken(error) from error
-
-    def _broken(self, error: Exception) -> BackendError:
-        return BackendError(f"The journal {self._file} cannot be used: {error}. Delete it and try again.")
-
-    def _open(self) -> None:
-        self._database.execute("PRAGMA synchronous = OFF")  # losing it costs time, nothing else
-        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")  # held until it is closed, or the process dies
-        self._database.execute("BEGIN EXCLUSIVE")
-        (version,) = self._database.execute("PRAGMA user_version").fetchone()
-        if version != _VERSION:
-            self._database.execute("DROP TABLE IF EXISTS verified")
-            self._database.execute(
-                "CREATE TABLE verified (key TEXT PRIMARY KEY, size INTEGER, sha256 TEXT, source REAL, target REAL)"
-                " WITHOUT ROWID"
-            )
-            self._database.execute(f"PRAGMA user_version = {_VERSION}")
-        self._database.execute("COMMIT")
+        self._database = open_journal(
+            file, _prepare, busy="Another copy between these two storages is running on this data: wait for its end."
+        )
 
     def known(self, keys: Sequence[str]) -> dict[str, Verified]:
         """Look keys up; those of which nothing is known are absent. At most some hundred at once."""
@@ -117,6 +89,17 @@ class CopyJournal:
                 self.flush()
         finally:
             self._database.close()
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    if version != _VERSION:
+        database.execute("DROP TABLE IF EXISTS verified")
+        database.execute(
+            "CREATE TABLE verified (key TEXT PRIMARY KEY, size INTEGER, sha256 TEXT, source REAL, target REAL)"
+            " WITHOUT ROWID"
+        )
+        database.execute(f"PRAGMA user_version = {_VERSION}")
 
 
 def _same(noted: float, found: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""What a copy tells of each object."""
+"""The results of a copy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["CopyResult", "CopyStatus", "failure"]
 
 
 class CopyStatus(StrEnum):
-    """What became of an object."""
+    """The result for an object."""
 
     COPIED = "copied"
     PRESENT = "present"
@@ -43,7 +43,7 @@ class CopyResult:
     size: int = 0
     """In bytes."""
     reason: str = ""
-    """A stable code, where something is to be said; else empty."""
+    """A stable code where there is more to say than the status; else empty."""
     message: str = ""
     """The same as a sentence for a person."""
     retry: bool = False
@@ -56,7 +56,7 @@ class CopyResult:
 
 
 def failure(key: str, size: int, error: Exception) -> CopyResult:
-    """Say why an object could not be copied or compared; what is no error of a backend is told by its kind only."""
+    """Make the result of an object that could not be copied or compared. Of a foreign error only the type is shown."""
     reasons: dict[type[Exception], str] = {
         DamagedError: "damaged",
         NotFoundError: "gone",

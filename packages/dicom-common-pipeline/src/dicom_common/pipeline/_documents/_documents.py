@@ -13,9 +13,9 @@ from typing import TypeVar
 
 from dicom_common.core import BackendError, NotFoundError, Revisions, SeriesRevision, validate_tenant
 from dicom_common.host import Services
-from dicom_common.pipeline._documents._cache_visit import CacheVisit, cache_key
 from dicom_common.pipeline._documents._document import HEADER_BYTES, Document, is_of, open_document, write_document
 from dicom_common.pipeline._documents._layout import DocumentLayout
+from dicom_common.pipeline._documents._request_cache import RequestCache, cache_key
 from dicom_common.pipeline._settings import DocumentSettings
 
 __all__ = ["MetadataDocuments"]
@@ -46,7 +46,7 @@ class MetadataDocuments:
     given was true when it was asked for: it names the revision of the index that it was made from, and the index is
     asked for the present one first, which is cheap. What cannot be believed is made anew. No DICOM object is read.
 
-    The cache and the storage may fail: then the index answers. A database that is no `Revisions` always answers itself.
+    The cache and the storage may fail: then the index answers. A database without `Revisions` always answers itself.
 
     Args:
         services: the backends.
@@ -61,8 +61,8 @@ class MetadataDocuments:
         """Return the metadata of a study. The caller closes it.
 
         Raises:
-            NotFoundError: the index does not have the study. For `documents.absent_seconds` behind that, the same is
-                said without asking the index.
+            NotFoundError: the index does not have the study. For `documents.absent_seconds` after that, the answer
+                is the same without asking the index.
             BackendError: the index cannot be read.
         """
         return self._get(tenant, study_uid, None)
@@ -81,16 +81,16 @@ class MetadataDocuments:
         return None if wanted is None else self._kept(self._visit(), wanted)
 
     def build(self, tenant: str, study_uid: str, series_uid: str | None = None) -> bool:
-        """See to it that the storage has a true document of a study or series, and tell whether one was written.
+        """Make sure that the storage has a true document of a study or series, and return whether one was written.
 
         Where the study changes all the time, none is written.
 
         Raises:
             NotFoundError: the index does not have the study or series.
-            BackendError: the index cannot be read, or the storage cannot be written. Or the database is no `Revisions`.
+            BackendError: the index cannot be read or has no `Revisions`, or the storage cannot be written.
         """
         if not isinstance(self._services.db, Revisions):
-            raise BackendError("The index knows no revisions: documents cannot be kept, and are made when asked for.")
+            raise BackendError("The index has no revisions: documents are made on request, and cannot be stored.")
         wanted = self._wanted(tenant, study_uid, series_uid)
         if wanted is None:
             raise _absent()
@@ -118,7 +118,7 @@ class MetadataDocuments:
         for info in self._services.storage.scan(f"{validate_tenant(tenant)}/metadata/"):
             subject = self._layout.subject(info.key)
             if subject is None:
-                continue  # somebody else's
+                continue  # of another program
             wanted = self._wanted(tenant, subject.study_uid, subject.series_uid)
             if wanted is None or wanted.key != info.key:
                 self._services.storage.delete(info.key)
@@ -164,10 +164,10 @@ class MetadataDocuments:
 
         return ready() or self._once(visit, wanted, ready, make)
 
-    def _visit(self) -> CacheVisit:
-        return CacheVisit(lambda: self._services.cache, self._settings.secret.reveal().encode())
+    def _visit(self) -> RequestCache:
+        return RequestCache(lambda: self._services.cache, self._settings.secret.reveal().encode())
 
-    def _once(self, visit: CacheVisit, wanted: _Wanted, ready: Callable[[], T | None], make: Callable[[], T]) -> T:
+    def _once(self, visit: RequestCache, wanted: _Wanted, ready: Callable[[], T | None], make: Callable[[], T]) -> T:
         key = cache_key(wanted.tenant, "making", wanted.revision)
         settings = self._settings
         return visit.once(key, ready=ready, make=make, wait=settings.wait_seconds, hold=settings.hold_seconds)
@@ -180,17 +180,17 @@ class MetadataDocuments:
         found = self._revisions(validate_tenant(tenant), study_uid, series_uid)
         if not found:
             return None
-        said = [tenant, study_uid, series_uid, *((one.series_uid, one.revision) for one in found)]
+        parts = [tenant, study_uid, series_uid, *((one.series_uid, one.revision) for one in found)]
         return _Wanted(
             tenant=tenant,
             study_uid=study_uid,
             series_uid=series_uid,
             key=self._layout.key(tenant, found[0].study_date, study_uid, series_uid),
-            revision=hashlib.sha256(json.dumps(said).encode()).hexdigest(),
+            revision=hashlib.sha256(json.dumps(parts).encode()).hexdigest(),
             changed=max(one.changed for one in found),
         )
 
-    def _kept(self, visit: CacheVisit, wanted: _Wanted) -> Document | None:
+    def _kept(self, visit: RequestCache, wanted: _Wanted) -> Document | None:
         data = visit.get(_cached_at(wanted))
         if data is not None and (document := open_document([data], wanted.revision)) is not None:
             return document
@@ -212,7 +212,7 @@ class MetadataDocuments:
             return False
 
     def _read(self, wanted: _Wanted) -> tuple[Document, _Wanted]:
-        """Make a document of what the index has, and tell of what it is.
+        """Make a document of what the index has, and return it with what it is of.
 
         The rows are read by several questions. Nothing was committed between them that concerns the document if the
         revision is the same before and after.
@@ -239,7 +239,7 @@ class MetadataDocuments:
         document.revision = None
         return document
 
-    def _keep_in_cache(self, visit: CacheVisit, wanted: _Wanted, document: Document) -> None:
+    def _keep_in_cache(self, visit: RequestCache, wanted: _Wanted, document: Document) -> None:
         settings = self._settings
         if document.revision is not None and document.size <= settings.cache_bytes:
             visit.put(_cached_at(wanted), b"".join(document.gzip()), ttl=settings.cache_seconds)
@@ -249,7 +249,7 @@ class MetadataDocuments:
             return False
         storage = self._services.storage
         storage.write(wanted.key, document.spool())  # type: ignore[arg-type]  # a spool is a BinaryIO but for the name
-        # Removed meanwhile: who removed it may have looked for documents before this one was there.
+        # Removed meanwhile: `remove` may have looked for documents before this one was there.
         if self._wanted(wanted.tenant, wanted.study_uid, wanted.series_uid) is None:
             storage.delete(wanted.key)
             raise _absent()

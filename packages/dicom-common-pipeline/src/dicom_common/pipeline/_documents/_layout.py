@@ -30,16 +30,16 @@ class DocumentLayout:
     """Makes the storage keys of metadata documents from a template.
 
     The fields are `{tenant}`, `{study_date}` (`YYYYMMDD` or `undated`) and `{study_uid}`. A template starts with
-    `{tenant}/metadata/`, by which everybody knows that it is no instance, and ends with `/{study_uid}`. A study's
-    document has this key and `.json`, that of a series `/<Series Instance UID>.json` behind it. Who changes the layout
-    deletes the documents of the old one.
+    `{tenant}/metadata/`, so that it is never taken for an instance, and ends with `/{study_uid}`. A study's
+    document has this key and `.json`, that of a series `/<Series Instance UID>.json` behind it. After a change of
+    the layout, delete the documents of the old one.
     """
 
     def __init__(self, template: str = DEFAULT_DOCUMENT_LAYOUT) -> None:
         if set(fields_of(template)) - set(_LONGEST):
             raise ValueError(f"layout has a field that is not one of {{{'}, {'.join(sorted(_LONGEST))}}}")
         if not template.startswith(_BEGINNING):
-            raise ValueError("layout has to start with {tenant}/metadata/: there nothing is taken for an instance")
+            raise ValueError("layout has to start with {tenant}/metadata/: nothing there is taken for an instance")
         if template.rpartition("/")[2] != "{study_uid}":
             raise ValueError("layout has to end with /{study_uid}: each study has its own document")
         validate_key(template.format_map(_LONGEST) + "/" + "1" * 64 + _SUFFIX)
@@ -57,11 +57,11 @@ class DocumentLayout:
         return validate_key(key + ("" if series_uid is None else f"/{validate_uid(series_uid)}") + _SUFFIX)
 
     def subject(self, key: str) -> Subject | None:
-        """Return what the document at a key is of; None where the key is none of this layout."""
+        """Return what the document at a key is of; None where the key is not of this layout."""
         found = self._pattern.fullmatch(key)
         return None if found is None else Subject(found["tenant"], found["study"], found["series"])
 
 
 def is_document(key: str) -> bool:
-    """Tell whether a key is below `<tenant>/metadata/`: what lies there is made from the index, and is no instance."""
+    """Tell whether a key is below `<tenant>/metadata/`: what lies there is made from the index."""
     return key.split("/", 2)[1:2] == ["metadata"]

@@ -33,6 +33,7 @@ def valid_objects(objects: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _is_object(data: bytes) -> bool:
+    # Not `parse_json`, whose bound is for messages: sequences nest deeper, up to `reader.max_depth`.
     try:
         return isinstance(json.loads(data, parse_constant=_refuse), dict)
     except (ValueError, RecursionError):

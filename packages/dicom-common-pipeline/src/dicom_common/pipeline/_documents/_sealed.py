@@ -16,7 +16,7 @@ def seal(key: str, value: bytes, secret: bytes) -> bytes:
     """Return a value with what `unseal` knows it by.
 
     Args:
-        key: under which it is kept: a value that is copied to another key is none.
+        key: under which it is kept: a value that is copied to another key is refused.
         value: what is kept.
         secret: what only we know. Without one, accidents are found, and a forger who knows this code is not.
     """

@@ -1,1 +1,1 @@
-"""What is told to others: messages, their way from the outbox to the broker, and those that nobody could deal with."""
+"""Events: messages, their way from the outbox to the broker, and dead letters."""

@@ -1,4 +1,4 @@
-"""One dead letter: what its headers say, and the message that it was."""
+"""One dead letter: what is in its headers, and the message that it was."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from dicom_common.core import Delivery, Message
-from dicom_common.pipeline._events._bury import SUFFIX
+from dicom_common.core import DEAD_LETTERS, Delivery, Message
 from dicom_common.toolkit import parse_json
 
 __all__ = ["DeadLetter", "letters_of"]
@@ -15,7 +14,7 @@ __all__ = ["DeadLetter", "letters_of"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A message that could not be dealt with. Only `message` has a patient's attributes; it is not in the repr."""
+    """A message that could not be processed. Only `message` has a patient's attributes; it is not in the repr."""
 
     place: str
     """Where the message was, `<topic>/<partition>/<offset>`, or `<topic>/<event id>` if it never got to its topic. By
@@ -23,11 +22,11 @@ class DeadLetter:
     topic: str
     """The topic of the message, to which a replay publishes it."""
     reason: str
-    """A stable code; `""` if nobody said."""
+    """A stable code (see `DeadReason`); `""` if the header is missing."""
     attempts: int
     """How often it was tried."""
     tenant: str
-    """Whose it is; `""` where nobody says, or header, key and storage key do not say the same: it may be forged."""
+    """The tenant; `""` where none is named, or header, key and storage key name different ones: it may be forged."""
     study_uid: str
     series_uid: str
     """These two by the message's key; `""` where it is of another shape."""
@@ -39,7 +38,7 @@ class DeadLetter:
     message: Message = field(repr=False)
     """As it is on the topic of the dead letters."""
     deliveries: tuple[Delivery, ...] = field(repr=False)
-    """Where it is there: more than once, where somebody was interrupted."""
+    """Where it is on that topic: more than once where a replay was interrupted."""
 
     def original(self) -> Message:
         """Return the message as it is published again: with its key and its headers, without those of a dead letter.
@@ -74,7 +73,7 @@ def _origin(letter: DeadLetter) -> tuple[str, int, int]:
 
 
 def _place(delivery: Delivery) -> str:
-    headers, topic = delivery.message.headers, delivery.topic.removesuffix(SUFFIX)
+    headers, topic = delivery.message.headers, delivery.topic.removesuffix(DEAD_LETTERS)
     if "dead-partition" in headers and "dead-offset" in headers:
         return f"{topic}/{headers['dead-partition']}/{headers['dead-offset']}"
     if headers.get("event-id"):
@@ -85,14 +84,14 @@ def _place(delivery: Delivery) -> str:
 def _letter(place: str, copies: list[Delivery]) -> DeadLetter:
     first = copies[0]
     headers = first.message.headers
-    # A key that is none of ours may be anything, such as a patient's number.
+    # A foreign key may be anything, such as a patient's number.
     parts = first.message.key.split("|")
     tenant, study_uid, series_uid = parts if len(parts) == 3 else ("", "", "")
     path = headers.get("dead-file-path") or _path_in(first.message.body)
     attempts = headers.get("dead-attempts", "")
     return DeadLetter(
         place=place,
-        topic=first.topic.removesuffix(SUFFIX),
+        topic=first.topic.removesuffix(DEAD_LETTERS),
         reason=headers.get("dead-reason", ""),
         attempts=int(attempts) if attempts.isdecimal() else 0,
         tenant=_agreed(headers.get("tenant", ""), tenant, path.partition("/")[0]),
@@ -106,8 +105,8 @@ def _letter(place: str, copies: list[Delivery]) -> DeadLetter:
     )
 
 
-def _agreed(*said: str) -> str:
-    names = {name for name in said if name}
+def _agreed(*found: str) -> str:
+    names = {name for name in found if name}
     return names.pop() if len(names) == 1 else ""
 
 

@@ -1,8 +1,8 @@
-"""Looking after the dead letters: what waits, publishing it again, dropping it.
+"""Reading the dead letters that wait, publishing them again, dropping them.
 
-A broker may know but one offset for each partition of a group, before which all is dealt with (Kafka does). What is
-dealt with behind a letter that is kept would come again. So the letters in front are first put at the end once more,
-and acknowledged where they were: durable there before they are gone here, whatever happens in between.
+A broker may keep a single offset for each partition of a group, before which all is acknowledged (Kafka does). What is
+acknowledged behind a letter that is kept would come again. So the letters in front are first published to the end of
+their topic, and then acknowledged where they were: whatever happens in between, none is lost.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from types import TracebackType
 from typing import Self
 
 from dicom_common.core import Broker, Delivery, PublishError
-from dicom_common.pipeline._events._bury import DEAD_GROUP, dead_topic
 from dicom_common.pipeline._events._dead_letter import DeadLetter, letters_of
+from dicom_common.pipeline._events._publish_dead import DEAD_GROUP, dead_topic
 
 __all__ = ["DeadLetters"]
 
 _BATCH = 100
 _MOST = 1000
 """Messages that are received at once."""
-_PATIENCE = 10.0
-"""Seconds to wait for letters of which the broker says that they are there: joining a group takes time."""
-_DealWith = Callable[[str, list[DeadLetter]], tuple[list[DeadLetter], PublishError | None]]
-"""Deals with a batch of a topic; returns those that are done, and why the others are not."""
+_JOIN_SECONDS = 10.0
+"""Seconds to wait for letters that the broker counts: joining a group takes time."""
+_Process = Callable[[str, list[DeadLetter]], tuple[list[DeadLetter], PublishError | None]]
+"""Processes a batch of a topic; returns the letters that are done, and the error of the others."""
 
 
 class DeadLetters:
-    """The dead letters of some topics, read as the group that looks after them. A context manager; of one thread.
+    """The dead letters of some topics, read as a consumer group of their own. A context manager; of one thread.
 
-    Nothing is acknowledged but by `replay` and `drop`. Who deals with letters has them for itself: another one that
-    reads at the same time sees only a part, and so does one that reads soon after a crash; `is_complete` tells.
+    Only `replay` and `drop` acknowledge. A reader has its letters for itself: another one at the same time sees only a
+    part, and so does one soon after a crash; see `is_complete`.
 
     Args:
         broker: where they are.
@@ -44,7 +44,7 @@ class DeadLetters:
         self._topics = [dead_topic(topic) for topic in dict.fromkeys(topics)]
         self._received: list[Delivery] = []
         self.is_complete = True
-        """Whether `read` got all that the broker says is there."""
+        """Whether `read` got all that the broker counts."""
 
     def __enter__(self) -> Self:
         self._consumer = self._broker.consume(self._topics, DEAD_GROUP)
@@ -71,7 +71,7 @@ class DeadLetters:
         """
         there = self.count()
         while len(self._received) < there:
-            found = self._consumer.receive(min(_MOST, there - len(self._received)), timeout=_PATIENCE)
+            found = self._consumer.receive(min(_MOST, there - len(self._received)), timeout=_JOIN_SECONDS)
             if not found:
                 break
             self._received += found
@@ -81,8 +81,8 @@ class DeadLetters:
     def replay(self, letters: Sequence[DeadLetter]) -> Iterator[list[DeadLetter]]:
         """Publish letters to their topics again, in the order given, with key and headers; yield batches that are done.
 
-        Each is acknowledged once it is published. Who is interrupted in between has letters that come again, and are
-        then published twice: consumers have to know a message by its event id anyway.
+        Each is acknowledged once it is published. Letters between the two when a replay is interrupted come again, and
+        are then published twice: consumers recognise a message by its event id.
 
         Raises:
             ValueError: one has no body.
@@ -93,18 +93,18 @@ class DeadLetters:
         return self._settle(letters, self._publish)
 
     def drop(self, letters: Sequence[DeadLetter]) -> Iterator[list[DeadLetter]]:
-        """Acknowledge letters without doing anything about them, and yield batches that are done.
+        """Acknowledge letters without publishing them, and yield batches that are done.
 
         Raises:
             BackendError: the broker; what was not yielded waits.
         """
         return self._settle(letters, lambda _, batch: (batch, None))
 
-    def _settle(self, letters: Sequence[DeadLetter], deal_with: _DealWith) -> Iterator[list[DeadLetter]]:
+    def _settle(self, letters: Sequence[DeadLetter], process: _Process) -> Iterator[list[DeadLetter]]:
         self._step_aside(letters)
         for topic, group in groupby(letters, key=attrgetter("topic")):
             while batch := list(islice(group, _BATCH)):
-                done, failure = deal_with(topic, batch)
+                done, failure = process(topic, batch)
                 self._acknowledge(done)
                 if done:
                     yield done

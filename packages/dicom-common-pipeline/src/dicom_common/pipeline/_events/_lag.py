@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from dicom_common.core import BackendError, Health, HealthStatus, TopicChecks
 from dicom_common.host import Services
-from dicom_common.pipeline._events._bury import DEAD_GROUP, dead_topic
+from dicom_common.pipeline._events._publish_dead import DEAD_GROUP, dead_topic
 from dicom_common.pipeline._settings import TopicSettings, WorkerSettings
 from dicom_common.toolkit import call_within
 
@@ -18,7 +18,7 @@ _LATE = 300.0
 
 
 def check_lag(services: Services, *, time_limit: float = 10.0) -> dict[str, Health]:
-    """Tell what waits: events in the outbox, messages for the workers, dead letters. Never raises.
+    """Count what waits: events in the outbox, messages for the workers, dead letters. Never raises.
 
     `degraded` are an outbox whose oldest event has waited for more than five minutes, and dead letters. Where the
     broker's topics have settings of their own (`TopicChecks`), also whether these keep what waits.
@@ -37,9 +37,9 @@ def _within(time_limit: float, part: Callable[[Services], Health | None], servic
         return call_within(time_limit, lambda: part(services))
     except TimeoutError:
         return Health(status=HealthStatus.DEGRADED, detail=f"not known: no answer within {time_limit:g} s")
-    except BackendError as error:  # the backend's own health says how bad that is
+    except BackendError as error:  # the backend's own health shows how bad that is
         return Health(status=HealthStatus.DEGRADED, detail=f"not known: {error}")
-    except Exception as error:  # noqa: BLE001 - such as a backend that cannot be opened, which its own health tells
+    except Exception as error:  # noqa: BLE001 - such as a backend that cannot be opened, which its own health shows
         return Health(status=HealthStatus.DEGRADED, detail=f"not known: {type(error).__name__}")
 
 
@@ -77,5 +77,5 @@ def _topics(services: Services) -> Health | None:
     try:
         broker = services.broker
         return broker.check_topics([*topics, *map(dead_topic, topics)]) if isinstance(broker, TopicChecks) else None
-    except Exception:  # noqa: BLE001 - the broker's own health says what is wrong with it
+    except Exception:  # noqa: BLE001 - the broker's own health shows what is wrong with it
         return None

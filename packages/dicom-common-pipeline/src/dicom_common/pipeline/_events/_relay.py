@@ -11,8 +11,8 @@ from operator import attrgetter
 
 from dicom_common.core import BackendError, Event, Message, PublishError, TooLargeError
 from dicom_common.host import Services
-from dicom_common.pipeline._events._bury import Burial, is_too_large
 from dicom_common.pipeline._events._messages import node_id
+from dicom_common.pipeline._events._publish_dead import DeadLetterPublisher, DeadReason, is_too_large
 
 __all__ = ["Relay"]
 
@@ -25,7 +25,7 @@ class Relay:
     """Publishes the events that wait in the outbox. Several may run: one at a time has the outbox, the others wait.
 
     An event leaves the outbox only when the broker has it durably. A relay that dies in between publishes it again:
-    consumers know it by its event id. A topic that the broker does not take holds up no other topic, but for those
+    consumers recognise it by its event id. A topic that the broker does not take holds up no other topic, but for those
     events that stand behind a whole batch of its own. An event that the broker never takes, because it is too large,
     goes to the topic `<topic>.dead`; its neighbours go on.
 
@@ -39,7 +39,7 @@ class Relay:
         self._services = services
         self._batch, self._lease = batch, lease
         self._name = f"{node_id()}-{id(self):x}"
-        self._burial: Burial | None = None
+        self._dead_letters: DeadLetterPublisher | None = None
 
     def run_once(self) -> int:
         """Publish one batch and return how many events it had; 0 where none wait or another relay has the outbox.
@@ -81,7 +81,7 @@ class Relay:
         self._services.db.pending(0, relay=self._name, lease=0)
 
     def run(self, stop: threading.Event) -> None:
-        """Publish until told to stop. A broker or an index that is down is tried again, at growing intervals."""
+        """Publish until `stop` is set. A broker or an index that is down is tried again, at growing intervals."""
         pause, published = _IDLE, 0
         while not stop.is_set():
             try:
@@ -122,7 +122,7 @@ class Relay:
         return len(done)
 
     def _publish(self, topic: str, events: Sequence[Event]) -> list[Event]:
-        """Publish events of one topic and return those that are dealt with."""
+        """Publish events of one topic and return those that are done."""
         try:
             self._services.broker.publish(topic, [_message(event) for event in events])
         except TooLargeError:
@@ -140,14 +140,14 @@ class Relay:
         return list(events)
 
     def _publish_singly(self, topic: str, events: Sequence[Event]) -> list[Event]:
-        """Publish one by one, and bury what is too large; at the first other failure the rest has to wait."""
+        """Publish one by one, what is too large as dead letters; at the first other failure the rest has to wait."""
         done: list[Event] = []
         end = time.monotonic() + self._lease / 3  # others are asked for before it ends
         for event in events:
             if done and time.monotonic() > end:
                 break
             try:
-                self._publish_or_bury(topic, event)
+                self._publish_alone(topic, event)
             except BackendError as error:
                 if not done:
                     raise
@@ -156,15 +156,15 @@ class Relay:
             done.append(event)
         return done
 
-    def _publish_or_bury(self, topic: str, event: Event) -> None:
+    def _publish_alone(self, topic: str, event: Event) -> None:
         message = _message(event)
         try:
             self._services.broker.publish(topic, [message])
         except BackendError as error:
             if not is_too_large(error):
                 raise
-            self._burial = self._burial or Burial(self._services.broker)
-            self._burial.bury(topic, message, "too-large", attempts="1")
+            self._dead_letters = self._dead_letters or DeadLetterPublisher(self._services.broker)
+            self._dead_letters.publish(topic, message, DeadReason.TOO_LARGE, attempts="1")
 
     def _release(self) -> None:
         """Release the outbox at an end that must not fail by that."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dicom_common.core import DicomError
+from dicom_common.pipeline._ingest._reasons import IngestReason
 
 __all__ = ["Bounded", "open_regular", "require_size"]
 
@@ -48,7 +49,7 @@ class Bounded:
 def open_regular(path: Path) -> BinaryIO:
     """Open a file for reading.
 
-    It is looked at before and after: a file that somebody replaces by a named pipe meanwhile is not waited for, and a
+    It is looked at before and after: a file that is replaced by a named pipe meanwhile is not waited for, and a
     device, for which opening may mean something, is hardly ever opened.
 
     Raises:
@@ -70,6 +71,5 @@ def _require_regular(mode: int) -> None:
 
 
 def _too_large(limit: int) -> DicomError:
-    return DicomError(
-        "object-too-large", f"It is larger than {limit} bytes: raise ingest.max_object_bytes if it is wanted."
-    )
+    message = f"It is larger than {limit} bytes: raise ingest.max_object_bytes to take it."
+    return DicomError(IngestReason.OBJECT_TOO_LARGE, message)

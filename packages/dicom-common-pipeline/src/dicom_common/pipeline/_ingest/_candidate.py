@@ -13,6 +13,7 @@ from typing import BinaryIO, cast
 from dicom_common.core import BackendError, DicomError, Instance, Source, Storage, Stored
 from dicom_common.dicom import ReaderSettings, read
 from dicom_common.pipeline._ingest._bounded import Bounded, open_regular, require_size
+from dicom_common.pipeline._ingest._reasons import IngestReason
 from dicom_common.pipeline._ingest._results import Received, Result, Status
 from dicom_common.pipeline._settings import IngestSettings
 
@@ -68,16 +69,18 @@ def lost_where_unreadable() -> Iterator[None]:
 
 
 def prepare(received: Received, settings: IngestSettings, reader: ReaderSettings) -> Candidate | Result:
-    """Read the header of what was received; the result of one that cannot be taken says why."""
+    """Read the header of what was received; where it cannot be taken, return the rejection."""
     try:
         return _prepare(received, settings, reader)
     except DicomError as error:
         return rejection(received, error.reason, str(error))
     except OSError as error:
-        return rejection(received, "unreadable", f"It cannot be read: {error.strerror or type(error).__name__}.")
+        what = error.strerror or type(error).__name__
+        return rejection(received, IngestReason.UNREADABLE, f"It cannot be read: {what}.")
     except Exception as error:  # noqa: BLE001 - what the reader did not foresee must not harm the batch
-        # Only its kind is told: the message of such an error may quote the data set.
-        return rejection(received, "reader-failed", f"Reading it failed with {type(error).__name__}: please report it.")
+        # Only its type is shown: the message of such an error may quote the data set.
+        message = f"Reading it failed with {type(error).__name__}: please report it."
+        return rejection(received, IngestReason.READER_FAILED, message)
 
 
 def _prepare(received: Received, settings: IngestSettings, reader: ReaderSettings) -> Candidate:

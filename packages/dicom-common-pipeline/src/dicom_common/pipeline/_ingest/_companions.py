@@ -25,13 +25,13 @@ _TEXT = bytes({*b"\t\n\f\r\x1a", *range(0x20, 0x7F), *range(0x80, 0x100)})
 
 
 def is_companion(path: Path) -> bool:
-    """Tell whether a file that is not DICOM was never meant to be: a file of a viewer, a text, a note of the system.
+    """Tell whether a file that is not DICOM was never meant to be: a viewer's file, a text, a file of the system.
 
     Asked of files that were rejected as `not-dicom`. In doubt it is not a companion: a damaged instance must
     not pass for one, such as a page of an error under the name of an instance.
 
     Args:
-        path: the file; up to 4 KiB of it are read where its name does not tell.
+        path: the file; up to 4 KiB of it are read where its name does not decide.
     """
     suffix = path.suffix[1:].lower()
     if suffix in _INSTANCE_SUFFIXES:

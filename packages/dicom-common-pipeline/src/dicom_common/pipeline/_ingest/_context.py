@@ -6,6 +6,8 @@ import threading
 from dataclasses import dataclass, field
 
 from dicom_common.host import Services
+from dicom_common.pipeline._events._messages import Trace
+from dicom_common.pipeline._ingest._item import Item
 from dicom_common.pipeline._ingest._write import Writer
 from dicom_common.pipeline._layout import Layout
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings
@@ -24,4 +26,12 @@ class Context:
     writer: Writer
     node: str
     broker_is_down: threading.Event = field(default_factory=threading.Event)
-    """Set by a publish that failed; see `QueuedBatch`."""
+    """Set by a publish that failed; see `broker_failure`."""
+
+    def trace(self, item: Item) -> Trace:
+        """Return how the object of an item came in."""
+        return Trace(item.trace_id, item.candidate.received.origin, self.node)
+
+    def unique_key(self, item: Item) -> str:
+        """Return a storage key for an item at which nothing is, and nothing will be."""
+        return self.layout.key(item.tenant, item.candidate.instance, unique=True)

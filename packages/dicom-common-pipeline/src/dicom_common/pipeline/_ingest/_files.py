@@ -1,4 +1,4 @@
-"""Finding the files that are to be ingested, and telling of everything that a walk does not take."""
+"""Finding the files that are to be ingested, and reporting everything that a walk does not take."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class MissedReason(StrEnum):
     """Why a walk did not take something. A code never changes its meaning."""
 
     HIDDEN = "hidden"
-    """Its name begins with a dot: by convention it is no data."""
+    """Its name begins with a dot: by convention it is not data."""
     FOLDER_LINK = "folder-link"
     """A link to a folder, and links are not followed."""
     DANGLING_LINK = "dangling-link"
@@ -32,7 +32,7 @@ class MissedReason(StrEnum):
     """It was there a moment ago."""
 
 
-_SAID = {
+_MESSAGES = {
     MissedReason.HIDDEN: "It is hidden: name it to take it.",
     MissedReason.FOLDER_LINK: "It is a link to a folder: follow links (--follow-links), or name it.",
     MissedReason.DANGLING_LINK: "It is a link that leads nowhere.",
@@ -55,14 +55,14 @@ class Missed:
     path: Path
     reason: MissedReason
     error: OSError | None = field(default=None, compare=False)
-    """What the system said, where it refused."""
+    """The error of the system, where it refused."""
 
     @property
     def message(self) -> str:
         """The reason as one sentence for a person."""
         if self.reason is MissedReason.UNREADABLE:
-            return f"{_SAID[self.reason]}: {self.error.strerror if self.error else 'for an unknown reason'}."
-        return _SAID[self.reason]
+            return f"{_MESSAGES[self.reason]}: {self.error.strerror if self.error else 'for an unknown reason'}."
+        return _MESSAGES[self.reason]
 
 
 def _raise(missed: Missed) -> None:
@@ -76,7 +76,7 @@ def find_files(
     """Iterate over files, and the files of folders and all below, in the order of their names.
 
     Hidden files and folders (`.name`) inside a folder are passed over; one that is named itself is taken. Links to
-    files are followed. What is named itself is taken whatever it is: the ingest says what is wrong with it.
+    files are followed. What is named itself is taken whatever it is: the ingest reports what is wrong with it.
 
     Args:
         paths: files and folders.
@@ -108,7 +108,7 @@ class _Walk:
         self._walked: set[tuple[int, int]] = set()
 
     def below(self, folder: Path) -> Iterator[Path]:
-        # An explicit stack of sorted entries: deep trees are no recursion, wide ones are one folder's at a time.
+        # An explicit stack of sorted entries: deep trees need no recursion, wide ones are one folder's at a time.
         stack = [iter(self._entries(folder))]
         while stack:
             entry = next(stack[-1], None)
@@ -117,7 +117,7 @@ class _Walk:
                 continue
             path = Path(entry.path)
             try:
-                # Known from the folder, where the file system tells it there: the system is not asked.
+                # Known from the folder, where the file system keeps it there: no further call.
                 is_file, is_folder = entry.is_file(), entry.is_dir()
             except OSError:
                 is_file = is_folder = False
@@ -149,7 +149,7 @@ class _Walk:
 
     @staticmethod
     def _other(path: Path) -> Missed:
-        """Tell of what is neither a file nor a folder."""
+        """Describe what is neither a file nor a folder."""
         try:
             path.stat()
         except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from types import TracebackType
 from typing import Self
 
@@ -12,11 +13,12 @@ from dicom_common.host import Services
 from dicom_common.pipeline._distinct import distinct_groups
 from dicom_common.pipeline._events._messages import node_id
 from dicom_common.pipeline._ingest._audit import ingest_audit
-from dicom_common.pipeline._ingest._batch import Batch
-from dicom_common.pipeline._ingest._candidate import Candidate, prepare
+from dicom_common.pipeline._ingest._candidate import prepare, rejection
 from dicom_common.pipeline._ingest._context import Context
-from dicom_common.pipeline._ingest._queued import QueuedBatch
-from dicom_common.pipeline._ingest._results import Received, Result, Status
+from dicom_common.pipeline._ingest._contract import receive, store
+from dicom_common.pipeline._ingest._item import Item
+from dicom_common.pipeline._ingest._reasons import IngestReason
+from dicom_common.pipeline._ingest._results import Received, Result
 from dicom_common.pipeline._ingest._write import Writer
 from dicom_common.pipeline._layout import Layout
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings
@@ -39,7 +41,7 @@ class Ingest:
         self._settings = settings or services.settings("ingest", IngestSettings)
         self._reader = services.settings("reader", ReaderSettings)
         self._writer = Writer(services.storage, in_flight=self._settings.in_flight)
-        _ = services.extensions  # one that cannot be loaded is told now, not with the first instance
+        _ = services.extensions  # one that cannot be loaded raises now, not with the first instance
         self._context = Context(
             services=services,
             settings=self._settings,
@@ -63,23 +65,25 @@ class Ingest:
         validate_tenant(tenant)
         extensions = self._context.services.extensions
         if extensions.audits and (refusal := extensions.audit_refusal()) is not None:
-            return [_unaudited(item, refusal) for item in received]
-        results: dict[int, Result] = {}
-        candidates: dict[int, Candidate] = {}
-        for position, item in enumerate(received):
-            prepared = prepare(item, self._settings, self._reader)
-            if isinstance(prepared, Result):
-                results[position] = prepared
-            else:
-                candidates[position] = prepared
-        batch = QueuedBatch if self._settings.mode == "queued" else Batch
-        for group in distinct_groups(candidates.items(), lambda item: item[1].instance.sop_uid):
-            results |= batch(self._context, tenant, dict(group)).store()
-        answers = [results[position] for position in range(len(received))]
+            message = f"The audit trail cannot record it: {refusal}. Send it again when that is mended."
+            return [rejection(one, IngestReason.AUDIT_UNAVAILABLE, message, retry=True) for one in received]
+        is_queued = self._settings.mode == "queued"
+        prepared = [self._prepare(one, tenant, is_queued=is_queued) for one in received]
+        items = [one for one in prepared if isinstance(one, Item)]
+        for group in distinct_groups(items, attrgetter("identity")):
+            (receive if is_queued else store)(self._context, group)
+        results = [_result(one) for one in prepared]
         if extensions.audits:
-            instances = {position: candidate.instance for position, candidate in candidates.items()}
-            extensions.audit(list(ingest_audit(tenant, received, instances, answers)))
-        return answers
+            instances = [one.candidate.instance if isinstance(one, Item) else None for one in prepared]
+            extensions.audit(list(ingest_audit(tenant, received, instances, results)))
+        return results
+
+    def _prepare(self, received: Received, tenant: str, *, is_queued: bool) -> Item | Result:
+        candidate = prepare(received, self._settings, self._reader)
+        if isinstance(candidate, Result):
+            return candidate
+        key = self._context.layout.key(tenant, candidate.instance, unique=is_queued)
+        return Item(tenant=tenant, candidate=candidate, key=key)
 
     def close(self) -> None:
         """End the threads of this object; the services stay open."""
@@ -94,7 +98,8 @@ class Ingest:
         self.close()
 
 
-def _unaudited(item: Received, refusal: str) -> Result:
-    """Answer what may not be taken in, since the audit trail could not tell of it."""
-    message = f"It could not be recorded in the audit trail: {refusal}. Send it again when that is mended."
-    return Result(name=item.name, status=Status.REJECTED, reason="audit-unavailable", message=message, retry=True)
+def _result(item: Item | Result) -> Result:
+    result = item.result if isinstance(item, Item) else item
+    if result is None:
+        raise AssertionError("the ingest contract answers every item")
+    return result

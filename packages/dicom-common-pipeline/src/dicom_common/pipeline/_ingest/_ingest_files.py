@@ -11,13 +11,15 @@ from pathlib import Path
 
 from dicom_common.core import LocalFiles, Origin, validate_tenant
 from dicom_common.host import Config, Services
-from dicom_common.pipeline._crew import Crew, WorkerDiedError, default_jobs
-from dicom_common.pipeline._in_flight import several_at_once
+from dicom_common.pipeline._concurrent import run_concurrently
 from dicom_common.pipeline._ingest._candidate import rejection
 from dicom_common.pipeline._ingest._ingest import Ingest
-from dicom_common.pipeline._ingest._outage import Outage
+from dicom_common.pipeline._ingest._reasons import IngestReason
 from dicom_common.pipeline._ingest._results import Received, Result
+from dicom_common.pipeline._ingest._retry import RetryingStore
+from dicom_common.pipeline._process_pool import ProcessPool, WorkerDiedError, default_jobs
 from dicom_common.pipeline._settings import IngestSettings
+from dicom_common.pipeline._shared_index import SharedIndex
 
 __all__ = ["ingest_files"]
 
@@ -26,7 +28,7 @@ _FEW = 64
 
 _FEW_AND_DISTANT = 1000
 """The same, where the storage is not on this machine: what is waited for is the network, and one process can do that.
-Measured: 500 files of 500 KB, 50 ms away, take one process half the time of two. Who asks for `jobs` gets them."""
+Measured: 500 files of 500 KB, 50 ms away, take one process half the time of two. With `jobs`, so many are used."""
 
 _OVERLAPPING = 2
 """Batches of one process that are under way at once, where the storage is not on this machine."""
@@ -47,8 +49,8 @@ def ingest_files(  # noqa: PLR0913 - all but two have a default
 
     It may be interrupted at any time: what was answered is safe, and a second run answers it as a duplicate. A file
     that ends a worker process is found and rejected, its neighbours go on. An error of `files` comes when everything
-    before it is answered. An index or a storage that is away is waited for, as long as `ingest.patience` says; a
-    warning of the log tells of it.
+    before it is answered. An index or a storage that is unavailable is waited for, up to `ingest.patience`,
+    with a warning in the log.
 
     Args:
         config: the configuration; every worker process opens its own services from it.
@@ -76,43 +78,50 @@ def ingest_files(  # noqa: PLR0913 - all but two have a default
         if jobs == 1 or len(first) < few:
             yield from _by_this_process(services, batches, tenant, settings, is_local=is_local)
             return
-    again: deque[_Job] = deque()
-    crew: Crew[_Job, list[Result]] = Crew(config, _ingest_task, jobs)
-    with closing(crew.run(_with_retries(again, ((tenant, batch) for batch in batches)))) as answered:
-        for (_, batch), answer in answered:
-            if not isinstance(answer, WorkerDiedError):
-                yield from answer
-            elif len(batch) > 1:
-                again.extend((tenant, [item]) for item in batch)
-            else:
-                yield rejection(batch[0], "reader-died", "Reading it ended the worker process: it may be malicious.")
+        again: deque[_Job] = deque()
+        pool: ProcessPool[_Job, list[Result]] = ProcessPool(config, _ingest_task, jobs, index=SharedIndex(services))
+        running = pool.run(_with_retries(again, ((tenant, batch) for batch in batches)))
+        with closing(running) as answered:
+            yield from _results(answered, again)
+
+
+def _results(answered: Iterable[tuple[_Job, list[Result] | WorkerDiedError]], again: deque[_Job]) -> Iterator[Result]:
+    """Yield the answers. Of a batch at which a process died, each file is tried alone."""
+    for (tenant, batch), answer in answered:
+        if not isinstance(answer, WorkerDiedError):
+            yield from answer
+        elif len(batch) > 1:
+            again.extend((tenant, [item]) for item in batch)
+        else:
+            message = "Reading it ended the worker process: it may be malicious."
+            yield rejection(batch[0], IngestReason.READER_DIED, message)
 
 
 def _by_this_process(
     services: Services, batches: Iterator[list[Received]], tenant: str, settings: IngestSettings, *, is_local: bool
 ) -> Iterator[Result]:
     with Ingest(services) as ingest:
-        outage = Outage(partial(ingest.store, tenant=tenant), settings.patience)
+        retrying = RetryingStore(partial(ingest.store, tenant=tenant), settings.patience)
         if is_local:
             for batch in batches:
-                yield from outage.store(batch)
+                yield from retrying.store(batch)
             return
         # A storage at the other end of a network is waited for: meanwhile the next batch is read.
-        tasks = (partial(outage.store, batch) for batch in batches)
-        with closing(several_at_once(tasks, _OVERLAPPING)) as stored:
+        tasks = (partial(retrying.store, batch) for batch in batches)
+        with closing(run_concurrently(tasks, _OVERLAPPING)) as stored:
             for results in stored:
                 yield from results
 
 
 def _ingest_task(services: Services) -> Callable[[_Job], list[Result]]:
     ingest, patience = Ingest(services), services.settings("ingest", IngestSettings).patience
-    outages: dict[str, Outage] = {}  # by tenant, of which an ingest has one
+    stores: dict[str, RetryingStore] = {}  # by tenant, of which an ingest has one
 
     def store(job: _Job) -> list[Result]:
         tenant, batch = job
-        if tenant not in outages:
-            outages[tenant] = Outage(partial(ingest.store, tenant=tenant), patience)
-        return outages[tenant].store(batch)
+        if tenant not in stores:
+            stores[tenant] = RetryingStore(partial(ingest.store, tenant=tenant), patience)
+        return stores[tenant].store(batch)
 
     return store
 
@@ -169,8 +178,8 @@ def _batches(received: Iterable[Received], settings: IngestSettings) -> Iterator
 
 
 def _size(item: Received) -> int:
-    """Tell how many bytes it has."""
+    """Return how many bytes it has."""
     try:
         return item.source.stat().st_size if isinstance(item.source, Path) else 0
     except OSError:
-        return 0  # the ingest says what is wrong with it
+        return 0  # the ingest reports what is wrong with it

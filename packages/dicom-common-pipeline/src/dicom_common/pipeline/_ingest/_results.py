@@ -24,7 +24,7 @@ class Received:
 
 
 class Status(StrEnum):
-    """What became of it. All but `REJECTED` are an acknowledgement: it is durable, and but for `QUEUED` indexed."""
+    """The outcome. All but `REJECTED` are an acknowledgement: the instance is durable, and unless `QUEUED` indexed."""
 
     STORED = "stored"
     QUEUED = "queued"
@@ -41,7 +41,7 @@ class Result:
     name: str
     status: Status
     reason: str = ""
-    """A stable code: why it was rejected, or how a duplicate was dealt with; else empty."""
+    """Why it was rejected, or how it is a duplicate: an `IngestReason`, or a `Reason` of the reader; else empty."""
     message: str = ""
     """The same as one sentence for a person."""
     retry: bool = False

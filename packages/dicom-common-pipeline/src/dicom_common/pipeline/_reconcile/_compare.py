@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from dicom_common.core import DamagedError, EncryptionKeys, NotFoundError, ObjectInfo, RefusedError, Storage, Stored
+from dicom_common.core import DamagedError, EncryptionKeys, NotFoundError, RefusedError, Storage, Stored
 from dicom_common.host import Services
 from dicom_common.pipeline._documents._layout import is_document
 from dicom_common.pipeline._read import read_verified
+from dicom_common.pipeline._side_by_side import side_by_side
 
 __all__ = ["Pair", "compare_task", "is_intact", "pairs"]
 
@@ -25,34 +26,11 @@ class Pair:
 
 
 def pairs(services: Services, *, after: str = "") -> Iterator[Pair]:
-    """Merge the objects of the storage and the rows of the index, both in the order of their keys.
-
-    Memory does not grow with either. What is written or deleted meanwhile may look like a difference: whoever acts on
-    one looks again first.
-    """
+    """Iterate over the objects of the storage and the rows of the index together, in the order of their keys."""
     objects = (info for info in services.storage.scan(after=after) if _is_instance(info.key))
-    rows = services.db.walk(after=after)
-    info, row = next(objects, None), next(rows, None)
-    while info is not None or row is not None:
-        left = None if info is None else info.key.encode()
-        right = None if row is None else row.key.encode()
-        if right is None or (left is not None and left < right):
-            yield _pair(info, None)
-            info = next(objects, None)
-        elif left is None or right < left:
-            yield _pair(None, row)
-            row = next(rows, None)
-        else:
-            yield _pair(info, row)
-            info, row = next(objects, None), next(rows, None)
-
-
-def _pair(info: ObjectInfo | None, row: Stored | None) -> Pair:
-    if info is not None:
-        return Pair(info.key, info.size, info.modified, row)
-    if row is None:
-        raise AssertionError("a pair has at least one side")
-    return Pair(row.key, row.size, None, row)
+    for key, info, row in side_by_side(objects, services.db.walk(after=after)):
+        size = info.size if info else row.size if row else 0
+        yield Pair(key, size, info.modified if info else None, row)
 
 
 def _is_instance(key: str) -> bool:
@@ -76,14 +54,14 @@ def is_intact(storage: Storage, stored: Stored) -> bool:
     except (NotFoundError, DamagedError):
         return False
     except RefusedError:
-        if _is_lost_for_ever(storage, stored):
+        if _has_lost_its_keys(storage, stored):
             return False
         raise
     return True
 
 
-def _is_lost_for_ever(storage: Storage, stored: Stored) -> bool:
-    """Tell a tenant whose keys were destroyed from wrong credentials: the one must not stop the work for the others."""
+def _has_lost_its_keys(storage: Storage, stored: Stored) -> bool:
+    """Tell a tenant whose keys were destroyed from wrong credentials: that must not stop the work for the others."""
     return isinstance(storage, EncryptionKeys) and any(key.destroyed for key in storage.tenant_keys(stored.tenant))
 
 

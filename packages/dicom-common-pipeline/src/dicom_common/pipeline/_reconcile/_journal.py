@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from dicom_common.core import BackendError, UnavailableError
-from dicom_common.pipeline._reconcile._examine import Orphan
-from dicom_common.toolkit import make_private_file, make_private_folder
+from dicom_common.pipeline._journal_file import open_journal
+from dicom_common.pipeline._reconcile._read_orphans import Orphan
 
 __all__ = ["Journal", "Note"]
 
@@ -18,15 +17,15 @@ _PAGE = "SELECT key, modified, size FROM orphan WHERE (modified, key) > (?, ?) O
 _MAX_AGE = timedelta(days=1)
 
 Note = tuple[str, str, str, str]
-"""A difference that was dealt with: kind, key, action, detail."""
+"""A difference, and what was done about it: kind, key, action, detail."""
 
 
 class Journal:
-    """How far the comparison came, the orphans that it found, and what was dealt with. Belongs to one process.
+    """How far the comparison came, the orphans that it found, and what was done. Belongs to one process.
 
     The orphans are kept here also because they have to be sorted by age: a rebuilt index must see the instances in the
-    order in which they came, and there may be millions. What was dealt with is kept so that a run that goes on tells
-    it again: the report of the last run is complete.
+    order in which they came, and there may be millions. What was done is kept so that the report of a run that
+    goes on is complete.
 
     Raises:
         UnavailableError: another process has it.
@@ -34,50 +33,13 @@ class Journal:
     """
 
     def __init__(self, file: Path, *, options: str, restart: bool) -> None:
+        def prepare(database: sqlite3.Connection) -> None:
+            if restart or _is_outdated(database, options):
+                _begin_anew(database, options)
+
         self._file = file
-        try:
-            make_private_folder(file.parent)
-            make_private_file(file)
-            self._database = sqlite3.connect(file, isolation_level=None, timeout=0)
-            self._open(options, restart=restart)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
-                raise UnavailableError("Another reconciliation is running on this data: wait for its end.") from error
-            raise self._broken(error) from error
-        except (OSError, sqlite3.Error) as error:
-            raise self._broken(error) from error
-
-    def _broken(self, error: Exception) -> BackendError:
-        return BackendError(f"The journal {self._file} cannot be used: {error}. Delete it and try again.")
-
-    def _open(self, options: str, *, restart: bool) -> None:
-        self._database.execute("PRAGMA synchronous = OFF")  # losing it costs time, nothing else
-        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")  # held until it is closed, or the process dies
-        with self._database:
-            self._database.execute("BEGIN EXCLUSIVE")
-            if restart or self._is_outdated(options):
-                self._begin_anew(options)
-
-    def _is_outdated(self, options: str) -> bool:
-        try:
-            row = self._database.execute("SELECT version, options, begun FROM run").fetchone()
-        except sqlite3.OperationalError:  # there is no such table
-            return True
-        if row is None or row[:2] != (_VERSION, options):
-            return True
-        return datetime.now(UTC) - datetime.fromisoformat(row[2]) > _MAX_AGE
-
-    def _begin_anew(self, options: str) -> None:
-        for table, columns in (
-            ("run", "version TEXT, options TEXT, begun TEXT, after TEXT"),
-            ("orphan", "key TEXT PRIMARY KEY, modified TEXT, size INTEGER"),
-            ("note", "kind TEXT, key TEXT, action TEXT, detail TEXT"),
-        ):
-            self._database.execute(f"DROP TABLE IF EXISTS {table}")
-            self._database.execute(f"CREATE TABLE {table} ({columns})")
-        self._database.execute("CREATE INDEX orphan_by_age ON orphan (modified, key)")
-        now = datetime.now(UTC).isoformat()
-        self._database.execute("INSERT INTO run VALUES (?, ?, ?, '')", (_VERSION, options, now))
+        busy = "Another reconciliation is running on this data: wait for its end."
+        self._database = open_journal(file, prepare, busy=busy)
 
     @property
     def after(self) -> str:
@@ -86,11 +48,11 @@ class Journal:
         return str(after)
 
     def notes(self) -> list[Note]:
-        """Return what runs before this one have dealt with."""
+        """Return the differences of the runs before this one."""
         return self._database.execute("SELECT kind, key, action, detail FROM note ORDER BY rowid").fetchall()
 
     def advance(self, after: str, orphans: Iterable[Orphan], notes: Iterable[Note]) -> None:
-        """Note that everything up to a key is compared, and what came of it."""
+        """Note that everything up to a key is compared, and the differences."""
         with self._database:
             self._database.execute("BEGIN")
             rows = [(key, _moment(modified), size) for key, modified, size in orphans]
@@ -99,22 +61,22 @@ class Journal:
             self._database.execute("UPDATE run SET after = ?", (after,))
 
     def settle(self, orphans: Iterable[Orphan], notes: Iterable[Note]) -> None:
-        """Note that orphans are dealt with, and what came of it."""
+        """Note that orphans are done, and the differences."""
         with self._database:
             self._database.execute("BEGIN")
             self._database.executemany("DELETE FROM orphan WHERE key = ?", [(key,) for key, _, _ in orphans])
             self._database.executemany("INSERT INTO note VALUES (?, ?, ?, ?)", notes)
 
     def orphans(self) -> Iterator[Orphan]:
-        """Iterate over the orphans that are not dealt with, the oldest first. They may be settled meanwhile."""
-        # Page by page: a cursor that is left open by whoever stops here would keep the file locked.
+        """Iterate over the orphans that are left, the oldest first. They may be settled meanwhile."""
+        # Page by page: a cursor that is left open by a caller that stops here would keep the file locked.
         modified = key = ""
         while page := self._database.execute(_PAGE, (modified, key)).fetchall():
             for key, modified, size in page:
                 yield key, datetime.fromisoformat(modified), size
 
     def count(self) -> int:
-        """Count the orphans that are not dealt with."""
+        """Count the orphans that are left."""
         (count,) = self._database.execute("SELECT count(*) FROM orphan").fetchone()
         return int(count)
 
@@ -126,6 +88,29 @@ class Journal:
     def close(self) -> None:
         """Keep everything for the next run."""
         self._database.close()
+
+
+def _is_outdated(database: sqlite3.Connection, options: str) -> bool:
+    try:
+        row = database.execute("SELECT version, options, begun FROM run").fetchone()
+    except sqlite3.OperationalError:  # it has no such table
+        return True
+    if row is None or row[:2] != (_VERSION, options):
+        return True
+    return datetime.now(UTC) - datetime.fromisoformat(row[2]) > _MAX_AGE
+
+
+def _begin_anew(database: sqlite3.Connection, options: str) -> None:
+    for table, columns in (
+        ("run", "version TEXT, options TEXT, begun TEXT, after TEXT"),
+        ("orphan", "key TEXT PRIMARY KEY, modified TEXT, size INTEGER"),
+        ("note", "kind TEXT, key TEXT, action TEXT, detail TEXT"),
+    ):
+        database.execute(f"DROP TABLE IF EXISTS {table}")
+        database.execute(f"CREATE TABLE {table} ({columns})")
+    database.execute("CREATE INDEX orphan_by_age ON orphan (modified, key)")
+    now = datetime.now(UTC).isoformat()
+    database.execute("INSERT INTO run VALUES (?, ?, ?, '')", (_VERSION, options, now))
 
 
 def _moment(value: datetime) -> str:

@@ -4,83 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import replace
 from itertools import islice
 from typing import Any, TypeVar
 
-from dicom_common.core import AddStatus, DerivedRows, Entry, Event, LogRecord, NotFoundError, Origin, Outcome, Stored
+from dicom_common.core import AddStatus, DerivedRows, Entry, NotFoundError, Origin, Stored, uuid7
 from dicom_common.host import Config, Services
-from dicom_common.pipeline._crew import Crew, WorkerDiedError, default_jobs, in_order
 from dicom_common.pipeline._distinct import distinct_groups
-from dicom_common.pipeline._events._messages import ingest_events, keeps_log, node_id
-from dicom_common.pipeline._reconcile._claimed import Claimed
+from dicom_common.pipeline._events._messages import IngestEvents, Trace, node_id
+from dicom_common.pipeline._ingest._reasons import IngestReason
+from dicom_common.pipeline._process_pool import ProcessPool, WorkerDiedError, default_jobs, in_order
 from dicom_common.pipeline._reconcile._compare import Pair, compare_task, is_intact, pairs
-from dicom_common.pipeline._reconcile._examine import Orphan, Unreadable, examine_task
+from dicom_common.pipeline._reconcile._differences import Action, Difference, DifferenceKind, Phase, Progress
 from dicom_common.pipeline._reconcile._journal import Journal, Note
+from dicom_common.pipeline._reconcile._needed import NeededObjects
+from dicom_common.pipeline._reconcile._read_orphans import Orphan, Unreadable, read_orphans_task
+from dicom_common.pipeline._remove import delete_discarded
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings
-from dicom_common.pipeline._sweep import sweep
+from dicom_common.pipeline._shared_index import keeps_log
 
-__all__ = ["Difference", "DifferenceKind", "Progress", "Reconciliation"]
+__all__ = ["Reconciliation"]
 
 _BATCH = 200
 T = TypeVar("T")
-
-
-class DifferenceKind(StrEnum):
-    """What is wrong with a key."""
-
-    ORPHAN = "orphan"
-    """An object that can be indexed and is not: what a crash between write and commit leaves."""
-    STRAY = "stray"
-    """An object whose SOP Instance UID is indexed with another object."""
-    UNREADABLE = "unreadable"
-    """An object that is no DICOM instance. Never touched."""
-    MISSING = "missing"
-    """A row whose object is not there. Never repaired: restore the object, or remove the instance."""
-    DAMAGED = "damaged"
-    """An object whose bytes are not those that were indexed. Never repaired."""
-    DERIVED = "derived"
-    """Rows of a study, or of a patient, that are not what its instances say."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One difference between storage and index, and what was done about it."""
-
-    kind: DifferenceKind
-    key: str
-    action: str
-    """`indexed`, `discarded`, `repaired`, or `none`."""
-    detail: str = ""
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far a reconciliation is."""
-
-    phase: str = "compare"
-    """`compare`, then `index`, then `derive`."""
-    compared: int = 0
-    """Keys that storage or index have."""
-    bytes_verified: int = 0
-    to_index: int = 0
-    """Orphans that are to be read."""
-    indexed: int = 0
-    wrong_rows: int = 0
-    """Rows of patients, studies and series that were not what their instances say."""
-    differences: dict[DifferenceKind, int] = field(default_factory=dict)
+_Read = Entry | Unreadable | None
 
 
 class Reconciliation:
     """Compares storage and index in both directions, and what the index derives with the instances that it has.
 
-    Without `repair` it only tells. With it, orphans are indexed and their events published, and strays are discarded:
-    the index says which object of an instance counts, as long as that object is intact. The object of a dead letter is
-    kept as long as the letter waits, all strays while messages wait for the workers, and in queued mode those of the
+    Without `repair` it only reports. With it, orphans are indexed and their events published, and strays are discarded:
+    the index decides which object of an instance counts, as long as that object is intact. The object of a dead letter
+    is kept as long as the letter waits, all strays while messages wait for the workers, and in queued mode those of the
     last hour with bytes of their own. With `rebuild` the index is made anew from the storage (for an index that is
     empty or has lost rows): orphans are indexed in the order in which they were written, without events; strays are
-    left alone, since there is nobody to say which object counts, unless the duplicate policy is `replace`, by which the
+    left alone, since it cannot be known which object counts, unless the duplicate policy is `replace`, by which the
     later one counts. Either repairs the rows of patients, studies and series that are not what their instances say.
 
     A rebuild takes an instance for received when its object was written, as the ingest does. So the rows are those that
@@ -88,7 +46,7 @@ class Reconciliation:
 
     Instances may be taken in meanwhile, but not while an index is rebuilt: what is not indexed yet cannot be compared
     with what arrives. It can be interrupted; the next one with the same options goes on where it stopped, for a day,
-    and tells again what was found before. One at a time has a data folder.
+    and reports again what was found before. A data folder has one at a time.
 
     Args:
         config: the configuration; every worker process opens its own services from it.
@@ -97,7 +55,7 @@ class Reconciliation:
         digests: read every object and compare its digest; else only its size.
         jobs: worker processes.
         restart: forget an interrupted run.
-        on_progress: is called now and then.
+        on_progress: called now and then.
     """
 
     def __init__(  # noqa: PLR0913 - each is a choice of the person who calls the command
@@ -121,7 +79,7 @@ class Reconciliation:
         self.progress = Progress()
 
     def run(self) -> Iterator[Difference]:
-        """Reconcile, and yield each difference as it is found and dealt with.
+        """Reconcile, and yield each difference as it is found and repaired.
 
         Raises:
             DicomCommonError: a backend failed; another run goes on from there.
@@ -132,16 +90,16 @@ class Reconciliation:
             Services(self._config) as services,
             closing(Journal(file, options=options, restart=self._restart)) as journal,
         ):
-            earlier = (Difference(DifferenceKind(kind), *rest) for kind, *rest in journal.notes())
+            earlier = (_difference(*note) for note in journal.notes())
             yield from map(self._counted, earlier)
-            self._claimed = Claimed(services)
-            self._sweep(services)
+            self._needed = NeededObjects(services)
+            self._delete_discarded(services)
             yield from map(self._counted, self._compare(services, journal))
-            self.progress.phase = "index"
+            self.progress.phase = Phase.INDEX
             self.progress.to_index = journal.count()
             yield from map(self._counted, self._index(services, journal))
-            self._sweep(services)
-            self.progress.phase = "derive"
+            self._delete_discarded(services)
+            self.progress.phase = Phase.DERIVE
             yield from map(self._counted, self._derive(services))
             journal.finish()
 
@@ -165,16 +123,16 @@ class Reconciliation:
 
     def _index(self, services: Services, journal: Journal) -> Iterator[Difference]:
         batches = _batches(journal.orphans())
-        for orphans, examined in in_order(self._config, services, examine_task, batches, self._jobs):
-            answers = self._one_by_one(orphans) if isinstance(examined, WorkerDiedError) else examined
+        for orphans, read in in_order(self._config, services, read_orphans_task, batches, self._jobs):
+            answers = self._one_by_one(orphans) if isinstance(read, WorkerDiedError) else read
             found = [
-                Difference(DifferenceKind.UNREADABLE, answer[0], "none", answer[1])
+                Difference(DifferenceKind.UNREADABLE, answer.key, Action.NONE, answer.reason)
                 for answer in answers
-                if not isinstance(answer, Entry) and answer[1]
+                if isinstance(answer, Unreadable)
             ]
             entries = [answer for answer in answers if isinstance(answer, Entry)]
             for group in distinct_groups(entries, lambda entry: (entry.tenant, entry.instance.sop_uid)):
-                found += self._deal_with(services, group)
+                found += self._index_orphans(services, group)
             journal.settle(orphans, map(_note, found))
             self.progress.indexed += len(answers)
             self._on_progress(self.progress)
@@ -190,18 +148,22 @@ class Reconciliation:
             if found.wrong:
                 what = f"{found.tenant}/{found.study_uid}" if found.study_uid else found.tenant
                 detail = f"{found.wrong} rows" if found.study_uid else "the row of a patient"
-                yield Difference(DifferenceKind.DERIVED, what, "repaired" if changes else "none", detail)
+                yield Difference(DifferenceKind.DERIVED, what, Action.REPAIRED if changes else Action.NONE, detail)
 
-    def _one_by_one(self, orphans: Sequence[Orphan]) -> list[Entry | Unreadable]:
-        """Examine a batch at which a worker died: the object to blame is told, the others are taken."""
-        crew: Crew[list[Orphan], list[Entry | Unreadable]] = Crew(self._config, examine_task, 1)
-        answers: list[Entry | Unreadable] = []
-        for [orphan], answer in crew.run([orphan] for orphan in orphans):
-            answers += [(orphan[0], "reader-died")] if isinstance(answer, WorkerDiedError) else answer
+    def _one_by_one(self, orphans: Sequence[Orphan]) -> list[_Read]:
+        """Read a batch at which a worker died one by one: the object to blame is reported, the others are taken."""
+        pool: ProcessPool[list[Orphan], list[Entry | Unreadable | None]] = ProcessPool(
+            self._config, read_orphans_task, 1
+        )
+        answers: list[Entry | Unreadable | None] = []
+        for [orphan], answer in pool.run([orphan] for orphan in orphans):
+            answers += (
+                [Unreadable(orphan[0], IngestReason.READER_DIED)] if isinstance(answer, WorkerDiedError) else answer
+            )
         return answers
 
-    def _deal_with(self, services: Services, entries: Sequence[Entry]) -> Iterator[Difference]:
-        """Index orphans, or tell of them. The SOP Instance UIDs of the entries are distinct."""
+    def _index_orphans(self, services: Services, entries: Sequence[Entry]) -> Iterator[Difference]:
+        """Index orphans, or report them. The SOP Instance UIDs of the entries are distinct."""
         settings = services.settings("ingest", IngestSettings)
         accept_other_patient = self._rebuild or settings.other_patient == "accept-first"
         new = []
@@ -219,49 +181,49 @@ class Reconciliation:
                 else:
                     yield self._stray(services, entry, stored)
         if not (self._repair or self._rebuild):
-            yield from (Difference(DifferenceKind.ORPHAN, entry.key, "none") for entry in new)
+            yield from (Difference(DifferenceKind.ORPHAN, entry.key, Action.NONE) for entry in new)
         elif new:
             yield from self._add(services, new)
 
     def _stray(self, services: Services, entry: Entry, stored: Stored) -> Difference:
         if not self._repair or self._rebuild:
-            return Difference(DifferenceKind.STRAY, entry.key, "none")
+            return Difference(DifferenceKind.STRAY, entry.key, Action.NONE)
         if not is_intact(services.storage, stored):
             # It may be the only good copy that there is.
             detail = "the object that is indexed is missing or damaged"
-            return Difference(DifferenceKind.STRAY, entry.key, "none", detail)
-        is_copy = entry.instance.sha256 == stored.sha256
-        if detail := self._claimed.why(entry.key, entry.received, is_copy=is_copy):
-            return Difference(DifferenceKind.STRAY, entry.key, "none", detail)
-        discarded = services.db.discard([entry.key])
-        return Difference(DifferenceKind.STRAY, entry.key, "discarded" if discarded else "none")
+            return Difference(DifferenceKind.STRAY, entry.key, Action.NONE, detail)
+        return self._discard(services, entry, is_copy=entry.instance.sha256 == stored.sha256)
 
     def _add(self, services: Services, entries: Sequence[Entry]) -> Iterator[Difference]:
-        topics, settings = services.settings("topics", TopicSettings), services.settings("ingest", IngestSettings)
-        origins = [Origin(source="reconcile")] * len(entries)
-
-        def events(outcomes: Sequence[Outcome]) -> Iterable[Event | LogRecord]:
-            log = keeps_log(services.db, settings)
-            return ingest_events(entries, origins, outcomes, topics, node_id(), log=log)
-
-        # Who listens to the events of an index has had those of the rows that a rebuild only restores.
+        origin = Origin(source="reconcile")
+        events = IngestEvents(
+            entries=entries,
+            traces=[Trace(str(uuid7()), origin, node_id()) for _ in entries],
+            topics=services.settings("topics", TopicSettings),
+            log=keeps_log(services.db, services.settings("ingest", IngestSettings)),
+        )
+        # Consumers have had the events of the rows that a rebuild only restores.
         outcomes = services.db.add(entries, events=None if self._rebuild else events)
         for entry, outcome in zip(entries, outcomes, strict=True):
             if outcome.status in (AddStatus.ADDED, AddStatus.REPLACED):
-                yield Difference(DifferenceKind.ORPHAN, entry.key, "indexed")
+                yield Difference(DifferenceKind.ORPHAN, entry.key, Action.INDEXED)
             elif outcome.status is AddStatus.SAME:  # indexed meanwhile, and this one discarded
-                yield Difference(DifferenceKind.STRAY, entry.key, "discarded", outcome.status)
+                yield Difference(DifferenceKind.STRAY, entry.key, Action.DISCARDED, outcome.status)
             elif outcome.status is not AddStatus.RETIRED:
-                yield self._refused(services, entry, outcome)
+                if self._rebuild:
+                    yield Difference(DifferenceKind.STRAY, entry.key, Action.NONE, outcome.status)
+                else:
+                    yield self._discard(services, entry, detail=outcome.status)
 
-    def _refused(self, services: Services, entry: Entry, outcome: Outcome) -> Difference:
-        if detail := outcome.status if self._rebuild else self._claimed.why(entry.key, entry.received):
-            return Difference(DifferenceKind.STRAY, entry.key, "none", detail)
-        discarded = services.db.discard([entry.key])
-        return Difference(DifferenceKind.STRAY, entry.key, "discarded" if discarded else "none", outcome.status)
+    def _discard(self, services: Services, entry: Entry, *, is_copy: bool = False, detail: str = "") -> Difference:
+        """Discard a stray, unless a message may still need it."""
+        need = self._needed.why(entry.key, entry.received, is_copy=is_copy)
+        discarded = None if need else services.db.discard([entry.key])
+        action = Action.DISCARDED if discarded else Action.NONE
+        return Difference(DifferenceKind.STRAY, entry.key, action, need or detail)
 
-    def _sweep(self, services: Services) -> None:
-        while self._repair and sweep(services):
+    def _delete_discarded(self, services: Services) -> None:
+        while self._repair and delete_discarded(services):
             pass
 
     def _counted(self, difference: Difference) -> Difference:
@@ -274,9 +236,13 @@ def _differences(services: Services, batch: Sequence[Pair], damaged: Collection[
     for pair in batch:
         if pair.modified is None:
             if _is_gone(services, pair):
-                yield Difference(DifferenceKind.MISSING, pair.key, "none")
+                yield Difference(DifferenceKind.MISSING, pair.key, Action.NONE)
         elif pair.stored is not None and (pair.key in damaged or pair.size != pair.stored.size):
-            yield Difference(DifferenceKind.DAMAGED, pair.key, "none")
+            yield Difference(DifferenceKind.DAMAGED, pair.key, Action.NONE)
+
+
+def _difference(kind: str, key: str, action: str, detail: str) -> Difference:
+    return Difference(DifferenceKind(kind), key, Action(action), detail)
 
 
 def _note(difference: Difference) -> Note:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import permutations
+from itertools import islice, permutations
 from typing import Any
 
 import pytest
@@ -193,6 +193,29 @@ class DerivedContract:
         assert outcome.status is AddStatus.OTHER_PATIENT
         assert_consistent(database)
 
+    @pytest.mark.parametrize("groups", [(6,), (1, 1, 1, 1, 1, 1), (2, 4), (3, 3), (5, 1)])
+    @pytest.mark.parametrize("accepts", [True, False])
+    def test_another_patient_is_found_alike_however_the_instances_are_grouped(
+        self, database: Database, groups: Sequence[int], *, accepts: bool
+    ) -> None:
+        entries = [
+            _later(4, patient_id="A"),
+            _later(3, patient_id="B"),
+            _later(5, patient_id="B"),
+            # The first of the study comes again, later: what it belongs to depends on all others.
+            replace(_later(9), instance=_corrected(3, {"patient_id": "B"}), replace=True),
+            _later(2, patient_id="A"),
+            _later(6, patient_id="B"),
+        ]
+        waiting = iter([replace(entry, accept_other_patient=accepts) for entry in entries])
+        outcomes = [outcome for size in groups for outcome in database.add(list(islice(waiting, size)))]
+        differing = [False, True, False, False, False, True] if accepts else [False, True, True, True, False, True]
+        assert [outcome.patient_differs for outcome in outcomes] == differing
+        refused = [outcome.status is AddStatus.OTHER_PATIENT for outcome in outcomes]
+        assert refused == [differs and not accepts for differs in differing]
+        assert [who for who, *_ in _patients(database)] == ["A"]
+        assert_consistent(database)
+
     @pytest.mark.parametrize("seed", range(4))
     def test_a_random_history_leaves_what_its_instances_say(
         self, database: Database, open_database: Callable[[], Database], seed: int
@@ -203,9 +226,7 @@ class DerivedContract:
                 batch = list(_batch(chance, step))
                 expected = [model.add(entry) for entry in batch]
                 outcomes = database.add(batch)
-                assert [outcome.status for outcome in outcomes] == [status for status, _ in expected]
-                if len(batch) == 1:  # a batch is judged by what was there before it
-                    assert outcomes[0].patient_differs == expected[0][1]
+                assert [(outcome.status, outcome.patient_differs) for outcome in outcomes] == expected
             elif model.entries:
                 place = _place(chance, model)
                 model.remove(*place)

@@ -10,15 +10,15 @@ from dicom_common.pipeline._documents._documents import MetadataDocuments
 from dicom_common.pipeline._events._messages import removal_events
 from dicom_common.pipeline._settings import TopicSettings
 
-__all__ = ["remove", "sweep"]
+__all__ = ["delete_discarded", "remove"]
 
 _log = logging.getLogger(__name__)
 
 
-def sweep(services: Services, limit: int = 1000) -> int:
+def delete_discarded(services: Services, limit: int = 1000) -> int:
     """Delete up to `limit` discarded objects from the storage, and return how many are gone.
 
-    What fails stays in the index's list of discarded keys and is tried again by the next sweep.
+    What fails stays in the index's list of discarded keys and is tried again by the next call.
 
     Raises:
         BackendError: the index cannot be read or written.
@@ -28,7 +28,7 @@ def sweep(services: Services, limit: int = 1000) -> int:
         try:
             services.storage.delete(key)
         except BackendError as error:
-            _log.warning("a discarded object could not be deleted and is kept for the next sweep: %s", error)
+            _log.warning("A discarded object could not be deleted and stays for the next time: %s", error)
         else:
             gone.append(key)
     if gone:
@@ -43,13 +43,12 @@ def remove(
 
     The transaction has the events of the removal: an image message with `image_status` `DELETED` for each instance, and
     for each series a state message with what is left of it. Once this returns nothing is found any more. An object
-    whose deletion fails is deleted by a later `sweep`. The metadata documents that what is removed is in are deleted in
-    the same way.
+    whose deletion fails is deleted by a later `delete_discarded`. So are the metadata documents of what is removed.
 
     Raises:
         BackendError: the index cannot be written; nothing was removed.
     """
-    # Entered before the rows go, by which they are known, and deleted after them: a crash in between leaves none.
+    # Entered before the rows go, which name them, and deleted after them: a crash in between leaves none.
     if documents := MetadataDocuments(services).keys(tenant, study_uid, series_uid):
         services.db.discard(documents)
     topics = services.settings("topics", TopicSettings)
@@ -58,9 +57,9 @@ def remove(
     )
     try:
         if documents:
-            services.db.discard(documents)  # again: another one's sweep was quicker, and somebody asked for one since
-        while removed and sweep(services):
+            services.db.discard(documents)  # again: another process may have deleted them, and a request made one since
+        while removed and delete_discarded(services):
             pass
     except BackendError as error:
-        _log.warning("discarded objects are kept for a later sweep: %s", error)
+        _log.warning("Discarded objects are deleted later: %s", error)
     return removed

@@ -1,4 +1,4 @@
-"""Files that wait for a backend that is away: a server that is started again must not end a long ingest."""
+"""Files that wait for a backend that is unavailable: the restart of a server must not end a long ingest."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+from dicom_common.pipeline._ingest._reasons import IngestReason
 from dicom_common.pipeline._ingest._results import Received, Result
 
-__all__ = ["Outage", "StoreBatch"]
+__all__ = ["RetryingStore", "StoreBatch"]
 
 _log = logging.getLogger(__name__)
-_AWAY = ("index-unavailable", "storage-unavailable", "broker-unavailable")
+_UNAVAILABLE = (IngestReason.INDEX_UNAVAILABLE, IngestReason.STORAGE_UNAVAILABLE, IngestReason.BROKER_UNAVAILABLE)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0
 
 StoreBatch = Callable[[Sequence[Received]], list[Result]]
 
 
-class Outage:
+class RetryingStore:
     """Stores batches, and tries again what a backend that is away did not take. Thread-safe.
 
     That is safe by the ingest contract: what was taken in spite of the error is a duplicate the next time. The time
@@ -37,7 +38,7 @@ class Outage:
     def store(self, batch: Sequence[Received]) -> list[Result]:
         """Store a batch and answer each, in order."""
         results = self._store(batch)
-        while waiting := [at for at, result in enumerate(results) if result.retry and result.reason in _AWAY]:
+        while waiting := [at for at, result in enumerate(results) if result.retry and result.reason in _UNAVAILABLE]:
             if not self._wait(results[waiting[0]]):
                 return results
             for at, result in zip(waiting, self._store([batch[at] for at in waiting]), strict=True):

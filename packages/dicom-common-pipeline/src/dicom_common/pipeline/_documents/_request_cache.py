@@ -12,7 +12,7 @@ from typing import TypeVar
 from dicom_common.core import BackendError, Cache
 from dicom_common.pipeline._documents._sealed import seal, unseal
 
-__all__ = ["CacheVisit", "cache_key"]
+__all__ = ["RequestCache", "cache_key"]
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -38,7 +38,7 @@ def cache_key(tenant: str, purpose: str, *names: str) -> str:
     return f"{tenant}:{purpose}:{digest.hexdigest()}"
 
 
-class CacheVisit:
+class RequestCache:
     """The cache, for the length of one request. Raises nothing of its own; not for several threads.
 
     A cache that fails once is not asked again: a request pays for it with one time limit of the cache's and no more.
@@ -66,8 +66,8 @@ class CacheVisit:
     def once(self, key: str, *, ready: Callable[[], T | None], make: Callable[[], T], wait: float, hold: float) -> T:
         """Make something that others may be making at the same time, once for all of them.
 
-        Whoever adds `key` to the cache makes it. The others wait until it is ready, or the key is gone; then one of
-        them makes it. A maker that dies is waited for until its key expires.
+        The process that adds `key` to the cache makes it. The others wait until it is ready, or the key is gone; then
+        one of them makes it. A maker that dies is waited for until its key expires.
 
         Args:
             key: stands for what is made.
@@ -92,7 +92,7 @@ class CacheVisit:
                 return found
             unseen += 1
             if unseen == _UNSEEN:
-                # Nothing can be read there, and nothing can be added: it is of another kind, and somebody else's.
+                # Nothing can be read there, and nothing can be added: it belongs to another program.
                 self._ask(lambda cache: cache.delete(key), None)
                 unseen = 0
         try:
@@ -103,7 +103,7 @@ class CacheVisit:
             self._ask(lambda cache: cache.delete(key, only_if=owner), None)
 
     def _is_free(self, key: str) -> bool:
-        """Tell whether nobody is making it. What stands there and is none of ours would stand in the way for ever."""
+        """Tell whether no process is making it. A value that we did not write is deleted: it would never go away."""
         found = self._ask(lambda cache: cache.get(key), None)
         if not isinstance(found, bytes):
             return True
@@ -118,7 +118,7 @@ class CacheVisit:
         try:
             return question(self._cache())
         except BackendError as error:
-            _log.debug("going on without the cache: %s", error)  # whose plugin has said so once
+            _log.debug("going on without the cache: %s", error)  # its plugin has logged that once
         except Exception as error:  # noqa: BLE001 - nothing in a cache is ever needed, however it breaks its promise
             _log.warning("going on without the cache, which failed with %s", type(error).__name__)
         self._is_up = False

@@ -1,25 +1,49 @@
-"""The other end of a crew's pipe: what a worker process does."""
+"""The other end of the pipe: what a worker process does."""
 
 from __future__ import annotations
 
 import logging
+import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from enum import Enum, auto
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
-from typing import Any
+from typing import Any, NamedTuple, cast
 
-from dicom_common.core import DicomCommonError
-from dicom_common.host import Services
+from dicom_common.core import Database, DicomCommonError
+from dicom_common.host import Config, Services
+from dicom_common.pipeline._shared_index import Answer, ParentIndex, Question
 
-__all__ = ["LogLine", "Task", "work"]
+__all__ = ["Kind", "LogLine", "Start", "Task", "work"]
 
 Task = Callable[[Services], Callable[[Any], Any]]
 """Makes, once in each worker, the function that does a job. A function of a module, so that it can be pickled."""
 
-_Outcome = tuple[bool, Any]
-"""Whether it succeeded, and the answer or the error."""
+
+class Kind(Enum):
+    """What a message to the parent holds."""
+
+    ANSWER = auto()
+    """That the process is ready, or what a job returned."""
+    FAILURE = auto()
+    """The error of a job, or of the start."""
+    QUESTION = auto()
+    """A question to the index, which the parent answers before the job goes on."""
+
+
+class Start(NamedTuple):
+    """The first message of the parent."""
+
+    config: Config
+    task: Task
+    level: int
+    """Of the log."""
+    shares_index: bool
+    """Whether the index is the parent's."""
+
+
 LogLine = tuple[str, int, str]
 """Logger, level and text. The parent logs it: it knows where to, and in which form."""
 
@@ -50,33 +74,47 @@ _log = _Log()
 
 
 def work(connection: Connection) -> None:
-    """Say that the worker is ready, or why it is not; then do jobs until the other end of the pipe is gone."""
+    """Say that the process is ready, or why it is not; then do jobs until the other end of the pipe is gone."""
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        config, task, level = connection.recv()
-        logging.getLogger("dicom_common").setLevel(level)
+        start: Start = connection.recv()
+        logging.getLogger("dicom_common").setLevel(start.level)
         logging.getLogger().addHandler(_log)
-        with Services(config) as services:
-            _serve(connection, services, task)
+        with Services(start.config) if not start.shares_index else _sharing(start, connection) as services:
+            _serve(connection, services, start.task)
+
+
+def _sharing(start: Start, connection: Connection) -> Services:
+    def ask(question: Question) -> Any:
+        try:
+            connection.send((Kind.QUESTION, question, _log.take()))
+            answer: Answer = connection.recv()
+        except (EOFError, OSError):
+            sys.exit()  # without the parent there is no index: what is written is found by the next try
+        if answer.error is not None:
+            raise answer.error
+        return answer.value
+
+    return Services(start.config, db=cast("Database", ParentIndex(ask)))
 
 
 def _serve(connection: Connection, services: Services, task: Task) -> None:
-    succeeded, function = _outcome(task, services)
-    connection.send((succeeded, None if succeeded else function, _log.take()))
-    while succeeded:
+    kind, function = _outcome(task, services)
+    connection.send((kind, None if kind is Kind.ANSWER else function, _log.take()))
+    while kind is Kind.ANSWER:
         outcome, log = _outcome(function, connection.recv()), _log.take()
         try:
             connection.send((*outcome, log))
         except (BrokenPipeError, ConnectionResetError):
             raise
         except Exception as error:  # noqa: BLE001 - it cannot be pickled, and not a byte was sent
-            connection.send((False, _portable(error), log))
+            connection.send((Kind.FAILURE, _portable(error), log))
 
 
-def _outcome(function: Callable[[Any], Any], argument: Any) -> _Outcome:
+def _outcome(function: Callable[[Any], Any], argument: Any) -> tuple[Kind, Any]:
     try:
-        return True, function(argument)
-    except Exception as error:  # noqa: BLE001 - it is the parent's to deal with
-        return False, _portable(error)
+        return Kind.ANSWER, function(argument)
+    except Exception as error:  # noqa: BLE001 - the parent decides what follows
+        return Kind.FAILURE, _portable(error)
 
 
 def _portable(error: Exception) -> DicomCommonError:

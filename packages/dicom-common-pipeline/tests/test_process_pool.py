@@ -18,7 +18,7 @@ from pipeline_site import Site
 from dicom_common.core import ConfigError, DicomCommonError, PublishError
 from dicom_common.host import Services
 from dicom_common.pipeline import WorkerDiedError, default_jobs
-from dicom_common.pipeline._crew import Crew, in_order
+from dicom_common.pipeline._process_pool import ProcessPool, in_order
 
 TASKS = """
 import logging, os, signal, sys, time
@@ -117,7 +117,7 @@ def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleTyp
 
 
 def run(site: Site, task: Callable[..., Any], jobs: Any, workers: int = 2) -> list[Any]:
-    return list(Crew[Any, Any](site.config(), task, workers).run(jobs))
+    return list(ProcessPool[Any, Any](site.config(), task, workers).run(jobs))
 
 
 def test_every_job_is_answered_once(site: Site, tasks: ModuleType) -> None:
@@ -152,7 +152,7 @@ def test_an_error_in_the_start_of_a_worker_is_raised_as_it_is(site: Site, tasks:
 def test_a_job_that_fails_ends_the_run_after_the_answers_of_the_others(site: Site, tasks: ModuleType) -> None:
     answers: list[Any] = []
     with pytest.raises(DicomCommonError, match="KeyError") as raised:
-        answers.extend(Crew[int, int](site.config(), tasks.failing, 2).run([2, 1, 3, 4, 5]))
+        answers.extend(ProcessPool[int, int](site.config(), tasks.failing, 2).run([2, 1, 3, 4, 5]))
     assert "CANARY" not in str(raised.value)
     assert (2, 2) in answers
 
@@ -176,12 +176,12 @@ def test_jobs_that_end_with_an_error_are_answered_first(site: Site, tasks: Modul
 
     answers: list[Any] = []
     with pytest.raises(FileNotFoundError):
-        answers.extend(Crew[int, int](site.config(), tasks.double, 2).run(jobs()))
+        answers.extend(ProcessPool[int, int](site.config(), tasks.double, 2).run(jobs()))
     assert sorted(answers) == [(job, 2 * job) for job in range(1, 6)]
 
 
 def test_a_run_that_is_closed_early_ends_its_workers(site: Site, tasks: ModuleType) -> None:
-    run = Crew[int, int](site.config(), tasks.process, 2).run(iter(range(1000)))
+    run = ProcessPool[int, int](site.config(), tasks.process, 2).run(iter(range(1000)))
     processes = {next(run)[1] for _ in range(6)}
     run.close()
     for process in processes:
@@ -220,11 +220,11 @@ import sys
 import crew_tasks
 from pathlib import Path
 from dicom_common.host import Config
-from dicom_common.pipeline._crew import Crew
+from dicom_common.pipeline._process_pool import ProcessPool
 folder = Path(sys.argv[2])
 config = Config.load(overrides={"data": sys.argv[1]}, variables={})
 try:
-    for job, answer in Crew(config, crew_tasks.slow, 2).run((str(folder), n) for n in range(10_000)):
+    for job, answer in ProcessPool(config, crew_tasks.slow, 2).run((str(folder), n) for n in range(10_000)):
         print(answer, flush=True)
 except KeyboardInterrupt:
     print("interrupted", flush=True)

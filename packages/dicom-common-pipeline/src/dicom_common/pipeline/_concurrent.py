@@ -6,12 +6,12 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-__all__ = ["several_at_once"]
+__all__ = ["run_concurrently"]
 
 T = TypeVar("T")
 
 
-def several_at_once(tasks: Iterator[Callable[[], T]], in_flight: int) -> Generator[T, None, None]:
+def run_concurrently(tasks: Iterator[Callable[[], T]], in_flight: int) -> Generator[T, None, None]:
     """Do tasks in threads, so many at once, and yield what they return as they are done; their order is not kept.
 
     The tasks are taken from their iterator by the caller's thread, and only when there is room for one more. An error

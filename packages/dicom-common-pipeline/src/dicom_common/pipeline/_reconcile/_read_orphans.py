@@ -6,43 +6,49 @@ import tempfile
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from dicom_common.core import BackendError, ConfigError, DicomError, Entry, LocalFiles, NotFoundError, validate_tenant
 from dicom_common.dicom import ReaderSettings, Reading, read
 from dicom_common.host import Services
 
-__all__ = ["Orphan", "Unreadable", "examine_task"]
+__all__ = ["Orphan", "Unreadable", "read_orphans_task"]
 
 _IN_MEMORY = 16 * 1024 * 1024
 
 Orphan = tuple[str, datetime, int]
 """The key, modification time and size of an object that no row refers to."""
-Unreadable = tuple[str, str]
-"""The key of an object that is no instance, and why; an empty reason where it is gone by now."""
 
 
-def examine_task(services: Services) -> Callable[[list[Orphan]], list[Entry | Unreadable]]:
-    """Make the function that reads orphans and makes the entries that index them."""
+class Unreadable(NamedTuple):
+    """An object that is not an instance."""
+
+    key: str
+    reason: str
+
+
+def read_orphans_task(services: Services) -> Callable[[list[Orphan]], list[Entry | Unreadable | None]]:
+    """Make the function that reads orphans and makes the entries that index them; None for what is gone by now."""
     settings = services.settings("reader", ReaderSettings)
-    return lambda orphans: [_examine(services, settings, *orphan) for orphan in orphans]
+    return lambda orphans: [_read_orphan(services, settings, *orphan) for orphan in orphans]
 
 
-def _examine(
+def _read_orphan(
     services: Services, settings: ReaderSettings, key: str, modified: datetime, size: int
-) -> Entry | Unreadable:
+) -> Entry | Unreadable | None:
     try:
         tenant = validate_tenant(key.partition("/")[0])
         reading = _read(services, settings, key, size)
     except ConfigError:
-        return key, "the first segment of its key is no tenant"
+        return Unreadable(key, "the first segment of its key is not a tenant id")
     except NotFoundError:
-        return key, ""
+        return None
     except DicomError as error:
-        return key, error.reason
+        return Unreadable(key, error.reason)
     except BackendError as error:
-        return key, str(error)
+        return Unreadable(key, str(error))
     except Exception as error:  # noqa: BLE001 - what the reader did not foresee must not stop the others
-        return key, f"reading it failed with {type(error).__name__}"
+        return Unreadable(key, f"reading it failed with {type(error).__name__}")
     return Entry(tenant=tenant, key=key, instance=reading.instance, metadata=reading.metadata, received=modified)
 
 

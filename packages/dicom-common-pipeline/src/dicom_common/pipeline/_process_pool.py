@@ -2,7 +2,7 @@
 
 Not `concurrent.futures`: its workers outlive a parent that is killed, one that dies takes the whole pool along, and
 starting them runs the caller's main module again. Here every worker is a new interpreter with a pipe of its own. It
-ends when the other end of the pipe is gone, and a worker that dies costs its job only, which is told.
+ends when the other end of the pipe is gone, and a worker that dies costs its job only, whose answer says so.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from typing import Any, Generic, TypeVar
 
 from dicom_common.core import DicomCommonError
 from dicom_common.host import Config, Services
-from dicom_common.pipeline._crew_member import Task
+from dicom_common.pipeline._pool_process import Kind, Start, Task
+from dicom_common.pipeline._shared_index import Question, SharedIndex
 
-__all__ = ["Crew", "WorkerDiedError", "default_jobs", "in_order"]
+__all__ = ["ProcessPool", "WorkerDiedError", "default_jobs", "in_order"]
 
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
@@ -39,13 +40,13 @@ try:
     sys.path[:] = connection.recv()
 except (EOFError, OSError):
     sys.exit()
-from dicom_common.pipeline._crew_member import work
+from dicom_common.pipeline._pool_process import work
 work(connection)
 """
 
 
 def default_jobs() -> int:
-    """Return how many worker processes are used where nobody says: one for each processor, at most eight."""
+    """Return how many worker processes are used by default: one for each processor, at most eight."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(8, usable)
 
@@ -54,10 +55,10 @@ class WorkerDiedError(DicomCommonError):
     """A worker process ended in the middle of a job, or before its first: it was killed, or crashed."""
 
 
-class _Worker:
-    """A worker process, and what it is at."""
+class _Process:
+    """A worker process, and its job."""
 
-    def __init__(self, config: Config, task: Task) -> None:
+    def __init__(self, start: Start) -> None:
         ours, theirs = multiprocessing.Pipe()
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and program
             [sys.executable, "-c", _PROGRAM, str(theirs.fileno())],
@@ -68,35 +69,35 @@ class _Worker:
         theirs.close()
         self.connection = ours
         self.is_ready = False
-        """Whether it has said that it is there; it is given no job before."""
+        """Whether it has reported for work; it is given no job before."""
         self.job: Any = None
-        self.tell(sys.path)
-        self.tell((config, task, logging.getLogger("dicom_common").getEffectiveLevel()))
+        self.send(sys.path)
+        self.send(start)
 
-    def tell(self, message: object) -> None:
-        """Send something; a worker that is dead is noticed when its answer is collected."""
+    def send(self, message: object) -> None:
+        """Send something; a process that is dead is noticed when its answer is received."""
         with suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send(message)
 
-    def hear(self) -> tuple[bool, Any]:
-        """Receive whether it succeeded, and the answer or the error.
+    def receive(self) -> tuple[Kind, Any]:
+        """Receive a message: its kind, and the answer, the error or the question.
 
         Raises:
             WorkerDiedError: it is dead.
         """
         try:
-            succeeded, answer, log = self.connection.recv()
+            kind, content, log = self.connection.recv()
         except (EOFError, OSError):
-            raise WorkerDiedError(f"A worker process ended with exit code {self.leave()}.") from None
+            raise WorkerDiedError(f"A worker process ended with exit code {self.close()}.") from None
         for logger, level, text in log:
             logging.getLogger(logger).log(level, "%s", text)
-        return succeeded, answer
+        return kind, content
 
     def kill(self) -> None:
         """End it at once."""
         self._process.kill()
 
-    def leave(self) -> int:
+    def close(self) -> int:
         """Close the pipe, which ends it after its job, and wait for that."""
         self.connection.close()
         return self._process.wait()
@@ -107,7 +108,7 @@ def _interrupts_held() -> Iterator[None]:
     """Hold Ctrl-C back until the block is done.
 
     It reaches every process of the terminal: the parent decides, a worker finishes its job. A process that is started
-    here holds it back for ever, from its first instruction on.
+    here never gets it, from its first instruction on.
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -116,16 +117,24 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-class Crew(Generic[Job, Answer]):
-    """Does jobs in several processes, each with services of its own. Belongs to one thread, for one run."""
+class ProcessPool(Generic[Job, Answer]):
+    """Does jobs in several processes, each with services of its own. Belongs to one thread, for one run.
 
-    def __init__(self, config: Config, task: Task, workers: int) -> None:
-        self._config = config
-        self._task = task
-        self._workers = workers
-        self._crew: set[_Worker] = set()
-        self._idle: list[_Worker] = []
-        self._busy: dict[Connection, _Worker] = {}
+    Args:
+        config: from which each process opens its services.
+        task: makes the function that does a job.
+        workers: the number of processes.
+        index: the index that the processes use, by way of this one; without it they may open their own.
+    """
+
+    def __init__(self, config: Config, task: Task, workers: int, *, index: SharedIndex | None = None) -> None:
+        level = logging.getLogger("dicom_common").getEffectiveLevel()
+        self._start = Start(config, task, level, index is not None)
+        self._workers, self._index = workers, index
+        self._processes: set[_Process] = set()
+        self._idle: list[_Process] = []
+        self._busy: dict[Connection, _Process] = {}
+        self._asking: dict[_Process, Question] = {}
         self._failure: DicomCommonError | None = None
 
     def run(
@@ -139,7 +148,7 @@ class Crew(Generic[Job, Answer]):
 
         Args:
             jobs: what is to be done; they are pickled.
-            has_room: tells whether another job may be handed out now, where one is being done already.
+            has_room: returns whether another job may be handed out now, where one is being done already.
 
         Raises:
             DicomCommonError: what a worker raised in making its services, or in a job.
@@ -154,11 +163,10 @@ class Crew(Generic[Job, Answer]):
                     while done:
                         yield done.popleft()
                     if end is None:
-                        self._hand_out(waiting, has_room)
-                    if not self._busy:
+                        self._assign(waiting, has_room)
+                    if not self._is_at_work():
                         break
-                    for worker in self._with_news():
-                        self._hear(worker, done)
+                    self._receive(done)
                     end = end or self._failure
                 except KeyboardInterrupt as interrupt:
                     if isinstance(end, KeyboardInterrupt):
@@ -169,12 +177,12 @@ class Crew(Generic[Job, Answer]):
                 except Exception as error:  # noqa: BLE001 - of `jobs`: what was handed out is answered first
                     end = error
         finally:
-            self._dismiss()
+            self._close()
         if end is not None:
             raise end
 
-    def _hand_out(self, waiting: Iterator[Job], has_room: Callable[[], bool]) -> None:
-        while (self._idle or len(self._crew) < self._workers) and (not self._busy or has_room()):
+    def _assign(self, waiting: Iterator[Job], has_room: Callable[[], bool]) -> None:
+        while (self._idle or len(self._processes) < self._workers) and (not self._is_at_work() or has_room()):
             job = next(waiting, None)
             if job is None:
                 return
@@ -182,38 +190,53 @@ class Crew(Generic[Job, Answer]):
                 self._give(self._idle.pop(), job)
             else:
                 with _interrupts_held():
-                    worker = _Worker(self._config, self._task)
+                    worker = _Process(self._start)
                     worker.job = job
-                    self._crew.add(worker)
+                    self._processes.add(worker)
                     self._busy[worker.connection] = worker
 
-    def _give(self, worker: _Worker, job: Job) -> None:
+    def _give(self, worker: _Process, job: Job) -> None:
         worker.job = job
-        worker.tell(job)
-        # Not before: whoever is busy is waited for, and an interrupt in between must not make that endless.
+        worker.send(job)
+        # Not before: a busy process is waited for, and an interrupt in between must not make that endless.
         self._busy[worker.connection] = worker
 
-    def _with_news(self) -> list[_Worker]:
-        return [self._busy[connection] for connection in wait(list(self._busy)) if isinstance(connection, Connection)]
+    def _is_at_work(self) -> bool:
+        return bool(self._busy or self._asking)
 
-    def _hear(self, worker: _Worker, done: deque[tuple[Job, Answer | WorkerDiedError]]) -> None:
-        """Take what a worker says: that it is there, or an answer; or that it is gone."""
+    def _receive(self, done: deque[tuple[Job, Answer | WorkerDiedError]]) -> None:
+        """Wait for messages of the processes, and answer what they ask."""
+        for connection in wait(list(self._busy)) if self._busy else ():
+            if isinstance(connection, Connection):
+                self._receive_from(self._busy[connection], done)
+        if self._asking and self._index is not None:
+            # They are asking until they are answered: what an interrupt breaks off is answered in the next round.
+            answers = self._index.answer(list(self._asking.values()))
+            for worker, answer in zip(list(self._asking), answers, strict=True):
+                worker.send(answer)
+                self._busy[worker.connection] = worker
+                del self._asking[worker]
+
+    def _receive_from(self, worker: _Process, done: deque[tuple[Job, Answer | WorkerDiedError]]) -> None:
+        """Take a message of a process: that it is ready, an answer or a question; or find that it is dead."""
         del self._busy[worker.connection]
         try:
-            succeeded, answer = worker.hear()
+            kind, content = worker.receive()
         except WorkerDiedError as death:
-            self._crew.discard(worker)
+            self._processes.discard(worker)
             if worker.is_ready:
                 done.append((worker.job, death))
             else:
                 self._failure = WorkerDiedError(f"{death} It had not begun to work: see what it printed.")
             return
-        if not succeeded:
-            self._failure = answer
+        if kind is Kind.QUESTION:
+            self._asking[worker] = content
+        elif kind is Kind.FAILURE:
+            self._failure = content
             self._idle.append(worker)
         elif worker.is_ready:
             self._idle.append(worker)
-            done.append((worker.job, answer))
+            done.append((worker.job, content))
         else:
             worker.is_ready = True
             self._give(worker, worker.job)
@@ -224,15 +247,18 @@ class Crew(Generic[Job, Answer]):
             del self._busy[worker.connection]
 
     def _kill(self) -> None:
-        for worker in self._crew:
+        for worker in self._processes:
             worker.kill()
 
-    def _dismiss(self) -> None:
-        for worker in self._crew:
-            worker.connection.close()
+    def _close(self) -> None:
+        self._forget_starting()
         try:
-            for worker in self._crew:
-                worker.leave()
+            while self._index is not None and self._is_at_work():  # what is written is to be indexed, too
+                self._receive(deque())
+            for worker in self._processes:
+                worker.connection.close()
+            for worker in self._processes:
+                worker.close()
         except KeyboardInterrupt:
             self._kill()
             raise
@@ -264,9 +290,9 @@ def in_order(
 
     done: dict[int, tuple[Job, Any]] = {}
     turn = 0
-    crew: Crew[Job, Any] = Crew(config, task, workers)
+    pool: ProcessPool[Job, Any] = ProcessPool(config, task, workers)
     # One job that takes long must not let the answers of all others pile up.
-    with closing(crew.run(numbered(), has_room=lambda: len(done) < _AHEAD * workers)) as answered:
+    with closing(pool.run(numbered(), has_room=lambda: len(done) < _AHEAD * workers)) as answered:
         for job, answer in answered:
             done[numbers.pop(id(job))] = (job, answer)
             while turn in done:

@@ -1,0 +1,294 @@
+"""The ingest contract, from top to bottom.
+
+An instance that was acknowledged is never lost, is indexed exactly once, and its events are published at least once,
+whichever process dies when:
+
+1. read the header, find the identity: `prepare` makes a candidate, and an `Item` carries it through the other steps;
+2. `compare` it with the index: the same bytes are a success without a write, other bytes follow the duplicate policy;
+3. `write` the bytes, exactly as received, durably, to a key at which nothing is;
+4. `index` them in one transaction, with their DICOM JSON and their events;
+5. `settle`: answer by what the index decided. That is the acknowledgement.
+
+`store` does steps 2 to 5 in the process that received the instance. In queued mode `receive` does step 3 and publishes
+a message, and a worker does the other steps with `index_received`, after which it acknowledges the message.
+
+A crash between 3 and 4 leaves an object without a row: the next try finds it in its way, sees that it is the same and
+takes it; or a reconciliation does. Step 2 only saves work: the transaction of step 4 decides who wins when several
+senders race. The loser's object is discarded through the index, never deleted directly.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+
+from dicom_common.core import (
+    AddStatus,
+    BackendError,
+    DamagedError,
+    Finding,
+    NotFoundError,
+    Outcome,
+    Stored,
+)
+from dicom_common.pipeline._events._messages import IngestEvents
+from dicom_common.pipeline._ingest._candidate import same_data_set
+from dicom_common.pipeline._ingest._context import Context
+from dicom_common.pipeline._ingest._item import Item
+from dicom_common.pipeline._ingest._publish import broker_failure, publish
+from dicom_common.pipeline._ingest._reasons import MAY_SUCCEED_LATER, BackendKind, IngestReason
+from dicom_common.pipeline._ingest._results import Status
+from dicom_common.pipeline._remove import delete_discarded
+from dicom_common.pipeline._shared_index import keeps_log
+
+__all__ = ["index_received", "receive", "store"]
+
+_log = logging.getLogger(__name__)
+
+_MAX_ROUNDS = 5
+"""A key is retired only while another process deletes its object; twice in a row does not happen by itself."""
+
+_OTHER_PATIENT = Finding("00100020", "study-of-other-patient", "the study stays with the patient it came with first")
+_OTHER_STUDY = Finding("0020000E", "series-in-other-study", "the series is indexed in both studies")
+
+
+# The three ways through the contract. The items of a call are of distinct instances; each has a result afterwards.
+
+
+def store(context: Context, items: Sequence[Item]) -> None:
+    """Direct mode: store and index instances, and answer them."""
+    _write_and_index(context, accept(context, compare(context, items)))
+
+
+def receive(context: Context, items: Sequence[Item]) -> None:
+    """The receiver's half of queued mode: write, publish, answer. The index is not asked.
+
+    Every item has a key of its own. Without the index it is not known here which keys are discarded, and an object
+    that is written where another is about to be deleted would go with it. So the same bytes that come twice are two
+    objects until the worker discards one of them.
+    """
+    failure = broker_failure(context)
+    if failure is None:
+        publish(context, write(context, accept(context, items)))
+        return
+    for item in items:
+        item.reject_failed(BackendKind.BROKER, failure)
+
+
+def index_received(context: Context, items: Sequence[Item]) -> None:
+    """The worker's half: index what a receiver stored. The receiver asked the extensions that may refuse."""
+    _write_and_index(context, compare(context, items))
+
+
+# Step 2
+
+
+def compare(context: Context, items: Sequence[Item]) -> list[Item]:
+    """Answer what the index has already, and return the items that are to be written and indexed."""
+    by_tenant: defaultdict[str, list[str]] = defaultdict(list)
+    for item in items:
+        by_tenant[item.tenant].append(item.candidate.instance.sop_uid)
+    known: dict[tuple[str, str], Stored] = {}
+    try:
+        for tenant, sop_uids in by_tenant.items():
+            found = context.services.db.stored(tenant, sop_uids)
+            known |= {(tenant, sop_uid): stored for sop_uid, stored in found.items()}
+    except BackendError as error:
+        for item in items:
+            item.reject_failed(BackendKind.INDEX, error)
+        return []
+    for item in items:
+        if (stored := known.get(item.identity)) is not None:
+            try:
+                _compare_with(context, item, stored)
+            except BackendError as error:
+                item.reject_failed(BackendKind.STORAGE, error)
+    return [item for item in items if item.result is None]
+
+
+def _compare_with(context: Context, item: Item, stored: Stored) -> None:
+    """Answer an item whose SOP Instance UID is indexed, or prepare the write that follows."""
+    instance = item.candidate.instance
+    if (stored.study_uid, stored.series_uid) != (instance.study_uid, instance.series_uid):
+        _reject_misplaced(item)
+        return
+    is_there = _is_there(context, stored)
+    if stored.sha256 == instance.sha256:
+        # An acknowledgement means that the bytes are there: look, before giving one for what came long ago.
+        if is_there:
+            item.acknowledge(Status.DUPLICATE, stored.key, IngestReason.SAME_BYTES)
+        else:
+            item.key, item.restores = stored.key, True
+        return
+    try:
+        is_same = is_there and same_data_set(item.candidate, context.services.storage, stored)
+    except NotFoundError:  # replaced or removed while it was compared: the index decides
+        _move_aside(context, item)
+        return
+    if is_same:
+        item.acknowledge(Status.DUPLICATE, stored.key, IngestReason.SAME_DATA_SET)
+    elif context.settings.duplicates == "replace":
+        _move_aside(context, item)
+    elif is_there:
+        _answer_differing(context, item, stored.key)
+    else:  # to keep what is lost would not be an acknowledgement
+        item.reject(
+            IngestReason.INDEXED_OBJECT_MISSING,
+            "The object that is indexed under its SOP Instance UID is missing or damaged: restore or remove that.",
+        )
+
+
+def _is_there(context: Context, stored: Stored) -> bool:
+    try:
+        return context.services.storage.stat(stored.key).size == stored.size
+    except NotFoundError:
+        return False
+
+
+def _move_aside(context: Context, item: Item) -> None:
+    """Have bytes that are to take the place of others written beside them; those of a receiver have their own key."""
+    if item.object_key is None:
+        item.key = context.unique_key(item)
+
+
+def accept(context: Context, items: Sequence[Item]) -> list[Item]:
+    """Ask the extensions that may refuse an instance before it is written; return the items that go on."""
+    for item in items:
+        candidate = item.candidate
+        reason = context.services.extensions.accept(item.tenant, candidate.instance, candidate.received.origin)
+        if reason is not None:
+            item.reject(IngestReason.REFUSED, f"It was refused: {reason}.")
+    return [item for item in items if item.result is None]
+
+
+# Steps 3 to 5
+
+
+def _write_and_index(context: Context, items: Sequence[Item]) -> None:
+    waiting, discards = list(items), False
+    for _ in range(_MAX_ROUNDS):
+        outcomes = index(context, write(context, waiting))
+        waiting = []
+        for item, outcome in outcomes:
+            discards |= outcome.status not in (AddStatus.ADDED, AddStatus.SAME) or outcome.key != item.key
+            if outcome.status is AddStatus.RETIRED:
+                item.key, item.restores = context.unique_key(item), False
+                waiting.append(item)
+            else:
+                settle(context, item, outcome)
+        if not waiting:
+            break
+    for item in waiting:
+        message = "Other processes are deleting objects at its storage key: send it again."
+        item.reject(IngestReason.STORAGE_BUSY, message, retry=True)
+    if discards:
+        try:
+            delete_discarded(context.services)
+        except BackendError as error:
+            _log.warning("Discarded objects are deleted later: %s", error)
+    stored = [item.stored() for item in items if item.result and item.result.status in (Status.STORED, Status.REPLACED)]
+    if stored:
+        context.services.extensions.stored(stored)
+
+
+# Step 3
+
+
+def write(context: Context, items: Sequence[Item]) -> list[Item]:
+    """Write the bytes that are not at their key yet; return the items whose bytes are durable there."""
+    errors = context.writer.write([item for item in items if item.object_key != item.key], context.unique_key)
+    for item in items:
+        error = errors.get(item)
+        if error is None:
+            item.object_key = item.key
+        elif isinstance(error, DamagedError):
+            item.reject_changed()
+        else:
+            item.reject_failed(BackendKind.STORAGE, error)
+    return [item for item in items if item not in errors]
+
+
+# Step 4
+
+
+def index(context: Context, items: Sequence[Item]) -> list[tuple[Item, Outcome]]:
+    """Add to the index in one transaction. Where it refuses a batch, halve that until the item to blame is found."""
+    if not items:
+        return []
+    db, entries = context.services.db, [item.entry(context.settings) for item in items]
+    events = IngestEvents(
+        entries=entries,
+        traces=[context.trace(item) for item in items],
+        topics=context.topics,
+        log=keeps_log(db, context.settings),
+    )
+    try:
+        outcomes = db.add(entries, events=events)
+    except MAY_SUCCEED_LATER as error:
+        for item in items:
+            item.reject_failed(BackendKind.INDEX, error)
+        return []
+    except Exception as error:  # noqa: BLE001 - whatever one entry does to the index, the others go on
+        if len(items) > 1:
+            middle = len(items) // 2
+            return index(context, items[:middle]) + index(context, items[middle:])
+        kind = type(error).__name__  # its message may quote the entry
+        known = error if isinstance(error, BackendError) else BackendError(f"The index failed with {kind}.")
+        items[0].reject_failed(BackendKind.INDEX, known)
+        return []
+    return list(zip(items, outcomes, strict=True))
+
+
+# Step 5
+
+
+def settle(context: Context, item: Item, outcome: Outcome) -> None:
+    """Answer by what the index decided."""
+    match outcome.status:
+        case AddStatus.ADDED | AddStatus.REPLACED:
+            warnings = (
+                *([_OTHER_PATIENT] if outcome.patient_differs else ()),
+                *([_OTHER_STUDY] if outcome.series_in_other_study else ()),
+            )
+            is_new = outcome.status is AddStatus.ADDED
+            item.acknowledge(Status.STORED if is_new else Status.REPLACED, item.key, warnings=warnings)
+        case AddStatus.SAME:
+            reason = IngestReason.RESTORED if item.restores else IngestReason.SAME_BYTES
+            item.acknowledge(Status.DUPLICATE, outcome.key, reason)
+        case AddStatus.CONFLICT:
+            _settle_conflict(context, item, outcome.key)
+        case AddStatus.OTHER_PATIENT:
+            item.reject(IngestReason.OTHER_PATIENT, "Its study is indexed under another patient.")
+        case _:
+            _reject_misplaced(item)
+
+
+def _settle_conflict(context: Context, item: Item, key: str) -> None:
+    """Answer an item that lost a race: the winner may be the same data set behind another File Meta Information."""
+    services, sop_uid = context.services, item.candidate.instance.sop_uid
+    try:
+        winner = services.db.stored(item.tenant, [sop_uid]).get(sop_uid)
+        is_same = winner is not None and same_data_set(item.candidate, services.storage, winner)
+    except NotFoundError:  # the winner is gone again
+        is_same = False
+    except BackendError as error:
+        item.reject_failed(BackendKind.STORAGE, error)
+        return
+    if is_same:
+        item.acknowledge(Status.DUPLICATE, key, IngestReason.SAME_DATA_SET)
+    else:
+        _answer_differing(context, item, key)
+
+
+def _answer_differing(context: Context, item: Item, key: str) -> None:
+    """Other bytes are durable and indexed at `key`: the duplicate policy answers."""
+    if context.settings.duplicates == "keep":
+        item.acknowledge(Status.DUPLICATE, key, IngestReason.KEPT_FIRST)
+    else:
+        item.reject(IngestReason.DUPLICATE_DIFFERS, "Other bytes are stored under its SOP Instance UID.")
+
+
+def _reject_misplaced(item: Item) -> None:
+    """Refuse what has a UID that is taken elsewhere (PS3.5 9: UIDs are globally unique)."""
+    item.reject(IngestReason.UID_IN_OTHER_SERIES, "Its SOP Instance UID is indexed in another study or series.")
