@@ -5,42 +5,63 @@
 several of them need lies beside them: settings, the layout of storage keys, the pool of worker processes.
 """
 
-from dicom_common.pipeline._copy._check import check_against_index
-from dicom_common.pipeline._copy._copy import CopyOptions, copy_objects
-from dicom_common.pipeline._copy._journal import CopyJournal
-from dicom_common.pipeline._copy._results import CopyResult, CopyStatus
-from dicom_common.pipeline._documents._build import BuildStatus, BuiltDocument, DocumentBuilder
-from dicom_common.pipeline._documents._document import Document
-from dicom_common.pipeline._documents._documents import MetadataDocuments
-from dicom_common.pipeline._documents._layout import DEFAULT_DOCUMENT_LAYOUT, DocumentLayout
-from dicom_common.pipeline._documents._objects import valid_objects
-from dicom_common.pipeline._events._dead_letter import DeadLetter
-from dicom_common.pipeline._events._dead_letters import DeadLetters
-from dicom_common.pipeline._events._lag import check_lag
-from dicom_common.pipeline._events._messages import access_message
-from dicom_common.pipeline._events._publish_dead import DeadReason, dead_topic
-from dicom_common.pipeline._events._relay import Relay
-from dicom_common.pipeline._events._topics import TopicKind, message_schema
-from dicom_common.pipeline._ingest._companions import is_companion
-from dicom_common.pipeline._ingest._files import Missed, MissedReason, find_files
-from dicom_common.pipeline._ingest._ingest import Ingest
-from dicom_common.pipeline._ingest._ingest_files import ingest_files
-from dicom_common.pipeline._ingest._reasons import IngestReason
-from dicom_common.pipeline._ingest._results import Received, Result, Status
-from dicom_common.pipeline._layout import DEFAULT_LAYOUT, Layout
-from dicom_common.pipeline._process_pool import WorkerDiedError, default_jobs
-from dicom_common.pipeline._read import read_verified
-from dicom_common.pipeline._reconcile._differences import Action, Difference, DifferenceKind, Phase, Progress
-from dicom_common.pipeline._reconcile._reconcile import Reconciliation
-from dicom_common.pipeline._remove import delete_discarded, remove
-from dicom_common.pipeline._settings import (
-    DocumentSettings,
-    IngestSettings,
-    RetentionSettings,
-    TopicSettings,
-    WorkerSettings,
-)
-from dicom_common.pipeline._worker._worker import Worker
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dicom_common.pipeline._copy._check import check_against_index as check_against_index
+    from dicom_common.pipeline._copy._copy import CopyOptions as CopyOptions, copy_objects as copy_objects
+    from dicom_common.pipeline._copy._journal import CopyJournal as CopyJournal
+    from dicom_common.pipeline._copy._results import CopyResult as CopyResult, CopyStatus as CopyStatus
+    from dicom_common.pipeline._documents._build import (
+        BuildStatus as BuildStatus,
+        BuiltDocument as BuiltDocument,
+        DocumentBuilder as DocumentBuilder,
+    )
+    from dicom_common.pipeline._documents._document import Document as Document
+    from dicom_common.pipeline._documents._documents import MetadataDocuments as MetadataDocuments
+    from dicom_common.pipeline._documents._layout import (
+        DEFAULT_DOCUMENT_LAYOUT as DEFAULT_DOCUMENT_LAYOUT,
+        DocumentLayout as DocumentLayout,
+    )
+    from dicom_common.pipeline._documents._objects import valid_objects as valid_objects
+    from dicom_common.pipeline._events._dead_letter import DeadLetter as DeadLetter
+    from dicom_common.pipeline._events._dead_letters import DeadLetters as DeadLetters
+    from dicom_common.pipeline._events._lag import check_lag as check_lag
+    from dicom_common.pipeline._events._messages import access_message as access_message
+    from dicom_common.pipeline._events._publish_dead import DeadReason as DeadReason, dead_topic as dead_topic
+    from dicom_common.pipeline._events._relay import Relay as Relay
+    from dicom_common.pipeline._events._topics import TopicKind as TopicKind, message_schema as message_schema
+    from dicom_common.pipeline._ingest._companions import is_companion as is_companion
+    from dicom_common.pipeline._ingest._files import (
+        Missed as Missed,
+        MissedReason as MissedReason,
+        find_files as find_files,
+    )
+    from dicom_common.pipeline._ingest._ingest import Ingest as Ingest
+    from dicom_common.pipeline._ingest._ingest_files import ingest_files as ingest_files
+    from dicom_common.pipeline._ingest._reasons import IngestReason as IngestReason
+    from dicom_common.pipeline._ingest._results import Received as Received, Result as Result, Status as Status
+    from dicom_common.pipeline._layout import DEFAULT_LAYOUT as DEFAULT_LAYOUT, Layout as Layout
+    from dicom_common.pipeline._process_pool import WorkerDiedError as WorkerDiedError, default_jobs as default_jobs
+    from dicom_common.pipeline._read import read_verified as read_verified
+    from dicom_common.pipeline._reconcile._differences import (
+        Action as Action,
+        Difference as Difference,
+        DifferenceKind as DifferenceKind,
+        Phase as Phase,
+        Progress as Progress,
+    )
+    from dicom_common.pipeline._reconcile._reconcile import Reconciliation as Reconciliation
+    from dicom_common.pipeline._remove import delete_discarded as delete_discarded, remove as remove
+    from dicom_common.pipeline._settings import (
+        DocumentSettings as DocumentSettings,
+        IngestSettings as IngestSettings,
+        RetentionSettings as RetentionSettings,
+        TopicSettings as TopicSettings,
+        WorkerSettings as WorkerSettings,
+    )
+    from dicom_common.pipeline._worker._worker import Worker as Worker
 
 __all__ = [
     "DEFAULT_DOCUMENT_LAYOUT",
@@ -96,3 +117,65 @@ __all__ = [
     "remove",
     "valid_objects",
 ]
+
+_HOMES = {
+    "Action": "_reconcile._differences",
+    "BuildStatus": "_documents._build",
+    "BuiltDocument": "_documents._build",
+    "CopyJournal": "_copy._journal",
+    "CopyOptions": "_copy._copy",
+    "CopyResult": "_copy._results",
+    "CopyStatus": "_copy._results",
+    "DEFAULT_DOCUMENT_LAYOUT": "_documents._layout",
+    "DEFAULT_LAYOUT": "_layout",
+    "DeadLetter": "_events._dead_letter",
+    "DeadLetters": "_events._dead_letters",
+    "DeadReason": "_events._publish_dead",
+    "Difference": "_reconcile._differences",
+    "DifferenceKind": "_reconcile._differences",
+    "Document": "_documents._document",
+    "DocumentBuilder": "_documents._build",
+    "DocumentLayout": "_documents._layout",
+    "DocumentSettings": "_settings",
+    "Ingest": "_ingest._ingest",
+    "IngestReason": "_ingest._reasons",
+    "IngestSettings": "_settings",
+    "Layout": "_layout",
+    "MetadataDocuments": "_documents._documents",
+    "Missed": "_ingest._files",
+    "MissedReason": "_ingest._files",
+    "Phase": "_reconcile._differences",
+    "Progress": "_reconcile._differences",
+    "Received": "_ingest._results",
+    "Reconciliation": "_reconcile._reconcile",
+    "Relay": "_events._relay",
+    "Result": "_ingest._results",
+    "RetentionSettings": "_settings",
+    "Status": "_ingest._results",
+    "TopicKind": "_events._topics",
+    "TopicSettings": "_settings",
+    "Worker": "_worker._worker",
+    "WorkerDiedError": "_process_pool",
+    "WorkerSettings": "_settings",
+    "access_message": "_events._messages",
+    "check_against_index": "_copy._check",
+    "check_lag": "_events._lag",
+    "copy_objects": "_copy._copy",
+    "dead_topic": "_events._publish_dead",
+    "default_jobs": "_process_pool",
+    "delete_discarded": "_remove",
+    "find_files": "_ingest._files",
+    "ingest_files": "_ingest._ingest_files",
+    "is_companion": "_ingest._companions",
+    "message_schema": "_events._topics",
+    "read_verified": "_read",
+    "remove": "_remove",
+    "valid_objects": "_documents._objects",
+}
+"""Where each name is. It is imported when it is used: an ingest needs no copy and no reconciliation."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
