@@ -6,10 +6,8 @@ is `--frozen`: sessions that share the lock file only read it, so they may run s
 
 from __future__ import annotations
 
-import functools
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +16,10 @@ import nox
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "tools"))
-from _environment import NOT_PASSED_ON, tool_environment  # noqa: E402  # found only after the line above
-from _workspace import Package, packages, requirement_name  # noqa: E402  # likewise
+from _environment import NOT_PASSED_ON, tool_environment, uncompilable  # noqa: E402  # found only after the line above
+from _types import search_path, test_turns, tool_files  # noqa: E402  # likewise
+from _versions import CORE, core_tags, lowest, released_packages  # noqa: E402  # likewise
+from _workspace import RULES, Package, packages, requirement_name  # noqa: E402  # likewise
 
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "uv"
@@ -36,10 +36,6 @@ PRIMARY = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = sorted({"3.11", "3.12", "3.13", PRIMARY}, key=lambda version: int(version.partition(".")[2]))
 REPORTS = ROOT / ".reports"
 LOCKED: list[bool] = []
-RULES = ("tests/test_layout.py", "tests/test_import_rules.py", "tests/test_code_safety.py")
-"""What is read from the files alone; the session `layout`."""
-COMPILED = {"mysqlclient": ("libmariadb", "mysqlclient")}
-"""Requirements that pip compiles on Linux, and the pkg-config modules of which one is needed for it."""
 
 
 def lock(session: nox.Session) -> None:
@@ -47,19 +43,6 @@ def lock(session: nox.Session) -> None:
     if not LOCKED and "WORKSPACE_IS_LOCKED" not in os.environ:
         session.run_install("uv", "lock", "--quiet")
         LOCKED.append(True)
-
-
-@functools.cache
-def uncompilable() -> tuple[str, ...]:
-    """The requirements that cannot be installed here, because their compiler or library is missing."""
-    config = shutil.which("pkg-config")
-    if config is None or shutil.which("cc") is None:
-        return tuple(COMPILED)
-    found = {
-        name: any(subprocess.run([config, "--exists", module], check=False).returncode == 0 for module in modules)  # noqa: S603  # our own words
-        for name, modules in COMPILED.items()
-    }
-    return tuple(name for name, there in found.items() if not there)
 
 
 def sync(session: nox.Session, *arguments: str) -> None:
@@ -108,16 +91,10 @@ def types(session: nox.Session) -> None:
     """Check types: mypy --strict over all packages, their tests and the tools at once."""
     sync(session, "--all-packages", "--all-groups")
     sources = [str(package.folder / "src") for package in PACKAGES if package.module]
-    scripts = [str(path) for path in sorted((*ROOT.glob("tools/*.py"), *ROOT.glob("tools/template/*.py")))]
-    path = {"MYPYPATH": os.pathsep.join([*sources, str(ROOT / "tools")])}
-    session.run("mypy", *sources, *scripts, "noxfile.py", env=path)
-    waiting = sorted(ROOT.glob("packages/*/tests/**/*.py"))
-    while waiting:  # mypy takes one file of a name at a time: a second `conftest` waits for the next turn
-        turn = {file.stem: file for file in reversed(waiting)}
-        session.run("mypy", *map(str, turn.values()), env=path)
-        waiting = [file for file in waiting if turn[file.stem] != file]
-    path["MYPYPATH"] += os.pathsep.join(["", *(str(ROOT / folder) for folder in ("tests", "tests/benchmarks"))])
-    session.run("mypy", *map(str, sorted(ROOT.glob("tests/**/*.py"))), env=path)
+    session.run("mypy", *sources, *map(str, tool_files()), env=search_path())
+    for turn in test_turns(PACKAGES):
+        session.run("mypy", *map(str, turn), env=search_path())
+    session.run("mypy", *map(str, sorted(ROOT.glob("tests/**/*.py"))), env=search_path(with_tests=True))
 
 
 @nox.session
@@ -141,9 +118,69 @@ def tests_of(package: Package) -> Callable[[nox.Session], None]:
     return tests
 
 
+def build_wheels(session: nox.Session, folder: Path, *, of: Path = ROOT) -> Path:
+    """Build the wheels of all packages of a checkout into a folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with session.chdir(of):
+        session.run_install("uv", "build", "--all-packages", "--wheel", "--quiet", f"--out-dir={folder}")
+    return folder
+
+
+def oldest_of(package: Package) -> Callable[[nox.Session], None]:
+    """Make the session that tests one package with the lowest versions that it allows."""
+
+    def oldest(session: nox.Session) -> None:
+        wheels = build_wheels(session, REPORTS / "oldest" / package.name)
+        lowest_direct = ("--resolution=lowest-direct", "--no-sources", f"--find-links={wheels}")
+        session.install("--quiet", *lowest_direct, *lowest(package), next(map(str, wheels.glob(wheel_of(package)))))
+        run_pytest(session, str(package.tests.relative_to(ROOT)))
+
+    oldest.__doc__ = f"Test {package.name} with the lowest versions of everything that it allows, the core's too."
+    return oldest
+
+
+def wheel_of(package: Package) -> str:
+    """Return a pattern for the file name of a package's wheel."""
+    return f"{package.name.replace('-', '_')}-[0-9]*.whl"
+
+
 for _package in PACKAGES:
     if any(_package.tests.rglob("test_*.py")):
         nox.session(name=f"tests-{_package.name}", python=PYTHONS)(tests_of(_package))
+        nox.session(name=f"oldest-{_package.name}", default=False)(oldest_of(_package))
+
+
+@nox.session(default=False)
+def downstream(session: nox.Session) -> None:
+    """Run the tests of the plugins that the core's last release had, against today's core."""
+    tags = core_tags()
+    if not tags:
+        session.skip("no release of dicom-common-core is tagged yet")
+    folder = Path(session.create_tmp()) / "released"
+    shutil.rmtree(folder, ignore_errors=True)
+    plugins = released_packages(tags[0], folder)
+    before = build_wheels(session, REPORTS / "downstream" / "released", of=folder)
+    today = build_wheels(session, REPORTS / "downstream" / "today")
+    [core] = today.glob(f"{CORE.replace('-', '_')}-[0-9]*.whl")
+    for plugin in plugins:
+        if any(plugin.tests.rglob("test_*.py")):
+            wanted = [*plugin.groups.get("test", []), *map(str, before.glob(wheel_of(plugin)))]
+            session.install("--quiet", "--no-sources", f"--find-links={before}", *wanted)
+            session.install("--quiet", "--no-deps", "--force-reinstall", str(core))
+            session.run("pytest", f"--rootdir={folder}", f"--confcutdir={plugin.tests}", str(plugin.tests))
+
+
+@nox.session(default=False)
+def constraints(session: nox.Session) -> None:
+    """Write `dist/constraints.txt`: the tested version of every requirement, with hashes, for `pip install -c`."""
+    lock(session)
+    (ROOT / "dist").mkdir(exist_ok=True)
+    chosen = ("--all-packages", "--all-extras", "--no-default-groups", "--no-emit-workspace")
+    session.run_install(
+        *("uv", "export", "--frozen", "--quiet", "--format=requirements.txt", "--output-file=dist/constraints.txt"),
+        *chosen,
+        "--no-header",
+    )
 
 
 @nox.session(python=PYTHONS)

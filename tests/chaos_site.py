@@ -12,10 +12,10 @@ from typing import Any, Protocol
 
 import chaos_receiver
 import psycopg
-from _private import PrivateServer, private_server
 from embedded import COMMAND
 
 from dicom_common.host import Services
+from dicom_common.testing.servers import PrivateServer, private_server
 
 HANG = 300
 """Seconds after which something counts as hanging. A guard, no measure."""

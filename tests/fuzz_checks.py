@@ -23,6 +23,7 @@ MOST_SECONDS: Final = 2.0
 """Of processor time for one read, which other processes of a busy machine do not lengthen."""
 MOST_KILOBYTES: Final = 200 << 10
 _HANG: Final = 6
+_SETTINGS: Final = ReaderSettings()  # the checks of its own cost as much as a read
 _NARROW: Final = 200
 """Bytes of a window through which the smallest object passes in pieces, as large ones do."""
 
@@ -91,7 +92,7 @@ class Check:
             ranges = lambda offset, length: data[offset : offset + length]  # noqa: E731  # it is this or four lines
             other = self._verdict("ranges", lambda: read_header(ranges, size=len(data), sha256=sha256, first=first))
         else:
-            other = self._verdict("stream", lambda: read_through(OneWayStream(data), ReaderSettings(), _NARROW))  # type: ignore[arg-type]  # enough of one
+            other = self._verdict("stream", lambda: read_through(OneWayStream(data), _SETTINGS, _NARROW))  # type: ignore[arg-type]  # enough of one
         if other != verdict:
             raise WrongError(f"{'ranges' if seed % 2 else 'a stream'}: {_difference(verdict, other)}")
         if isinstance(verdict, tuple):

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from _private import AbsentError, PrivateServer, private_server
 
 from dicom_common.host import Config, Services
 from dicom_common.pipeline import Ingest, Received, Relay, Result
+from dicom_common.testing.servers import AbsentError, PrivateServer, private_server
 
 COUNT = 40
 HANG = 120
@@ -61,6 +61,7 @@ def messages(services: Services, topic: str, count: int) -> list[str]:
     return found
 
 
+@pytest.mark.kills
 def test_direct_mode_acknowledges_without_a_broker_and_its_relay_catches_up_by_itself(
     kafka: PrivateServer, data: Path, small_files: Callable[[int], list[Path]]
 ) -> None:
@@ -93,6 +94,7 @@ def test_direct_mode_acknowledges_without_a_broker_and_its_relay_catches_up_by_i
             assert set(messages(services, topic, COUNT)) == stored
 
 
+@pytest.mark.kills
 def test_queued_mode_refuses_without_a_broker_and_takes_the_same_again_when_it_is_back(
     kafka: PrivateServer, data: Path, small_files: Callable[[int], list[Path]]
 ) -> None:

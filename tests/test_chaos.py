@@ -21,12 +21,12 @@ from typing import NoReturn
 from uuid import uuid4
 
 import pytest
-from _private import AbsentError
 from chaos_site import CANNOT_START, HANG, Site, running_site
 from corpus import instances, small_template
 
 from dicom_common.core import Delivery
 from dicom_common.host import Services
+from dicom_common.testing.servers import AbsentError
 
 INSTANCES = int(os.environ.get("DICOM_COMMON_TEST_CHAOS_INSTANCES", "300"))
 KILLS = int(os.environ.get("DICOM_COMMON_TEST_CHAOS_KILLS", "6"))
@@ -44,6 +44,7 @@ def site(tmp_path: Path, without_service: Callable[[str], NoReturn]) -> Iterator
         without_service(str(absent))
 
 
+@pytest.mark.kills
 def test_whatever_is_killed_nothing_acknowledged_is_lost_or_there_twice_or_out_of_order(site: Site) -> None:
     started = time.monotonic()
     killed = _kill_all_the_time(site, random.Random(SEED))

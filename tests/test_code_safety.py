@@ -43,8 +43,8 @@ OUR_OWN = {
         "_LOCK",
         "math.ceil(self._settings.lock_timeout)",
     },
-    "db/mysql/_keys.py": {"table"},
-    "db/mysql/_updates.py": {"first", "own", "values", "changes"},
+    "db/mysql/_dialect.py": {"table"},
+    "db/mysql/_session.py": {"first", "own", "values", "changes"},
     "db/postgres/_dialect.py": {
         "table.name",
         "listed",
@@ -52,11 +52,11 @@ OUR_OWN = {
         "arrays",
         "', '.join(names)",
         "'' if exclusive else '_shared'",
+        "name",
     },
     "db/postgres/_health.py": {"_LOCKED"},
     "db/sql/_migrate.py": {"VERSION_TABLE"},
     "db/sql/_schema_contract.py": {"_migrate.VERSION_TABLE"},
-    "db/sql/migrations/versions/v0001_first.py": {"name"},
     "db/sql/migrations/versions/v0005_sources.py": {"names"},
     "db/sqlite/_connections.py": {
         "settings.synchronous",

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from embedded import COMMAND, contents, lines
 
 from dicom_common.host import Services
@@ -56,6 +57,7 @@ def _wait_until_gone(group: int) -> None:
     raise AssertionError("worker processes live on without their parent")
 
 
+@pytest.mark.kills
 def test_an_ingest_that_is_killed_loses_nothing_that_it_acknowledged(
     data: Path,
     tmp_path: Path,

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 import pytest
-from _private import AbsentError, PrivateServer, descendants, private_server
 
 from dicom_common.core import NotFoundError
 from dicom_common.host import Services
 from dicom_common.pipeline import MetadataDocuments
 from dicom_common.testing import make_entry, make_instance
+from dicom_common.testing.servers import AbsentError, PrivateServer, descendants, private_server
 
 pytestmark = pytest.mark.service("redis")
 
@@ -159,6 +159,7 @@ def _value(client: Any, key: bytes) -> bytes:
         return b""
 
 
+@pytest.mark.kills
 def test_whatever_redis_does_every_request_is_answered_and_no_answer_is_stale(
     server: PrivateServer, tmp_path: Path
 ) -> None:
@@ -195,6 +196,7 @@ def test_whatever_redis_does_every_request_is_answered_and_no_answer_is_stale(
     assert installation.slowest < HANG
 
 
+@pytest.mark.kills
 def test_a_key_that_somebody_else_holds_for_ever_holds_nobody_up(server: PrivateServer, tmp_path: Path) -> None:
     """The lock of the makers is a list of somebody else's, or text that is not ours: it is not waited for each time."""
     import redis  # noqa: PLC0415 - only where the server is

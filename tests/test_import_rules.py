@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from _workspace import META, Package, packages
+from _workspace import META, ROOT, Package, packages
 
 PACKAGES = [package for package in packages() if package.module]
 PROGRAMS = {"host", "pipeline", "cli"}
@@ -78,6 +80,14 @@ def test_what_is_private_to_a_package_is_imported_by_that_package_only(package: 
                 assert not any(part.startswith("_") for part in name.split(".")), f"{path} imports {name}"
 
 
+@pytest.mark.parametrize("package", packages(), ids=lambda package: package.name)
+def test_the_tests_of_a_package_import_nothing_of_the_tools(package: Package) -> None:
+    tools = {path.stem for path in (ROOT / "tools").glob("*.py")}
+    for path in sorted(package.tests.rglob("*.py")):
+        used = {name.partition(".")[0] for name in imported(path)} & tools
+        assert used == set(), f"{path} imports {used}"
+
+
 def circles(needs: Mapping[str, set[str]]) -> list[list[str]]:
     """The modules that import each other in a circle: what is left when those that need nothing more are taken away."""
     left = {name: set(others) for name, others in needs.items()}
@@ -105,3 +115,20 @@ def test_a_circle_is_found() -> None:
 
 def test_the_meta_package_has_no_code() -> None:
     assert META not in {package.name for package in PACKAGES}
+
+
+def test_every_public_name_of_the_core_is_used_by_a_plugin_a_protocol_or_a_hook() -> None:
+    """What only programs use belongs to the host; the errors are all in one place."""
+    init = importlib.import_module(CORE)
+    plugins = [package for package in PACKAGES if package.short_name not in {*PROGRAMS, "core", "testing"}]
+    outside = "\n".join(path.read_text(encoding="utf-8") for each in plugins for path in modules(each).values())
+    core = {path: path.read_text(encoding="utf-8") for path in modules(package_named("core")).values()}
+    unused = []
+    for name in init.__all__:
+        word = re.compile(rf"(?<![\w\"]){name}(?![\w\"])")
+        value = getattr(init, name)
+        is_error = isinstance(value, type) and issubclass(value, init.DicomCommonError)
+        inside = sum(len(word.findall(text)) for text in core.values())  # 1: where it is defined
+        if not is_error and not word.search(outside) and inside < 2:
+            unused.append(name)
+    assert unused == [], unused

@@ -138,10 +138,10 @@ def test_entry_points_agree_with_the_name(package: Package) -> None:
     groups = {
         group: entries
         for group, entries in package.entry_points.items()
-        if group.startswith("dicom_common.") and group != settings
+        if group.startswith("dicom_common.") and group not in (settings, "dicom_common.commands")
     }
     if kind is None or package.name in REGISTERS_NOTHING:
-        assert set(groups) <= {"dicom_common.extension", "dicom_common.commands"}
+        assert set(groups) <= {"dicom_common.extension"}
     else:
         assert groups == {f"dicom_common.{kind}": {package.short_name.removeprefix(f"{kind}-"): package.module}}
 
@@ -155,6 +155,18 @@ def test_every_requirement_has_a_lower_bound(package: Package) -> None:
 def test_every_requirement_of_the_workspace_has_a_lower_bound() -> None:
     texts = [text for group in ROOT_PROJECT["dependency-groups"].values() for text in group]
     assert without_lower_bound(texts) == []
+
+
+UNBOUNDED = {"cryptography", "packaging", "pytest", "rich", "trustme"}
+"""Of these every few months brings a major, which takes little away: a bound would keep security fixes out."""
+
+
+@each_package
+def test_the_next_major_of_a_third_party_is_not_taken_unseen(package: Package) -> None:
+    texts = [*package.requirements, *(text for texts in package.extras.values() for text in texts)]
+    found = [text for text in map(Requirement, texts) if not text.name.startswith("dicom-common")]
+    unbounded = {text.name for text in found if "<" not in {one.operator for one in text.specifier}}
+    assert unbounded <= UNBOUNDED
 
 
 @each_package

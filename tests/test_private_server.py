@@ -6,9 +6,8 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from _private import AbsentError, PrivateServer, private_server
-from _programs import start_time
-from _servers import SERVERS
+
+from dicom_common.testing.servers import SERVERS, AbsentError, PrivateServer, private_server, start_time
 
 KEEPING = [server.name for server in SERVERS if server.name in ("azure", "mysql", "postgres", "redis", "s3")]
 
@@ -26,6 +25,7 @@ def answers(server: PrivateServer) -> bool:
     return server.server.ready(server.port)
 
 
+@pytest.mark.kills
 def test_a_killed_server_is_gone_at_once_and_starts_again_where_it_was(server: PrivateServer) -> None:
     port, folder = server.port, server.folder
     for _ in range(2):
@@ -38,6 +38,7 @@ def test_a_killed_server_is_gone_at_once_and_starts_again_where_it_was(server: P
     assert answers(server)
 
 
+@pytest.mark.kills
 def test_its_folder_and_its_processes_go_with_the_block() -> None:
     try:
         with private_server("redis") as server:

@@ -116,6 +116,7 @@ def wait_until_nothing_waits(configuration: Path) -> None:
     assert not waiting
 
 
+@pytest.mark.kills
 def test_another_relay_publishes_what_a_killed_one_left(
     configuration: Path, start: Callable[..., subprocess.Popen[str]]
 ) -> None:
@@ -131,6 +132,7 @@ def test_another_relay_publishes_what_a_killed_one_left(
     assert published(configuration) == expected
 
 
+@pytest.mark.kills
 def test_two_relays_at_once_of_which_one_is_killed_keep_the_order(
     configuration: Path, start: Callable[..., subprocess.Popen[str]]
 ) -> None:

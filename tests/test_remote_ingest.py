@@ -177,6 +177,7 @@ def _variables(overrides: dict[str, str]) -> dict[str, str]:
     return {**os.environ, **given}
 
 
+@pytest.mark.kills
 def test_an_ingest_that_is_killed_is_completed_and_reconcile_finds_nothing_amiss(
     bucket: Bucket,
     proxy: FaultProxy,

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from _private import AbsentError, PrivateServer, private_server
 from embedded import COMMAND, lines
 
 from dicom_common.core import Level, Query
 from dicom_common.host import Services
 from dicom_common.pipeline import Relay
+from dicom_common.testing.servers import AbsentError, PrivateServer, private_server
 
 KILLS = int(os.environ.get("DICOM_COMMON_TEST_SERVER_KILLS", "4"))
 FILES = 500 * KILLS
@@ -97,6 +97,7 @@ class Ingest:
         return lines("".join(self.answers))
 
 
+@pytest.mark.kills
 def test_an_ingest_goes_on_when_its_server_is_killed_and_comes_back_and_nothing_is_lost(
     server: PrivateServer, configuration: Path, tmp_path: Path, small_files: Callable[[int], list[Path]]
 ) -> None:

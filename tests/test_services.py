@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 import services
-from _install import Install, InstallError, cache_folder, pip_install
-from _servers import HOST, SERVERS, Server
+
+from dicom_common.testing.servers import HOST, SERVERS, Install, InstallError, Server
+from dicom_common.testing.servers._install import cache_folder, pip_install
 
 WEB = Server(
     name="web",
@@ -71,6 +72,7 @@ def test_a_second_start_takes_the_server_that_runs(monkeypatch: pytest.MonkeyPat
     assert services.read_state() == first
 
 
+@pytest.mark.kills
 def test_a_server_that_died_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
     started(monkeypatch, WEB)
     first = services.read_state()["web"]
@@ -82,6 +84,7 @@ def test_a_server_that_died_is_started_again(monkeypatch: pytest.MonkeyPatch) ->
     assert b"200 OK" in fetch(second["port"])
 
 
+@pytest.mark.kills
 def test_a_process_that_got_the_id_of_a_dead_server_is_left_alone(folder: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True) as other:
         with services.locked_state() as state:
@@ -91,6 +94,7 @@ def test_a_process_that_got_the_id_of_a_dead_server_is_left_alone(folder: Path) 
         other.kill()
 
 
+@pytest.mark.kills
 def test_a_server_that_ignores_the_request_to_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     deaf = "import signal, sys, http.server as h; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
     serve = f"h.HTTPServer(('{HOST}', int(sys.argv[1])), h.SimpleHTTPRequestHandler).serve_forever()"

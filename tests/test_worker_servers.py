@@ -69,6 +69,7 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.kills
 @pytest.mark.service("s3")
 def test_two_workers_index_everything_once_though_messages_come_twice_and_one_is_killed(
     site: dict[str, str], workers: list[subprocess.Popen[bytes]]

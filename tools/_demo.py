@@ -1,4 +1,4 @@
-"""`dev.py demo`: ingests the DICOM files that ship inside pydicom's wheel, and shows what came of it."""
+"""`dev.py demo`: ingests the DICOM files that ship inside pydicom's wheel, and shows the result."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import importlib.util
 import os
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from time import monotonic
+from types import MappingProxyType
 
 from _workspace import META, ROOT
 
@@ -23,6 +25,10 @@ NOT_PASSED_ON = (
     *("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"),
 )
 """Variables of whoever starts a tool that would change what the tool does."""
+
+
+COMPILED = {"mysqlclient": ("libmariadb", "mysqlclient")}
+"""Requirements that pip compiles on Linux, and the pkg-config modules of which one is needed for it."""
 
 
 class ToolError(Exception):
@@ -46,7 +52,7 @@ def tool_environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the environment for uv, nox and what they start.
 
     uv downloads no Python; the interpreters of pyenv are on PATH, before its shims, which fail for versions that are
-    not switched on; and what pip is told of indexes and certificates, uv is told too. Bytecode is written: tests start
+    not switched on; and pip's settings for indexes and certificates hold for uv too. Bytecode is written: tests start
     thousands of processes, each of which would compile all that it imports.
     """
     environment = dict(base)
@@ -71,12 +77,25 @@ def tool_environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
     return environment
 
 
-def run(*command: str | Path, what: str) -> None:
-    """Run a command; where it fails, show what it said, and raise ToolError with `what` it was for."""
+@functools.cache
+def uncompilable() -> tuple[str, ...]:
+    """The requirements that cannot be installed here, because their compiler or library is missing."""
+    config = shutil.which("pkg-config")
+    if config is None or shutil.which("cc") is None:
+        return tuple(COMPILED)
+    found = {
+        name: any(subprocess.run([config, "--exists", module], check=False).returncode == 0 for module in modules)
+        for name, modules in COMPILED.items()
+    }
+    return tuple(name for name, there in found.items() if not there)
+
+
+def run(*command: str | Path, what: str, more: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Run a command with `more` variables. Where it fails, show its output; ToolError names `what` it was for."""
     done = subprocess.run(
         [str(word) for word in command],
         cwd=ROOT,
-        env=tool_environment(),
+        env={**tool_environment(), **more},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -14,10 +14,11 @@ from typing import Any
 
 from _environment import BIN, ToolError, make_venv, run, step, tool_environment
 from _lanes import default_lanes, run_sessions
-from _servers import SERVERS
 from _table import print_table
 from _workspace import ROOT, find_package, packages
 from services import running_services
+
+from dicom_common.testing.servers import SERVERS
 
 REPORTS = ROOT / ".reports"
 PYTHONS = ("3.11", "3.12", "3.13")
@@ -31,7 +32,7 @@ IN_FULL = {
 
 A variable that is set already stays as it is.
 """
-PLAIN_SESSIONS = ("lint", "types", "layout", "wheels", "integration")
+PLAIN_SESSIONS = ("lint", "types", "layout", "wheels", "integration", "downstream", "constraints")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,7 @@ def test(choice: Choice) -> int:
     (REPORTS / "junit").mkdir(parents=True)
     words = (*(("--require-services",) if choice.require_services else ()), *choice.pytest, *paths)
     # A shell's `&` and some CI runners start with SIGINT ignored, which every child would inherit: the tests of Ctrl-C
-    # would wait for ever.
+    # would never end.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with running_services(wanted_services()) as (environment, absent):
         code = run_sessions(
@@ -100,6 +101,8 @@ def plan(choice: Choice) -> tuple[list[str], list[str]]:
     for name in choice.names:
         if name in PLAIN_SESSIONS:
             sessions.append(name)
+        elif name == "oldest":
+            sessions.extend(f"oldest-{package}" for package in tested)
         elif name == "imports":
             sessions.extend(f"imports-{python}" for python in PYTHONS)
         elif (package := find_package(name)) is not None:
@@ -123,7 +126,7 @@ def part_of_tests(name: str) -> str:
     for path in (ROOT / "tests" / name, ROOT / "tests" / f"test_{name}.py"):
         if path.exists() and path.parent == ROOT / "tests":
             return str(path.relative_to(ROOT))
-    known = [*PLAIN_SESSIONS, "imports", *(package.short_name for package in packages())]
+    known = [*PLAIN_SESSIONS, "oldest", "imports", *(package.short_name for package in packages())]
     known += [path.stem.removeprefix("test_") for path in sorted((ROOT / "tests").glob("test_*.py"))]
     raise ToolError(f"there is nothing called {name!r} to test; there are: {', '.join(known)}.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,9 +11,15 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "packages" / "dicom-common-testing" / "src"))
+"""For `dicom_common.testing.servers`, which needs no installation; one that is installed comes first."""
 PREFIX = "dicom-common"
 META = "dicom-common"
 """The distribution without code: the embedded set, and an extra for each other package."""
+
+
+RULES = ("tests/test_layout.py", "tests/test_import_rules.py", "tests/test_code_safety.py")
+"""Tests of what is read from the files alone."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import os
 from _bench import bench
 from _demo import demo
 from _environment import BIN, ToolError, install_embedded
+from _quick import quick
 from _suite import Choice, test
 
 EXAMPLES = """\
@@ -21,6 +22,7 @@ examples:
   python3 tools/dev.py test storage-filesystem    one package
   python3 tools/dev.py test lint types layout     what takes seconds
   python3 tools/dev.py test core -k plugins       some tests of one package
+  python3 tools/dev.py test --quick               lint, types and fast tests of what was changed
   python3 tools/dev.py test chaos                 tests/test_chaos.py, in full: 5,000 instances, 30 kills
   python3 tools/dev.py test fuzz                  tests/test_fuzz.py, in full: 1,000,000 changed objects are read
   python3 tools/dev.py test --require-services    fail where a server is missing, as CI does
@@ -35,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("setup", help="make .venv with the tools and the embedded set")
-    commands.add_parser("demo", help="ingest the DICOM files that ship with pydicom and show what came of it")
+    commands.add_parser("demo", help="ingest the DICOM files that ship with pydicom and show the result")
     test = commands.add_parser(
         "test",
         help="run checks and tests, and sum up what ran against which server",
@@ -45,11 +47,14 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     test.add_argument("names", nargs="*", metavar="NAME", help="what to run; default: everything")
+    test.add_argument("--quick", action="store_true", help="only what is fast, of the packages that were changed")
     test.add_argument("--require-services", action="store_true", help="a test that lacks its server fails")
     pythons = test.add_mutually_exclusive_group()
     pythons.add_argument("--python", metavar="X.Y", help="run the packages' tests on this Python version")
     pythons.add_argument("--all-pythons", action="store_true", help="run the packages' tests on 3.11, 3.12 and 3.13")
-    test.add_argument("--lanes", type=int, metavar="N", help="run so many sessions at once; default: one a processor")
+    test.add_argument(
+        "--lanes", type=int, metavar="N", help="how many sessions run at once; default: three on two processors"
+    )
     test.add_argument("-k", metavar="EXPRESSION", help="only tests whose name matches (pytest -k)")
     test.add_argument("-x", action="store_true", help="stop each run of pytest at its first failure")
     bench = commands.add_parser("bench", help="run the benchmarks and compare the ratios with their targets")
@@ -72,6 +77,8 @@ def dispatch(arguments: argparse.Namespace) -> int:
         return bench(arguments.names, as_json=arguments.json)
     if arguments.command in ("lint", "types"):
         return test(Choice(names=(arguments.command,)))
+    if arguments.quick:
+        return quick(lanes=arguments.lanes)
     return test(
         Choice(
             names=tuple(arguments.names),

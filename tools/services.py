@@ -32,10 +32,21 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from _install import InstallError
-from _programs import AbsentError, free_port, launch, make_folder, prepare, start_time, wait_until_ready
-from _servers import HOST, SERVERS, Server
 from _workspace import ROOT
+
+from dicom_common.testing.servers import (
+    HOST,
+    SERVERS,
+    AbsentError,
+    InstallError,
+    Server,
+    free_port,
+    launch,
+    make_folder,
+    prepare,
+    start_time,
+    wait_until_ready,
+)
 
 FOLDER = ROOT / ".services"
 STOP_SECONDS = 15
@@ -185,7 +196,7 @@ def start_all(names: Iterable[str], *, keep: bool) -> dict[str, str]:
         for name in sorted(names):
             server = known.get(name)
             if server is None:
-                absent[name] = "tools/_servers.py does not know how to start it"
+                absent[name] = "dicom_common.testing.servers does not know how to start it"
             elif server.variable not in os.environ and name not in state:
                 try:
                     start(server, state, keep=keep)

@@ -15,7 +15,7 @@ import ast
 import re
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 PACKAGES = Path(__file__).resolve().parent.parent / "packages"
 MARKED = re.compile(r"(<!-- settings: ([\w.]+) -->\n)(.*?)(<!-- end of settings -->)", re.DOTALL)
@@ -96,8 +96,21 @@ def shown(number: float) -> str:
 
 
 def number_of(node: ast.expr) -> float:
-    """Return the value of an arithmetic expression of literals, such as `5 * MIB`."""
-    return float(eval(ast.unparse(node), {"__builtins__": {}}, NAMES))  # noqa: S307 - our own source
+    """Return a number that a limit is."""
+    return float(value_of(node))
+
+
+def value_of(node: ast.expr) -> Any:
+    """Return the value of literals, tuples of them, known constants, and products and shifts of these."""
+    match node:
+        case ast.Name(id):
+            return NAMES[id]
+        case ast.BinOp(left, ast.Mult(), right):
+            return value_of(left) * value_of(right)
+        case ast.BinOp(left, ast.LShift(), right):
+            return value_of(left) << value_of(right)
+        case _:
+            return ast.literal_eval(node)
 
 
 def default_of(field: Field) -> str:
@@ -111,7 +124,7 @@ def default_of(field: Field) -> str:
         return f"the table `{field.name}`"
     if match := re.fullmatch(r"Path\('(.*)'\)", text):
         return f'`"{match[1]}"`'
-    value = eval(text, {"__builtins__": {}}, NAMES)  # noqa: S307 - our own source
+    value = value_of(field.default)
     if field.name.endswith("_mode") and isinstance(value, int):
         return f"`{value:#o}`"
     return f"`{toml(value)}`"

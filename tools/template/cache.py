@@ -65,7 +65,7 @@ class ExampleCache:
     def check(self) -> Health:
         """Say how many values there are: but for `close`, nothing here can break."""
         if self._closed:
-            return Health(status=HealthStatus.FAILED, detail="closed")
+            raise UnavailableError("The cache is closed: open it again.")
         return Health(status=HealthStatus.OK, detail="in memory", facts={"entries": len(self._values)})
 
     def close(self) -> None:

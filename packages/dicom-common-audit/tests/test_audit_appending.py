@@ -67,6 +67,7 @@ def test_threads_that_append_at_once_share_a_sync(tmp_path: Path, monkeypatch: p
     assert len(syncs) < 20, "most of them found their record written by another"
 
 
+@pytest.mark.kills
 def test_what_was_acknowledged_is_there_after_any_number_of_kills(tmp_path: Path) -> None:
     folder, acknowledged = tmp_path / "audit", []
     for round_ in range(6):

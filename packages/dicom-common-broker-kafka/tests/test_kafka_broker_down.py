@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -11,12 +10,10 @@ from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from uuid import uuid4
 
-import _kafka
 import pytest
 import trustme
-from _private import PrivateServer
-from _servers import SERVERS
 
 from dicom_common.broker.kafka import KafkaBroker, Settings
 from dicom_common.core import (
@@ -32,9 +29,10 @@ from dicom_common.core import (
     UnavailableError,
 )
 from dicom_common.core.tls import Tls
-from dicom_common.testing import health_of
+from dicom_common.testing import Endpoint, health_of
+from dicom_common.testing.servers import PrivateServer, kafka_commands, listens, server_named
 
-KAFKA = next(server for server in SERVERS if server.name == "kafka")
+KAFKA = server_named("kafka")
 needs_kafka = pytest.mark.skipif(KAFKA.missing() is not None, reason=f"kafka: {KAFKA.missing()}")
 Start = Callable[..., PrivateServer]
 
@@ -45,7 +43,7 @@ def start_kafka() -> Iterator[Start]:
     servers: list[PrivateServer] = []
 
     def start(properties: dict[str, str] | None = None, users: tuple[str, ...] = ()) -> PrivateServer:
-        commands = partial(_kafka.commands, properties=properties or {}, users=users)
+        commands = partial(kafka_commands, properties=properties or {}, users=users)
         # Where only TLS is spoken, a listener is all that can be seen.
         ready = KAFKA.ready if "PLAINTEXT" in (properties or {}).get("listeners", "PLAINTEXT") else listens
         server = PrivateServer(dataclasses.replace(KAFKA, commands=commands, ready=ready))
@@ -55,16 +53,10 @@ def start_kafka() -> Iterator[Start]:
 
     yield start
     for server in servers:
-        server.kill()
-        shutil.rmtree(server.folder, ignore_errors=True)
+        server.remove()
 
 
-def listens(port: int) -> bool:
-    with socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-
-
-def opened(server: PrivateServer, **settings: object) -> KafkaBroker:
+def opened(server: PrivateServer | Endpoint, **settings: object) -> KafkaBroker:
     given = {"partitions": 2, "session_timeout": 6.0, "timeout": 20.0, **settings}
     return KafkaBroker(Settings(servers=(f"127.0.0.1:{server.port}",), **given))  # type: ignore[arg-type]  # as given
 
@@ -136,6 +128,7 @@ def test_a_server_that_is_not_there_fails_a_publish_and_names_the_setting() -> N
     assert caught.value.failed == (0, 1, 2)
 
 
+@pytest.mark.kills
 @needs_kafka
 def test_a_server_that_is_killed_in_the_middle_loses_nothing_that_was_acknowledged(start_kafka: Start) -> None:
     server = start_kafka()
@@ -188,6 +181,7 @@ def test_a_server_that_is_killed_in_the_middle_loses_nothing_that_was_acknowledg
         assert set(acknowledged) <= set(received)
 
 
+@pytest.mark.kills
 @needs_kafka
 def test_a_consumer_goes_on_after_a_restart_of_the_server(start_kafka: Start) -> None:
     server = start_kafka()
@@ -216,18 +210,19 @@ def test_a_consumer_goes_on_after_a_restart_of_the_server(start_kafka: Start) ->
 # Limits
 
 
-@needs_kafka
-def test_of_a_publish_that_fails_in_part_it_is_said_what_failed(start_kafka: Start) -> None:
-    server = start_kafka()
+@pytest.mark.service("kafka")
+def test_of_a_publish_that_fails_in_part_it_is_said_what_failed(service_endpoint: Endpoint) -> None:
+    server, topic = service_endpoint, f"test-{uuid4()}"
     with closing(opened(server)) as broker:
         sizes = (10, 2_000_000, 10, 2_000_000)
         with pytest.raises(PublishError, match=r"max_message_bytes") as caught:
-            broker.publish("topic", [Message(key="k", body=bytes(size)) for size in sizes])
+            broker.publish(topic, [Message(key="k", body=bytes(size)) for size in sizes])
         assert caught.value.failed == (1, 3)
         assert isinstance(caught.value.__cause__, TooLargeError)
-        assert broker.backlog("topic", "readers") == 2
+        assert broker.backlog(topic, topic) == 2
 
 
+@pytest.mark.kills
 @needs_kafka
 def test_what_the_server_does_not_take_is_too_large_and_its_neighbours_are_taken_singly(start_kafka: Start) -> None:
     server = start_kafka({"message.max.bytes": "2000"})
@@ -244,31 +239,31 @@ def test_what_the_server_does_not_take_is_too_large_and_its_neighbours_are_taken
         assert isinstance(caught.value.__cause__, TooLargeError)
 
 
-@needs_kafka
-def test_a_topic_that_is_missing_is_an_error_where_topics_are_not_made(start_kafka: Start) -> None:
-    server = start_kafka()
+@pytest.mark.service("kafka")
+def test_a_topic_that_is_missing_is_an_error_where_topics_are_not_made(service_endpoint: Endpoint) -> None:
+    server, topic = service_endpoint, f"test-{uuid4()}"
     with closing(opened(server, create_topics=False, timeout=2.0)) as broker:
         with pytest.raises(BackendError, match="dicom-common init"):
-            broker.backlog("missing", "readers")
+            broker.backlog(topic, topic)
         with pytest.raises(PublishError):
-            broker.publish("missing", [Message(key="k", body=b"x")])
-        broker.create_topics(["missing"])
-        broker.publish("missing", [Message(key="k", body=b"x")])
+            broker.publish(topic, [Message(key="k", body=b"x")])
+        broker.create_topics([topic])
+        broker.publish(topic, [Message(key="k", body=b"x")])
     with closing(opened(server, replicas=3)) as broker, pytest.raises(RefusedError, match=r"broker\.replicas"):
-        broker.create_topics(["other"])
+        broker.create_topics([f"other-{topic}"])
 
 
-@needs_kafka
-def test_a_member_that_took_too_long_is_told_so_and_its_work_goes_to_another(start_kafka: Start) -> None:
-    server = start_kafka()
+@pytest.mark.service("kafka")
+def test_a_member_that_took_too_long_is_told_so_and_its_work_goes_to_another(service_endpoint: Endpoint) -> None:
+    server, topic = service_endpoint, f"test-{uuid4()}"
     with (
         closing(opened(server, max_poll_interval=2.0)) as broker,
-        broker.consume(["topic"], "readers") as slow,
+        broker.consume([topic], topic) as slow,
     ):
-        broker.publish("topic", [Message(key="k", body=b"x")])
+        broker.publish(topic, [Message(key="k", body=b"x")])
         held = slow.receive(1, timeout=30)
         time.sleep(4)
-        with broker.consume(["topic"], "readers") as other:
+        with broker.consume([topic], topic) as other:
             give_up = time.monotonic() + 60
             while not (again := other.receive(1, timeout=1)):
                 assert time.monotonic() < give_up, "nobody gets it"
@@ -281,6 +276,7 @@ def test_a_member_that_took_too_long_is_told_so_and_its_work_goes_to_another(sta
 # Credentials and TLS
 
 
+@pytest.mark.kills
 @needs_kafka
 def test_sasl_with_the_right_password_works_and_with_another_names_the_settings(start_kafka: Start) -> None:
     scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
@@ -310,6 +306,7 @@ def test_sasl_with_the_right_password_works_and_with_another_names_the_settings(
         assert "broker.servers" in str(refusal(without))
 
 
+@pytest.mark.kills
 @needs_kafka
 def test_tls_with_a_client_certificate_works_and_anything_less_is_refused(start_kafka: Start, tmp_path: Path) -> None:
     authority = trustme.CA()

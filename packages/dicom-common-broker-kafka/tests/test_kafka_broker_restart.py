@@ -7,11 +7,13 @@ from functools import partial
 from typing import NoReturn
 
 import pytest
-from _private import AbsentError, PrivateServer, private_server
 
 from dicom_common.broker.kafka import KafkaBroker, Settings
 from dicom_common.core import Message
 from dicom_common.testing import BrokerRestartContract
+from dicom_common.testing.servers import AbsentError, PrivateServer, private_server
+
+pytestmark = pytest.mark.kills
 
 
 @pytest.fixture

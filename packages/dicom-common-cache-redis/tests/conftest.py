@@ -2,87 +2,50 @@
 
 from __future__ import annotations
 
-import shutil
-import signal
-import socket
-import subprocess
-import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-PROGRAM = shutil.which("redis-server")
+from dicom_common.testing.servers import PrivateServer, free_port, listens, server_named
+
+REDIS = server_named("redis")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def redis_server(*options: str, port: int | None = None) -> PrivateServer:
+    """Make a server of the test's own, with any options."""
 
-
-class RedisServer:
-    """A server of the test's own, with any options."""
-
-    def __init__(self, folder: Path, *options: str, port: int | None = None) -> None:
-        self.port = port or free_port()
-        self._folder = folder
-        self._options = options
-        self.start()
-
-    def start(self) -> None:
-        assert PROGRAM is not None
-        words = [PROGRAM, *self._options]
-        if "--port" not in self._options:
-            words += ["--port", str(self.port)]
-        if "--sentinel" not in self._options:
+    def commands(folder: Path, port: int) -> list[list[str | Path]]:
+        words: list[str | Path] = [*REDIS.commands(folder, port)[0][:1], *options, "--bind", "127.0.0.1"]
+        if "--port" not in options:
+            words += ["--port", str(port)]
+        if "--sentinel" not in options:
             words += ["--save", "", "--appendonly", "no"]
-        self._process = subprocess.Popen(
-            [*words, "--bind", "127.0.0.1", "--dir", str(self._folder)], stdout=subprocess.DEVNULL
-        )
-        give_up = time.monotonic() + 30
-        while time.monotonic() < give_up:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                assert self._process.poll() is None, "redis-server does not start"
-                time.sleep(0.02)
-            else:
-                return
-        raise AssertionError("redis-server does not listen")
+        return [[*words, "--dir", folder]]
 
-    def pause(self) -> None:
-        """Stop the process; the kernel goes on taking connections for it."""
-        self._process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self._process.send_signal(signal.SIGCONT)
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
+    return PrivateServer(replace(REDIS, commands=commands, ready=listens), port)
 
 
 @pytest.fixture
-def start_redis(tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
+def start_redis(without_service: Callable[[str], NoReturn]) -> Iterator[Callable[..., PrivateServer]]:
     """Start servers that are killed when the test ends."""
-    if PROGRAM is None:
-        pytest.skip("no redis-server on this machine (Debian: redis-server)")
-    servers: list[RedisServer] = []
+    if reason := REDIS.missing():
+        without_service(reason)
+    servers: list[PrivateServer] = []
 
-    def start(*options: str, port: int | None = None) -> RedisServer:
-        folder = tmp_path / f"redis-{len(servers)}"
-        folder.mkdir()
-        server = RedisServer(folder, *options, port=port)
-        servers.append(server)
-        return server
+    def start(*options: str, port: int | None = None) -> PrivateServer:
+        servers.append(redis_server(*options, port=port))
+        servers[-1].start()
+        return servers[-1]
 
     yield start
     for server in servers:
-        server.kill()
+        server.remove()
 
 
 @pytest.fixture
 def free() -> int:
-    """Give a port that nobody listens on."""
+    """Give a port that is free."""
     return free_port()

@@ -15,6 +15,8 @@ from dicom_common.core import ConfigError, HealthStatus, Secret, UnavailableErro
 from dicom_common.core.tls import Tls
 from dicom_common.testing import health_of
 
+pytestmark = pytest.mark.kills
+
 Server = Any
 """What `start_redis` of conftest.py starts."""
 Start = Callable[..., Server]

@@ -16,6 +16,8 @@ from dicom_common.cache.redis import RedisCache, Settings
 from dicom_common.core import HealthStatus, UnavailableError
 from dicom_common.testing import health_of
 
+pytestmark = pytest.mark.kills
+
 Server = Any
 """What `start_redis` of conftest.py starts."""
 Start = Callable[..., Server]

@@ -22,6 +22,8 @@ from dicom_common.core import RefusedError, UnavailableError
 from dicom_common.core.tls import Tls
 from dicom_common.db.postgres import PostgresDatabase, Settings
 
+pytestmark = pytest.mark.kills
+
 
 def _program(name: str) -> str:
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)

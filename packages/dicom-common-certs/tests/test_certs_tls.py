@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -29,6 +27,7 @@ from dicom_common.certs import (
 from dicom_common.core import ConfigError, HealthStatus, UnavailableError
 from dicom_common.core.tls import Tls, client_context
 from dicom_common.host import ServerTls, TlsClient, client_of, server_context
+from dicom_common.testing.servers import PrivateServer, listens, server_named
 
 NOW = datetime.now(UTC)
 LONG_AGO = NOW - timedelta(days=500)
@@ -164,40 +163,28 @@ def test_a_server_of_our_own_authority_is_not_trusted_by_others(site: Path) -> N
 # Redis
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
-def start_redis(site: Path, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+def start_redis(site: Path, without_service: Callable[[str], NoReturn]) -> Iterator[Callable[[str], str]]:
     """Start servers that want certificates of clients, each with a certificate of its own."""
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("no redis-server on this machine (Debian: redis-server)")
-    servers: list[subprocess.Popen[bytes]] = []
+    redis = server_named("redis")
+    if reason := redis.missing():
+        without_service(reason)
+    servers: list[PrivateServer] = []
 
     def start(name: str) -> str:
-        port = free_port()
-        words = [program, "--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1", "--save", ""]
-        words += ["--dir", str(tmp_path), "--tls-ca-cert-file", str(site / "ca.pem"), "--tls-auth-clients", "yes"]
-        words += ["--tls-cert-file", str(site / f"{name}.pem"), "--tls-key-file", str(site / f"{name}.key")]
-        server = subprocess.Popen(words, stdout=subprocess.DEVNULL)
-        servers.append(server)
-        give_up = time.monotonic() + 30
-        while time.monotonic() < give_up:
-            assert server.poll() is None, "redis-server does not start"
-            with suppress(OSError):
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                return f"rediss://localhost:{port}/0"
-            time.sleep(0.02)
-        raise AssertionError("redis-server does not listen")
+        def commands(folder: Path, port: int) -> list[list[str | Path]]:
+            words: list[str | Path] = [*redis.commands(folder, port)[0][:1], "--port", "0", "--tls-port", str(port)]
+            words += ["--bind", "127.0.0.1", "--save", "", "--dir", folder, "--tls-ca-cert-file", site / "ca.pem"]
+            words += ["--tls-auth-clients", "yes", "--tls-cert-file", site / f"{name}.pem"]
+            return [[*words, "--tls-key-file", site / f"{name}.key"]]
+
+        servers.append(PrivateServer(replace(redis, commands=commands, ready=listens)))
+        servers[-1].start()
+        return f"rediss://localhost:{servers[-1].port}/0"
 
     yield start
     for server in servers:
-        server.kill()
-        server.wait()
+        server.remove()
 
 
 def cache(site: Path, url: str, client: str | None, ca: str = "ca.pem") -> RedisCache:
@@ -205,6 +192,7 @@ def cache(site: Path, url: str, client: str | None, ca: str = "ca.pem") -> Redis
     return RedisCache(Settings(url=url, timeout=20, connect_timeout=20, tls=tls))
 
 
+@pytest.mark.kills
 def test_redis_lets_in_a_client_with_a_certificate_and_nobody_else(
     site: Path, start_redis: Callable[[str], str]
 ) -> None:
@@ -218,6 +206,7 @@ def test_redis_lets_in_a_client_with_a_certificate_and_nobody_else(
             refused.get("a")
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize("server", ["server-expired", "server-elsewhere", "server-other"])
 def test_a_redis_without_a_good_certificate_is_not_talked_to(
     site: Path, start_redis: Callable[[str], str], server: str

@@ -1,12 +1,9 @@
-"""Running the real command in child processes."""
+"""An installation of the real command, in child processes."""
 
 from __future__ import annotations
 
-import json
-import os
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,41 +11,14 @@ from typing import Any
 
 import pydicom
 
-from dicom_common.testing import find_canary
+from dicom_common.testing import CommandAnswer as Answer, run_command as run
+from dicom_common.testing._command_line import COMMAND, command_environment as environment
 
-COMMAND = [sys.executable, "-m", "dicom_common.cli"]
+__all__ = ["COMMAND", "HANG", "SAMPLES", "Answer", "Installation", "environment", "run"]
+
 HANG = 120
 """Seconds after which a command counts as hung."""
 SAMPLES = Path(pydicom.__file__).parent / "data" / "test_files"
-
-
-def environment(variables: dict[str, str]) -> dict[str, str]:
-    """Return the environment without what a developer may have set for this library."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("DICOM_COMMON_")}
-    return kept | {"PYTHONIOENCODING": "utf-8", "COLUMNS": "80"} | variables
-
-
-@dataclass
-class Answer:
-    """What a command printed, and how it ended."""
-
-    code: int
-    out: str
-    err: str
-    announced: str = ""
-    """The line that says which files of the current folder configure it, which is not in `err`."""
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-    def fails_with_one_line(self, *words: str) -> None:
-        assert self.code == 2, self
-        assert not self.out, self
-        assert self.err.startswith("dicom-common: "), self
-        assert self.err.count("\n") == 1, self
-        for word in words:
-            assert word in self.err
 
 
 @dataclass
@@ -82,22 +52,3 @@ class Installation:
             start_new_session=True,
             **options,
         )
-
-
-def run(*arguments: str | Path, cwd: Path, variables: dict[str, str] | None = None, **options: Any) -> Answer:
-    done = subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        cwd=cwd,
-        env=environment(variables or {}),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=HANG,
-        check=False,
-        **options,
-    )
-    assert "Traceback" not in done.stderr or "--verbose" in arguments, done.stderr
-    assert find_canary(done.stderr) is None, done.stderr
-    lines = done.stderr.splitlines(keepends=True)
-    announced = "".join(line for line in lines if line.startswith("Configured by "))
-    return Answer(done.returncode, done.stdout, done.stderr.replace(announced, ""), announced)

@@ -114,6 +114,7 @@ def test_config_and_check_show_the_further_storage(site: Callable[..., Answer], 
     site("config", "explain").fails_with_one_line("storages.other.rooot", "Did you mean 'root'")
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_copy_that_is_ended_is_completed_by_the_next(
     how: signal.Signals, command: Callable[..., Answer], tmp_path: Path

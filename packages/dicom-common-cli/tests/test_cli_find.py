@@ -151,6 +151,7 @@ def test_get_into_what_is_no_folder_is_said(filled: Installation, tmp_path: Path
     filled("get", CT_STUDY, "--output", tmp_path / "out" / "below").fails_with_one_line("cannot be written")
 
 
+@pytest.mark.kills
 def test_get_can_be_interrupted(filled: Installation, tmp_path: Path) -> None:
     process = filled.start("get", CT_STUDY, "-o", tmp_path, "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None

@@ -191,6 +191,7 @@ def test_a_file_size_limit_is_a_backend_that_is_not_available(
     assert "Traceback" not in answer.stderr
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize("after", ["the start", "the first answer"])
 def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(
     new: Installation, samples: Path, tmp_path: Path, after: str

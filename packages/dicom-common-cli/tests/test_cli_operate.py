@@ -243,6 +243,7 @@ def test_events_leaves_no_group_behind_for_which_messages_would_be_kept(own: Ins
     assert groups() == before + 1
 
 
+@pytest.mark.kills
 def test_relay_publishes_until_it_is_told_to_stop(own: Installation) -> None:
     process = own.start("relay", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stderr is not None

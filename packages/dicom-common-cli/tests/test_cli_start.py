@@ -33,8 +33,6 @@ COMMANDS = [
     "prune",
     "worker",
     "documents",
-    "keys",
-    "certs",
     "relay",
     "events",
     "dead-letters",
@@ -70,8 +68,9 @@ def test_the_help_names_every_command_and_the_exit_codes(command: Callable[..., 
 
     assert answer.code == 0
     listed = answer.out.partition("Commands:")[2].partition("Examples:")[0]
-    assert [line.split()[0] for line in listed.strip().splitlines()] == COMMANDS
-    assert "..." not in listed
+    lines = listed.strip().splitlines()[: len(COMMANDS)]  # those of other packages stand behind ours
+    assert [line.split()[0] for line in lines] == COMMANDS
+    assert "..." not in "".join(lines)
     assert all(f"{code}  " in answer.out.partition("Exit codes:")[2] for code in (0, 1, 2, 130))
 
 
@@ -104,7 +103,7 @@ def test_wrong_usage_is_one_line(
     answer.fails_with_one_line(said)
 
 
-@pytest.mark.parametrize("words", [(), ("keys",), ("certs",)])
+@pytest.mark.parametrize("words", [(), ("config",), ("dead-letters",)])
 def test_a_group_without_a_command_is_one_line(command: Callable[..., Answer], words: tuple[str, ...]) -> None:
     answer = command(*words)
     answer.fails_with_one_line("A command is missing", f"`{' '.join(('dicom-common', *words))} --help`")
@@ -127,7 +126,7 @@ def test_a_wrong_configuration_is_one_line(
     (tmp_path / "dicom-common.toml").write_text(text)
     monkeypatch.chdir(tmp_path)
 
-    answer = Answer(main(["ingest", "."]), *capsys.readouterr())
+    answer = Answer(main(["--config", "dicom-common.toml", "ingest", "."]), *capsys.readouterr())
 
     answer.fails_with_one_line(said)
 
@@ -205,7 +204,9 @@ def extended(own: Installation, tmp_path: Path) -> Installation:
     (tmp_path / "site" / "counting.py").write_text(OFFERED)
     metadata = tmp_path / "site" / "counting-1.0.dist-info"
     metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: counting\nVersion: 1.0\n")
+    (metadata / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: counting\nVersion: 1.0\nSummary: Counts what is stored\n"
+    )
     (metadata / "entry_points.txt").write_text(
         "[dicom_common.commands]\ncount = counting\nbug = counting\ningest = counting\nmisnamed = counting\n"
     )
@@ -216,16 +217,20 @@ def extended(own: Installation, tmp_path: Path) -> Installation:
 def test_a_package_adds_commands_and_replaces_none(extended: Installation) -> None:
     listed = extended("--help")
 
-    assert "Count the studies." in listed.out
+    assert "  count         Counts what is stored" in listed.out
     assert "Must not take the place" not in listed.out
+    assert "Count the studies." in extended("count", "--help").out
     assert extended("count").out == "8\n"
 
 
 def test_a_command_that_is_shadowed_misnamed_or_broken_is_reported(extended: Installation) -> None:
-    reported = extended("--help").err
-
-    assert "registers the command `ingest`, which dicom-common has itself" in reported
-    assert "it offers no command called 'misnamed'" in reported
+    assert "registers the command `ingest`, which dicom-common has itself" in extended("--help").err
+    checked = extended("check", "--json")
+    failed = {line["kind"]: line["detail"] for line in checked.lines if line["status"] == "failed"}
+    assert checked.code == 1
+    assert {"commands.ingest", "commands.misnamed"} <= failed.keys()
+    assert "which dicom-common has itself" in failed["commands.ingest"]
+    assert "it offers no command called 'misnamed'" in failed["commands.misnamed"]
     extended("misnamed").fails_with_one_line("it offers no command called 'misnamed'")
 
 
@@ -245,6 +250,7 @@ def test_an_extension_that_is_not_installed_spares_our_own_commands_that_show_no
     own("nowhere").fails_with_one_line("No such command 'nowhere'")
 
 
+@pytest.mark.kills
 def test_ctrl_c_while_waiting_ends_a_command_with_130(filled: Installation) -> None:
     process = filled.start("events", "log_queue", "--follow", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None

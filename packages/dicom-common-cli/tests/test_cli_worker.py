@@ -10,9 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from sqlite3 import OperationalError
 
+import pytest
 from cli_command import HANG, Installation
 
 
+@pytest.mark.kills
 def test_what_an_ingest_queues_a_worker_indexes_and_ends_well(new: Installation, patient_folder: Path) -> None:
     new.variables |= {"DICOM_COMMON_INGEST__MODE": "queued", "DICOM_COMMON_WORKER__BATCH_SECONDS": "0.1"}
     queued = new("ingest", patient_folder)

@@ -13,6 +13,8 @@ from dicom_common.db.mysql import MysqlDatabase, Settings
 from dicom_common.dicom import parse_query
 from dicom_common.testing import make_entry, make_instance
 
+pytestmark = pytest.mark.kills
+
 VARIABLES = {
     "sql_mode": "''",
     "sql_safe_updates": "1",

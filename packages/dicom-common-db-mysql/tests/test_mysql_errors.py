@@ -17,11 +17,11 @@ import pytest
 from dicom_common.core import BackendError, HealthStatus, RefusedError, SchemaVersionError, Secret, UnavailableError
 from dicom_common.core.tls import Tls
 from dicom_common.db.mysql import MysqlDatabase, Settings
-from dicom_common.db.mysql._errors import Where, translate
+from dicom_common.db.mysql._errors import Translation
 from dicom_common.testing import Endpoint, health_of, make_entry, make_instance
 
 PASSWORD = "made-up-and-never-shown"
-WHERE = Where("the MySQL server db.example.org:3306", "archive", "reader")
+TRANSLATION = Translation(Settings(database="archive", user="reader"), "the MySQL server db.example.org:3306")
 service = pytest.mark.service("mysql")
 
 
@@ -173,6 +173,7 @@ def test_too_few_connections_are_said(settings: Settings) -> None:
         assert database.stored("local", ["1.2"]) == {}
 
 
+@pytest.mark.kills
 def test_a_server_with_too_many_connections_is_said(private_server: Callable[..., Any]) -> None:
     server = private_server("--max-connections=10", "--extra-max-connections=1")
     settings = Settings(host="127.0.0.1", port=server.port, user="root")
@@ -184,6 +185,7 @@ def test_a_server_with_too_many_connections_is_said(private_server: Callable[...
             connection.close()
 
 
+@pytest.mark.kills
 def test_a_server_that_takes_short_statements_only_is_said(private_server: Callable[..., Any]) -> None:
     server = private_server("--max-allowed-packet=1M")
     with closing(MysqlDatabase(Settings(host="127.0.0.1", port=server.port, user="root"))) as database:
@@ -193,6 +195,7 @@ def test_a_server_that_takes_short_statements_only_is_said(private_server: Calla
         assert len(database.add(small)) == len(small)
 
 
+@pytest.mark.kills
 def test_a_read_only_server_is_said(private_server: Callable[..., Any]) -> None:
     server = private_server()
     server.run(f"CREATE OR REPLACE USER writer IDENTIFIED BY '{PASSWORD}'", "GRANT ALL ON dicom_common.* TO writer")
@@ -217,5 +220,5 @@ def test_a_read_only_server_is_said(private_server: Callable[..., Any]) -> None:
     ],
 )
 def test_no_value_of_a_row_gets_into_a_message_or_what_it_was_raised_from(error: MySQLdb.Error) -> None:
-    assert "DOE" not in str(translate(error, WHERE))
+    assert "DOE" not in str(TRANSLATION.of(error))
     assert "DOE" not in repr(error)

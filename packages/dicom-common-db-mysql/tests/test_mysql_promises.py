@@ -89,6 +89,7 @@ def test_text_is_never_read_as_sql(settings: Settings) -> None:
     keep_nasty_text(settings)
 
 
+@pytest.mark.kills
 def test_nor_is_it_whatever_the_server_takes_for_an_escape(private_server: Callable[..., Any]) -> None:
     keep_nasty_text(of_private(private_server("--sql-mode=NO_BACKSLASH_ESCAPES,ANSI_QUOTES,PIPES_AS_CONCAT")))
 
@@ -122,6 +123,7 @@ def test_it_says_what_it_is_connected_to(settings: Settings) -> None:
         assert (health.facts["tls"], health.facts["pool_size"]) == ("none", 8)
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize(
     ("options", "named"),
     [
@@ -143,6 +145,7 @@ def test_a_server_that_may_lose_what_it_acknowledged_is_told_of(
         assert named is None or named in health.detail
 
 
+@pytest.mark.kills
 @service
 def test_a_forked_child_has_connections_and_keys_of_its_own(settings: Settings) -> None:
     with closing(MysqlDatabase(settings)) as database:
@@ -194,6 +197,7 @@ def ingest(
     ended.set()
 
 
+@pytest.mark.kills
 def test_an_ingest_goes_on_when_the_server_is_killed_and_started_again(private_server: Callable[..., Any]) -> None:
     server = private_server()
     batches = [[make_entry(make_instance(n * 20 + m, study=n % 7)) for m in range(20)] for n in range(60)]
@@ -219,6 +223,7 @@ def test_an_ingest_goes_on_when_the_server_is_killed_and_started_again(private_s
         assert database.backlog().events >= 1200
 
 
+@pytest.mark.kills
 def test_a_server_that_is_gone_is_said_within_seconds_and_found_again(private_server: Callable[..., Any]) -> None:
     server = private_server()
     with closing(MysqlDatabase(of_private(server, connect_timeout=1, retry_timeout=0.5))) as database:

@@ -16,6 +16,8 @@ from dicom_common.core.tls import Tls
 from dicom_common.db.mysql import MysqlDatabase, Settings
 from dicom_common.testing import health_of
 
+pytestmark = pytest.mark.kills
+
 HOST = "127.0.0.1"
 OTHER_NAME = "127.0.0.2"  # the same server, under a name that is not in its certificate
 

@@ -18,10 +18,10 @@ from typing import Any
 import psycopg
 import pytest
 import trustme
-from _private import descendants
 
 from dicom_common.core import Secret
 from dicom_common.db.postgres import PostgresDatabase, Settings
+from dicom_common.testing.servers import descendants
 
 PASSWORD = "zq7f3a-password"
 _RULES = """

@@ -17,6 +17,8 @@ from dicom_common.db.postgres import PostgresDatabase
 from dicom_common.db.sql.testing import FrozenWriterContract
 from dicom_common.testing import health_of, make_entry, make_instance
 
+pytestmark = pytest.mark.kills
+
 GUARD = 60
 """Seconds after which what hangs fails the test."""
 

@@ -208,6 +208,7 @@ def test_the_events_of_a_series_keep_the_order_in_which_its_instances_came(index
         assert bodies == list(range(1, 51))
 
 
+@pytest.mark.kills
 @pytest.mark.service("postgres")
 def test_a_forked_child_has_connections_of_its_own(index: Settings) -> None:
     with closing(PostgresDatabase(index)) as database:

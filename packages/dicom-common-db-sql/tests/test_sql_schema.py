@@ -28,7 +28,7 @@ def history() -> ScriptDirectory:
 
 def migrated() -> Connection:
     connection = create_engine("sqlite://").connect()
-    _migrate.migrate(connection, SchemaTraits(alters_tables=False), "The index")
+    _migrate.migrate(connection, SchemaTraits(alters_tables=False), "The index", metadata)
     return connection
 
 
@@ -58,7 +58,7 @@ def test_the_migrations_make_what_the_code_would_make_to_the_letter() -> None:
 
 def test_migrating_twice_is_migrating_once() -> None:
     with migrated() as connection:
-        _migrate.migrate(connection, SchemaTraits(alters_tables=False), "The index")
+        _migrate.migrate(connection, SchemaTraits(alters_tables=False), "The index", metadata)
         assert _migrate.version(connection) == _migrate.HEAD
 
 

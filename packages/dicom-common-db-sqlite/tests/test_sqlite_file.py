@@ -94,6 +94,7 @@ def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
     assert str(tmp_path) in one_sentence(caught.value)
 
 
+@pytest.mark.kills
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_a_folder_that_this_user_may_not_write_is_refused(tmp_path: Path) -> None:
     for folder in (tmp_path, *tmp_path.parents[:3]):
@@ -111,6 +112,7 @@ def test_a_folder_that_this_user_may_not_write_is_refused(tmp_path: Path) -> Non
     in_a_child(as_nobody)
 
 
+@pytest.mark.kills
 def test_a_full_disk_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     path = tmp_path / "i.sqlite"
     opened(path).close()
@@ -152,6 +154,7 @@ def test_a_lock_that_is_never_given_back_is_an_error_after_the_time_limit(tmp_pa
         assert health_of(database).status in (HealthStatus.OK, HealthStatus.DEGRADED)
 
 
+@pytest.mark.kills
 def test_a_forked_child_has_connections_of_its_own(tmp_path: Path) -> None:
     with closing(opened(tmp_path / "i.sqlite")) as database:
         database.add([make_entry(make_instance(1))])

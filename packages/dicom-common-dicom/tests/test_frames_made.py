@@ -391,3 +391,53 @@ def test_a_source_that_became_shorter_is_noticed() -> None:
 
 def test_an_instance_without_pixel_data_has_no_frames() -> None:
     assert refused(lambda: index_frames(b"", instance(0, None))) == "no-pixel-data"
+
+
+@pytest.mark.parametrize(
+    ("bytes_of_frames", "attributes"),
+    [
+        (16, {"bits_allocated": 1}),
+        (32, {"bits_allocated": 1}),
+        (32, {"bits_allocated": 12}),
+        (64, {"bits_allocated": 12, "number_of_frames": 2}),
+        (96, {"bits_allocated": 1, "number_of_frames": 6}),
+        (48, {"bits_allocated": 8, "photometric_interpretation": "RGB"}),
+        (96, {"bits_allocated": 16, "photometric_interpretation": "YBR_FULL"}),
+        (40, {"bits_allocated": 8, "rows": 3, "columns": 3, "number_of_frames": 4}),
+    ],
+)
+def test_pixels_that_are_written_otherwise_than_their_attributes_say_are_no_frames(
+    bytes_of_frames: int, attributes: dict[str, Any]
+) -> None:
+    attributes = {"rows": 4, "columns": 4, "samples_per_pixel": 1} | attributes
+    data, record = native(bytes(range(bytes_of_frames)), **attributes)
+    with pytest.raises(DicomError) as refused:
+        index_frames(data, record)
+    assert refused.value.reason == "no-frames"
+
+
+def test_packed_pixels_and_padded_last_frames_are_still_frames() -> None:
+    data, record = native(b"\xf0\x0f", rows=4, columns=4, samples_per_pixel=1, bits_allocated=1)
+    assert frames(data, index_frames(data, record)) == [b"\xf0\x0f"]
+    data, record = native(bytes(10), rows=3, columns=3, samples_per_pixel=1, bits_allocated=8)
+    assert frames(data, index_frames(data, record)) == [bytes(9)]
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        SOI + b"abcdef" + EOI,
+        SOI + b"abcde" + EOI + b"\0",
+        b"\xff\x4f\xff\x51" + b"codestream" + EOI,
+        SOI + b"a" * (1 << 20) + EOI,
+    ],
+)
+def test_several_images_in_one_fragment_are_not_one_frame(image: bytes) -> None:
+    data, record = encapsulated([image * 3], number_of_frames=3)
+    with pytest.raises(DicomError) as refused:
+        index_frames(data, record)
+    assert refused.value.reason == "no-frames"
+    data, record = encapsulated([image], number_of_frames=3)
+    index = index_frames(data, record)
+    assert frames(data, index) == [image]
+    assert [finding.rule for finding in index.warnings] == ["frame-count-differs"]

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from dicom_common.dicom import read
+
 MEGABYTE = 1 << 20
 HANG_GUARD = 60  # seconds; a refusal takes well under one
 CHILD = """
@@ -206,6 +208,25 @@ def distinct_tags(vr: bytes = b"LO", value: bytes = b"") -> bytes:
     return dicom_file(EXPLICIT, identity() + b"".join(explicit(0x00431000 + n, vr, value) for n in range(320_000)))
 
 
+def tags_that_differ_in_items() -> bytes:
+    items = []
+    for first in range(0x00431000, 0x0043F000, 70):
+        item = b"".join(explicit(first + n, b"LO", b"x ") for n in range(70))
+        items.append(struct.pack("<HHI", 0xFFFE, 0xE000, len(item)) + item)
+    return dicom_file(EXPLICIT, identity() + explicit(0x0040A730, b"SQ", b"".join(items)) + many_elements()[400:])
+
+
+def wrong_lengths_of_sequences() -> bytes:
+    item = struct.pack("<HHI", 0xFFFE, 0xE000, 10) + explicit(0x00080100, b"SH", b"C1")
+    sequences = [struct.pack("<HH2s2xI", 0x0043, 0x1000 + n, b"SQ", 8) + item for n in range(40_000)]
+    return dicom_file(EXPLICIT, identity() + b"".join(sequences))
+
+
+def zeros_between_elements() -> bytes:
+    elements = [explicit(0x00431000 + n, b"LO", b"x ") + bytes(16) for n in range(40_000)]
+    return dicom_file(EXPLICIT, identity() + b"".join(elements))
+
+
 BOMBS: dict[str, tuple[Callable[[], bytes], set[str]]] = {
     "nested, undefined lengths": (nested_undefined_lengths, {"too-deep"}),
     "nested, closed again": (nested_and_closed, {"too-deep"}),
@@ -233,6 +254,10 @@ BOMBS: dict[str, tuple[Callable[[], bytes], set[str]]] = {
     "private creators": (private_creators, {"too-many-elements", "too-many-items"}),
     "distinct tags": (distinct_tags, {"too-many-elements"}),
     "no sequences": (lambda: distinct_tags(b"SQ", b"abcdefgh"), {"too-many-elements"}),
+    "tags that differ in items": (tags_that_differ_in_items, {"too-many-elements"}),
+    "wrong lengths of sequences": (wrong_lengths_of_sequences, {"truncated", "too-many-elements"}),
+    "zeros between elements": (zeros_between_elements, {"malformed"}),
+    "pieces of no character set": (lambda: repeated(b"PN", b"\x92=" * 30_000), {"too-many-values"}),
     "huge declared OB": (lambda: huge_length(b"OB"), {"truncated"}),
     "huge declared SQ": (lambda: huge_length(b"SQ"), {"truncated"}),
     "huge declared UN": (lambda: huge_length(b"UN"), {"truncated"}),
@@ -254,6 +279,24 @@ def test_a_bomb_is_refused_within_two_hundred_megabytes(name: str, tmp_path: Pat
     assert result["reason"] in reasons
     assert result["kilobytes"] < 200 * 1024
     assert result["seconds"] < 20  # of the processor; a tenth of it where nothing else runs
+
+
+def test_a_multi_frame_object_of_very_many_elements_is_read() -> None:
+    """As ordinary ones of 5,000 frames have them: more elements than there may be of different tags."""
+
+    def frame(number: int) -> bytes:
+        place = explicit(0x00209056, b"SH", b"1 ") + explicit(0x00209157, b"UL", struct.pack("<2I", 1, number))
+        position = explicit(0x00200032, b"DS", b"%-8d" % number + b"\\1\\2 ")
+        item = b"".join(
+            explicit(tag, b"SQ", struct.pack("<HHI", 0xFFFE, 0xE000, len(value)) + value)
+            for tag, value in ((0x00209111, place), (0x00209113, position), (0x00209116, position), (0x00289110, place))
+        )
+        return struct.pack("<HHI", 0xFFFE, 0xE000, len(item)) + item
+
+    data = dicom_file(EXPLICIT, identity() + explicit(0x52009230, b"SQ", b"".join(map(frame, range(6000)))))
+    found = read(data)
+    assert not found.instance.warnings
+    assert found.metadata.count(b'"00209157"') == 12_000
 
 
 GROWTH = """

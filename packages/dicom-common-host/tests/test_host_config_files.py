@@ -53,6 +53,16 @@ def test_what_is_no_configuration_file_is_told_and_the_defaults_are_not_taken(na
 
 
 @pytest.mark.usefixtures("empty_folder")
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), Path.mkdir])
+def test_a_setting_is_not_read_from_what_is_not_a_regular_file(make: Callable[[Path], object]) -> None:
+    make(Path("secret"))
+    Path(NAMES[0]).write_text("tenant = { file = 'secret' }")
+    message = refused()
+    assert "which cannot be read: " in message
+    assert "secret" in message
+
+
+@pytest.mark.usefixtures("empty_folder")
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_holds_for_a_file_that_is_named(kind: str) -> None:
     make, told = KINDS[kind]

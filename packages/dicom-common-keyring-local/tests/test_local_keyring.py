@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,16 @@ def test_keys_of_the_configuration_come_from_the_environment(tmp_path: Path, mon
     with services(tmp_path, keys) as opened:
         assert opened.keyring.active("a") == "2027"
         assert KEY not in repr(opened.config.section("keyring", Settings))
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/null"), Path.mkdir])
+def test_a_keyring_that_is_not_a_regular_file_is_refused_and_not_waited_for(
+    tmp_path: Path, ring: Path, make: Callable[[Path], object]
+) -> None:
+    ring.unlink()
+    make(ring)
+    with services(tmp_path) as opened, pytest.raises(ConfigError, match=r"pipe or a device|Is a directory"):
+        _ = opened.keyring
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o644])

@@ -235,6 +235,7 @@ with Ingest(services) as ingest:
 """
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize(
     ("step", "when"),
     [("write_many", "before"), ("write_many", "after"), ("add", "after"), ("delete", "after"), ("deleted", "after")],

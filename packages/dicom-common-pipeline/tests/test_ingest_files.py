@@ -112,6 +112,7 @@ for result in ingest_files(config, find_files([Path(sys.argv[2])]), tenant="loca
 """
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize("answers", [1, 40])
 def test_what_was_answered_before_a_kill_is_there_and_the_next_run_goes_on(
     site: Site, files: list[Path], answers: int

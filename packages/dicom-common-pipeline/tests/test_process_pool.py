@@ -129,6 +129,7 @@ def test_no_job_starts_no_process_and_one_job_one(site: Site, tasks: ModuleType)
     assert run(site, tasks.double, [4], workers=8) == [(4, 8)]
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize("task", ["suicidal", "leaving"])
 def test_a_worker_that_dies_costs_its_job_only(site: Site, tasks: ModuleType, task: str) -> None:
     answers = dict(run(site, getattr(tasks, task), range(1, 8)))
@@ -254,6 +255,7 @@ def assert_session_ends(session: int) -> None:
     raise AssertionError("worker processes live on")
 
 
+@pytest.mark.kills
 @pytest.mark.usefixtures("tasks")
 def test_ctrl_c_answers_what_is_being_done_and_leaves_no_process(site: Site, tmp_path: Path) -> None:
     parent = start_parent(site, tmp_path / "done")
@@ -270,6 +272,7 @@ def test_ctrl_c_answers_what_is_being_done_and_leaves_no_process(site: Site, tmp
     assert_session_ends(parent.pid)
 
 
+@pytest.mark.kills
 @pytest.mark.usefixtures("tasks")
 def test_ctrl_c_while_workers_start_ends_at_once_and_quietly(site: Site, tmp_path: Path) -> None:
     parent = start_parent(site, tmp_path / "done")
@@ -285,6 +288,7 @@ def test_ctrl_c_while_workers_start_ends_at_once_and_quietly(site: Site, tmp_pat
     assert_session_ends(parent.pid)
 
 
+@pytest.mark.kills
 @pytest.mark.usefixtures("tasks")
 def test_workers_end_when_their_parent_is_killed(site: Site, tmp_path: Path) -> None:
     parent = start_parent(site, tmp_path / "done")

@@ -354,6 +354,7 @@ for difference in Reconciliation(config, rebuild=True, jobs=1, on_progress=on_pr
 """
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize("turns", [1, 5])
 def test_a_rebuild_that_is_killed_goes_on_and_the_index_equals_the_old_one(filled: Site, turns: int) -> None:
     before = everything(filled)

@@ -156,6 +156,7 @@ while relay.run_once(): pass
 """
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize(("step", "turns"), [("publish", 0), ("publish", 4), ("published", 0), ("published", 2)])
 def test_a_relay_that_is_killed_loses_nothing_and_keeps_the_order(
     site: Site, make: Make, step: str, turns: int

@@ -120,6 +120,7 @@ def test_removing_nothing_tells_nothing(published: Site) -> None:
     assert published.events(IMAGE) == published.events(STATE) == []
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize("pause", [0.0, 0.01, 0.05])
 def test_a_removal_that_is_killed_is_told_whole_or_has_not_been(published: Site, pause: float) -> None:
     script = (

@@ -43,6 +43,7 @@ with Services(Config.load(overrides=overrides, variables={})) as services:
 """
 
 
+@pytest.mark.kills
 def test_two_workers_of_which_one_is_killed_index_everything_once(site: Site, make: Make) -> None:
     queue(site, *(make(number, series=number % 8 + 1) for number in range(1, 81)))
     processes = [subprocess.Popen([sys.executable, "-c", _WORKER, str(site.data)]) for _ in range(2)]
@@ -268,6 +269,7 @@ SqliteConsumer.acknowledge = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@pytest.mark.kills
 def test_a_second_copy_is_there_until_its_message_is_acknowledged(site: Site, make: Make) -> None:
     """Behind another file meta it has other bytes: who finds it gone cannot tell that it was a copy."""
     [first] = queue(site, make(sender="ONE"))

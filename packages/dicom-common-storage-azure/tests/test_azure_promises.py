@@ -317,7 +317,7 @@ def test_a_block_is_not_shared_by_two_writers(storage: AzureStorage, container: 
     assert {block.id for block in uncommitted} == {BlobBlock(part.receipt).id for part in parts}
 
 
-ONE_GIB = """
+STREAM = """
 import hashlib, sys
 from contextlib import closing
 from dicom_common.core import Secret
@@ -337,12 +337,12 @@ print(memory_peak() >> 20)
 """
 
 
-def test_one_gibibyte_goes_in_and_out_of_little_memory(
+def test_three_times_the_memory_goes_in_and_out(
     service_endpoint: Endpoint, service_options: dict[str, str], container: ContainerClient
 ) -> None:
     account, key = service_options["account"], service_options["key"]
     endpoint = f"http://{service_endpoint}/{account}"
-    command = [sys.executable, "-c", ONE_GIB, endpoint, container.container_name, account, key, str(1 << 30)]
+    command = [sys.executable, "-c", STREAM, endpoint, container.container_name, account, key, str(384 << 20)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     container.delete_blob("large")  # the server holds it in memory
     assert int(done.stdout) < 128, f"{done.stdout} MiB"

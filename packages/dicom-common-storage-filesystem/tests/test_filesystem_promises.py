@@ -117,6 +117,7 @@ def test_an_object_that_is_a_symbolic_link_is_not_followed(
     assert (outside / "secret").read_bytes() == b"not an object"
 
 
+@pytest.mark.kills
 def test_no_link_that_is_swapped_in_meanwhile_lets_a_write_out(
     storage: FilesystemStorage, root: Path, outside: Path
 ) -> None:
@@ -322,6 +323,7 @@ def writer_that_hangs(root: Path, ready: object) -> None:
     storage.write("never", Hanging())  # type: ignore[arg-type]  # all that is used of a file is `read`
 
 
+@pytest.mark.kills
 def test_what_a_dead_writer_left_is_cleaned_and_what_a_living_one_writes_is_not(root: Path) -> None:
     dead, living = FORK.Event(), FORK.Event()
     writers = [FORK.Process(target=writer_that_hangs, args=(root, event)) for event in (dead, living)]

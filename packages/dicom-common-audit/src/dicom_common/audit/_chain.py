@@ -119,5 +119,5 @@ def encode(event: Mapping[str, Any], xml: str) -> bytes:
 
 
 def _key_id(key: Secret) -> str:
-    # A MAC of a constant tells nothing of the key, and names it for ever.
+    # A MAC of a constant reveals nothing about the key, and identifies it permanently.
     return hmac.new(key.reveal().encode(), b"dicom-common audit key id", hashlib.sha256).hexdigest()[:8]

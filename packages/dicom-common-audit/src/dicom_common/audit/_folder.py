@@ -107,7 +107,7 @@ class TrailFolder:
         self.write_note(_HEAD_FILE, asdict(head))
 
     def read_note(self, name: str) -> dict[str, object] | None:
-        """Return what a small file holds; None: it is not there, or is none of ours."""
+        """Return what a small file holds; None: it does not exist, or is not ours."""
         try:
             found = parse_json((self.path / name).read_bytes())
         except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Deleting the oldest files of the trail, in a way that the rest tells: a removal that nobody recorded is a flaw."""
+"""Deleting the oldest files of the trail, in a way that the rest tells: a removal without a record is a flaw."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ class Trail:
                     rest = rest[os.write(descriptor, rest) :]
                 os.fdatasync(descriptor)
             except OSError:
-                os.ftruncate(descriptor, before)  # nobody was told that it is there
+                os.ftruncate(descriptor, before)  # it was never acknowledged
                 raise
             if is_new:
                 _sync_folder(self.folder.path)

@@ -35,7 +35,7 @@ class Flaw:
     line: int
     """Of the file, from 1; 0: behind its end."""
     seq: int | None
-    """The number of the record, or of the first one that is missing; None: nobody can tell."""
+    """The number of the record, or of the first one that is missing; None: unknown."""
     detail: str
 
 
@@ -111,7 +111,7 @@ class _Bad:
 
 
 class _Walk:
-    """A walk over the lines. A flaw is told once, where it is: the records behind it are judged by themselves."""
+    """A walk over the lines. A flaw is reported once, where it occurs; later records are judged on their own."""
 
     def __init__(self, keys: Keys, wanted: frozenset[int]) -> None:
         self.result = Verification()

@@ -56,7 +56,7 @@ class Authority:
     key: PrivateKey = field(repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse a pair that is none."""
+        """Refuse a certificate and a key that do not belong together."""
         if weakness_of_key(self.certificate):
             raise ConfigError(f"The authority's certificate is not used: {weakness_of_key(self.certificate)}.")
         if self.certificate.public_key() != self.key.public_key():

@@ -134,7 +134,7 @@ def write_new(file: Path, content: bytes, *, mode: int, force: bool = False) -> 
         descriptor, name = mkstemp(dir=file.parent, prefix=".")
     except FileNotFoundError as error:
         raise NotFoundError(f"There is no folder {file.parent}: make it first.") from error
-    except OSError as error:  # it names the passing file, of which nobody has heard
+    except OSError as error:  # it names the temporary file, which the caller does not know
         raise _not_written(file, error) from error
     try:
         with os.fdopen(descriptor, "wb") as stream:

@@ -56,7 +56,7 @@ def alternatives(names: Sequence[str], usage: Usage) -> list[x509.GeneralName]:
     """Make the subject alternative names (RFC 5280 section 4.2.1.6) of texts.
 
     Raises:
-        ConfigError: there is none, or one of them is no DNS name, IP address or e-mail address.
+        ConfigError: the list is empty, or a name is not a DNS name, IP address or e-mail address.
     """
     if not names:
         raise ConfigError("A certificate needs a name: a DNS name, an IP address or an e-mail address.")

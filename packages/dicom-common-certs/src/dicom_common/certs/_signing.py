@@ -43,7 +43,7 @@ class Signed:
     names: tuple[str, ...]
     """Whose it is: the names in the certificate."""
     moment: datetime
-    """When it was made, as the signer says. Nobody else attests it."""
+    """When it was made, according to the signer; no other party attests it."""
     certificate: x509.Certificate
 
 

@@ -1,8 +1,9 @@
 """The `dicom-common` command, and what an extension's subcommand needs of it.
 
 `pass_session` gives it the configuration and the open backends. Results are printed by `print_line`, `print_json` and
-`print_table`, which let no control character through to a terminal; `age` and `moment` read what people type, `below`
-makes the examples of a `--help`.
+`print_table`, which let no control character through to a terminal; `note` and `progress` write to stderr. `age` and
+`moment` read what people type, `as_json` is the option `--json`, `below` makes the examples of a `--help`. A
+`CommandError` ends the command with one sentence; what the command returns is its `ExitCode`.
 """
 
 from __future__ import annotations
@@ -12,39 +13,56 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dicom_common.cli._errors import CommandError as CommandError, ExitCode as ExitCode
     from dicom_common.cli._help import below as below
+    from dicom_common.cli._instances import as_json as as_json
+    from dicom_common.cli._interrupt import stopping_on_signals as stopping_on_signals
     from dicom_common.cli._logging import LogSettings as LogSettings
     from dicom_common.cli._moments import age as age, moment as moment
     from dicom_common.cli._output import (
+        note as note,
         print_json as print_json,
         print_line as print_line,
         print_table as print_table,
     )
+    from dicom_common.cli._progress import progress as progress
     from dicom_common.cli._session import Session as Session, pass_session as pass_session
 
 __all__ = [
+    "CommandError",
+    "ExitCode",
     "LogSettings",
     "Session",
     "age",
+    "as_json",
     "below",
     "main",
     "moment",
+    "note",
     "pass_session",
     "print_json",
     "print_line",
     "print_table",
+    "progress",
+    "stopping_on_signals",
 ]
 
 _HOMES = {
+    "CommandError": "_errors",
+    "ExitCode": "_errors",
     "LogSettings": "_logging",
     "Session": "_session",
     "age": "_moments",
+    "as_json": "_instances",
     "below": "_help",
     "moment": "_moments",
+    "note": "_output",
     "pass_session": "_session",
     "print_json": "_output",
     "print_line": "_output",
     "print_table": "_output",
+    "progress": "_progress",
+    "stopping_on_signals": "_interrupt",
 }
 
 

@@ -49,12 +49,12 @@ class Deed:
     details: dict[str, str] = field(default_factory=dict)
     request_id: str = ""
     extensions: Extensions | None = None
-    """Those that keep a trail; None: nobody does."""
+    """Those that keep a trail; None where no extension does."""
     _classes: Counter[str] = field(default_factory=Counter)
     _is_recorded: bool = False
 
     def about(self, services: Services, study_uid: str) -> None:
-        """Say which study it is about. It is looked up, for its patient, where anybody keeps a trail."""
+        """Say which study it is about. It is looked up, for its patient, where a trail is kept."""
         if self.extensions is None:
             return
         condition = OneOf("StudyInstanceUID", (study_uid,))

@@ -245,7 +245,7 @@ def _report(result: CopyResult, *, as_json: bool) -> None:
 
 
 def _count(source: Storage, prefix: str, bar: Bar) -> None:
-    """Count the objects beside the work: the bar knows its end a little later, and nobody waits for it."""
+    """Count the objects beside the work: the bar learns its end a little later, and the copy does not wait."""
     if type(bar) is Bar:
         return
 

@@ -152,8 +152,8 @@ def replay(session: Session, /, *, dry_run: bool, yes: bool, as_json: bool, **ch
     """Publish messages to their topics again, once what was wrong is mended.
 
     Each is published with its key and its headers, and is tried as often as a new one. Only then it leaves the dead
-    letters: one whose replay is killed in between may be published twice. Asks before it does; where nobody is there to
-    be asked it needs --yes.
+    letters: one whose replay is killed in between may be published twice. Asks for confirmation; without a
+    terminal it needs --yes.
     """
     question = "Publish {} to their topics again?"
     return _settle(session, _made(session, **choice), question, replay=True, dry_run=dry_run, yes=yes, as_json=as_json)
@@ -181,9 +181,9 @@ def drop(session: Session, /, *, dry_run: bool, yes: bool, as_json: bool, **choi
     """Give messages up.
 
     Their objects stay in the storage: `reconcile --repair` indexes one that can be indexed, and deletes one whose SOP
-    Instance UID another object has. Asks before it does; where nobody is there to be asked it needs --yes.
+    Instance UID another object has. Asks for confirmation; without a terminal it needs --yes.
     """
-    question = "Drop {} for ever?"
+    question = "Drop {} permanently?"
     return _settle(session, _made(session, **choice), question, replay=False, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
@@ -192,7 +192,7 @@ def _settle(  # noqa: PLR0913 - each is an option
 ) -> int:
     if not (dry_run or yes):
         if not sys.stdin.isatty():
-            raise CommandError("Nobody is there to be asked: say --yes, or --dry-run to see which letters it is.")
+            raise CommandError("Not a terminal: pass --yes, or --dry-run to see which letters are affected.")
         with _letters(session) as letters:  # not held while somebody thinks: others may want them
             number = len(_found(choice, letters))
         if not click.confirm(question.format(_counted(number)), err=True):
@@ -248,7 +248,7 @@ def _letters(session: Session) -> DeadLetters:
 
 
 def _made(session: Session, **choice: Any) -> LetterChoice:
-    """Return what was chosen; nothing is done with letters that nobody named."""
+    """Return what was chosen; a choice has to be made."""
     made = choice_of(session, **choice)
     if not made.is_made:
         raise CommandError("Say which letters: PLACE, --reason, --topic, --study, or --all.")

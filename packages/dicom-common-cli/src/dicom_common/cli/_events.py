@@ -46,7 +46,7 @@ def relay(session: Session, *, once: bool) -> int:
     from dicom_common.pipeline import Relay  # noqa: PLC0415 - imports pydicom
 
     services = session.existing
-    _ = services.db, services.broker  # what is wrong with the configuration is told now, not in a log
+    _ = services.db, services.broker  # a wrong configuration fails now, not in a log
     worker = Relay(services)
     published = 0
     with stopping_on_signals() as stop:
@@ -102,7 +102,7 @@ def events(session: Session, topic: str, group: str | None, limit: int | None, *
             printed = _print(consumer, stop, limit=most, follow=follow, acknowledge=group is not None)
     finally:
         if group is None and isinstance(broker, Groups):
-            broker.forget(name)  # or messages would be kept for it for ever
+            broker.forget(name)  # else messages would be kept for it without end
     if stop.is_set():
         return ExitCode.INTERRUPTED
     if not printed:

@@ -79,17 +79,20 @@ def ingest(  # noqa: PLR0913 - each is an option
     Exits 1 if a file was rejected or something was missed, 2 if a backend was not available or there was nothing to
     ingest.
     """
-    from dicom_common.pipeline import find_files, ingest_files  # noqa: PLC0415 - imports pydicom
+    from dicom_common.pipeline import find_files, ingest_files  # noqa: PLC0415 - the help does not need it
 
     whose = session.tenant(tenant)
-    config = session.load({"ingest.duplicates": duplicates} if duplicates else None)
+    session.override({"ingest.duplicates": duplicates} if duplicates else {})
+    session.open_extensions()
     tally = Tally()
     report = Report(tally, named=paths, as_json=as_json)
     again = "Stopping after the files in flight; the same command goes on from there."
-    with closing(RelayThread(config)) as relay, stopping_on_signals(again) as stop, progress("ingesting") as bar:
+    with closing(RelayThread(session)) as relay, stopping_on_signals(again) as stop, progress("ingesting") as bar:
         _count(paths, bar, follow_links=follow_links)
         files = _until(stop, find_files(paths, follow_links=follow_links, missed=report.missed))
-        with closing(_iterate(ingest_files(config, files, tenant=whose, jobs=jobs))) as results:
+        with closing(
+            _iterate(ingest_files(session.config, files, services=session.services, tenant=whose, jobs=jobs))
+        ) as results:
             for result in results:
                 report.result(result)
                 bar.advance()

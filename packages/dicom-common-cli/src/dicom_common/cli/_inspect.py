@@ -8,16 +8,25 @@ from functools import partial
 
 import click
 
-from dicom_common.cli._errors import ExitCode
+from dicom_common.cli._errors import CommandError, ExitCode
 from dicom_common.cli._help import below
 from dicom_common.cli._instances import as_json
 from dicom_common.cli._output import print_json, print_line, print_table
-from dicom_common.cli._own_commands import HOMES, shadowed
+from dicom_common.cli._own_commands import HOMES, as_command, shadowed
 from dicom_common.cli._prometheus import exposition
 from dicom_common.cli._session import Session, pass_session
 from dicom_common.cli._streams import only_results
 from dicom_common.core import DicomCommonError, Health, HealthStatus
-from dicom_common.host import COMMANDS, KINDS, TRACEBACKS, Config, Services, health_within
+from dicom_common.host import (
+    COMMANDS,
+    KINDS,
+    TRACEBACKS,
+    Config,
+    Services,
+    explain,
+    health_within,
+    installed_plugins,
+)
 
 __all__ = ["check", "plugins"]
 
@@ -45,7 +54,8 @@ def check(session: Session, time_limit: float, *, prometheus: bool, as_json: boo
     """Ask every configured backend for its health.
 
     The further storages of [storages.NAME] are asked too. It also tells what waits: events in the outbox, messages for
-    the workers, dead letters; whether an audit trail refuses work; and a setting that is wrong in any other table.
+    the workers, dead letters; whether an audit trail refuses work; a setting that is wrong in any other table; and a
+    command of a package that cannot be called.
     Exits 1 if anything of it does not work. What is degraded works.
     """
     if prometheus and as_json:
@@ -58,6 +68,7 @@ def check(session: Session, time_limit: float, *, prometheus: bool, as_json: boo
         health |= check_lag(services, time_limit=time_limit)
         health |= _extensions(services, time_limit)
         health |= _settings(services, time_limit, told={answer.detail for answer in health.values()})
+        health |= _commands(services, time_limit)
     rows = [(kind, _backend(services.config, kind), answer) for kind, answer in health.items()]
     if prometheus:
         for line in exposition(rows):
@@ -92,8 +103,6 @@ def _audit_health(services: Services) -> Health:
 
 def _settings(services: Services, time_limit: float, *, told: Collection[str]) -> dict[str, Health]:
     """Read the tables that no backend reads, such as [policy]: an error in them would wait for its first use."""
-    from dicom_common.host import explain  # noqa: PLC0415 - it imports plugins
-
     try:
         explain(services.config, services.plugins, time_limit=time_limit)
     except DicomCommonError as error:
@@ -103,9 +112,23 @@ def _settings(services: Services, time_limit: float, *, told: Collection[str]) -
     return {}
 
 
+def _commands(services: Services, time_limit: float) -> dict[str, Health]:
+    """Import the commands that packages register: one that cannot be called fails, under its name."""
+    answers = {}
+    for plugin in installed_plugins(COMMANDS):
+        try:
+            if plugin.name in HOMES:
+                raise CommandError(shadowed(plugin.name))
+            as_command(plugin.name, services.plugins.command(plugin.name, time_limit=time_limit))
+        except DicomCommonError as error:
+            TRACEBACKS.debug("the command %s cannot be used", plugin.name, exc_info=error)
+            answers[f"commands.{plugin.name}"] = Health(status=HealthStatus.FAILED, detail=str(error))
+    return answers
+
+
 def _backend(config: Config, kind: str) -> str | None:
     kind, _, storage = _WAITING.get(kind, kind).partition(".")
-    if storage:
+    if kind == "storages":
         return config.backend_of_storage(storage)
     return config.backend(kind) if kind in KINDS else None
 
@@ -123,8 +146,6 @@ def _backend(config: Config, kind: str) -> str | None:
 @as_json
 def plugins(*, as_json: bool) -> None:
     """List the installed plugins. Imports none of them."""
-    from dicom_common.host import installed_plugins  # noqa: PLC0415 - the help does not need it
-
     found = [
         replace(plugin, state="conflict", reason=shadowed(plugin.name))
         if plugin.kind == COMMANDS and plugin.name in HOMES

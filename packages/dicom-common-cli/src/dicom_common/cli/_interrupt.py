@@ -22,7 +22,7 @@ def stopping_on_signals(message: str = "") -> Iterator[threading.Event]:
     stop = threading.Event()
     told = False
     # A handler runs in the middle of whatever the main thread does. If that is `stop.wait`, it holds the lock that
-    # `stop.set` takes, and would wait for itself for ever: so another thread sets it.
+    # `stop.set` takes, and would wait for itself: so another thread sets it.
     reading, writing = os.pipe()
     setter = threading.Thread(target=_set_when_told, args=(stop, reading), name="stop-on-signal", daemon=True)
     setter.start()

@@ -117,7 +117,7 @@ class _ToStderr(logging.Handler):
     """Writes to whatever `sys.stderr` is at the time: a progress bar puts itself in its place."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        # Nobody reads, the disk is full, it is closed; or the record is no good: the work goes on.
+        # A closed pipe, a full disk or a bad record: the work goes on.
         with suppress(OSError, ValueError, TypeError, LookupError):
             print(self.format(record), file=sys.stderr, flush=True)  # noqa: T201 - a command prints
 

@@ -16,7 +16,7 @@ import click
 from dicom_common.cli._errors import CommandError, ending
 from dicom_common.cli._logging import LogSettings, log_as_configured, log_to_stderr
 from dicom_common.cli._output import note
-from dicom_common.cli._own_commands import HOMES, shadowed
+from dicom_common.cli._own_commands import HOMES, as_command, shadowed
 from dicom_common.cli._session import Session
 from dicom_common.cli._streams import only_results, prepare_streams
 from dicom_common.core import DicomCommonError, PluginNotFoundError
@@ -24,8 +24,6 @@ from dicom_common.host import COMMANDS, Plugins, installed_plugins
 
 __all__ = ["run"]
 
-_HELP_SECONDS = 10.0
-"""The help waits no longer for the import of each package; a call of its command waits until it is imported."""
 _OF_ALL_TENANTS = frozenset({"reconcile", "migrate", "prune", "worker", "relay", "events"})
 """Commands that work for the installation as a whole: who names a tenant means something that they cannot do."""
 
@@ -35,11 +33,7 @@ class _Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own
         """Return the names of all commands, in the order of the help."""
-        others = sorted({plugin.name for plugin in installed_plugins() if plugin.kind == COMMANDS})
-        for name in others:
-            if name in HOMES:
-                note(shadowed(name))
-        return [*HOMES, *(name for name in others if name not in HOMES)]
+        return [*HOMES, *sorted({plugin.name for plugin in installed_plugins(COMMANDS)} - HOMES.keys())]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's own
         """Return a command; packages are imported only for a name that is not ours."""
@@ -52,25 +46,28 @@ class _Commands(click.Group):
             return None
 
     @staticmethod
-    def _offered(cmd_name: str, time_limit: float | None = None) -> click.Command:
+    def _offered(cmd_name: str) -> click.Command:
         with only_results():
-            offered = Plugins().command(cmd_name, time_limit=time_limit)
-        if not isinstance(offered, click.Command):
-            raise CommandError(f"The command `{cmd_name}` is no click command: upgrade the package that registers it.")
-        return offered
+            return as_command(cmd_name, Plugins().command(cmd_name))
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of the help; a command that is broken or hangs is reported and left out."""
-        rows = []
-        for name in self.list_commands(ctx):
-            try:
-                command = self.get_command(ctx, name) if name in HOMES else self._offered(name, _HELP_SECONDS)
-                if command is not None and not command.hidden:
-                    rows.append((name, command.get_short_help_str(limit=formatter.width - 6 - len(name))))
-            except DicomCommonError as error:
-                note(str(error))
-            except Exception as error:  # noqa: BLE001 - a package's own class of command may do anything
-                note(f"The command `{name}` has no help ({type(error).__name__}): upgrade the package.")
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's own
+        """Write the list of the help. A package's command stands there as its metadata tell: it is not imported."""
+        ours = {
+            name: getattr(import_module(f"dicom_common.cli.{home}"), name.replace("-", "_"))
+            for name, home in HOMES.items()
+        }
+        commands: list[tuple[str, click.Command]] = [(name, one) for name, one in ours.items() if not one.hidden]
+        for plugin in installed_plugins(COMMANDS):
+            if plugin.name in HOMES:
+                note(shadowed(plugin.name))
+            elif plugin.state != "ready":
+                note(plugin.reason)
+            else:
+                commands.append(
+                    (plugin.name, click.Command(plugin.name, help=plugin.summary or f"(from {plugin.distribution})"))
+                )
+        limit = formatter.width - 6 - max(len(name) for name, _ in commands)
+        rows = [(name, command.get_short_help_str(limit=limit)) for name, command in commands]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 

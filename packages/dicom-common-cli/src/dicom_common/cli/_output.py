@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 import sys
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, time
@@ -68,28 +69,22 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, wh
 
     Where a line is wider than the terminal, the terminal folds it: no value is lost in a pipe or in a copy.
     """
-    from rich.console import Console  # noqa: PLC0415 - 60 ms that a command without a table does not need
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    named = ([_cell(value, whole=name in whole) for name, value in zip(headings, row, strict=True)] for row in rows)
+    cells = [list(headings), *named]
+    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
+    for line in cells:
+        padded = (cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True))
+        print("  ".join(padded).rstrip())  # noqa: T201 - a command prints
 
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in headings:
-        table.add_column(heading, no_wrap=True)
-    for row in rows:
-        cells = (_cell(value, whole=heading in whole) for heading, value in zip(headings, row, strict=True))
-        table.add_row(*(Text(cell) for cell in cells))
-    console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
-    console.width = max(console.width, console.measure(table, options=console.options.update(width=10_000)).maximum)
-    for line in _lines(console, table):
-        print(line)  # noqa: T201 - a command prints
+
+def _width(text: str) -> int:
+    """Count the places that a text takes on a terminal: two for a wide character, none for one that combines."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(one) in "WF" for one in text)
+    return len(text) + wide - sum(unicodedata.category(one) in ("Mn", "Me") for one in text)
 
 
 def _cell(value: object, *, whole: bool) -> str:
     text = "" if value is None else printable(value)
     return text if whole or len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
-
-
-def _lines(console: Any, table: Any) -> list[str]:
-    with console.capture() as captured:
-        console.print(table)
-    return [line.rstrip() for line in str(captured.get()).splitlines()]

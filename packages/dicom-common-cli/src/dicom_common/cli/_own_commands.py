@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["HOMES", "shadowed"]
+from typing import Any
+
+import click
+
+from dicom_common.cli._errors import CommandError
+
+__all__ = ["HOMES", "as_command", "shadowed"]
 
 HOMES = {
     "init": "_init",
@@ -21,8 +27,6 @@ HOMES = {
     "prune": "_prune",
     "worker": "_worker",
     "documents": "_documents",
-    "keys": "_keys",
-    "certs": "_certs",
     "relay": "_events",
     "events": "_events",
     "dead-letters": "_dead_letters",
@@ -33,3 +37,14 @@ HOMES = {
 def shadowed(name: str) -> str:
     """Say that a package registers a command that can never be called."""
     return f"A package registers the command `{name}`, which dicom-common has itself: uninstall the package."
+
+
+def as_command(name: str, offered: Any) -> click.Command:
+    """Return what a package offers as the command of that name.
+
+    Raises:
+        CommandError: it is something else.
+    """
+    if not isinstance(offered, click.Command):
+        raise CommandError(f"The command `{name}` is not a click command: upgrade the package that registers it.")
+    return offered

@@ -1,4 +1,4 @@
-"""`prune`: the logs do not grow for ever."""
+"""`prune`: deletes old records of the logs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def prune(  # noqa: PLR0913 - each is an option
 ) -> int:
     """Delete old records of the logs.
 
-    Deletes records of all tenants, the oldest first and in small steps, so that nobody who writes waits long. It may be
+    Deletes records of all tenants, the oldest first and in small steps, so that writers do not wait long. It may be
     interrupted, and run again. Instances, and what the index knows of them, are never touched.
     """
     chosen = [name for name, wanted in (("received", received), ("access", access)) if wanted]
@@ -86,7 +86,7 @@ def prune(  # noqa: PLR0913 - each is an option
 
 
 def _ages(session: Session, chosen: list[str], older_than: timedelta | None) -> dict[str, timedelta]:
-    """Return how old a record of each log has to be. A log that is kept for ever is left out, or refused by name."""
+    """Return how old a record of each log has to be. A log without a limit is left out, or refused by name."""
     if older_than is not None:
         return dict.fromkeys(chosen or _KINDS, older_than)
     from dicom_common.pipeline import RetentionSettings  # noqa: PLC0415 - imports pydicom
@@ -96,12 +96,12 @@ def _ages(session: Session, chosen: list[str], older_than: timedelta | None) -> 
     for name in chosen:
         if not days[name]:
             raise CommandError(
-                f"retention.{name}_days is 0, which keeps that log for ever: set it, or say --older-than."
+                f"retention.{name}_days is 0, which keeps that log without limit: set it, or pass --older-than."
             )
     ages = {name: timedelta(days=days[name]) for name in chosen or _KINDS if days[name]}
     if not ages:
         raise CommandError(
-            "Both logs are kept for ever: say --older-than 90d, or set received_days or access_days in [retention]."
+            "Both logs are kept without limit: pass --older-than 90d, or set received_days or access_days."
         )
     return ages
 

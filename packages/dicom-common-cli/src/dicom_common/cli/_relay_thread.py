@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 from dicom_common.cli._output import note
+from dicom_common.cli._session import Session
 from dicom_common.core import DicomCommonError
-from dicom_common.host import Config, Services
 
 __all__ = ["RelayThread"]
 
@@ -19,10 +19,10 @@ _END = 10.0
 class RelayThread:
     """Publishes events in a thread, from `start` on. Events that stay in the outbox are no failure of the command."""
 
-    def __init__(self, config: Config) -> None:
-        from dicom_common.pipeline import Relay  # noqa: PLC0415 - imports pydicom
+    def __init__(self, session: Session) -> None:
+        from dicom_common.pipeline import Relay  # noqa: PLC0415 - no other command needs it
 
-        self._services = Services(config)
+        self._session, self._services = session, session.services
         self._relay = Relay(self._services)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
@@ -56,10 +56,10 @@ class RelayThread:
             self._relay.release()
 
     def close(self) -> None:
-        """Close the backends, unless the thread hangs in one of them: it ends with the process."""
+        """Stop. Where the thread hangs in a backend, the backends stay open: it ends with the process."""
         self._stop.set()
-        if self._thread.ident is None or not self._thread.is_alive():
-            self._services.close()
+        if self._thread.ident is not None and self._thread.is_alive():
+            self._session.abandon()
 
     def _run(self) -> None:
         try:

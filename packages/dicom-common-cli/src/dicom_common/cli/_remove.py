@@ -56,7 +56,7 @@ def remove(  # noqa: PLR0913 - each is an option
         raise nothing_stored(study, series, instance)
     if not yes:
         if not sys.stdin.isatty():
-            raise CommandError("Nobody is there to be asked: say --yes to remove for good.")
+            raise CommandError("Not a terminal: pass --yes to remove permanently.")
         if not click.confirm(f"Remove {_instances(number)} of tenant {whose} for good?", err=True):
             note("Nothing was removed.")
             return ExitCode.DIFFERENT

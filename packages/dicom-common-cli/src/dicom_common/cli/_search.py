@@ -16,7 +16,6 @@ from dicom_common.cli._instances import as_json, instances, nothing_stored, tena
 from dicom_common.cli._output import note, print_json, print_table
 from dicom_common.cli._session import Session, pass_session
 from dicom_common.core import AuditKind, Level, PersonName, RequestAttributes
-from dicom_common.dicom import parse_query
 from dicom_common.host import Services
 
 if TYPE_CHECKING:
@@ -101,6 +100,8 @@ def find(  # noqa: PLR0913 - each is an option
     ('CT\MR'), and two quotation marks ('""') ask for what has no value; a shell takes both in quotes. All keys have to
     match. Nothing found is no error.
     """
+    from dicom_common.dicom import parse_query  # noqa: PLC0415 - the help does not need it
+
     pairs = [_pair(key) for key in keys]
     whose = session.tenant(tenant)
     query = parse_query(whose, Level[level.upper()], pairs, limit=limit, offset=offset, empty_value_matching=True)

@@ -13,6 +13,7 @@ import click
 
 from dicom_common.cli._auditing import Deed, auditing
 from dicom_common.cli._errors import CommandError
+from dicom_common.cli._streams import only_results
 from dicom_common.core import AuditKind, uuid7, validate_tenant
 from dicom_common.host import KINDS, Config, Services
 
@@ -44,6 +45,15 @@ class Session:
     def config(self) -> Config:
         """The configuration."""
         return self.load()
+
+    def override(self, overrides: Mapping[str, str]) -> None:
+        """Read the configuration again, with settings above it that an option of the command gives.
+
+        Raises:
+            ConfigError: it is wrong.
+        """
+        if overrides:
+            self.config = self.load(overrides)
 
     @cached_property
     def services(self) -> Services:
@@ -84,7 +94,22 @@ class Session:
         Raises:
             CommandError: it could not be recorded, and has to be; nothing was done.
         """
+        self.open_extensions()
         return auditing(self.services, kind, tenant=tenant, request_id=self.request_id, **details)
+
+    def open_extensions(self) -> None:
+        """Open the enabled extensions now. What they print meanwhile goes to stderr: stdout is for results.
+
+        Raises:
+            DicomCommonError: one of them cannot be opened.
+        """
+        if self.config.general.extensions:
+            with only_results():
+                _ = self.services.extensions
+
+    def abandon(self) -> None:
+        """Leave the open backends to the end of the process: a thread hangs in one of them."""
+        self.__dict__.pop("services", None)
 
     def close(self) -> None:
         """Close what was opened."""

@@ -44,13 +44,13 @@ def worker(session: Session) -> int:
     from dicom_common.pipeline import Worker  # noqa: PLC0415 - imports pydicom
 
     services = session.services
-    _ = services.storage, services.db, services.broker  # what is wrong with the configuration is told now
+    _ = services.storage, services.db, services.broker  # a wrong configuration fails now
     tally = _Tally()
     with session.auditing(AuditKind.APPLICATION_STARTED, None, command="worker") as deed:
         deed.record()
     with (
         session.auditing(AuditKind.APPLICATION_STOPPED, None, command="worker"),
-        closing(RelayThread(session.config)) as relay,
+        closing(RelayThread(session)) as relay,
         stopping_on_signals("Stopping after the batch in hand.") as stop,
     ):
         relay.start()

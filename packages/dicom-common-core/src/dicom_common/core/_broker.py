@@ -116,7 +116,7 @@ class Broker(Protocol):
 
 @runtime_checkable
 class Groups(Protocol):
-    """A broker that remembers a consumer group, and keeps messages for it, until `forget`."""
+    """A broker that remembers a consumer group, and keeps messages for it, until `forget` is called."""
 
     def forget(self, group: str) -> None:
         """Forget a group that has no members: no message is kept for it any more. An unknown one is no error."""

@@ -53,7 +53,7 @@ class EncryptionKeys(Protocol):
         ...
 
     def destroy_keys(self, tenant: str) -> int:
-        """Destroy all keys of a tenant permanently: none of its objects can be read or written again. Can be repeated.
+        """Destroy all keys of a tenant permanently: its objects can no longer be read or written. Can be repeated.
 
         Returns:
             How many there were.

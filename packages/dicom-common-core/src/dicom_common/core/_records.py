@@ -197,7 +197,7 @@ class Origin:
     ae_title: str | None = None
     ip: str | None = None
     user: str | None = None
-    """The verified subject of the sender's token; None where none was verified."""
+    """The verified subject of the sender's token; None where no token was verified."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,16 +1,29 @@
 """Reading DICOM: one safe, tolerant pass over the bytes gives the record of an instance and its DICOM JSON."""
 
-from dicom_common.dicom._fragments import ByteRange, ReadRange
-from dicom_common.dicom._frames import Frame, FrameIndex, index_frames
-from dicom_common.dicom._from_json import BulkData, dataset_from_json
-from dicom_common.dicom._query_parse import parse_query
-from dicom_common.dicom._read import Readable, Reading, read
-from dicom_common.dicom._read_header import read_header
-from dicom_common.dicom._reasons import Reason
-from dicom_common.dicom._rules import Rule
-from dicom_common.dicom._settings import ReaderSettings
-from dicom_common.dicom._transfer_syntaxes import TRANSFER_SYNTAXES, TransferSyntax, transfer_syntax
-from dicom_common.dicom._uid import hash_uid, is_valid_uid, new_uid, validate_uid
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dicom_common.dicom._fragments import ByteRange as ByteRange, ReadRange as ReadRange
+    from dicom_common.dicom._frames import Frame as Frame, FrameIndex as FrameIndex, index_frames as index_frames
+    from dicom_common.dicom._from_json import BulkData as BulkData, dataset_from_json as dataset_from_json
+    from dicom_common.dicom._query_parse import parse_query as parse_query
+    from dicom_common.dicom._read import Readable as Readable, Reading as Reading, read as read
+    from dicom_common.dicom._read_header import read_header as read_header
+    from dicom_common.dicom._reasons import Reason as Reason
+    from dicom_common.dicom._rules import Rule as Rule
+    from dicom_common.dicom._settings import ReaderSettings as ReaderSettings
+    from dicom_common.dicom._transfer_syntaxes import (
+        TRANSFER_SYNTAXES as TRANSFER_SYNTAXES,
+        TransferSyntax as TransferSyntax,
+        transfer_syntax as transfer_syntax,
+    )
+    from dicom_common.dicom._uid import (
+        hash_uid as hash_uid,
+        is_valid_uid as is_valid_uid,
+        new_uid as new_uid,
+        validate_uid as validate_uid,
+    )
 
 __all__ = [
     "TRANSFER_SYNTAXES",
@@ -36,3 +49,35 @@ __all__ = [
     "transfer_syntax",
     "validate_uid",
 ]
+
+_HOMES = {
+    "BulkData": "_from_json",
+    "ByteRange": "_fragments",
+    "Frame": "_frames",
+    "FrameIndex": "_frames",
+    "ReadRange": "_fragments",
+    "Readable": "_read",
+    "ReaderSettings": "_settings",
+    "Reading": "_read",
+    "Reason": "_reasons",
+    "Rule": "_rules",
+    "TRANSFER_SYNTAXES": "_transfer_syntaxes",
+    "TransferSyntax": "_transfer_syntaxes",
+    "dataset_from_json": "_from_json",
+    "hash_uid": "_uid",
+    "index_frames": "_frames",
+    "is_valid_uid": "_uid",
+    "new_uid": "_uid",
+    "parse_query": "_query_parse",
+    "read": "_read",
+    "read_header": "_read_header",
+    "transfer_syntax": "_transfer_syntaxes",
+    "validate_uid": "_uid",
+}
+"""Where each name is. It is imported when it is used: a search needs the query parser and not the reader."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

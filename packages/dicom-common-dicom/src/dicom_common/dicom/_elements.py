@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from dicom_common.core import DicomError
 from dicom_common.dicom._findings import Findings, tag_path
@@ -22,25 +23,31 @@ __all__ = [
     "little_endian",
     "malformed",
     "ordered",
+    "pairs",
     "path_of",
     "too_deep",
     "too_large",
     "too_many_elements",
     "too_many_items",
+    "too_many_tags",
     "truncated",
 ]
 
 
-class Items(NamedTuple):
-    """The value of a sequence."""
+Elements = list[Any]
+"""The elements of a data set or item, by ascending tag, each once: head, value, head, value, and so on; see `pairs`.
 
-    tag: int
-    items: list[Elements]
-
-
+A tuple for each element would be an object for the garbage collector, whose visits cost as much as reading does.
+"""
+Items = list[Elements]
+"""The value of a sequence."""
 Value = bytes | Items | Skipped
-Elements = list[tuple[Head, Value]]
-"""The elements of a data set or item, by ascending tag, each once."""
+
+
+def pairs(elements: Elements) -> Iterator[tuple[Head, Value]]:
+    """Iterate over elements, each as its head and its value."""
+    members = iter(elements)
+    return zip(members, members, strict=False)
 
 
 class Level(NamedTuple):
@@ -53,14 +60,19 @@ class Level(NamedTuple):
     stop: int
     open_item: bool
     heads: Heads
-    items: list[Elements]
+    items: Items
     sequence_stop: int
     open_sequence: bool
     begin: int
     """Where the value of the sequence begins that holds this item; as the three before and the one behind, its."""
     spoiled: bool
-    tag: int
-    """The tag of the sequence that is entered; that of an item where there is none."""
+    head: Head
+    """Of the sequence that is entered; of an item where there is none."""
+
+    @property
+    def tag(self) -> int:
+        """Give the tag of the sequence."""
+        return self.head.tag
 
 
 class Damage(DicomError):  # noqa: N818  # an error only where nothing says where to go on
@@ -80,16 +92,16 @@ def ordered(elements: Elements, stack: list[Level], findings: Findings) -> Eleme
     """Sort elements by tag; of those with the same tag the first one stays."""
     path = path_of(stack)
     by_tag: dict[int, tuple[Head, Value]] = {}
-    for element in elements:
-        tag = element[0].tag
+    for head, value in pairs(elements):
+        tag = head.tag
         if tag in by_tag:
             findings.add([*path, tag], Rule.DUPLICATE, "the first one counts")
         else:
-            by_tag[tag] = element
+            by_tag[tag] = head, value
     tags = list(by_tag)
     if tags != sorted(tags):
         findings.add(path, Rule.ORDER, "sorted the elements by tag")
-    return [by_tag[tag] for tag in sorted(tags)]
+    return [member for tag in sorted(tags) for member in by_tag[tag]]
 
 
 def truncated(stack: list[Level], tag: int) -> Damage:
@@ -137,6 +149,15 @@ def too_many_elements(settings: ReaderSettings) -> DicomError:
     return DicomError(
         Reason.TOO_MANY_ELEMENTS,
         f"There are more than {settings.max_elements} elements; raise reader.max_elements to read it.",
+    )
+
+
+def too_many_tags() -> DicomError:
+    """Make the error for a limit."""
+    return DicomError(
+        Reason.TOO_MANY_ELEMENTS,
+        "There are more than 50000 elements, and too many of them of different tags, as no data set has; "
+        "raise reader.max_elements to read it.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import NamedTuple
 
 from dicom_common.core import DicomError
@@ -36,6 +37,7 @@ _LOWEST_FIRST_GROUP, _HIGHEST_FIRST_GROUP = 0x0004, 0x0040
 """The groups that a data set may begin with, where nothing else says that it is one."""
 _TRANSFER_SYNTAX = 0x00020010
 _META = 0x00020000
+_START = Struct("<HH2sH").unpack_from
 
 
 class FileMeta(NamedTuple):
@@ -155,7 +157,7 @@ def _without_meta(window: Window, findings: Findings) -> FileMeta:
     return FileMeta(_UIDS[encoding], encoding, deflated=False, data_set_offset=0, sop_uid="")
 
 
-def _walk(window: Window, start: int, findings: Findings) -> tuple[dict[int, bytes], int]:
+def _walk(window: Window, start: int, findings: Findings) -> tuple[dict[int, bytes], int]:  # noqa: C901  # one loop, whose calls would cost as much as it does
     """Take the elements of group 0002, each tag once, and tell where they end.
 
     They end where the group length says, if elements and group length agree; else at the first element of another group
@@ -167,22 +169,26 @@ def _walk(window: Window, start: int, findings: Findings) -> tuple[dict[int, byt
     """
     values: dict[int, bytes] = {}
     position, last, declared_end, whole = start, -1, -1, True
+    buffer, base = window.buffer, window.base
     while True:
-        if position + 12 > window.base + len(window.buffer):
+        if position + 12 > base + len(buffer):
             window.move(position, 12)
-        at = position - window.base
-        head = window.buffer[at : at + 12]
-        element = int.from_bytes(head[2:4], "little")
+            buffer, base = window.buffer, window.base
+            if position + 8 > base + len(buffer):
+                break
+        group, element, letters, length = _START(buffer, position - base)
         # Out of order, an element is one of the data set; unless the File Meta would lack what it is there for.
-        if len(head) < 8 or head[:2] != b"\2\0" or (element <= last and 0x0010 in values):
+        if group != 2 or (element <= last and 0x0010 in values):
             break
-        if head[4:6] in _SHORT_VR_BYTES:
-            begin, length = position + 8, head[6] | head[7] << 8
-        else:
-            begin, length = _element(window, position, head, findings)
-        whole = begin + length <= start + _MOST_META and len(value := _bytes_at(window, begin, length)) == length
-        if not whole:
-            break
+        begin = position + 8
+        if letters not in _SHORT_VR_BYTES:
+            begin, length = _element(window, position, buffer[position - base : position - base + 12], findings)
+        value = buffer[begin - base : begin - base + length]
+        if len(value) < length or begin + length > start + _MOST_META:
+            whole = begin + length <= start + _MOST_META and len(value := _bytes_at(window, begin, length)) == length
+            if not whole:
+                break
+            buffer, base = window.buffer, window.base
         values.setdefault(element, value)
         if not element and last < 0 and length == 4:
             declared_end = begin + length + int.from_bytes(value, "little")
@@ -241,7 +247,7 @@ def _resolve(window: Window, declared: str, position: int, settings: ReaderSetti
             )
         findings.add([_TRANSFER_SYNTAX], Rule.NO_TRANSFER_SYNTAX, "told it from the data set")
         return FileMeta(_UIDS[looks], looks, deflated=False, data_set_offset=position, sop_uid="")
-    if not declared.startswith(_STANDARD) or not is_valid_uid(declared, strict=False):
+    if declared not in _ENCODINGS and not (declared.startswith(_STANDARD) and is_valid_uid(declared, strict=False)):
         if not settings.accept_unknown_transfer_syntaxes or not is_valid_uid(declared, strict=False):
             raise DicomError(
                 Reason.UNKNOWN_TRANSFER_SYNTAX,

@@ -20,6 +20,7 @@ from dicom_common.dicom._offset_tables import (
     frames_by_beginnings,
     frames_by_count,
     frames_by_extended_table,
+    refuse_images_in_one_fragment,
     take_table,
 )
 from dicom_common.dicom._pixel_form import SIGNATURE_BYTES, Form, contradicts, pixel_form
@@ -281,6 +282,8 @@ class _Indexing:
                 if table:
                     self._note(Rule.BAD_OFFSET_TABLE, "the frames were found by their fragments")
                 return starts
+        if frames is not None and frames > count:
+            refuse_images_in_one_fragment(self._reader, found)
         self._note(Rule.FRAME_COUNT, "the frames are those that the pixel data has", "00280008")
         if by_table is not None or by_beginnings is not None:
             return by_table or by_beginnings or ()

@@ -15,7 +15,15 @@ from typing import Any
 from dicom_common.core import ATTRIBUTES
 from dicom_common.dicom._dictionary import dictionary_vr, private_vr
 from dicom_common.dicom._fields import FAST, are_texts
-from dicom_common.dicom._json_values import ENCODERS, encode_bulk, encode_nothing, encode_utf8
+from dicom_common.dicom._json_context import Known, KnownWords
+from dicom_common.dicom._json_values import (
+    ENCODERS,
+    KEPT_VRS,
+    encode_bulk,
+    encode_nothing,
+    encode_utf8,
+    sequence_encoder,
+)
 
 __all__ = [
     "BIG",
@@ -101,6 +109,10 @@ _MOST_STARTS = 1 << 14
 _LONGEST_CREATOR = 64
 """Characters of a private creator (LO, PS3.5 6.2) that is looked up and remembered; a longer one is unknown."""
 _CHARACTER_SET = 0x00080005
+_WORDS = frozenset(
+    [0x00080070, 0x00080100, 0x00080102, 0x00080104, 0x00081010, 0x00081090, 0x00181020, 0x00181210, 0x00283003]
+)
+"""Texts that are those of codes and equipment, the same in many objects."""
 _PIXEL_DATA = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 SWAPPED = {0xFEFF00E0: 0xFFFEE000, 0xFEFF0DE0: 0xFFFEE00D, 0xFEFFDDE0: 0xFFFEE0DD}
 """What items and delimiters look like in the other byte order, and what they are."""
@@ -133,7 +145,20 @@ class Kind(IntEnum):
 class Head:
     """Tag and VR of an element, and what follows from them."""
 
-    __slots__ = ("_skipped", "attribute", "encode", "hold", "index", "kind", "long", "prefix", "tag", "vr", "width")
+    __slots__ = (
+        "_skipped",
+        "attribute",
+        "encode",
+        "hold",
+        "index",
+        "kind",
+        "known",
+        "long",
+        "prefix",
+        "tag",
+        "vr",
+        "width",
+    )
 
     def __init__(self, tag: int, vr: str, kind: Kind, *, hold: int, long: bool = False) -> None:
         self.tag = tag
@@ -147,14 +172,15 @@ class Head:
         """Bytes that are swapped in big endian."""
         # Of a VR that depends on Pixel Representation the value's encoder writes the rest.
         self.prefix = f'"{tag:08X}":{{"vr":"' if vr == "US or SS" else f'"{tag:08X}":{{"vr":"{vr}"'
-        self.encode: Callable[[Any, Any], str] = ENCODERS.get(vr, encode_nothing)
+        self.encode: Callable[[Any, Any], str] = sequence_encoder(tag) if vr == "SQ" else ENCODERS[vr]
+        self.known = Known() if vr in KEPT_VRS else KnownWords() if tag in _WORDS else None
         self.attribute = _INDEXED.get(tag)
         self.index: Callable[[bytes], Any] = _not_indexed
         if self.attribute is not None and (self.attribute.vr == vr or are_texts(self.attribute.vr, vr)):
             self.index = FAST.get((self.attribute.vr, self.attribute.multiple), _not_indexed)
         self._skipped: Head | None = None
         if tag == _CHARACTER_SET:  # whatever it was, and under whichever VR
-            self.prefix, self.encode = f'"{tag:08X}":{{"vr":"CS"', encode_utf8
+            self.prefix, self.encode, self.known = f'"{tag:08X}":{{"vr":"CS"', encode_utf8, None
 
     def skipped(self) -> Head:
         """Give the head of the same element whose value is not held; there is one for all of them."""
@@ -165,7 +191,7 @@ class Head:
             vr = "UN"  # its value is always elsewhere, which these VRs do not allow (PS3.18 F.2.2)
         head = Head(self.tag, vr, self.kind, hold=self.hold, long=self.long)
         if self.tag != _CHARACTER_SET:
-            head.encode = encode_bulk if vr in BULK_VRS else encode_nothing
+            head.encode, head.known = encode_bulk if vr in BULK_VRS else encode_nothing, None
         self._skipped = head
         return head
 
@@ -332,6 +358,6 @@ def _without_choice(vr: str) -> str:
 
 
 @lru_cache(maxsize=12)  # three encodings under four settings
-def heads_for(encoding: Encoding, threshold: int, max_element_value: int) -> Heads:
+def heads_for(encoding: Encoding, threshold: int, max_element_value: int, numbers_as: str) -> Heads:  # noqa: ARG001  # what is known of attributes depends on it
     """Give the table of heads for these settings; it is shared by all reads of the process."""
     return Heads(encoding, threshold, max_element_value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dicom_common.core import DicomError
-from dicom_common.dicom._elements import Elements, Value
+from dicom_common.dicom._elements import Elements, Value, pairs
 from dicom_common.dicom._heads import Kind
 from dicom_common.dicom._json import DataSetContext
 from dicom_common.dicom._reasons import Reason
@@ -32,11 +32,10 @@ def identity(elements: Elements, settings: ReaderSettings, context: DataSetConte
         DicomError: one is missing, is of another VR than UI, or is no UID. The message has its name, not its value.
     """
     uids: dict[str, str] = {}
-    for head, value in elements:
-        known = _UIDS.get(head.tag)
-        if known is None:
+    for head, value in pairs(elements):
+        if head.tag not in _UIDS:
             continue
-        field, name = known
+        field, name = _UIDS[head.tag]
         if head.vr != "UI" or type(value) is not bytes:
             raise DicomError(Reason.INVALID_UID, f"The {name} has another VR than UI; ask the sender to correct it.")
         uid = _bare(value).decode("latin-1")
@@ -62,7 +61,7 @@ def refuse_two_identities(elements: Elements) -> None:
     """
     found: dict[int, object] = {}
     behind = False
-    for head, value in elements:
+    for head, value in pairs(elements):
         if head.kind is Kind.PIXEL_DATA:
             behind = True
         if head.tag not in IDENTITY:
@@ -91,7 +90,7 @@ def refuse_stray_identity(elements: Elements, strays: list[int]) -> None:
     Raises:
         DicomError: one of the four UIDs, Patient ID or its issuer occurs in such a stretch only; reason `ambiguous`.
     """
-    tags = [head.tag for head, _ in elements]
+    tags = [head.tag for head in elements[::2]]
     doubtful: set[int] = set()
     sure: set[int] = set()
     at = begin = 0

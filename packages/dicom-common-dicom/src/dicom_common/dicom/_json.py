@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from operator import attrgetter
 
 from dicom_common.core import DicomError
 from dicom_common.dicom._character_sets import CharacterSet, character_set
-from dicom_common.dicom._elements import Elements, Items, Value
+from dicom_common.dicom._elements import Elements, Items, pairs
 from dicom_common.dicom._findings import Findings
-from dicom_common.dicom._heads import Head
 from dicom_common.dicom._json_context import Doubt, Flaw
 from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._rules import Rule
@@ -21,9 +21,12 @@ _PIXEL_REPRESENTATION = 0x00280103
 _UTF8 = '"00080005":{"vr":"CS","Value":["ISO_IR 192"]}'
 _LONGEST_DECLARED, _MOST_TERMS, _MOST_SETS = 512, 32, 64
 """Bytes and terms of a Specific Character Set that are looked at, and how many sets are remembered in one reading."""
-_GUESS = 4
-"""As how many values one counts that is not what it is declared as, beside its length."""
-_COUNTED = 128
+_GUESS, _PIECE = 4, 8
+"""As how many values one counts that is not what it is declared as, beside its length; and each piece of it."""
+_MOST_COPIES = 8
+"""How often all of the JSON may be copied: each sequence copies what is in it."""
+_COUNTED = 256
+"""Heads and values, whose JSON is counted at once."""
 _ITEM = 3
 """Bytes of an item that are not of its elements."""
 
@@ -35,6 +38,7 @@ class DataSetContext:
     """
 
     __slots__ = (
+        "_copies_left",
         "_default",
         "_findings",
         "_json_left",
@@ -48,6 +52,7 @@ class DataSetContext:
         "guesses",
         "numbers",
         "path",
+        "places",
         "signed",
         "tags",
     )
@@ -55,10 +60,12 @@ class DataSetContext:
     def __init__(self, settings: ReaderSettings, findings: Findings) -> None:
         self.numbers = settings.numbers_as == "number"
         self.signed = False
-        self.path: list[str] = []
-        """Tags and item numbers down to the item that is being encoded, as a BulkDataURI has them."""
         self.tags: list[int] = []
-        """The tags alone, as a finding has them."""
+        """The tags of the sequences that are being encoded, as a finding has them."""
+        self.places: list[int] = []
+        """The number of the item of each that is being encoded."""
+        self.path = ""
+        """The tags and numbers down to the innermost sequence, as a BulkDataURI has them."""
         self.flaws: list[Flaw] = []
         self.guesses = 0
         """How many values were not of the declared character set."""
@@ -70,13 +77,14 @@ class DataSetContext:
         self._findings = findings
         self._settings = settings
         self._json_left, self._values_left = settings.max_json, settings.max_values
+        self._copies_left = _MOST_COPIES * settings.max_json
         self._set = character_set((), self._default)
         self._sets: dict[bytes, CharacterSet] = {}
 
     def enter(self, elements: Elements) -> tuple[CharacterSet, bool]:
         """Take over what the elements of a data set or item say; give what to `leave` with."""
         before = self._set, self.signed
-        for head, value in elements:
+        for head, value in pairs(elements):
             tag = head.tag
             if tag > _CHARACTER_SET:
                 break
@@ -84,9 +92,10 @@ class DataSetContext:
                 self._set = self._sets.get(value) or self._declared(value)
                 if not self._set.known:
                     self.note(Rule.UNKNOWN_CHARACTER_SET, "read what is not ASCII by a guess", _CHARACTER_SET)
-        if elements and elements[-1][0].tag >= _PIXEL_REPRESENTATION:
-            head, value = elements[bisect_left(elements, _PIXEL_REPRESENTATION, key=_tag)]
-            if head.tag == _PIXEL_REPRESENTATION and value:
+        if elements and elements[-2].tag >= _PIXEL_REPRESENTATION:
+            heads = elements[::2]
+            place = bisect_left(heads, _PIXEL_REPRESENTATION, key=attrgetter("tag"))
+            if heads[place].tag == _PIXEL_REPRESENTATION and (value := elements[2 * place + 1]):
                 self.signed = type(value) is bytes and value[0] == 1
         return before
 
@@ -117,7 +126,7 @@ class DataSetContext:
             return value.decode("ascii")
         text, repair = self._set.decode(value, person_name=person_name)
         if repair:
-            self.spend(_GUESS + len(value) // 4)
+            self._spend_guess(value, b"\\=" if person_name else b"\\")
             self.flaws.append((Rule.CHARACTER_SET, repair))
         return text
 
@@ -125,8 +134,13 @@ class DataSetContext:
         """Decode text that should be of the default repertoire."""
         if value.isascii():
             return value.decode("ascii")
-        self.spend(_GUESS + value.count(b"\x1b") * 2 + len(value) // 4)
+        self._spend_guess(value, b"\\\x1b")
         return self._set.decode(value)[0]
+
+    def _spend_guess(self, value: bytes, delimiters: bytes) -> None:
+        """Count text that is not what it is declared as: by its length, and by its pieces, each decoded on its own."""
+        pieces = len(value) - len(value.translate(None, delimiters))
+        self.spend(_GUESS + len(value) // 4 + _PIECE * pieces)
 
     def text(self, value: bytes, *, person_name: bool = False) -> str:
         """Decode text for the DICOM JSON, in which each character stands for a byte of UTF-8; see `encode_json`."""
@@ -152,37 +166,53 @@ class DataSetContext:
         """Count JSON that was written."""
         self._json_left -= size
         if self._json_left < 0:
-            raise DicomError(
-                Reason.TOO_MUCH_JSON,
-                f"The DICOM JSON is longer than {self._settings.max_json} bytes; raise reader.max_json to read it.",
-            )
+            raise self._too_much_json()
 
-    def sequence(self, value: Items) -> str:
+    def _too_much_json(self) -> DicomError:
+        return DicomError(
+            Reason.TOO_MUCH_JSON,
+            f"The DICOM JSON is longer than {self._settings.max_json} bytes, or in very deep sequences than a part of "
+            "that; raise reader.max_json to read it.",
+        )
+
+    def sequence(self, tag: int, items: Items) -> str:
         """Write the items of a sequence."""
-        if not value.items:
-            return "}"
         before = self._set, self.signed
         left = self._json_left
-        self.tags.append(value.tag)
-        self.path.append(f"{value.tag:08X}")
+        path, places = self.path, self.places
+        self.path = f"{path}{places[-1]}.{tag:08X}." if places else f"{tag:08X}."
+        self.tags.append(tag)
+        places.append(0)
         written = []
-        for number, item in enumerate(value.items, 1):
-            self.path.append(str(number))
-            self.enter(item)
-            text = ",".join(_attributes(item, self))
-            self.written(_ITEM + len(text) if len(item) <= _COUNTED else _ITEM)
+        for item in items:
+            places[-1] += 1
+            if not item:
+                text = ""
+            elif len(item) <= _COUNTED and item[0].tag > _CHARACTER_SET and item[-2].tag < _PIXEL_REPRESENTATION:
+                text = ",".join(_written(item, self))
+            else:
+                self.enter(item)
+                text = ",".join(_attributes(item, self))
+                self._set, self.signed = before
+            self._json_left -= _ITEM if len(item) > _COUNTED else _ITEM + len(text)
+            if self._json_left < 0:
+                self.written(0)
             written.append(f"{{{text}}}")
-            self._set, self.signed = before
-            self.path.pop()
-        self.path.pop()
+        places.pop()
         self.tags.pop()
+        self.path = path
         # Who wrote the sequence counts it with its items.
         self._json_left = left
-        return f',"Value":[{",".join(written)}]}}'
+        text = f',"Value":[{",".join(written)}]}}'
+        self._copies_left -= len(text)
+        if self._copies_left < 0:
+            raise self._too_much_json()
+        return text
 
     def uri(self, tag: int) -> str:
         """Give the BulkDataURI of an element of this data set, relative to the root of the DICOMweb service."""
-        return f"{self.base}/bulkdata/{'.'.join([*self.path, f'{tag:08X}'])}"
+        item = f"{self.path}{self.places[-1]}." if self.places else ""
+        return f"{self.base}/bulkdata/{item}{tag:08X}"
 
     def doubted(self, doubt: Doubt, tag: int) -> None:
         """Note what an encoder doubted."""
@@ -209,17 +239,13 @@ def encode_json(elements: Elements, context: DataSetContext) -> bytes:
     context.enter(elements)
     context.declared = context.terms
     parts = _attributes(elements, context)
-    if context.guesses and not any(head.tag == _CHARACTER_SET for head, _ in elements):
-        parts.insert(sum(head.tag < _CHARACTER_SET for head, _ in elements), _UTF8)
+    if context.guesses and not any(head.tag == _CHARACTER_SET for head in elements[::2]):
+        parts.insert(sum(head.tag < _CHARACTER_SET for head in elements[::2]), _UTF8)
     text = ",".join(parts)
     if len(elements) <= _COUNTED:
         context.written(len(text))
     parts.clear()
     return b"{%b}" % text.encode("latin-1")
-
-
-def _tag(element: tuple[Head, Value]) -> int:
-    return element[0].tag
 
 
 def _as_utf8(text: str) -> str:
@@ -228,17 +254,32 @@ def _as_utf8(text: str) -> str:
 
 
 def _attributes(elements: Elements, context: DataSetContext) -> list[str]:
+    # Counted every so many elements: more often costs time, and less often memory. Fewer are counted when joined.
+    if len(elements) <= _COUNTED:
+        return _written(elements, context)
+    parts: list[str] = []
+    for begin in range(0, len(elements), _COUNTED):
+        some = _written(elements[begin : begin + _COUNTED], context)
+        context.written(sum(map(len, some)) + len(some))
+        parts += some
+    return parts
+
+
+def _written(elements: Elements, context: DataSetContext) -> list[str]:
     parts: list[str] = []
     append = parts.append
-    # Counted every so many elements: more often costs time, and less often memory. Fewer are counted when joined.
-    many = len(elements) > _COUNTED
-    for begin in range(0, len(elements), _COUNTED):
-        for head, value in elements[begin : begin + _COUNTED] if many else elements:
-            try:
-                append(head.prefix + head.encode(value, context))
-            except Doubt as doubt:
-                append(head.prefix + doubt.text)
-                context.doubted(doubt, head.tag)
-        if many:
-            context.written(sum(map(len, parts[begin:])) + len(parts) - begin)
+    for head, value in pairs(elements):
+        known = head.known
+        if known is not None and (text := known.get(value)) is not None:  # type: ignore[arg-type]  # if it is other than bytes, it is not known
+            append(text)
+            continue
+        try:
+            text = head.prefix + head.encode(value, context)
+        except Doubt as doubt:
+            append(head.prefix + doubt.text)
+            context.doubted(doubt, head.tag)
+            continue
+        append(text)
+        if known is not None:
+            known.keep(value, text)  # type: ignore[arg-type]  # a head for other than bytes has nothing known
     return parts

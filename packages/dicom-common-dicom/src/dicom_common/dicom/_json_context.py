@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from dicom_common.dicom._rules import Rule
 
@@ -16,6 +16,7 @@ __all__ = [
     "Doubt",
     "Flaw",
     "Known",
+    "KnownWords",
     "Skipped",
     "cut_at_nul",
     "unless_flawed",
@@ -24,7 +25,7 @@ __all__ = [
 PADDING = b" \0"
 PLAIN = bytes(sorted(set(range(0x20, 0x7F)) - set(b'"\\')))
 """The characters that are the same in every character set and in a JSON string, and delimit nothing."""
-_MOST_KNOWN, _LONGEST_KNOWN = 4096, 64
+_MOST_KNOWN, _LONGEST_KNOWN = 1 << 14, 64
 Flaw = tuple[Rule, str]
 """A rule that a value broke, and what was done."""
 WRONG_LENGTH: Flaw = (Rule.LENGTH, "left out: its length is no multiple of the size of a value")
@@ -56,7 +57,7 @@ class Context(Protocol):
         """
         ...
 
-    def sequence(self, value: Any) -> str:
+    def sequence(self, tag: int, items: Any) -> str:
         """Write the items of a sequence."""
         ...
 
@@ -78,18 +79,38 @@ class Skipped(NamedTuple):
 
 
 class Known(dict[bytes, str]):
-    """What values without a doubt were written as, by their bytes.
+    """The attributes of one tag and VR as they were written, by their values; only what was without a doubt.
 
     Codes, dates, numbers and UIDs come again and again, in one data set and in those of a series: finding one here
-    takes a fifth of writing it. Bounded, because the values are the sender's; texts and names are never kept.
+    takes a fifth of writing it. All tags together keep a bounded number of short values, because they are the
+    sender's: some 6 MB. Texts about a person, and names, are never kept.
     """
 
-    def keep(self, value: bytes, written: str) -> str:
-        if len(value) <= _LONGEST_KNOWN:
-            if len(self) >= _MOST_KNOWN:
-                self.clear()
-            self[value] = written
-        return written
+    _all: ClassVar[list[Known]] = []
+    _kept: ClassVar[int] = 0
+
+    def keep(self, value: bytes, written: str) -> None:
+        """Keep an attribute, if its value is short."""
+        if len(value) > _LONGEST_KNOWN:
+            return
+        if Known._kept >= _MOST_KNOWN:
+            for known in Known._all:
+                known.clear()
+            Known._all.clear()
+            Known._kept = 0
+        if not self:
+            Known._all.append(self)
+        self[value] = written
+        Known._kept += 1
+
+
+class KnownWords(Known):
+    """The same of texts: those that are alike in all character sets."""
+
+    def keep(self, value: bytes, written: str) -> None:
+        """Keep an attribute, if its value is short and ASCII."""
+        if value.isascii() and b"\x1b" not in value:
+            super().keep(value, written)
 
 
 class Doubt(Exception):  # noqa: N818  # not an error: the value was encoded as well as it can be

@@ -17,15 +17,12 @@ from dicom_common.dicom._json_context import (
     Context,
     Doubt,
     Flaw,
-    Known,
     cut_at_nul,
     unless_flawed,
 )
 from dicom_common.dicom._rules import Rule
 
 __all__ = ["NUMBER_ENCODERS", "decimal_json", "integer_json", "single_json"]
-
-_DECIMALS, _INTEGERS = Known(), Known()
 
 # A JSON number that is also a DS. 15 digits always survive the way through a double.
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
@@ -93,22 +90,18 @@ _PLAIN_INTEGERS = re.compile(rb"(?>-?(?:0|[1-9][0-9]{0,8})(?:\\(?!\Z)|\Z))++")
 def _encode_decimal_string(value: bytes, context: Context) -> str:
     if not context.numbers:
         return _numbers(value, context, decimal_json, _DECIMAL)
-    if (known := _DECIMALS.get(value)) is not None:
-        return known
     plain = value.strip(PADDING)
     if _PLAIN_DECIMALS.fullmatch(plain):
-        return _DECIMALS.keep(value, f',"Value":[{plain.decode("ascii").replace(_BACKSLASH, ",")}]}}')
+        return f',"Value":[{plain.decode("ascii").replace(_BACKSLASH, ",")}]}}'
     return _numbers(value, context, decimal_json, _DECIMAL)
 
 
 def _encode_integer_string(value: bytes, context: Context) -> str:
     if not context.numbers:
         return _numbers(value, context, integer_json, _INTEGER)
-    if (known := _INTEGERS.get(value)) is not None:
-        return known
     plain = value.strip(PADDING)
     if _PLAIN_INTEGERS.fullmatch(plain):
-        return _INTEGERS.keep(value, f',"Value":[{plain.decode("ascii").replace(_BACKSLASH, ",")}]}}')
+        return f',"Value":[{plain.decode("ascii").replace(_BACKSLASH, ",")}]}}'
     return _numbers(value, context, integer_json, _INTEGER)
 
 
@@ -184,7 +177,7 @@ def _not_finite(number: float) -> str:
     return '"NaN"' if math.isnan(number) else '"inf"' if number > 0 else '"-inf"'
 
 
-def _floats(code: str, size: int, write: Callable[[float], str]) -> Callable[[bytes, Context], str]:
+def _floats(code: str, size: int, write: Callable[[float], str], cost: int) -> Callable[[bytes, Context], str]:
     def encode(value: bytes, context: Context) -> str:
         count, rest = divmod(len(value), size)
         if rest:
@@ -192,7 +185,7 @@ def _floats(code: str, size: int, write: Callable[[float], str]) -> Callable[[by
         if not count:
             return "}"
         if count > 1:
-            context.spend(count)
+            context.spend(count * cost)
         return f',"Value":[{",".join(map(write, struct.unpack(f"<{count}{code}", value)))}]}}'
 
     return encode
@@ -200,8 +193,8 @@ def _floats(code: str, size: int, write: Callable[[float], str]) -> Callable[[by
 
 NUMBER_ENCODERS: dict[str, Callable[[Any, Context], str]] = {
     "DS": _encode_decimal_string,
-    "FD": _floats("d", 8, _double),
-    "FL": _floats("f", 4, single_json),
+    "FD": _floats("d", 8, _double, 1),
+    "FL": _floats("f", 4, single_json, 2),
     "IS": _encode_integer_string,
     "SL": _integers("i", 4),
     "SS": _encode_ss,

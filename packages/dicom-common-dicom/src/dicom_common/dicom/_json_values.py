@@ -20,7 +20,6 @@ from dicom_common.dicom._json_context import (
     Context,
     Doubt,
     Flaw,
-    Known,
     Skipped,
     cut_at_nul,
     unless_flawed,
@@ -28,11 +27,10 @@ from dicom_common.dicom._json_context import (
 from dicom_common.dicom._json_numbers import NUMBER_ENCODERS
 from dicom_common.dicom._rules import Rule
 
-__all__ = ["ENCODERS", "encode_bulk", "encode_nothing", "encode_utf8"]
+__all__ = ["ENCODERS", "KEPT_VRS", "encode_bulk", "encode_nothing", "encode_utf8", "sequence_encoder"]
 
 _OF_UIDS = b"0123456789."
 _ALLOWED_IN_UIDS = _OF_UIDS + b"\\ \0"
-_CODES, _UIDS = Known(), Known()
 _REPERTOIRE: Flaw = (Rule.REPERTOIRE, "decoded by a guess")
 _UID_CHARACTERS: Flaw = (Rule.UID_CHARACTERS, "kept as text")
 _GROUPS_LOST: Flaw = (Rule.PERSON_NAME_GROUPS, "kept the first three component groups")
@@ -69,23 +67,16 @@ def _strings(text: str, context: Context) -> str:
 
 def _encode_code(value: bytes, context: Context) -> str:
     """AE AS CS DA DT TM: text of the default repertoire."""
-    if (known := _CODES.get(value)) is not None:
-        return known
     if not value.isascii():
         return unless_flawed(_strings(context.repertoire_text(value), context), context, _REPERTOIRE)
-    text = _strings(value.decode("ascii"), context)
-    return unless_flawed(text, context) if context.flaws else _CODES.keep(value, text)
+    return unless_flawed(_strings(value.decode("ascii"), context), context)
 
 
 def _encode_uid(value: bytes, context: Context) -> str:
-    if (known := _UIDS.get(value)) is not None:
-        return known
     plain = value.strip(PADDING)
     if plain and not plain.translate(None, _OF_UIDS):
-        return _UIDS.keep(value, f',"Value":["{plain.decode("ascii")}"]}}')
+        return f',"Value":["{plain.decode("ascii")}"]}}'
     text = _strings(context.repertoire_text(value), context)
-    if not value.translate(None, _ALLOWED_IN_UIDS) and not context.flaws:
-        return _UIDS.keep(value, text)
     return unless_flawed(text, context, *((_UID_CHARACTERS,) if value.translate(None, _ALLOWED_IN_UIDS) else ()))
 
 
@@ -157,9 +148,13 @@ def _encode_inline(value: bytes, context: Context) -> str:  # noqa: ARG001  # on
     return f',"InlineBinary":"{b2a_base64(value, newline=False).decode("ascii")}"}}'
 
 
-def encode_sequence(value: Any, context: Context) -> str:
-    """Write the items of a sequence (F.2.2); of Pixel Data under the VR SQ, that is empty, there are none."""
-    return LEFT_OUT if type(value) is bytes else context.sequence(value)
+def sequence_encoder(tag: int) -> Callable[[Any, Context], str]:
+    """Make what writes the items of a sequence (F.2.2); of empty Pixel Data under the VR SQ there are none."""
+
+    def encode(value: Any, context: Context) -> str:
+        return context.sequence(tag, value) if value else LEFT_OUT
+
+    return encode
 
 
 ENCODERS: dict[str, Callable[[Any, Context], str]] = {
@@ -170,8 +165,9 @@ ENCODERS: dict[str, Callable[[Any, Context], str]] = {
     **NUMBER_ENCODERS,
     "AT": _encode_tags,
     "PN": _encode_person_name,
-    "SQ": encode_sequence,
     "UI": _encode_uid,
     "UR": _encode_uri_reference,
 }
-"""How the values of each VR are written."""
+"""How the values of each VR are written; `sequence_encoder` makes the ones of SQ."""
+KEPT_VRS = frozenset(("AE", "AS", "AT", "CS", "DA", "DT", "TM", "UI", "DS", "IS", "SL", "SS", "UL", "US", "FD", "FL"))
+"""The VRs whose attributes depend on nothing but their values, and are no text of a person: see `Known`."""

@@ -29,7 +29,7 @@ class Shorter(NamedTuple):
     end: int
 
 
-def other_length(window: Window, position: int, element: tuple[Head, Value], inside: Inside) -> Shorter | None:
+def other_length(window: Window, position: int, head: Head, value: Value, inside: Inside) -> Shorter | None:
     """Find where the element before `position` ends, for no element begins there; None if that is not the length's.
 
     Written in the other byte order; without the byte of padding; or wrong by a few bytes: elements have to follow, of
@@ -38,7 +38,6 @@ def other_length(window: Window, position: int, element: tuple[Head, Value], ins
     Raises:
         DicomError: it is one of the identity, and its length is wrong in a way that leaves its value in doubt.
     """
-    head, value = element
     length = len(value) if isinstance(value, bytes) else value.length if isinstance(value, Skipped) else None
     if inside.encoding != EXPLICIT or head.kind is not Kind.VALUE or head.long or not length or length > _LONGEST_SHORT:
         return None

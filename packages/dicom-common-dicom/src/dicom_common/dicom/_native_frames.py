@@ -29,6 +29,9 @@ class Geometry(NamedTuple):
     """Number of Frames, 1 where it is absent, None where it cannot be read."""
     stated: bool
     """Whether Number of Frames is there, readable or not."""
+    otherwise: tuple[int, ...] = ()
+    """Bits of a frame that is written otherwise than the attributes say: pixels that are not packed, three samples in
+    place of one, frames padded each for itself."""
 
     def fits(self, length: int) -> bool:
         """Tell whether `length` bytes are these frames, but for the padding."""
@@ -61,24 +64,38 @@ def geometry_of(instance: Instance | Mapping[str, Any], pixel: PixelData, warnin
     subsampled = _SUBSAMPLED.get(photometric[-4:])
     if layouts and samples == 3 and subsampled is not None:
         layouts = (bits * subsampled // 6, bits)
+    otherwise = _otherwise(bits, get("bits_allocated") or 0, samples, photometric) if layouts else ()
     frames = get("number_of_frames")
     if frames is None and not any(
         finding.tag == _NUMBER_OF_FRAMES or finding.rule == Rule.MORE_FINDINGS for finding in warnings
     ):
-        return Geometry(layouts, 1, stated=False)
-    return Geometry(layouts, frames if frames is not None and frames > 0 else None, stated=True)
+        return Geometry(layouts, 1, stated=False, otherwise=otherwise)
+    return Geometry(layouts, frames if frames is not None and frames > 0 else None, stated=True, otherwise=otherwise)
+
+
+def _otherwise(bits: int, allocated: int, samples: int, photometric: str) -> tuple[int, ...]:
+    found = []
+    if allocated % 8:
+        found += [bits // allocated * word for word in (8, 16, 32) if word > allocated]
+    elif bits % 16:
+        found.append(bits + 8)
+    if samples == 1 and photometric.startswith(_COLOUR):
+        found += [3 * each for each in (bits, *found)]
+    return tuple(found)
 
 
 def native_frames(geometry: Geometry, length: int) -> NativeFrames:
     """Find the frames in `length` bytes of native pixel data.
 
     Where the length is not that of the frames, and is that of another number of whole ones, it is the length that
-    counts. Longer pixel data is otherwise taken up to the frames that it should have.
+    counts; unless it is that of these frames, written otherwise, of which no part would be a frame. Longer pixel data
+    is otherwise taken up to the frames that it should have.
 
     Raises:
-        DicomError: reason `no-frames`: attributes are missing, or the number of frames cannot be found; `truncated`.
+        DicomError: reason `no-frames`: attributes are missing, the number of frames cannot be found, or the pixels are
+            written otherwise than the attributes say; `truncated`.
     """
-    layouts, frames, _ = geometry
+    layouts, frames = geometry.layouts, geometry.frames
     if not layouts:
         raise DicomError(
             Reason.NO_FRAMES, "Rows, Columns or Bits Allocated is missing: without them there are no frames to find."
@@ -88,6 +105,12 @@ def native_frames(geometry: Geometry, length: int) -> NativeFrames:
             if _is_filled(bits * frames, length):
                 finding = Finding("00280004", Rule.PIXEL_DATA_LONGER.value, "taken as not subsampled")
                 return NativeFrames(bits, frames, None if bits == layouts[0] else finding)
+    if any(_is_filled(bits * (frames or 1), length) for bits in geometry.otherwise):
+        raise DicomError(
+            Reason.NO_FRAMES,
+            "The pixel data is as long as its frames would be with another Bits Allocated, other Samples per Pixel, or "
+            "a byte of padding each: ask the sender to correct the attributes.",
+        )
     for bits in layouts:
         derived = _whole_frames(bits, length)
         if derived is not None:

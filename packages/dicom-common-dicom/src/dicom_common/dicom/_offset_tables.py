@@ -5,6 +5,7 @@ The answer is the indices of the fragments with which frames begin, and the numb
 
 from __future__ import annotations
 
+import re
 import struct
 from array import array
 from bisect import bisect_left
@@ -22,6 +23,7 @@ __all__ = [
     "frames_by_beginnings",
     "frames_by_count",
     "frames_by_extended_table",
+    "refuse_images_in_one_fragment",
     "take_table",
 ]
 
@@ -31,6 +33,9 @@ _LONG_HEADER: Final = struct.Struct("<HH2s2xI")
 _EXPLICIT_LONG: Final = _LONG_HEADER.size
 _END: Final = b"\xff\xd9"
 _TAIL: Final = 10
+_PIECE: Final = 1 << 20
+_NEXT_IMAGE: Final = re.compile(rb"\xff\xd9[\0\xff]{0,2}(?:\xff\xd8\xff|\xff\x4f\xff\x51)")
+"""The end of an image, and the beginning of another."""
 _SURE: Final = 3
 """Bytes of a signature that are no chance."""
 
@@ -183,6 +188,23 @@ def frames_by_count(
         return (0, count)
     ends = [index + 1 for index in range(count) if _ends_image(reader, found, index)]
     return array("Q", [0, *ends]) if len(ends) == frames and ends[-1] == count else None
+
+
+def refuse_images_in_one_fragment(reader: RangeReader, found: Fragments) -> None:
+    """Refuse fragments that hold more than one JPEG or JPEG 2000 image: nothing tells whose frames these are.
+
+    Raises:
+        DicomError: one does; reason `no-frames`.
+    """
+    for offset, length in zip(found.offsets, found.lengths, strict=True):
+        for begin in range(0, length, _PIECE):
+            piece = reader.read(offset + begin, min(_PIECE + _TAIL, length - begin))
+            if _NEXT_IMAGE.search(piece) is not None:
+                raise DicomError(
+                    Reason.NO_FRAMES,
+                    "A fragment of the pixel data holds several images, and a frame has fragments of its own "
+                    "(PS3.5 A.4): ask the sender for a new copy.",
+                )
 
 
 def _ends_image(reader: RangeReader, found: Fragments, index: int) -> bool:

@@ -21,7 +21,7 @@ from dicom_common.dicom._record import indexed_fields
 from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._scan import Scanner
 from dicom_common.dicom._settings import ReaderSettings
-from dicom_common.dicom._transfer_syntaxes import transfer_syntax
+from dicom_common.dicom._transfer_syntaxes import TransferSyntax, transfer_syntax
 from dicom_common.dicom._window import Feed, Inflater, MemoryFeed, StreamFeed, Window
 
 __all__ = ["Readable", "Reading", "read", "read_through", "read_window", "window_over", "within_limits"]
@@ -178,7 +178,8 @@ def read_window(
     context.base = f"studies/{uids['study_uid']}/series/{uids['series_uid']}/instances/{uids['sop_uid']}"
     metadata = encode_json(elements, context)
     fields = indexed_fields(elements, context)
-    _check_pixel_data(scanner, meta.transfer_syntax_uid, fields, settings, findings)
+    if not _is_ordinary(scanner, transfer_syntax(meta.transfer_syntax_uid), fields):
+        _check_pixel_data(scanner, meta.transfer_syntax_uid, fields, settings, findings)
     size, sha256 = digest()
     instance = Instance(
         **uids,
@@ -192,6 +193,18 @@ def read_window(
         warnings=findings.as_tuple(),
     )
     return Reading(instance, metadata)
+
+
+def _is_ordinary(scanner: Scanner, syntax: TransferSyntax | None, fields: dict[str, Any]) -> bool:
+    """Tell at a glance whether pixel data is what nearly all is: fragments, or the pixels and at most a byte more."""
+    pixel = scanner.pixel_data
+    if pixel is None or syntax is None or scanner.lacks_pad:
+        return False
+    if syntax.encapsulated or pixel.length is None:
+        return syntax.encapsulated and pixel.length is None
+    bits = fields.get("rows", 0) * fields.get("columns", 0) * fields.get("samples_per_pixel", 0)
+    bits *= fields.get("bits_allocated", 0) * fields.get("number_of_frames", 1)
+    return pixel.tag == _PIXEL_DATA and 0 < bits <= 8 * pixel.length < bits + (8 if pixel.length % 2 else 16)
 
 
 def _check_pixel_data(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dicom_common.core import Attribute, RequestAttributes
-from dicom_common.dicom._elements import Elements, Items, Value
+from dicom_common.dicom._elements import Elements, Items, Value, pairs
 from dicom_common.dicom._fields import NUMBER_VRS, TEXT_VRS, binary_field, text_field
 from dicom_common.dicom._heads import Head
 from dicom_common.dicom._json import DataSetContext
@@ -27,7 +27,7 @@ _AFFECTED = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
 def indexed_fields(elements: Elements, context: DataSetContext) -> dict[str, Any]:
     """Give the fields of the record that the data set has. What cannot be read is left out, and is a finding."""
     fields: dict[str, Any] = {}
-    for head, value in elements:
+    for head, value in pairs(elements):
         attribute = head.attribute
         if attribute is None or not value:
             continue
@@ -50,8 +50,8 @@ def indexed_fields(elements: Elements, context: DataSetContext) -> dict[str, Any
 
 def _unusual(head: Head, attribute: Attribute, value: Value, context: DataSetContext) -> Any:
     """Read a value that is not as it mostly is; None, and a finding, if that is not possible."""
-    if isinstance(value, Items) and attribute.vr == "SQ":
-        return _request_attributes(value, context)
+    if isinstance(value, list) and attribute.vr == "SQ":
+        return _request_attributes(value, head.tag, context)
     flaws: list[Flaw] = []
     try:
         result = _converted(head, attribute, value, context, flaws)
@@ -86,17 +86,16 @@ def _text_of(head: Head, value: bytes, context: DataSetContext) -> str:
     return text
 
 
-def _request_attributes(items: Items, context: DataSetContext) -> tuple[RequestAttributes, ...]:
-    if len(items.items) > _MOST_REQUESTS:
-        context.note(Rule.SEVERAL_VALUES, f"indexed the first {_MOST_REQUESTS}", items.tag)
+def _request_attributes(items: Items, tag: int, context: DataSetContext) -> tuple[RequestAttributes, ...]:
+    if len(items) > _MOST_REQUESTS:
+        context.note(Rule.SEVERAL_VALUES, f"indexed the first {_MOST_REQUESTS}", tag)
     requests = []
-    for item in items.items[:_MOST_REQUESTS]:
+    for item in items[:_MOST_REQUESTS]:
         found: list[str | None] = [None, None]
         before = context.enter(item)
-        for head, value in item:
-            at = _REQUESTS.get(head.tag)
-            if at is not None and type(value) is bytes and head.vr in TEXT_VRS:
-                found[at] = _text_of(head, value, context).strip(" ") or None
+        for head, value in pairs(item):
+            if head.tag in _REQUESTS and type(value) is bytes and head.vr in TEXT_VRS:
+                found[_REQUESTS[head.tag]] = _text_of(head, value, context).strip(" ") or None
         context.leave(before)
         requests.append(RequestAttributes(*found))
     return tuple(requests)

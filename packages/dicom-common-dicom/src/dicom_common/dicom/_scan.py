@@ -11,11 +11,13 @@ It never asks how large the data set is: what it does depends only on the bytes 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from struct import Struct
 
 from dicom_common.core import PixelData
 from dicom_common.dicom._elements import (
     Damage,
     Elements,
+    Level,
     little_endian,
     malformed,
     ordered,
@@ -48,6 +50,14 @@ _UNDEFINED = 0xFFFFFFFF
 _ZEROS = bytes(8)
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _ITEM_STARTS = (b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0", b"\xff\xfe\xe0\x00", b"\xff\xfe\xe0\xdd")
+_ITEM_HEADER = Struct("<II").unpack_from
+_LITTLE_ITEM, _LITTLE_SEQUENCE_END = 0xE000FFFE, 0xE0DDFFFE
+"""The two tags as one little-endian number."""
+_LITTLE_STARTS = _ITEM_STARTS[:2]
+_LEVEL = Level._make
+_NO_CREATORS: dict[int, str] = {}
+_MORE = 50_000
+"""Elements that are taken without a look at their tags."""
 
 
 @dataclass(slots=True)
@@ -86,31 +96,77 @@ class Scanner:
     def _scan(self, encoding: Encoding, start: int) -> Elements:  # noqa: C901, PLR0912, PLR0915  # the hot loop, see above
         settings, window, add = self.settings, self.window, self.findings.add
         threshold, max_value = settings.bulk_data_threshold, settings.max_element_value
-        left = settings.max_elements
+        max_depth = settings.max_depth
+        # Where there are very many elements, few tags must come again and again: each first one of a tag takes as long
+        # as ten others.
+        left = more = min(settings.max_elements, _MORE)
+        taken, many = 0, False
         # What is parsed and kept counts; `limit` moves on with what is passed over.
         limit = start + settings.max_header
         buffer, base, have = window.seen(limit)
-        heads = heads_for(encoding, threshold, max_value)
+        heads = heads_for(encoding, threshold, max_value, settings.numbers_as)
         implicit, big, u16, u32 = FORMS[encoding]
         open_ones = Sequences(window, settings, self.findings)
         stack = open_ones.stack
         elements: Elements = []
         last, disorder, in_sequence, stop, position = -1, False, False, FAR, start
-        creators: dict[int, str] = {}
+        creators = _NO_CREATORS
         # Two bounds in place of five questions an element. Up to `clear` an element may begin; beyond it something has
         # to be seen to: the end of an item, or of the buffer. Up to `near` a value may end.
         near = min(stop, have)
-        clear = near - 12
+        clear = min(stop - 1, have - 12)
 
         while True:
             try:
                 while True:
                     if position > clear:
+                        # What is ordinary about items and sequences; `open_ones` sees to the rest.
+                        if stack and position + 12 <= have and not big:
+                            if position == stop and not in_sequence and not open_ones.open_item:
+                                if disorder or many:
+                                    elements = open_ones.checked_item(elements, disorder=disorder, many=many)
+                                open_ones.items.append(elements)
+                                in_sequence = True
+                            if in_sequence:
+                                tag, length = _ITEM_HEADER(buffer, position - base)
+                                bound, open_sequence = open_ones.sequence_stop, open_ones.open_sequence
+                                if tag == _LITTLE_ITEM and position < bound and open_ones.items_left > 0:
+                                    stop = bound if length == _UNDEFINED else position + 8 + length
+                                    if stop <= bound:
+                                        open_ones.items_left -= 1
+                                        open_ones.open_item, open_ones.stop = length == _UNDEFINED, stop
+                                        elements, last, disorder, creators = [], -1, False, _NO_CREATORS
+                                        in_sequence = False
+                                        position += 8
+                                        near = min(stop, have)
+                                        clear = min(stop - 1, have - 12)
+                                        continue
+                                elif (
+                                    tag == _LITTLE_SEQUENCE_END and position < bound
+                                    if open_sequence
+                                    else position == bound
+                                ) and open_ones.is_ordinary():
+                                    items = open_ones.items
+                                    (elements, last, disorder, creators, stop, open_ones.open_item, heads,
+                                     open_ones.items, open_ones.sequence_stop, open_ones.open_sequence,
+                                     open_ones.begin, open_ones.spoiled, head) = stack.pop()  # fmt: skip
+                                    open_ones.stop = stop
+                                    elements.append(head)
+                                    elements.append(items)
+                                    if open_sequence:
+                                        position += 8
+                                    if heads.encoding != encoding:
+                                        encoding = heads.encoding
+                                        implicit, big, u16, u32 = FORMS[encoding]
+                                    in_sequence = False
+                                    near = min(stop, have)
+                                    clear = min(stop - 1, have - 12)
+                                    continue
                         if in_sequence:
                             # Between items: the next item, or the end of the sequence.
                             position, in_sequence = open_ones.next_item(position, encoding, limit, last)
                             if in_sequence:
-                                elements, last, disorder, creators, in_sequence = [], -1, False, {}, False
+                                elements, last, disorder, creators, in_sequence = [], -1, False, _NO_CREATORS, False
                             else:
                                 level = open_ones.leave(position)
                                 elements, last, disorder = level.elements, level.last, level.disorder
@@ -152,7 +208,9 @@ class Scanner:
                                     buffer, base, have = window.seen(limit)
                                     continue
                                 open_ones.end_item()
-                            open_ones.items.append(ordered(elements, stack, self.findings) if disorder else elements)
+                            if disorder or many:
+                                elements = open_ones.checked_item(elements, disorder=disorder, many=many)
+                            open_ones.items.append(elements)
                             in_sequence, clear = True, -1
                             continue
                         if have - position < 8:
@@ -162,19 +220,31 @@ class Scanner:
                             add([], Rule.TRAILING_BYTES, "passed over")
                             break
                         near = min(stop, have)
-                        clear = near - 12
+                        clear = min(stop - 1, have - 12)
 
                     left -= 1
                     if left < 0:
-                        raise too_many_elements(settings)
+                        taken += more + 1
+                        if taken > settings.max_elements:
+                            raise too_many_elements(settings)
+                        open_ones.refuse_many_alone(elements)
+                        left = more = min(settings.max_elements - taken, _MORE)
+                        many = True
                     at = position - base
                     head, tag, header, whole = heads[buffer[at : at + 8]]
                     if whole and position + whole <= near:
                         if tag <= last:
                             disorder = True
                         last = tag
-                        elements.append((head, buffer[at + header : at + whole]))
+                        elements.append(head)
+                        elements.append(buffer[at + header : at + whole])
                         position += whole
+                        continue
+                    if tag == _ITEM_END and stack and open_ones.open_item:
+                        if disorder or many:
+                            elements = open_ones.checked_item(elements, disorder=disorder, many=many)
+                        open_ones.items.append(elements)
+                        position, in_sequence, clear = position + 8, True, -1
                         continue
 
                     # Everything that is not an ordinary value.
@@ -182,6 +252,31 @@ class Scanner:
                     begin = position + header
                     length = (u32(buffer, at + header - 4) if implicit or head.long else u16(buffer, at + 6))[0]
                     end = begin + length
+                    if kind is _SEQUENCE and begin <= stop and begin + 12 <= have and not big:
+                        is_open = length == _UNDEFINED
+                        if not length:
+                            disorder = disorder or tag <= last
+                            last = tag
+                            elements.append(head)
+                            elements.append([])
+                            position = end
+                            continue
+                        if (
+                            (is_open or end <= stop)
+                            and buffer[begin - base : begin - base + 4] in _LITTLE_STARTS
+                            and len(stack) < max_depth
+                        ):
+                            disorder = disorder or tag <= last
+                            last = tag
+                            stack.append(
+                                _LEVEL((elements, last, disorder, creators, stop, open_ones.open_item, heads,
+                                        open_ones.items, open_ones.sequence_stop, open_ones.open_sequence,
+                                        open_ones.begin, open_ones.spoiled, head))
+                            )  # fmt: skip
+                            open_ones.items, open_ones.begin, open_ones.spoiled = [], begin, False
+                            open_ones.open_sequence, open_ones.sequence_stop = is_open, stop if is_open else end
+                            position, in_sequence, clear = begin, True, -1
+                            continue
                     if kind is _PRIVATE and length != _UNDEFINED:
                         creator = creators.get(tag >> 8, "")
                         head = heads.privates.get((creator, tag)) or heads.private(tag, creator, head)
@@ -191,10 +286,12 @@ class Scanner:
                         if big and head.width > 1:
                             value = little_endian(value, head.width)
                         if kind is _CREATOR:
+                            creators = creators or {}
                             creators[tag >> 16 << 8 | tag & 0xFF] = value.decode("latin-1").strip(" \0")
                         disorder = disorder or tag <= last
                         last = tag
-                        elements.append((head, value))
+                        elements.append(head)
+                        elements.append(value)
                         position = end
                         continue
                     if kind is _DELIMITER:
@@ -202,34 +299,38 @@ class Scanner:
                             add([*path_of(stack), SWAPPED[tag]], Rule.BYTE_ORDER, "taken as one")
                             tag = SWAPPED[tag]
                         if stack and open_ones.open_item and tag in (_ITEM, _ITEM_END, _SEQUENCE_END):
-                            if tag == _ITEM_END:
+                            if tag == _ITEM_END:  # in the other byte order
                                 position += 8
                             else:
                                 open_ones.end_item()
-                            open_ones.items.append(ordered(elements, stack, self.findings) if disorder else elements)
+                            if disorder or many:
+                                elements = open_ones.checked_item(elements, disorder=disorder, many=many)
+                            open_ones.items.append(elements)
                         elif tag == _ITEM:
                             # A sequence that lost its own tag: what it holds is of nothing that is known.
                             add([*path_of(stack), tag], Rule.STRAY_DELIMITER, "left out with what it holds")
-                            open_ones.enter(elements, last, disorder, creators, heads, tag, position, None)
+                            head = heads.resolved(tag, "SQ")
+                            open_ones.enter(elements, last, disorder, creators, heads, head, position, None)
                         else:
                             open_ones.stray([tag])
                             if not stack:
-                                self.strays.append(len(elements))
+                                self.strays.append(len(elements) // 2)
                             position += 8
                             continue
                         in_sequence, clear = True, -1
                         continue
                     if elements and not big and not implicit and (kind is _BAD_VR or not tag):
-                        other = open_ones.guess(other_length, position, elements[-1], open_ones.inside(encoding))
+                        inside = open_ones.inside(encoding)
+                        other = open_ones.guess(other_length, position, elements[-2], elements[-1], inside)
                         buffer, base, have = window.seen(limit)
                         if other is not None:
                             add([*path_of(stack), last], Rule.ELEMENT_LENGTH, "went by the elements behind it")
-                            elements[-1] = elements[-1][0], other.value
+                            elements[-1] = other.value
                             position, clear = other.end, -1
                             continue
                         at = position - base
                     if not tag and buffer[at : at + 8] == _ZEROS:
-                        behind = behind_zeros(window, position, last, open_ones.inside(encoding))
+                        behind = open_ones.guess(behind_zeros, position, last, open_ones.inside(encoding))
                         buffer, base, have = window.seen(limit)
                         if behind is not None:
                             add(path_of(stack), Rule.ZEROS, "passed over")
@@ -283,13 +384,14 @@ class Scanner:
                                 disorder = disorder or tag <= last
                                 last = tag
                                 until = None if length == _UNDEFINED else end
-                                open_ones.enter(elements, last, disorder, creators, heads, tag, begin, until)
+                                head = heads.resolved(tag, "SQ")
+                                open_ones.enter(elements, last, disorder, creators, heads, head, begin, until)
                                 in_sequence, clear, position = True, -1, begin
                                 if unknown:
                                     encoding = item_encoding(window, begin, until or FAR)
                                     if encoding != IMPLICIT:
                                         add(path_of(stack), Rule.UNKNOWN_EXPLICIT, "read in explicit VR")
-                                    heads = heads_for(encoding, threshold, max_value)
+                                    heads = heads_for(encoding, threshold, max_value, settings.numbers_as)
                                     implicit, big, u16, u32 = FORMS[encoding]
                                     buffer, base, have = window.seen(limit)
                                 continue
@@ -307,7 +409,7 @@ class Scanner:
                             if kind is _FOREIGN_GROUP:
                                 add([*path_of(stack), tag], Rule.FOREIGN_GROUP, "left out")
                             elif kind is not _GROUP_LENGTH:
-                                elements.append((head.skipped(), Skipped(tag, begin, None)))
+                                elements += head.skipped(), Skipped(tag, begin, None)
                             position = open_ones.behind_fragments(begin, tag, big=big)
                             if position < 0:
                                 break
@@ -328,21 +430,21 @@ class Scanner:
                     last = tag
                     if kind is _PIXEL_DATA:
                         if not length:
-                            elements.append((head, b""))
+                            elements += head, b""
                         else:
                             if not stack and self.pixel_data is None:
                                 self.pixel_data = PixelData(tag, head.vr, begin, length)
                                 window.move(begin, min(length, SIGNATURE_BYTES))
                                 buffer, base, have = window.seen(limit)
                                 self.pixel_start = buffer[begin - base : min(end, begin + SIGNATURE_BYTES) - base]
-                            elements.append((head.skipped(), Skipped(tag, begin, length)))
+                            elements += head.skipped(), Skipped(tag, begin, length)
                         limit += length
                         position = end
                         continue
                     if length > head.hold:
                         if head.vr not in BULK_VRS:
                             add([*path_of(stack), tag], Rule.VALUE_TOO_LONG, "left out")
-                        elements.append((head.skipped(), Skipped(tag, begin, length)))
+                        elements += head.skipped(), Skipped(tag, begin, length)
                         limit += length
                         position = end
                         continue
@@ -355,8 +457,9 @@ class Scanner:
                     if big and head.width > 1:
                         value = little_endian(value, head.width)
                     if kind is _CREATOR:
+                        creators = creators or {}
                         creators[tag >> 16 << 8 | tag & 0xFF] = value.decode("latin-1").strip(" \0")
-                    elements.append((head, value))
+                    elements += head, value
                     position = end
                 break
             except Damage:

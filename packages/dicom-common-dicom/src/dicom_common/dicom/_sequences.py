@@ -14,14 +14,16 @@ from dicom_common.dicom._elements import (
     Items,
     Level,
     malformed,
+    ordered,
     path_of,
     too_deep,
     too_large,
     too_many_items,
+    too_many_tags,
     truncated,
 )
 from dicom_common.dicom._findings import Findings
-from dicom_common.dicom._heads import SWAPPED, Encoding, Heads, Kind
+from dicom_common.dicom._heads import SWAPPED, Encoding, Head, Heads, Kind
 from dicom_common.dicom._look_ahead import FAR, Inside
 from dicom_common.dicom._recovery import ends_before, goes_on, opaque
 from dicom_common.dicom._rules import Rule
@@ -44,8 +46,10 @@ FORMS = {
     for encoding, order in ((Encoding.IMPLICIT, "<"), (Encoding.EXPLICIT, "<"), (Encoding.BIG, ">"))
 }
 """Of each encoding: whether VRs are implicit, whether it is big endian, and how its lengths are unpacked."""
-_MOST_GUESSES = 10_000
-"""How often a data set is looked ahead in because it is damaged."""
+_MOST_TAGS, _EACH_TAG, _MOST_ALONE = 2000, 500, 20_000
+"""Different tags of items, or one for so many elements as there may be; and elements outside them, all different."""
+_MOST_GUESSES, _MOST_RESCUES = 10_000, 20_000
+"""How often a data set is looked ahead in because it is damaged, and how often damage stays in its container."""
 
 
 @dataclass(slots=True)
@@ -56,7 +60,7 @@ class Sequences:
     settings: ReaderSettings
     findings: Findings
     stack: list[Level] = field(default_factory=list)
-    items: list[Elements] = field(default_factory=list)
+    items: Items = field(default_factory=list)
     """The items of the innermost sequence."""
     stop: int = FAR
     """Where the item ends at the latest, or the data set where no sequence is open."""
@@ -69,7 +73,10 @@ class Sequences:
     spoiled: bool = False
     """Whether it could not be followed."""
     guesses_left: int = _MOST_GUESSES
+    rescues_left: int = _MOST_RESCUES
     items_left: int = field(init=False)
+    tags: set[int] = field(default_factory=set)
+    """Those of items, counted where there are very many elements."""
     mended: bool = False
     """Whether the end of an item or sequence was found without its delimiter."""
 
@@ -92,7 +99,7 @@ class Sequences:
         disorder: bool,
         creators: dict[int, str],
         heads: Heads,
-        tag: int,
+        head: Head,
         begin: int,
         end: int | None,
     ) -> None:
@@ -101,29 +108,52 @@ class Sequences:
             raise too_deep()
         self.stack.append(
             Level(elements, last, disorder, creators, self.stop, self.open_item, heads, self.items,
-                  self.sequence_stop, self.open_sequence, self.begin, self.spoiled, tag)
+                  self.sequence_stop, self.open_sequence, self.begin, self.spoiled, head)
         )  # fmt: skip
         self.open_sequence = end is None
         self.sequence_stop = self.stop if end is None else end
         self.items, self.begin, self.spoiled = [], begin, False
 
+    def checked_item(self, elements: Elements, *, disorder: bool, many: bool) -> Elements:
+        """Order the elements of an item where they are not, and look at their tags where there are very many."""
+        if many:
+            self.tags.update([head.tag for head in elements[::2]])
+            if len(self.tags) > max(_MOST_TAGS, self.settings.max_elements // _EACH_TAG):
+                raise too_many_tags()
+        return ordered(elements, self.stack, self.findings) if disorder else elements
+
+    def refuse_many_alone(self, elements: Elements) -> None:
+        """Refuse data sets and items that have very many elements of their own, so of as many tags.
+
+        Args:
+            elements: of the innermost one; `stack` holds those around it.
+        """
+        alone = len(elements) + sum(len(level.elements) for level in self.stack)
+        if alone // 2 > _MOST_ALONE:
+            raise too_many_tags()
+
+    def is_ordinary(self) -> bool:
+        """Tell whether the innermost sequence is nothing but what it should be."""
+        return not self.spoiled and self.stack[-1].head.kind is Kind.SEQUENCE
+
     def leave(self, position: int) -> Level:
         """Leave the innermost sequence, which ends at `position`, for what is around it, and put it there."""
         level = self.stack.pop()
         tag, elements = level.tag, level.elements
-        head = level.heads.resolved(tag, "SQ")
+        head = level.head
         if head.kind is Kind.FOREIGN_GROUP:
             self.findings.add([*path_of(self.stack), tag], Rule.FOREIGN_GROUP, "left out")
         elif tag == _ITEM or head.kind is Kind.GROUP_LENGTH:
             pass  # items that belong to nothing; a group length that is not one
         elif self.spoiled:
-            elements.append(opaque(self.window, level.heads.opaque(tag), self.begin, position))
+            elements += opaque(self.window, level.heads.opaque(tag), self.begin, position)
         else:
-            elements.append((head, Items(tag, self.items)))
-        self._return_to(level)
+            elements += head, self.items
+        self.return_to(level)
         return level
 
-    def _return_to(self, level: Level) -> None:
+    def return_to(self, level: Level) -> None:
+        """Go on behind the sequence of this level, in what is around it."""
         self.stop, self.open_item, self.items = level.stop, level.open_item, level.items
         self.sequence_stop, self.open_sequence = level.sequence_stop, level.open_sequence
         self.begin, self.spoiled = level.begin, level.spoiled
@@ -238,15 +268,16 @@ class Sequences:
             The level that was returned to, None where that is the one before; and the position to go on at. The
             sequence that is innermost then is spoiled.
         """
+        self.rescues_left -= 1
         place = self._end_around(position, in_sequence=in_sequence)
-        if place is None:
+        if place is None or self.rescues_left < 0:
             return None
         depth, position = place
         level = None
         if depth < len(self.stack):
             level = self.stack[depth]
             del self.stack[depth:]
-            self._return_to(level)
+            self.return_to(level)
         self.findings.add(path_of(self.stack), Rule.UNREADABLE, "kept as unknown bytes")
         self.spoiled = True
         return level, position

@@ -24,9 +24,11 @@ class ReaderSettings:
 
     max_depth: int = 64
     """How deep sequences may be nested. Real data sets stay below 15."""
-    max_elements: int = 160_000
-    """How many elements a data set may have, those of nested items included."""
-    max_items: int = 200_000
+    max_elements: int = 1_000_000
+    """How many elements a data set may have, those of nested items and delimiters included: what multi-frame objects of
+    20,000 frames have. Above 50,000, few tags must come again and again, as they do there: at most 20,000 elements
+    that are all different, and in items one different tag for 500 elements of this limit."""
+    max_items: int = 300_000
     """How many sequence items and pixel data fragments it may have."""
     max_element_value: int = 1 << 16
     """Bytes of one value that has to be held in memory: what explicit VR can hold (PS3.5 7.1.2). A longer one of a VR
@@ -35,7 +37,7 @@ class ReaderSettings:
     """How many values a data set may have that are written one by one: those of text with backslashes, of DS and IS
     that are not plain numbers, of FL and FD. What takes longer counts as more (an escape sequence as two, text that is
     not what it is declared as by its length), binary integers as less."""
-    max_json: int = 32 << 20
+    max_json: int = 48 << 20
     """Bytes of the DICOM JSON; a data set that needs more is refused before it is written."""
     max_header: int = 64 << 20
     """Bytes of the data set that are parsed and kept; long values and fragments that are passed over do not count."""

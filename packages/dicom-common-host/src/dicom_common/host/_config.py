@@ -15,7 +15,7 @@ from dicom_common.core import DEFAULT_TENANT, STORAGES, ConfigError, did_you_mea
 from dicom_common.host import _layers
 from dicom_common.host._config_files import is_there
 from dicom_common.host._layers import Raw, Tree
-from dicom_common.host._loading import EXTENSION, KINDS
+from dicom_common.host._plugin_metadata import EXTENSION, KINDS
 from dicom_common.host._settings import convert, follow
 
 __all__ = ["DEFAULT_BACKENDS", "FILE_NAME", "SETTINGS_GROUP", "Config", "General"]
@@ -68,7 +68,7 @@ class Config:
     folder: Path
     file: Path | None = None
     found: tuple[Path, ...] = ()
-    """The files that were found in the current folder and used, without anybody naming them."""
+    """The files that were found in the current folder and used, without being named."""
     general: General = field(init=False)
 
     @classmethod

@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from dicom_common.core import ConfigError
 
-__all__ = ["is_there", "read_config_file"]
+__all__ = ["NotRegularError", "is_there", "read_config_file", "read_regular"]
 
 _CHUNK = 1 << 16
 
@@ -44,16 +46,9 @@ def read_config_file(file: Path, *, is_found: bool) -> str:
         ConfigError: it is not there, not a regular file, not UTF-8 text, or cannot be read or trusted.
     """
     try:
-        # Not blocking: opening a named pipe would wait for somebody who writes to it.
-        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            status = os.fstat(descriptor)
-            _require_regular(file, status)
-            if is_found:
-                _require_own(file, status)
-            content = b"".join(iter(lambda: os.read(descriptor, _CHUNK), b""))
-        finally:
-            os.close(descriptor)
+        content = read_regular(file, partial(_require_own, file) if is_found else None)
+    except NotRegularError:
+        raise ConfigError(f"The configuration file {file} is a pipe or a device: name a regular file.") from None
     except FileNotFoundError:
         if file.is_symlink():
             raise ConfigError(f"{file} is a link to a file that is not there: mend or remove the link.") from None
@@ -68,11 +63,30 @@ def read_config_file(file: Path, *, is_found: bool) -> str:
         raise ConfigError(f"{file} cannot be read: it is not UTF-8 text.") from None
 
 
-def _require_regular(file: Path, status: os.stat_result) -> None:
-    if stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not stat.S_ISREG(status.st_mode):
-        raise ConfigError(f"The configuration file {file} is a pipe or a device: name a regular file.")
+class NotRegularError(OSError):
+    """A file is a pipe, a socket or a device."""
+
+
+def read_regular(file: Path, judge: Callable[[os.stat_result], None] | None = None) -> bytes:
+    """Return the content of a file, which `judge` may refuse by its status before it is read.
+
+    Raises:
+        NotRegularError: it is a pipe or a device; it is not waited for.
+        OSError: it cannot be read.
+    """
+    # Not blocking: opening a named pipe would wait for its writer.
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(status.st_mode):
+            raise NotRegularError(errno.EINVAL, "it is a pipe or a device, not a regular file")
+        if judge is not None:
+            judge(status)
+        return b"".join(iter(lambda: os.read(descriptor, _CHUNK), b""))
+    finally:
+        os.close(descriptor)
 
 
 def _require_own(file: Path, status: os.stat_result) -> None:

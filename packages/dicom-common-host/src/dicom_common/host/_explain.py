@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from dicom_common.core import BrokenPluginError, Secret, storage_table
 from dicom_common.host._config import Config, settings_tables
 from dicom_common.host._layers import Raw
-from dicom_common.host._loading import EXTENSION, KINDS, Plugins, distributions_of
+from dicom_common.host._loading import Plugins
+from dicom_common.host._plugin_metadata import EXTENSION, KINDS, distributions_of
 from dicom_common.host._settings import field_types
 from dicom_common.toolkit import TimeLimitError, call_within
 

@@ -43,7 +43,7 @@ _RESERVED_PREFIX = "DICOM_COMMON_TEST_"  # where the test kit finds its servers
 class Raw:
     """A value as it was written, and where."""
 
-    value: Any = field(repr=False)  # it may be a secret
+    value: Any = field(repr=False)  # it may turn out to be a secret
     origin: str
     is_text: bool = False
     """It comes from a variable or the command line, where everything is text: "8" may be a number."""

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from dicom_common.core import STORAGES, Backend, BackendError, BrokenPluginError, ConfigError, DicomCommonError
-from dicom_common.host._loading import KINDS, let_through
+from dicom_common.host._loading import let_through
+from dicom_common.host._plugin_metadata import KINDS
 
 __all__ = ["built_on", "close_backend", "open_backend"]
 

@@ -22,7 +22,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Needs:
-    """What one action needs, a table such as `[policy.store]`. With nothing in it the action is denied to all.
+    """What one action needs, a table such as `[policy.store]`. Where it is empty, the action is denied.
 
     Of each list that is not empty the principal must have one entry: with `scopes` and `roles`, a scope and a role.
     Entries are compared whole, upper and lower case told apart.
@@ -36,7 +36,7 @@ class Needs:
     permissions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse an empty entry: no token has it, or every token with an empty role."""
+        """Refuse an empty entry: only tokens with an empty role would have it."""
         if "" in (*self.scopes, *self.roles, *self.permissions):
             raise ValueError("an empty text is no scope, role or permission: remove it")
 
@@ -65,6 +65,6 @@ def authorize(policy: Policy, principal: Principal, action: Action) -> None:
         (needs.permissions, principal.permissions),
     )
     named = [(wanted, has) for wanted, has in pairs if wanted]
-    # `all` of nothing is true: an action that needs nothing is one that was forgotten.
+    # `all` of nothing is true: an action without requirements was never configured.
     if not named or not all(has.intersection(wanted) for wanted, has in named):
         raise AuthorizationError(f"The caller may not {action.value}: the table [policy.{action.value}] says who may.")

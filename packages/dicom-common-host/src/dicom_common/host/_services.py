@@ -26,8 +26,9 @@ from dicom_common.core import (
 from dicom_common.host._config import Config
 from dicom_common.host._extensions import Extensions
 from dicom_common.host._health import health_within
-from dicom_common.host._loading import EXTENSION, KINDS, Plugins
+from dicom_common.host._loading import Plugins
 from dicom_common.host._opening import built_on, close_backend, open_backend
+from dicom_common.host._plugin_metadata import EXTENSION, KINDS
 from dicom_common.toolkit import TimeLimitError, call_within
 
 __all__ = ["Services"]
@@ -176,7 +177,7 @@ class Services:
         """Return the backend of a table: that of a kind, or of a further storage."""
         _, _, storage = table.partition(".")
         if storage:
-            self.config.backend_of_storage(storage)  # refuses one that is not there, before a lock is made for it
+            self.config.backend_of_storage(storage)  # raises for an unknown one, before a lock is made for it
             with self._lock:
                 self._opening.setdefault(table, threading.Lock())
         return self._backend(table)

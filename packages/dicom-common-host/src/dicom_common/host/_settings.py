@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dicom_common.core import ConfigError, Limits, Secret, did_you_mean
+from dicom_common.host._config_files import read_regular
 from dicom_common.host._layers import Raw, is_reference
 
 __all__ = ["convert", "field_types", "follow"]
@@ -91,7 +92,7 @@ def follow(raw: Raw, key: str, environment: Mapping[str, str]) -> Raw:
         return Raw(environment[target], f"variable {target} (asked for by {raw.origin})", is_text=True)
     path = (raw.folder or Path.cwd()) / target
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path).decode("utf-8")
     except (OSError, ValueError) as error:  # ValueError: not UTF-8, or no path at all
         why = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ConfigError(f"{raw.origin}: {key} asks for the file {path}, which cannot be read: {why}.") from None
@@ -196,7 +197,7 @@ def _path(text: str) -> Path:
 
 
 def _parsed(raw: Raw) -> Raw:
-    """Read the text of a variable as a TOML value, for lists and tables; other text stays as it is."""
+    """Read the text of a variable as a TOML value, for lists and tables; a text that is not TOML stays as it is."""
     if not raw.is_text:
         return raw
     try:

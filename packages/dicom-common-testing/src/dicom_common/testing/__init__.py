@@ -8,72 +8,36 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-# The asserts of these modules shall explain themselves. It must be said before they are imported, and by name:
-# pytest finds the modules of an installed plugin by itself, but not those of an editable installation.
-pytest.register_assert_rewrite(
-    "dicom_common.testing._authenticator",
-    "dicom_common.testing._broker",
-    "dicom_common.testing._cache",
-    "dicom_common.testing._database",
-    "dicom_common.testing._keyring",
-    "dicom_common.testing._storage",
-)
-
-from dicom_common.testing._broker._contract import BrokerContract  # noqa: E402  # behind the registration, on purpose
-from dicom_common.testing._broker._restart import BrokerRestartContract  # noqa: E402  # the same
-from dicom_common.testing._cache._contract import CacheContract  # noqa: E402  # the same
-from dicom_common.testing._cache._restart import CacheRestartContract  # noqa: E402  # the same
-from dicom_common.testing._canary import find_canary  # noqa: E402  # the same
-from dicom_common.testing._database._checks import assert_consistent  # noqa: E402  # the same
-from dicom_common.testing._database._contract import DatabaseContract  # noqa: E402  # the same
-from dicom_common.testing._database._corpus import CORPUS, SEARCHES, Search  # noqa: E402  # the same
-from dicom_common.testing._database._corpus_values import VALUE_SEARCHES  # noqa: E402  # the same
-from dicom_common.testing._database._logs import make_access, make_received  # noqa: E402  # the same
-from dicom_common.testing._faults._kinds import (  # noqa: E402  # the same
-    PERMANENT_FAULTS,
-    RETRYABLE_FAULTS,
-    Fault,
-    FaultStyle,
-)
-from dicom_common.testing._faults._proxy import FaultProxy  # noqa: E402  # the same
-from dicom_common.testing._health import health_of  # noqa: E402  # the same
-from dicom_common.testing._instances import make_entry, make_instance  # noqa: E402  # the same
-from dicom_common.testing._keyring import KeyringContract  # noqa: E402  # the same
-from dicom_common.testing._restart import KilledServer  # noqa: E402  # the same
-from dicom_common.testing._services import Endpoint  # noqa: E402  # the same
-from dicom_common.testing._storage._contract import StorageContract  # noqa: E402  # the same
-from dicom_common.testing._storage._remote import RemoteStorageContract  # noqa: E402  # the same
-
 if TYPE_CHECKING:
     from dicom_common.testing._authenticator._contract import AUTHENTICATOR_CASES, AuthenticatorContract, play_case
     from dicom_common.testing._authenticator._identity_provider import Answer, IdentityProvider
     from dicom_common.testing._authenticator._token_keys import SigningKey, signing_key
     from dicom_common.testing._authenticator._token_scene import Case, OpenAuthenticator, Scene, SteppedClock, Trust
-
-_NEEDS_CRYPTOGRAPHY = {
-    "AUTHENTICATOR_CASES": "_contract",
-    "Answer": "_identity_provider",
-    "AuthenticatorContract": "_contract",
-    "Case": "_token_scene",
-    "IdentityProvider": "_identity_provider",
-    "OpenAuthenticator": "_token_scene",
-    "Scene": "_token_scene",
-    "SigningKey": "_token_keys",
-    "SteppedClock": "_token_scene",
-    "Trust": "_token_scene",
-    "play_case": "_contract",
-    "signing_key": "_token_keys",
-}
-"""What the extra `auth` is for; imported when it is used, so that other tests need no cryptography."""
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _NEEDS_CRYPTOGRAPHY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}._authenticator.{_NEEDS_CRYPTOGRAPHY[name]}"), name)
-
+    from dicom_common.testing._broker._contract import BrokerContract
+    from dicom_common.testing._broker._restart import BrokerRestartContract
+    from dicom_common.testing._cache._contract import CacheContract
+    from dicom_common.testing._cache._restart import CacheRestartContract
+    from dicom_common.testing._canary import find_canary
+    from dicom_common.testing._command_line import CommandAnswer, run_command
+    from dicom_common.testing._database._checks import assert_consistent
+    from dicom_common.testing._database._contract import DatabaseContract
+    from dicom_common.testing._database._corpus import CORPUS, SEARCHES, Search
+    from dicom_common.testing._database._corpus_values import VALUE_SEARCHES
+    from dicom_common.testing._database._logs import make_access, make_received
+    from dicom_common.testing._faults._kinds import (
+        PERMANENT_FAULTS,
+        RETRYABLE_FAULTS,
+        Fault,
+        FaultStyle,
+    )
+    from dicom_common.testing._faults._proxy import FaultProxy
+    from dicom_common.testing._health import health_of
+    from dicom_common.testing._instances import make_entry, make_instance
+    from dicom_common.testing._keyring import KeyringContract
+    from dicom_common.testing._restart import KilledServer
+    from dicom_common.testing._services import Endpoint
+    from dicom_common.testing._storage._contract import StorageContract
+    from dicom_common.testing._storage._remote import RemoteStorageContract
 
 __all__ = [
     "AUTHENTICATOR_CASES",
@@ -89,6 +53,7 @@ __all__ = [
     "CacheContract",
     "CacheRestartContract",
     "Case",
+    "CommandAnswer",
     "DatabaseContract",
     "Endpoint",
     "Fault",
@@ -113,5 +78,57 @@ __all__ = [
     "make_instance",
     "make_received",
     "play_case",
+    "run_command",
     "signing_key",
 ]
+
+_HOMES = {
+    "AUTHENTICATOR_CASES": "_authenticator._contract",
+    "Answer": "_authenticator._identity_provider",
+    "AuthenticatorContract": "_authenticator._contract",
+    "BrokerContract": "_broker._contract",
+    "BrokerRestartContract": "_broker._restart",
+    "CORPUS": "_database._corpus",
+    "CacheContract": "_cache._contract",
+    "CacheRestartContract": "_cache._restart",
+    "CommandAnswer": "_command_line",
+    "run_command": "_command_line",
+    "Case": "_authenticator._token_scene",
+    "DatabaseContract": "_database._contract",
+    "Endpoint": "_services",
+    "Fault": "_faults._kinds",
+    "FaultProxy": "_faults._proxy",
+    "FaultStyle": "_faults._kinds",
+    "IdentityProvider": "_authenticator._identity_provider",
+    "KeyringContract": "_keyring",
+    "KilledServer": "_restart",
+    "OpenAuthenticator": "_authenticator._token_scene",
+    "PERMANENT_FAULTS": "_faults._kinds",
+    "RETRYABLE_FAULTS": "_faults._kinds",
+    "RemoteStorageContract": "_storage._remote",
+    "SEARCHES": "_database._corpus",
+    "Scene": "_authenticator._token_scene",
+    "Search": "_database._corpus",
+    "SigningKey": "_authenticator._token_keys",
+    "SteppedClock": "_authenticator._token_scene",
+    "StorageContract": "_storage._contract",
+    "Trust": "_authenticator._token_scene",
+    "VALUE_SEARCHES": "_database._corpus_values",
+    "assert_consistent": "_database._checks",
+    "find_canary": "_canary",
+    "health_of": "_health",
+    "make_access": "_database._logs",
+    "make_entry": "_instances",
+    "make_instance": "_instances",
+    "make_received": "_database._logs",
+    "play_case": "_authenticator._contract",
+    "signing_key": "_authenticator._token_keys",
+}
+"""Where each name is. It is imported when it is used: `servers` needs no pytest, and only the tests of authenticators
+need the extra `auth`."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -18,8 +18,19 @@ from typing import NamedTuple, NoReturn
 
 import pytest
 
-from dicom_common.testing._canary import Watch
-from dicom_common.testing._services import Endpoint, Found, find_options, find_service
+# The asserts of these modules shall explain themselves. It must be said before they are imported, and by name:
+# pytest finds the modules of an installed plugin by itself, but not those of an editable installation.
+pytest.register_assert_rewrite(
+    "dicom_common.testing._authenticator",
+    "dicom_common.testing._broker",
+    "dicom_common.testing._cache",
+    "dicom_common.testing._database",
+    "dicom_common.testing._keyring",
+    "dicom_common.testing._storage",
+)
+
+from dicom_common.testing._canary import Watch  # noqa: E402  # behind the registration, on purpose
+from dicom_common.testing._services import Endpoint, Found, find_options, find_service  # noqa: E402  # behind the registration, on purpose
 
 _KNOWN = pytest.StashKey[dict[str, Found]]()
 _WATCH = pytest.StashKey[Watch]()
@@ -38,6 +49,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and the report where it is asked for."""
     config.addinivalue_line("markers", "service(name): the test needs this server, such as redis or kafka")
+    config.addinivalue_line("markers", "kills: the test kills processes, or starts servers of its own")
+    config.addinivalue_line("markers", "slow: the test takes seconds")
     config.addinivalue_line("markers", "canary(reason): the test may log or raise what looks like a patient's data")
     config.stash[_KNOWN] = {}
     path = config.getoption("--service-report")

@@ -156,11 +156,7 @@ _MEANINGS = (
         "{where} is a replica that has lost its primary: name the primary, or sentinels, in cache.url.",
         classes=(MasterDownError,),
     ),
-    Meaning(
-        UnavailableError,
-        "{where} is a cluster that is down: check its nodes.",
-        classes=(ClusterDownError,),
-    ),
+    Meaning(UnavailableError, "{where} is a cluster that is down: check its nodes.", classes=(ClusterDownError,)),
     Meaning(UnavailableError, "{where} is moving keys between its nodes: try again.", classes=(TryAgainError,)),
     Meaning(
         UnavailableError,

@@ -77,9 +77,7 @@ _MEANINGS = (
     ),
     Meaning(RefusedError, "{server} takes connections with TLS only: set db.tls.mode to on.", codes=(3159,)),
     Meaning(
-        GoneError,
-        "No server answers at {server}: check that it runs, and db.host and db.port.",
-        codes=_NOT_REACHED,
+        GoneError, "No server answers at {server}: check that it runs, and db.host and db.port.", codes=_NOT_REACHED
     ),
     Meaning(UnavailableError, "The name of {server} cannot be resolved: correct db.host.", codes=(2005,)),
     Meaning(

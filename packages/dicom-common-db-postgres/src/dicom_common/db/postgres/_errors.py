@@ -19,7 +19,7 @@ _NO_STATE = None
 _NO_DATABASE, _NO_ROLE = "database", "role"
 _UNDONE = frozenset({"25006", "25P03", "25P04"})
 """States by which the server refuses writes, or has ended a transaction that took too long."""
-# The codes are SQLSTATEs, and their first two characters.
+# The codes are SQLSTATEs, their first two characters, and phrases of libpq, which all have a space.
 _MEANINGS = (
     Meaning(PassingError, "Deadlock on {where}: try again.", codes=("40P01", "40001")),
     Meaning(
@@ -37,7 +37,20 @@ _MEANINGS = (
         "A statement on {where} took longer than db.statement_timeout: try again, or raise the time.",
         codes=("57014",),
     ),
-    Meaning(GoneError, "{where} is being restarted: try again.", codes=("57P01", "57P02", "57P03")),
+    Meaning(
+        GoneError,
+        "{where} is being restarted: try again.",
+        codes=(
+            "57P01",
+            "57P02",
+            "57P03",
+            "starting up",
+            "shutting down",
+            "not yet accepting",
+            "recovery mode",
+            "not accepting connections",
+        ),
+    ),
     Meaning(
         GoneError,
         "The connection to {where} was lost: check that the server runs, and try again.",
@@ -49,12 +62,10 @@ _MEANINGS = (
         PassingError,
         "{where} has no connection left for the user {user}: lower db.pool_size, or raise max_connections of the"
         " server.",
-        codes=("53300",),
+        codes=("53300", "too many clients", "too many connections", "remaining connection slots"),
     ),
     Meaning(
-        UnavailableError,
-        "The disk of the server of {where} is full: free some space and try again.",
-        codes=("53100",),
+        UnavailableError, "The disk of the server of {where} is full: free some space and try again.", codes=("53100",)
     ),
     Meaning(UnavailableError, "{where} is out of memory: try again, or give the server more.", codes=("53200",)),
     Meaning(UnavailableError, "The server of {where} has an I/O error: check its disk.", codes=("58030",)),
@@ -71,20 +82,24 @@ _MEANINGS = (
         codes=("25006",),
     ),
     Meaning(
-        BackendError,
-        "{where} lacks tables that are needed: run `dicom-common migrate`.",
-        codes=("42P01", "42703"),
+        BackendError, "{where} lacks tables that are needed: run `dicom-common migrate`.", codes=("42P01", "42703")
     ),
     Meaning(
         RefusedError,
         "{where} does not let the user {user} in with this password: correct db.user or db.password.",
-        codes=("28P01", _NO_ROLE),
+        codes=(
+            "28P01",
+            _NO_ROLE,
+            "password authentication failed",
+            "no password supplied",
+            "authentication failed for user",
+        ),
     ),
     Meaning(
         RefusedError,
         "{where} does not let the user {user} in from this machine: correct db.user or db.tls.mode, or the server's"
         " pg_hba.conf.",
-        codes=("28000",),
+        codes=("28000", "no pg_hba.conf entry", "pg_hba.conf rejects", "is not permitted to log in"),
     ),
     Meaning(
         RefusedError,
@@ -92,83 +107,59 @@ _MEANINGS = (
         codes=("3D000", _NO_DATABASE),
     ),
     Meaning(
-        DamagedError,
-        "{where} is damaged: restore it, or rebuild the index from the storage.",
-        codes=("XX001", "XX002"),
-    ),
-    Meaning(
-        RefusedError,
-        "{where} does not let the user {user} in with this password: correct db.user or db.password.",
-        words=("password authentication failed", "no password supplied", "authentication failed for user"),
-    ),
-    Meaning(
-        RefusedError,
-        "{where} does not let the user {user} in from this machine: correct db.user or db.tls.mode, or the server's"
-        " pg_hba.conf.",
-        words=("no pg_hba.conf entry", "pg_hba.conf rejects", "is not permitted to log in"),
+        DamagedError, "{where} is damaged: restore it, or rebuild the index from the storage.", codes=("XX001", "XX002")
     ),
     Meaning(
         RefusedError,
         "{where} does not allow the user {user} to connect: GRANT it CONNECT on the database, or correct db.user.",
-        words=("permission denied for database",),
+        codes=("permission denied for database",),
     ),
     Meaning(
         RefusedError,
         "The server {host} offers no TLS: turn it on there, or set db.tls.mode to off where the network is safe.",
-        words=("server does not support SSL", "server does not support TLS"),
+        codes=("server does not support SSL", "server does not support TLS"),
     ),
     Meaning(
         RefusedError,
         "The certificate of the server {host} is for another name: write the name that it has in db.host.",
-        words=("does not match host name", "did not match", "certificate's host name"),
+        codes=("does not match host name", "did not match", "certificate's host name"),
     ),
     Meaning(
         RefusedError,
         "The certificate of the server {host} is not signed by an authority that is trusted: name the file of the"
         " authority in db.tls.ca.",
-        words=("certificate verify failed", "root certificate file", "self-signed certificate"),
+        codes=("certificate verify failed", "root certificate file", "self-signed certificate"),
     ),
     Meaning(
         RefusedError,
         "The server {host} asks for a client certificate that it trusts: correct db.tls.certificate and db.tls.key.",
-        words=("certificate required", "unknown ca", "bad certificate", "requires a valid client certificate"),
+        codes=("certificate required", "unknown ca", "bad certificate", "requires a valid client certificate"),
     ),
     Meaning(
         RefusedError,
         "The files of db.tls.certificate and db.tls.key cannot be used: check what is in them, and that only this"
         " account may read the key.",
-        words=("private key file", "could not load private key", "certificate file", "could not read certificate"),
+        codes=("private key file", "could not load private key", "certificate file", "could not read certificate"),
     ),
     Meaning(
         UnavailableError,
         "No TLS connection to the server {host} was made: check db.tls and the server's log.",
-        words=("SSL error", "SSL SYSCALL", "SSL connection"),
+        codes=("SSL error", "SSL SYSCALL", "SSL connection"),
     ),
     Meaning(
         UnavailableError,
         "The name of the server {host} cannot be resolved: correct db.host, or try again.",
-        words=("could not translate host name", "failed to resolve host", "Name or service not known"),
-    ),
-    Meaning(
-        GoneError,
-        "{where} is being restarted: try again.",
-        words=("starting up", "shutting down", "not yet accepting", "recovery mode", "not accepting connections"),
-    ),
-    Meaning(
-        PassingError,
-        "{where} has no connection left for the user {user}: lower db.pool_size, or raise max_connections of the"
-        " server.",
-        words=("too many clients", "too many connections", "remaining connection slots"),
+        codes=("could not translate host name", "failed to resolve host", "Name or service not known"),
     ),
     Meaning(
         GoneError,
         "The server {host} does not answer at port {port}: correct db.host and db.port, or check that it runs.",
-        words=("timeout expired", "timed out", "Network is unreachable", "No route to host"),
+        codes=("timeout expired", "timed out", "Network is unreachable", "No route to host"),
     ),
     Meaning(
         GoneError,
         "No server answers at {host}, port {port}: start it, or correct db.host and db.port.",
-        words=("Connection refused", "No such file or directory"),
+        codes=("Connection refused", "No such file or directory"),
     ),
     Meaning(
         GoneError,
@@ -195,18 +186,18 @@ class Translation:
 
     def of(self, error: BaseException) -> BackendError:
         """Return what an error means, and take the words out of it that tracebacks would show."""
-        codes, words = _identified(error)
+        codes = _codes(error)
         state = codes[0]
         name = type(error).__name__ if state is None else f"{state} {_name(state)}"
-        made = self._meanings.error(error, *codes, text=words, name=name)
+        made = self._meanings.error(error, *codes, name=name)
         if isinstance(error, Error):
             error.args = (name,)
         return made
 
     def loses(self, error: BaseException) -> bool:
         """Tell whether a connection on which an error occurred is of no more use."""
-        codes, words = _identified(error)
-        return codes[0] is not None and self._meanings.find(error, *codes, text=words).kind is GoneError
+        codes = _codes(error)
+        return codes[0] is not None and self._meanings.find(error, *codes).kind is GoneError
 
     @staticmethod
     def undoes(error: BaseException) -> bool:
@@ -214,14 +205,15 @@ class Translation:
         return getattr(error, "sqlstate", None) in _UNDONE
 
 
-def _identified(error: BaseException) -> tuple[tuple[str | None, ...], str]:
-    """Return the codes of an error, the SQLSTATE first, and the words to look at where it has none."""
+def _codes(error: BaseException) -> tuple[str | None, ...]:
+    """Return the codes of an error: its SQLSTATE first, or what libpq says where it has none."""
     state = error.sqlstate if isinstance(error, Error) else None
     if state is not None:
-        return (state, state[:2]), ""
+        return state, state[:2]
     words = str(error) if isinstance(error, OperationalError) else ""
     absent = re.search(r"\b(database|role)\b.* does not exist", words)
-    return (_NO_STATE, *([absent[1]] if absent else [])), words
+    phrases = (code for meaning in _MEANINGS for code in meaning.codes if isinstance(code, str) and " " in code)
+    return _NO_STATE, *([absent[1]] if absent else []), *(phrase for phrase in phrases if phrase in words)
 
 
 def _name(state: str) -> str:

@@ -32,8 +32,11 @@ def health(pool: Pool) -> Health:
     if pool.in_use >= pool.size:
         detail = f"All {pool.size} connections to {driver.where} are in use: raise db.pool_size."
         return Health(status=HealthStatus.DEGRADED, detail=detail, facts=facts)
-    at_once = _ask(pool, facts)
-    if not at_once:
+    facts |= _asked(pool)
+    if facts["read_only"]:
+        detail = f"{driver.where} can be read only: name the primary server in db.host, or try again after a failover."
+        return Health(status=HealthStatus.FAILED, detail=detail, facts=facts)
+    if not _takes_writes(pool):
         detail = f"{driver.where} can be read; other writers have kept it from being written for {_LOCKED} seconds."
         return Health(status=HealthStatus.DEGRADED, detail=detail, facts=facts)
     if off := [name for name in ("fsync", "full_page_writes") if facts[name] == "off"]:
@@ -45,13 +48,16 @@ def health(pool: Pool) -> Health:
     return Health(status=HealthStatus.OK, detail=f"{driver.where} can be read and written.", facts=facts)
 
 
-def _ask(pool: Pool, facts: dict[str, Any]) -> bool:
-    """Read and write; False: another transaction holds a lock."""
-    start = time.perf_counter()
+def _asked(pool: Pool) -> dict[str, Any]:
     with pool.reading() as session:
+        start = time.perf_counter()
         session.rows("SELECT 1", ())
-        facts["latency_ms"] = round((time.perf_counter() - start) * 1000, 2)
-        facts |= dict(zip(_NAMES, session.rows(_FACTS, ())[0], strict=True))
+        latency = round((time.perf_counter() - start) * 1000, 2)
+        return {"latency_ms": latency, **dict(zip(_NAMES, session.rows(_FACTS, ())[0], strict=True))}
+
+
+def _takes_writes(pool: Pool) -> bool:
+    """Write something; False: another transaction holds a lock."""
     with pool.writing() as session:
         # Not longer than the host waits for the answer: a connection that waits is missing in the pool.
         session.rows(_LIMITS, ())

@@ -95,7 +95,7 @@ class SqlDatabase(LogTransactions):
         """See `Migrations.migrate`. Rows for which a migration asks are derived in the same transaction."""
         try:
             with self._dialect.migrating() as connection:
-                _migrate.migrate(connection, self._dialect.schema, self._where)
+                _migrate.migrate(connection, self._dialect.schema, self._where, metadata)
                 self._comparison.derive_stale(self._dialect.session(connection))
         except PassingError as error:
             raise UnavailableError(str(error)) from error

@@ -41,6 +41,8 @@ class SchemaTraits:
 
     alters_tables: bool = True
     """Whether a constraint of a table can be changed; else a migration copies the table."""
+    only_tables: bool = False
+    """Whether the tables are all that the product needs: then a new index is made without running the migrations."""
     table_options: Mapping[str, str] = field(default_factory=dict)
     """What tables are made with, whatever the server's defaults are: options of SQLAlchemy without the prefix."""
     make_own: Callable[[Connection], None] = _nothing
@@ -61,6 +63,8 @@ class SqlDialect(ABC):
     """How often a transaction is tried that fails with a `PassingError`."""
     retry_timeout: float = 0.0
     """Seconds after which a transaction that fails with a `GoneError` is not begun again, however often it was."""
+    only_tables: bool = False
+    """Whether the tables and their indexes are all that the schema has: an empty database then needs no migration."""
     many_writers: bool = False
     """Whether transactions that write run at the same time, so that `guard` matters."""
 

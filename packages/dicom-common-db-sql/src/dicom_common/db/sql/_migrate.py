@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Connection, MetaData, inspect, text
+from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, insert, inspect, text
+from sqlalchemy.schema import CreateTable
 
 from dicom_common.core import SchemaVersionError
 from dicom_common.db.sql._dialect import SchemaTraits
+from dicom_common.db.sql._steps import FIRST_ROWS, create_missing
 
 __all__ = ["HEAD", "KNOWN", "VERSION_TABLE", "differences", "migrate", "require", "tables_of", "upgrade", "version"]
 
@@ -17,6 +19,13 @@ KNOWN = ("0001", "0002", "0003", "0004", "0005")
 HEAD = KNOWN[-1]
 """The version that this code needs."""
 
+_version_table = Table(
+    VERSION_TABLE,
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"),
+)
+"""As Alembic makes it."""
 _FOLDER = Path(__file__).parent / "migrations"
 
 
@@ -45,14 +54,35 @@ def require(found: str | None, where: str) -> bool:
     return found == HEAD
 
 
-def migrate(connection: Connection, traits: SchemaTraits, where: str) -> None:
+def migrate(connection: Connection, traits: SchemaTraits, where: str, tables: MetaData) -> None:
     """Bring the schema to the version that is needed, in the transaction that the connection is in.
+
+    Args:
+        connection: to the database.
+        traits: what is to be known of the product.
+        where: what the database is called in messages.
+        tables: those of the newest version: an empty database that needs nothing else gets them at once.
 
     Raises:
         SchemaVersionError: the database has a newer schema.
     """
-    if not require(version(connection), where):
+    found = version(connection)
+    if require(found, where):
+        return
+    is_empty = found is None and not tables.tables.keys() & set(inspect(connection).get_table_names())
+    if is_empty and traits.only_tables:
+        _create(connection, traits, tables)
+    else:
         upgrade(connection, traits, HEAD)
+
+
+def _create(connection: Connection, traits: SchemaTraits, tables: MetaData) -> None:
+    """Make what all migrations together would make, without Alembic."""
+    create_missing(connection, tables.sorted_tables, traits)
+    for name, row in FIRST_ROWS.items():
+        connection.execute(insert(tables.tables[name]).values(row))
+    connection.execute(CreateTable(_version_table))
+    connection.execute(insert(_version_table).values(version_num=HEAD))
 
 
 def upgrade(connection: Connection, traits: SchemaTraits, target: str) -> None:

@@ -187,6 +187,7 @@ class SchemaContract:
             assert [database.find(Query(tenant="local", level=level)) for level in Level] == before
             assert_consistent(database)
 
+    @pytest.mark.kills
     def test_a_process_that_is_killed_while_it_makes_the_schema_leaves_one_that_can_be_opened(
         self, open_database: Open
     ) -> None:
@@ -196,6 +197,7 @@ class SchemaContract:
             database.add([make_entry()])
             assert_consistent(database)
 
+    @pytest.mark.kills
     def test_a_process_that_is_killed_while_it_upgrades_loses_nothing(self, open_database: Open) -> None:
         first = _migrate.KNOWN[0]
         with closing(open_database()) as database:

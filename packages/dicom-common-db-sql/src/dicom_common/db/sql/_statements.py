@@ -6,6 +6,7 @@ Building and compiling a statement costs more than SQLite takes to answer it, so
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, cached_property
 from itertools import islice
 from typing import Any, Protocol
 
@@ -53,13 +54,28 @@ class Target(Protocol):
 
 
 class Statement:
-    """One statement, compiled. Its parameters are given by name."""
+    """One statement, compiled when it is first run. Its parameters are given by name.
 
-    def __init__(self, element: ClauseElement, dialect: Target) -> None:
-        compiled: Any = element.compile(dialect=dialect.sqlalchemy)
-        self.text = str(compiled)
-        self._order: list[str] | None = compiled.positiontup
-        self._fixed: dict[str, Any] = {k: v for k, v in compiled.params.items() if v is not None}
+    Args:
+        element: the statement as SQLAlchemy has it.
+        dialect: what it is compiled for.
+        comment: stands behind it, so that a server takes it for another statement.
+    """
+
+    def __init__(self, element: ClauseElement, dialect: Target, comment: str = "") -> None:
+        self._element, self._dialect, self._comment = element, dialect, comment
+
+    @cached_property
+    def _compiled(self) -> tuple[str, list[str] | None, dict[str, Any]]:
+        """The text, the order of parameters that have no names there, and the values that the statement itself has."""
+        compiled: Any = self._element.compile(dialect=self._dialect.sqlalchemy)
+        fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        return str(compiled) + self._comment, compiled.positiontup, fixed
+
+    @property
+    def text(self) -> str:
+        """The SQL."""
+        return self._compiled[0]
 
     def rows(self, session: Session, parameters: Mapping[str, Any]) -> Sequence[Row]:
         """Run it and return all rows."""
@@ -75,8 +91,9 @@ class Statement:
             session.run_many(self.text, bound)
 
     def _bound(self, parameters: Mapping[str, Any]) -> Any:
-        values = {**self._fixed, **parameters} if self._fixed else parameters
-        return values if self._order is None else tuple([values[name] for name in self._order])
+        _, order, fixed = self._compiled
+        values = {**fixed, **parameters} if fixed else parameters
+        return values if order is None else tuple([values[name] for name in order])
 
 
 Among = Callable[[ColumnElement[Any]], ColumnElement[bool]]
@@ -126,9 +143,8 @@ class Lookup:
                     return column == any_(bindparam("value", type_=ARRAY(column.type)))
                 return column.in_([bindparam(name) for name in names])
 
-            statement = self._compiled[size] = Statement(self._build(among), self._dialect)
-            if self._takes_arrays and size:
-                statement.text += " /* many */"
+            comment = " /* many */" if self._takes_arrays and size else ""
+            statement = self._compiled[size] = Statement(self._build(among), self._dialect, comment)
         return statement
 
 
@@ -161,14 +177,18 @@ def insert_new_rows(dialect: Target, table: Table) -> InsertRows:
 
 def compiled_insert(dialect: Target, element: Insert, names: Sequence[str]) -> InsertRows:
     """Return what runs an INSERT for rows whose values are in the order of the named columns."""
-    compiled: Any = element.compile(dialect=dialect.sqlalchemy, column_keys=names)
-    text = str(compiled)
-    order: list[str] | None = compiled.positiontup
-    assert order is None or order == list(names)
+
+    @cache
+    def compiled() -> tuple[str, bool]:
+        made: Any = element.compile(dialect=dialect.sqlalchemy, column_keys=names)
+        order: list[str] | None = made.positiontup
+        assert order is None or order == list(names)
+        return str(made), order is not None
 
     def run(session: Session, rows: Sequence[Row]) -> None:
         if rows:
-            session.run_many(text, rows if order else [dict(zip(names, row, strict=True)) for row in rows])
+            text, by_position = compiled()
+            session.run_many(text, rows if by_position else [dict(zip(names, row, strict=True)) for row in rows])
 
     return run
 

@@ -31,7 +31,7 @@ _LITTLE = 256 * 1024 * 1024
 class SqliteDialect(SqlDialect):
     """SQLite: GLOB for patterns, row ids for keys, one writer at a time."""
 
-    schema = SchemaTraits(alters_tables=False)
+    schema = SchemaTraits(alters_tables=False, only_tables=True)
 
     def __init__(self, connections: Connections, path: Path) -> None:
         self._connections, self._path = connections, path

@@ -37,9 +37,7 @@ _MEANINGS = (
         codes=(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH),
     ),
     Meaning(
-        BackendError,
-        "{path} is not an SQLite database: name another file in db.path.",
-        codes=(sqlite3.SQLITE_NOTADB,),
+        BackendError, "{path} is not an SQLite database: name another file in db.path.", codes=(sqlite3.SQLITE_NOTADB,)
     ),
     Meaning(
         DamagedError,

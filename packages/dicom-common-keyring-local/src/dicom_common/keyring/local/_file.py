@@ -21,8 +21,11 @@ def read_entries(file: Path) -> list[KeyEntry]:
         ConfigError: it cannot be read, others may read it, or it is not what a keyring file is.
     """
     try:
-        with file.open("rb") as opened:
-            mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
+        with open(file, "rb", opener=_without_waiting) as opened:
+            status = os.fstat(opened.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ConfigError(f"The keyring {file} is a pipe or a device: name a regular file.")
+            mode = stat.S_IMODE(status.st_mode)
             if mode & 0o077:
                 raise ConfigError(f"The keyring {file} has the mode {mode:#o}: others may read it; run chmod 600.")
             table = tomllib.load(opened)
@@ -40,6 +43,10 @@ def read_entries(file: Path) -> list[KeyEntry]:
     if table or not isinstance(keys, list):
         raise ConfigError(f"The keyring {file} may hold tables [[key]] and nothing else.")
     return [_entry(key, file) for key in keys]
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)  # to open a named pipe would wait for its writer
 
 
 def _entry(key: Any, file: Path) -> KeyEntry:

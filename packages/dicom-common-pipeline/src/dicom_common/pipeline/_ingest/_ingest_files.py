@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 
@@ -36,8 +36,14 @@ _OVERLAPPING = 2
 _Job = tuple[str, list[Received]]
 
 
-def ingest_files(
-    config: Config, files: Iterable[Path], *, tenant: str, jobs: int | None = None, origin: Origin | None = None
+def ingest_files(  # noqa: PLR0913 - all but two have a default
+    config: Config,
+    files: Iterable[Path],
+    *,
+    tenant: str,
+    jobs: int | None = None,
+    origin: Origin | None = None,
+    services: Services | None = None,
 ) -> Iterator[Result]:
     """Ingest files in batches and yield an answer for each as soon as it is durable; their order is not kept.
 
@@ -52,33 +58,27 @@ def ingest_files(
         tenant: whose instances they are.
         jobs: worker processes; with 1, or with few files, this process does the work itself.
         origin: where they come from.
+        services: open services of this configuration, which are left open; by default this process opens its own.
 
     Raises:
         DicomCommonError: the backends cannot be opened; `WorkerDiedError`: worker processes cannot be started.
     """
     validate_tenant(tenant)
-    with Services(config) as services:
+    with ExitStack() as stack:
+        services = services or stack.enter_context(Services(config))
         settings = services.settings("ingest", IngestSettings)
-        few = _FEW if jobs or isinstance(services.storage, LocalFiles) else _FEW_AND_DISTANT
-    received: Iterator[Received] = (Received(source=path, name=str(path), origin=origin or Origin()) for path in files)
-    first, received = _first(received, few)
-    jobs = jobs or default_jobs()
-    batches = _batches(itertools.chain(first, received), settings)
-    if jobs == 1 or len(first) < few:
-        with Services(config) as services, Ingest(services) as ingest:
-            retrying = RetryingStore(partial(ingest.store, tenant=tenant), settings.patience)
-            if isinstance(services.storage, LocalFiles):
-                for batch in batches:
-                    yield from retrying.store(batch)
-                return
-            # A storage at the other end of a network is waited for: meanwhile the next batch is read.
-            tasks = (partial(retrying.store, batch) for batch in batches)
-            with closing(run_concurrently(tasks, _OVERLAPPING)) as stored:
-                for results in stored:
-                    yield from results
-        return
-    again: deque[_Job] = deque()
-    with Services(config) as services:
+        is_local = isinstance(services.storage, LocalFiles)
+        few = _FEW if jobs or is_local else _FEW_AND_DISTANT
+        received: Iterator[Received] = (
+            Received(source=path, name=str(path), origin=origin or Origin()) for path in files
+        )
+        first, received = _first(received, few)
+        jobs = jobs or default_jobs()
+        batches = _batches(itertools.chain(first, received), settings)
+        if jobs == 1 or len(first) < few:
+            yield from _by_this_process(services, batches, tenant, settings, is_local=is_local)
+            return
+        again: deque[_Job] = deque()
         pool: ProcessPool[_Job, list[Result]] = ProcessPool(config, _ingest_task, jobs, index=SharedIndex(services))
         running = pool.run(_with_retries(again, ((tenant, batch) for batch in batches)))
         with closing(running) as answered:
@@ -95,6 +95,22 @@ def _results(answered: Iterable[tuple[_Job, list[Result] | WorkerDiedError]], ag
         else:
             message = "Reading it ended the worker process: it may be malicious."
             yield rejection(batch[0], IngestReason.READER_DIED, message)
+
+
+def _by_this_process(
+    services: Services, batches: Iterator[list[Received]], tenant: str, settings: IngestSettings, *, is_local: bool
+) -> Iterator[Result]:
+    with Ingest(services) as ingest:
+        retrying = RetryingStore(partial(ingest.store, tenant=tenant), settings.patience)
+        if is_local:
+            for batch in batches:
+                yield from retrying.store(batch)
+            return
+        # A storage at the other end of a network is waited for: meanwhile the next batch is read.
+        tasks = (partial(retrying.store, batch) for batch in batches)
+        with closing(run_concurrently(tasks, _OVERLAPPING)) as stored:
+            for results in stored:
+                yield from results
 
 
 def _ingest_task(services: Services, index: ParentIndex) -> Callable[[_Job], list[Result]]:

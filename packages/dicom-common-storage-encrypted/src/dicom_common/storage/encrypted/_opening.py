@@ -72,7 +72,7 @@ def opened(pieces: Pieces, cipher: ChunkCipher, first: int, start: int, end: int
 def opened_in_place(held: OpenObject, cipher: ChunkCipher, start: int, end: int) -> Iterator[bytes]:
     """Iterate over the plain bytes from `start` to `end` of an object that is held open, and close it.
 
-    The first `next` gives nothing: from there on the object is closed also without any iteration.
+    The first `next` gives nothing: from there on the object is closed even if iteration stops.
 
     Raises:
         DamagedError: as `opened` does.

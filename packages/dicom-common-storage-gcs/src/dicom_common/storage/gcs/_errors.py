@@ -64,9 +64,7 @@ _MEANINGS = (
         classes=(RefreshError,),
     ),
     Meaning(
-        RefusedError,
-        "The credentials ({account}) cannot be used: set credentials_file.",
-        classes=(GoogleAuthError,),
+        RefusedError, "The credentials ({account}) cannot be used: set credentials_file.", classes=(GoogleAuthError,)
     ),
     Meaning(
         RefusedError,

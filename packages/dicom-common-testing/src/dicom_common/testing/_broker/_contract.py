@@ -163,6 +163,7 @@ class BrokerContract(BrokerMessages):
         assert sorted(set(seen), key=int) == [b"%d" % number for number in range(60)]
         assert set(bodies(unacknowledged)) <= set(seen)
 
+    @pytest.mark.kills
     def test_what_a_killed_member_held_goes_to_the_others(
         self, broker: Broker, open_broker: Callable[[], Broker], topic: str
     ) -> None:
@@ -175,6 +176,7 @@ class BrokerContract(BrokerMessages):
             received = self.gather(consumer, 40)
         assert sorted(bodies(received)) == sorted(held)
 
+    @pytest.mark.kills
     def test_members_that_are_killed_under_load_leave_the_order_of_each_key(
         self, broker: Broker, open_broker: Callable[[], Broker], topic: str
     ) -> None:
@@ -202,6 +204,7 @@ class BrokerContract(BrokerMessages):
 
     # Crash
 
+    @pytest.mark.kills
     def test_a_killed_publisher_leaves_all_that_it_was_told_is_durable(
         self, broker: Broker, open_broker: Callable[[], Broker]
     ) -> None:
@@ -221,6 +224,7 @@ class BrokerContract(BrokerMessages):
             self.assert_order(numbers, range(len(numbers)))
             assert all(len(each.message.body) > 2000 for each in received), "half a message is visible"
 
+    @pytest.mark.kills
     def test_a_group_resumes_after_its_only_member_was_killed(
         self, broker: Broker, open_broker: Callable[[], Broker], topic: str
     ) -> None:

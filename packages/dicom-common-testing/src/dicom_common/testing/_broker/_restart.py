@@ -27,6 +27,7 @@ class BrokerRestartContract(BrokerFixtures):
         """Give the server."""
         raise NotImplementedError("give a fixture `killed_server`: an object with the methods kill() and start()")
 
+    @pytest.mark.kills
     def test_messages_and_what_groups_acknowledged_survive_the_server(
         self, broker: Broker, topic: str, killed_server: KilledServer
     ) -> None:
@@ -45,6 +46,7 @@ class BrokerRestartContract(BrokerFixtures):
             places = {(each.partition, each.offset): each.message.body for each in self.gather(consumer, 100)}
         assert before.items() <= places.items(), "a message has another place now"
 
+    @pytest.mark.kills
     def test_while_the_server_is_away_it_says_so_and_afterwards_publishing_goes_on(
         self, broker: Broker, topic: str, killed_server: KilledServer
     ) -> None:
@@ -61,6 +63,7 @@ class BrokerRestartContract(BrokerFixtures):
         kept = [each for each in received if not each.message.key.startswith("refused")]
         assert {int(body) for body in bodies(kept)} >= set(range(10))
 
+    @pytest.mark.kills
     def test_order_holds_for_each_key_over_kills_of_the_server_while_it_is_published(
         self, broker: Broker, topic: str, killed_server: KilledServer
     ) -> None:

@@ -43,6 +43,7 @@ class CacheRestartContract:
         with closing(open_cache()) as cache:
             yield cache
 
+    @pytest.mark.kills
     @pytest.mark.parametrize("method", ["get", "set", "add", "delete"])
     def test_without_its_server_each_call_is_unavailable_within_its_time_limit(
         self, cache: Cache, killed_server: KilledServer, method: str
@@ -63,6 +64,7 @@ class CacheRestartContract:
             assert time.monotonic() - started < self.time_limit
         assert health_of(cache).status is HealthStatus.FAILED
 
+    @pytest.mark.kills
     def test_after_a_restart_it_knows_or_has_forgotten_but_does_not_lie(
         self, cache: Cache, killed_server: KilledServer
     ) -> None:

@@ -139,6 +139,7 @@ class ProcessesContract:
             added = sum(pool.map(lambda seed: _add_all(database, seed), range(6)))
         _assert_all_there(database, added)
 
+    @pytest.mark.kills
     def test_processes_that_add_the_same_studies_leave_each_instance_once(
         self, database: Database, open_database: Open
     ) -> None:
@@ -168,6 +169,7 @@ class ProcessesContract:
         assert seen == sorted(seen)
         assert len(rows(database, Level.INSTANCE)) == _STUDIES * _SERIES * _NUMBERS
 
+    @pytest.mark.kills
     def test_what_was_added_survives_a_kill_and_a_batch_is_there_whole_or_not_at_all(self, open_database: Open) -> None:
         chance = random.Random(2)
         acknowledged: list[int] = []
@@ -189,6 +191,7 @@ class ProcessesContract:
         finally:
             database.close()
 
+    @pytest.mark.kills
     def test_a_kill_while_instances_are_removed_and_replaced_leaves_all_in_agreement(self, open_database: Open) -> None:
         chance = random.Random(3)
         for _ in range(max(self.crash_rounds // 2, 1)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from alembic import op
 from sqlalchemy import Column, ForeignKey, Index, MetaData, Table, UniqueConstraint, insert, select
 
-from dicom_common.db.sql._steps import create_missing, product
+from dicom_common.db.sql._steps import FIRST_ROWS, create_missing, product
 from dicom_common.db.sql._types import blob, flag, integer, key_text, long_text, number, primary_key, text
 
 revision = "0001"
@@ -274,8 +274,8 @@ Index("discarded_key_open", _discarded_key.c.deleted, _discarded_key.c.discarded
 def upgrade() -> None:
     """Create all tables and indexes, and the rows of the tables that have just one."""
     connection = op.get_bind()
-    create_missing(connection, tables.sorted_tables)
-    for table, row in ((_guard, {"pk": 1}), (_outbox_lease, {"pk": 1, "relay": "", "until": 0})):
+    create_missing(connection, tables.sorted_tables, product())
+    for table in (_guard, _outbox_lease):
         if not connection.execute(select(table.c.pk)).all():
-            connection.execute(insert(table).values(row))
+            connection.execute(insert(table).values(FIRST_ROWS[table.name]))
     product().make_own(connection)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 from sqlalchemy import Column, Index, MetaData, Table
 
-from dicom_common.db.sql._steps import create_missing
+from dicom_common.db.sql._steps import create_missing, product
 from dicom_common.db.sql._types import integer, key_text, long_text, number, text
 
 revision = "0002"
@@ -64,4 +64,4 @@ Index("access_log_tenant", _access.c.tenant, _access.c.created, _access.c.id)
 
 def upgrade() -> None:
     """Create the tables and their indexes."""
-    create_missing(op.get_bind(), tables.sorted_tables)
+    create_missing(op.get_bind(), tables.sorted_tables, product())

@@ -8,7 +8,7 @@ from __future__ import annotations
 from alembic import op
 from sqlalchemy import Column, ForeignKey, Index, MetaData, Table, inspect, text as statement
 
-from dicom_common.db.sql._steps import create_missing
+from dicom_common.db.sql._steps import create_missing, product
 from dicom_common.db.sql._types import integer, primary_key, text
 
 revision = "0003"
@@ -40,7 +40,7 @@ Index(
 def upgrade() -> None:
     """Create the table, fill it from the series, and drop the index that it takes the place of."""
     connection = op.get_bind()
-    create_missing(connection, [_study_modality])
+    create_missing(connection, [_study_modality], product())
     connection.execute(statement("DELETE FROM study_modality"))
     connection.execute(
         statement(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from alembic import op
 from sqlalchemy import Column, ForeignKey, Index, MetaData, Table, text as statement
 
-from dicom_common.db.sql._steps import create_missing
+from dicom_common.db.sql._steps import create_missing, product
 from dicom_common.db.sql._types import integer, primary_key
 
 revision = "0004"
@@ -30,6 +30,6 @@ Index("series_revision_order", _series_revision.c.revision, _series_revision.c.s
 def upgrade() -> None:
     """Create the table, and give every series a first revision: of long ago, since no better one is known."""
     connection = op.get_bind()
-    create_missing(connection, [_series_revision])
+    create_missing(connection, [_series_revision], product())
     connection.execute(statement("DELETE FROM series_revision"))
     connection.execute(statement("INSERT INTO series_revision (series_fk, revision) SELECT pk, 0 FROM series"))

@@ -117,7 +117,7 @@ def _change_patients(connection: Connection) -> None:
         for index in inspect(connection).get_indexes("patient")
     ):
         op.drop_index("patient_order", "patient")
-    create_missing(connection, [_patient])
+    create_missing(connection, [_patient], product())
 
 
 def _copy_patients(connection: Connection) -> None:
@@ -126,6 +126,6 @@ def _copy_patients(connection: Connection) -> None:
     connection.execute(statement("PRAGMA defer_foreign_keys = ON"))
     connection.execute(statement(f"CREATE TEMPORARY TABLE former AS SELECT {names} FROM patient"))  # noqa: S608 - ours
     connection.execute(statement("DROP TABLE patient"))
-    create_missing(connection, [_patient])
+    create_missing(connection, [_patient], product())
     connection.execute(statement(f"INSERT INTO patient ({names}, of_study) SELECT {names}, '' FROM former"))  # noqa: S608
     connection.execute(statement("DROP TABLE former"))

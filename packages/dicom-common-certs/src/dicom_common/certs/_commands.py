@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from dicom_common.cli._certs_content import CONTENT
-from dicom_common.cli._certs_options import (
+from dicom_common import certs as library
+from dicom_common.certs._command_options import (
     FILE,
     USAGES,
     crl,
     force,
-    library as load,
     name,
     passphrase,
     trust,
     trusted,
     verdict,
 )
-from dicom_common.cli._help import below
-from dicom_common.cli._instances import as_json
-from dicom_common.cli._output import print_json, print_line, print_table
-from dicom_common.core import AuthenticationError, Secret
+from dicom_common.certs._content_commands import CONTENT
+from dicom_common.cli import as_json, below, print_json, print_line, print_table
+from dicom_common.core import AuthenticationError, Secret, hookimpl
 from dicom_common.toolkit import make_private_folder
 
-__all__ = ["certs"]
+__all__ = ["certs", "dicom_common_commands"]
 
 
 _KEY_TYPES = ("ec-p256", "rsa-3072")
@@ -94,12 +93,11 @@ def init_ca(  # noqa: PLR0913 - the options of the command
     as_json: bool,
 ) -> None:
     """Make an authority: its certificate ca.pem, and its key ca.key with mode 0600."""
-    library = load()
     kind = library.KeyType(key_type)
     authority = library.Authority.create(name, permitted_dns=domains, key_type=kind, days=days)
     make_private_folder(folder)
     library.write_issued(authority, folder / "ca.pem", folder / "ca.key", passphrase=passphrase, force=force)
-    _print_certificate(library, folder / "ca.pem", authority.certificate, as_json=as_json)
+    _print_certificate(folder / "ca.pem", authority.certificate, as_json=as_json)
 
 
 @certs.command(
@@ -138,13 +136,12 @@ def issue(  # noqa: PLR0913 - the options of the command
 
     The files are named after the first name. The passphrase is that of the authority's key; the new key has none.
     """
-    library = load()
-    authority = _authority(library, folder, passphrase)
+    authority = _authority(folder, passphrase)
     kind = library.KeyType(key_type)
     issued = authority.issue(names, library.Usage(usage), key_type=kind, days=days)
     file = output / (names[0].replace("*", "_").replace(":", "-") + ".pem")
     library.write_issued(issued, file, file.with_name(f"{file.stem}.key"), force=force)
-    _print_certificate(library, file, issued.certificate, as_json=as_json)
+    _print_certificate(file, issued.certificate, as_json=as_json)
 
 
 @certs.command(
@@ -168,12 +165,11 @@ def renew(  # noqa: PLR0913 - the options of the command
 
     The old one stays good until it expires or is revoked. In its place the new files are written with --force only.
     """
-    library = load()
-    authority = _authority(library, folder, passphrase)
+    authority = _authority(folder, passphrase)
     issued = authority.renew(library.read_certificate(certificate))
     file = (output or certificate.parent) / certificate.name
     library.write_issued(issued, file, file.with_name(f"{file.stem}.key"), force=force)
-    _print_certificate(library, file, issued.certificate, as_json=as_json)
+    _print_certificate(file, issued.certificate, as_json=as_json)
 
 
 @certs.command(
@@ -196,8 +192,8 @@ def revoke(
 
     Without a certificate the list is only made to last longer: a list that has run out refuses everybody.
     """
-    library, file = load(), folder / "crl.pem"
-    authority = _authority(library, folder, passphrase)
+    file = folder / "crl.pem"
+    authority = _authority(folder, passphrase)
     before = library.read_revocations(file) if os.path.lexists(file) else None
     revoked = [library.read_certificate(certificate) for certificate in certificates]
     revocations = authority.revoke(revoked, before=before, days=days)
@@ -227,7 +223,6 @@ def verify(  # noqa: PLR0913 - the options of the command
     *, certificate: Path, usage: str, trust: Path, crl: Path | None, name: str | None, as_json: bool
 ) -> int:
     """Verify a certificate: its chain, dates, usage, name, and that it is not revoked."""
-    library = load()
     chain = library.read_certificates(certificate)
     believed = trusted(trust, crl, chain[1:])
     try:
@@ -252,21 +247,20 @@ def verify(  # noqa: PLR0913 - the options of the command
 @as_json
 def show(*, files: tuple[Path, ...], as_json: bool) -> None:
     """Show what certificates are for and when they expire. Verifies nothing."""
-    library = load()
     found = [(file, certificate) for file in files for certificate in library.read_certificates(file)]
-    _print_certificates(library, found, as_json=as_json)
+    _print_certificates(found, as_json=as_json)
 
 
-def _authority(library: Any, folder: Path, secret: Secret | None) -> Any:
+def _authority(folder: Path, secret: Secret | None) -> Any:
     certificate, key = library.read_certificate(folder / "ca.pem"), library.read_key(folder / "ca.key", secret)
     return library.Authority(certificate=certificate, key=key)
 
 
-def _print_certificate(library: Any, file: Path, certificate: Any, *, as_json: bool) -> None:
-    _print_certificates(library, [(file, certificate)], as_json=as_json)
+def _print_certificate(file: Path, certificate: Any, *, as_json: bool) -> None:
+    _print_certificates([(file, certificate)], as_json=as_json)
 
 
-def _print_certificates(library: Any, found: list[tuple[Path, Any]], *, as_json: bool) -> None:
+def _print_certificates(found: list[tuple[Path, Any]], *, as_json: bool) -> None:
     described = [(file, library.describe(certificate)) for file, certificate in found]
     if as_json:
         for file, facts in described:
@@ -279,3 +273,9 @@ def _print_certificates(library: Any, found: list[tuple[Path, Any]], *, as_json:
 def _row(file: Path, facts: Any) -> tuple[object, ...]:
     kind = "authority" if facts["authority"] else facts["usage"] or "other"
     return str(file), kind, ", ".join(facts["names"]) or facts["subject"], facts["not_after"].date(), facts["serial"]
+
+
+@hookimpl
+def dicom_common_commands() -> Sequence[click.Command]:
+    """Offer the command."""
+    return (certs,)

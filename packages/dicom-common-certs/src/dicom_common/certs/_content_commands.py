@@ -6,20 +6,18 @@ from pathlib import Path
 
 import click
 
-from dicom_common.cli._certs_options import (
+from dicom_common import certs as library
+from dicom_common.certs._command_options import (
     FILE,
     crl,
     force,
-    library as load,
     name,
     passphrase,
     trust,
     trusted,
     verdict,
 )
-from dicom_common.cli._help import below
-from dicom_common.cli._instances import as_json
-from dicom_common.cli._output import print_line
+from dicom_common.cli import as_json, below, print_line
 from dicom_common.core import AuthenticationError, DamagedError, Secret
 
 __all__ = ["CONTENT"]
@@ -36,7 +34,6 @@ def sign(  # noqa: PLR0913 - the options of the command
     *, file: Path, certificate: Path, key: Path, output: Path | None, passphrase: Secret | None, force: bool
 ) -> None:
     """Sign a file. The signature is a file of its own."""
-    library = load()
     secret = library.read_key(key, passphrase)
     signer = library.Issued(certificate=library.read_certificate(certificate), key=secret)
     with file.open("rb") as source:
@@ -66,7 +63,6 @@ def verify_signature(  # noqa: PLR0913 - the options of the command
     *, file: Path, signature: Path | None, trust: Path, crl: Path | None, name: str | None, as_json: bool
 ) -> int:
     """Verify that a file is what was signed, and tell who signed it. The certificate must be good now."""
-    library = load()
     believed = trusted(trust, crl)
     content = (signature or _signature_of(file)).read_bytes()
     try:
@@ -88,7 +84,6 @@ def encrypt(  # noqa: PLR0913 - the options of the command
     *, file: Path, to: Path, trust: Path, crl: Path | None, output: Path | None, force: bool
 ) -> None:
     """Encrypt a file, which has to fit into memory, to a certificate. Who encrypted it is not proven: sign it, too."""
-    library = load()
     believed = trusted(trust, crl)
     sealed = library.encrypt(file.read_bytes(), library.read_certificate(to), believed)
     target = output or file.with_name(f"{file.name}.sealed")
@@ -104,7 +99,6 @@ def encrypt(  # noqa: PLR0913 - the options of the command
 @force
 def decrypt(*, file: Path, key: Path, output: Path, passphrase: Secret | None, force: bool) -> None:
     """Decrypt a file with the recipient's key. Nothing is written where anything of it was changed."""
-    library = load()
     secret = library.read_key(key, passphrase)
     library.write_new(output, library.decrypt(file.read_bytes(), secret), mode=0o600, force=force)
     print_line(str(output))

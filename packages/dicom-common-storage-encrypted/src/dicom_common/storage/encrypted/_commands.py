@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import click
 
-from dicom_common.cli._errors import CommandError, ExitCode
-from dicom_common.cli._help import below
-from dicom_common.cli._instances import as_json
-from dicom_common.cli._interrupt import stopping_on_signals
-from dicom_common.cli._output import note, print_json, print_line, print_table
-from dicom_common.cli._progress import progress
-from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import AuditKind, EncryptionKeys, Storage, validate_tenant
+from dicom_common.cli import (
+    CommandError,
+    ExitCode,
+    Session,
+    as_json,
+    below,
+    note,
+    pass_session,
+    print_json,
+    print_line,
+    print_table,
+    progress,
+    stopping_on_signals,
+)
+from dicom_common.core import AuditKind, EncryptionKeys, Storage, hookimpl, validate_tenant
 
-__all__ = ["keys"]
+__all__ = ["dicom_common_commands", "keys"]
 
 _storage = click.option(
     "--storage", "name", default="storage", metavar="NAME", help="`storage`, or NAME of [storages.NAME]."
@@ -122,15 +130,15 @@ def rotate(session: Session, *, name: str, tenant: str | None, new_generation: b
 @as_json
 @pass_session
 def destroy(session: Session, *, name: str, tenant: str, yes: bool, as_json: bool) -> int:
-    """Destroy the keys of a tenant for ever: none of its objects can be read again.
+    """Destroy the keys of a tenant permanently: its objects can no longer be read.
 
     Asks before it does on a terminal; elsewhere it needs --yes. Can be repeated. Other processes forget the keys within
-    the time that the storage's settings tell. Copies of the keys in backups end with the tenant's key-encryption key.
+    `key_seconds`, a setting of the storage. Copies of the keys in backups end with the tenant's key-encryption key.
     """
     storage = _encrypting(session, name)
     if not yes:
         if not sys.stdin.isatty():
-            raise CommandError("Nobody is there to be asked: say --yes to destroy the keys for ever.")
+            raise CommandError("Not a terminal: pass --yes to destroy the keys permanently.")
         if click.prompt("All objects of this tenant will be lost. Its name, to confirm", err=True) != tenant:
             note("Nothing was destroyed.")
             return ExitCode.DIFFERENT
@@ -157,3 +165,9 @@ def _encrypting(session: Session, name: str) -> EncryptionKeys:
 def _whose(session: Session, tenant: str | None) -> str | None:
     chosen = tenant or session.tenant_name
     return None if chosen is None else validate_tenant(chosen)
+
+
+@hookimpl
+def dicom_common_commands() -> Sequence[click.Command]:
+    """Offer the command."""
+    return (keys,)

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import _kafka
-from _install import Commands, Install, go_install, npm_install, pip_install
+from dicom_common.testing.servers import _kafka
+from dicom_common.testing.servers._install import Commands, Install, go_install, npm_install, pip_install
 
 HOST = "127.0.0.1"
 
@@ -186,7 +186,7 @@ def _azurite_commands(folder: Path, port: int) -> Commands:
 
 
 def _oidc_commands(_: Path, port: int) -> Commands:
-    script = Path(__file__).with_name("_oidc.mjs")
+    script = Path(__file__).with_name("oidc.mjs")
     return [[_program("node"), script, OIDC_PROVIDER.path, str(port), OIDC_KEYS["SECRET"]]]
 
 
@@ -290,7 +290,7 @@ SERVERS: tuple[Server, ...] = (
         ),
     ),
     Server(
-        name="oidc",  # http://HOST:PORT/realms/NAME is an issuer; what it can do stands in _oidc.mjs
+        name="oidc",  # http://HOST:PORT/realms/NAME is an issuer; what it can do stands in oidc.mjs
         install=OIDC_PROVIDER,
         programs=("node",),
         package="nodejs",
@@ -299,3 +299,8 @@ SERVERS: tuple[Server, ...] = (
         options=OIDC_KEYS,
     ),
 )
+
+
+def server_named(name: str) -> Server:
+    """Return the server of that name, one of `SERVERS`."""
+    return next(server for server in SERVERS if server.name == name)

@@ -6,9 +6,13 @@ import base64
 from collections.abc import Callable
 from pathlib import Path
 
+import pydicom
 import pytest
-from cli_command import Answer
 
+from dicom_common.testing import CommandAnswer, run_command
+
+Command = Callable[..., CommandAnswer]
+SAMPLES = Path(pydicom.__file__).parent / "data" / "test_files"
 CONFIG = """
 data = "data"
 [storage]
@@ -19,6 +23,12 @@ backend = "filesystem"
 [keyring]
 backend = "local"
 """
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    """The command as it is typed in an empty folder."""
+    return lambda *arguments, **options: run_command(*arguments, cwd=tmp_path, **options)
 
 
 def _ring(folder: Path, *ids: str, active: str) -> None:
@@ -35,21 +45,21 @@ def _ring(folder: Path, *ids: str, active: str) -> None:
 
 
 @pytest.fixture
-def site(command: Callable[..., Answer], tmp_path: Path, samples: Path) -> Callable[..., Answer]:
+def site(command: Command, tmp_path: Path) -> Command:
     """The command of an installation that encrypts, with an instance of each of two tenants."""
     (tmp_path / "dicom-common.toml").write_text(CONFIG)
     _ring(tmp_path, "1", active="1")
     for tenant in ("clinic-a", "clinic-b"):
-        assert command("--tenant", tenant, "ingest", samples / "CT_small.dcm").code == 0
+        assert command("--tenant", tenant, "ingest", SAMPLES / "CT_small.dcm").code == 0
     return command
 
 
-def _wrapped_by(answer: Answer) -> dict[str, str]:
+def _wrapped_by(answer: CommandAnswer) -> dict[str, str]:
     assert answer.code == 0, answer
     return {line["tenant"]: line["key_id"] for line in answer.lines}
 
 
-def test_keys_are_rotated_and_the_old_one_is_not_needed_any_more(site: Callable[..., Answer], tmp_path: Path) -> None:
+def test_keys_are_rotated_and_the_old_one_is_not_needed_any_more(site: Command, tmp_path: Path) -> None:
     objects = {path: path.read_bytes() for path in (tmp_path / "data").rglob("*.dcm")}
     assert len(objects) == 2
     assert _wrapped_by(site("keys", "list", "--json")) == {"clinic-a": "1", "clinic-b": "1"}
@@ -63,7 +73,7 @@ def test_keys_are_rotated_and_the_old_one_is_not_needed_any_more(site: Callable[
     assert (answer.code, answer.lines[-1]["differences"]) == (0, {})
 
 
-def test_the_keys_of_a_tenant_are_destroyed_only_when_that_is_meant(site: Callable[..., Answer]) -> None:
+def test_the_keys_of_a_tenant_are_destroyed_only_when_that_is_meant(site: Command) -> None:
     site("keys", "destroy", "--tenant", "clinic-b").fails_with_one_line("--yes")
     assert site("keys", "destroy", "--tenant", "clinic-b", "--yes", "--json").lines == [
         {"tenant": "clinic-b", "destroyed": 1}
@@ -74,7 +84,7 @@ def test_the_keys_of_a_tenant_are_destroyed_only_when_that_is_meant(site: Callab
     site("keys", "destroy", "--tenant", "clinic-c", "--yes").fails_with_one_line("clinic-c")
 
 
-def test_a_tenant_whose_keys_were_destroyed_stops_no_reconciliation(site: Callable[..., Answer]) -> None:
+def test_a_tenant_whose_keys_were_destroyed_stops_no_reconciliation(site: Command) -> None:
     assert site("keys", "destroy", "--tenant", "clinic-b", "--yes").code == 0
     answer = site("reconcile", "--json")
     assert answer.code == 1, answer
@@ -85,20 +95,18 @@ def test_a_tenant_whose_keys_were_destroyed_stops_no_reconciliation(site: Callab
     assert len(site("--tenant", "clinic-a", "find", "--json").lines) == 1
 
 
-def test_a_keyring_that_lacks_a_key_does_not_make_objects_look_damaged(
-    site: Callable[..., Answer], tmp_path: Path
-) -> None:
+def test_a_keyring_that_lacks_a_key_does_not_make_objects_look_damaged(site: Command, tmp_path: Path) -> None:
     _ring(tmp_path, "2", active="2")
     site("reconcile").fails_with_one_line("'1'", "put it back")
 
 
-def test_a_storage_that_does_not_encrypt_has_no_keys(site: Callable[..., Answer]) -> None:
+def test_a_storage_that_does_not_encrypt_has_no_keys(site: Command) -> None:
     site("keys", "list", "--storage", "storages.plain").fails_with_one_line("does not encrypt")
     site("keys", "list", "--storage", "nowhere").fails_with_one_line("nowhere")
 
 
 @pytest.mark.parametrize("pair", [("storage", "plain"), ("plain", "storage")])
 def test_no_copy_between_a_storage_and_the_one_that_holds_its_encrypted_objects(
-    site: Callable[..., Answer], pair: tuple[str, str]
+    site: Command, pair: tuple[str, str]
 ) -> None:
     site("copy", "--from", pair[0], "--to", pair[1]).fails_with_one_line("in its own form")

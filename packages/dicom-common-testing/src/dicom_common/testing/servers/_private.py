@@ -21,8 +21,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from _programs import AbsentError, free_port, launch, make_folder, prepare, start_time, wait_until_ready
-from _servers import HOST, SERVERS, Server
+from dicom_common.testing.servers._known import HOST, Server, server_named
+from dicom_common.testing.servers._programs import (
+    AbsentError,
+    free_port,
+    launch,
+    make_folder,
+    prepare,
+    start_time,
+    wait_until_ready,
+)
 
 __all__ = ["AbsentError", "PrivateServer", "descendants", "private_server"]
 
@@ -30,14 +38,19 @@ _GONE_SECONDS = 15
 
 
 class PrivateServer:
-    """A server that only one test knows of; see `private_server`."""
+    """A server that only one test knows of; see `private_server`.
+
+    Args:
+        server: what it is; `dataclasses.replace` gives it other commands.
+        port: that it listens on; by default a free one.
+    """
 
     host = HOST
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, port: int | None = None) -> None:
         self.server = server
         self.folder = make_folder(server)
-        self.port = free_port()
+        self.port = port or free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -61,6 +74,25 @@ class PrivateServer:
         if not wait_until_ready(self.server, self.port, lambda: process.poll() is None):
             self.kill()
             raise AbsentError(f"{self.server.name} does not start: {_last_line(self.log)}")
+
+    def pause(self) -> None:
+        """Stop all of its processes; the kernel goes on taking connections for it."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let them go on."""
+        self._signal(signal.SIGCONT)
+
+    def remove(self) -> None:
+        """Kill it, and remove its folder."""
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _signal(self, number: int) -> None:
+        if self._process is not None:
+            for pid in [self._process.pid, *descendants(self._process.pid)]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
 
     def kill(self) -> None:
         """Kill all of its processes at once, and wait until they are gone."""
@@ -89,7 +121,7 @@ def private_server(name: str) -> Iterator[PrivateServer]:
     Raises:
         AbsentError: this machine does not have it; the message says why.
     """
-    server = next(server for server in SERVERS if server.name == name)
+    server = server_named(name)
     if not server.programs and server.install is None:
         raise AbsentError(f"{name} runs in a container only")
     if reason := server.missing():
@@ -99,8 +131,7 @@ def private_server(name: str) -> Iterator[PrivateServer]:
         private.start()
         yield private
     finally:
-        private.kill()
-        shutil.rmtree(private.folder, ignore_errors=True)
+        private.remove()
 
 
 def descendants(pid: int) -> list[int]:

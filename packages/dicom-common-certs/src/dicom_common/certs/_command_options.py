@@ -1,21 +1,20 @@
-"""What the commands of `certs` share: options, the package that does the work, and how a verdict is printed."""
+"""What the commands of `certs` share: options, and how a verdict is printed."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from functools import wraps
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
-from dicom_common.cli._errors import CommandError, ExitCode
-from dicom_common.cli._output import print_json, print_line
+from dicom_common import certs
+from dicom_common.cli import CommandError, ExitCode, print_json, print_line
 from dicom_common.core import Secret
 
-__all__ = ["FILE", "USAGES", "crl", "force", "library", "name", "passphrase", "trust", "trusted", "verdict"]
+__all__ = ["FILE", "USAGES", "crl", "force", "name", "passphrase", "trust", "trusted", "verdict"]
 
 USAGES = ("server", "client", "signing", "encryption")
 FILE = click.Path(path_type=Path)
@@ -38,17 +37,8 @@ def passphrase(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
-def library() -> Any:
-    """Import the package `dicom_common.certs`, which the command line does not require."""
-    try:
-        return import_module("dicom_common.certs")
-    except ModuleNotFoundError as error:
-        raise CommandError('This command needs a further package: pip install "dicom-common-cli[certs]".') from error
-
-
 def trusted(trust: Path, crl: Path | None, intermediates: Any = ()) -> Any:
     """Read who is trusted."""
-    certs = library()
     revocations = certs.read_revocations(crl) if crl else None
     authorities = certs.read_certificates(trust)
     return certs.Trust(authorities=authorities, revocations=revocations, intermediates=intermediates)

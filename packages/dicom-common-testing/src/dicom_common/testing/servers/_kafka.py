@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from _install import Commands, Install
+from dicom_common.testing.servers._install import Commands, Install
 
 HOST = "127.0.0.1"
 VERSION = "4.1.0"

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from _servers import HOST, Server
+from dicom_common.testing.servers._known import HOST, Server
 
 READY_SECONDS = 60
 
@@ -24,10 +24,16 @@ class AbsentError(Exception):
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
+    """Return a port that is free now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    """Tell whether a connection is taken: all that can be seen of a server that speaks TLS only. OSError: not yet."""
+    with socket.create_connection((HOST, port), timeout=1):
+        return True
 
 
 def start_time(pid: int) -> str | None:

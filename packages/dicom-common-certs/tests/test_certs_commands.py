@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cli_command import HANG, Answer
 
-Command = Callable[..., Answer]
+from dicom_common.testing import CommandAnswer, run_command
+
+Command = Callable[..., CommandAnswer]
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    """The command as it is typed in an empty folder."""
+    return lambda *arguments, **options: run_command(*arguments, cwd=tmp_path, **options)
 
 
 @pytest.fixture
@@ -118,15 +123,3 @@ def test_certificates_are_shown_in_one_table(site: Command) -> None:
         _issue(site, name, "client")
     shown = site("certs", "show", "a.example.pem", "b.example.pem", "ca/ca.pem").out.splitlines()
     assert [line.split()[0] for line in shown] == ["file", "a.example.pem", "b.example.pem", "ca/ca.pem"]
-
-
-def test_without_the_package_the_line_that_installs_it_is_told(tmp_path: Path) -> None:
-    program = (
-        "import sys; sys.modules['dicom_common.certs'] = None; from dicom_common.cli import main; "
-        "sys.argv[1:] = ['certs', 'show', 'x.pem']; sys.exit(main())"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, timeout=HANG, check=False
-    )
-    assert done.returncode == 2
-    assert 'pip install "dicom-common-cli[certs]"' in done.stderr

@@ -74,7 +74,7 @@ class Install:
 
     def _fill(self) -> None:
         if shutil.which(self.tool) is None:
-            raise InstallError(f"{self.name} is installed by {self.tool}, and there is none: {self._how()}")
+            raise InstallError(f"{self.name} is installed by {self.tool}, which is missing: {self._how()}")
         shutil.rmtree(self.folder, ignore_errors=True)  # what an interrupted installation left
         self.folder.mkdir()
         log = cache_folder() / f"{self.name}.log"

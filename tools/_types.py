@@ -1,0 +1,31 @@
+"""What mypy is given: all of it, or some packages, in turns."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from _workspace import ROOT, Package, packages
+
+
+def search_path(*, with_tests: bool = False) -> dict[str, str]:
+    """Return the variable by which mypy finds our modules; for the files of `tests/` their own folders belong to it."""
+    folders = [package.folder / "src" for package in packages() if package.module] + [ROOT / "tools"]
+    if with_tests:
+        folders += [ROOT / "tests", ROOT / "tests" / "benchmarks"]
+    return {"MYPYPATH": os.pathsep.join(map(str, folders))}
+
+
+def tool_files() -> list[Path]:
+    """Return the files of the tools, and the noxfile."""
+    return [*sorted(ROOT.glob("tools/*.py")), *sorted(ROOT.glob("tools/template/*.py")), ROOT / "noxfile.py"]
+
+
+def test_turns(chosen: Iterable[Package]) -> Iterator[list[Path]]:
+    """Give the test files of packages in turns: mypy takes one file of a name at a time, such as `conftest`."""
+    waiting = sorted(file for package in chosen for file in package.tests.rglob("*.py"))
+    while waiting:
+        turn = {file.stem: file for file in reversed(waiting)}
+        yield list(turn.values())
+        waiting = [file for file in waiting if turn[file.stem] != file]
