@@ -108,6 +108,6 @@ def test_an_object_above_the_limit_is_rejected_by_name(new: Installation, sample
     answer = new("ingest", samples / "CT_small.dcm", samples / "MR_small.dcm")
     assert answer.code == 1
     assert (
-        "It is larger than 39204 bytes: raise ingest.max_object_bytes if it is wanted. [object-too-large]" in answer.out
+        "It is larger than 39204 bytes: raise ingest.max_object_bytes to take it. [object-too-large]" in answer.out
     )
     assert new.count == 1

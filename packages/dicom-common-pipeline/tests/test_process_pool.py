@@ -108,12 +108,12 @@ def process(services):
 @pytest.fixture
 def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     (tmp_path / "path").mkdir()
-    (tmp_path / "path" / "crew_tasks.py").write_text(TASKS)
+    (tmp_path / "path" / "pool_tasks.py").write_text(TASKS)
     monkeypatch.syspath_prepend(tmp_path / "path")
-    import crew_tasks  # type: ignore[import-not-found]  # noqa: PLC0415 - it was written just now
+    import pool_tasks  # type: ignore[import-not-found]  # noqa: PLC0415 - it was written just now
 
-    yield crew_tasks
-    del sys.modules["crew_tasks"]
+    yield pool_tasks
+    del sys.modules["pool_tasks"]
 
 
 def run(site: Site, task: Callable[..., Any], jobs: Any, workers: int = 2) -> list[Any]:
@@ -217,14 +217,14 @@ def test_default_jobs_is_a_sensible_number() -> None:
 
 _PARENT = """
 import sys
-import crew_tasks
+import pool_tasks
 from pathlib import Path
 from dicom_common.host import Config
 from dicom_common.pipeline._process_pool import ProcessPool
 folder = Path(sys.argv[2])
 config = Config.load(overrides={"data": sys.argv[1]}, variables={})
 try:
-    for job, answer in ProcessPool(config, crew_tasks.slow, 2).run((str(folder), n) for n in range(10_000)):
+    for job, answer in ProcessPool(config, pool_tasks.slow, 2).run((str(folder), n) for n in range(10_000)):
         print(answer, flush=True)
 except KeyboardInterrupt:
     print("interrupted", flush=True)

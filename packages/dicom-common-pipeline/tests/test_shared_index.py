@@ -27,35 +27,66 @@ def dicom_common_stored(self, instances):
 """
 
 
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Install an extension by its name and source."""
+
+    def install_source(name: str, source: str) -> None:
+        folder = tmp_path / "path"
+        metadata = folder / f"made_{name}-1.dist-info"
+        metadata.mkdir(parents=True)
+        (folder / f"made_{name}.py").write_text(source)
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: made_{name}\nVersion: 1\n")
+        (metadata / "entry_points.txt").write_text(f"[dicom_common.extension]\n{name} = made_{name}\n")
+        monkeypatch.syspath_prepend(folder)
+
+    return install_source
+
+
+Write = Callable[[Sequence[bytes]], list[Path]]
+Install = Callable[[str, str], None]
+
+
 def test_worker_processes_import_no_database_library(
-    site: Site,
-    make: Make,
-    write: Callable[[Sequence[bytes]], list[Path]],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    site: Site, make: Make, write: Write, install: Install, tmp_path: Path
 ) -> None:
-    folder, listed = tmp_path / "path", tmp_path / "modules.txt"
-    metadata = folder / "made_listing-1.dist-info"
-    metadata.mkdir(parents=True)
-    source = extension_source("listing", _LISTS_MODULES.format(path=str(listed)))
-    (folder / "made_listing.py").write_text(source)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: made_listing\nVersion: 1\n")
-    (metadata / "entry_points.txt").write_text("[dicom_common.extension]\nlisting = made_listing\n")
-    monkeypatch.syspath_prepend(folder)
+    listed = tmp_path / "modules.txt"
+    install("listing", extension_source("listing", _LISTS_MODULES.format(path=str(listed))))
     files = write([make(number) for number in range(1, 71)])
     config = site.config(extensions=["listing"], ingest__batch_instances="10")
     assert {result.status for result in ingest_files(config, files, tenant="local", jobs=2)} == {"stored"}
     lines = [line.split() for line in listed.read_text().splitlines()]
     assert len(lines) == 7
     for _, *modules in lines:
-        assert "pydicom" in modules or "dicom_common" in modules
+        assert "dicom_common" in modules
         assert not {"sqlalchemy", "alembic"} & set(modules)
     assert len(site.rows) == 70
 
 
-def test_what_was_written_is_indexed_though_the_rest_is_not_wanted(
-    site: Site, make: Make, write: Callable[[Sequence[bytes]], list[Path]]
+_COUNTS = """
+@hookimpl
+def dicom_common_stored(self, instances):
+    found = sum(1 for _ in self.db().instances("local", instances[0].study_uid))
+    with open({path!r}, "a") as file:
+        print(found, file=file)
+"""
+
+
+def test_an_extension_that_is_built_on_the_index_has_one_of_its_own(
+    site: Site, make: Make, write: Write, install: Install, tmp_path: Path
 ) -> None:
+    counted = tmp_path / "counts.txt"
+    source = extension_source("counting", _COUNTS.format(path=str(counted)))
+    source = source.replace("Settings, Made)", 'Settings, Made, built_on=lambda settings: ("db",))')
+    source = source.replace("self, settings):\n        pass", "self, settings, db):\n        self.db = db")
+    install("counting", source)
+    files = write([make(number) for number in range(1, 71)])
+    config = site.config(extensions=["counting"], ingest__batch_instances="35")
+    assert {result.status for result in ingest_files(config, files, tenant="local", jobs=2)} == {"stored"}
+    assert max(map(int, counted.read_text().split())) == 70
+
+
+def test_what_was_written_is_indexed_though_the_rest_is_not_wanted(site: Site, make: Make, write: Write) -> None:
     files = write([make(number) for number in range(1, 101)])
     results = ingest_files(site.config(ingest__batch_instances="10"), files, tenant="local", jobs=2)
     next(results)

@@ -10,16 +10,17 @@ from contextlib import suppress
 from enum import Enum, auto
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from dicom_common.core import Database, DicomCommonError
+from dicom_common.core import DicomCommonError
 from dicom_common.host import Config, Services
 from dicom_common.pipeline._shared_index import Answer, ParentIndex, Question
 
 __all__ = ["Kind", "LogLine", "Start", "Task", "work"]
 
-Task = Callable[[Services], Callable[[Any], Any]]
-"""Makes, once in each worker, the function that does a job. A function of a module, so that it can be pickled."""
+Task = Callable[..., Callable[[Any], Any]]
+"""Makes, once in each worker, the function that does a job, from its `Services` and, where it is shared, the
+`ParentIndex`. A function of a module, so that it can be pickled."""
 
 
 class Kind(Enum):
@@ -79,26 +80,26 @@ def work(connection: Connection) -> None:
         start: Start = connection.recv()
         logging.getLogger("dicom_common").setLevel(start.level)
         logging.getLogger().addHandler(_log)
-        with Services(start.config) if not start.shares_index else _sharing(start, connection) as services:
-            _serve(connection, services, start.task)
+        with Services(start.config) as services:
+            _serve(connection, start.task, services, *([_parent_index(connection)] if start.shares_index else []))
 
 
-def _sharing(start: Start, connection: Connection) -> Services:
+def _parent_index(connection: Connection) -> ParentIndex:
     def ask(question: Question) -> Any:
         try:
             connection.send((Kind.QUESTION, question, _log.take()))
             answer: Answer = connection.recv()
         except (EOFError, OSError):
-            sys.exit()  # without the parent there is no index: what is written is found by the next try
+            sys.exit()  # without the parent there is no index: the next try finds what is written
         if answer.error is not None:
             raise answer.error
         return answer.value
 
-    return Services(start.config, db=cast("Database", ParentIndex(ask)))
+    return ParentIndex(ask)
 
 
-def _serve(connection: Connection, services: Services, task: Task) -> None:
-    kind, function = _outcome(task, services)
+def _serve(connection: Connection, task: Task, *arguments: Any) -> None:
+    kind, function = _outcome(task, *arguments)
     connection.send((kind, None if kind is Kind.ANSWER else function, _log.take()))
     while kind is Kind.ANSWER:
         outcome, log = _outcome(function, connection.recv()), _log.take()
@@ -110,9 +111,9 @@ def _serve(connection: Connection, services: Services, task: Task) -> None:
             connection.send((Kind.FAILURE, _portable(error), log))
 
 
-def _outcome(function: Callable[[Any], Any], argument: Any) -> tuple[Kind, Any]:
+def _outcome(function: Callable[..., Any], *arguments: Any) -> tuple[Kind, Any]:
     try:
-        return Kind.ANSWER, function(argument)
+        return Kind.ANSWER, function(*arguments)
     except Exception as error:  # noqa: BLE001 - the parent decides what follows
         return Kind.FAILURE, _portable(error)
 

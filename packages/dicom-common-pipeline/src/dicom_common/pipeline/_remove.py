@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 
-from dicom_common.core import BackendError, Stored
+from dicom_common.core import BackendError, Database, Storage, Stored
 from dicom_common.host import Services
 from dicom_common.pipeline._documents._documents import MetadataDocuments
 from dicom_common.pipeline._events._messages import removal_events
 from dicom_common.pipeline._settings import TopicSettings
+from dicom_common.pipeline._shared_index import ParentIndex
 
-__all__ = ["delete_discarded", "remove"]
+__all__ = ["delete_discarded", "delete_objects", "remove"]
 
 _log = logging.getLogger(__name__)
 
@@ -23,16 +24,21 @@ def delete_discarded(services: Services, limit: int = 1000) -> int:
     Raises:
         BackendError: the index cannot be read or written.
     """
+    return delete_objects(services.storage, services.db, limit)
+
+
+def delete_objects(storage: Storage, index: Database | ParentIndex, limit: int = 1000) -> int:
+    """Do what `delete_discarded` does, for an index that may be another process's."""
     gone = []
-    for key in services.db.discarded(limit):
+    for key in index.discarded(limit):
         try:
-            services.storage.delete(key)
+            storage.delete(key)
         except BackendError as error:
             _log.warning("A discarded object could not be deleted and stays for the next time: %s", error)
         else:
             gone.append(key)
     if gone:
-        services.db.deleted(gone)
+        index.deleted(gone)
     return len(gone)
 
 

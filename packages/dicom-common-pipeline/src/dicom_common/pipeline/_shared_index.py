@@ -62,9 +62,6 @@ class ParentIndex:
         """See `Database.deleted`."""
         self._ask(Question("deleted", (list(keys),)))
 
-    def close(self) -> None:
-        """Do nothing: the index is the parent's."""
-
 
 class SharedIndex:
     """The index of worker processes, in the process that started them. Opened with the first question."""

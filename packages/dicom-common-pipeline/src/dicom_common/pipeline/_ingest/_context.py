@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
+from dicom_common.core import Database
 from dicom_common.host import Services
 from dicom_common.pipeline._events._messages import Trace
 from dicom_common.pipeline._ingest._item import Item
 from dicom_common.pipeline._ingest._write import Writer
 from dicom_common.pipeline._layout import Layout
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings
+from dicom_common.pipeline._shared_index import ParentIndex
 
 __all__ = ["Context"]
 
@@ -25,8 +27,15 @@ class Context:
     layout: Layout
     writer: Writer
     node: str
+    parent_index: ParentIndex | None = None
+    """The index of a worker process; None: the one of the services."""
     broker_is_down: threading.Event = field(default_factory=threading.Event)
     """Set by a publish that failed; see `broker_failure`."""
+
+    @property
+    def index(self) -> Database | ParentIndex:
+        """The index; opened when it is first asked for."""
+        return self.services.db if self.parent_index is None else self.parent_index
 
     def trace(self, item: Item) -> Trace:
         """Return how the object of an item came in."""

@@ -39,7 +39,7 @@ from dicom_common.pipeline._ingest._item import Item
 from dicom_common.pipeline._ingest._publish import broker_failure, publish
 from dicom_common.pipeline._ingest._reasons import MAY_SUCCEED_LATER, BackendKind, IngestReason
 from dicom_common.pipeline._ingest._results import Status
-from dicom_common.pipeline._remove import delete_discarded
+from dicom_common.pipeline._remove import delete_objects
 from dicom_common.pipeline._shared_index import keeps_log
 
 __all__ = ["index_received", "receive", "store"]
@@ -92,7 +92,7 @@ def compare(context: Context, items: Sequence[Item]) -> list[Item]:
     known: dict[tuple[str, str], Stored] = {}
     try:
         for tenant, sop_uids in by_tenant.items():
-            found = context.services.db.stored(tenant, sop_uids)
+            found = context.index.stored(tenant, sop_uids)
             known |= {(tenant, sop_uid): stored for sop_uid, stored in found.items()}
     except BackendError as error:
         for item in items:
@@ -184,7 +184,7 @@ def _write_and_index(context: Context, items: Sequence[Item]) -> None:
         item.reject(IngestReason.STORAGE_BUSY, message, retry=True)
     if discards:
         try:
-            delete_discarded(context.services)
+            delete_objects(context.services.storage, context.index)
         except BackendError as error:
             _log.warning("Discarded objects are deleted later: %s", error)
     stored = [item.stored() for item in items if item.result and item.result.status in (Status.STORED, Status.REPLACED)]
@@ -216,15 +216,15 @@ def index(context: Context, items: Sequence[Item]) -> list[tuple[Item, Outcome]]
     """Add to the index in one transaction. Where it refuses a batch, halve that until the item to blame is found."""
     if not items:
         return []
-    db, entries = context.services.db, [item.entry(context.settings) for item in items]
+    database, entries = context.index, [item.entry(context.settings) for item in items]
     events = IngestEvents(
         entries=entries,
         traces=[context.trace(item) for item in items],
         topics=context.topics,
-        log=keeps_log(db, context.settings),
+        log=keeps_log(database, context.settings),
     )
     try:
-        outcomes = db.add(entries, events=events)
+        outcomes = database.add(entries, events=events)
     except MAY_SUCCEED_LATER as error:
         for item in items:
             item.reject_failed(BackendKind.INDEX, error)
@@ -266,10 +266,10 @@ def settle(context: Context, item: Item, outcome: Outcome) -> None:
 
 def _settle_conflict(context: Context, item: Item, key: str) -> None:
     """Answer an item that lost a race: the winner may be the same data set behind another File Meta Information."""
-    services, sop_uid = context.services, item.candidate.instance.sop_uid
+    sop_uid = item.candidate.instance.sop_uid
     try:
-        winner = services.db.stored(item.tenant, [sop_uid]).get(sop_uid)
-        is_same = winner is not None and same_data_set(item.candidate, services.storage, winner)
+        winner = context.index.stored(item.tenant, [sop_uid]).get(sop_uid)
+        is_same = winner is not None and same_data_set(item.candidate, context.services.storage, winner)
     except NotFoundError:  # the winner is gone again
         is_same = False
     except BackendError as error:

@@ -22,6 +22,7 @@ from dicom_common.pipeline._ingest._results import Received, Result
 from dicom_common.pipeline._ingest._write import Writer
 from dicom_common.pipeline._layout import Layout
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings
+from dicom_common.pipeline._shared_index import ParentIndex
 
 __all__ = ["Ingest"]
 
@@ -37,7 +38,9 @@ class Ingest:
         BackendError: the storage cannot be opened.
     """
 
-    def __init__(self, services: Services, settings: IngestSettings | None = None) -> None:
+    def __init__(
+        self, services: Services, settings: IngestSettings | None = None, *, parent_index: ParentIndex | None = None
+    ) -> None:
         self._settings = settings or services.settings("ingest", IngestSettings)
         self._reader = services.settings("reader", ReaderSettings)
         self._writer = Writer(services.storage, in_flight=self._settings.in_flight)
@@ -49,6 +52,7 @@ class Ingest:
             layout=Layout(self._settings.layout),
             writer=self._writer,
             node=node_id(),
+            parent_index=parent_index,
         )
 
     def store(self, received: Sequence[Received], *, tenant: str) -> list[Result]:

@@ -19,7 +19,7 @@ from dicom_common.pipeline._ingest._results import Received, Result
 from dicom_common.pipeline._ingest._retry import RetryingStore
 from dicom_common.pipeline._process_pool import ProcessPool, WorkerDiedError, default_jobs
 from dicom_common.pipeline._settings import IngestSettings
-from dicom_common.pipeline._shared_index import SharedIndex
+from dicom_common.pipeline._shared_index import ParentIndex, SharedIndex
 
 __all__ = ["ingest_files"]
 
@@ -113,8 +113,8 @@ def _by_this_process(
                 yield from results
 
 
-def _ingest_task(services: Services) -> Callable[[_Job], list[Result]]:
-    ingest, patience = Ingest(services), services.settings("ingest", IngestSettings).patience
+def _ingest_task(services: Services, index: ParentIndex) -> Callable[[_Job], list[Result]]:
+    ingest, patience = Ingest(services, parent_index=index), services.settings("ingest", IngestSettings).patience
     stores: dict[str, RetryingStore] = {}  # by tenant, of which an ingest has one
 
     def store(job: _Job) -> list[Result]:
