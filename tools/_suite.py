@@ -237,4 +237,4 @@ def print_services(absent: Mapping[str, str]) -> None:
         for (service, where), counts in sorted(found.items())
     ]
     rows += [(name, "", reason) for name, reason in sorted(absent.items())]
-    print_table("Servers", ("server", "tests", "where it ran, or why there is none"), rows)
+    print_table("Servers", ("server", "tests", "where it ran, or why it is missing"), rows)

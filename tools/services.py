@@ -99,7 +99,7 @@ def docker_answers() -> bool:
 
 
 def start(server: Server, state: dict[str, Any], *, keep: bool) -> None:
-    """Start a server, note it, and wait until it is ready; AbsentError says why there is none."""
+    """Start a server, note it, and wait until it is ready; AbsentError says why it cannot be had."""
     entry: dict[str, Any] = {"port": free_port(), "keep": keep}
     if server.image and docker_answers():
         start_container(server, entry)

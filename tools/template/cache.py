@@ -45,7 +45,7 @@ class ExampleCache:
             self._keep(key, value, ttl)
 
     def add(self, key: str, value: bytes, *, ttl: float) -> bool:
-        """Keep a value only if there is none."""
+        """Keep a value only if the key has none yet."""
         _checked(key, ttl)
         with self._open():
             if self._current(key) is not None:
