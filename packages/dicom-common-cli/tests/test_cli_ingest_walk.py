@@ -107,7 +107,5 @@ def test_an_object_above_the_limit_is_rejected_by_name(new: Installation, sample
     new.variables["DICOM_COMMON_INGEST__MAX_OBJECT_BYTES"] = "39204"  # of CT_small.dcm it is 39206
     answer = new("ingest", samples / "CT_small.dcm", samples / "MR_small.dcm")
     assert answer.code == 1
-    assert (
-        "It is larger than 39204 bytes: raise ingest.max_object_bytes to take it. [object-too-large]" in answer.out
-    )
+    assert "It is larger than 39204 bytes: raise ingest.max_object_bytes to take it. [object-too-large]" in answer.out
     assert new.count == 1
