@@ -25,6 +25,7 @@ DATA_SET_ENDS = -1
 """In place of a position: what follows is not of the data set."""
 _UNDEFINED = 0xFFFFFFFF
 _ZEROS = bytes(8)
+_NO_LENGTH = b"\xff\xff\xff\xff"
 _ITEM_STARTS = (b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0", b"\xff\xfe\xe0\x00", b"\xff\xfe\xe0\xdd")
 
 
@@ -75,8 +76,39 @@ class Irregular:
             buffer, base = buffer[position - base :] + bytes(12), position
         return buffer, base, have
 
-    def corrected(self, position: int, elements: Elements, encoding: Encoding) -> int | None:
-        """Correct the length of the element before `position`, if that is why none begins there; give its end."""
+    def instead(  # noqa: PLR0913, PLR0917  # the state of the loop
+        self, position: int, start: bytes, head: Head, elements: Elements, last: int, encoding: Encoding
+    ) -> tuple[int | None, int]:
+        """Find where to go on instead of at `position`, where no element begins that is known to be one.
+
+        The length of the element before it may be wrong, and is corrected then; or padding begins there.
+
+        Args:
+            position: where an element should begin.
+            start: the eight bytes there.
+            head: what they say.
+            elements: those before it.
+            last: the tag of the last of them.
+            encoding: of the data set or item.
+
+        Returns:
+            The position, `DATA_SET_ENDS`, or None if an element is to be read there all the same; and how many bytes
+            are passed over.
+
+        Raises:
+            DicomError: zeros are followed by what is no element.
+        """
+        is_element = head.kind is not Kind.BAD_VR and head.tag > 0
+        if elements and start[4:] != _NO_LENGTH and (encoding == IMPLICIT or not is_element):
+            end = self._corrected(position, elements, encoding)
+            if end is not None:
+                return end, 0
+        if is_element and head.tag > last:
+            return None, 0
+        behind = self._behind_padding(position, start, last, encoding)
+        return behind, 0 if behind is None else behind - position
+
+    def _corrected(self, position: int, elements: Elements, encoding: Encoding) -> int | None:
         sequences = self.sequences
         inside = sequences.inside(encoding)
         other = sequences.guess(other_length, position, elements[-2], elements[-1], inside)
@@ -87,18 +119,7 @@ class Irregular:
         elements[-1] = other.value
         return int(other.end)
 
-    def behind_padding(self, position: int, start: bytes, last: int, encoding: Encoding) -> int | None:
-        """Find where to go on behind padding; None if an element is to be read at `position`.
-
-        Args:
-            position: where an element should begin, and none of an ascending tag and a VR does.
-            start: the eight bytes there.
-            last: the tag of the element before it.
-            encoding: of the data set or item.
-
-        Raises:
-            DicomError: zeros are followed by what is no element.
-        """
+    def _behind_padding(self, position: int, start: bytes, last: int, encoding: Encoding) -> int | None:
         sequences, findings = self.sequences, self.sequences.findings
         if start == _ZEROS:
             behind = sequences.guess(behind_zeros, position, last, sequences.inside(encoding))

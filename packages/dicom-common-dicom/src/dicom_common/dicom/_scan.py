@@ -293,19 +293,17 @@ class Scanner:
                             continue
                         in_sequence, clear = True, -1
                         continue
-                    if kind is _BAD_VR or not tag or (tag <= last and self.pixels.data):
-                        behind = None
-                        if elements and not big and not implicit and (kind is _BAD_VR or not tag):
-                            behind = irregular.corrected(position, elements, encoding)
-                        if behind is None:
-                            bytes_there = buffer[at : at + 8]
-                            behind = irregular.behind_padding(position, bytes_there, last, encoding)
-                            if behind == DATA_SET_ENDS:
-                                break
-                            if behind is not None:
-                                limit += behind - position
+                    strange = (
+                        kind is _BAD_VR or not tag or (implicit and kind <= _CREATOR and (kind or head.vr == "UN"))
+                    )
+                    if strange or (tag <= last and self.pixels.data):
+                        there = buffer[at : at + 8]
+                        behind, passed = irregular.instead(position, there, head, elements, last, encoding)
+                        if behind == DATA_SET_ENDS:
+                            break
                         buffer, base, have = window.seen(limit)
                         if behind is not None:
+                            limit += passed
                             position, clear = behind, -1
                             continue
                         at = position - base
