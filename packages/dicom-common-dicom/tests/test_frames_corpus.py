@@ -83,14 +83,15 @@ def unpacked(frames: list[bytes], index: FrameIndex) -> list[int]:
     return [bit for frame in frames for bit in bits(frame)[: index.frame(1).bits]]
 
 
-def test_an_instance_with_pixel_data_is_refused_only_for_missing_attributes(corpus_file: Path) -> None:
+def test_an_instance_with_pixel_data_is_refused_only_for_its_attributes(corpus_file: Path) -> None:
     result = indexed(corpus_file)
     if isinstance(result, Reason) and result not in {Reason.NO_PIXEL_DATA, Reason.NO_FRAMES}:
         with pytest.raises(DicomError):
             read(corpus_file)
     if result is Reason.NO_FRAMES:
         instance = read(corpus_file).instance
-        assert not (instance.rows and instance.columns and instance.bits_allocated)
+        # Pixels of 3 bits, say, are written in whole bytes in truth.
+        assert not (instance.rows and instance.columns and instance.bits_allocated) or instance.bits_allocated % 8
 
 
 def test_both_kinds_of_pixel_data_are_among_the_files(corpus_files: tuple[Path, ...]) -> None:

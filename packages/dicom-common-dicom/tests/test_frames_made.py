@@ -127,6 +127,19 @@ def test_a_table_that_does_not_fit_is_put_aside_with_a_warning(table: list[int])
     assert [finding.rule for finding in index.warnings] == ["bad-offset-table"]
 
 
+@pytest.mark.parametrize(
+    ("images", "table", "frames_said"), [(3, [0, 20], 2), (3, [0], 1), (4, [0, 20, 60], 3), (4, [0, 40], 2)]
+)
+def test_a_table_whose_frames_would_be_several_images_does_not_count(
+    images: int, table: list[int], frames_said: int
+) -> None:
+    fragments = [SOI + bytes([number]) * 7 + EOI for number in range(images)]
+    data, record = encapsulated(fragments, table=table, number_of_frames=frames_said)
+    index = index_frames(data, record)
+    assert frames(data, index) == fragments
+    assert [finding.rule for finding in index.warnings] == ["frame-count-differs"]
+
+
 def test_a_table_of_another_count_is_used_where_nothing_else_tells() -> None:
     data, record = encapsulated([b"aaaa", b"bb", b"cc", b"dd"], table=[0, 22], number_of_frames=3)
     index = index_frames(data, record)

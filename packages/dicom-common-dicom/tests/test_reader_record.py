@@ -116,7 +116,6 @@ def test_a_value_becomes_a_typed_field(name: str, vr: str, value: bytes, expecte
         ("patient_weight", "UL", b"\1\0\0"),
         ("rows", "AT", b"\1\0\0\0"),
         ("rows", "US", b"\1"),
-        ("patient_id", "US", b"\1\0"),
     ],
 )
 def test_a_bad_value_is_null_and_a_warning(name: str, vr: str, value: bytes) -> None:

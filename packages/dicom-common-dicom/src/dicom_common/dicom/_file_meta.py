@@ -8,7 +8,7 @@ from typing import NamedTuple
 from dicom_common.core import DicomError
 from dicom_common.dicom._findings import Findings
 from dicom_common.dicom._heads import BIG, EXPLICIT, IMPLICIT, LONG_VRS, VRS, Encoding
-from dicom_common.dicom._look_ahead import FAR, MOST, PLAUSIBLE, Ahead, Inside, chain, is_plain, look
+from dicom_common.dicom._look_ahead import FAR, GLANCE, MOST, PLAUSIBLE, Ahead, Inside, chain, is_plain, look
 from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._settings import ReaderSettings
@@ -68,8 +68,10 @@ def _best(window: Window, position: int, declared: Encoding | None = None) -> En
         DicomError: it looks like two things equally.
     """
     if declared is not None:
+        if is_plain(look(window, position, GLANCE), position, declared):
+            return declared
         ahead = look(window, position)
-        if (declared is EXPLICIT and is_plain(ahead, position)) or _score(ahead, position, declared) >= MOST:
+        if _score(ahead, position, declared) >= MOST:
             return declared
         if declared is EXPLICIT and _fits_behind_first(ahead, position):
             return declared
@@ -97,7 +99,7 @@ def _fits_behind_first(ahead: Ahead, position: int) -> bool:
     """Tell whether explicit VR fits behind the first element, which lacks its VR."""
     at = position - ahead.base
     end = position + 8 + int.from_bytes(ahead.buffer[at + 4 : at + 8], "little")
-    return end + 8 <= ahead.limit and is_plain(ahead, end)
+    return end + 8 <= ahead.limit and is_plain(ahead, end, EXPLICIT)
 
 
 def _group(window: Window, position: int, encoding: Encoding) -> int:

@@ -272,10 +272,11 @@ class _Indexing:
     def _group(self, table: bytes | None, found: Fragments, frames: int | None) -> Starts:
         """Group fragments to frames: as Number of Frames says, where the fragments bear it out, else as they say."""
         count = len(found.offsets)
-        by_table = frames_by_basic_table(table, found)
+        by_table, by_beginnings = frames_by_basic_table(table, found), frames_by_beginnings(found, frames)
+        if by_table is not None and by_beginnings is not None and not set(by_beginnings).issubset(by_table):
+            by_table = None  # one of its frames would be several images
         if by_table is not None and len(by_table) - 1 == frames:
             return by_table
-        by_beginnings = frames_by_beginnings(found, frames)
         if frames is not None:
             starts = frames_by_count(self._reader, found, frames, by_beginnings, believed=by_table is None)
             if starts is not None:

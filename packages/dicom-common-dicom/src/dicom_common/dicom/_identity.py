@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dicom_common.core import DicomError
 from dicom_common.dicom._elements import Elements, Value, pairs
+from dicom_common.dicom._fields import TEXT_VRS
 from dicom_common.dicom._heads import Kind
 from dicom_common.dicom._json import DataSetContext
 from dicom_common.dicom._reasons import Reason
@@ -29,11 +30,21 @@ def identity(elements: Elements, settings: ReaderSettings, context: DataSetConte
     """Give the four UIDs without which an instance cannot be kept, by the fields of the record.
 
     Raises:
-        DicomError: one is missing, is of another VR than UI, or is no UID. The message has its name, not its value.
+        DicomError: one is missing, is of another VR than UI, or is no UID; or Patient ID, or its issuer, has a value
+            that is no text, and without it the instance could be taken for another patient's. The message has its
+            name, not its value.
     """
     uids: dict[str, str] = {}
     for head, value in pairs(elements):
+        if head.tag not in IDENTITY:
+            continue
         if head.tag not in _UIDS:
+            if value and head.vr not in TEXT_VRS:
+                raise DicomError(
+                    Reason.INVALID_PATIENT_ID,
+                    f"The {IDENTITY[head.tag]} has another VR than LO, so it is not known whose instance this is; "
+                    "ask the sender to correct it.",
+                )
             continue
         field, name = _UIDS[head.tag]
         if head.vr != "UI" or type(value) is not bytes:

@@ -12,11 +12,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from dicom_common.dicom._dictionary import dictionary_vr
-from dicom_common.dicom._heads import BIG, IMPLICIT, LONG_VRS, VRS, Encoding
+from dicom_common.dicom._heads import BIG, EXPLICIT, IMPLICIT, LONG_VRS, VRS, Encoding
 from dicom_common.dicom._window import Window
 
 __all__ = [
     "FAR",
+    "GLANCE",
     "LOOK",
     "MOST",
     "PLAUSIBLE",
@@ -34,6 +35,8 @@ FAR = 1 << 62
 """The end of a data set of unknown length."""
 LOOK = 1 << 17
 """Bytes that are looked at: more than a length of 16 bits can tell, twice."""
+GLANCE = 1 << 10
+"""Bytes that hold the first elements of nearly all data sets."""
 MOST = 8
 """Nothing contradicts the reading as far as it was followed."""
 PLAUSIBLE = 2
@@ -73,12 +76,12 @@ class Inside(NamedTuple):
     nested: bool
 
 
-def look(window: Window, position: int) -> Ahead:
+def look(window: Window, position: int, far: int = LOOK) -> Ahead:
     """Have the bytes from `position` on in the window. Its buffer may have moved then."""
-    window.move(position, LOOK)
+    window.move(position, far)
     have = window.base + len(window.buffer)
-    limit = min(have, position + LOOK)
-    return Ahead(window.buffer, window.base, limit, have < position + LOOK)
+    limit = min(have, position + far)
+    return Ahead(window.buffer, window.base, limit, have < position + far)
 
 
 def chain(ahead: Ahead, position: int, last: int, inside: Inside) -> int:  # noqa: PLR0911  # one for each way to end
@@ -115,20 +118,27 @@ def chain(ahead: Ahead, position: int, last: int, inside: Inside) -> int:  # noq
     return score
 
 
-def is_plain(ahead: Ahead, position: int) -> bool:
-    """Tell at a glance whether a data set in explicit VR little endian begins at `position`: `chain` would say `MOST`.
+def is_plain(ahead: Ahead, position: int, encoding: Encoding) -> bool:
+    """Tell whether a data set in this encoding begins at `position` as most do: `chain` would say `MOST`.
 
-    It is what most are. False says nothing.
+    False says nothing, so that `ahead` may be no more than a `GLANCE`.
     """
     last = -1
     for _ in range(_LINKS):
         if ahead.limit - position < 8:
             return False
-        group, element, letters, length = _EXPLICIT(ahead.buffer, position - ahead.base)
-        tag = group << 16 | element
-        if letters not in _SHORT_LETTERS or tag <= last or not tag or group == 0xFFFE:
+        if encoding == EXPLICIT:
+            group, element, letters, length = _EXPLICIT(ahead.buffer, position - ahead.base)
+            sure, end = letters in _SHORT_LETTERS, position + 8 + length
+            tag = group << 16 | element
+        else:
+            group, element, length = _HEADERS[encoding == BIG](ahead.buffer, position - ahead.base)
+            tag = group << 16 | element
+            strength, end = _element(ahead, position, tag, length, encoding)
+            sure = strength > 1
+        if not sure or tag <= last or not tag or group == 0xFFFE:
             return False
-        position, last = position + 8 + length, tag
+        position, last = end, tag
     return position <= ahead.limit
 
 

@@ -188,7 +188,7 @@ def read_window(
         size=size,
         sha256=sha256,
         data_set_offset=meta.data_set_offset,
-        pixel_data=scanner.pixel_data,
+        pixel_data=scanner.pixels.data,
         character_set=context.declared,
         warnings=findings.as_tuple(),
     )
@@ -197,8 +197,8 @@ def read_window(
 
 def _is_ordinary(scanner: Scanner, syntax: TransferSyntax | None, fields: dict[str, Any]) -> bool:
     """Tell at a glance whether pixel data is what nearly all is: fragments, or the pixels and at most a byte more."""
-    pixel = scanner.pixel_data
-    if pixel is None or syntax is None or scanner.lacks_pad:
+    pixel = scanner.pixels.data
+    if pixel is None or syntax is None or scanner.pixels.lacks_pad:
         return False
     if syntax.encapsulated or pixel.length is None:
         return syntax.encapsulated and pixel.length is None
@@ -211,17 +211,17 @@ def _check_pixel_data(
     scanner: Scanner, uid: str, fields: dict[str, Any], settings: ReaderSettings, findings: Findings
 ) -> None:
     """Compare pixel data with what the transfer syntax and the attributes say (PS3.5 8.1.1, A.4, PS3.3 C.7.6.3)."""
-    pixel = scanner.pixel_data
+    pixel = scanner.pixels.data
     if pixel is None:
         if fields.get("rows") and fields.get("columns") and fields.get("bits_allocated"):
             findings.add([_PIXEL_DATA], Rule.NO_PIXEL_DATA, "indexed without")
         return
     syntax = transfer_syntax(uid)
     geometry = geometry_of({"bits_allocated": 8} | fields, pixel, findings.as_tuple())
-    form = pixel_form(pixel, scanner.pixel_start, syntax, geometry)
+    form = pixel_form(pixel, scanner.pixels.start, syntax, geometry)
     if contradicts(form, pixel, syntax):
         findings.add([pixel.tag], Rule.PIXEL_DATA_FORM, f"indexed as {form.value}")
-    if scanner.lacks_pad:
+    if scanner.pixels.lacks_pad:
         if form is not Form.NATIVE or not geometry.fits(pixel.length or 0):
             raise DicomError(Reason.TRUNCATED, "The object ends within its pixel data; ask the sender for a new copy.")
         findings.add([pixel.tag], Rule.MISSING_PAD, "took it as whole")

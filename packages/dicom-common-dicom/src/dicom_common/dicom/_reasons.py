@@ -42,6 +42,8 @@ class Reason(StrEnum):
     """SOP Class, SOP Instance, Study or Series Instance UID is absent or empty."""
     INVALID_UID = "invalid-uid"
     """One of these four is not a UID (PS3.5 9.1), or has another VR than UI or UN."""
+    INVALID_PATIENT_ID = "invalid-patient-id"
+    """Patient ID or its issuer has a value under a VR that is no text, so that it cannot be read."""
     CONFLICTING_IDENTITY = "conflicting-identity"
     """One of these four, Patient ID or its issuer has two values at the top level, or stands behind Pixel Data."""
     AMBIGUOUS = "ambiguous"

@@ -13,13 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from struct import Struct
 
-from dicom_common.core import PixelData
 from dicom_common.dicom._elements import (
     Damage,
     Elements,
     Level,
     little_endian,
-    malformed,
     ordered,
     path_of,
     too_large,
@@ -27,18 +25,15 @@ from dicom_common.dicom._elements import (
     truncated,
 )
 from dicom_common.dicom._findings import Findings
-from dicom_common.dicom._heads import BULK_VRS, IMPLICIT, SWAPPED, Encoding, Kind, heads_for
+from dicom_common.dicom._heads import Encoding, Kind, heads_for
 from dicom_common.dicom._identity import refuse_stray_identity, refuse_two_identities
-from dicom_common.dicom._json_context import Skipped
-from dicom_common.dicom._lengths import other_length
+from dicom_common.dicom._irregular import DATA_SET_ENDS, Irregular, with_creator
 from dicom_common.dicom._look_ahead import FAR
-from dicom_common.dicom._pixel_form import SIGNATURE_BYTES
-from dicom_common.dicom._recovery import begins, behind_zeros, item_encoding
+from dicom_common.dicom._pixel_place import PixelPlace
 from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._sequences import FORMS, Sequences
 from dicom_common.dicom._settings import ReaderSettings
 from dicom_common.dicom._window import Window
-from dicom_common.dicom._without_vr import without_vr
 
 __all__ = ["Scanner"]
 
@@ -47,13 +42,11 @@ _PRIVATE, _CREATOR, _SEQUENCE, _UNKNOWN_SEQUENCE = Kind.PRIVATE, Kind.CREATOR, K
 _PIXEL_DATA, _GROUP_LENGTH, _FOREIGN_GROUP = Kind.PIXEL_DATA, Kind.GROUP_LENGTH, Kind.FOREIGN_GROUP
 _DELIMITER, _BAD_VR = Kind.DELIMITER, Kind.BAD_VR
 _UNDEFINED = 0xFFFFFFFF
-_ZEROS = bytes(8)
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
-_ITEM_STARTS = (b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0", b"\xff\xfe\xe0\x00", b"\xff\xfe\xe0\xdd")
 _ITEM_HEADER = Struct("<II").unpack_from
 _LITTLE_ITEM, _LITTLE_SEQUENCE_END = 0xE000FFFE, 0xE0DDFFFE
 """The two tags as one little-endian number."""
-_LITTLE_STARTS = _ITEM_STARTS[:2]
+_LITTLE_STARTS = (b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0")
 _LEVEL = Level._make
 _NO_CREATORS: dict[int, str] = {}
 _MORE = 50_000
@@ -73,14 +66,9 @@ class Scanner:
     window: Window
     settings: ReaderSettings
     findings: Findings
-    pixel_data: PixelData | None = None
-    """The first pixel data of the top level."""
-    pixel_start: bytes = b""
-    """Its first bytes, where it has a defined length."""
+    pixels: PixelPlace = field(default_factory=PixelPlace)
     strays: list[int] = field(default_factory=list)
     """Behind how many elements of the top level each delimiter came that ends nothing."""
-    lacks_pad: bool = False
-    """Whether the object ends one byte before this pixel data does; that byte is not counted in its length."""
 
     def scan(self, encoding: Encoding, start: int) -> Elements:
         """Read the data set that begins at `start`.
@@ -107,7 +95,7 @@ class Scanner:
         heads = heads_for(encoding, threshold, max_value, settings.numbers_as)
         implicit, big, u16, u32 = FORMS[encoding]
         open_ones = Sequences(window, settings, self.findings)
-        stack = open_ones.stack
+        stack, irregular = open_ones.stack, Irregular(open_ones, self.pixels)
         elements: Elements = []
         last, disorder, in_sequence, stop, position = -1, False, False, FAR, start
         creators = _NO_CREATORS
@@ -177,23 +165,12 @@ class Scanner:
                             stop = open_ones.stop
                             buffer, base, have = window.seen(limit)
                         if have - position < 12 and position < stop:
-                            window.move(position, 12)
-                            buffer, base = window.buffer, window.base
-                            have = base + len(buffer)
-                            if have > limit:
-                                have = limit
-                                if have - position < 12:
-                                    raise too_large()
-                            if have - position < 12:
-                                if have < position and not stack and self._lacks_pad(position):
-                                    position = have
-                                    break
-                                if have < position or have < stop < FAR:
-                                    # No container ends before the data does: there is nowhere to go on.
-                                    raise truncated(stack, last).final()
-                                stop = open_ones.stop = min(stop, have)
-                                # Zeros behind the last bytes let every field be unpacked; `have` stays the true end.
-                                buffer, base = buffer[position - base :] + bytes(12), position
+                            shown = irregular.have_more(position, limit, last)
+                            if shown is None:
+                                position -= 1
+                                break
+                            buffer, base, have = shown
+                            stop = open_ones.stop
                         if position >= stop:
                             if not stack:
                                 break
@@ -215,7 +192,7 @@ class Scanner:
                             continue
                         if have - position < 8:
                             # Not even a tag and a length: padding, or a data set that was cut.
-                            if stack or not (self.pixel_data or not buffer[: have - position].strip(b"\0")):
+                            if stack or not (self.pixels.data or not buffer[: have - position].strip(b"\0")):
                                 raise truncated(stack, last)
                             add([], Rule.TRAILING_BYTES, "passed over")
                             break
@@ -286,8 +263,7 @@ class Scanner:
                         if big and head.width > 1:
                             value = little_endian(value, head.width)
                         if kind is _CREATOR:
-                            creators = creators or {}
-                            creators[tag >> 16 << 8 | tag & 0xFF] = value.decode("latin-1").strip(" \0")
+                            creators = with_creator(creators, tag, value)
                         disorder = disorder or tag <= last
                         last = tag
                         elements.append(head)
@@ -295,9 +271,7 @@ class Scanner:
                         position = end
                         continue
                     if kind is _DELIMITER:
-                        if tag in SWAPPED:
-                            add([*path_of(stack), SWAPPED[tag]], Rule.BYTE_ORDER, "taken as one")
-                            tag = SWAPPED[tag]
+                        tag = irregular.delimiter(tag)
                         if stack and open_ones.open_item and tag in (_ITEM, _ITEM_END, _SEQUENCE_END):
                             if tag == _ITEM_END:  # in the other byte order
                                 position += 8
@@ -319,44 +293,24 @@ class Scanner:
                             continue
                         in_sequence, clear = True, -1
                         continue
-                    if elements and not big and not implicit and (kind is _BAD_VR or not tag):
-                        inside = open_ones.inside(encoding)
-                        other = open_ones.guess(other_length, position, elements[-2], elements[-1], inside)
-                        buffer, base, have = window.seen(limit)
-                        if other is not None:
-                            add([*path_of(stack), last], Rule.ELEMENT_LENGTH, "went by the elements behind it")
-                            elements[-1] = other.value
-                            position, clear = other.end, -1
-                            continue
-                        at = position - base
-                    if not tag and buffer[at : at + 8] == _ZEROS:
-                        behind = open_ones.guess(behind_zeros, position, last, open_ones.inside(encoding))
+                    strange = (
+                        kind is _BAD_VR or not tag or (implicit and kind <= _CREATOR and (kind or head.vr == "UN"))
+                    )
+                    if strange or (tag <= last and self.pixels.data):
+                        there = buffer[at : at + 8]
+                        behind, passed = irregular.instead(position, there, head, elements, last, encoding)
+                        if behind == DATA_SET_ENDS:
+                            break
                         buffer, base, have = window.seen(limit)
                         if behind is not None:
-                            add(path_of(stack), Rule.ZEROS, "passed over")
-                            limit += behind - position
+                            limit += passed
                             position, clear = behind, -1
                             continue
-                        if stack or not self.pixel_data:
-                            raise malformed(stack, "zeros are followed by what is not an element")
-                        add([], Rule.TRAILING_BYTES, "passed over")
-                        break
-                    if not stack and self.pixel_data and (tag <= last or kind is _BAD_VR):
-                        # Behind the pixel data: elements in disorder, or bytes that are not elements at all.
-                        plausible = open_ones.guess(begins, position, encoding)
-                        buffer, base, have = window.seen(limit)
-                        if not plausible:
-                            add([], Rule.TRAILING_BYTES, "passed over")
-                            break
                         at = position - base
                     if kind is _BAD_VR:
-                        inside, creator = open_ones.inside(encoding), creators.get(tag >> 8, "")
-                        guess = open_ones.guess(without_vr, position, inside, head, heads, creator)
+                        guess = irregular.guessed(position, head, heads, creators.get(tag >> 8, ""))
+                        head, header, length, _ = guess
                         buffer, base, have = window.seen(limit)
-                        if guess is None:
-                            raise malformed(stack, "an element has neither a VR nor a possible length")
-                        head, header, length, rule = guess
-                        add([*path_of(stack), tag], rule, "used the dictionary's")
                         begin = position + header
                         end, kind = begin + length, head.kind
                     if end > stop and length != _UNDEFINED:
@@ -366,86 +320,42 @@ class Scanner:
                         buffer, base, have = window.seen(limit)
                         continue
 
+                    if length == _UNDEFINED and (kind is _PIXEL_DATA or head.vr in ("OB", "OW")):
+                        if implicit:  # fragments are bytes (PS3.5 A.4), whatever the dictionary says of native ones
+                            head = heads.resolved(tag, "OB")
+                        disorder = disorder or tag <= last
+                        last = tag
+                        position = irregular.behind_fragments(elements, head, begin, big=big)
+                        if position == DATA_SET_ENDS:
+                            break
+                        limit += position - begin
+                        buffer, base, have = window.seen(limit)
+                        continue
                     if length == _UNDEFINED or kind is _SEQUENCE or kind is _UNKNOWN_SEQUENCE:
-                        fragments = length == _UNDEFINED and (kind is _PIXEL_DATA or head.vr in ("OB", "OW"))
-                        if not fragments:
+                        if irregular.holds_items(head, begin, length):
                             unknown = not implicit and (head.vr == "UN" or kind is _UNKNOWN_SEQUENCE)
-                            if begin + 8 > have:
-                                window.move(begin, 8)
-                                buffer, base, have = window.seen(limit)
-                            is_items = buffer[begin - base : begin - base + 4] in _ITEM_STARTS
-                            if length == 0 or is_items or length == _UNDEFINED:
-                                if not is_items and length:
-                                    if begin < have:
-                                        raise malformed(stack, "a value of undefined length is not a sequence")
-                                    raise truncated(stack, tag)
-                                if head.vr not in ("SQ", "UN"):
-                                    add([*path_of(stack), tag], Rule.WRONG_VR, "read as a sequence")
-                                disorder = disorder or tag <= last
-                                last = tag
-                                until = None if length == _UNDEFINED else end
-                                head = heads.resolved(tag, "SQ")
-                                open_ones.enter(elements, last, disorder, creators, heads, head, begin, until)
-                                in_sequence, clear, position = True, -1, begin
-                                if unknown:
-                                    encoding = item_encoding(window, begin, until or FAR)
-                                    if encoding != IMPLICIT:
-                                        add(path_of(stack), Rule.UNKNOWN_EXPLICIT, "read in explicit VR")
-                                    heads = heads_for(encoding, threshold, max_value, settings.numbers_as)
-                                    implicit, big, u16, u32 = FORMS[encoding]
-                                    buffer, base, have = window.seen(limit)
-                                continue
-                            # A defined length that holds no items: some other value under the wrong VR.
-                            add([*path_of(stack), tag], Rule.NOT_A_SEQUENCE, "kept as unknown bytes")
-                            head = heads.opaque(tag)
-                            kind = head.kind
-                        else:
-                            if implicit:  # fragments are bytes (PS3.5 A.4), whatever the dictionary says of native ones
-                                head = heads.resolved(tag, "OB")
-                            if not stack and kind is _PIXEL_DATA and self.pixel_data is None:
-                                self.pixel_data = PixelData(tag, head.vr, begin, None)
                             disorder = disorder or tag <= last
                             last = tag
-                            if kind is _FOREIGN_GROUP:
-                                add([*path_of(stack), tag], Rule.FOREIGN_GROUP, "left out")
-                            elif kind is not _GROUP_LENGTH:
-                                elements += head.skipped(), Skipped(tag, begin, None)
-                            position = open_ones.behind_fragments(begin, tag, big=big)
-                            if position < 0:
-                                break
-                            limit += position - begin
+                            until = None if length == _UNDEFINED else end
+                            head = heads.resolved(tag, "SQ")
+                            open_ones.enter(elements, last, disorder, creators, heads, head, begin, until)
+                            in_sequence, clear, position = True, -1, begin
+                            if unknown:
+                                encoding = irregular.items_encoding(begin, until)
+                                heads = heads_for(encoding, threshold, max_value, settings.numbers_as)
+                                implicit, big, u16, u32 = FORMS[encoding]
                             buffer, base, have = window.seen(limit)
                             continue
+                        head = heads.opaque(tag)
+                        kind = head.kind
 
-                    if kind is _GROUP_LENGTH:
+                    if kind is not _GROUP_LENGTH and kind is not _FOREIGN_GROUP:
+                        disorder = disorder or tag <= last
+                        last = tag
+                    if kind > _CREATOR or length > head.hold:
+                        irregular.pass_over(elements, head, begin, length)
                         limit += length
-                        position = end
-                        continue
-                    if kind is _FOREIGN_GROUP:
-                        add([*path_of(stack), tag], Rule.FOREIGN_GROUP, "left out")
-                        limit += length
-                        position = end
-                        continue
-                    disorder = disorder or tag <= last
-                    last = tag
-                    if kind is _PIXEL_DATA:
-                        if not length:
-                            elements += head, b""
-                        else:
-                            if not stack and self.pixel_data is None:
-                                self.pixel_data = PixelData(tag, head.vr, begin, length)
-                                window.move(begin, min(length, SIGNATURE_BYTES))
-                                buffer, base, have = window.seen(limit)
-                                self.pixel_start = buffer[begin - base : min(end, begin + SIGNATURE_BYTES) - base]
-                            elements += head.skipped(), Skipped(tag, begin, length)
-                        limit += length
-                        position = end
-                        continue
-                    if length > head.hold:
-                        if head.vr not in BULK_VRS:
-                            add([*path_of(stack), tag], Rule.VALUE_TOO_LONG, "left out")
-                        elements += head.skipped(), Skipped(tag, begin, length)
-                        limit += length
+                        buffer, base, have = window.seen(limit)
                         position = end
                         continue
                     if end > have:
@@ -457,8 +367,7 @@ class Scanner:
                     if big and head.width > 1:
                         value = little_endian(value, head.width)
                     if kind is _CREATOR:
-                        creators = creators or {}
-                        creators[tag >> 16 << 8 | tag & 0xFF] = value.decode("latin-1").strip(" \0")
+                        creators = with_creator(creators, tag, value)
                     elements += head, value
                     position = end
                 break
@@ -484,13 +393,3 @@ class Scanner:
             return elements
         refuse_two_identities(elements)
         return ordered(elements, stack, self.findings)
-
-    def _lacks_pad(self, position: int) -> bool:
-        """Tell whether the pixel data that ends at `position` is whole but for one byte, and nothing is behind it."""
-        pixel = self.pixel_data
-        if pixel is None or pixel.length is None or pixel.offset + pixel.length != position:
-            return False
-        if self.window.end != position - 1:
-            return False
-        self.pixel_data, self.lacks_pad = pixel._replace(length=pixel.length - 1), True
-        return True
