@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
 import subprocess
 import warnings
@@ -49,6 +50,7 @@ def ours(data: bytes) -> Identity | None:
 
 def theirs_by_pydicom(data: bytes) -> Identity | None:
     """Read with pydicom; None where it refuses, or finds nothing without saying so."""
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # it logs the values that it warns of
     try:
         with warnings.catch_warnings(action="ignore"):
             data_set = pydicom.dcmread(io.BytesIO(data), force=True, stop_before_pixels=True)

@@ -491,7 +491,7 @@ def in_implicit_vr(tag: int, _vr: str, value: bytes, length: int | None = None) 
     ("tag", "vr", "value", "length"),
     [
         (0x0008103E, "LO", b"Thorax", 4),
-        (0x00081030, "LO", b"Chest ", 5),
+        (0x00081030, "LO", b"Chest X-ray ", 10),
         (0x00080070, "LO", b"A maker of scanners ", 14),
         (0x00080090, "PN", b"Doe^Jane", 6),
     ],
@@ -509,7 +509,10 @@ def test_a_wrong_length_is_mended_in_the_other_encodings_too(  # noqa: PLR0917  
         (0x0020000E, "UI", b"1.2.4\0"),
         (0x00200011, "IS", b"3 "),
     ]
-    reading = read(file_of(b"".join(write(*one) for one in elements), syntax))
+    data = file_of(b"".join(write(*one) for one in elements), syntax)
+    reading = read(data)
+    through_a_window = read_through(io.BytesIO(data), ReaderSettings(), 64)
+    assert (through_a_window.instance, through_a_window.metadata) == (reading.instance, reading.metadata)
     assert (reading.instance.patient_id, reading.instance.series_uid) == ("P001", "1.2.4")
     assert "element-length" in rules(reading)
     assert value.decode().strip() in json.dumps(json.loads(reading.metadata)[f"{tag:08X}"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from dicom_common.core import DicomError
 from dicom_common.dicom._elements import Elements, Value, pairs
 from dicom_common.dicom._fields import TEXT_VRS
@@ -20,6 +22,8 @@ _UIDS = {
     0x0020000D: ("study_uid", "Study Instance UID (0020,000D)"),
     0x0020000E: ("series_uid", "Series Instance UID (0020,000E)"),
 }
+_LONGEST_UID = 66
+"""Bytes of a UID with its padding; a longer value is not remembered."""
 IDENTITY = {tag: name for tag, (_, name) in _UIDS.items()} | {
     0x00100020: "Patient ID (0010,0020)",
     0x00100021: "Issuer of Patient ID (0010,0021)",
@@ -49,10 +53,11 @@ def identity(elements: Elements, settings: ReaderSettings, context: DataSetConte
         field, name = _UIDS[head.tag]
         if head.vr != "UI" or type(value) is not bytes:
             raise DicomError(Reason.INVALID_UID, f"The {name} has another VR than UI; ask the sender to correct it.")
-        uid = _bare(value).decode("latin-1")
+        uid = (_strict_uid if len(value) <= _LONGEST_UID else _strict_uid.__wrapped__)(value)
         if not uid:
-            break
-        if not is_valid_uid(uid, strict=True):
+            uid = _bare(value).decode("latin-1")
+            if not uid:
+                break
             if settings.uids == "strict" or not is_valid_uid(uid, strict=False):
                 raise DicomError(Reason.INVALID_UID, f"The {name} is not a UID; ask the sender to correct it.")
             context.note(Rule.UID, "kept as it is", head.tag)
@@ -61,6 +66,13 @@ def identity(elements: Elements, settings: ReaderSettings, context: DataSetConte
             return uids
     missing = next(name for field, name in _UIDS.values() if field not in uids)
     raise DicomError(Reason.MISSING_UID, f"The {missing} is missing; ask the sender to add it.")
+
+
+@lru_cache(maxsize=1024)  # the instances of a series come together, and share three of them
+def _strict_uid(value: bytes) -> str:
+    """Give the UID that a value is by the standard; empty if it is not one."""
+    uid = _bare(value).decode("latin-1")
+    return uid if is_valid_uid(uid, strict=True) else ""
 
 
 def refuse_two_identities(elements: Elements) -> None:

@@ -31,21 +31,22 @@ def indexed_fields(elements: Elements, context: DataSetContext) -> dict[str, Any
         attribute = head.attribute
         if attribute is None or not value:
             continue
-        field = attribute.field
         try:
             if len(value) > _LONGEST_REMEMBERED:  # what was read is remembered by its bytes
-                fields[field] = _unusual(head, attribute, value, context)
+                result = _unusual(head, attribute, value, context)
             else:
-                fields[field] = head.index(value)  # type: ignore[arg-type]  # another type of value is a TypeError
+                result = head.index(value)  # type: ignore[arg-type]  # another type of value is a TypeError
         except (ValueError, TypeError, AttributeError):
-            fields[field] = _unusual(head, attribute, value, context)
+            result = _unusual(head, attribute, value, context)
+        if result is not None:
+            fields[attribute.field] = result
         if head.tag == _STUDY_DATE and type(value) is bytes:
             if value.isdigit() and len(value) <= _LONGEST_ORIGIN:
                 fields["study_date_origin"] = value.decode("ascii")
             else:
                 origin = value[:_LONGEST_ORIGIN].decode("ascii", "replace")
                 fields["study_date_origin"] = origin.partition("\0")[0].strip(" ")
-    return {field: value for field, value in fields.items() if value is not None}
+    return fields
 
 
 def _unusual(head: Head, attribute: Attribute, value: Value, context: DataSetContext) -> Any:

@@ -293,9 +293,10 @@ class Scanner:
                             continue
                         in_sequence, clear = True, -1
                         continue
-                    strange = (
-                        kind is _BAD_VR or not tag or (implicit and kind <= _CREATOR and (kind or head.vr == "UN"))
-                    )
+                    strange = kind is _BAD_VR or not tag
+                    # By its length alone, so that it is the same of every source.
+                    if implicit and length > head.hold and kind <= _CREATOR and (kind > 0 or head.vr == "UN"):
+                        strange = True
                     if strange or (tag <= last and self.pixels.data):
                         there = buffer[at : at + 8]
                         behind, passed = irregular.instead(position, there, head, elements, last, encoding)
