@@ -475,6 +475,20 @@ def test_a_wrong_length_never_passes_over_the_patient_id(more: int, patient: byt
     assert found == patient.decode()
 
 
+@pytest.mark.parametrize(("tag", "vr"), [(0x00100010, "PN"), (0x00081030, "LO"), (0x00080090, "PN")])
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT], ids=["explicit", "implicit"])
+def test_a_patient_id_within_a_text_that_is_too_long_is_not_passed_over(tag: int, vr: str, syntax: str) -> None:
+    write = element if syntax == EXPLICIT else in_implicit_vr
+    patient = write(0x00100020, "LO", b"P1")
+    text = write(tag, vr, b"Doe^Jane", 8 + len(patient))
+    uids = ((0x0020000D, "UI", b"1.2.3\0"), (0x0020000E, "UI", b"1.2.4\0"))
+    front = ((0x00080016, "UI", b"1.2.840.10008.5.1.4.1.1.7\0"), (0x00080018, "UI", b"1.2.5\0"))
+    data = b"".join([*(write(*one) for one in front), text, patient, *(write(*one) for one in uids)])
+    with pytest.raises(DicomError) as caught:
+        read(file_of(data, syntax))
+    assert caught.value.reason == Reason.INVALID_PATIENT_ID
+
+
 def in_big_endian(tag: int, vr: str, value: bytes, length: int | None = None) -> bytes:
     size = len(value) if length is None else length
     return struct.pack(">HH2s", tag >> 16, tag & 0xFFFF, vr.encode()) + struct.pack(">H", size) + value

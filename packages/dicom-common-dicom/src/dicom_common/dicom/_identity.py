@@ -22,10 +22,11 @@ _UIDS = {
     0x0020000D: ("study_uid", "Study Instance UID (0020,000D)"),
     0x0020000E: ("series_uid", "Series Instance UID (0020,000E)"),
 }
+_PATIENT_ID = 0x00100020
 _LONGEST_UID = 66
 """Bytes of a UID with its padding; a longer value is not remembered."""
 IDENTITY = {tag: name for tag, (_, name) in _UIDS.items()} | {
-    0x00100020: "Patient ID (0010,0020)",
+    _PATIENT_ID: "Patient ID (0010,0020)",
     0x00100021: "Issuer of Patient ID (0010,0021)",
 }
 
@@ -39,10 +40,12 @@ def identity(elements: Elements, settings: ReaderSettings, context: DataSetConte
             name, not its value.
     """
     uids: dict[str, str] = {}
+    has_patient_id = False
     for head, value in pairs(elements):
         if head.tag not in IDENTITY:
             continue
         if head.tag not in _UIDS:
+            has_patient_id |= head.tag == _PATIENT_ID
             if value and head.vr not in TEXT_VRS:
                 raise DicomError(
                     Reason.INVALID_PATIENT_ID,
@@ -63,9 +66,22 @@ def identity(elements: Elements, settings: ReaderSettings, context: DataSetConte
             context.note(Rule.UID, "kept as it is", head.tag)
         uids[field] = uid
         if len(uids) == len(_UIDS):
+            if not has_patient_id:
+                _refuse_swallowed_patient_id(elements)
             return uids
     missing = next(name for field, name in _UIDS.values() if field not in uids)
     raise DicomError(Reason.MISSING_UID, f"The {missing} is missing; ask the sender to add it.")
+
+
+def _refuse_swallowed_patient_id(elements: Elements) -> None:
+    """Refuse a text that has the Patient ID in it: its length is wrong, and happens to end where an element begins."""
+    for head, value in pairs(elements):
+        if head.vr in TEXT_VRS and type(value) is bytes and (b"\x10\0\x20\0" in value or b"\0\x10\0\x20" in value):
+            raise DicomError(
+                Reason.INVALID_PATIENT_ID,
+                f"The {IDENTITY[_PATIENT_ID]} is within the value of another element, whose length is wrong; "
+                "ask the sender for a new copy.",
+            )
 
 
 @lru_cache(maxsize=1024)  # the instances of a series come together, and share three of them
