@@ -7,7 +7,7 @@ from functools import lru_cache
 from dicom_common.core import DicomError
 from dicom_common.dicom._elements import Elements, Value, pairs
 from dicom_common.dicom._fields import TEXT_VRS
-from dicom_common.dicom._heads import Kind
+from dicom_common.dicom._heads import Head, Kind
 from dicom_common.dicom._json import DataSetContext
 from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._rules import Rule
@@ -46,12 +46,7 @@ def identity(elements: Elements, settings: ReaderSettings, context: DataSetConte
             continue
         if head.tag not in _UIDS:
             has_patient_id |= head.tag == _PATIENT_ID
-            if value and head.vr not in TEXT_VRS:
-                raise DicomError(
-                    Reason.INVALID_PATIENT_ID,
-                    f"The {IDENTITY[head.tag]} has another VR than LO, so it is not known whose instance this is; "
-                    "ask the sender to correct it.",
-                )
+            _require_text(head, value)
             continue
         field, name = _UIDS[head.tag]
         if head.vr != "UI" or type(value) is not bytes:
@@ -71,6 +66,15 @@ def identity(elements: Elements, settings: ReaderSettings, context: DataSetConte
             return uids
     missing = next(name for field, name in _UIDS.values() if field not in uids)
     raise DicomError(Reason.MISSING_UID, f"The {missing} is missing; ask the sender to add it.")
+
+
+def _require_text(head: Head, value: Value) -> None:
+    if value and head.vr not in TEXT_VRS:
+        raise DicomError(
+            Reason.INVALID_PATIENT_ID,
+            f"The {IDENTITY[head.tag]} has another VR than LO, so it is not known whose instance this is; "
+            "ask the sender to correct it.",
+        )
 
 
 def _refuse_swallowed_patient_id(elements: Elements) -> None:
