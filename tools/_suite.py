@@ -26,7 +26,9 @@ EXPECTED_TO_FAIL = "pytest.xfail"
 """How pytest marks such a test, which it counts as skipped, in its JUnit report."""
 IN_FULL = {
     "chaos": {"DICOM_COMMON_TEST_CHAOS_INSTANCES": "5000", "DICOM_COMMON_TEST_CHAOS_KILLS": "30"},
+    "crash": {"DICOM_COMMON_TEST_KILLS": "50"},
     "fuzz": {"DICOM_COMMON_TEST_FUZZ_READS": "1000000", "DICOM_COMMON_TEST_FUZZ_COMPARED": "100000"},
+    "scale": {"DICOM_COMMON_TEST_INSTANCES": "100000"},
 }
 """Parts of tests/ that run in a short form among all tests, and in full where they are named.
 
