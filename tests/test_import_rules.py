@@ -79,6 +79,18 @@ def test_what_is_private_to_a_package_is_imported_by_that_package_only(package: 
                 assert not any(part.startswith("_") for part in name.split(".")), f"{path} imports {name}"
 
 
+@each_package
+def test_a_package_requires_what_it_imports_of_the_others(package: Package) -> None:
+    project = package.pyproject["project"]
+    extras = [one for some in project.get("optional-dependencies", {}).values() for one in some]
+    required = {re.split(r"[^a-z0-9-]", one)[0] for one in [*project["dependencies"], *extras]}
+    used = set()
+    for path in modules(package).values():
+        for name in imported(path):
+            used |= {each.name for each in PACKAGES if f"{name}.".startswith(f"{each.module}.")}
+    assert used - required - {package.name} == set()
+
+
 @pytest.mark.parametrize("package", packages(), ids=lambda package: package.name)
 def test_the_tests_of_a_package_import_nothing_of_the_tools(package: Package) -> None:
     tools = {path.stem for path in (ROOT / "tools").glob("*.py")}

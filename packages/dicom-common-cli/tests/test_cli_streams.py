@@ -101,11 +101,11 @@ def _into(
 @pytest.mark.parametrize(
     "words", [["find"], ["find", "--json"], ["config", "show"], ["check"], ["plugins"], ["--help"]]
 )
-def test_a_full_disk_is_an_error_of_every_output(filled: Installation, words: str) -> None:
+def test_a_full_disk_is_an_error_of_every_output(filled: Installation, words: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
-        code, told = _into(full, filled, *words.split())
+        code, told = _into(full, filled, *words)
         assert (code, told) == (2, "dicom-common: No space left on device.\n")
-        code, _ = _into(full, filled, *words.split(), errors=full)
+        code, _ = _into(full, filled, *words, errors=full)
         assert code == 2
 
 

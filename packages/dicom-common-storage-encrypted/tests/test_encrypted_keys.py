@@ -157,7 +157,7 @@ def test_an_object_among_the_keys_that_is_none_is_told(folder: SealedFolder) -> 
     stray.parent.mkdir()
     stray.write_bytes(b"")
     for listing in (folder.storage.tenant_keys(), folder.storage.rotate_keys()):
-        with pytest.raises(DamagedError, match="no key of a tenant"):
+        with pytest.raises(DamagedError, match="not a key of a tenant"):
             list(listing)
 
 

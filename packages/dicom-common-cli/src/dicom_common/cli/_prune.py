@@ -100,9 +100,7 @@ def _ages(session: Session, chosen: list[str], older_than: timedelta | None) -> 
             )
     ages = {name: timedelta(days=days[name]) for name in chosen or _KINDS if days[name]}
     if not ages:
-        raise CommandError(
-            "Both logs are kept without limit: pass --older-than 90d, or set received_days or access_days."
-        )
+        raise CommandError("Both logs are kept without limit: pass --older-than 90d, or set days in [retention].")
     return ages
 
 
