@@ -20,6 +20,8 @@ TAGS: Final = (0x00080016, 0x00080018, 0x0020000D, 0x0020000E, 0x00100020)
 _LINE: Final = re.compile(rb"\(([0-9a-f]{4}),([0-9a-f]{4})\) .. (?:\[(.*)\] +# )?", re.DOTALL)
 _NAMES: Final = frozenset(f"{tag:08X}" for tag in TAGS)
 _HEADING: Final = re.compile(rb"^# dcmdump \(\d+/\d+\): ", re.MULTILINE)
+_NOT_DECODED: Final = frozenset("\N{REPLACEMENT CHARACTER}\x1b")
+"""Characters of a value that the other reader has not decoded, so that there is nothing to compare."""
 _HARMLESS: Final = frozenset(
     (
         *(Rule.LENGTH, Rule.NUMBER, Rule.VALUE, Rule.SEVERAL_VALUES, Rule.NO_PIXEL_DATA, Rule.PIXEL_DATA_FORM),
@@ -121,6 +123,6 @@ def disagreement(mine: Identity, who: str, other: Identity | None) -> str | None
     different = [
         f"{tag:08X}"
         for tag, one, two in zip(TAGS, mine.values, other.values, strict=True)
-        if two is not None and (one or None) != two and "\N{REPLACEMENT CHARACTER}" not in two
+        if two is not None and (one or None) != two and not _NOT_DECODED.intersection(two)
     ]
     return f"{who} has another {', '.join(different)}" if different else None

@@ -133,6 +133,36 @@ def test_an_escape_where_nothing_is_declared_is_a_guess() -> None:
 
 
 @pytest.mark.parametrize(
+    ("declared", "value", "text"),
+    [
+        ("ISO_IR 100", b"\x1b$)C\xb1\xe8", "김"),
+        ("ISO_IR 126", b"\x1b$B;3\x1b(B", "山"),
+        ("\\ISO 2022 IR 87", b"\x1b$)C\xb1\xe8", "김"),
+        ("ISO 2022 IR 149", b"\x1b$B;3\x1b(B", "山"),
+        ("ISO 2022 IR 6\\ISO 2022 IR 100", b"\x1b-L\xb8", "И"),
+    ],
+)
+def test_an_escape_to_a_set_that_is_not_declared_is_a_guess(declared: str, value: bytes, text: str) -> None:
+    assert decoder(declared).decode(value) == (text, "decoded by a guess")
+
+
+@pytest.mark.parametrize(
+    ("declared", "value"),
+    [
+        ("\\ISO 2022 IR 87", b"\x1b$B;3\x1b(B"),
+        ("\\ISO 2022 IR 159", b"\x1b$(D0!\x1b(J"),
+        ("ISO 2022 IR 13\\ISO 2022 IR 87", b"\x1b)I\xd4\xcf\x1b$B;3\x1b(J"),
+        ("\\ISO 2022 IR 149", b"\x1b$)C\xb1\xe8"),
+        ("\\ISO 2022 IR 58", b"\x1b$)A\xcd\xf5"),
+        ("ISO 2022 IR 100\\ISO 2022 IR 144", b"\x1b-L\xb8\x1b-A\xe9"),
+    ],
+)
+def test_an_escape_to_a_declared_set_is_no_guess(declared: str, value: bytes) -> None:
+    _, repair = decoder(declared).decode(value)
+    assert not repair
+
+
+@pytest.mark.parametrize(
     ("declared", "codec", "text"),
     [
         ("ISO 2022 GBK", "gbk", "王小东"),

@@ -197,6 +197,13 @@ def test_one_bad_value_among_several_makes_all_null() -> None:
     assert field("image_position_patient", "DS", b"1\\x\\3 ")[0] == ()
 
 
+def test_of_several_values_that_are_all_empty_none_is_indexed_and_a_finding_says_so() -> None:
+    for name, vr, value in (("patient_id", "LO", b"\\"), ("patient_id", "LO", b" \\ \\"), ("modality", "CS", b"\\\\")):
+        found, rules = field(name, vr, value)
+        assert not found
+        assert rules == {"several-values"}
+
+
 def test_of_several_values_the_first_is_indexed() -> None:
     assert field("modality", "CS", b"CT\\MR ") == ("CT", {"several-values"})
     assert field("series_number", "IS", b"1\\2 ") == (1, {"several-values"})

@@ -60,7 +60,7 @@ class CharacterSet:
         default: the defined term to try when text is neither what is declared nor UTF-8.
     """
 
-    __slots__ = ("_codec", "_default", "_escapes", "_extended", "_g1", "known", "terms")
+    __slots__ = ("_codec", "_declared", "_default", "_escapes", "_extended", "_g1", "known", "terms")
 
     def __init__(self, terms: tuple[str, ...], default: str) -> None:
         codecs_of_terms = [codec_of(term) for term in terms] or ["ascii"]
@@ -68,6 +68,8 @@ class CharacterSet:
         self.known = None not in codecs_of_terms
         """Whether every term is understood."""
         self._codec = codecs_of_terms[0] or "ascii"
+        # ISO-2022-JP is ASCII, and its escapes say all else.
+        self._declared = {"euc_jp" if term.upper().endswith("JP") else codec_of(term) or "" for term in terms}
         self._default = codec_of(default) or "latin-1"
         self._escapes = len(terms) != 1 or not prohibits_escapes(terms[0])
         self._extended = len(terms) > 1 or any("2022" in term for term in terms)
@@ -96,8 +98,8 @@ class CharacterSet:
             text, repair = self._decode(value, self._codec, person_name=person_name)
             return text, repair or GUESS
         decode = partial(self._decode, person_name=person_name)
-        text, repair = decode_escaped(value, self._g1 or self._codec, self._g1, decode, person_name=person_name)
-        # Escapes tell what they mean also where nothing is declared; but then they are a guess.
+        codec = self._g1 or self._codec
+        text, repair = decode_escaped(value, codec, self._g1, self._declared, decode, person_name=person_name)
         return text, repair or ("" if self.terms else GUESS)
 
     def _decode(self, value: bytes, codec: str, *, person_name: bool) -> tuple[str, str]:

@@ -187,6 +187,8 @@ def text_field(text: str, attribute: Attribute, flaws: list[Flaw]) -> Any:
     """
     convert = _FROM_TEXT.get(attribute.vr, _text)
     if not text.strip(" \\"):
+        if "\\" in text and not attribute.multiple:
+            flaws.append((Rule.SEVERAL_VALUES, "not indexed, for all are empty"))
         return None
     if attribute.field == "patient_id":  # several values are one identity as a whole, and not the first one's
         if "\\" in text:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 __all__ = ["decode_escaped"]
 
@@ -25,6 +25,13 @@ _ESCAPES: dict[bytes, tuple[int, str]] = {
     b"$)C": (1, "euc_kr"),
     b"$)A": (1, "gb2312"),
 } | {b"-" + final.encode(): (1, codec) for final, codec in _SINGLE.items()}
+_DECLARED_AS = {
+    "katakana": ("shift_jis", "euc_jp"),
+    "jisx0208": ("euc_jp",),
+    "jisx0212": ("euc_jp",),
+    "gb2312": ("gb2312", "gb18030"),
+}
+"""By what codecs of defined terms an escape is declared, where that is not the codec behind it."""
 _ESCAPE = re.compile(rb"\x1b(\$[()][A-Z]|\$[A-Z@]|[()\-][A-Za-z])?")
 
 # Characters at which the code elements are what they were at the start (PS3.5 6.1.2.5.3); in a PN also ^ and =.
@@ -35,17 +42,22 @@ _G0_RUN = re.compile(rb"[\x21-\x7e]+|[\x80-\xff]+|[\x20\x7f]+|[\x00-\x1f]")
 Piece = Callable[[bytes, str], tuple[str, str]]
 
 
-def decode_escaped(value: bytes, codec: str, reset_to: str, piece: Piece, *, person_name: bool) -> tuple[str, str]:
+def decode_escaped(  # noqa: PLR0913 - what the data set declares, and the value
+    value: bytes, codec: str, reset_to: str, declared: Collection[str], piece: Piece, *, person_name: bool
+) -> tuple[str, str]:
     """Decode text with escapes; give it, and what was repaired in it.
+
+    Escapes tell what they mean also where the set that they switch to is not declared; but then they are a guess.
 
     Args:
         value: the bytes.
         codec: of bytes above 7F before the first escape.
         reset_to: the same behind a delimiter; empty where that changes nothing.
+        declared: the codecs of the declared sets.
         piece: decodes bytes of one codec.
         person_name: whether `^` and `=` are delimiters, too.
     """
-    text = _Text(codec, reset_to, piece, _RESETS_PN if person_name else _RESETS)
+    text = _Text(codec, reset_to, declared, piece, _RESETS_PN if person_name else _RESETS)
     position = 0
     for escape in _ESCAPE.finditer(value):
         if escape.start() > position:
@@ -60,21 +72,27 @@ def decode_escaped(value: bytes, codec: str, reset_to: str, piece: Piece, *, per
 class _Text:
     """What was decoded so far, and the code elements that are in use."""
 
-    def __init__(self, codec: str, reset_to: str, piece: Piece, resets: re.Pattern[bytes]) -> None:
+    def __init__(
+        self, codec: str, reset_to: str, declared: Collection[str], piece: Piece, resets: re.Pattern[bytes]
+    ) -> None:
         self.out: list[str] = []
         self.repair = ""
         self._g0, self._g1 = "ascii", codec
-        self._reset_to, self._piece, self._resets = reset_to, piece, resets
+        self._reset_to, self._declared, self._piece, self._resets = reset_to, declared, piece, resets
 
     def escape(self, sequence: bytes, name: bytes | None) -> None:
         known = _ESCAPES.get(name or b"")
         if known is None:  # kept as characters, by which it shows
             self.out.append(sequence.decode("ascii"))
             self.repair = self.repair or GUESS
-        elif known[0] == 0:
-            self._g0 = known[1]
+            return
+        element, codec = known
+        if codec != "ascii" and not any(one in self._declared for one in _DECLARED_AS.get(codec, (codec,))):
+            self.repair = self.repair or GUESS
+        if element == 0:
+            self._g0 = codec
         else:
-            self._g1 = known[1]
+            self._g1 = codec
 
     def add(self, run: bytes) -> None:
         """Decode what stands between two escapes."""
