@@ -22,19 +22,19 @@ NEEDED: dict[str, dict[str, Any]] = {
 """What the settings of a backend need beside their defaults."""
 
 
+def limits_of(kind: Any) -> list[Limits]:
+    metadata = get_args(kind)[1:] if get_origin(kind) is Annotated else ()
+    return [one for one in metadata if isinstance(one, Limits)]
+
+
 def limited() -> Iterator[tuple[str, str, str, type[Any], Limits]]:
     plugins = Plugins()
     for plugin in installed_plugins():
         if plugin.kind in KINDS and (plugin.distribution or "").startswith("dicom-common-"):
             settings = plugins.backend(plugin.kind, plugin.name).settings
             for name, kind in get_type_hints(settings, include_extras=True).items():
-                if get_origin(kind) is Annotated:
-                    base, *metadata = get_args(kind)
-                    yield from (
-                        (plugin.kind, plugin.name, name, int if base is int else float, limits)
-                        for limits in metadata
-                        if isinstance(limits, Limits)
-                    )
+                number = int if get_args(kind)[:1] == (int,) else float
+                yield from ((plugin.kind, plugin.name, name, number, limits) for limits in limits_of(kind))
 
 
 def configured(tmp_path: Path, kind: str, plugin: str, name: str, value: float) -> float:
@@ -60,6 +60,19 @@ def test_every_limit_holds_at_both_ends(tmp_path: Path) -> None:
                 configured(tmp_path, kind, plugin, name, number(limits.above))
             assert configured(tmp_path, kind, plugin, name, number(limits.above + step)) > limits.above
     assert seen > 40
+
+
+def test_no_backend_drops_a_limit_that_it_inherits() -> None:
+    plugins, seen = Plugins(), set()
+    for plugin in installed_plugins(*KINDS):
+        settings = plugins.backend(plugin.kind, plugin.name).settings
+        kinds = get_type_hints(settings, include_extras=True)
+        for base in settings.__mro__[1:-1]:
+            for name, kind in get_type_hints(base, include_extras=True).items():
+                if inherited := limits_of(kind):
+                    seen.add(name)
+                    assert limits_of(kinds[name]) == inherited, f"{plugin.kind} {plugin.name}: {name}"
+    assert "port" in seen
 
 
 @pytest.mark.parametrize(

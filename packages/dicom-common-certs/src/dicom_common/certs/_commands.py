@@ -190,7 +190,7 @@ def revoke(
 ) -> None:
     """Write the next list of revoked certificates, crl.pem, in the authority's folder.
 
-    Without a certificate the list is only made to last longer: a list that has run out refuses everybody.
+    Without a certificate the list is only made to last longer: once the list has expired, servers refuse every client.
     """
     file = folder / "crl.pem"
     authority = _authority(folder, passphrase)

@@ -30,7 +30,7 @@ pytest.register_assert_rewrite(
 )
 
 from dicom_common.testing._canary import Watch  # noqa: E402  # behind the registration, on purpose
-from dicom_common.testing._services import Endpoint, Found, find_options, find_service  # noqa: E402  # behind the registration, on purpose
+from dicom_common.testing._services import Endpoint, Found, find_options, find_service  # noqa: E402  # as above
 
 _KNOWN = pytest.StashKey[dict[str, Found]]()
 _WATCH = pytest.StashKey[Watch]()

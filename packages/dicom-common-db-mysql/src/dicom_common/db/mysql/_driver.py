@@ -87,8 +87,8 @@ class MysqlDriver(Driver):
         self.url = "mariadb+mysqldb://" if self.mariadb else "mysql+mysqldb://"
         if _numbers(self.version) < _numbers(needed):
             raise BackendError(
-                f"T{self.server[1:]} is {self.product} {self.version}, and the index needs"
-                f" {self.product} {needed} or newer: upgrade the server."
+                f"The index needs {self.product} {needed} or newer, and {self.server} is {self.product}"
+                f" {self.version}: upgrade the server."
             )
 
     def connect(self) -> Connection:

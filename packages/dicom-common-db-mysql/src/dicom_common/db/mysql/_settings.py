@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dicom_common.db.sql import ServerSettings
+from dicom_common.db.sql import Port, ServerSettings
 
 __all__ = ["Settings"]
 
@@ -16,5 +16,5 @@ class Settings(ServerSettings):
     `host` may also be the file of a Unix socket. `localhost` is this machine's loopback address, not a socket.
     """
 
-    port: int = 3306
+    port: Port = 3306
     """The port of the server."""

@@ -84,8 +84,8 @@ class PostgresDialect(ServerDialect):
         takes the tenant for a good beginning and reads whole tables to look a batch up, each time longer. A key is
         given once, so one of all transactions does it.
         """
-        text = f"SELECT nextval('{table.name}_keys') FROM generate_series(1, $1)"  # noqa: S608 - a table of ours
-        keys = [row[0] for row in session.rows(text, (count,))]
+        statement = f"SELECT nextval('{table.name}_keys') FROM generate_series(1, $1)"  # noqa: S608 - a table of ours
+        keys = [row[0] for row in session.rows(statement, (count,))]
         if table.name == "instance" and any(key >= _ANALYZED and not key & (key - 1) for key in keys):
             session.run(_ANALYZE, ())
         return keys
@@ -120,11 +120,11 @@ class PostgresDialect(ServerDialect):
         columns = list(table.columns)
         listed = ", ".join(column.name for column in columns)
         arrays = ", ".join(f"${n}::{_type(column)}[]" for n, column in enumerate(columns, 1))
-        text = f"INSERT INTO {table.name} ({listed}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"  # noqa: S608 - ours
+        statement = f"INSERT INTO {table.name} ({listed}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"  # noqa: S608 - ours
 
         def run(session: Session, rows: Sequence[Row]) -> None:
             if rows:
-                session.run(text, [list(values) for values in zip(*rows, strict=True)])
+                session.run(statement, [list(values) for values in zip(*rows, strict=True)])
 
         return run
 
@@ -133,14 +133,14 @@ class PostgresDialect(ServerDialect):
         one = super().updater(table, names, plus=plus)
         arrays = ", ".join(f"${n}::{_type(table.c[name])}[]" for n, name in enumerate(("pk", *names), 1))
         changes = ", ".join(f"{name} = {f'{table.name}.{name} + ' if plus else ''}new.{name}" for name in names)
-        text = (
+        statement = (
             f"UPDATE {table.name} SET {changes} FROM unnest({arrays}) AS new (pk, {', '.join(names)})"  # noqa: S608 - ours
             f" WHERE {table.name}.pk = new.pk"
         )
 
         def run(session: Session, rows: Sequence[Row]) -> None:
             if len(rows) > 1:
-                session.run(text, [list(values) for values in zip(*rows, strict=True)])
+                session.run(statement, [list(values) for values in zip(*rows, strict=True)])
             else:
                 one(session, rows)
 

@@ -9,9 +9,12 @@ from psycopg.errors import LockNotAvailable
 
 from dicom_common.core import Health, HealthStatus
 from dicom_common.db.sql import Pool
+from dicom_common.toolkit import Backoff
 
 __all__ = ["health"]
 
+_CROWDED = 2.0
+"""Seconds that the check waits for a free connection; a busy server is short of one for moments."""
 _LOCKED = 2
 _LIMITS = f"SELECT set_config('lock_timeout', '{_LOCKED}s', true), set_config('statement_timeout', '4s', true)"
 _FACTS = """SELECT current_setting('server_version'),
@@ -29,9 +32,11 @@ def health(pool: Pool) -> Health:
     """See `Database.check`."""
     driver = pool.driver
     facts: dict[str, str | int | float | bool] = {"pool_size": pool.size, "pool_in_use": pool.in_use}
-    if pool.in_use >= pool.size:
-        detail = f"All {pool.size} connections to {driver.where} are in use: raise db.pool_size."
-        return Health(status=HealthStatus.DEGRADED, detail=detail, facts=facts)
+    crowded = Backoff(time_limit=_CROWDED, longest=0.2)
+    while pool.in_use >= pool.size:
+        if not crowded.wait():
+            detail = f"All {pool.size} connections to {driver.where} are in use: raise db.pool_size."
+            return Health(status=HealthStatus.DEGRADED, detail=detail, facts=facts)
     facts |= _asked(pool)
     if facts["read_only"]:
         detail = f"{driver.where} can be read only: name the primary server in db.host, or try again after a failover."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from dicom_common.db.sql import ServerSettings
+from dicom_common.db.sql import Port, ServerSettings
 
 __all__ = ["Settings"]
 
@@ -16,7 +16,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 class Settings(ServerSettings):
     """How the index on a PostgreSQL server is reached."""
 
-    port: int = 5432
+    port: Port = 5432
     """The port of the server."""
     schema: str = "public"
     """The schema of the database in which the tables are, whatever the user's search_path: an unquoted name in lower

@@ -8,7 +8,7 @@ from dicom_common.db.sql._database import SqlDatabase
 from dicom_common.db.sql._dialect import GoneError, PassingError, SchemaTraits, SqlDialect
 from dicom_common.db.sql._pool import Driver, Pool
 from dicom_common.db.sql._schema import metadata
-from dicom_common.db.sql._server import ServerDialect, ServerSettings
+from dicom_common.db.sql._server import Port, ServerDialect, ServerSettings
 from dicom_common.db.sql._session import Row, Session
 from dicom_common.db.sql._statements import InsertRows, UpdateRows, compiled_insert
 from dicom_common.db.sql._types import COLLATIONS, text as text_type
@@ -20,6 +20,7 @@ __all__ = [
     "InsertRows",
     "PassingError",
     "Pool",
+    "Port",
     "Row",
     "SchemaTraits",
     "ServerDialect",

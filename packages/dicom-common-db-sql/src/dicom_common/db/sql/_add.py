@@ -137,7 +137,7 @@ class Addition:
 
         Raises:
             NotAloneError: a key is to be discarded or a row to be derived again, and others may write (not `alone`).
-                Nothing was written yet.
+                Give the transaction up: a part of the batch may be written.
         """
         decisions: list[Decision] = []
         counts: dict[tuple[int, str, str], int] = {}
@@ -195,9 +195,9 @@ class Addition:
             patients[pk] = batch.patients[tenant, who] = row
         for uid, pk, sources, patient_pk in studies:
             ranks = ranks_from_text(sources)
-            patient = patients[patient_pk]
+            owner = patients[patient_pk]
             batch.studies[tenant, uid] = StudyRow(
-                tenant=tenant, pk=pk, ranks=ranks, uid=uid, patient=patient, owner=patient.identity
+                tenant=tenant, pk=pk, ranks=ranks, uid=uid, patient=owner, owner=owner.identity
             )
         for uid, study_uid, pk, sources, count, study_pk in self._series.rows(
             session, sorted({made.entry.instance.series_uid for made in some}), tenant=tenant

@@ -63,8 +63,6 @@ class SqlDialect(ABC):
     """How often a transaction is tried that fails with a `PassingError`."""
     retry_timeout: float = 0.0
     """Seconds after which a transaction that fails with a `GoneError` is not begun again, however often it was."""
-    only_tables: bool = False
-    """Whether the tables and their indexes are all that the schema has: an empty database then needs no migration."""
     many_writers: bool = False
     """Whether transactions that write run at the same time, so that `guard` matters."""
 

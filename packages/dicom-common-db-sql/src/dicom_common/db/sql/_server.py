@@ -15,7 +15,10 @@ from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._pool import Pool
 from dicom_common.db.sql._session import Session
 
-__all__ = ["ServerDialect", "ServerSettings"]
+__all__ = ["Port", "ServerDialect", "ServerSettings"]
+
+Port = Annotated[int, Limits(1, 65535)]
+"""A port of TCP, as a setting: a class that gives it a default names the type again, and with it the limits."""
 
 _MOST_SECONDS = 86400
 
@@ -26,7 +29,7 @@ class ServerSettings:
 
     host: str = "localhost"
     """Its name or address; where the driver takes it, the folder of a Unix socket."""
-    port: Annotated[int, Limits(1, 65535)]
+    port: Port
     """The port of the server."""
     database: str = "dicom_common"
     """The name of the database. It has to be there; its tables are made (see `migrate`)."""

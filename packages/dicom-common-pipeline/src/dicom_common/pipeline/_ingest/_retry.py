@@ -19,7 +19,7 @@ StoreBatch = Callable[[Sequence[Received]], list[Result]]
 
 
 class RetryingStore:
-    """Stores batches, and tries again what a backend that is away did not take. Thread-safe.
+    """Stores batches, and tries again what a backend that cannot be reached did not take. Thread-safe.
 
     That is safe by the ingest contract: what was taken in spite of the error is a duplicate the next time. The time
     limit counts from the first failure and begins anew with the next success. When it is over, files are answered as

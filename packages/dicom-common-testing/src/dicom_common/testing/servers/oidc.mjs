@@ -1,6 +1,6 @@
 // An OpenID provider for tests, on the package oidc-provider: access tokens (JWT, RS256 or ES256) for programs.
 //
-//   node _oidc.mjs path/to/oidc-provider/lib/index.js PORT SECRET
+//   node oidc.mjs path/to/oidc-provider/lib/index.js PORT SECRET
 //
 // Each path /realms/NAME is a provider of its own, made when it is first asked for: a test takes a name that no other
 // has, and nothing is shared. Its keys and claims are changed while it runs:
