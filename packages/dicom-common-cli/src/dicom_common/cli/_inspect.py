@@ -32,7 +32,6 @@ __all__ = ["check", "plugins"]
 
 _WAITING = {"outbox": "db", "worker": "broker", "dead-letters": "broker", "topics": "broker"}
 """What waits, and the kind of backend that has it."""
-_NO_AUDIT = Health(status=HealthStatus.OK, detail="No extension keeps an audit trail.")
 
 
 @click.command(
@@ -86,19 +85,25 @@ def check(session: Session, time_limit: float, *, prometheus: bool, as_json: boo
 
 
 def _extensions(services: Services, time_limit: float) -> dict[str, Health]:
-    """Ask whether the extensions are there, and whether one refuses work, as every command does before it begins."""
-    answer = health_within(time_limit, "extensions", partial(_audit_health, services))
-    if answer is not _NO_AUDIT and answer.facts.get("audits"):
-        return {"audit": replace(answer, facts={})}
-    return {} if answer is _NO_AUDIT else {"extensions": answer}
+    """Ask whether the extensions are there, and whether an audit trail refuses work."""
+    opened = health_within(time_limit, "extensions", partial(_opened, services))
+    if opened.status is HealthStatus.FAILED:
+        return {"extensions": opened}
+    if not services.extensions.audits:
+        return {}
+    return {"audit": health_within(time_limit, "the audit trail", partial(_audit, services))}
 
 
-def _audit_health(services: Services) -> Health:
-    refusal, audits = services.extensions.audit_refusal(), services.extensions.audits
+def _opened(services: Services) -> Health:
+    _ = services.extensions
+    return Health(status=HealthStatus.OK)
+
+
+def _audit(services: Services) -> Health:
+    refusal = services.extensions.audit_refusal()
     if refusal is not None:
-        return Health(status=HealthStatus.FAILED, detail=f"Work is refused: {refusal}", facts={"audits": True})
-    audit = Health(status=HealthStatus.OK, detail="The audit trail refuses no work.", facts={"audits": True})
-    return audit if audits else _NO_AUDIT
+        return Health(status=HealthStatus.FAILED, detail=f"Work is refused: {refusal}")
+    return Health(status=HealthStatus.OK, detail="The audit trail refuses no work.")
 
 
 def _settings(services: Services, time_limit: float, *, told: Collection[str]) -> dict[str, Health]:

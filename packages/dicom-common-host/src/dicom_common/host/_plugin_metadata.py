@@ -8,9 +8,16 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.machinery import PathFinder
-from importlib.metadata import EntryPoint, PackageNotFoundError, distribution as find_distribution, entry_points
+from importlib.metadata import (
+    Distribution,
+    EntryPoint,
+    EntryPoints,
+    PackageNotFoundError,
+    distribution as find_distribution,
+    entry_points,
+)
 from typing import TYPE_CHECKING
 
 from dicom_common.core import (
@@ -69,9 +76,9 @@ def installed_plugins(*kinds: str) -> list[PluginInfo]:
 
     Nothing is imported: a broken plugin, or one with a slow SDK, does no harm.
     """
-    found = []
+    everything, found = entry_points(), []
     for kind in kinds or (*KINDS, EXTENSION, COMMANDS):
-        for name, entries in sorted(entries_of(kind).items()):
+        for name, entries in sorted(entries_of(kind, everything).items()):
             for entry in entries:
                 try:
                     only_entry(kind, name, entries)
@@ -100,10 +107,17 @@ _STATES: dict[type[PluginError], str] = {
 }
 
 
-def entries_of(kind: str) -> dict[str, list[EntryPoint]]:
-    """Return the entry points of a kind by name, each distribution once (an editable install may be seen twice)."""
+def entries_of(kind: str, everything: EntryPoints | None = None) -> dict[str, list[EntryPoint]]:
+    """Return the entry points of a kind by name, each distribution once (an editable install may be seen twice).
+
+    Args:
+        kind: of a backend, or `EXTENSION` or `COMMANDS`.
+        everything: all entry points, where the caller asks for several kinds: to find them, a file of every
+            distribution is read.
+    """
+    group = f"{hookspecs.PROJECT}.{kind}"
     found: dict[str, dict[str, EntryPoint]] = defaultdict(dict)
-    for entry in entry_points(group=f"{hookspecs.PROJECT}.{kind}"):
+    for entry in entry_points(group=group) if everything is None else everything.select(group=group):
         found[entry.name].setdefault(_distribution(entry), entry)
     return {name: [entry for _, entry in sorted(entries.items())] for name, entries in found.items()}
 
@@ -122,14 +136,21 @@ def _header(entry: EntryPoint, key: str) -> str:
 
 
 def _headers(entry: EntryPoint, key: str) -> list[str]:
-    """Return the values of a field of the distribution's metadata.
+    """Return the values of a field of the metadata of an entry point's distribution."""
+    lines = _lines(entry.dist) if entry.dist else ()
+    return [line.partition(":")[2].strip() for line in lines if line.startswith(f"{key}:")]
+
+
+@lru_cache
+def _lines(distribution: Distribution) -> tuple[str, ...]:
+    """Return the fields of the metadata of a distribution.
 
     Read line by line: `importlib.metadata` takes a parser of e-mail for it, which costs more than all else here. A
-    half-removed distribution may have entry points and no metadata.
+    half-removed distribution may have entry points and no metadata. It is known by identity: `entry_points` makes a new
+    one each time, so what was installed or removed meanwhile is seen.
     """
-    text = (entry.dist.read_text("METADATA") or entry.dist.read_text("PKG-INFO") or "") if entry.dist else ""
-    fields, _, _ = text.partition("\n\n")
-    return [line.partition(":")[2].strip() for line in fields.splitlines() if line.startswith(f"{key}:")]
+    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    return tuple(text.partition("\n\n")[0].splitlines())
 
 
 def only_entry(kind: str, name: str, entries: list[EntryPoint]) -> EntryPoint:
@@ -231,6 +252,7 @@ def _locations(name: str, path: list[str] | None) -> list[str] | None:
 
 
 def broken(kind: str, name: str, why: str) -> BrokenPluginError:
+    """Make the error for a plugin that cannot be used, with the cure for its kind."""
     instead = {EXTENSION: "remove it from `extensions`", COMMANDS: "uninstall it"}.get(
         kind, f"name another in [{kind}]"
     )
