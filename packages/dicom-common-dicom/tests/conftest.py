@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))  # --import-mode=importlib leaves it out
 _DATA_FOLDER = "DICOM_COMMON_TEST_DATA"
 
 
