@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from dicom_common.dicom import read
+from dicom_common.core import DicomError
+from dicom_common.dicom import ReaderSettings, read
 
 MEGABYTE = 1 << 20
 HANG_GUARD = 60  # seconds; a refusal takes well under one
@@ -204,8 +205,8 @@ def private_creators() -> bytes:
     return items_of(explicit(0x00410010, b"LO", b"C%07d" % number) + element for number in range(400_000))
 
 
-def distinct_tags(vr: bytes = b"LO", value: bytes = b"") -> bytes:
-    return dicom_file(EXPLICIT, identity() + b"".join(explicit(0x00431000 + n, vr, value) for n in range(320_000)))
+def distinct_tags(vr: bytes = b"LO", value: bytes = b"", count: int = 320_000) -> bytes:
+    return dicom_file(EXPLICIT, identity() + b"".join(explicit(0x00431000 + n, vr, value) for n in range(count)))
 
 
 def tags_that_differ_in_items() -> bytes:
@@ -342,3 +343,11 @@ def test_what_is_remembered_of_many_files_is_bounded(tmp_path: Path) -> None:
     child = subprocess.run([sys.executable, "-c", GROWTH, file], capture_output=True, check=False, timeout=HANG_GUARD)
     assert child.returncode == 0, child.stderr.decode()[-2000:]
     assert int(child.stdout) < 40 * 1024
+
+
+def test_the_setting_that_a_refusal_of_many_tags_names_lets_them_through() -> None:
+    data = distinct_tags(count=60_000)
+    with pytest.raises(DicomError, match=r"raise reader\.max_elements"):
+        read(data)
+    metadata = read(data, settings=ReaderSettings(max_elements=4_000_000)).metadata
+    assert metadata.count(b'"0043') == 60_000

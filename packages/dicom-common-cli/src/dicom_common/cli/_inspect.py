@@ -89,14 +89,13 @@ def _extensions(services: Services, time_limit: float) -> dict[str, Health]:
     opened = health_within(time_limit, "extensions", partial(_opened, services))
     if opened.status is HealthStatus.FAILED:
         return {"extensions": opened}
-    if not services.extensions.audits:
-        return {}
-    return {"audit": health_within(time_limit, "the audit trail", partial(_audit, services))}
+    audit = health_within(time_limit, "the audit trail", partial(_audit, services))
+    return {"audit": audit} if services.extensions.audits or audit.status is HealthStatus.FAILED else {}
 
 
 def _opened(services: Services) -> Health:
     _ = services.extensions
-    return Health(status=HealthStatus.OK)
+    return Health(status=HealthStatus.OK, detail="The extensions are there.")
 
 
 def _audit(services: Services) -> Health:

@@ -12,7 +12,6 @@ from platform import python_version
 from typing import Any
 
 import click
-from click.utils import make_default_short_help
 
 from dicom_common.cli._errors import CommandError, ending
 from dicom_common.cli._logging import LogSettings, log_as_configured, log_to_stderr
@@ -57,16 +56,18 @@ class _Commands(click.Group):
             name: getattr(import_module(f"dicom_common.cli.{home}"), name.replace("-", "_"))
             for name, home in HOMES.items()
         }
-        helps = {name: one.help or "" for name, one in ours.items() if not one.hidden}
+        commands: list[tuple[str, click.Command]] = [(name, one) for name, one in ours.items() if not one.hidden]
         for plugin in installed_plugins(COMMANDS):
             if plugin.name in HOMES:
                 note(shadowed(plugin.name))
             elif plugin.state != "ready":
                 note(plugin.reason)
             else:
-                helps[plugin.name] = plugin.summary or f"(from {plugin.distribution})"
-        limit = formatter.width - 6 - max(map(len, helps))
-        rows = [(name, make_default_short_help(text, limit)) for name, text in helps.items()]
+                commands.append(
+                    (plugin.name, click.Command(plugin.name, help=plugin.summary or f"(from {plugin.distribution})"))
+                )
+        limit = formatter.width - 6 - max(len(name) for name, _ in commands)
+        rows = [(name, command.get_short_help_str(limit=limit)) for name, command in commands]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 

@@ -46,8 +46,9 @@ FORMS = {
     for encoding, order in ((Encoding.IMPLICIT, "<"), (Encoding.EXPLICIT, "<"), (Encoding.BIG, ">"))
 }
 """Of each encoding: whether VRs are implicit, whether it is big endian, and how its lengths are unpacked."""
-_MOST_TAGS, _EACH_TAG, _MOST_ALONE = 2000, 500, 20_000
-"""Different tags of items, or one for so many elements as there may be; and elements outside them, all different."""
+_MOST_TAGS, _EACH_TAG, _MOST_ALONE, _EACH_ALONE = 2000, 500, 20_000, 50
+"""How many different tags items may have, or one for so many elements of the limit; then the same of the elements that
+are around them, whose tags are all different."""
 _MOST_GUESSES, _MOST_RESCUES = 10_000, 20_000
 """How often a data set is looked ahead in because it is damaged, and how often damage stays in its container."""
 
@@ -129,7 +130,7 @@ class Sequences:
             elements: of the innermost one; `stack` holds those around it.
         """
         alone = len(elements) + sum(len(level.elements) for level in self.stack)
-        if alone // 2 > _MOST_ALONE:
+        if alone // 2 > max(_MOST_ALONE, self.settings.max_elements // _EACH_ALONE):
             raise too_many_tags()
 
     def is_ordinary(self) -> bool:

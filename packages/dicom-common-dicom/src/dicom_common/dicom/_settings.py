@@ -26,8 +26,8 @@ class ReaderSettings:
     """How deep sequences may be nested. Real data sets stay below 15."""
     max_elements: int = 1_000_000
     """How many elements a data set may have, those of nested items and delimiters included: what multi-frame objects of
-    20,000 frames have. Above 50,000, few tags must come again and again, as they do there: at most 20,000 elements
-    that are all different, and in items one different tag for 500 elements of this limit."""
+    20,000 frames have. Above 50,000, few tags must come again and again, as they do there: items may have one different
+    tag for 500 elements of this limit, and what is around them one element for 50."""
     max_items: int = 300_000
     """How many sequence items and pixel data fragments it may have."""
     max_element_value: int = 1 << 16

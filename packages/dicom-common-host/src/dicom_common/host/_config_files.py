@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from dicom_common.core import ConfigError
+from dicom_common.toolkit import NotRegularError, read_regular
 
-__all__ = ["NotRegularError", "is_there", "read_config_file", "read_regular"]
-
-_CHUNK = 1 << 16
+__all__ = ["is_there", "read_config_file"]
 
 
 def is_there(file: Path) -> bool:
@@ -61,32 +58,6 @@ def read_config_file(file: Path, *, is_found: bool) -> str:
         return content.decode("utf-8-sig")  # some editors write a byte order mark
     except UnicodeDecodeError:
         raise ConfigError(f"{file} cannot be read: it is not UTF-8 text.") from None
-
-
-class NotRegularError(OSError):
-    """A file is a pipe, a socket or a device."""
-
-
-def read_regular(file: Path, judge: Callable[[os.stat_result], None] | None = None) -> bytes:
-    """Return the content of a file, which `judge` may refuse by its status before it is read.
-
-    Raises:
-        NotRegularError: it is a pipe or a device; it is not waited for.
-        OSError: it cannot be read.
-    """
-    # Not blocking: opening a named pipe would wait for its writer.
-    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        status = os.fstat(descriptor)
-        if stat.S_ISDIR(status.st_mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if not stat.S_ISREG(status.st_mode):
-            raise NotRegularError(errno.EINVAL, "it is a pipe or a device, not a regular file")
-        if judge is not None:
-            judge(status)
-        return b"".join(iter(lambda: os.read(descriptor, _CHUNK), b""))
-    finally:
-        os.close(descriptor)
 
 
 def _require_own(file: Path, status: os.stat_result) -> None:

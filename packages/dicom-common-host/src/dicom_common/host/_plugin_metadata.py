@@ -6,7 +6,7 @@ import pkgutil
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.machinery import PathFinder
@@ -76,9 +76,9 @@ def installed_plugins(*kinds: str) -> list[PluginInfo]:
 
     Nothing is imported: a broken plugin, or one with a slow SDK, does no harm.
     """
-    everything, found = entry_points(), []
+    select, found = entry_points().select, []  # which reads a file of every distribution: once
     for kind in kinds or (*KINDS, EXTENSION, COMMANDS):
-        for name, entries in sorted(entries_of(kind, everything).items()):
+        for name, entries in sorted(entries_of(kind, select).items()):
             for entry in entries:
                 try:
                     only_entry(kind, name, entries)
@@ -107,17 +107,15 @@ _STATES: dict[type[PluginError], str] = {
 }
 
 
-def entries_of(kind: str, everything: EntryPoints | None = None) -> dict[str, list[EntryPoint]]:
+def entries_of(kind: str, select: Callable[..., EntryPoints] = entry_points) -> dict[str, list[EntryPoint]]:
     """Return the entry points of a kind by name, each distribution once (an editable install may be seen twice).
 
     Args:
         kind: of a backend, or `EXTENSION` or `COMMANDS`.
-        everything: all entry points, where the caller asks for several kinds: to find them, a file of every
-            distribution is read.
+        select: returns the entry points of a group.
     """
-    group = f"{hookspecs.PROJECT}.{kind}"
     found: dict[str, dict[str, EntryPoint]] = defaultdict(dict)
-    for entry in entry_points(group=group) if everything is None else everything.select(group=group):
+    for entry in select(group=f"{hookspecs.PROJECT}.{kind}"):
         found[entry.name].setdefault(_distribution(entry), entry)
     return {name: [entry for _, entry in sorted(entries.items())] for name, entries in found.items()}
 

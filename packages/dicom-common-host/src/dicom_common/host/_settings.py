@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dicom_common.core import ConfigError, Limits, Secret, did_you_mean
-from dicom_common.host._config_files import read_regular
 from dicom_common.host._layers import Raw, is_reference
+from dicom_common.toolkit import read_regular
 
 __all__ = ["convert", "field_types", "follow"]
 

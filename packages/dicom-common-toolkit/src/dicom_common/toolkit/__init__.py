@@ -1,4 +1,4 @@
-"""What plugins share and no contract asks for: meanings of errors, retries, time limits, private files, strict JSON.
+"""What plugins share and no contract asks for: meanings of errors, retries, time limits, files, strict JSON.
 
 It depends on the core only. `query_rules` is a module of its own, for databases and readers of query text.
 """
@@ -7,6 +7,7 @@ from dicom_common.toolkit._backoff import Backoff
 from dicom_common.toolkit._json import MAX_JSON_DEPTH, parse_json
 from dicom_common.toolkit._meanings import Meaning, Meanings
 from dicom_common.toolkit._private_files import make_private_file, make_private_folder, others_may
+from dicom_common.toolkit._regular_files import NotRegularError, read_regular
 from dicom_common.toolkit._time_limit import EscapedError, TimeLimitError, call_within
 
 __all__ = [
@@ -15,10 +16,12 @@ __all__ = [
     "EscapedError",
     "Meaning",
     "Meanings",
+    "NotRegularError",
     "TimeLimitError",
     "call_within",
     "make_private_file",
     "make_private_folder",
     "others_may",
     "parse_json",
+    "read_regular",
 ]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import stat
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dicom_common.core import ConfigError, Secret
 from dicom_common.keyring.local._settings import KeyEntry
+from dicom_common.toolkit import NotRegularError, read_regular
 
 __all__ = ["read_entries"]
 
@@ -21,14 +23,9 @@ def read_entries(file: Path) -> list[KeyEntry]:
         ConfigError: it cannot be read, others may read it, or it is not what a keyring file is.
     """
     try:
-        with open(file, "rb", opener=_without_waiting) as opened:
-            status = os.fstat(opened.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise ConfigError(f"The keyring {file} is a pipe or a device: name a regular file.")
-            mode = stat.S_IMODE(status.st_mode)
-            if mode & 0o077:
-                raise ConfigError(f"The keyring {file} has the mode {mode:#o}: others may read it; run chmod 600.")
-            table = tomllib.load(opened)
+        table = tomllib.loads(read_regular(file, partial(_require_private, file)).decode())
+    except NotRegularError:
+        raise ConfigError(f"The keyring {file} is a pipe or a device: name a regular file.") from None
     except FileNotFoundError as error:
         raise ConfigError(
             f"The keyring {file} is not there: put it there, with mode 0600, or let the setting `file` name another;"
@@ -45,8 +42,10 @@ def read_entries(file: Path) -> list[KeyEntry]:
     return [_entry(key, file) for key in keys]
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)  # to open a named pipe would wait for its writer
+def _require_private(file: Path, status: os.stat_result) -> None:
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & 0o077:
+        raise ConfigError(f"The keyring {file} has the mode {mode:#o}: others may read it; run chmod 600.")
 
 
 def _entry(key: Any, file: Path) -> KeyEntry:
