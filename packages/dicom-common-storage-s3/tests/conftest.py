@@ -1,16 +1,22 @@
-"""A bucket for each test, on the server that the test's mark names."""
+"""A bucket for each test, on the server that the test's mark names, and a storage over it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from minio import Minio
 
 from dicom_common.core import Secret
-from dicom_common.storage.s3 import Settings
+from dicom_common.storage.s3 import S3Storage, Settings
 from dicom_common.testing import Endpoint
+
+sys.path.insert(0, str(Path(__file__).parent))  # --import-mode=importlib leaves it out
+pytest.register_assert_rewrite("s3_calls")  # what its asserts compared is shown where they fail
 
 
 @pytest.fixture
@@ -46,3 +52,9 @@ def settings_of(service_endpoint: Endpoint, service_options: dict[str, str], buc
         return Settings(**{**given, **changed})  # type: ignore[arg-type]  # the tests' own values
 
     return make
+
+
+@pytest.fixture
+def storage(settings_of: Callable[..., Settings]) -> Iterator[S3Storage]:
+    with closing(S3Storage(settings_of())) as storage:
+        yield storage

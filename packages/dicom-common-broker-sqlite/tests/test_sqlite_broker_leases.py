@@ -1,0 +1,92 @@
+"""Leases of members: what keeps one, what ends it, and what waiting under one costs."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+from broker_messages import messages, take
+
+from dicom_common.broker.sqlite import Settings, SqliteBroker
+
+
+def test_a_member_that_leaves_is_replaced_long_before_its_lease_ends(path: Path) -> None:
+    with closing(SqliteBroker(Settings(path=path, lease=3600))) as broker:
+        broker.publish("t", messages(40))
+        with broker.consume(["t"], "g") as leaving:
+            assert len(take(leaving, 40)) == 40
+        with broker.consume(["t"], "g") as next_one:
+            assert len(take(next_one, 40)) == 40
+
+
+def test_a_member_that_was_given_up_gets_nothing_of_what_others_took_over(broker: SqliteBroker) -> None:
+    broker.publish("t", messages(40))
+    late = broker.consume(["t"], "g")
+    held = take(late, 20)
+    time.sleep(1.2)  # longer than its lease
+    with broker.consume(["t"], "g") as other:
+        again = take(other, 40)
+        assert {each.message.body for each in held} <= {each.message.body for each in again}
+        assert late.receive(40, timeout=0.2) == [], "two members were given the same at once"
+        late.acknowledge(held)  # the work was done: nobody has to do it a third time
+        other.acknowledge(again)
+    late.close()
+    assert broker.backlog("t", "g") == 0
+
+
+def test_a_waiting_member_keeps_its_lease(broker: SqliteBroker, path: Path) -> None:
+    with broker.consume(["t"], "g") as waiting, broker.consume(["t"], "g") as other:
+        waiting.receive(1, timeout=0)
+        other.receive(1, timeout=0)
+        other.close()
+        left: list[float] = []
+        stop = threading.Event()
+        watcher = threading.Thread(target=_watch_leases, args=(path, left, stop))
+        watcher.start()
+        assert waiting.receive(1, timeout=2.5) == []
+        stop.set()
+        watcher.join()
+        assert min(left) > 0, "for a moment it counted as dead"
+        broker.publish("t", messages(40))
+        assert len(take(waiting, 40)) == 40
+
+
+def test_a_member_that_acknowledges_keeps_its_lease(broker: SqliteBroker) -> None:
+    broker.publish("t", messages(40))
+    with broker.consume(["t"], "g") as busy:
+        held = take(busy, 40)
+        for first in (0, 10, 20):
+            time.sleep(0.5)  # half of its lease
+            busy.acknowledge(held[first : first + 10])
+        with broker.consume(["t"], "g") as other:
+            assert other.receive(40, timeout=0.3) == [], "for a moment it counted as dead"
+        busy.acknowledge(held[30:])
+
+
+def _watch_leases(path: Path, left: list[float], stop: threading.Event) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        while not stop.is_set():
+            left += [lease - time.time() for (lease,) in connection.execute("SELECT lease FROM members")]
+            time.sleep(0.01)
+
+
+def test_a_lease_from_before_the_clock_was_set_back_is_void(broker: SqliteBroker, path: Path) -> None:
+    broker.publish("t", messages(10))
+    dead = broker.consume(["t"], "g")
+    assert take(dead, 10)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE members SET lease = lease + 10 * 86400")
+    with broker.consume(["t"], "g") as living:
+        assert len(take(living, 10)) == 10
+    dead.close()
+
+
+def test_a_waiting_consumer_hardly_uses_the_processor(broker: SqliteBroker) -> None:
+    with broker.consume(["t"], "g") as consumer:
+        consumer.receive(1, timeout=0)
+        wall, cpu = time.monotonic(), time.process_time()
+        consumer.receive(1, timeout=2)
+        assert time.process_time() - cpu < (time.monotonic() - wall) / 5
