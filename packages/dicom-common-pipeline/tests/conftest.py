@@ -52,3 +52,11 @@ def open_documents(site: Site) -> Open:
         return services, MetadataDocuments(services)
 
     return opened
+
+
+@pytest.fixture
+def filled(site: Site, make: Make) -> Site:
+    """An installation with instances of several series and studies, for tests of reconciliation."""
+    for first in range(1, 13, 4):
+        site.store(*(make(sop, series=sop % 3 + 1, study=sop % 2 + 1) for sop in range(first, first + 4)))
+    return site

@@ -9,9 +9,7 @@ from typing import Any
 from pipeline_site import ROOT, Site
 
 from dicom_common.host import Services
-from dicom_common.pipeline import (
-    MetadataDocuments,
-)
+from dicom_common.pipeline import MetadataDocuments
 
 STUDY, SERIES = f"{ROOT}.1", f"{ROOT}.1.1"
 STUDY_KEY, SERIES_KEY = (
@@ -20,7 +18,6 @@ STUDY_KEY, SERIES_KEY = (
 )
 QUIET = {"documents__quiet_seconds": 0}
 ABSENT = {"documents__absent_seconds": 0}
-
 
 Open = Callable[..., tuple[Services, MetadataDocuments]]
 

@@ -6,22 +6,11 @@ import gzip
 from typing import Any
 
 import pytest
-from documents_site import (
-    QUIET,
-    STUDY,
-    STUDY_KEY,
-    Open,
-    Told,
-    sops,
-    tell,
-    text_of,
-)
+from documents_site import QUIET, STUDY, STUDY_KEY, Open, Told, sops, tell, text_of
 from pipeline_site import ROOT, Make, Site
 
 from dicom_common.core import Health, UnavailableError
-from dicom_common.pipeline import (
-    MetadataDocuments,
-)
+from dicom_common.pipeline import MetadataDocuments
 
 
 def test_the_document_of_another_study_is_not_believed(site: Site, make: Make, open_documents: Open) -> None:

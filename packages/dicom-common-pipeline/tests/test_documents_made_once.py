@@ -8,15 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from documents_site import (
-    STUDY,
-    STUDY_KEY,
-    Open,
-    documents_of,
-    sops,
-    tell,
-    text_of,
-)
+from documents_site import STUDY, STUDY_KEY, Open, documents_of, sops, tell, text_of
 from pipeline_site import Make, Site
 
 

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from documents_site import (
-    STUDY,
-    STUDY_KEY,
-    Open,
-    documents_of,
-    text_of,
-)
+from documents_site import STUDY, STUDY_KEY, Open, documents_of, text_of
 from pipeline_site import Make, Site
 
-from dicom_common.pipeline import (
-    CopyOptions,
-    CopyStatus,
-    DocumentBuilder,
-    Reconciliation,
-    copy_objects,
-)
+from dicom_common.pipeline import CopyOptions, CopyStatus, DocumentBuilder, Reconciliation, copy_objects
 
 
 def test_reconcile_rebuild_and_copy_pass_over_documents(site: Site, make: Make, open_documents: Open) -> None:

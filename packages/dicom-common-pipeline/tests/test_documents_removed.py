@@ -5,23 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from documents_site import (
-    SERIES,
-    SERIES_KEY,
-    STUDY,
-    STUDY_KEY,
-    Open,
-    documents_of,
-    tell,
-)
+from documents_site import SERIES, SERIES_KEY, STUDY, STUDY_KEY, Open, documents_of, tell
 from pipeline_site import ROOT, Make, Site
 
 from dicom_common.core import NotFoundError
-from dicom_common.pipeline import (
-    DocumentBuilder,
-    delete_discarded,
-    remove,
-)
+from dicom_common.pipeline import DocumentBuilder, delete_discarded, remove
 
 
 def test_a_study_that_is_removed_while_its_document_is_written_leaves_none(

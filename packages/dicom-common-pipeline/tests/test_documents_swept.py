@@ -6,20 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from documents_site import (
-    STUDY,
-    Open,
-    documents_of,
-    tell,
-)
+from documents_site import STUDY, Open, documents_of, tell
 from pipeline_site import ROOT, Make, Site
 
 from dicom_common.core import BackendError, UnavailableError
-from dicom_common.pipeline import (
-    BuildStatus,
-    BuiltDocument,
-    DocumentBuilder,
-)
+from dicom_common.pipeline import BuildStatus, BuiltDocument, DocumentBuilder
 
 
 def test_a_sweep_makes_what_is_quiet_and_goes_on_from_there(

@@ -10,23 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from documents_site import (
-    SERIES,
-    SERIES_KEY,
-    STUDY,
-    STUDY_KEY,
-    Open,
-    documents_of,
-    sops,
-    tell,
-    text_of,
-)
+from documents_site import SERIES, SERIES_KEY, STUDY, STUDY_KEY, Open, documents_of, sops, tell, text_of
 from pipeline_site import Make, Site
 
 from dicom_common.core import NotFoundError
-from dicom_common.pipeline import (
-    remove,
-)
+from dicom_common.pipeline import remove
 from dicom_common.testing import make_entry, make_instance as indexed
 
 
