@@ -12,12 +12,9 @@ from dicom_common.core import DicomError
 from dicom_common.dicom import FrameIndex, ReaderSettings, Reading, index_frames, read
 
 BIG, UNCOMPRESSED, RLE = "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.98", "1.2.840.10008.1.2.5"
-
-
 JPEG, JPEG_LS, J2K, JXL = (f"1.2.840.10008.1.2.4.{number}" for number in (50, 80, 90, 110))
 HTJ2K, MPEG4, PRIVATE = "1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.102", "1.2.3.4.5"
 TOLERANT = ReaderSettings(truncated_pixel_data="accept")
-
 
 IMAGES = {
     JPEG: b"\xff\xd8\xff\xe0" + bytes(20) + b"\xff\xd9",

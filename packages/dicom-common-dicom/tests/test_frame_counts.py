@@ -15,7 +15,6 @@ from dicom_common.dicom._read import read_through
 
 # Number of Frames
 
-
 UNREADABLE = [b"abc", b"3,0", b"-3", b"0", b"99999999999", b"1e9x"]
 
 
