@@ -6,11 +6,10 @@ import json
 import struct
 from typing import Any, NoReturn
 
-from made_elements import EXPLICIT
+from made_elements import BIG, EXPLICIT
 
 from dicom_common.dicom import ReaderSettings, Reading, read
 
-BIG = "1.2.840.10008.1.2.2"
 LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 BASE = "studies/1.2.3/series/1.2.4/instances/1.2.5/bulkdata/"
 

@@ -12,7 +12,7 @@ from made_elements import EXPLICIT, UNDEFINED, item
 from dicom_common.core import DicomError
 from dicom_common.dicom import ReaderSettings, Reading, Reason, read
 
-BIG, JPEG = "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.4.50"
+JPEG = "1.2.840.10008.1.2.4.50"
 LONG = {b"OB", b"OW", b"SQ", b"UN", b"UT", b"UC"}
 
 IDENTITY = [

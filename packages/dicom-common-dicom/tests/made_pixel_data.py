@@ -6,12 +6,12 @@ import struct
 import zlib
 
 import pytest
-from made_elements import DEFLATED, EXPLICIT, IMPLICIT, UNDEFINED
+from made_elements import BIG, DEFLATED, EXPLICIT, IMPLICIT, UNDEFINED
 
 from dicom_common.core import DicomError
 from dicom_common.dicom import FrameIndex, ReaderSettings, Reading, index_frames, read
 
-BIG, UNCOMPRESSED, RLE = "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.98", "1.2.840.10008.1.2.5"
+UNCOMPRESSED, RLE = "1.2.840.10008.1.2.1.98", "1.2.840.10008.1.2.5"
 JPEG, JPEG_LS, J2K, JXL = (f"1.2.840.10008.1.2.4.{number}" for number in (50, 80, 90, 110))
 HTJ2K, MPEG4, PRIVATE = "1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.102", "1.2.3.4.5"
 TOLERANT = ReaderSettings(truncated_pixel_data="accept")

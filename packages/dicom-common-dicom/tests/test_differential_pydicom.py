@@ -1,4 +1,4 @@
-"""What the reader makes of every file, against pydicom; an attribute that differs must be in a table, with its reason."""
+"""What the reader makes of every file, against pydicom: each difference must be in a table, with its reason."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Callable
 
 import pytest
-from made_elements import DEFLATED, EXPLICIT, IMPLICIT
-from made_files import BIG, GOOD, JPEG, big, data_set, explicit, implicit, meta, reason_of, rules
+from made_elements import BIG, DEFLATED, EXPLICIT, IMPLICIT
+from made_files import GOOD, JPEG, big, data_set, explicit, implicit, meta, reason_of, rules
 
 from dicom_common.dicom import Reason, read
 

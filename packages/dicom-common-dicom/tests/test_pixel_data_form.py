@@ -7,9 +7,8 @@ import struct
 import zlib
 
 import pytest
-from made_elements import DEFLATED, EXPLICIT, IMPLICIT
+from made_elements import BIG, DEFLATED, EXPLICIT, IMPLICIT
 from made_pixel_data import (
-    BIG,
     IMAGES,
     J2K,
     JPEG,
