@@ -10,7 +10,7 @@ from dicom_common.core import DicomError
 from dicom_common.dicom import Reading, read
 
 EXPLICIT, IMPLICIT, JPEG = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.4.70"
-DEFLATED = "1.2.840.10008.1.2.1.99"
+DEFLATED, BIG = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
 LONG = frozenset(("OB", "OW", "SQ", "UN", "UT"))
 UNDEFINED = 0xFFFFFFFF
 ITEM_END, SEQUENCE_END = b"\xfe\xff\x0d\xe0\0\0\0\0", b"\xfe\xff\xdd\xe0\0\0\0\0"

@@ -8,6 +8,7 @@ from datetime import date, time
 from typing import Any
 
 import pytest
+from made_files import data_set, explicit, meta
 
 from dicom_common.core import ATTRIBUTES, PersonName, RequestAttributes
 from dicom_common.dicom import Reading, read
@@ -255,3 +256,8 @@ def test_every_indexed_attribute_reaches_its_field(attribute: Any) -> None:
     }.get(attribute.vr, "AB")
     found = getattr(reading(element(attribute.tag, attribute.vr, value)).instance, attribute.field)
     assert found == ((expected,) if attribute.multiple else expected)
+
+
+def test_a_reading_shows_no_values() -> None:
+    result = read(meta(EXPLICIT) + data_set(explicit(0x00100010, "PN", b"CANARY^A")))
+    assert "CANARY" not in repr(result) + repr(result.instance) + str(result.instance.warnings)

@@ -1,9 +1,10 @@
-"""The settings of the reader as a table of the configuration."""
+"""The settings of the reader, and their table of the configuration."""
 
 from __future__ import annotations
 
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,3 +47,12 @@ def test_what_the_table_cannot_mean_is_an_error_of_the_configuration(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="reader"):
         Config.load(overrides=written, variables={}).section("reader", ReaderSettings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"max_depth": 0}, {"max_depth": 129}, {"uids": "loose"}, {"numbers_as": "text"}, {"bulk_data_threshold": 1 << 31}],
+)
+def test_impossible_settings_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"^reader\."):
+        ReaderSettings(**settings)

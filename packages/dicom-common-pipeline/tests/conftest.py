@@ -5,11 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # --import-mode=importlib leaves it out
+from documents_site import ABSENT, QUIET, Open
 from pipeline_site import Make, Site, make_instance
+
+from dicom_common.host import Services
+from dicom_common.pipeline import MetadataDocuments
 
 
 @pytest.fixture
@@ -38,3 +43,20 @@ def write(tmp_path: Path) -> Callable[[Sequence[bytes]], list[Path]]:
         return paths
 
     return write_files
+
+
+@pytest.fixture
+def open_documents(site: Site) -> Open:
+    def opened(**settings: Any) -> tuple[Services, MetadataDocuments]:
+        services = site.services(**(QUIET | ABSENT | settings))
+        return services, MetadataDocuments(services)
+
+    return opened
+
+
+@pytest.fixture
+def filled(site: Site, make: Make) -> Site:
+    """An installation with instances of several series and studies, for tests of reconciliation."""
+    for first in range(1, 13, 4):
+        site.store(*(make(sop, series=sop % 3 + 1, study=sop % 2 + 1) for sop in range(first, first + 4)))
+    return site
