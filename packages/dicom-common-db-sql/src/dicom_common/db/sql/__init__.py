@@ -8,7 +8,6 @@ nothing.
 
 from dicom_common.db.sql._database import SqlDatabase
 from dicom_common.db.sql._dialect import GoneError, PassingError, SqlDialect
-from dicom_common.db.sql._server_settings import Port, ServerSettings
 from dicom_common.db.sql._session import Row, Session
 from dicom_common.db.sql._statements import Insertion, InsertRows, UpdateRows
 from dicom_common.db.sql._texts import Frozen, Texts
@@ -20,10 +19,8 @@ __all__ = [
     "InsertRows",
     "Insertion",
     "PassingError",
-    "Port",
     "Row",
     "SchemaTraits",
-    "ServerSettings",
     "Session",
     "SqlDatabase",
     "SqlDialect",
