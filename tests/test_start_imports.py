@@ -43,8 +43,6 @@ def imported(*words: str | Path) -> set[str]:
 def test_find_imports_only_what_it_uses(
     small_files: Callable[[int], list[Path]], tmp_path: Path, keys: list[str]
 ) -> None:
-    small_files: Callable[[int], list[Path]], tmp_path: Path, keys: list[str]
-) -> None:
     data = tmp_path / "data"
     assert not NOT_USED & imported("--data", data, "ingest", *small_files(1))  # which makes the index
     modules = imported("--data", data, "find", *keys)
