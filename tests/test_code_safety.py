@@ -46,7 +46,7 @@ OUR_OWN = {
     "db/mysql/_dialect.py": {"table"},
     "db/mysql/_session.py": {"first", "own", "values", "changes"},
     "db/postgres/_dialect.py": {
-        "table.name",
+        "table",
         "listed",
         "changes",
         "arrays",
@@ -56,7 +56,7 @@ OUR_OWN = {
     },
     "db/postgres/_health.py": {"_LOCKED"},
     "db/sql/_migrate.py": {"VERSION_TABLE"},
-    "db/sql/_schema_contract.py": {"_migrate.VERSION_TABLE"},
+    "db/sql/_schema_contract.py": {"_versions.VERSION_TABLE"},
     "db/sql/migrations/versions/v0005_sources.py": {"names"},
     "db/sqlite/_connections.py": {
         "settings.synchronous",
@@ -64,7 +64,7 @@ OUR_OWN = {
         "int(seconds * 1000)",
         "int(self._settings.busy_timeout * 1000)",
     },
-    "db/sqlite/_dialect.py": {"table.name"},
+    "db/sqlite/_dialect.py": {"table"},
     "pipeline/_copy/_journal.py": {"marks", "_VERSION"},
     "pipeline/_reconcile/_journal.py": {"table", "columns"},
 }

@@ -10,7 +10,7 @@ from typing import Any
 
 from MySQLdb import OperationalError
 from MySQLdb.connections import Connection
-from sqlalchemy import Dialect, Table
+from sqlalchemy import Dialect
 
 from dicom_common.db.sql import Row, Session
 
@@ -102,7 +102,7 @@ _MOST = 256
 
 
 def update_rows(
-    dialect: Dialect, table: Table, names: Sequence[str], *, plus: bool
+    dialect: Dialect, table: str, names: Sequence[str], *, plus: bool
 ) -> Callable[[Session, Sequence[Row]], None]:
     """Return what sets the named columns of rows, or with `plus` adds to them; the first value is the row's key.
 
@@ -110,7 +110,7 @@ def update_rows(
     neither has UPDATE ... FROM, and INSERT ... ON DUPLICATE KEY UPDATE asks for all columns.
     """
     quoted = dialect.identifier_preparer.quote
-    own = quoted(table.name)
+    own = quoted(table)
     first = ", ".join(["%s AS new_key", *(f"%s AS new_{at}" for at in range(len(names)))])
     other = ", ".join(["%s"] * (1 + len(names)))
     changes = ", ".join(

@@ -6,11 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
-
 from dicom_common.core import Level, Outcome
 from dicom_common.db.sql._batch import Batch, Decision, Held, PatientRow, SeriesRow, StudyRow
-from dicom_common.db.sql._derive import PARENTS, Derivation
+from dicom_common.db.sql._columns import PARENTS, TABLES, row_columns
+from dicom_common.db.sql._derive import Derivation
 from dicom_common.db.sql._dialect import PassingError, SqlDialect
 from dicom_common.db.sql._discarded import Discarded
 from dicom_common.db.sql._ranks import OWNER, merge, ranks_from_text, ranks_text
@@ -22,9 +21,8 @@ from dicom_common.db.sql._rows import (
     parent_values,
     patient_columns,
 )
-from dicom_common.db.sql._schema import LEVELS, instance, instance_json, patient, series, series_class, study
 from dicom_common.db.sql._session import Session
-from dicom_common.db.sql._statements import Lookup, Statement, of_tenant
+from dicom_common.db.sql._statements import Lookup, Statement
 
 __all__ = ["Addition", "Counts", "NotAloneError"]
 
@@ -37,17 +35,11 @@ class Counts:
     """The statements that keep the counts of parents, for one database product."""
 
     def __init__(self, dialect: SqlDialect) -> None:
-        self.patient = dialect.updater(patient, ("instances", "series", "studies"), plus=True)
-        self.study = dialect.updater(study, ("instances", "series"), plus=True)
-        self.series = dialect.updater(series, ("instances",), plus=True)
-        c = series_class.c
-        at = (c.series_fk == bindparam("at"), c.sop_class_uid == bindparam("class"))
-        self._class = Statement(
-            update(series_class).where(*at).values(instances=c.instances + bindparam("instances")), dialect
-        )
-        self._classes = Lookup(dialect, lambda among: select(c.series_fk, c.sop_class_uid).where(among(c.series_fk)))
-        self._insert = dialect.inserter(series_class)
-        self._gone = Lookup(dialect, lambda among: delete(series_class).where(among(c.series_fk), c.instances == 0))
+        self.patient = dialect.updater("patient", ("instances", "series", "studies"), plus=True)
+        self.study = dialect.updater("study", ("instances", "series"), plus=True)
+        self.series = dialect.updater("series", ("instances",), plus=True)
+        self._class, self._classes = Statement(dialect, "add.more_of_class"), Lookup(dialect, "add.classes")
+        self._insert, self._gone = dialect.inserter("series_class"), Lookup(dialect, "add.forget_classes")
 
     def classes(self, session: Session, changes: dict[tuple[int, str], int]) -> None:
         """Change how many instances of a SOP Class series have."""
@@ -72,63 +64,15 @@ class Addition:
     def __init__(self, dialect: SqlDialect, discarded: Discarded, derivation: Derivation) -> None:
         self._discarded, self._derivation, self._allocate = discarded, derivation, dialect.allocate
         self._counts, self._modalities, self._revisions = Counts(dialect), derivation.modalities, derivation.revisions
-        i, e, s, p = instance.c, series.c, study.c, patient.c
-        down = instance.join(series).join(study, e.study_fk == s.pk)
-        self._held = Lookup(
-            dialect,
-            lambda among: of_tenant(
-                select(i.sop_uid, i.pk, s.study_uid, e.series_uid, i.sop_class_uid, i.storage_key, i.sha256)
-                .select_from(down)
-                .where(among(i.sop_uid)),
-                instance,
-            ),
-        )
-        # Locked where rows can be locked one by one: two batches of one study, or of one patient, wait for each other
-        # here. From one table at a time: of a row that was waited for, the newest version is read, but of what is
-        # joined to it the version from before the wait.
-        self._studies = Lookup(
-            dialect,
-            lambda among: of_tenant(
-                select(s.study_uid, s.pk, s.sources, s.patient_fk)
-                .where(among(s.study_uid))
-                .order_by(s.study_uid)
-                .with_for_update(key_share=True),
-                study,
-            ),
-        )
-        self._patients = Lookup(
-            dialect,
-            lambda among: (
-                select(p.pk, p.patient_id, p.issuer_of_patient_id, p.of_study, p.sources)
-                .where(among(p.pk))
-                .order_by(p.pk)
-                .with_for_update(key_share=True)
-            ),
-        )
-        self._series = Lookup(
-            dialect,
-            lambda among: of_tenant(
-                select(e.series_uid, s.study_uid, e.pk, e.sources, e.instances, s.pk)
-                .select_from(series.join(study))
-                .where(among(e.series_uid)),
-                series,
-            ),
-        )
-        self._named = Lookup(
-            dialect,
-            lambda among: of_tenant(
-                select(p.patient_id, p.issuer_of_patient_id, p.pk).where(among(p.patient_id)), patient
-            ),
-        )
-        self._values = {level: _values(dialect, level) for level in PARENTS}
+        self._held, self._named = Lookup(dialect, "add.held"), Lookup(dialect, "add.named")
+        self._studies, self._patients = Lookup(dialect, "add.studies"), Lookup(dialect, "add.patients")
+        self._series = Lookup(dialect, "add.series")
+        self._values = {level: Lookup(dialect, "add.values", level) for level in PARENTS}
         self._update = {
-            level: dialect.updater(LEVELS[level], ["sources", *changing_columns(level)]) for level in PARENTS
+            level: dialect.updater(TABLES[level], ["sources", *changing_columns(level)]) for level in PARENTS
         }
-        self._insert = {table.name: dialect.inserter(table) for table in (*LEVELS.values(), instance_json)}
-        self._forget_json = Lookup(
-            dialect, lambda among: delete(instance_json).where(among(instance_json.c.instance_fk))
-        )
-        self._forget = Lookup(dialect, lambda among: delete(instance).where(among(i.pk)))
+        self._insert = {table: dialect.inserter(table) for table in (*TABLES.values(), "instance_json")}
+        self._forget_json, self._forget = Lookup(dialect, "add.forget_json"), Lookup(dialect, "add.forget")
 
     def add(
         self, session: Session, prepared: Sequence[Prepared], tenants: Sequence[int], *, alone: bool
@@ -236,15 +180,15 @@ class Addition:
         if new:
             # In the order of the natural keys: two writers then never wait for each other crosswise.
             new.sort(key=lambda row: (row.tenant, row.identity if level is Level.PATIENT else row.uid))
-            for row, pk in zip(new, self._allocate(session, LEVELS[level], len(new)), strict=True):
+            for row, pk in zip(new, self._allocate(session, TABLES[level], len(new)), strict=True):
                 row.pk = pk
-            names = [column.name for column in LEVELS[level].columns]
+            names = row_columns(level)
             made = [_new_row(level, row) for row in new]
-            self._insert[LEVELS[level].name](session, [tuple([one[name] for name in names]) for one in made])
+            self._insert[TABLES[level]](session, [tuple([one[name] for name in names]) for one in made])
         self._contend(session, level, [row for row in old if row.tops and not row.again])
         changed = [(row.pk, *_changes(row).values()) for row in old if row.new_instances]
         if changed:
-            getattr(self._counts, LEVELS[level].name)(session, changed)
+            getattr(self._counts, TABLES[level])(session, changed)
         if level is Level.SERIES:
             for some, is_new in ((new, True), (old, False)):
                 by_tenant: dict[int, dict[int, str | None]] = defaultdict(dict)
@@ -276,7 +220,7 @@ class Addition:
         replaced = [held.pk for held in written if held.pk]
         new = [held for held in written if not held.pk]
         if new:  # before rows are deleted that are written again: SQLite would give their keys to others
-            for held, pk in zip(new, self._allocate(session, instance, len(new)), strict=True):
+            for held, pk in zip(new, self._allocate(session, "instance", len(new)), strict=True):
                 held.pk = pk
         self._forget_json.run(session, replaced)
         self._forget.run(session, replaced)
@@ -300,12 +244,6 @@ def _outcome(decision: Decision, series_instances: int) -> Outcome:
         patient_differs=decision.patient_differs,
         series_in_other_study=decision.series_in_other_study,
     )
-
-
-def _values(dialect: SqlDialect, level: Level) -> Lookup:
-    columns = LEVELS[level].c
-    rows = select(columns.pk, *[columns[name] for name in attribute_names(level)])
-    return Lookup(dialect, lambda among: rows.where(among(columns.pk)))
 
 
 def _stranger(tenant: int, uid: str, pk: int) -> StudyRow:
