@@ -83,7 +83,7 @@ class Ingest:
         return results
 
     def _prepare(self, received: Received, tenant: str, *, is_queued: bool) -> Item | Result:
-        candidate = prepare(received, self._settings, self._reader)
+        candidate = prepare(received, self._settings, self._reader, self._context.services.storage)
         if isinstance(candidate, Result):
             return candidate
         key = self._context.layout.key(tenant, candidate.instance, unique=is_queued)
