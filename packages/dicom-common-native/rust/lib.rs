@@ -8,6 +8,7 @@
 mod bytes;
 mod character_sets;
 mod dictionary;
+mod fields;
 mod fragments;
 mod identity;
 mod json;
@@ -23,12 +24,14 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
+use crate::fields::{Attribute, Makers};
 use crate::json::{Flaw, Found};
 use crate::scan::{Form, Node, Scan, SIGNATURE};
 
 /// Of what is asked and told; the Python side takes no other one.
 const INTERFACE: u32 = 1;
 const CHARACTER_SET: u32 = 0x0008_0005;
+const UIDS: [&str; 4] = ["sop_class_uid", "sop_uid", "study_uid", "series_uid"];
 
 /// Why the Python reader has to read; never a value of the data set.
 #[derive(Debug)]
@@ -50,9 +53,7 @@ pub struct Limits {
     pub strict_uids: bool,
     /// Whether the dictionary of the Python reader is the one that the tables were made from.
     pub dictionary: bool,
-    /// The tags of indexed attributes, ascending.
-    pub indexed: Vec<u32>,
-    /// These and those of the identity.
+    /// The tags of indexed attributes and those of the identity, ascending.
     pub kept: Vec<u32>,
     /// The tags that the record has of the items of an indexed sequence.
     pub within: Vec<u32>,
@@ -95,6 +96,9 @@ fn read<'a>(data: &'a [u8], size: usize, limits: &Limits) -> Taken<Read<'a>> {
 #[pyclass(frozen)]
 struct Reader {
     limits: Limits,
+    /// By tag.
+    attributes: Vec<Attribute>,
+    makers: Makers,
 }
 
 #[pymethods]
@@ -102,9 +106,10 @@ impl Reader {
     #[new]
     fn new(
         settings: &Bound<'_, PyDict>,
-        indexed: Vec<u32>,
+        indexed: Vec<fields::Told>,
         identity: Vec<u32>,
         within: Vec<u32>,
+        makers: (Py<PyAny>, Py<PyAny>, Py<PyAny>),
         dictionary: bool,
     ) -> PyResult<Reader> {
         let number = |name: &str| -> PyResult<usize> {
@@ -115,9 +120,9 @@ impl Reader {
         let is = |name: &str, choice: &str| -> PyResult<bool> {
             settings.get_item(name)?.map_or(Ok(false), |value| Ok(value.extract::<String>()? == choice))
         };
-        let mut indexed = indexed;
-        indexed.sort_unstable();
-        let mut kept = [&indexed[..], &identity[..]].concat();
+        let mut attributes: Vec<Attribute> = indexed.into_iter().map(Attribute::new).collect();
+        attributes.sort_unstable_by_key(|attribute| attribute.tag);
+        let mut kept: Vec<u32> = attributes.iter().map(|attribute| attribute.tag).chain(identity).collect();
         kept.sort_unstable();
         let limits = Limits {
             max_depth: number("max_depth")?,
@@ -131,11 +136,11 @@ impl Reader {
             numbers: is("numbers_as", "number")?,
             strict_uids: is("uids", "strict")?,
             dictionary,
-            indexed,
             kept,
             within,
         };
-        Ok(Reader { limits })
+        let (date, time, name) = makers;
+        Ok(Reader { limits, attributes, makers: Makers { date, time, name } })
     }
 
     /// Reads the instance that begins with `data` and has `size` bytes.
@@ -147,47 +152,67 @@ impl Reader {
             catch_unwind(AssertUnwindSafe(|| read(bytes, size, &self.limits))).unwrap_or(Err(NotMine("a panic")))
         });
         match result {
-            Ok(found) => Ok(told(py, bytes, &found, &self.limits)?.into_any()),
+            Ok(found) => Ok(self.told(py, bytes, &found)?.into_any()),
             Err(NotMine(why)) => Ok(PyString::intern(py, why).into_any()),
         }
     }
 }
 
-/// Gives what was read as Python objects.
-fn told<'py>(py: Python<'py>, data: &[u8], read: &Read<'_>, limits: &Limits) -> PyResult<Bound<'py, PyTuple>> {
-    let uids = PyTuple::new(py, read.uids.map(|uid| PyString::new(py, &String::from_utf8_lossy(uid))))?;
-    let elements = PyList::empty(py);
-    let mut number = 0;
-    let nodes = &read.scan.nodes;
-    while number < nodes.len() {
-        let node = &nodes[number];
-        let behind = if node.form == Form::Sequence { node.length } else { number + 1 };
-        if node.tag == CHARACTER_SET || limits.indexed.binary_search(&node.tag).is_ok() {
+impl Reader {
+    /// Gives what was read as Python objects.
+    fn told<'py>(&self, py: Python<'py>, data: &[u8], read: &Read<'_>) -> PyResult<Bound<'py, PyTuple>> {
+        let (fields, elements) = (PyDict::new(py), PyList::empty(py));
+        for (name, uid) in UIDS.iter().zip(read.uids) {
+            fields.set_item(PyString::intern(py, name), PyString::new(py, &String::from_utf8_lossy(uid)))?;
+        }
+        let nodes = &read.scan.nodes;
+        let mut character_set = None;
+        let mut number = 0;
+        while number < nodes.len() {
+            let (node, first) = (&nodes[number], number + 1);
+            number = if node.form == Form::Sequence { node.length } else { first };
+            let place = self.attributes.binary_search_by_key(&node.tag, |attribute| attribute.tag);
+            let is_set = match (place, node.form) {
+                (Ok(_), _) if node.length == 0 => true,
+                (Ok(place), Form::Value) => {
+                    let (attribute, value) = (&self.attributes[place], node.value(data));
+                    fields::set_field(py, &fields, attribute, &self.makers, node, value)?
+                }
+                (Ok(_), _) => false,
+                (Err(_), _) => true,
+            };
+            if node.tag == CHARACTER_SET {
+                character_set = Some(PyBytes::new(py, node.value(data)));
+            }
+            if is_set {
+                continue;
+            }
             elements.append(key(node))?;
             if node.form == Form::Sequence {
-                elements.append(items(py, data, limits, &nodes[..behind], number + 1)?)?;
+                elements.append(items(py, data, &self.limits, &nodes[..number], first)?)?;
             } else {
                 elements.append(PyBytes::new(py, node.value(data)))?;
             }
         }
-        number = behind;
+        let pixels = read.scan.pixels.map(|pixels| {
+            let end = pixels.start + pixels.length.map_or(0, |length| length.min(SIGNATURE));
+            let first = PyBytes::new(py, &data[pixels.start..end]);
+            (pixels.tag, pixels.vr.name(), pixels.start, pixels.length, first)
+        });
+        let found: Vec<(&[u32], u8)> = read.found.0.iter().map(|(tags, flaw)| (&tags[..], *flaw as u8)).collect();
+        let all = (
+            String::from_utf8_lossy(read.meta.transfer_syntax),
+            read.meta.data_set,
+            PyBytes::new(py, &read.json),
+            fields,
+            character_set,
+            elements,
+            pixels,
+            found,
+            read.spent,
+        );
+        all.into_pyobject(py)
     }
-    let pixels = read.scan.pixels.map(|pixels| {
-        let begin = pixels.length.map_or(0, |length| length.min(SIGNATURE));
-        (pixels.tag, pixels.vr.name(), pixels.start, pixels.length, PyBytes::new(py, &data[pixels.start..pixels.start + begin]))
-    });
-    let found: Vec<(Vec<u32>, u8)> = read.found.0.iter().map(|(tags, flaw)| (tags.clone(), *flaw as u8)).collect();
-    let all = (
-        String::from_utf8_lossy(read.meta.transfer_syntax),
-        read.meta.data_set,
-        uids,
-        PyBytes::new(py, &read.json),
-        elements,
-        pixels,
-        found,
-        read.spent,
-    );
-    all.into_pyobject(py)
 }
 
 /// Tag and VR as one number: the letters in the lower two bytes.

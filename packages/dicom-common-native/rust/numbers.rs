@@ -140,6 +140,13 @@ pub fn decimal_json(text: &[u8], out: &mut Vec<u8>) -> Number {
     Number::Written
 }
 
+/// The finite number that a DS is.
+pub fn decimal(text: &[u8]) -> Option<f64> {
+    Decimal::of(text)?;
+    let number: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    number.is_finite().then(|| number)
+}
+
 /// A decimal string (DS, PS3.5 6.2), taken apart.
 struct Decimal<'a> {
     negative: bool,

@@ -268,8 +268,9 @@ impl<'a> Scanner<'a> {
             }
             Form::Value
         } else {
-            let strange = self.implicit && (vr == Vr::UN || creator);
-            if strange || is_kept || tag == CHARACTER_SET || !vr.is_bulk() {
+            // Before a long value of unknown structure the Python reader doubts the length of an element of known one.
+            let doubted = self.implicit && vr == Vr::UN && self.is_behind_known();
+            if doubted || is_kept || tag == CHARACTER_SET || !vr.is_bulk() {
                 return Err(NotMine("a long value"));
             }
             self.passed_over += length;
@@ -284,6 +285,17 @@ impl<'a> Scanner<'a> {
         self.add(Node { tag, vr, form, start: begin, length });
         self.position = end;
         Ok(())
+    }
+
+    /// Whether the element before has a value of a known VR, by whose length the next one was found.
+    fn is_behind_known(&self) -> bool {
+        if self.last < 0 {
+            return false;
+        }
+        self.scan.nodes.last().map_or(false, |node| {
+            let private = node.tag >> 16 & 1 == 1 && (node.vr == Vr::UN || (0x10..=0xFF).contains(&(node.tag & 0xFFFF)));
+            matches!(node.form, Form::Value | Form::Bulk) && !private && node.length > 0
+        })
     }
 
     fn add(&mut self, node: Node) {

@@ -8,8 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from dicom_common.core import PixelData
+from dicom_common.core import PersonName, PixelData
 from dicom_common.dicom._elements import Elements
+from dicom_common.dicom._fields import FAST
 from dicom_common.dicom._findings import Findings
 from dicom_common.dicom._heads import EXPLICIT, INDEXED, Head, heads_for
 from dicom_common.dicom._identity import IDENTITY
@@ -17,7 +18,7 @@ from dicom_common.dicom._json import DataSetContext
 from dicom_common.dicom._json_context import WRONG_LENGTH, Flaw
 from dicom_common.dicom._native_module import native_module
 from dicom_common.dicom._pixel_place import PixelPlace
-from dicom_common.dicom._record import REQUESTS
+from dicom_common.dicom._record import REQUESTS, indexed_fields
 from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._scanned import Scanned
 from dicom_common.dicom._settings import ReaderSettings
@@ -38,6 +39,8 @@ _FLAWS: Final[tuple[Flaw, ...]] = (
 
 
 _DEFAULTS: Final = ReaderSettings()
+_CHARACTER_SET: Final = 0x00080005 << 16 | int.from_bytes(b"CS", "big")
+"""Its tag and VR as one number."""
 
 
 class _Heads(dict[int, Head]):
@@ -58,7 +61,10 @@ def _reader(settings: ReaderSettings) -> Any:
     module = native_module() if settings.engine != "python" else None
     if module is None:
         return None
-    return module.Reader(asdict(settings), list(INDEXED), list(IDENTITY), list(REQUESTS), _has_dictionary(module.PYDICOM))
+    indexed = [(tag, one.field, one.vr, one.multiple) for tag, one in INDEXED.items()]
+    makers = FAST["DA", False], FAST["TM", False], PersonName
+    dictionary = _has_dictionary(module.PYDICOM)
+    return module.Reader(asdict(settings), indexed, list(IDENTITY), list(REQUESTS), makers, dictionary)
 
 
 def _has_dictionary(version: str) -> bool:
@@ -77,25 +83,33 @@ def scan_natively(data: bytes, size: int, settings: ReaderSettings) -> Scanned |
     told = reader.read(data, size)
     if type(told) is str:
         return None
-    transfer_syntax_uid, offset, uids, metadata, flat, pixels, flaws, spent = told
+    transfer_syntax_uid, offset, metadata, fields, character_set, flat, pixels, flaws, spent = told
     findings = Findings()
     for tags, number in flaws:
         findings.add(tags, *_FLAWS[number])
-    elements = _elements(flat)
-    context = DataSetContext(settings, findings)
-    context.spend(spent)
-    context.enter(elements)
-    context.declared = context.terms
+    if flat:  # what is not as most is
+        context = DataSetContext(settings, findings)
+        context.spend(spent)
+        elements = _elements(flat)
+        context.enter(elements if character_set is None else [_HEADS[_CHARACTER_SET], character_set, *elements])
+        fields.update(indexed_fields(elements, context))
     return Scanned(
         transfer_syntax_uid=transfer_syntax_uid,
         data_set_offset=offset,
-        uids=dict(zip(("sop_class_uid", "sop_uid", "study_uid", "series_uid"), uids, strict=True)),
-        elements=elements,
+        fields=fields,
+        character_set=() if character_set is None else _terms(character_set),
         pixels=PixelPlace() if pixels is None else PixelPlace(PixelData(*pixels[:4]), pixels[4]),
         metadata=metadata,
-        context=context,
         findings=findings,
     )
+
+
+@lru_cache(maxsize=64)
+def _terms(value: bytes) -> tuple[str, ...]:
+    """Give the terms of a Specific Character Set that the native reader understands, so of a short one."""
+    context = DataSetContext(_DEFAULTS, Findings())
+    context.enter([_HEADS[_CHARACTER_SET], value])
+    return context.terms
 
 
 def _elements(flat: list[Any]) -> Elements:

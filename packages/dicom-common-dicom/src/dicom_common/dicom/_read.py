@@ -192,11 +192,10 @@ def read_window(
     scanned = Scanned(
         transfer_syntax_uid=meta.transfer_syntax_uid,
         data_set_offset=meta.data_set_offset,
-        uids=uids,
-        elements=elements,
+        fields=uids | indexed_fields(elements, context),
+        character_set=context.declared,
         pixels=scanner.pixels,
         metadata=metadata,
-        context=context,
         findings=findings,
     )
     return _completed(scanned, digest, settings)
@@ -205,19 +204,18 @@ def read_window(
 def _completed(scanned: Scanned, digest: Callable[[], tuple[int, str]], settings: ReaderSettings) -> Reading:
     """Make the record of what was scanned."""
     uid, pixels, findings = scanned.transfer_syntax_uid, scanned.pixels, scanned.findings
-    fields = indexed_fields(scanned.elements, scanned.context)
+    fields = scanned.fields
     if not _is_ordinary(pixels, transfer_syntax(uid), fields):
         _check_pixel_data(pixels, uid, fields, settings, findings)
     size, sha256 = digest()
     instance = Instance(
-        **scanned.uids,
         **fields,
         transfer_syntax_uid=uid,
         size=size,
         sha256=sha256,
         data_set_offset=scanned.data_set_offset,
         pixel_data=pixels.data,
-        character_set=scanned.context.declared,
+        character_set=scanned.character_set,
         warnings=findings.as_tuple(),
     )
     return Reading(instance, scanned.metadata)

@@ -1,12 +1,10 @@
-"""What either reader finds in an instance, and the record is made from."""
+"""What either reader finds in an instance, of which the record is made."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from dicom_common.dicom._elements import Elements
 from dicom_common.dicom._findings import Findings
-from dicom_common.dicom._json import DataSetContext
 from dicom_common.dicom._pixel_place import PixelPlace
 
 __all__ = ["Scanned"]
@@ -17,13 +15,11 @@ class Scanned(NamedTuple):
 
     transfer_syntax_uid: str
     data_set_offset: int
-    uids: dict[str, Any]
-    """The identity, by the fields of the record."""
-    elements: Elements
-    """Those of the top level, the indexed ones at least."""
+    fields: dict[str, Any]
+    """Fields of the record: the identity, and the indexed attributes."""
+    character_set: tuple[str, ...]
+    """Specific Character Set of the top level."""
     pixels: PixelPlace
     metadata: bytes
     """The DICOM JSON."""
-    context: DataSetContext
-    """That of the top level."""
     findings: Findings

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 INTERFACE: int
@@ -10,9 +11,10 @@ Elements = list[int | bytes | list[list[int | bytes]]]
 Told = tuple[
     str,  # transfer syntax UID
     int,  # offset of the data set
-    tuple[str, str, str, str],  # SOP Class, SOP Instance, Study and Series Instance UID
     bytes,  # DICOM JSON
-    Elements,  # Specific Character Set and the indexed attributes of the top level
+    dict[str, Any],  # fields of the record: the identity, and those whose values are as most are
+    bytes | None,  # Specific Character Set
+    Elements,  # indexed attributes that are no fields yet
     tuple[int, str, int, int | None, bytes] | None,  # pixel data: tag, VR, offset, length, first bytes
     list[tuple[list[int], int]],  # findings: tags, number of the flaw
     int,  # values that were written one by one
@@ -21,8 +23,14 @@ Told = tuple[
 class Reader:
     """Reads instances with the limits that it was made with."""
 
-    def __new__(  # noqa: D102
-        cls, settings: dict[str, Any], indexed: list[int], identity: list[int], within: list[int], dictionary: bool
+    def __new__(  # noqa: D102, PLR0913, PLR0917  # documented where it is written
+        cls,
+        settings: dict[str, Any],
+        indexed: list[tuple[int, str, str, bool]],
+        identity: list[int],
+        within: list[int],
+        makers: tuple[Callable[[bytes], Any], Callable[[bytes], Any], Callable[[str], Any]],
+        dictionary: bool,
     ) -> Reader: ...
     def read(self, data: bytes, size: int) -> Told | str:
         """Read the instance of `size` bytes that begins with `data`; a text says why the Python reader has to."""
