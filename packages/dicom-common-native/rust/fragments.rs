@@ -7,8 +7,7 @@ const DELIMITER: u32 = 0xFFFE_E0DD;
 const UNDEFINED: u32 = 0xFFFF_FFFF;
 const LOOK: usize = 64;
 /// The first bytes of compressed images; the last one, of RLE, is told by its header.
-const STARTS: [&[u8]; 5] =
-    [b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ", b"\0\0\0\x0cJXL ", b"\xff\x0a"];
+const STARTS: [&[u8]; 5] = [b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ", b"\0\0\0\x0cJXL ", b"\xff\x0a"];
 const RLE: &[u8] = b"RLE";
 const MOST_SEGMENTS: usize = 15;
 

@@ -114,7 +114,8 @@ impl Reader {
     ) -> PyResult<Reader> {
         let number = |name: &str| -> PyResult<usize> {
             // Beyond 63 bits no limit is met.
-            let value = settings.get_item(name)?.ok_or_else(|| pyo3::exceptions::PyKeyError::new_err(name.to_owned()))?;
+            let value =
+                settings.get_item(name)?.ok_or_else(|| pyo3::exceptions::PyKeyError::new_err(name.to_owned()))?;
             Ok(usize::try_from(value.extract::<u64>().unwrap_or(u64::MAX)).unwrap_or(usize::MAX).min(usize::MAX / 16))
         };
         let is = |name: &str, choice: &str| -> PyResult<bool> {
@@ -263,9 +264,8 @@ fn walk_fragments<'py>(
         Some(bytes) => bytes,
         None => return Ok(None),
     };
-    let found = py.allow_threads(|| {
-        catch_unwind(AssertUnwindSafe(|| fragments::walk(bytes, offset, limit))).unwrap_or(None)
-    });
+    let found =
+        py.allow_threads(|| catch_unwind(AssertUnwindSafe(|| fragments::walk(bytes, offset, limit))).unwrap_or(None));
     let packed = |numbers: &[u64]| {
         let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_ne_bytes()).collect();
         PyBytes::new(py, &bytes)

@@ -10,8 +10,7 @@ const START: usize = 132;
 const MOST: usize = 1 << 20;
 const STANDARD: &[u8] = b"1.2.840.10008.1.2";
 const BIG: &[u8] = b"1.2.840.10008.1.2.2";
-const DEFLATED: [&[u8]; 3] =
-    [b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.4.95", b"1.2.840.10008.1.2.4.205"];
+const DEFLATED: [&[u8]; 3] = [b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.4.95", b"1.2.840.10008.1.2.4.205"];
 const MEDIA_DIRECTORY: &[u8] = b"1.2.840.10008.1.3.10";
 
 pub struct Meta<'a> {
@@ -79,11 +78,5 @@ pub fn read_meta<'a>(data: &'a [u8], size: usize, limits: &Limits) -> Taken<Meta
     if !is_plain(data, size, position, implicit) {
         return Err(NotMine("a data set that does not begin as most do"));
     }
-    Ok(Meta {
-        transfer_syntax,
-        implicit,
-        data_set: position,
-        sop_uid,
-        length_is_right: position == declared_end,
-    })
+    Ok(Meta { transfer_syntax, implicit, data_set: position, sop_uid, length_is_right: position == declared_end })
 }

@@ -265,8 +265,10 @@ impl Text {
             _ => (false, text),
         };
         let at = text.iter().position(|&byte| byte == b'e').unwrap_or(text.len());
-        let exponent: i32 =
-            std::str::from_utf8(text.get(at + 1..).unwrap_or(b"0")).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+        let exponent: i32 = std::str::from_utf8(text.get(at + 1..).unwrap_or(b"0"))
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0);
         let mut found = [b'0'; 40];
         let mut count = 0;
         for &byte in text[..at].iter().filter(|byte| byte.is_ascii_digit()) {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::bytes::{le16, le32, strip, is_padding, tag_at};
+use crate::bytes::{is_padding, le16, le32, strip, tag_at};
 use crate::dictionary::{private_vr, standard_vr};
 use crate::vr::Vr;
 use crate::{Limits, NotMine, Taken};
@@ -293,7 +293,8 @@ impl<'a> Scanner<'a> {
             return false;
         }
         self.scan.nodes.last().map_or(false, |node| {
-            let private = node.tag >> 16 & 1 == 1 && (node.vr == Vr::UN || (0x10..=0xFF).contains(&(node.tag & 0xFFFF)));
+            let private =
+                node.tag >> 16 & 1 == 1 && (node.vr == Vr::UN || (0x10..=0xFF).contains(&(node.tag & 0xFFFF)));
             matches!(node.form, Form::Value | Form::Bulk) && !private && node.length > 0
         })
     }

@@ -329,13 +329,7 @@ impl Values {
         Ok(())
     }
 
-    fn floats(
-        &mut self,
-        value: &[u8],
-        size: usize,
-        cost: usize,
-        write: fn(&[u8], usize, &mut Vec<u8>),
-    ) -> Taken<()> {
+    fn floats(&mut self, value: &[u8], size: usize, cost: usize, write: fn(&[u8], usize, &mut Vec<u8>)) -> Taken<()> {
         if let Some(count) = self.count(value, size) {
             if count > 1 {
                 self.spend(count * cost)?;
@@ -369,16 +363,23 @@ impl Values {
             return;
         }
         self.out.extend_from_slice(b",\"InlineBinary\":\"");
-        for three in value.chunks(3) {
-            let byte = |index: usize| u32::from(three.get(index).copied().unwrap_or(0));
-            let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-            for digit in 0..4 {
-                let is_there = digit <= three.len();
-                self.out.push(if is_there { BASE_64[(bits >> (18 - 6 * digit) & 63) as usize] } else { b'=' });
-            }
+        let threes = value.chunks_exact(3);
+        let rest = threes.remainder();
+        for three in threes {
+            self.out.extend_from_slice(&base_64(three[0], three[1], three[2]));
+        }
+        if !rest.is_empty() {
+            let mut four = base_64(rest[0], rest.get(1).copied().unwrap_or(0), 0);
+            four[rest.len() + 1..].fill(b'=');
+            self.out.extend_from_slice(&four);
         }
         self.out.extend_from_slice(b"\"}");
     }
+}
+
+fn base_64(one: u8, two: u8, three: u8) -> [u8; 4] {
+    let bits = u32::from(one) << 16 | u32::from(two) << 8 | u32::from(three);
+    [18, 12, 6, 0].map(|shift| BASE_64[(bits >> shift & 63) as usize])
 }
 
 /// Text that should be of the default repertoire; where it is not, the Python reader guesses.

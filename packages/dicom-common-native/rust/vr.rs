@@ -53,7 +53,27 @@ impl Vr {
         use Vr::*;
         matches!(
             self,
-            DS | FD | FL | IS | LT | OB | OD | OF | OL | OV | OW | SL | SS | ST | SV | UC | UL | UN | US | UT | UV | UsOrSs
+            DS | FD
+                | FL
+                | IS
+                | LT
+                | OB
+                | OD
+                | OF
+                | OL
+                | OV
+                | OW
+                | SL
+                | SS
+                | ST
+                | SV
+                | UC
+                | UL
+                | UN
+                | US
+                | UT
+                | UV
+                | UsOrSs
         )
     }
 

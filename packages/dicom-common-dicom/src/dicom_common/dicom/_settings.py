@@ -81,3 +81,7 @@ class ReaderSettings:
             )
         if self.max_depth > _DEEPEST:
             raise ConfigError(f"reader.max_depth must be at most {_DEEPEST}.")
+
+    def in_effect(self) -> dict[str, str]:
+        """Tell which reader runs, for `dicom-common config explain`."""
+        return {"engine": "python" if self.engine == "python" or native_module() is None else "native"}
