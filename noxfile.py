@@ -226,7 +226,7 @@ def native(session: nox.Session) -> None:
 
 
 ENGINE_TESTS = ("dicom-common-native", "dicom-common-dicom")
-"""The packages whose tests are run with the native reader; in their own sessions they are run with the Python reader."""
+"""The packages whose tests are run with the native reader; in sessions of their own, with the Python reader."""
 
 
 def install_compiled(session: nox.Session) -> str | None:

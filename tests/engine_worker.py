@@ -24,7 +24,7 @@ from dicom_common.dicom import FrameIndex, ReaderSettings, index_frames, read
 _PYTHON, _NATIVE = ReaderSettings(engine="python"), ReaderSettings(engine="native")
 _CHARACTER_SET: Final = 0x00080005
 _NUMBERS: Final = (b"-0.0", b"1.50", b"+7", b".5", b"1E5", b"0.30000000000000004", b"12345678901234567", b"-2147483649")
-_TEXTS: Final = ("Größe", "Ærø\\Å", "=x=y", "Ωμέγα", "А\\Б", "\u00a0", "a^b=c", "\U0001f600", "\x7f")
+_TEXTS: Final = ("Größe", "Ærø\\Å", "=x=y", "Ωμέγα", "Ж\\Б", "\u00a0", "a^b=c", "\U0001f600", "\x7f")
 _KEPT: Final = frozenset((0x00080016, 0x00080018, 0x0020000D, 0x0020000E))
 
 Verdict = tuple[Instance, bytes] | tuple[str, str]

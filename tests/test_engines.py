@@ -22,10 +22,10 @@ from dicom_common.core import Instance
 
 pytest.importorskip("dicom_common.native", reason="the native reader was not built: `dev.py test native` does it")
 
-from engine_worker import difference, object_of, verdict_of  # noqa: E402  # it needs the native reader
+from engine_worker import difference, object_of, verdict_of  # it needs the native reader
 
-from dicom_common.dicom import ReaderSettings, read  # noqa: E402  # likewise
-from dicom_common.dicom._native_engine import scan_natively  # noqa: E402  # likewise
+from dicom_common.dicom import Readable, ReaderSettings, read  # likewise
+from dicom_common.dicom._native_engine import scan_natively  # likewise
 
 READS = int(os.environ.get("DICOM_COMMON_TEST_ENGINE_READS", "3000"))
 SLICE = 5000
@@ -39,9 +39,7 @@ def test_real_files_are_read_alike() -> None:
 
 
 def test_the_native_reader_reads_most_of_the_real_files() -> None:
-    accepted = [
-        data for path in real_files() if isinstance(verdict_of(data := path.read_bytes(), PYTHON)[0], Instance)
-    ]
+    accepted = [data for path in real_files() if isinstance(verdict_of(data := path.read_bytes(), PYTHON)[0], Instance)]
     natively = [data for data in accepted if scan_natively(data, len(data), NATIVE) is not None]
     print(f"{len(natively)} of {len(accepted)} real files are read by the native reader")
     assert len(natively) > 0.7 * len(accepted)
@@ -78,8 +76,8 @@ def test_a_long_file_is_read_by_its_beginning(kind: str, tmp_path: Path) -> None
     expected = verdict_of(data, PYTHON)
     assert isinstance(expected[0], Instance)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        source = {"path": path, "memory map": mapped, "memoryview": memoryview(data)}[kind]
-        reading = read(source, settings=NATIVE)
+        sources: dict[str, Readable] = {"path": path, "memory map": mapped, "memoryview": memoryview(data)}
+        reading = read(sources[kind], settings=NATIVE)
     assert (reading.instance, reading.metadata) == expected
     assert scan_natively(data[: 4 << 20], len(data), NATIVE) is not None
 

@@ -106,8 +106,8 @@ def walk_fragments(reader: RangeReader, offset: int, end: int, limit: int) -> Fr
     Raises:
         DicomError: what is there is not fragments, is cut off, or there are more than `limit`.
     """
-    if reader.data is not None and (found := _walk_natively(reader.data, offset, end, limit)) is not None:
-        return found
+    if reader.data is not None and (natively := _walk_natively(reader.data, offset, end, limit)) is not None:
+        return natively
     big = reader.read(offset, 4) in _BIG_ENDIAN
     offsets, lengths, images = array("Q"), array("Q"), bytearray()
     kind: bytes | None = None

@@ -14,8 +14,8 @@ from dicom_common.dicom._file_meta import read_file_meta
 from dicom_common.dicom._findings import Findings
 from dicom_common.dicom._identity import identity
 from dicom_common.dicom._json import DataSetContext, encode_json
-from dicom_common.dicom._native_frames import geometry_of
 from dicom_common.dicom._native_engine import scan_natively
+from dicom_common.dicom._native_frames import geometry_of
 from dicom_common.dicom._pixel_form import Form, contradicts, pixel_form
 from dicom_common.dicom._pixel_place import PixelPlace
 from dicom_common.dicom._reasons import Reason

@@ -76,7 +76,7 @@ class ReaderSettings:
         if self.engine == "native" and native_module() is None:
             raise ConfigError(
                 'reader.engine is "native", and dicom-common-native is not installed, or not in the version that goes '
-                'with this dicom-common-dicom: run `pip install --upgrade dicom-common-native dicom-common-dicom`, or '
+                "with this dicom-common-dicom: run `pip install --upgrade dicom-common-native dicom-common-dicom`, or "
                 'set reader.engine to "auto".'
             )
         if self.max_depth > _DEEPEST:

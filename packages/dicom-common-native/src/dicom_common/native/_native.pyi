@@ -1,14 +1,16 @@
+# What the compiled module offers. It is told more where it is written, in `rust/lib.rs`.
+
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self, TypeAlias
 
+# The number of what is asked and told; `dicom_common.dicom` takes no other one than its own.
 INTERFACE: int
-"""The number of what is asked and told; `dicom_common.dicom` takes no other one than its own."""
+# The version of pydicom whose data dictionary is built in.
 PYDICOM: str
-"""The version of pydicom whose data dictionary is built in."""
 
-Elements = list[int | bytes | list[list[int | bytes]]]
-"""Tag and VR of an element as one number, its value, and so on; the value of a sequence is its items."""
-Told = tuple[
+# Tag and VR of an element as one number, its value, and so on; the value of a sequence is its items.
+Elements: TypeAlias = list[int | bytes | list[list[int | bytes]]]
+Told: TypeAlias = tuple[
     str,  # transfer syntax UID
     int,  # offset of the data set
     bytes,  # DICOM JSON
@@ -20,10 +22,9 @@ Told = tuple[
     int,  # values that were written one by one
 ]
 
+# Reads instances with the limits that it was made with.
 class Reader:
-    """Reads instances with the limits that it was made with."""
-
-    def __new__(  # noqa: D102, PLR0913, PLR0917  # documented where it is written
+    def __new__(
         cls,
         settings: dict[str, Any],
         indexed: list[tuple[int, str, str, bool]],
@@ -31,16 +32,12 @@ class Reader:
         within: list[int],
         makers: tuple[Callable[[bytes], Any], Callable[[bytes], Any], Callable[[str], Any]],
         dictionary: bool,
-    ) -> Reader: ...
-    def read(self, data: bytes, size: int) -> Told | str:
-        """Read the instance of `size` bytes that begins with `data`; a text says why the Python reader has to."""
+    ) -> Self: ...
+    # Reads the instance of `size` bytes that begins with `data`; a text says why the Python reader has to.
+    def read(self, data: bytes, size: int) -> Told | str: ...
 
-def walk_fragments(
-    data: bytes, offset: int, end: int, limit: int
-) -> tuple[bytes, bytes, bytes, bytes | None] | None:
-    """Find the fragments of encapsulated pixel data between two places; None where the Python reader has to look.
+# Offsets and lengths as arrays of 64 bits, a byte for each that says whether an image begins there, and its signature.
+Fragments: TypeAlias = tuple[bytes, bytes, bytes, bytes | None]
 
-    Returns:
-        Offsets and lengths as arrays of 64 bits, a byte for each fragment that says whether an image begins there, and
-        the signature with which these begin.
-    """
+# Finds the fragments of encapsulated pixel data between two places; None where the Python reader has to look.
+def walk_fragments(data: bytes, offset: int, end: int, limit: int) -> Fragments | None: ...
