@@ -90,8 +90,8 @@ class ObjectStorage:
     def open_upload(self) -> Upload:
         """Begin an object that arrives as a stream; see `Uploads.open_upload`.
 
-        Stores take the key, and what is kept with an object, before its first byte. So the bytes wait on this machine, and
-        go to the store with `commit`, in parts where there are many.
+        Stores take the key, and what is kept with an object, before its first byte. So the bytes wait on this machine,
+        and go to the store with `commit`, in parts where there are many.
         """
         self._opened()
         return self._uploads.open(SpoolSink(self))
