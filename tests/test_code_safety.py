@@ -50,7 +50,7 @@ OUR_OWN = {
         "listed",
         "changes",
         "arrays",
-        "', '.join(names)",
+        "', '.join(('pk', *names, *plus))",
         "'' if exclusive else '_shared'",
         "name",
     },

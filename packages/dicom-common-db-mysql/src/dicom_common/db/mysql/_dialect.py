@@ -123,10 +123,10 @@ class MysqlDialect(ServerDialect):
         return self._keys.take(table, count)
 
     def updater(
-        self, table: str, names: Sequence[str], *, plus: bool = False
+        self, table: str, names: Sequence[str], *, plus: Sequence[str] = ()
     ) -> Callable[[Session, Sequence[Sequence[Any]]], None]:
         """See `SqlDialect.updater`."""
-        return update_rows(self.texts.product.sqlalchemy, table, names, plus=plus)
+        return update_rows(self.texts.product.sqlalchemy, table, names, plus)
 
     def insert_new(self, table: str) -> InsertRows:
         """See `SqlDialect.insert_new`."""

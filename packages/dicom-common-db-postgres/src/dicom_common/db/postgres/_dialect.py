@@ -112,13 +112,15 @@ class PostgresDialect(ServerDialect):
 
         return run
 
-    def updater(self, table: str, names: Sequence[str], *, plus: bool = False) -> UpdateRows:
+    def updater(self, table: str, names: Sequence[str], *, plus: Sequence[str] = ()) -> UpdateRows:
         """See `SqlDialect.updater`: one statement, with an array for each column."""
         one, own = super().updater(table, names, plus=plus), metadata.tables[table].columns
-        arrays = ", ".join(f"${n}::{_type(own[name])}[]" for n, name in enumerate(("pk", *names), 1))
-        changes = ", ".join(f"{name} = {f'{table}.{name} + ' if plus else ''}new.{name}" for name in names)
+        arrays = ", ".join(f"${n}::{_type(own[name])}[]" for n, name in enumerate(("pk", *names, *plus), 1))
+        changes = ", ".join(
+            [f"{name} = new.{name}" for name in names] + [f"{name} = {table}.{name} + new.{name}" for name in plus]
+        )
         statement = (
-            f"UPDATE {table} SET {changes} FROM unnest({arrays}) AS new (pk, {', '.join(names)})"  # noqa: S608 - ours
+            f"UPDATE {table} SET {changes} FROM unnest({arrays}) AS new ({', '.join(('pk', *names, *plus))})"  # noqa: S608 - ours
             f" WHERE {table}.pk = new.pk"
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from dicom_common.core import Level, Outcome
@@ -12,6 +12,7 @@ from dicom_common.db.sql._columns import PARENTS, TABLES, row_columns
 from dicom_common.db.sql._derive import Derivation
 from dicom_common.db.sql._dialect import PassingError, SqlDialect
 from dicom_common.db.sql._discarded import Discarded
+from dicom_common.db.sql._known import KnownSeries
 from dicom_common.db.sql._ranks import OWNER, merge, ranks_from_text, ranks_text
 from dicom_common.db.sql._rows import (
     Prepared,
@@ -27,6 +28,16 @@ from dicom_common.db.sql._statements import Lookup, Statement
 __all__ = ["Addition", "Counts", "NotAloneError"]
 
 
+_COUNTS = {
+    Level.PATIENT: ("instances", "series", "studies"),
+    Level.STUDY: ("instances", "series"),
+    Level.SERIES: ("instances",),
+}
+"""What a batch adds to the row of a parent, in the order of `_changes`."""
+_FEW = 4
+"""The number of SOP Classes whose rows are changed before it is known whether they are there."""
+
+
 class NotAloneError(Exception):
     """Only a transaction with the exclusive guard may discard a key or derive rows again: begin again with it."""
 
@@ -35,14 +46,17 @@ class Counts:
     """The statements that keep the counts of parents, for one database product."""
 
     def __init__(self, dialect: SqlDialect) -> None:
-        self.patient = dialect.updater("patient", ("instances", "series", "studies"), plus=True)
-        self.study = dialect.updater("study", ("instances", "series"), plus=True)
-        self.series = dialect.updater("series", ("instances",), plus=True)
+        self.patient = dialect.updater("patient", (), plus=_COUNTS[Level.PATIENT])
+        self.study = dialect.updater("study", (), plus=_COUNTS[Level.STUDY])
+        self.series = dialect.updater("series", (), plus=_COUNTS[Level.SERIES])
         self._class, self._classes = Statement(dialect, "add.more_of_class"), Lookup(dialect, "add.classes")
         self._insert, self._gone = dialect.inserter("series_class"), Lookup(dialect, "add.forget_classes")
 
     def classes(self, session: Session, changes: dict[tuple[int, str], int]) -> None:
         """Change how many instances of a SOP Class series have."""
+        if len(changes) <= _FEW and all(change > 0 for change in changes.values()):
+            self._more_of_few(session, changes)
+            return
         pks = sorted({pk for pk, _ in changes})
         there = {(pk, uid) for pk, uid in self._classes.rows(session, pks)}
         self._class.run_many(
@@ -57,6 +71,11 @@ class Counts:
         if any(change < 0 for change in changes.values()):
             self._gone.run(session, pks)
 
+    def _more_of_few(self, session: Session, changes: dict[tuple[int, str], int]) -> None:
+        for (pk, uid), change in sorted(changes.items()):
+            if not self._class.run(session, {"at": pk, "class": uid, "instances": change}):
+                self._insert(session, [(pk, uid, change)])
+
 
 class Addition:
     """The statements of `add`, for one database product."""
@@ -64,12 +83,14 @@ class Addition:
     def __init__(self, dialect: SqlDialect, discarded: Discarded, derivation: Derivation) -> None:
         self._discarded, self._derivation, self._allocate = discarded, derivation, dialect.allocate
         self._counts, self._modalities, self._revisions = Counts(dialect), derivation.modalities, derivation.revisions
+        self._known = None if dialect.many_writers else KnownSeries(dialect)
         self._held, self._named = Lookup(dialect, "add.held"), Lookup(dialect, "add.named")
         self._studies, self._patients = Lookup(dialect, "add.studies"), Lookup(dialect, "add.patients")
         self._series = Lookup(dialect, "add.series")
         self._values = {level: Lookup(dialect, "add.values", level) for level in PARENTS}
         self._update = {
-            level: dialect.updater(TABLES[level], ["sources", *changing_columns(level)]) for level in PARENTS
+            level: dialect.updater(TABLES[level], ("sources", *changing_columns(level)), plus=_COUNTS[level])
+            for level in PARENTS
         }
         self._insert = {table: dialect.inserter(table) for table in (*TABLES.values(), "instance_json")}
         self._forget_json, self._forget = Lookup(dialect, "add.forget_json"), Lookup(dialect, "add.forget")
@@ -87,7 +108,11 @@ class Addition:
         counts: dict[tuple[int, str, str], int] = {}
         while len(decisions) < len(prepared):
             done = len(decisions)
-            batch = self._load(session, prepared[done:], tenants[done:])
+            batch = None
+            if self._known is not None and len(prepared) == 1:
+                batch = self._known.load(session, prepared[0], tenants[0])
+            if batch is None:
+                batch = self._load(session, prepared[done:], tenants[done:])
             for tenant, made in zip(tenants[done:], prepared[done:], strict=True):
                 if not batch.can_decide(tenant, made):
                     break  # the rows are asked anew, once they have been derived from what is written
@@ -117,8 +142,7 @@ class Addition:
         keys = {made.entry.key for made in prepared}
         batch.retired = self._discarded.retired(session, sorted(keys))
         keys.update(held.key for held in batch.held.values())
-        for key in self._discarded.referred(session, sorted(keys)):
-            batch.referred[key] += 1
+        batch.referring = lambda: self._discarded.referred(session, sorted(keys))
         return batch
 
     def _load_parents(self, session: Session, batch: Batch, tenant: int, some: Iterable[Prepared]) -> None:
@@ -137,13 +161,13 @@ class Addition:
             who = (identity[0], identity[1], identity[2])
             row = PatientRow(tenant=tenant, pk=pk, ranks=ranks_from_text(sources), identity=who)
             patients[pk] = batch.patients[tenant, who] = row
-        for uid, pk, sources, patient_pk in studies:
+        for uid, pk, sources, day, patient_pk in studies:
             ranks = ranks_from_text(sources)
             owner = patients[patient_pk]
             batch.studies[tenant, uid] = StudyRow(
-                tenant=tenant, pk=pk, ranks=ranks, uid=uid, patient=owner, owner=owner.identity
+                tenant=tenant, pk=pk, ranks=ranks, uid=uid, study_date=day, patient=owner, owner=owner.identity
             )
-        for uid, study_uid, pk, sources, count, study_pk in self._series.rows(
+        for uid, study_uid, pk, sources, count, modality, study_pk in self._series.rows(
             session, sorted({made.entry.instance.series_uid for made in some}), tenant=tenant
         ):
             if study_uid in uids and study_uid not in known:
@@ -151,7 +175,13 @@ class Addition:
             # The study is a stranger where the series also occurs elsewhere: nothing is written to it.
             of_series = batch.studies.get((tenant, study_uid)) or _stranger(tenant, study_uid, study_pk)
             batch.series.setdefault((tenant, uid), {})[study_uid] = SeriesRow(
-                tenant=tenant, pk=pk, ranks=ranks_from_text(sources), uid=uid, study=of_series, instances=count
+                tenant=tenant,
+                pk=pk,
+                ranks=ranks_from_text(sources),
+                uid=uid,
+                study=of_series,
+                instances=count,
+                modality=modality,
             )
 
     def _write(self, session: Session, batch: Batch) -> None:
@@ -185,8 +215,8 @@ class Addition:
             names = row_columns(level)
             made = [_new_row(level, row) for row in new]
             self._insert[TABLES[level]](session, [tuple([one[name] for name in names]) for one in made])
-        self._contend(session, level, [row for row in old if row.tops and not row.again])
-        changed = [(row.pk, *_changes(row).values()) for row in old if row.new_instances]
+        won = self._contend(session, level, [row for row in old if row.tops and not row.again])
+        changed = [(row.pk, *_changes(row).values()) for row in old if row.new_instances and row.pk not in won]
         if changed:
             getattr(self._counts, TABLES[level])(session, changed)
         if level is Level.SERIES:
@@ -198,23 +228,24 @@ class Addition:
                 for tenant, texts in by_tenant.items():
                     self._derivation.request_items(session, tenant, texts, new=is_new)
 
-    def _contend(self, session: Session, level: Level, rows: Sequence[Any]) -> None:
-        """Give rows the attributes that the instances of this batch win."""
+    def _contend(self, session: Session, level: Level, rows: Sequence[Any]) -> Collection[int]:
+        """Give rows the attributes that the instances of this batch win, and count; return their surrogate keys."""
         won = {}
         for row in rows:
             values = merge(level, row.ranks, row.tops)
             if values or (level is Level.STUDY and row.owner_changes):
                 won[row.pk] = row, values
         if not won:
-            return
+            return ()
         # Mostly one instance has all attributes that the row has. What others gave is read, to be written as it was.
         partly = [pk for pk, (row, values) in won.items() if row.ranks.keys() - values.keys() - {OWNER}]
         kept = {pk: values for pk, *values in self._values[level].rows(session, partly)}
         names, written = attribute_names(level), []
         for pk, (row, values) in won.items():
             row.made = parent_values(level, dict(zip(names, kept[pk], strict=True)) | values if pk in kept else values)
-            written.append((pk, ranks_text(row.ranks), *row.made.values()))
+            written.append((pk, ranks_text(row.ranks), *row.made.values(), *_changes(row).values()))
         self._update[level](session, written)
+        return won.keys()
 
     def _instances(self, session: Session, written: Sequence[Held]) -> None:
         replaced = [held.pk for held in written if held.pk]

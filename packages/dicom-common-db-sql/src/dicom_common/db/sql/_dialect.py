@@ -86,9 +86,9 @@ class SqlDialect(ABC):
         """Return what inserts many rows and skips those whose primary key is there."""
         return InsertionOfNew(self, table)
 
-    def updater(self, table: str, names: Sequence[str], *, plus: bool = False) -> UpdateRows:
-        """Return what sets the named columns of many rows (none of them twice), or with `plus` adds to them."""
-        return Change(self, table, names, plus=plus)
+    def updater(self, table: str, names: Sequence[str], *, plus: Sequence[str] = ()) -> UpdateRows:
+        """Return what sets the named columns of many rows (none of them twice), and adds to those of `plus`."""
+        return Change(self, table, names, plus)
 
     def guard(self, session: Session, *, exclusive: bool) -> None:  # noqa: B027 - one writer at a time needs none
         """Wait for other writers, to the end of the transaction: a shared guard for those that have an exclusive one.

@@ -9,9 +9,9 @@ from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Lookup, Statement
 
-__all__ = ["Discarded", "now"]
+__all__ = ["KEPT", "Discarded", "now"]
 
-_KEPT = 24 * 3600 * 1_000_000
+KEPT = 24 * 3600 * 1_000_000
 """Microseconds for which a key stays in the list after its object was deleted."""
 
 
@@ -31,7 +31,7 @@ class Discarded:
 
     def retired(self, session: Session, keys: Iterable[str]) -> set[str]:
         """Return those of the keys that may not be used."""
-        return {row[0] for row in self._retired.rows(session, keys, since=now() - _KEPT)}
+        return {row[0] for row in self._retired.rows(session, keys, since=now() - KEPT)}
 
     def referred(self, session: Session, keys: Iterable[str]) -> Iterator[str]:
         """Return those of the keys that rows refer to, once for each row."""
@@ -50,4 +50,4 @@ class Discarded:
     def deleted(self, session: Session, keys: Iterable[str]) -> None:
         """Note that objects are gone, and forget those that have been so for long."""
         self._deleted.run(session, keys, now=now())
-        self._old.run(session, {"since": now() - _KEPT})
+        self._old.run(session, {"since": now() - KEPT})

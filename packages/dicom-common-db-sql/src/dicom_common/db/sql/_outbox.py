@@ -65,4 +65,6 @@ class Outbox:
 
 
 def _headers(event: Event) -> bytes:
+    if not event.headers:
+        return b"{}"
     return json.dumps(dict(event.headers), ensure_ascii=False).encode("utf-8", "replace")

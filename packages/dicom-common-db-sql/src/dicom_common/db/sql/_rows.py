@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -33,6 +34,10 @@ IDENTITY: dict[Level, tuple[str, ...]] = {
 }
 """Columns that say which patient, study or series a row is: they never change."""
 
+_CONVERTED = 128
+"""Series for which converted values are kept. The instances of a series mostly agree in all but the position and the
+time of the image: what they agree in is converted once, also where they come one by one. Without this, converting takes
+longer than SQLite takes to write."""
 _UPPER = tuple(a for a in ATTRIBUTES if a.level in PARENTS)
 _upper_of: Callable[[Instance], tuple[Any, ...]] = attrgetter(*(a.field for a in _UPPER))
 _STEADY = tuple(name for name in columns_of(Level.INSTANCE) if name not in VARYING)
@@ -72,22 +77,11 @@ class Prepared(NamedTuple):
 
 def prepare(entries: Sequence[Entry]) -> list[Prepared]:
     """Make what the tables take of a batch."""
-    # The instances of a series mostly agree in all but the position and the time of the image: what they agree in is
-    # converted once. Without this, converting takes longer than SQLite takes to write.
-    known: dict[tuple[Any, ...], Upper] = {}
-    converted: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     prepared = []
     for entry in entries:
         instance = entry.instance
-        upper_values = _upper_of(instance)
-        upper = known.get(upper_values)
-        if upper is None:
-            upper = known[upper_values] = _upper(upper_values)
-        values = _steady_of(instance)
-        steady = converted.get(values)
-        if steady is None:
-            made = [convert(value) for convert, value in zip(_STEADY_CONVERT, values, strict=True)]
-            steady = converted[values] = tuple(made)
+        upper = _upper(_upper_of(instance))
+        steady = _steady(_steady_of(instance))
         uid, day, clock, *dates, number, position, location = _varying_of(instance)
         creation_date, creation_time = _day(day), _clock(clock)
         varying = (
@@ -109,6 +103,12 @@ def prepare(entries: Sequence[Entry]) -> list[Prepared]:
     return prepared
 
 
+@lru_cache(_CONVERTED)
+def _steady(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple([convert(value) for convert, value in zip(_STEADY_CONVERT, values, strict=True)])
+
+
+@lru_cache(_CONVERTED)
 def _upper(values: tuple[Any, ...]) -> Upper:
     columns = {
         attribute.field: convert(value) if convert else value

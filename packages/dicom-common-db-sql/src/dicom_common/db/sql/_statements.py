@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Protocol
 
 from dicom_common.db.sql._session import Row, Session
@@ -39,7 +39,7 @@ _MOST = 8192
 InsertRows = Callable[[Session, Sequence[Row]], None]
 """Inserts rows."""
 UpdateRows = Callable[[Session, Sequence[Row]], None]
-"""Changes rows: the first value of each is its surrogate key, then come those of the columns."""
+"""Changes rows: the first value of each is its surrogate key, then come those that are set, and those that are added."""
 
 
 class Target(Protocol):
@@ -128,10 +128,10 @@ class Lookup:
         among = "array" if self._takes_arrays else "list"
         return self._dialect.texts.sql(self._name, self._arguments, among)
 
-    def rows(self, session: Session, values: Iterable[Any], **fixed: Any) -> Iterator[Row]:
-        """Run it over all values, a chunk at a time."""
-        for statement, parameters in self.parts(values, fixed):
-            yield from statement.rows(session, parameters)
+    def rows(self, session: Session, values: Iterable[Any], **fixed: Any) -> Iterable[Row]:
+        """Run it over all values, a chunk at a time, and return all rows."""
+        found = [statement.rows(session, parameters) for statement, parameters in self.parts(values, fixed)]
+        return found[0] if len(found) == 1 else chain.from_iterable(found)
 
     def run(self, session: Session, values: Iterable[Any], **fixed: Any) -> None:
         """Run it over all values, for its effect."""
@@ -145,6 +145,9 @@ class Lookup:
                 yield self._statement(int(len(chunk) > _FEW)), {**fixed, "value": chunk}
             return
         for chunk in chunks(values, _SIZES[-1]):
+            if len(chunk) == 1:  # as where instances come one by one
+                yield self._statement(1), {**fixed, "value_0": chunk[0]}
+                continue
             size = next(size for size in _SIZES if size >= len(chunk))
             padded = chunk + chunk[-1:] * (size - len(chunk))
             yield self._statement(size), {**fixed, **dict(zip(_NAMES, padded, strict=False))}
@@ -214,11 +217,11 @@ class InsertionOfNew:
 
 
 class Change:
-    """Sets the named columns of rows, or with `plus` adds to them."""
+    """Sets the named columns of rows, and adds to others."""
 
-    def __init__(self, dialect: Target, table: str, names: Sequence[str], *, plus: bool = False) -> None:
-        self._statement = Statement(dialect, "rows.update", table, tuple(names), plus)
-        self._keys = ("at", *names)
+    def __init__(self, dialect: Target, table: str, names: Sequence[str], plus: Sequence[str] = ()) -> None:
+        self._statement = Statement(dialect, "rows.update", table, tuple(names), tuple(plus))
+        self._keys = ("at", *names, *plus)
 
     def __call__(self, session: Session, rows: Sequence[Row]) -> None:
         """Change rows."""

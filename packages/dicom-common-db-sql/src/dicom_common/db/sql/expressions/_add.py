@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Delete, Select, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Delete, ScalarSelect, Select, Table, bindparam, delete, func, select, update
 
 from dicom_common.core import Level
 from dicom_common.db.sql._rows import attribute_names
 from dicom_common.db.sql.expressions._compile import Among
 from dicom_common.db.sql.expressions._tables import (
     LEVELS,
+    discarded_key,
     instance,
     instance_json,
     patient,
@@ -20,6 +21,7 @@ from dicom_common.db.sql.expressions._tables import (
 )
 
 _i, _e, _s, _p, _c = instance.c, series_table.c, study.c, patient.c, series_class.c
+_d = discarded_key.c
 
 # The counts of SOP Classes
 
@@ -61,7 +63,7 @@ def held(among: Among) -> Select[Any]:
 def studies(among: Among) -> Select[Any]:
     """Return and lock studies of a tenant."""
     return (
-        select(_s.study_uid, _s.pk, _s.sources, _s.patient_fk)
+        select(_s.study_uid, _s.pk, _s.sources, _s.study_date, _s.patient_fk)
         .where(among(_s.study_uid))
         .order_by(_s.study_uid)
         .with_for_update(key_share=True)
@@ -82,7 +84,7 @@ def patients(among: Among) -> Select[Any]:
 def series(among: Among) -> Select[Any]:
     """Return series of a tenant."""
     return (
-        select(_e.series_uid, _s.study_uid, _e.pk, _e.sources, _e.instances, _s.pk)
+        select(_e.series_uid, _s.study_uid, _e.pk, _e.sources, _e.instances, _e.modality, _s.pk)
         .select_from(series_table.join(study))
         .where(among(_e.series_uid), _e.tenant_fk == bindparam("tenant"))
     )
@@ -100,6 +102,26 @@ def values(among: Among, level: Level) -> Select[Any]:
     columns = LEVELS[level].c
     return select(columns.pk, *[columns[name] for name in attribute_names(level)]).where(among(columns.pk))
 
+
+def _count_of(table: Table, *tests: ColumnElement[bool]) -> ScalarSelect[int]:
+    return select(func.count()).select_from(table).where(*tests).correlate(None).scalar_subquery()
+
+
+known = (
+    select(
+        _count_of(instance, _i.tenant_fk == bindparam("tenant"), _i.sop_uid == bindparam("sop")),
+        _count_of(
+            discarded_key,
+            _d.storage_key == bindparam("key"),
+            _d.deleted.is_(None) | (_d.deleted >= bindparam("since")),
+        ),
+        _e.pk, _e.sources, _e.instances, _e.modality, _s.pk, _s.study_uid, _s.sources, _s.study_date,
+        _p.pk, _p.patient_id, _p.issuer_of_patient_id, _p.of_study, _p.sources,
+    )
+    .select_from(series_table.join(study, _e.study_fk == _s.pk).join(patient, _s.patient_fk == _p.pk))
+    .where(_e.tenant_fk == bindparam("tenant"), _e.series_uid == bindparam("series"))
+)  # fmt: skip
+"""Everything that matters for one instance of a series: whether it or its key is known, and the parents' rows."""
 
 # What is replaced
 

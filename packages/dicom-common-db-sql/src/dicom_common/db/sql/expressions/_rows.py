@@ -29,8 +29,8 @@ def there(_: SqlExpressions, table: str) -> Select[tuple[object, ...]]:
     return select(*key).where(*(column == bindparam(column.name) for column in key))
 
 
-def update(_: SqlExpressions, table: str, names: Sequence[str], plus: bool) -> Update:
-    """Set the named columns of the row `:at`, or with `plus` add to them."""
+def update(_: SqlExpressions, table: str, names: Sequence[str], plus: Sequence[str]) -> Update:
+    """Set the named columns of the row `:at`, and add to those of `plus`."""
     c = metadata.tables[table].c
-    values = {name: c[name] + bindparam(name) if plus else bindparam(name) for name in names}
+    values = {name: bindparam(name) for name in names} | {name: c[name] + bindparam(name) for name in plus}
     return change(metadata.tables[table]).where(c.pk == bindparam("at")).values(values)
