@@ -1,5 +1,7 @@
 //! Numbers in little-endian bytes, and padding.
 
+use std::borrow::Cow;
+
 pub fn le16(data: &[u8], at: usize) -> u16 {
     u16::from_le_bytes([data[at], data[at + 1]])
 }
@@ -12,9 +14,40 @@ pub fn le64(data: &[u8], at: usize) -> u64 {
     u64::from(le32(data, at)) | u64::from(le32(data, at + 4)) << 32
 }
 
-/// Group and element, as one number.
-pub fn tag_at(data: &[u8], at: usize) -> u32 {
-    u32::from(le16(data, at)) << 16 | u32::from(le16(data, at + 2))
+/// The two byte orders.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    Little,
+    Big,
+}
+
+impl Order {
+    pub fn u16(self, data: &[u8], at: usize) -> u16 {
+        match self {
+            Order::Little => le16(data, at),
+            Order::Big => le16(data, at).swap_bytes(),
+        }
+    }
+
+    pub fn u32(self, data: &[u8], at: usize) -> u32 {
+        match self {
+            Order::Little => le32(data, at),
+            Order::Big => le32(data, at).swap_bytes(),
+        }
+    }
+
+    /// Group and element, as one number.
+    pub fn tag(self, data: &[u8], at: usize) -> u32 {
+        u32::from(self.u16(data, at)) << 16 | u32::from(self.u16(data, at + 2))
+    }
+
+    /// Words of so many bytes in little endian; those of a wrong length stay as they are.
+    pub fn little(self, value: &[u8], width: usize) -> Cow<'_, [u8]> {
+        if self == Order::Little || width == 1 || value.len() % width > 0 {
+            return Cow::Borrowed(value);
+        }
+        Cow::Owned(value.chunks_exact(width).flat_map(|word| word.iter().rev()).copied().collect())
+    }
 }
 
 /// The bytes without those of a kind at both ends.

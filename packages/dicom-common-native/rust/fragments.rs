@@ -1,6 +1,6 @@
 //! The fragments of encapsulated pixel data (PS3.5 A.4), found by their item headers and first bytes.
 
-use crate::bytes::{le32, tag_at};
+use crate::bytes::{le32, Order};
 
 const ITEM: u32 = 0xFFFE_E000;
 const DELIMITER: u32 = 0xFFFE_E0DD;
@@ -28,7 +28,7 @@ pub fn walk(data: &[u8], mut position: usize, limit: usize) -> Option<Fragments>
         if end > data.len() {
             return None;
         }
-        let (tag, length) = (tag_at(data, position), le32(data, position + 4));
+        let (tag, length) = (Order::Little.tag(data, position), le32(data, position + 4));
         if tag == DELIMITER {
             return Some(found);
         }

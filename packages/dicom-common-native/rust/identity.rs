@@ -2,7 +2,7 @@
 
 use crate::bytes::bare;
 use crate::json::Found;
-use crate::scan::{Form, Node};
+use crate::scan::{Form, Scan};
 use crate::uid::{is_strict_uid, is_uid};
 use crate::vr::Vr;
 use crate::{Limits, NotMine, Taken};
@@ -14,7 +14,8 @@ const ISSUER: u32 = 0x0010_0021;
 /// SOP Class, SOP Instance, Study and Series Instance UID.
 pub type Uids<'a> = [&'a [u8]; 4];
 
-pub fn identity<'a>(data: &'a [u8], nodes: &[Node], limits: &Limits, found: &mut Found) -> Taken<Uids<'a>> {
+pub fn identity<'a>(data: &'a [u8], scan: &Scan, limits: &Limits, found: &mut Found) -> Taken<Uids<'a>> {
+    let nodes = &scan.nodes;
     let mut uids: Uids = [b""; 4];
     let mut has_patient_id = false;
     let mut has_it_inside = false;
@@ -26,7 +27,7 @@ pub fn identity<'a>(data: &'a [u8], nodes: &[Node], limits: &Limits, found: &mut
             if node.vr != Vr::UI || node.form != Form::Value {
                 return Err(NotMine("an identity that is not one"));
             }
-            let uid = bare(node.value(data));
+            let uid = bare(node.bytes(data));
             if !is_strict_uid(uid) {
                 if limits.strict_uids || !is_uid(uid) {
                     return Err(NotMine("an identity that is not one"));
@@ -41,7 +42,7 @@ pub fn identity<'a>(data: &'a [u8], nodes: &[Node], limits: &Limits, found: &mut
             }
         }
         if node.form == Form::Value && node.vr.is_text() {
-            has_it_inside |= holds_patient_id(node.value(data));
+            has_it_inside |= holds_patient_id(node.bytes(data));
         }
     }
     if uids.iter().any(|uid| uid.is_empty()) || (has_it_inside && !has_patient_id) {

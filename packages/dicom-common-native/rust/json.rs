@@ -95,12 +95,12 @@ impl Writer<'_> {
         while number < end {
             let node = &self.scan.nodes[number];
             if node.tag == CHARACTER_SET {
-                let (set, terms) = CharacterSet::declared(node.value(self.data))?;
+                let (set, terms) = CharacterSet::declared(&self.scan.value(node, self.data))?;
                 self.values.set = set;
                 self.values.spend(terms * 4)?;
             }
             if node.tag == PIXEL_REPRESENTATION && node.length > 0 {
-                self.values.signed = node.form == Form::Value && self.data[node.start] == 1;
+                self.values.signed = node.form == Form::Value && self.scan.value(node, self.data)[0] == 1;
             }
             if node.tag >= CHARACTER_SET && (!self.scan.has_choice || node.tag >= PIXEL_REPRESENTATION) {
                 break;
@@ -128,7 +128,7 @@ impl Writer<'_> {
         values.out.push(b'"');
         match node.form {
             Form::Value => {
-                values.write(vr, node.value(self.data))?;
+                values.write(vr, &self.scan.value(node, self.data))?;
                 self.note(node.tag)
             }
             Form::Bulk => {

@@ -82,8 +82,8 @@ fn read<'a>(data: &'a [u8], size: usize, limits: &Limits) -> Taken<Read<'a>> {
     if !meta.length_is_right {
         found.add(&[0x0002_0000], Flaw::GroupLength)?;
     }
-    let scan = scan::scan(data, size, meta.data_set, meta.implicit, limits)?;
-    let uids = identity::identity(data, &scan.nodes, limits, &mut found)?;
+    let scan = scan::scan(data, size, meta.data_set, meta.encoding, limits)?;
+    let uids = identity::identity(data, &scan, limits, &mut found)?;
     if !meta.sop_uid.is_empty() && meta.sop_uid != uids[1] {
         found.add(&[0x0002_0003], Flaw::FileMeta)?;
     }
@@ -176,23 +176,24 @@ impl Reader {
             let is_set = match (place, node.form) {
                 (Ok(_), _) if node.length == 0 => true,
                 (Ok(place), Form::Value) => {
-                    let (attribute, value) = (&self.attributes[place], node.value(data));
-                    fields::set_field(py, &fields, attribute, &self.makers, node, value)?
+                    let attribute = &self.attributes[place];
+                    let value = read.scan.value(node, data);
+                    fields::set_field(py, &fields, attribute, &self.makers, node, &value)?
                 }
                 (Ok(_), _) => false,
                 (Err(_), _) => true,
             };
             if node.tag == CHARACTER_SET {
-                character_set = Some(PyBytes::new(py, node.value(data)));
+                character_set = Some(PyBytes::new(py, &read.scan.value(node, data)));
             }
             if is_set {
                 continue;
             }
             elements.append(key(node))?;
             if node.form == Form::Sequence {
-                elements.append(items(py, data, &self.limits, &nodes[..number], first)?)?;
+                elements.append(items(py, data, &self.limits, &read.scan, first, number)?)?;
             } else {
-                elements.append(PyBytes::new(py, node.value(data)))?;
+                elements.append(PyBytes::new(py, &read.scan.value(node, data)))?;
             }
         }
         let pixels = read.scan.pixels.map(|pixels| {
@@ -227,11 +228,13 @@ fn items<'py>(
     py: Python<'py>,
     data: &[u8],
     limits: &Limits,
-    nodes: &[Node],
+    scan: &Scan,
     mut number: usize,
+    end: usize,
 ) -> PyResult<Bound<'py, PyList>> {
     let found = PyList::empty(py);
-    while number < nodes.len() {
+    let nodes = &scan.nodes;
+    while number < end {
         let behind = nodes[number].length;
         let item = PyList::empty(py);
         number += 1;
@@ -239,7 +242,7 @@ fn items<'py>(
             let node = &nodes[number];
             if node.form == Form::Value && (node.tag == CHARACTER_SET || limits.within.contains(&node.tag)) {
                 item.append(key(node))?;
-                item.append(PyBytes::new(py, node.value(data)))?;
+                item.append(PyBytes::new(py, &scan.value(node, data)))?;
             }
             number = if node.form == Form::Sequence { node.length } else { number + 1 };
         }

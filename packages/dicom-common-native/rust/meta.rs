@@ -1,7 +1,7 @@
 //! Preamble and File Meta Information (PS3.10 7.1), where they are as they should be.
 
-use crate::bytes::{bare, le16, le32};
-use crate::scan::is_plain;
+use crate::bytes::{bare, le16, le32, Order};
+use crate::scan::{is_plain, Encoding};
 use crate::uid::is_uid;
 use crate::vr::Vr;
 use crate::{Limits, NotMine, Taken};
@@ -15,7 +15,7 @@ const MEDIA_DIRECTORY: &[u8] = b"1.2.840.10008.1.3.10";
 
 pub struct Meta<'a> {
     pub transfer_syntax: &'a [u8],
-    pub implicit: bool,
+    pub encoding: Encoding,
     pub data_set: usize,
     pub sop_uid: &'a [u8],
     /// Whether the group length is that of the group.
@@ -65,18 +65,19 @@ pub fn read_meta<'a>(data: &'a [u8], size: usize, limits: &Limits) -> Taken<Meta
     if sop_class == MEDIA_DIRECTORY || !sop_uid.is_ascii() {
         return Err(NotMine("a media directory, or an odd UID in the File Meta"));
     }
-    if transfer_syntax == BIG || DEFLATED.contains(&transfer_syntax) {
-        return Err(NotMine("big endian or deflated"));
+    if DEFLATED.contains(&transfer_syntax) {
+        return Err(NotMine("a deflated data set"));
     }
     if !transfer_syntax.starts_with(STANDARD) || !is_uid(transfer_syntax) {
         return Err(NotMine("a transfer syntax that is not of the standard"));
     }
-    let implicit = transfer_syntax == STANDARD;
-    if implicit && !limits.dictionary {
+    let order = if transfer_syntax == BIG { Order::Big } else { Order::Little };
+    let encoding = Encoding { implicit: transfer_syntax == STANDARD, order };
+    if encoding.implicit && !limits.dictionary {
         return Err(NotMine("another edition of the dictionary"));
     }
-    if !is_plain(data, size, position, implicit) {
+    if !is_plain(data, size, position, encoding) {
         return Err(NotMine("a data set that does not begin as most do"));
     }
-    Ok(Meta { transfer_syntax, implicit, data_set: position, sop_uid, length_is_right: position == declared_end })
+    Ok(Meta { transfer_syntax, encoding, data_set: position, sop_uid, length_is_right: position == declared_end })
 }

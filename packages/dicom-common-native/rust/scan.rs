@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use crate::bytes::{is_padding, le16, le32, strip, tag_at};
+use std::borrow::Cow;
+
+use crate::bytes::{is_padding, strip, Order};
 use crate::dictionary::{private_vr, standard_vr};
 use crate::vr::Vr;
 use crate::{Limits, NotMine, Taken};
@@ -46,7 +48,8 @@ pub struct Node {
 }
 
 impl Node {
-    pub fn value<'a>(&self, data: &'a [u8]) -> &'a [u8] {
+    /// The value as it is written.
+    pub fn bytes<'a>(&self, data: &'a [u8]) -> &'a [u8] {
         &data[self.start..self.start + self.length]
     }
 }
@@ -63,11 +66,26 @@ pub struct Pixels {
 
 pub struct Scan {
     pub nodes: Vec<Node>,
+    order: Order,
     pub pixels: Option<Pixels>,
     /// How deep sequences are nested.
     pub depth: usize,
     /// Whether Pixel Representation decides about a VR.
     pub has_choice: bool,
+}
+
+impl Scan {
+    /// The value of an element in little endian.
+    pub fn value<'a>(&self, node: &Node, data: &'a [u8]) -> Cow<'a, [u8]> {
+        self.order.little(node.bytes(data), node.vr.width())
+    }
+}
+
+/// How elements are written (PS3.5 7.1).
+#[derive(Clone, Copy)]
+pub struct Encoding {
+    pub implicit: bool,
+    pub order: Order,
 }
 
 /// What is around an open sequence, and where that ends.
@@ -86,6 +104,7 @@ struct Scanner<'a> {
     data: &'a [u8],
     size: usize,
     implicit: bool,
+    order: Order,
     limits: &'a Limits,
     scan: Scan,
     stack: Vec<Level<'a>>,
@@ -104,13 +123,14 @@ struct Scanner<'a> {
 /// Scans the data set from `start` to the end of the object.
 ///
 /// `data` may be its beginning only, `size` is that of the whole.
-pub fn scan(data: &[u8], size: usize, start: usize, implicit: bool, limits: &Limits) -> Taken<Scan> {
+pub fn scan(data: &[u8], size: usize, start: usize, encoding: Encoding, limits: &Limits) -> Taken<Scan> {
     let mut scanner = Scanner {
         data,
         size,
-        implicit,
+        implicit: encoding.implicit,
+        order: encoding.order,
         limits,
-        scan: Scan { nodes: Vec::with_capacity(256), pixels: None, depth: 0, has_choice: false },
+        scan: Scan { nodes: Vec::with_capacity(256), order: encoding.order, pixels: None, depth: 0, has_choice: false },
         stack: Vec::new(),
         position: start,
         last: -1,
@@ -146,7 +166,7 @@ impl<'a> Scanner<'a> {
             if self.position + 8 > self.stop.min(self.data.len()) {
                 return Err(NotMine("the end of the data or of an item"));
             }
-            let tag = tag_at(self.data, self.position);
+            let tag = self.order.tag(self.data, self.position);
             if tag == ITEM_END && self.open_item {
                 self.count(tag)?;
                 self.position += 8;
@@ -183,13 +203,13 @@ impl<'a> Scanner<'a> {
     fn element(&mut self, tag: u32) -> Taken<()> {
         let (data, at) = (self.data, self.position);
         let (mut vr, header, length) = if self.implicit {
-            (standard_vr(tag), 8, le32(data, at + 4))
+            (standard_vr(tag), 8, self.order.u32(data, at + 4))
         } else {
             let vr = Vr::of(data[at + 4], data[at + 5]).ok_or(NotMine("letters that are no VR"))?;
             if !vr.is_long() {
-                (vr, 8, u32::from(le16(data, at + 6)))
+                (vr, 8, u32::from(self.order.u16(data, at + 6)))
             } else if at + 12 <= data.len() {
-                (vr, 12, le32(data, at + 8))
+                (vr, 12, self.order.u32(data, at + 8))
             } else {
                 return Err(NotMine("the end of the data or of an item"));
             }
@@ -333,6 +353,7 @@ impl<'a> Scanner<'a> {
         }
         let end = match length {
             Some(length) => begin + length,
+            None if self.order == Order::Big => return Err(NotMine("fragments in big endian")),
             None => self.behind_fragments(begin)?,
         };
         if end > self.stop || end > self.size {
@@ -350,7 +371,7 @@ impl<'a> Scanner<'a> {
             if position + 8 > self.data.len() {
                 return Err(NotMine("fragments that are not in memory"));
             }
-            let (tag, length) = (tag_at(self.data, position), le32(self.data, position + 4));
+            let (tag, length) = (self.order.tag(self.data, position), self.order.u32(self.data, position + 4));
             if tag == SEQUENCE_END {
                 return Ok(position + 8);
             }
@@ -409,7 +430,7 @@ impl<'a> Scanner<'a> {
         if self.position >= bound || self.position + 8 > self.data.len() {
             return Err(NotMine("the end of the data or of an item"));
         }
-        let (tag, length) = (tag_at(self.data, self.position), le32(self.data, self.position + 4));
+        let (tag, length) = (self.order.tag(self.data, self.position), self.order.u32(self.data, self.position + 4));
         if tag == SEQUENCE_END && open {
             self.position += 8;
             self.leave();
@@ -455,31 +476,38 @@ fn is_delimiter(tag: u32) -> bool {
     tag >> 16 == 0xFFFE || matches!(tag, 0xFEFF_00E0 | 0xFEFF_0DE0 | 0xFEFF_DDE0)
 }
 
-/// Tells whether the first elements at `position` are as most are, in the encoding that is declared.
-pub fn is_plain(data: &[u8], size: usize, mut position: usize, implicit: bool) -> bool {
+/// Tells whether the first elements at `position` are as they should be in the encoding that is declared.
+///
+/// Then the Python reader finds nothing that contradicts it, either.
+pub fn is_plain(data: &[u8], size: usize, mut position: usize, encoding: Encoding) -> bool {
+    let order = encoding.order;
     let mut last = -1;
     for _ in 0..4 {
-        if position + 8 > data.len() {
+        if position == size {
+            return true;
+        }
+        if position + 12 > data.len() {
             return false;
         }
-        let tag = tag_at(data, position);
-        let length = if implicit {
-            let length = le32(data, position + 4);
+        let tag = order.tag(data, position);
+        let (header, length) = if encoding.implicit {
+            let length = order.u32(data, position + 4);
             if !is_sure(tag, length) {
                 return false;
             }
-            length as usize
+            (8, length as usize)
         } else {
             match Vr::of(data[position + 4], data[position + 5]) {
-                Some(vr) if !vr.is_long() => usize::from(le16(data, position + 6)),
+                Some(vr) if !vr.is_long() => (8, usize::from(order.u16(data, position + 6))),
+                Some(_) if order.u16(data, position + 6) == 0 => (12, order.u32(data, position + 8) as usize),
                 _ => return false,
             }
         };
-        if i64::from(tag) <= last || tag == 0 || tag >> 16 == 0xFFFE {
+        if i64::from(tag) <= last || tag == 0 || tag >> 16 == 0xFFFE || length == UNDEFINED as usize {
             return false;
         }
         last = i64::from(tag);
-        position += 8 + length;
+        position += header + length;
     }
     position <= size
 }

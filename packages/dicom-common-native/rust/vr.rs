@@ -77,6 +77,17 @@ impl Vr {
         )
     }
 
+    /// Bytes of a word, which has a byte order.
+    pub fn width(self) -> usize {
+        use Vr::*;
+        match self {
+            US | SS | UsOrSs | AT | OW => 2,
+            UL | SL | FL | OL | OF => 4,
+            FD | OD | SV | UV | OV => 8,
+            _ => 1,
+        }
+    }
+
     pub fn is_text(self) -> bool {
         use Vr::*;
         matches!(self, AE | AS | CS | DA | DS | DT | IS | LO | LT | PN | SH | ST | TM | UC | UI | UR | UT)

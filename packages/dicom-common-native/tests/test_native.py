@@ -123,7 +123,7 @@ def test_text_of_these_sets_is_decoded(declared: bytes, text: bytes) -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (instance(syntax=b"1.2.840.10008.1.2.2\0"), "big endian"),
+        (instance(syntax=b"1.2.840.10008.1.2.1.99"), "deflated"),
         (instance()[132:], "no preamble"),
         (instance() + element(0x00080005, b"CS", b"ISO_IR 100"), "order"),
         (instance() + element(0x00280010, b"US", b"\1\0", 200), "beyond"),
@@ -145,6 +145,21 @@ def test_what_is_not_ordinary_is_left_to_the_python_reader(data: bytes, why: str
         except DicomError as refusal:
             verdicts.append(str(refusal.reason).encode())
     assert verdicts[0] == verdicts[1]
+
+
+@pytest.mark.parametrize("code", ["<HH2sH", ">HH2sH"])
+def test_words_have_the_byte_order_of_the_transfer_syntax(code: str) -> None:
+    order = code[0]
+    rows = [(tag, b"UI", uid + b"\0" * (len(uid) % 2)) for tag, uid in UIDS.items()]
+    rows += [(0x00080060, b"CS", b"OT"), (0x00100020, b"LO", b"P1"), (0x00280010, b"US", struct.pack(f"{order}H", 3))]
+    rows += [(0x00189087, b"FD", struct.pack(f"{order}2d", 0.5, -2.25)), (0x0018605A, b"FL", b"abc ")]
+    rows += [(0x00280009, b"AT", struct.pack(f"{order}2H", 0x0018, 0x1063)), (0x00289110, b"SL", b"odd")]
+    body = b"".join(struct.pack(code, *divmod(tag, 1 << 16), vr, len(value)) + value for tag, vr, value in sorted(rows))
+    syntax = b"1.2.840.10008.1.2.1\0" if order == "<" else b"1.2.840.10008.1.2.2\0"
+    head = instance(syntax=syntax)
+    reading = read_alike(head[: read(instance()).instance.data_set_offset] + body)
+    assert reading.instance.rows == 3
+    assert b'"00280009":{"vr":"AT","Value":["00181063"]}' in reading.metadata
 
 
 def nested(depth: int, *, open_ones: bool) -> bytes:
