@@ -130,7 +130,7 @@ def compare(context: Context, items: Sequence[Item]) -> list[Item]:
                 _compare_with(context, item, stored)
             except BackendError as error:
                 item.reject_failed(BackendKind.STORAGE, error)
-    return [item for item in items if item.result is None]
+    return _going_on(context, items)
 
 
 def _compare_with(context: Context, item: Item, stored: Stored) -> None:
@@ -147,6 +147,11 @@ def _compare_with(context: Context, item: Item, stored: Stored) -> None:
         else:
             item.key, item.restores = stored.key, True
         return
+    if is_there and (streamed := item.candidate.streamed) is not None and streamed.is_pending:
+        # Its bytes can be compared once they are an object; as in queued mode, at a key of its own.
+        item.key = context.unique_key(item)
+        if not write(context, [item]):
+            return
     try:
         is_same = is_there and same_data_set(item.candidate, context.services.storage, stored)
     except NotFoundError:  # replaced or removed while it was compared: the index decides
@@ -185,6 +190,18 @@ def accept(context: Context, items: Sequence[Item]) -> list[Item]:
         reason = context.services.extensions.accept(item.tenant, candidate.instance, candidate.received.origin)
         if reason is not None:
             item.reject(IngestReason.REFUSED, f"It was refused: {reason}.")
+    return _going_on(context, items)
+
+
+def _going_on(context: Context, items: Sequence[Item]) -> list[Item]:
+    """Return the items that are not answered; discard what came as a stream and was only written to be compared."""
+    spare = [item.object_key for item in items if item.result and item.candidate.streamed and item.object_key]
+    if spare:
+        try:
+            context.index.discard(spare)
+            delete_objects(context.services.storage, context.index)
+        except BackendError as error:
+            _log.warning("Objects that were written to be compared are left to a reconciliation: %s", error)
     return [item for item in items if item.result is None]
 
 

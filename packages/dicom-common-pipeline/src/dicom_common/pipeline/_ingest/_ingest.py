@@ -141,7 +141,7 @@ class Ingest:
         return groups
 
     def _read(self, received: Received, tenant: str) -> _Read:
-        candidate = prepare(received, self._settings, self._reader)
+        candidate = prepare(received, self._settings, self._reader, self._context.services.storage)
         if isinstance(candidate, Result):
             return candidate
         key = self._context.layout.key(tenant, candidate.instance, unique=self._settings.mode == "queued")

@@ -16,6 +16,7 @@ from dicom_common.core import (
     ObjectInfo,
     OpenObject,
     Source,
+    Upload,
     Write,
     validate_key,
 )
@@ -28,7 +29,9 @@ from dicom_common.storage.filesystem._root import open_root
 from dicom_common.storage.filesystem._scan import info_of, scan_keys
 from dicom_common.storage.filesystem._settings import Settings
 from dicom_common.storage.filesystem._staging import Staging, clean_stale, fresh_name
+from dicom_common.storage.filesystem._upload import FileSink
 from dicom_common.storage.filesystem._writing import Step, Writing
+from dicom_common.toolkit import OpenUploads
 
 __all__ = ["FilesystemStorage"]
 
@@ -61,6 +64,7 @@ class FilesystemStorage:
             self._root: Folder | None = open_root(self._path, settings.folder_mode, make=settings.make_root)
         clean_stale(self._root)
         self._writing = Writing(settings, self._path, self._opened, self._staging)
+        self._uploads = OpenUploads()
         # By process: a forked child must not write into a folder that goes with its parent, and has not its threads.
         self._stagings: dict[int, Staging] = {}
         self._pools: dict[int, ThreadPoolExecutor] = {}
@@ -70,9 +74,14 @@ class FilesystemStorage:
         validate_key(key)
         step = Step(Write(key=key, source=source, if_absent=if_absent, sha256=sha256))
         self._writing.run([step], map)
-        if step.error is not None:
-            raise step.error
-        return _answer(step)
+        return step.answer()
+
+    def open_upload(self) -> Upload:
+        """Begin an object that arrives as a stream; see `Uploads.open_upload`. It becomes a file without a name."""
+        with translated(self._path, "writing"):
+            staging = self._staging()
+            file = staging.create(staging.folder, self._settings.file_mode)
+        return self._uploads.open(FileSink(file, self._writing, self._path))
 
     def write_many(self, writes: Sequence[Write]) -> list[ObjectInfo | BackendError]:
         """Write all, with the syncs of many files and folders at once; see `BatchWrites.write_many`.
@@ -86,7 +95,7 @@ class FilesystemStorage:
         in_parallel = map if len(steps) == 1 else self._pool().map
         for start in range(0, len(steps), _BATCH):
             self._writing.run(steps[start : start + _BATCH], in_parallel)
-        return [_answer(step) if step.error is None else _backend_error(step.error) for step in steps]
+        return [step.answer() if step.error is None else _backend_error(step.error) for step in steps]
 
     def read(self, key: str, *, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Iterate over the bytes of an object; see `Storage.read`."""
@@ -145,6 +154,7 @@ class FilesystemStorage:
 
     def close(self) -> None:
         """Release what is held; see `Storage.close`. A call that is under way in another thread may fail."""
+        self._uploads.close()
         self._root = None
         staging = self._stagings.pop(os.getpid(), None)
         if staging is not None:
@@ -234,11 +244,6 @@ class FilesystemStorage:
             raise DamagedError(
                 f"The storage folder {self._path} gives back other bytes than were written: check its disk."
             )
-
-
-def _answer(step: Step) -> ObjectInfo:
-    assert step.info is not None
-    return step.info
 
 
 def _backend_error(error: Exception) -> BackendError:
