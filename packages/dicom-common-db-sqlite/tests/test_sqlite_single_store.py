@@ -132,7 +132,7 @@ def test_what_another_connection_changed_is_seen(filled: SqliteDatabase) -> None
 
 def test_a_key_that_a_row_refers_to_is_not_discarded_with_an_entry_that_is_refused(filled: SqliteDatabase) -> None:
     (stored,) = filled.stored("local", ["1.2.3.1.1.2"]).values()
-    refused = {"patient_id": "SOMEBODY"}
+    refused: dict[str, Any] = {"patient_id": "SOMEBODY"}
     other = make_entry(make_instance(60, **refused), key=stored.key, accept_other_patient=False)
     unused = make_entry(make_instance(61, **refused), key="unused", accept_other_patient=False)
     assert [filled.add([one])[0].status for one in (other, unused)] == [AddStatus.OTHER_PATIENT] * 2
