@@ -245,3 +245,24 @@ def test_many_objects_are_in_flight_so_that_latency_does_not_add_up(bucket: Buck
         pool_size = 32
         assert 8 <= proxy.peak_in_flight <= pool_size
     assert one_at_a_time / 32 >= 3 * together / 64
+
+
+def test_senders_of_single_instances_do_not_wait_for_each_others_latency(bucket: Bucket, proxy: FaultProxy) -> None:
+    senders, each = 16, 3
+    received = [Received(source=data, name=str(at)) for at, data in enumerate(instances(ct_template(64), 49))]
+    with Services(bucket.config(proxy.endpoint)) as services, Ingest(services) as ingest:
+
+        def send(items: Sequence[Received]) -> None:
+            for item in items:
+                assert ingest.store([item], tenant="local")[0].status == "stored"
+
+        send(received[:1])  # opens everything
+        proxy.latency = 0.05
+        proxy.reset_counts()
+        threads = [threading.Thread(target=send, args=(received[1 + at :: senders],)) for at in range(senders)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert proxy.peak_in_flight >= senders / 2
+        assert len(list(services.db.walk())) == 1 + senders * each
