@@ -19,7 +19,10 @@ from dicom_common.storage.object._client import Client, DoubtfulError, Kept
 from dicom_common.storage.object._retry import Retry
 from dicom_common.storage.object._source import digest_of
 
-__all__ = ["check_store", "keeps_preconditions"]
+__all__ = ["UPLOADS", "check_store", "keeps_preconditions"]
+
+UPLOADS = "uploads"
+"""The folder of uploads that have no key yet, below the reserved segment."""
 
 _SECONDS = 5.0
 """For one request and its repetitions."""
@@ -67,6 +70,7 @@ def check_store(client: Client, reserved: str, prefix: str) -> tuple[Health, boo
     kept = keeps_preconditions(client, retry, reserved)
     with suppress(BackendError):
         _sweep(client, f"{reserved}probe/")
+        _sweep(client, f"{reserved}{UPLOADS}/")
     unfinished = retry.call(lambda: _unfinished(client, prefix))
     facts = {**probed.facts, "preconditions": kept, **unfinished}
     warnings = list(probed.warnings)
@@ -100,9 +104,9 @@ def _write_and_read(client: Client, key: str) -> None:
         raise DamagedError(f"The store gives back other bytes than were written: look at {client.name}.")
 
 
-def _sweep(client: Client, probes: str) -> None:
-    """Delete the probes of those who were killed before they could."""
-    for found in client.list(probes, after="", cursor=None, limit=100).found:
+def _sweep(client: Client, prefix: str) -> None:
+    """Delete what is old below a prefix: of those who were killed before they could."""
+    for found in client.list(prefix, after="", cursor=None, limit=100).found:
         if datetime.now(UTC) - found.modified > _OLD:
             client.delete(found.key)
 
