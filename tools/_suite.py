@@ -28,13 +28,14 @@ IN_FULL = {
     "chaos": {"DICOM_COMMON_TEST_CHAOS_INSTANCES": "5000", "DICOM_COMMON_TEST_CHAOS_KILLS": "30"},
     "crash": {"DICOM_COMMON_TEST_KILLS": "50"},
     "fuzz": {"DICOM_COMMON_TEST_FUZZ_READS": "1000000", "DICOM_COMMON_TEST_FUZZ_COMPARED": "100000"},
+    "native": {"DICOM_COMMON_TEST_ENGINE_READS": "300000"},
     "scale": {"DICOM_COMMON_TEST_INSTANCES": "100000"},
 }
-"""Parts of tests/ that run in a short form among all tests, and in full where they are named.
+"""Parts of tests/, and sessions, that run in a short form among all tests, and in full where they are named.
 
 A variable that is set already stays as it is.
 """
-PLAIN_SESSIONS = ("lint", "types", "layout", "wheels", "integration", "downstream", "constraints")
+PLAIN_SESSIONS = ("lint", "types", "layout", "wheels", "native", "integration", "downstream", "constraints")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +98,7 @@ def plan(choice: Choice) -> tuple[list[str], list[str]]:
     if not choice.names:
         tests = [f"tests-{name}-{python}" for python in pythons for name in tested]
         imports = [] if choice.all_pythons or choice.python else [f"imports-{v}" for v in PYTHONS if v != primary]
-        return ["lint", "types", "layout", *tests, *imports, "wheels", "integration"], []
+        return ["lint", "types", "layout", *tests, *imports, "wheels", "native", "integration"], []
     sessions: list[str] = []
     paths: list[str] = []
     for name in choice.names:
