@@ -204,6 +204,18 @@ def test_a_stream_is_queued(site: Site, make: Make, pipe: Pipe, kind: type[Files
     assert list(site.objects.values()) == [data] * 2
 
 
+def test_a_stream_that_is_submitted_was_read_when_that_returns(site: Site, make: Make, pipe: Pipe) -> None:
+    made = [make(sop, payload=LARGE) for sop in range(1, 6)]
+    with Services(site.config()) as services, Ingest(services) as ingest:
+        futures = []
+        for data in made:
+            with pipe(data) as stream:
+                futures.append(ingest.submit(Received(source=stream, name="a pipe"), tenant="local"))
+        assert [outcome(future.result(60)) for future in futures] == [("stored", "")] * 5
+    assert sorted(site.objects.values()) == sorted(made)
+    site.assert_consistent()
+
+
 class Breaking:
     """A stream whose connection breaks."""
 
