@@ -89,7 +89,7 @@ class Ingest:
         """Take in an instance, and return the future of its answer, which is as that of `store`.
 
         The header is read before this returns; an instance that is refused for what it is has its answer then. A file,
-        or a stream that can seek, must stay as it is until the future is done; a stream that cannot seek was read to its
+        or a stream that can seek, must stay as it is until the future is done; one that cannot seek was read to its
         end. Two instances with the same SOP Instance UID go one after the other, in the order in which they were
         submitted.
 
