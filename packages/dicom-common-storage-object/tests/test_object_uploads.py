@@ -13,7 +13,7 @@ import pytest
 from memory_store import DOWN, LARGE, MIB, CopyingStore, LateStore, MemoryStore, opened
 
 from dicom_common.core import AlreadyExistsError, BackendError, DamagedError, RefusedError, UnavailableError, Upload
-from dicom_common.storage.object import ObjectStorage
+from dicom_common.storage.object import ObjectStorage, Part, Upload as StoreUpload
 
 KINDS = (MemoryStore, LateStore, CopyingStore)
 EARLY = (LateStore, CopyingStore)
@@ -65,7 +65,33 @@ def test_parts_are_sent_while_they_arrive_where_the_store_can_do_that(
         upload.commit("a")
     assert bool(sent) is isinstance(store, EARLY)
     assert store.calls["put_part"] == 5, "each part was sent once"
-    assert store.calls["copy_part"] == (5 if isinstance(store, CopyingStore) else 0)
+    assert store.calls["copy_part"] == (1 + 5 if isinstance(store, CopyingStore) else 0), "and a probe"
+
+
+class Deaf(CopyingStore):
+    """A store that takes the copy of a part for a part without bytes."""
+
+    def copy_part(self, upload: StoreUpload, number: int, *, source: str, start: int, length: int) -> Part:
+        super().copy_part(upload, number, source=source, start=start, length=0)
+        return Part(number=number, size=length, receipt="")
+
+
+class Refusing(CopyingStore):
+    """A store that knows no copy of a part."""
+
+    def copy_part(self, upload: StoreUpload, number: int, *, source: str, start: int, length: int) -> Part:  # noqa: ARG002
+        raise RefusedError("NotImplemented")
+
+
+@pytest.mark.parametrize("kind", [Deaf, Refusing])
+def test_a_store_that_only_seems_to_copy_is_found_out(kind: type[CopyingStore]) -> None:
+    store = kind()
+    with closing(opened(store)) as storage:
+        for key in ("a", "b"):
+            with written(storage.open_upload(), LARGE) as upload:
+                upload.commit(key, if_absent=True)
+        assert_only(store, a=LARGE, b=LARGE)
+    assert store.calls["start_copy"] == 1, "it is asked once"
 
 
 def test_no_object_is_made_to_be_copied_where_it_could_not_be_deleted_wholly() -> None:
@@ -135,6 +161,7 @@ def test_an_upload_survives_a_fault_in_each_of_its_requests(
     store: MemoryStore, storage: ObjectStorage, call: str, moment: str
 ) -> None:
     storage.write("first", b"", if_absent=True)  # conditions are known now
+    storage._sends_early()  # and what the store can do
     setattr(store, moment, {call: [UnavailableError("busy"), UnavailableError("busy")]})
     with written(storage.open_upload(), LARGE) as upload:
         upload.commit("a", if_absent=True)
@@ -149,6 +176,7 @@ def test_an_upload_survives_a_fault_in_each_of_its_requests(
 def test_an_upload_that_fails_leaves_nothing_and_has_ended(
     store: MemoryStore, storage: ObjectStorage, call: str, error: BackendError
 ) -> None:
+    storage._sends_early()
     store.before = {call: [error] * 100}
     upload = storage.open_upload()
     try:

@@ -81,6 +81,13 @@ def test_a_store_that_ignores_preconditions_is_degraded_and_replaces_nothing(set
         with pytest.raises(AlreadyExistsError):
             storage.write("a", b"second", if_absent=True)
         assert b"".join(storage.read("a")) == b"first"
+        with storage.open_upload() as upload:  # nor does it copy parts
+            upload.write(bytes(20 * MIB))
+            with pytest.raises(AlreadyExistsError):
+                upload.commit("a", if_absent=True)
+            upload.commit("b", if_absent=True)
+        assert sum(map(len, storage.read("b"))) == 20 * MIB
+        assert {found.key for found in storage.scan()} == {"a", "b"}
         health = health_of(storage)
         assert health.status is HealthStatus.DEGRADED
         assert health.facts["preconditions"] is False

@@ -23,7 +23,7 @@ from dicom_common.core import (
     validate_key,
 )
 from dicom_common.storage.object._client import Client, CopyingClient, Kept, RemoteObject
-from dicom_common.storage.object._health import UPLOADS, check_store, keeps_preconditions
+from dicom_common.storage.object._health import UPLOADS, check_store, copies_parts, keeps_preconditions
 from dicom_common.storage.object._keys import Keys
 from dicom_common.storage.object._multipart import Multipart, recognised
 from dicom_common.storage.object._reading import ObjectReader
@@ -97,13 +97,14 @@ class ObjectStorage:
         afterwards. Otherwise the bytes wait on this machine, and go to the store with `commit`.
         """
         self._opened()
-        if not self._sends_early():
+        if not (self._client.names_late or isinstance(self._client, CopyingClient)):
             return self._uploads.open(SpoolSink(self))
         store = PartsStore(
             storage=self,
             client=self._client,
             multipart=self._multipart,
             part_size=self._settings.part_size,
+            sends_early=self._sends_early,
             stage=f"{self._keys.reserved}{UPLOADS}/",
             place=self._placed,
             later=self._leftovers.put,
@@ -234,7 +235,7 @@ class ObjectStorage:
         if self._early is None:
             client = self._client
             self._early = client.names_late or (
-                isinstance(client, CopyingClient) and self._retry.call(client.deletes_wholly)
+                isinstance(client, CopyingClient) and copies_parts(client, self._retry, self._keys.reserved)
             )
         return self._early
 

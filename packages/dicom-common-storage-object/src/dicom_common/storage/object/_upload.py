@@ -10,6 +10,7 @@ from dicom_common.core import ObjectInfo, Storage
 from dicom_common.storage.object._client import Client, CopyingClient, Kept, Part, RemoteObject
 from dicom_common.storage.object._multipart import Multipart
 from dicom_common.storage.object._sending import Sending
+from dicom_common.toolkit import SpoolSink
 
 __all__ = ["PartsSink", "PartsStore"]
 
@@ -29,6 +30,8 @@ class PartsStore:
     multipart: Multipart
     part_size: int
     """In bytes: so much of each upload is in memory."""
+    sends_early: Callable[[], bool]
+    """Whether parts can be sent before their key is known; asked with the first full part."""
     stage: str
     """Below it are the keys of uploads that have no key yet."""
     place: Callable[[str, bool], tuple[str, bool]]
@@ -70,7 +73,8 @@ class PartsSink:
     """Sends parts while their bytes arrive; see `dicom_common.toolkit.Sink`.
 
     Where the store is told the key only at the end (`Client.names_late`), they become the object then. Otherwise they
-    become an object that is hidden, which the store copies itself (`CopyingClient`): the bytes are sent once.
+    become an object that is hidden, which the store copies itself (`CopyingClient`): the bytes are sent once. Where
+    neither works, they wait on this machine.
     """
 
     def __init__(self, store: PartsStore) -> None:
@@ -80,17 +84,25 @@ class PartsSink:
         self._parts: list[Part] | None = None
         self._staged: str | None = None
         """The key of the hidden object."""
+        self._spool: SpoolSink | None = None
+        """Where the bytes wait if the store turns out not to take parts yet."""
 
     def append(self, data: memoryview) -> None:
         """Send what is more than a part; see `Sink.append`."""
         while data:
+            if self._spool is not None:
+                self._spool.append(data)
+                return
             # The last part must have bytes: a full one waits until there are more.
             if self._buffer.is_full:
                 self._send(last=False)
-            data = data[self._buffer.fill(data) :]
+            else:
+                data = data[self._buffer.fill(data) :]
 
     def place(self, key: str, sha256: str, *, if_absent: bool) -> ObjectInfo:
         """Make the object; see `Sink.place`."""
+        if self._spool is not None:
+            return self._spool.place(key, sha256, if_absent=if_absent)
         if self._sending is None:
             return self._store.storage.write(key, self._buffer.view, if_absent=if_absent, sha256=sha256)
         if self._parts is None:
@@ -110,6 +122,8 @@ class PartsSink:
         """Take back what is in the store and not an object, later; see `Sink.drop`."""
         self._buffer = _Buffer(0)
         sending, staged, store = self._sending, self._staged, self._store
+        if self._spool is not None:
+            self._spool.drop()
         if staged is not None:
             store.later(lambda: store.client.delete(staged))
         elif sending is not None:
@@ -117,6 +131,11 @@ class PartsSink:
 
     def _send(self, *, last: bool) -> None:
         if self._sending is None:
+            if not self._store.sends_early():
+                self._spool = SpoolSink(self._store.storage)
+                self._spool.append(self._buffer.view)
+                self._buffer = _Buffer(0)
+                return
             kept = Kept(sha256=_UNKNOWN, attempt=uuid4().hex)
             self._sending = self._store.multipart.begin(f"{self._store.stage}{kept.attempt}", kept, if_absent=False)
         with self._sending.slot() as send:

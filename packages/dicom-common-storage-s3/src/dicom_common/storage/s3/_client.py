@@ -111,6 +111,8 @@ class S3Client(CopyingClient):
         # As in `finish`, an answer of 200 may turn out to be an error.
         if code := code_of(answer):
             raise self._failures.of_code(code, answer, _COPY)
+        if not answer.data:  # that of a part of no bytes: it has not seen that it was to copy
+            raise RefusedError("The S3 store does not copy parts (UploadPartCopy).")
         checksum, etag = (text_of(answer.data, name) for name in ("ChecksumSHA256", "ETag"))
         return Part(number=number, size=length, receipt=f"{checksum} {etag}")
 
