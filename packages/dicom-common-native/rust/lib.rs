@@ -5,6 +5,9 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("positions in an object are added in 64 bits: on other machines the Python reader reads");
+
 mod bytes;
 mod character_sets;
 mod dictionary;
