@@ -13,7 +13,7 @@ import pytest
 
 from dicom_common.core import Database
 from dicom_common.db.mysql import MysqlDatabase, Settings
-from dicom_common.db.sql import metadata
+from dicom_common.db.sql.expressions import metadata
 from dicom_common.testing import DatabaseContract, Endpoint
 
 

@@ -52,7 +52,7 @@ def plan_of(database: MysqlDatabase, level: Level, keys: dict[str, str]) -> list
     statement, parameters = database._search.plan(database._tenants["local"], query)
     names = ("id", "select_type", "table", "type", "possible_keys", "key", "key_len", "ref", "rows", "extra")
     with database._dialect.reading() as session:
-        rows = session.rows(f"EXPLAIN {statement.text}", statement._bound(parameters))
+        rows = session.rows(f"EXPLAIN {statement.text}", statement.bound(parameters))
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 

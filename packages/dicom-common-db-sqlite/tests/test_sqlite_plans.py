@@ -5,11 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
 
 import pytest
 
 from dicom_common.core import Level
+from dicom_common.db.sql._freeze import statements
 from dicom_common.db.sql._statements import Lookup, Statement
 from dicom_common.db.sqlite import Settings, SqliteDatabase
 from dicom_common.dicom import parse_query
@@ -34,7 +34,7 @@ def plan_of(
     query = parse_query("local", level, keys, limit=limit, empty_value_matching=True)
     statement, parameters = database._search.plan(1, query, count=count)
     with closing(sqlite3.connect(database.path)) as bare:
-        explained = bare.execute("EXPLAIN QUERY PLAN " + statement.text, statement._bound(parameters))
+        explained = bare.execute("EXPLAIN QUERY PLAN " + statement.text, statement.bound(parameters))
         return [str(row[3]) for row in explained]
 
 
@@ -132,18 +132,13 @@ def test_a_page_in_the_order_of_dates_is_not_sorted(database: SqliteDatabase) ->
             assert sorts == []
 
 
-def statements(owner: Any) -> Iterator[Statement]:
-    """Find all statements that a database keeps."""
-    if isinstance(owner, Statement):
-        yield owner
-    elif isinstance(owner, Lookup):
-        yield from (statement for statement, _ in owner._chunks([1, 2, 3], {}))
-    elif isinstance(owner, dict):
-        for one in owner.values():
-            yield from statements(one)
-    elif type(owner).__module__.startswith("dicom_common.db.sql") and hasattr(owner, "__dict__"):
-        for one in vars(owner).values():
-            yield from statements(one)
+def for_three(database: SqliteDatabase) -> Iterator[Statement]:
+    """Return all statements that a database keeps; look-ups for three values."""
+    for one in statements(database):
+        if isinstance(one, Lookup):
+            yield from (statement for statement, _ in one.parts([1, 2, 3], {}))
+        else:
+            yield one
 
 
 def test_no_statement_reads_all_of_a_large_table(database: SqliteDatabase) -> None:
@@ -151,7 +146,7 @@ def test_no_statement_reads_all_of_a_large_table(database: SqliteDatabase) -> No
         database.remove("local", "1.2.999", *place)
     small = {"tenant", "schema_version", "outbox_lease"}
     walked = {"outbox"}  # in the order of its row ids, up to the limit; and counted
-    found = list(statements(database))
+    found = list(for_three(database))
     assert len(found) > 40
     with closing(sqlite3.connect(database.path)) as bare:
         for statement in found:

@@ -7,16 +7,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from dicom_common.db.sql import SqlDatabase
+from dicom_common.db.sql import Frozen, SqlDatabase
 from dicom_common.db.sql.testing import SchemaContract
 from dicom_common.db.sqlite import Settings, SqliteDatabase
-from dicom_common.db.sqlite._dialect import SqliteDialect
 
 
 class TestSqliteSchema(SchemaContract):
@@ -44,7 +42,7 @@ def _described(path: Path) -> set[tuple[object, ...]]:
 def test_an_empty_file_gets_what_the_history_would_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at_once, by_history = tmp_path / "at-once.sqlite", tmp_path / "by-history.sqlite"
     SqliteDatabase(Settings(path=at_once)).close()
-    monkeypatch.setattr(SqliteDialect, "schema", replace(SqliteDialect.schema, only_tables=False))
+    monkeypatch.setattr(Frozen, "schema", ())
     SqliteDatabase(Settings(path=by_history)).close()
 
     assert _described(at_once) == _described(by_history)

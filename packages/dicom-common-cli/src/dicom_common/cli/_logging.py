@@ -5,24 +5,23 @@ from __future__ import annotations
 import copy
 import json
 import logging
-import logging.handlers
-import os
 import sys
 import time
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass
-from io import TextIOWrapper
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from dicom_common.cli._output import complain, printable
+from dicom_common.cli._output import printable
 from dicom_common.core import ConfigError, DicomCommonError
 from dicom_common.host import TRACEBACKS
 
 __all__ = ["LogSettings", "log_as_configured", "log_to_stderr"]
 
+_OURS = "dicom_common.cli"
+"""The name of the handler that is ours."""
 _QUIET = {
     # What it warns of is dealt with: a connection more than the pool keeps, an attempt that is made again.
     "urllib3": logging.ERROR,
@@ -122,33 +121,6 @@ class _ToStderr(logging.Handler):
             print(self.format(record), file=sys.stderr, flush=True)  # noqa: T201 - a command prints
 
 
-class _ToFile(logging.handlers.WatchedFileHandler):
-    """Appends to a file that only its owner may read, where it makes it: it tells who worked with which study.
-
-    A line that cannot be written is lost, and never fails the work that it tells of.
-    """
-
-    _is_told = False
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            super().emit(record)
-        except OSError:  # the file was taken away and cannot be opened again
-            self.handleError(record)
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging's own name and arguments
-        """Say once that lines are missing. The record itself, which logging would show as it is, is not shown."""
-        if not self._is_told:
-            self._is_told = True
-            error = sys.exc_info()[1]
-            why = getattr(error, "strerror", None) or type(error).__name__
-            with suppress(OSError, ValueError):
-                complain(f"the file {self.baseFilename} of log.file cannot be written ({why}): log lines are missing.")
-
-    def _open(self) -> TextIOWrapper:
-        return open(self.baseFilename, "a", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600))
-
-
 def log_to_stderr(*, verbose: bool) -> None:
     """Send the library's log to stderr: warnings, or everything. What holds until the configuration has been read."""
     _set_up(_ToStderr(), "text", logging.DEBUG if verbose else logging.WARNING, verbose=verbose)
@@ -162,8 +134,10 @@ def log_as_configured(chosen: LogSettings, *, verbose: bool) -> None:
     """
     handler: logging.Handler = _ToStderr()
     if chosen.file is not None:
+        from dicom_common.cli._log_file import ToFile  # noqa: PLC0415 - imports sockets, as logging has it
+
         try:
-            handler = _ToFile(chosen.file)
+            handler = ToFile(chosen.file)
         except OSError as error:
             raise ConfigError(
                 f"The file {chosen.file} of log.file cannot be written ({error.strerror}): name another one."
@@ -176,9 +150,10 @@ def _set_up(handler: logging.Handler, form: str, level: int, *, verbose: bool) -
     to_stderr = isinstance(handler, _ToStderr)
     shape = _Whole if verbose and to_stderr else _Escaped
     where = "" if to_stderr else "%(asctime)s "
+    handler.name = _OURS
     handler.setFormatter(_Json() if form == "json" else shape(f"{where}%(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
-    for old in [old for old in root.handlers if isinstance(old, (_ToStderr, _ToFile))]:
+    for old in [old for old in root.handlers if old.name == _OURS]:
         root.removeHandler(old)
         old.close()
     root.addHandler(handler)

@@ -5,14 +5,15 @@ Verification cannot be turned off for a client that shows a certificate.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dicom_common.core import AuthenticationError, ConfigError, Principal, validate_tenant
-from dicom_common.core.tls import load_pair, why
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["ServerTls", "TlsClient", "client_of", "server_context"]
 
@@ -95,6 +96,10 @@ def server_context(tls: ServerTls) -> ssl.SSLContext:
     Raises:
         ConfigError: a file cannot be read, or is not what it should be.
     """
+    import ssl  # noqa: PLC0415 - every command imports this package, and few listen
+
+    from dicom_common.core.tls import load_pair  # noqa: PLC0415 - likewise
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)
@@ -141,10 +146,12 @@ def _names(certificate: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _trust(context: ssl.SSLContext, file: Path, setting: str) -> None:
+    from dicom_common.core.tls import why  # noqa: PLC0415 - as in `server_context`
+
     before = context.cert_store_stats()
     try:
         context.load_verify_locations(cafile=file)
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:  # SSLError is one
         raise ConfigError(f"The file {file} of {setting} cannot be used: {why(error)}.") from error
     after = context.cert_store_stats()
     kind, what = ("crl", "list of revoked certificates") if setting.endswith("crl") else ("x509_ca", "authority")

@@ -7,46 +7,21 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    BindParameter,
-    Column,
-    ColumnElement,
-    Connection,
-    MetaData,
-    Select,
-    SelectBase,
-    Table,
-    TableValuedAlias,
-    collate,
-    exists,
-    func,
-    inspect,
-    literal_column,
-    select,
-    union_all,
-)
-from sqlalchemy.dialects import mysql
-from sqlalchemy.engine import make_url
+from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, inspect
 from sqlalchemy.schema import CreateTable
 
 from dicom_common.core import Health
 from dicom_common.db.mysql._driver import MysqlDriver
+from dicom_common.db.mysql._expressions import ESCAPE, MysqlExpressions
 from dicom_common.db.mysql._health import health
 from dicom_common.db.mysql._session import update_rows
 from dicom_common.db.mysql._settings import Settings
-from dicom_common.db.sql import (
-    COLLATIONS,
-    InsertRows,
-    Pool,
-    SchemaTraits,
-    ServerDialect,
-    Session,
-    compiled_insert,
-    text_type,
-)
+from dicom_common.db.sql import Insertion, InsertRows, SchemaTraits, Session, Texts
+from dicom_common.db.sql.expressions import text_type
+from dicom_common.db.sql.server import Pool, ServerDialect
 
 __all__ = ["KeyBlocks", "MysqlDialect"]
 
@@ -102,8 +77,6 @@ class KeyBlocks:
         return range(last - count + 1, last + 1)
 
 
-_ESCAPE = "|"
-"""Not a backslash, which means something in literals as well, or does not: as the server is set."""
 _TABLE_OPTIONS = {"engine": "InnoDB", "row_format": "DYNAMIC"}
 """Else a text of 255 characters might be too long for an index."""
 _KEY_BLOCK = Table(
@@ -124,15 +97,16 @@ def _make_own(connection: Connection) -> None:
 
 
 class MysqlDialect(ServerDialect):
-    """MySQL 8 or MariaDB 10.6: LIKE with an escape of our own, JSON_TABLE for lists, blocks of keys."""
+    """MySQL 8 or MariaDB 10.6: blocks of keys, and a row of a table for guards."""
 
+    placeholder = "%s"
     schema = SchemaTraits(table_options=_TABLE_OPTIONS, make_own=_make_own)
 
     def __init__(self, settings: Settings) -> None:
         self._driver = driver = MysqlDriver(settings)
         driver.find_product()
         self.where = driver.where
-        self.sqlalchemy = make_url(driver.url).get_dialect()()
+        self.texts = Texts(partial(MysqlExpressions, driver.url))
         pool = Pool(driver, size=settings.pool_size, timeout=settings.connect_timeout)
         super().__init__(pool, retry_timeout=settings.retry_timeout)
         # Of its own: who waits here holds a connection of the pool, and all of them might wait.
@@ -144,59 +118,33 @@ class MysqlDialect(ServerDialect):
         asked = "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = %s"
         return bool(session.rows(asked, (name,)))
 
-    def allocate(self, session: Session, table: Table, count: int) -> Sequence[int]:  # noqa: ARG002 - see KeyBlocks
+    def allocate(self, session: Session, table: str, count: int) -> Sequence[int]:  # noqa: ARG002 - see KeyBlocks
         """See `SqlDialect.allocate`."""
-        return self._keys.take(table.name, count)
+        return self._keys.take(table, count)
 
     def updater(
-        self, table: Table, names: Sequence[str], *, plus: bool = False
+        self, table: str, names: Sequence[str], *, plus: Sequence[str] = ()
     ) -> Callable[[Session, Sequence[Sequence[Any]]], None]:
         """See `SqlDialect.updater`."""
-        return update_rows(self.sqlalchemy, table, names, plus=plus)
+        return update_rows(self.texts.product.sqlalchemy, table, names, plus)
 
-    def insert_new(self, table: Table) -> InsertRows:
-        """See `SqlDialect.insert_new`; not IGNORE, which makes other errors pass, too."""
-        element = mysql.insert(table).on_duplicate_key_update({"id": table.c.id})
-        return compiled_insert(self, element, table.columns.keys())
+    def insert_new(self, table: str) -> InsertRows:
+        """See `SqlDialect.insert_new`."""
+        return Insertion(self, table, expression="insert_new")
 
     def guard(self, session: Session, *, exclusive: bool) -> None:
         """See `SqlDialect.guard`: the lock on the row of a table that has just one."""
         session.rows(_ALONE if exclusive else _TOGETHER, ())
 
-    def matches(self, column: ColumnElement[Any], pattern: ColumnElement[Any]) -> ColumnElement[bool]:
-        """See `SqlDialect.matches`; the columns' collation tells upper from lower case."""
-        return column.like(pattern, escape=_ESCAPE)
-
-    def neutral(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        """See `SqlDialect.neutral`: the planner has statistics, but does not think of the page's limit."""
-        return func.coalesce(column)
-
-    def either(self, selects: Sequence[Select[Any]]) -> SelectBase:
-        """See `SqlDialect.either`: as a table, which is made once. A union as such is asked anew for each row."""
-        return selects[0] if len(selects) == 1 else select(union_all(*selects).subquery().c.pk)
-
     def pattern(self, pattern: str) -> str:
         """See `SqlDialect.pattern`."""
-        for character in (_ESCAPE, "%", "_"):  # the escape first: what comes after it is not to be escaped again
-            pattern = pattern.replace(character, _ESCAPE + character)
+        for character in (ESCAPE, "%", "_"):  # the escape first: what comes after it is not to be escaped again
+            pattern = pattern.replace(character, ESCAPE + character)
         return pattern.replace("*", "%").replace("?", "_")
 
     def many(self, texts: Sequence[str]) -> str:
         """See `SqlDialect.many`: a JSON array. MariaDB has another plan for a long list of literals."""
         return json.dumps(texts)
-
-    def among(self, column: ColumnElement[Any], texts: BindParameter[Any]) -> ColumnElement[bool]:
-        """See `SqlDialect.among`."""
-        return column.in_(select(self._text_of(_items(texts))))
-
-    def any_item(
-        self, column: ColumnElement[Any], test: Callable[[ColumnElement[Any]], ColumnElement[bool]]
-    ) -> ColumnElement[bool]:
-        """See `SqlDialect.any_item`."""
-        return exists().select_from(items := _items(column)).where(test(self._text_of(items)))
-
-    def _text_of(self, items: TableValuedAlias) -> ColumnElement[str]:
-        return collate(items.c.value, COLLATIONS[self.sqlalchemy.name])
 
     def health(self) -> Health:
         """See `Database.check`."""
@@ -206,8 +154,3 @@ class MysqlDialect(ServerDialect):
         """See `SqlDialect.close`."""
         self._key_pool.close()
         super().close()
-
-
-def _items(array: ColumnElement[Any]) -> TableValuedAlias:
-    columns: ColumnElement[str] = literal_column("'$[*]' COLUMNS (value VARCHAR(255) CHARACTER SET utf8mb4 PATH '$')")
-    return func.json_table(array, columns).table_valued("value")

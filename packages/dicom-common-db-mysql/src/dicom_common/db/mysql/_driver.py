@@ -17,7 +17,8 @@ from dicom_common.core.tls import client_context
 from dicom_common.db.mysql._errors import Translation
 from dicom_common.db.mysql._session import MysqlSession
 from dicom_common.db.mysql._settings import Settings
-from dicom_common.db.sql import Driver, PassingError
+from dicom_common.db.sql import PassingError
+from dicom_common.db.sql.server import Driver
 
 __all__ = ["MysqlDriver"]
 

@@ -6,7 +6,7 @@ import time
 
 from dicom_common.core import Health, HealthStatus
 from dicom_common.db.mysql._driver import MysqlDriver
-from dicom_common.db.sql import Pool
+from dicom_common.db.sql.server import Pool
 
 __all__ = ["health"]
 

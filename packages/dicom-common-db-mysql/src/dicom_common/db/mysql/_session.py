@@ -10,7 +10,7 @@ from typing import Any
 
 from MySQLdb import OperationalError
 from MySQLdb.connections import Connection
-from sqlalchemy import Dialect, Table
+from sqlalchemy import Dialect
 
 from dicom_common.db.sql import Row, Session
 
@@ -102,20 +102,20 @@ _MOST = 256
 
 
 def update_rows(
-    dialect: Dialect, table: Table, names: Sequence[str], *, plus: bool
+    dialect: Dialect, table: str, names: Sequence[str], plus: Sequence[str]
 ) -> Callable[[Session, Sequence[Row]], None]:
-    """Return what sets the named columns of rows, or with `plus` adds to them; the first value is the row's key.
+    """Return what sets the named columns of rows, and adds to those of `plus`; the first value is the row's key.
 
     The rows are joined to the new values as a table, which is the one way that MySQL and MariaDB have in common:
     neither has UPDATE ... FROM, and INSERT ... ON DUPLICATE KEY UPDATE asks for all columns.
     """
     quoted = dialect.identifier_preparer.quote
-    own = quoted(table.name)
-    first = ", ".join(["%s AS new_key", *(f"%s AS new_{at}" for at in range(len(names)))])
-    other = ", ".join(["%s"] * (1 + len(names)))
+    own = quoted(table)
+    first = ", ".join(["%s AS new_key", *(f"%s AS new_{at}" for at in range(len(names) + len(plus)))])
+    other = ", ".join(["%s"] * (1 + len(names) + len(plus)))
     changes = ", ".join(
-        f"{own}.{quoted(name)} = " + (f"{own}.{quoted(name)} + new_{at}" if plus else f"new_{at}")
-        for at, name in enumerate(names)
+        f"{own}.{quoted(name)} = " + (f"{own}.{quoted(name)} + new_{at}" if at >= len(names) else f"new_{at}")
+        for at, name in enumerate((*names, *plus))
     )
 
     def run(session: Session, rows: Sequence[Row]) -> None:

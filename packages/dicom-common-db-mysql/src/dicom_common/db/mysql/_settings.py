@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dicom_common.db.sql import Port, ServerSettings
+from dicom_common.db.sql.server import Port, ServerSettings
 
 __all__ = ["Settings"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dicom_common.db.postgres._dialect import PostgresDialect
 from dicom_common.db.postgres._driver import PsycopgDriver
 from dicom_common.db.postgres._settings import Settings
-from dicom_common.db.sql import Pool, SqlDatabase
+from dicom_common.db.sql import SqlDatabase
+from dicom_common.db.sql.server import Pool
 
 __all__ = ["PostgresDatabase"]
 

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    BindParameter,
-    ColumnElement,
-    Connection,
-    Double,
-    LargeBinary,
-    SmallInteger,
-    String,
-    Table,
-    any_,
-    cast,
-    exists,
-    func,
-    text,
-    type_coerce,
-)
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy import BigInteger, ColumnElement, Connection, Double, LargeBinary, SmallInteger, String, text
 
-from dicom_common.core import ATTRIBUTES, Health
+from dicom_common.core import Health
 from dicom_common.db.postgres._driver import PostgresSession
+from dicom_common.db.postgres._expressions import PostgresExpressions
 from dicom_common.db.postgres._health import health
-from dicom_common.db.sql import InsertRows, Pool, Row, SchemaTraits, ServerDialect, Session, UpdateRows
+from dicom_common.db.sql import InsertRows, Row, SchemaTraits, Session, Texts, UpdateRows
+from dicom_common.db.sql.expressions import metadata
+from dicom_common.db.sql.server import Pool, ServerDialect
 
 __all__ = ["PostgresDialect"]
 
@@ -44,7 +28,6 @@ EXCEPTION WHEN OTHERS THEN NULL; END $$"""
 and saves a fifth. A server without LZ4 (before 14, or built without it) keeps its own."""
 _COPIED = 4
 """Rows from which COPY is faster than INSERT."""
-_NUMBERS = frozenset(a.field for a in ATTRIBUTES if a.multiple and a.vr == "DS")
 _ESCAPED = str.maketrans({"\\": r"\\", "%": r"\%", "_": r"\_", "*": "%", "?": "_"})
 _TYPES: tuple[tuple[type[Any], str], ...] = (
     (SmallInteger, "int2"),
@@ -63,20 +46,20 @@ def _make_own(connection: Connection) -> None:
 
 
 class PostgresDialect(ServerDialect):
-    """PostgreSQL: LIKE for patterns, sequences for keys, advisory locks for guards, COPY for many rows."""
+    """PostgreSQL: sequences for keys, advisory locks for guards, COPY for many rows."""
 
     takes_arrays = True
     schema = SchemaTraits(make_own=_make_own)
 
     def __init__(self, pool: Pool, *, retry_timeout: float) -> None:
         super().__init__(pool, retry_timeout=retry_timeout)
-        self.sqlalchemy = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # SQLAlchemy's own
+        self.texts = Texts(PostgresExpressions)
 
     def has_table(self, session: Session, name: str) -> bool:
         """See `SqlDialect.has_table`."""
         return session.rows("SELECT to_regclass($1)", (name,))[0][0] is not None
 
-    def allocate(self, session: Session, table: Table, count: int) -> Sequence[int]:
+    def allocate(self, session: Session, table: str, count: int) -> Sequence[int]:
         """See `SqlDialect.allocate`.
 
         Where the number of instances has doubled, the tables are analyzed. The server does that by itself, but only
@@ -84,9 +67,9 @@ class PostgresDialect(ServerDialect):
         takes the tenant for a good beginning and reads whole tables to look a batch up, each time longer. A key is
         given once, so one of all transactions does it.
         """
-        statement = f"SELECT nextval('{table.name}_keys') FROM generate_series(1, $1)"  # noqa: S608 - a table of ours
+        statement = f"SELECT nextval('{table}_keys') FROM generate_series(1, $1)"  # noqa: S608 - a table of ours
         keys = [row[0] for row in session.rows(statement, (count,))]
-        if table.name == "instance" and any(key >= _ANALYZED and not key & (key - 1) for key in keys):
+        if table == "instance" and any(key >= _ANALYZED and not key & (key - 1) for key in keys):
             session.run(_ANALYZE, ())
         return keys
 
@@ -94,16 +77,17 @@ class PostgresDialect(ServerDialect):
         """See `SqlDialect.guard`. An advisory lock is in memory only; a row's would write to the disk each time."""
         session.rows(f"SELECT pg_advisory_xact_lock{'' if exclusive else '_shared'}($1)", (_GUARD,))
 
-    def inserter(self, table: Table, names: Sequence[str] | None = None) -> InsertRows:
+    def inserter(self, table: str, names: Sequence[str] = ()) -> InsertRows:
         """See `SqlDialect.inserter`.
 
         Straight into the table, not into a temporary one and from there by INSERT ... ON CONFLICT: what `add` inserts
         is known to be new, under the locks that it holds. Where it is not after all, another transaction was quicker,
         and what was decided about the whole batch has to be decided anew, so that ON CONFLICT would be of no use.
         """
-        columns = [table.c[name] for name in names or table.columns.keys()]
+        own = metadata.tables[table].columns
+        columns = [own[name] for name in names or own.keys()]
         listed = ", ".join(column.name for column in columns)
-        copy = f"COPY {table.name} ({listed}) FROM STDIN (FORMAT BINARY)"
+        copy = f"COPY {table} ({listed}) FROM STDIN (FORMAT BINARY)"
         types = [_type(column) for column in columns]
         insert = super().inserter(table, names)
 
@@ -115,12 +99,12 @@ class PostgresDialect(ServerDialect):
 
         return run
 
-    def insert_new(self, table: Table) -> InsertRows:
+    def insert_new(self, table: str) -> InsertRows:
         """See `SqlDialect.insert_new`: one statement, with an array for each column."""
-        columns = list(table.columns)
+        columns = list(metadata.tables[table].columns)
         listed = ", ".join(column.name for column in columns)
         arrays = ", ".join(f"${n}::{_type(column)}[]" for n, column in enumerate(columns, 1))
-        statement = f"INSERT INTO {table.name} ({listed}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"  # noqa: S608 - ours
+        statement = f"INSERT INTO {table} ({listed}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"  # noqa: S608 - ours
 
         def run(session: Session, rows: Sequence[Row]) -> None:
             if rows:
@@ -128,14 +112,16 @@ class PostgresDialect(ServerDialect):
 
         return run
 
-    def updater(self, table: Table, names: Sequence[str], *, plus: bool = False) -> UpdateRows:
+    def updater(self, table: str, names: Sequence[str], *, plus: Sequence[str] = ()) -> UpdateRows:
         """See `SqlDialect.updater`: one statement, with an array for each column."""
-        one = super().updater(table, names, plus=plus)
-        arrays = ", ".join(f"${n}::{_type(table.c[name])}[]" for n, name in enumerate(("pk", *names), 1))
-        changes = ", ".join(f"{name} = {f'{table.name}.{name} + ' if plus else ''}new.{name}" for name in names)
+        one, own = super().updater(table, names, plus=plus), metadata.tables[table].columns
+        arrays = ", ".join(f"${n}::{_type(own[name])}[]" for n, name in enumerate(("pk", *names, *plus), 1))
+        changes = ", ".join(
+            [f"{name} = new.{name}" for name in names] + [f"{name} = {table}.{name} + new.{name}" for name in plus]
+        )
         statement = (
-            f"UPDATE {table.name} SET {changes} FROM unnest({arrays}) AS new (pk, {', '.join(names)})"  # noqa: S608 - ours
-            f" WHERE {table.name}.pk = new.pk"
+            f"UPDATE {table} SET {changes} FROM unnest({arrays}) AS new ({', '.join(('pk', *names, *plus))})"  # noqa: S608 - ours
+            f" WHERE {table}.pk = new.pk"
         )
 
         def run(session: Session, rows: Sequence[Row]) -> None:
@@ -146,10 +132,6 @@ class PostgresDialect(ServerDialect):
 
         return run
 
-    def matches(self, column: ColumnElement[Any], pattern: ColumnElement[Any]) -> ColumnElement[bool]:
-        """See `SqlDialect.matches`; LIKE takes a backslash for its escape."""
-        return column.op("LIKE", is_comparison=True)(pattern)
-
     def pattern(self, pattern: str) -> str:
         """See `SqlDialect.pattern`."""
         return pattern.translate(_ESCAPED)
@@ -157,19 +139,6 @@ class PostgresDialect(ServerDialect):
     def many(self, texts: Sequence[str]) -> list[str]:
         """See `SqlDialect.many`: an array."""
         return list(texts)
-
-    def among(self, column: ColumnElement[Any], texts: BindParameter[Any]) -> ColumnElement[bool]:
-        """See `SqlDialect.among`."""
-        return column == any_(type_coerce(texts, ARRAY(column.type)))
-
-    def any_item(
-        self, column: ColumnElement[Any], test: Callable[[ColumnElement[Any]], ColumnElement[bool]]
-    ) -> ColumnElement[bool]:
-        """See `SqlDialect.any_item`."""
-        items = func.jsonb_array_elements_text(cast(column, JSONB)).table_valued("value")
-        value: ColumnElement[Any] = items.c.value
-        item = cast(value, Double) if getattr(column, "name", "") in _NUMBERS else cast(value, String).collate("C")
-        return exists().select_from(items).where(test(item))
 
     def health(self) -> Health:
         """See `Database.check`."""

@@ -16,7 +16,8 @@ from psycopg.types.numeric import Int8BinaryDumper
 from dicom_common.core import BackendError, ConfigError, RefusedError
 from dicom_common.db.postgres._errors import Translation
 from dicom_common.db.postgres._settings import Settings
-from dicom_common.db.sql import Driver, Row, Session
+from dicom_common.db.sql import Row, Session
+from dicom_common.db.sql.server import Driver
 
 __all__ = ["PostgresSession", "PsycopgDriver"]
 

@@ -8,7 +8,7 @@ from typing import Any
 from psycopg.errors import LockNotAvailable
 
 from dicom_common.core import Health, HealthStatus
-from dicom_common.db.sql import Pool
+from dicom_common.db.sql.server import Pool
 from dicom_common.toolkit import Backoff
 
 __all__ = ["health"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from dicom_common.db.sql import Port, ServerSettings
+from dicom_common.db.sql.server import Port, ServerSettings
 
 __all__ = ["Settings"]
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
-
-from sqlalchemy import bindparam, delete, select, update
 
 from dicom_common.core import Level, Outcome
 from dicom_common.db.sql._batch import Batch, Decision, Held, PatientRow, SeriesRow, StudyRow
-from dicom_common.db.sql._derive import PARENTS, Derivation
+from dicom_common.db.sql._columns import PARENTS, TABLES, row_columns
+from dicom_common.db.sql._derive import Derivation
 from dicom_common.db.sql._dialect import PassingError, SqlDialect
 from dicom_common.db.sql._discarded import Discarded
+from dicom_common.db.sql._known import KnownSeries
 from dicom_common.db.sql._ranks import OWNER, merge, ranks_from_text, ranks_text
 from dicom_common.db.sql._rows import (
     Prepared,
@@ -22,11 +22,20 @@ from dicom_common.db.sql._rows import (
     parent_values,
     patient_columns,
 )
-from dicom_common.db.sql._schema import LEVELS, instance, instance_json, patient, series, series_class, study
 from dicom_common.db.sql._session import Session
-from dicom_common.db.sql._statements import Lookup, Statement, of_tenant
+from dicom_common.db.sql._statements import Lookup, Statement
 
 __all__ = ["Addition", "Counts", "NotAloneError"]
+
+
+_COUNTS = {
+    Level.PATIENT: ("instances", "series", "studies"),
+    Level.STUDY: ("instances", "series"),
+    Level.SERIES: ("instances",),
+}
+"""What a batch adds to the row of a parent, in the order of `_changes`."""
+_FEW = 4
+"""The number of SOP Classes whose rows are changed before it is known whether they are there."""
 
 
 class NotAloneError(Exception):
@@ -37,20 +46,17 @@ class Counts:
     """The statements that keep the counts of parents, for one database product."""
 
     def __init__(self, dialect: SqlDialect) -> None:
-        self.patient = dialect.updater(patient, ("instances", "series", "studies"), plus=True)
-        self.study = dialect.updater(study, ("instances", "series"), plus=True)
-        self.series = dialect.updater(series, ("instances",), plus=True)
-        c = series_class.c
-        at = (c.series_fk == bindparam("at"), c.sop_class_uid == bindparam("class"))
-        self._class = Statement(
-            update(series_class).where(*at).values(instances=c.instances + bindparam("instances")), dialect
-        )
-        self._classes = Lookup(dialect, lambda among: select(c.series_fk, c.sop_class_uid).where(among(c.series_fk)))
-        self._insert = dialect.inserter(series_class)
-        self._gone = Lookup(dialect, lambda among: delete(series_class).where(among(c.series_fk), c.instances == 0))
+        self.patient = dialect.updater("patient", (), plus=_COUNTS[Level.PATIENT])
+        self.study = dialect.updater("study", (), plus=_COUNTS[Level.STUDY])
+        self.series = dialect.updater("series", (), plus=_COUNTS[Level.SERIES])
+        self._class, self._classes = Statement(dialect, "add.more_of_class"), Lookup(dialect, "add.classes")
+        self._insert, self._gone = dialect.inserter("series_class"), Lookup(dialect, "add.forget_classes")
 
     def classes(self, session: Session, changes: dict[tuple[int, str], int]) -> None:
         """Change how many instances of a SOP Class series have."""
+        if len(changes) <= _FEW and all(change > 0 for change in changes.values()):
+            self._more_of_few(session, changes)
+            return
         pks = sorted({pk for pk, _ in changes})
         there = {(pk, uid) for pk, uid in self._classes.rows(session, pks)}
         self._class.run_many(
@@ -65,6 +71,11 @@ class Counts:
         if any(change < 0 for change in changes.values()):
             self._gone.run(session, pks)
 
+    def _more_of_few(self, session: Session, changes: dict[tuple[int, str], int]) -> None:
+        for (pk, uid), change in sorted(changes.items()):
+            if not self._class.run(session, {"at": pk, "class": uid, "instances": change}):
+                self._insert(session, [(pk, uid, change)])
+
 
 class Addition:
     """The statements of `add`, for one database product."""
@@ -72,63 +83,17 @@ class Addition:
     def __init__(self, dialect: SqlDialect, discarded: Discarded, derivation: Derivation) -> None:
         self._discarded, self._derivation, self._allocate = discarded, derivation, dialect.allocate
         self._counts, self._modalities, self._revisions = Counts(dialect), derivation.modalities, derivation.revisions
-        i, e, s, p = instance.c, series.c, study.c, patient.c
-        down = instance.join(series).join(study, e.study_fk == s.pk)
-        self._held = Lookup(
-            dialect,
-            lambda among: of_tenant(
-                select(i.sop_uid, i.pk, s.study_uid, e.series_uid, i.sop_class_uid, i.storage_key, i.sha256)
-                .select_from(down)
-                .where(among(i.sop_uid)),
-                instance,
-            ),
-        )
-        # Locked where rows can be locked one by one: two batches of one study, or of one patient, wait for each other
-        # here. From one table at a time: of a row that was waited for, the newest version is read, but of what is
-        # joined to it the version from before the wait.
-        self._studies = Lookup(
-            dialect,
-            lambda among: of_tenant(
-                select(s.study_uid, s.pk, s.sources, s.patient_fk)
-                .where(among(s.study_uid))
-                .order_by(s.study_uid)
-                .with_for_update(key_share=True),
-                study,
-            ),
-        )
-        self._patients = Lookup(
-            dialect,
-            lambda among: (
-                select(p.pk, p.patient_id, p.issuer_of_patient_id, p.of_study, p.sources)
-                .where(among(p.pk))
-                .order_by(p.pk)
-                .with_for_update(key_share=True)
-            ),
-        )
-        self._series = Lookup(
-            dialect,
-            lambda among: of_tenant(
-                select(e.series_uid, s.study_uid, e.pk, e.sources, e.instances, s.pk)
-                .select_from(series.join(study))
-                .where(among(e.series_uid)),
-                series,
-            ),
-        )
-        self._named = Lookup(
-            dialect,
-            lambda among: of_tenant(
-                select(p.patient_id, p.issuer_of_patient_id, p.pk).where(among(p.patient_id)), patient
-            ),
-        )
-        self._values = {level: _values(dialect, level) for level in PARENTS}
+        self._known = None if dialect.many_writers else KnownSeries(dialect)
+        self._held, self._named = Lookup(dialect, "add.held"), Lookup(dialect, "add.named")
+        self._studies, self._patients = Lookup(dialect, "add.studies"), Lookup(dialect, "add.patients")
+        self._series = Lookup(dialect, "add.series")
+        self._values = {level: Lookup(dialect, "add.values", level) for level in PARENTS}
         self._update = {
-            level: dialect.updater(LEVELS[level], ["sources", *changing_columns(level)]) for level in PARENTS
+            level: dialect.updater(TABLES[level], ("sources", *changing_columns(level)), plus=_COUNTS[level])
+            for level in PARENTS
         }
-        self._insert = {table.name: dialect.inserter(table) for table in (*LEVELS.values(), instance_json)}
-        self._forget_json = Lookup(
-            dialect, lambda among: delete(instance_json).where(among(instance_json.c.instance_fk))
-        )
-        self._forget = Lookup(dialect, lambda among: delete(instance).where(among(i.pk)))
+        self._insert = {table: dialect.inserter(table) for table in (*TABLES.values(), "instance_json")}
+        self._forget_json, self._forget = Lookup(dialect, "add.forget_json"), Lookup(dialect, "add.forget")
 
     def add(
         self, session: Session, prepared: Sequence[Prepared], tenants: Sequence[int], *, alone: bool
@@ -143,7 +108,11 @@ class Addition:
         counts: dict[tuple[int, str, str], int] = {}
         while len(decisions) < len(prepared):
             done = len(decisions)
-            batch = self._load(session, prepared[done:], tenants[done:])
+            batch = None
+            if self._known is not None and len(prepared) == 1:
+                batch = self._known.load(session, prepared[0], tenants[0])
+            if batch is None:
+                batch = self._load(session, prepared[done:], tenants[done:])
             for tenant, made in zip(tenants[done:], prepared[done:], strict=True):
                 if not batch.can_decide(tenant, made):
                     break  # the rows are asked anew, once they have been derived from what is written
@@ -173,8 +142,7 @@ class Addition:
         keys = {made.entry.key for made in prepared}
         batch.retired = self._discarded.retired(session, sorted(keys))
         keys.update(held.key for held in batch.held.values())
-        for key in self._discarded.referred(session, sorted(keys)):
-            batch.referred[key] += 1
+        batch.referring = lambda: self._discarded.referred(session, sorted(keys))
         return batch
 
     def _load_parents(self, session: Session, batch: Batch, tenant: int, some: Iterable[Prepared]) -> None:
@@ -193,13 +161,13 @@ class Addition:
             who = (identity[0], identity[1], identity[2])
             row = PatientRow(tenant=tenant, pk=pk, ranks=ranks_from_text(sources), identity=who)
             patients[pk] = batch.patients[tenant, who] = row
-        for uid, pk, sources, patient_pk in studies:
+        for uid, pk, sources, day, patient_pk in studies:
             ranks = ranks_from_text(sources)
             owner = patients[patient_pk]
             batch.studies[tenant, uid] = StudyRow(
-                tenant=tenant, pk=pk, ranks=ranks, uid=uid, patient=owner, owner=owner.identity
+                tenant=tenant, pk=pk, ranks=ranks, uid=uid, study_date=day, patient=owner, owner=owner.identity
             )
-        for uid, study_uid, pk, sources, count, study_pk in self._series.rows(
+        for uid, study_uid, pk, sources, count, modality, study_pk in self._series.rows(
             session, sorted({made.entry.instance.series_uid for made in some}), tenant=tenant
         ):
             if study_uid in uids and study_uid not in known:
@@ -207,7 +175,13 @@ class Addition:
             # The study is a stranger where the series also occurs elsewhere: nothing is written to it.
             of_series = batch.studies.get((tenant, study_uid)) or _stranger(tenant, study_uid, study_pk)
             batch.series.setdefault((tenant, uid), {})[study_uid] = SeriesRow(
-                tenant=tenant, pk=pk, ranks=ranks_from_text(sources), uid=uid, study=of_series, instances=count
+                tenant=tenant,
+                pk=pk,
+                ranks=ranks_from_text(sources),
+                uid=uid,
+                study=of_series,
+                instances=count,
+                modality=modality,
             )
 
     def _write(self, session: Session, batch: Batch) -> None:
@@ -236,15 +210,15 @@ class Addition:
         if new:
             # In the order of the natural keys: two writers then never wait for each other crosswise.
             new.sort(key=lambda row: (row.tenant, row.identity if level is Level.PATIENT else row.uid))
-            for row, pk in zip(new, self._allocate(session, LEVELS[level], len(new)), strict=True):
+            for row, pk in zip(new, self._allocate(session, TABLES[level], len(new)), strict=True):
                 row.pk = pk
-            names = [column.name for column in LEVELS[level].columns]
+            names = row_columns(level)
             made = [_new_row(level, row) for row in new]
-            self._insert[LEVELS[level].name](session, [tuple([one[name] for name in names]) for one in made])
-        self._contend(session, level, [row for row in old if row.tops and not row.again])
-        changed = [(row.pk, *_changes(row).values()) for row in old if row.new_instances]
+            self._insert[TABLES[level]](session, [tuple([one[name] for name in names]) for one in made])
+        won = self._contend(session, level, [row for row in old if row.tops and not row.again])
+        changed = [(row.pk, *_changes(row).values()) for row in old if row.new_instances and row.pk not in won]
         if changed:
-            getattr(self._counts, LEVELS[level].name)(session, changed)
+            getattr(self._counts, TABLES[level])(session, changed)
         if level is Level.SERIES:
             for some, is_new in ((new, True), (old, False)):
                 by_tenant: dict[int, dict[int, str | None]] = defaultdict(dict)
@@ -254,29 +228,30 @@ class Addition:
                 for tenant, texts in by_tenant.items():
                     self._derivation.request_items(session, tenant, texts, new=is_new)
 
-    def _contend(self, session: Session, level: Level, rows: Sequence[Any]) -> None:
-        """Give rows the attributes that the instances of this batch win."""
+    def _contend(self, session: Session, level: Level, rows: Sequence[Any]) -> Collection[int]:
+        """Give rows the attributes that the instances of this batch win, and count; return their surrogate keys."""
         won = {}
         for row in rows:
             values = merge(level, row.ranks, row.tops)
             if values or (level is Level.STUDY and row.owner_changes):
                 won[row.pk] = row, values
         if not won:
-            return
+            return ()
         # Mostly one instance has all attributes that the row has. What others gave is read, to be written as it was.
         partly = [pk for pk, (row, values) in won.items() if row.ranks.keys() - values.keys() - {OWNER}]
         kept = {pk: values for pk, *values in self._values[level].rows(session, partly)}
         names, written = attribute_names(level), []
         for pk, (row, values) in won.items():
             row.made = parent_values(level, dict(zip(names, kept[pk], strict=True)) | values if pk in kept else values)
-            written.append((pk, ranks_text(row.ranks), *row.made.values()))
+            written.append((pk, ranks_text(row.ranks), *row.made.values(), *_changes(row).values()))
         self._update[level](session, written)
+        return won.keys()
 
     def _instances(self, session: Session, written: Sequence[Held]) -> None:
         replaced = [held.pk for held in written if held.pk]
         new = [held for held in written if not held.pk]
         if new:  # before rows are deleted that are written again: SQLite would give their keys to others
-            for held, pk in zip(new, self._allocate(session, instance, len(new)), strict=True):
+            for held, pk in zip(new, self._allocate(session, "instance", len(new)), strict=True):
                 held.pk = pk
         self._forget_json.run(session, replaced)
         self._forget.run(session, replaced)
@@ -300,12 +275,6 @@ def _outcome(decision: Decision, series_instances: int) -> Outcome:
         patient_differs=decision.patient_differs,
         series_in_other_study=decision.series_in_other_study,
     )
-
-
-def _values(dialect: SqlDialect, level: Level) -> Lookup:
-    columns = LEVELS[level].c
-    rows = select(columns.pk, *[columns[name] for name in attribute_names(level)])
-    return Lookup(dialect, lambda among: rows.where(among(columns.pk)))
 
 
 def _stranger(tenant: int, uid: str, pk: int) -> StudyRow:

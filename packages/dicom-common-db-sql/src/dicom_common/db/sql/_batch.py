@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -48,6 +48,8 @@ class StudyRow(_Parent):
 
     uid: str
     patient: PatientRow
+    study_date: int = 0
+    """What the index had of it before."""
     owner: Identity | None
     """The patient of the instance that was received first, of those that the index has and those before in the batch;
     None: that instance is replaced, and the rows have to be asked."""
@@ -63,6 +65,8 @@ class SeriesRow(_Parent):
     study: StudyRow
     instances: int = 0
     """How many the index had before."""
+    modality: str | None = None
+    """The one that the index had before."""
     replaced: bool = False
     """One of its instances was."""
     classes: Counter[str] = field(default_factory=Counter)
@@ -105,7 +109,11 @@ class Batch:
     series: dict[tuple[int, str], dict[str, SeriesRow]] = field(default_factory=dict)
     """By (tenant, Series Instance UID), then by Study Instance UID."""
     referred: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
-    """How many rows refer to a storage key."""
+    """How many more rows refer to a storage key than when the batch began, or at all where `referring` was asked."""
+    referring: Callable[[], Iterable[str]] | None = None
+    """Returns the storage keys that rows of the index refer to, once for each row; asked where a key may be discarded.
+
+    Until the decisions are written, it does not matter when."""
     retired: set[str] = field(default_factory=set)
     to_discard: set[str] = field(default_factory=set)
 
@@ -226,6 +234,10 @@ class Batch:
         return study
 
     def _discard(self, key: str) -> None:
+        if self.referring is not None:
+            for known in self.referring():
+                self.referred[known] += 1
+            self.referring = None
         if self.referred[key] == 0:
             self.retired.add(key)
             self.to_discard.add(key)

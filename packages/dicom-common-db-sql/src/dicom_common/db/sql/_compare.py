@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Select, bindparam, select
-
 from dicom_common.db.sql._derive import Derivation
 from dicom_common.db.sql._dialect import SqlDialect
-from dicom_common.db.sql._schema import patient, study, tenant
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Statement
 
@@ -24,11 +21,9 @@ class Comparison:
 
     def __init__(self, dialect: SqlDialect, derivation: Derivation) -> None:
         self._derivation = derivation
-        studies = select(study.c.pk, tenant.c.name, study.c.study_uid).select_from(study.join(tenant))
-        patients = select(patient.c.pk, tenant.c.name).select_from(patient.join(tenant))
-        self._studies, self._patients = _paged(studies, dialect), _paged(patients, dialect)
-        self._stale_studies = _paged(studies.where(study.c.sources.is_(None)), dialect)
-        self._stale_patients = _paged(patients.where(patient.c.sources.is_(None)), dialect)
+        self._studies, self._patients = Statement(dialect, "compare.studies"), Statement(dialect, "compare.patients")
+        self._stale_studies = Statement(dialect, "compare.stale_studies")
+        self._stale_patients = Statement(dialect, "compare.stale_patients")
 
     def studies(self, session: Session, after: int) -> list[Parent]:
         """Return the studies behind a surrogate key."""
@@ -66,8 +61,3 @@ class Comparison:
 
     def _page(self, session: Session, statement: Statement, after: int) -> Sequence[int]:
         return [row[0] for row in statement.rows(session, {"after": after, "limit": _PAGE})]
-
-
-def _paged(rows: Select[tuple[int, str, str]] | Select[tuple[int, str]], dialect: SqlDialect) -> Statement:
-    pk = rows.selected_columns[0]
-    return Statement(rows.where(pk > bindparam("after")).order_by(pk).limit(bindparam("limit")), dialect)

@@ -7,8 +7,6 @@ from datetime import datetime
 from functools import partial
 from typing import Literal, TypeVar
 
-from sqlalchemy import column, select, table
-
 from dicom_common.core import (
     Backlog,
     ComparedRows,
@@ -26,7 +24,7 @@ from dicom_common.core import (
     Stored,
     UnavailableError,
 )
-from dicom_common.db.sql import _migrate
+from dicom_common.db.sql import _create
 from dicom_common.db.sql._add import Addition, NotAloneError
 from dicom_common.db.sql._compare import Comparison
 from dicom_common.db.sql._derive import Derivation
@@ -40,9 +38,9 @@ from dicom_common.db.sql._removal import Removal
 from dicom_common.db.sql._removed import RemovedInstances
 from dicom_common.db.sql._revisions import BEGINNING, SeriesRevisions, position
 from dicom_common.db.sql._rows import prepare
-from dicom_common.db.sql._schema import metadata, tenant as tenant_table
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Statement, chunks
+from dicom_common.db.sql._versions import HEAD, VERSION_TABLE, require
 from dicom_common.toolkit.query_rules import validate_query
 
 __all__ = ["SqlDatabase"]
@@ -74,9 +72,11 @@ class SqlDatabase(LogTransactions):
         self._comparison = Comparison(dialect, derivation)
         self._removed = RemovedInstances(dialect, self._search)
         self._tenants: dict[str, int] = {}
-        self._version = Statement(select(column("version_num")).select_from(table(_migrate.VERSION_TABLE)), dialect)
-        self._all_tenants = Statement(select(tenant_table.c.name, tenant_table.c.pk), dialect)
-        self._insert_tenant = dialect.inserter(tenant_table)
+        self._version, self._all_tenants = (
+            Statement(dialect, "database.version"),
+            Statement(dialect, "database.tenants"),
+        )
+        self._insert_tenant = dialect.inserter("tenant")
 
     # The schema
 
@@ -84,21 +84,28 @@ class SqlDatabase(LogTransactions):
         """See `Migrations.schema_version`."""
 
         def work(session: Session) -> str | None:
-            if not self._dialect.has_table(session, _migrate.VERSION_TABLE):
+            if not self._dialect.has_table(session, VERSION_TABLE):
                 return None
             found = self._version.rows(session, {})
             return str(found[0][0]) if found else None
 
-        return self._read(work), _migrate.HEAD
+        return self._read(work), HEAD
 
     def migrate(self) -> None:
         """See `Migrations.migrate`. Rows for which a migration asks are derived in the same transaction."""
         try:
+            if self._dialect.schema.script and self._made_at_once():
+                return
+            from dicom_common.db.sql import _migrate  # noqa: PLC0415 - SQLAlchemy, which few openings need
+
             with self._dialect.migrating() as connection:
-                _migrate.migrate(connection, self._dialect.schema, self._where, metadata)
+                _migrate.migrate(connection, self._dialect.schema, self._where)
                 self._comparison.derive_stale(self._dialect.session(connection))
         except PassingError as error:
             raise UnavailableError(str(error)) from error
+
+    def _made_at_once(self) -> bool:
+        return self._write(lambda session: _create.create(session, self._dialect))
 
     def prepare_schema(self, migrate: Literal["on-open", "never"]) -> None:
         """Do at opening what a setting `migrate` says; what is held is released where that fails.
@@ -119,6 +126,9 @@ class SqlDatabase(LogTransactions):
 
     def schema_differences(self) -> list[str]:
         """Return in what the tables differ from those that this code expects, whatever the version says."""
+        from dicom_common.db.sql import _migrate  # noqa: PLC0415 - as in `migrate`
+        from dicom_common.db.sql.expressions import metadata  # noqa: PLC0415
+
         with self._dialect.migrating() as connection:
             return _migrate.differences(connection, metadata)
 
@@ -129,9 +139,9 @@ class SqlDatabase(LogTransactions):
             SchemaVersionError: it is older or newer, or absent.
         """
         found, _ = self.schema_version()
-        if not _migrate.require(found, self._where):
-            has = f"the schema version {found}, and {_migrate.HEAD} is needed" if found else "no schema yet"
-            raise SchemaVersionError(f"{self._where} has {has}: run `dicom-common migrate`.", found, _migrate.HEAD)
+        if not require(found, self._where):
+            has = f"the schema version {found}, and {HEAD} is needed" if found else "no schema yet"
+            raise SchemaVersionError(f"{self._where} has {has}: run `dicom-common migrate`.", found, HEAD)
 
     # Rows
 
@@ -364,7 +374,7 @@ class SqlDatabase(LogTransactions):
         known = self._known_tenants(session)
         missing = sorted(set(names) - set(known))
         if missing:
-            made = dict(zip(missing, self._dialect.allocate(session, tenant_table, len(missing)), strict=True))
+            made = dict(zip(missing, self._dialect.allocate(session, "tenant", len(missing)), strict=True))
             self._insert_tenant(session, [(pk, name) for name, pk in made.items()])
             known |= made
         return {name: known[name] for name in names}

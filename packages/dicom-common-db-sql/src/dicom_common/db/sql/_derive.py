@@ -11,46 +11,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, Table, bindparam, delete, select
-
 from dicom_common.core import Level
+from dicom_common.db.sql._columns import PARENTS, TABLES, counts_of, row_columns
 from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._modalities import Modalities
 from dicom_common.db.sql._ranks import OWNER, Rank, Ranks, Tops, clinical_time, merge, ranks_text
 from dicom_common.db.sql._revisions import RevisionWrites
-from dicom_common.db.sql._rows import changing_columns, parent_values, patient_columns, upper_from_blob
-from dicom_common.db.sql._schema import (
-    LEVELS,
-    instance,
-    instance_json,
-    patient,
-    request_item,
-    series,
-    series_class,
-    series_revision,
-    study,
-)
+from dicom_common.db.sql._rows import derived_columns, parent_values, patient_columns, upper_from_blob
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Lookup, Statement
 from dicom_common.db.sql._upper import Identity, Upper
 
-__all__ = ["PARENTS", "Derivation"]
-
-PARENTS = (Level.PATIENT, Level.STUDY, Level.SERIES)
-COUNTS = {
-    Level.PATIENT: ("studies", "series", "instances"),
-    Level.STUDY: ("series", "instances"),
-    Level.SERIES: ("instances",),
-}
-DERIVED = {level: ["sources", *COUNTS[level], *changing_columns(level)] for level in PARENTS}
-"""The columns of a parent's row that follow from its instances."""
-
-_i = instance.c
-_BELOW = (
-    _i.pk, _i.series_fk, _i.sop_class_uid, _i.other_patient, _i.received, _i.sop_uid, _i.instance_creation_date,
-    _i.instance_creation_time, _i.content_date, _i.content_time, _i.acquisition_date, _i.acquisition_time,
-    instance_json.c.upper,
-)  # fmt: skip
+__all__ = ["Derivation"]
 
 
 class Derivation:
@@ -59,45 +31,19 @@ class Derivation:
     def __init__(self, dialect: SqlDialect) -> None:
         self.modalities, self.revisions, self._allocate = Modalities(dialect), RevisionWrites(dialect), dialect.allocate
 
-        def by(statement: Select[Any], column: ColumnElement[Any]) -> Statement:
-            return Statement(statement.where(column == bindparam("at")), dialect)
-
-        below = select(*_BELOW).select_from(
-            instance.join(series, _i.series_fk == series.c.pk).join(instance_json, instance_json.c.instance_fk == _i.pk)
-        )
-        self._below = by(below, series.c.study_fk)
-        self._study = by(
-            select(study.c.tenant_fk, study.c.patient_fk, *[study.c[name] for name in DERIVED[Level.STUDY]]), study.c.pk
-        )
-        self._series = by(select(series.c.pk, *[series.c[name] for name in DERIVED[Level.SERIES]]), series.c.study_fk)
-        self._patient = by(select(*[patient.c[name] for name in DERIVED[Level.PATIENT]]), patient.c.pk)
-        self._identity = by(
-            select(patient.c.patient_id, patient.c.issuer_of_patient_id, patient.c.of_study), patient.c.pk
-        )
-        self._studies = by(select(study.c.pk, study.c.series, study.c.instances), study.c.patient_fk)
-        self._classes = Lookup(dialect, lambda among: _of_series(series_class).where(among(series_class.c.series_fk)))
-        self._items = Lookup(dialect, lambda among: _of_series(request_item).where(among(request_item.c.series_fk)))
-        self._revised = Lookup(
-            dialect, lambda among: select(series_revision.c.series_fk).where(among(series_revision.c.series_fk))
-        )
-        self._forget = {
-            column.table.name: _deletion(dialect, column)
-            for column in (series_class.c.series_fk, request_item.c.series_fk, *[LEVELS[one].c.pk for one in PARENTS])
-        }
-        self._insert = {table.name: dialect.inserter(table) for table in (series_class, request_item, patient)}
-        self._update = {level: dialect.updater(LEVELS[level], DERIVED[level]) for level in PARENTS}
-        self._move = dialect.updater(study, ["patient_fk"])
-        self._flag = dialect.updater(instance, ["other_patient"])
-        p = patient.c
-        self._named = Statement(
-            select(p.pk).where(
-                p.tenant_fk == bindparam("tenant"),
-                p.patient_id == bindparam("patient_id"),
-                p.issuer_of_patient_id == bindparam("issuer"),
-                p.of_study == bindparam("of_study"),
-            ),
-            dialect,
-        )
+        self._below, self._studies = Statement(dialect, "derive.below"), Statement(dialect, "derive.studies")
+        self._study, self._series = Statement(dialect, "derive.study"), Statement(dialect, "derive.series")
+        self._patient, self._identity = Statement(dialect, "derive.patient"), Statement(dialect, "derive.identity")
+        self._named, self._revised = Statement(dialect, "derive.named"), Lookup(dialect, "derive.revised")
+        self._classes = Lookup(dialect, "derive.of_series", "series_class")
+        self._items = Lookup(dialect, "derive.of_series", "request_item")
+        of_series = dict.fromkeys(("series_class", "request_item"), "series_fk")
+        keys = of_series | {TABLES[level]: "pk" for level in PARENTS}
+        self._forget = {table: Lookup(dialect, "derive.forget", table, key) for table, key in keys.items()}
+        self._insert = {table: dialect.inserter(table) for table in (*of_series, "patient")}
+        self._update = {level: dialect.updater(TABLES[level], derived_columns(level)) for level in PARENTS}
+        self._move = dialect.updater("study", ["patient_fk"])
+        self._flag = dialect.updater("instance", ["other_patient"])
 
     def study(
         self, session: Session, pk: int, *, write: bool, known: dict[int, Tops] | None = None
@@ -194,7 +140,7 @@ class Derivation:
             ranks: Ranks = {}
             count = sum(n for (at, _), n in below.classes.items() if at == pk)
             made[pk] = _derived(Level.SERIES, tops, ranks, (count,))
-            texts[pk] = made[pk][DERIVED[Level.SERIES].index("request_attributes")]
+            texts[pk] = made[pk][derived_columns(Level.SERIES).index("request_attributes")]
         stale = [(pk, *row) for pk, row in sorted(made.items()) if row != list(kept.get(pk, ()))]
         classes = {(pk, uid, n) for (pk, uid), n in below.classes.items()}
         wrong_classes = _differing(classes, self._classes.rows(session, sorted(kept)))
@@ -237,12 +183,12 @@ class Derivation:
         )
         if found:
             return int(found[0][0])
-        (pk,) = self._allocate(session, patient, 1)
+        (pk,) = self._allocate(session, "patient", 1)
         row = {
-            "pk": pk, "tenant_fk": tenant, "sources": None, **dict.fromkeys(COUNTS[Level.PATIENT], 0),
+            "pk": pk, "tenant_fk": tenant, "sources": None, **dict.fromkeys(counts_of(Level.PATIENT), 0),
             **patient_columns(identity), **parent_values(Level.PATIENT, {}),
         }  # fmt: skip
-        self._insert["patient"](session, [tuple([row[column.name] for column in patient.columns])])
+        self._insert["patient"](session, [tuple([row[name] for name in row_columns(Level.PATIENT)])])
         return pk
 
 
@@ -276,7 +222,7 @@ class _Below:
 
 
 def _derived(level: Level, tops: Tops, ranks: Ranks, counts: Sequence[int]) -> list[Any]:
-    """Return the values of the columns in `DERIVED`."""
+    """Return the values of `derived_columns`."""
     values = parent_values(level, merge(level, ranks, tops))
     return [ranks_text(ranks), *counts, *values.values()]
 
@@ -284,14 +230,6 @@ def _derived(level: Level, tops: Tops, ranks: Ranks, counts: Sequence[int]) -> l
 def _items(pk: int, tenant: int, text: str | None) -> list[tuple[Any, ...]]:
     items = json.loads(text) if text else ()
     return [(pk, position, tenant, step, procedure) for position, (step, procedure) in enumerate(items)]
-
-
-def _deletion(dialect: SqlDialect, column: Column[Any]) -> Lookup:
-    return Lookup(dialect, lambda among: delete(column.table).where(among(column)))
-
-
-def _of_series(table: Table) -> Select[Any]:
-    return select(*table.columns)
 
 
 def _differing(made: Iterable[tuple[Any, ...]], kept: Iterable[Sequence[Any]]) -> set[int]:

@@ -1,20 +1,22 @@
-"""What differs between SQLite, PostgreSQL and MySQL: a plugin fills in this class, and everything else is shared."""
+"""What differs between SQLite, PostgreSQL and MySQL when statements run: a plugin fills in this class."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import Any
-
-from sqlalchemy import BindParameter, ColumnElement, Connection, Dialect, Select, SelectBase, Table, union_all
+from typing import TYPE_CHECKING, Any
 
 from dicom_common.core import Health, UnavailableError
 from dicom_common.db.sql._session import Session
-from dicom_common.db.sql._statements import InsertRows, UpdateRows, insert_new_rows, insert_rows, update_rows
+from dicom_common.db.sql._statements import Change, Insertion, InsertionOfNew, InsertRows, UpdateRows
+from dicom_common.db.sql._texts import Texts
+from dicom_common.db.sql._traits import SchemaTraits
 
-__all__ = ["GoneError", "PassingError", "SchemaTraits", "SqlDialect"]
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = ["GoneError", "PassingError", "SqlDialect"]
 
 
 class PassingError(UnavailableError):
@@ -31,32 +33,18 @@ class GoneError(PassingError):
     """
 
 
-def _nothing(_: Connection) -> None:
-    """Make nothing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SchemaTraits:
-    """What migrations have to know of a product."""
-
-    alters_tables: bool = True
-    """Whether a constraint of a table can be changed; else a migration copies the table."""
-    only_tables: bool = False
-    """Whether the tables are all that the product needs: then a new index is made without running the migrations."""
-    table_options: Mapping[str, str] = field(default_factory=dict)
-    """What tables are made with, whatever the server's defaults are: options of SQLAlchemy without the prefix."""
-    make_own: Callable[[Connection], None] = _nothing
-    """Makes what only this product needs beside the tables, such as sequences: a part of the first migration, so that
-    what it made is changed by later ones only. It is run again after a crash, and looks first whether it was done."""
-
-
 class SqlDialect(ABC):
-    """One database product: its connections, its errors, and the few expressions that it writes in its own way."""
+    """One database product: its connections, its errors, and how it takes values.
 
-    sqlalchemy: Dialect
-    """SQLAlchemy's part of it, which compiles statements."""
+    The expressions that it writes in its own way are in `dicom_common.db.sql.expressions.SqlExpressions`.
+    """
+
+    texts: Texts
+    """The SQL of its statements."""
     takes_arrays: bool = False
     """Whether a list of values is one parameter, an array."""
+    placeholder: str = "?"
+    """What stands for one parameter of a list, where a list is not one array."""
     schema: SchemaTraits = SchemaTraits()
     """What migrations have to know."""
     attempts: int = 1
@@ -87,20 +75,20 @@ class SqlDialect(ABC):
         """Tell whether the database has a table."""
 
     @abstractmethod
-    def allocate(self, session: Session, table: Table, count: int) -> Sequence[int]:
+    def allocate(self, session: Session, table: str, count: int) -> Sequence[int]:
         """Return surrogate keys that no other transaction gets."""
 
-    def inserter(self, table: Table, names: Sequence[str] | None = None) -> InsertRows:
+    def inserter(self, table: str, names: Sequence[str] = ()) -> InsertRows:
         """Return what inserts many rows, whose values are in the order of the named columns, or of all."""
-        return insert_rows(self, table, names)
+        return Insertion(self, table, names)
 
-    def insert_new(self, table: Table) -> InsertRows:
+    def insert_new(self, table: str) -> InsertRows:
         """Return what inserts many rows and skips those whose primary key is there."""
-        return insert_new_rows(self, table)
+        return InsertionOfNew(self, table)
 
-    def updater(self, table: Table, names: Sequence[str], *, plus: bool = False) -> UpdateRows:
-        """Return what sets the named columns of many rows (none of them twice), or with `plus` adds to them."""
-        return update_rows(self, table, names, plus=plus)
+    def updater(self, table: str, names: Sequence[str], *, plus: Sequence[str] = ()) -> UpdateRows:
+        """Return what sets the named columns of many rows (none of them twice), and adds to those of `plus`."""
+        return Change(self, table, names, plus)
 
     def guard(self, session: Session, *, exclusive: bool) -> None:  # noqa: B027 - one writer at a time needs none
         """Wait for other writers, to the end of the transaction: a shared guard for those that have an exclusive one.
@@ -109,34 +97,12 @@ class SqlDialect(ABC):
         """
 
     @abstractmethod
-    def matches(self, column: ColumnElement[Any], pattern: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Match a column against a bound pattern, upper and lower case apart."""
-
-    def neutral(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        """Write a column so that no index is used for it; for a planner without statistics, or blind to a limit."""
-        return column
-
-    def either(self, selects: Sequence[Select[Any]]) -> SelectBase:
-        """Select what any of several selects of surrogate keys finds, for an `IN`."""
-        return union_all(*selects)
-
-    @abstractmethod
     def pattern(self, pattern: str) -> str:
-        """Write a pattern of `*` and `?` as `matches` takes it; all else is literal."""
+        """Write a pattern of `*` and `?` as `SqlExpressions.matches` takes it; all else is literal."""
 
     @abstractmethod
     def many(self, texts: Sequence[str]) -> Any:
-        """Return texts, however many, as the one value that `among` compares with."""
-
-    @abstractmethod
-    def among(self, column: ColumnElement[Any], texts: BindParameter[Any]) -> ColumnElement[bool]:
-        """Tell whether a column's text is one of many that are bound as `many` returns them."""
-
-    @abstractmethod
-    def any_item(
-        self, column: ColumnElement[Any], test: Callable[[ColumnElement[Any]], ColumnElement[bool]]
-    ) -> ColumnElement[bool]:
-        """Tell whether the test holds for any item of a column that keeps a JSON array."""
+        """Return texts, however many, as the one value that `SqlExpressions.among` compares with."""
 
     @abstractmethod
     def health(self) -> Health:

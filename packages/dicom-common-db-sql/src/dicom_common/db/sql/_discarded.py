@@ -5,16 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Iterator
 
-from sqlalchemy import bindparam, delete, select, update
-
 from dicom_common.db.sql._dialect import SqlDialect
-from dicom_common.db.sql._schema import discarded_key, instance
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Lookup, Statement
 
-__all__ = ["Discarded", "now"]
+__all__ = ["KEPT", "Discarded", "now"]
 
-_KEPT = 24 * 3600 * 1_000_000
+KEPT = 24 * 3600 * 1_000_000
 """Microseconds for which a key stays in the list after its object was deleted."""
 
 
@@ -27,34 +24,14 @@ class Discarded:
     """The statements about discarded keys, for one database product."""
 
     def __init__(self, dialect: SqlDialect) -> None:
-        c = discarded_key.c
-        self._retired = Lookup(
-            dialect,
-            lambda among: select(c.storage_key).where(
-                among(c.storage_key), (c.deleted.is_(None)) | (c.deleted >= bindparam("since"))
-            ),
-        )
-        self._referred = Lookup(
-            dialect, lambda among: select(instance.c.storage_key).where(among(instance.c.storage_key))
-        )
-        self._forget = Lookup(dialect, lambda among: delete(discarded_key).where(among(c.storage_key)))
-        self._insert = dialect.inserter(discarded_key)
-        self._open = Statement(
-            select(c.storage_key)
-            .where(c.deleted.is_(None))
-            .order_by(c.discarded, c.storage_key)
-            .limit(bindparam("limit")),
-            dialect,
-        )
-        self._deleted = Lookup(
-            dialect,
-            lambda among: update(discarded_key).where(among(c.storage_key)).values(deleted=bindparam("now")),
-        )
-        self._old = Statement(delete(discarded_key).where(c.deleted < bindparam("since")), dialect)
+        self._retired, self._referred = Lookup(dialect, "discarded.retired"), Lookup(dialect, "discarded.referred")
+        self._forget, self._insert = Lookup(dialect, "discarded.forget"), dialect.inserter("discarded_key")
+        self._open, self._old = Statement(dialect, "discarded.waiting"), Statement(dialect, "discarded.old")
+        self._deleted = Lookup(dialect, "discarded.deleted")
 
     def retired(self, session: Session, keys: Iterable[str]) -> set[str]:
         """Return those of the keys that may not be used."""
-        return {row[0] for row in self._retired.rows(session, keys, since=now() - _KEPT)}
+        return {row[0] for row in self._retired.rows(session, keys, since=now() - KEPT)}
 
     def referred(self, session: Session, keys: Iterable[str]) -> Iterator[str]:
         """Return those of the keys that rows refer to, once for each row."""
@@ -73,4 +50,4 @@ class Discarded:
     def deleted(self, session: Session, keys: Iterable[str]) -> None:
         """Note that objects are gone, and forget those that have been so for long."""
         self._deleted.run(session, keys, now=now())
-        self._old.run(session, {"since": now() - _KEPT})
+        self._old.run(session, {"since": now() - KEPT})

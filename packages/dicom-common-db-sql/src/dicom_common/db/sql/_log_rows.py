@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Table
-
 from dicom_common.core import LogRecord, ReceivedObject, WebAccess
-from dicom_common.db.sql._log_tables import access_log, received_log
+from dicom_common.db.sql._columns import MAX_KEY, MAX_UID
 from dicom_common.db.sql._session import Row
-from dicom_common.db.sql._types import MAX_KEY, MAX_UID
 from dicom_common.db.sql._values import clean, date_number, micros, moment
 
 __all__ = ["KINDS", "Kind"]
@@ -28,9 +25,11 @@ _INT64 = 2**63
 class Kind:
     """A log: its table, and what makes rows of its records and records of its rows (in the order of the columns)."""
 
-    table: Table
+    table: str
     row: Callable[[Any], Row]
     record: Callable[[Row], Any]
+    has_study: bool
+    """Whether its records are of a study."""
 
 
 def _maybe(text: str | None) -> str | None:
@@ -139,7 +138,7 @@ def _access(row: Row) -> WebAccess:
 
 
 KINDS: dict[type[LogRecord], Kind] = {
-    ReceivedObject: Kind(received_log, _received_row, _received),
-    WebAccess: Kind(access_log, _access_row, _access),
+    ReceivedObject: Kind("received_log", _received_row, _received, has_study=True),
+    WebAccess: Kind("access_log", _access_row, _access, has_study=False),
 }
 """The logs, by the class of their records."""

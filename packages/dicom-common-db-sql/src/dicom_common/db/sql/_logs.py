@@ -6,13 +6,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import (
-    bindparam,
-    delete,
-    func,
-    select,
-)
-
 from dicom_common.core import LogPosition, LogRecord, QueryError, ReceivedObject, WebAccess
 from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._log_rows import KINDS, Kind
@@ -26,6 +19,8 @@ __all__ = ["LogStatements", "LogTransactions"]
 R = TypeVar("R", ReceivedObject, WebAccess)
 T = TypeVar("T")
 _MAX_STEP = 100_000
+_ASKED = ("since", "until", "study", "at")
+"""What records may be asked for by, beside the tenant."""
 
 
 class LogStatements:
@@ -37,6 +32,10 @@ class LogStatements:
     def of(self, kind: type[LogRecord]) -> _Log:
         """Return the statements of a log."""
         return self._logs[kind]
+
+    def all(self) -> Iterable[_Log]:
+        """Return the statements of each log."""
+        return self._logs.values()
 
     def put(self, session: Session, records: Iterable[LogRecord]) -> None:
         """Write records; those that are there already are left as they are."""
@@ -53,26 +52,12 @@ class _Log:
     def __init__(self, dialect: SqlDialect, log: Kind) -> None:
         self._dialect, self._log = dialect, log
         self._insert = dialect.insert_new(log.table)
-        self._reads: dict[tuple[bool, ...], Statement] = {}
-        c = log.table.c
-        early = c.created < bindparam("before")
-        self._count = Statement(select(func.count()).select_from(log.table).where(early), dialect)
+        self._reads: dict[tuple[Any, ...], Statement] = {}
+        self._count = Statement(dialect, "logs.count", log.table)
         # The last record of a step is looked up first: no database deletes "the first N" in a way that all share.
-        self._last = Statement(
-            select(c.created, c.id)
-            .where(early)
-            .order_by(c.created, c.id)
-            .limit(bindparam("limit"))
-            .offset(bindparam("skipped")),
-            dialect,
-        )
-        self._delete_to = Statement(
-            delete(log.table).where(
-                c.created <= bindparam("created"), (c.created < bindparam("created")) | (c.id <= bindparam("last"))
-            ),
-            dialect,
-        )
-        self._delete_all = Statement(delete(log.table).where(early), dialect)
+        self._last = Statement(dialect, "logs.last", log.table)
+        self._delete_to = Statement(dialect, "logs.delete_to", log.table)
+        self._delete_all = Statement(dialect, "logs.delete_all", log.table)
 
     def put(self, session: Session, records: Sequence[LogRecord]) -> None:
         """Write records of distinct positions; in the order of the key, in which no two writers wait for each other."""
@@ -100,7 +85,7 @@ class _Log:
             given["study"] = clean(study_uid, 64)
         if after is not None:
             given |= {"at": micros(after.time), "id": after.id}
-        statement = self._read(newest_first, *(name in given for name in ("since", "until", "study", "at")))
+        statement = self.reading(newest_first, tuple(name for name in _ASKED if name in given))
         return [self._log.record(row) for row in statement.rows(session, given)]
 
     def count(self, session: Session, before: datetime) -> int:
@@ -116,26 +101,11 @@ class _Log:
         created, id_ = last[0]
         return self._delete_to.run(session, {"created": created, "last": id_})
 
-    def _read(self, newest_first: bool, since: bool, until: bool, study: bool, at: bool) -> Statement:
-        shape = (newest_first, since, until, study, at)
+    def reading(self, newest_first: bool, given: tuple[str, ...]) -> Statement:
+        """Return the statement that reads a page; `given` names what is asked for beside the tenant."""
+        shape = (self._log.table, newest_first, given)
         if shape not in self._reads:
-            c = self._log.table.c
-            tests = [c.tenant == bindparam("tenant")]
-            if study:
-                tests.append(c.study_uid == bindparam("study"))
-            if since:
-                tests.append(c.created >= bindparam("since"))
-            if until:
-                tests.append(c.created < bindparam("until"))
-            if at and newest_first:
-                behind = (c.created < bindparam("at")) | (c.id < bindparam("id"))
-                tests += [c.created <= bindparam("at"), behind]
-            elif at:
-                behind = (c.created > bindparam("at")) | (c.id > bindparam("id"))
-                tests += [c.created >= bindparam("at"), behind]
-            order = (c.created.desc(), c.id.desc()) if newest_first else (c.created, c.id)
-            element = select(self._log.table).where(*tests).order_by(*order).limit(bindparam("limit"))
-            self._reads[shape] = Statement(element, self._dialect)
+            self._reads[shape] = Statement(self._dialect, "logs.read", *shape)
         return self._reads[shape]
 
 
@@ -163,7 +133,7 @@ class LogTransactions(Transactions):
         limit: int = 1000,
     ) -> list[R]:
         """See `Logs.read_log`."""
-        if study_uid is not None and "study_uid" not in KINDS[kind].table.c:
+        if study_uid is not None and not KINDS[kind].has_study:
             raise QueryError("Only the log of received objects can be read by study: leave the study out.")
         statements = self._logs.of(kind)
 

@@ -1,23 +1,29 @@
-"""The versions of the schema. The history is in `migrations`; Alembic is imported only where there is work for it."""
+"""Changing the schema. The history is in `migrations`; this module is imported only where there is work for it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, insert, inspect, text
-from sqlalchemy.schema import CreateTable
+from sqlalchemy import (
+    Column,
+    Connection,
+    Dialect,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    insert,
+    inspect,
+    literal,
+    text,
+)
+from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
-from dicom_common.core import SchemaVersionError
-from dicom_common.db.sql._dialect import SchemaTraits
-from dicom_common.db.sql._steps import FIRST_ROWS, create_missing
+from dicom_common.db.sql._steps import FIRST_ROWS
+from dicom_common.db.sql._traits import SchemaTraits
+from dicom_common.db.sql._versions import HEAD, VERSION_TABLE, require
 
-__all__ = ["HEAD", "KNOWN", "VERSION_TABLE", "differences", "migrate", "require", "tables_of", "upgrade", "version"]
-
-VERSION_TABLE = "schema_version"
-KNOWN = ("0001", "0002", "0003", "0004", "0005")
-"""The versions that this code knows, the oldest first."""
-HEAD = KNOWN[-1]
-"""The version that this code needs."""
+__all__ = ["differences", "migrate", "schema_script", "tables_of", "upgrade", "version"]
 
 _version_table = Table(
     VERSION_TABLE,
@@ -38,51 +44,33 @@ def version(connection: Connection) -> str | None:
     return None if found is None else str(found)
 
 
-def require(found: str | None, where: str) -> bool:
-    """Tell whether the version is the one that is needed.
-
-    Raises:
-        SchemaVersionError: it is newer.
-    """
-    if found is not None and found not in KNOWN:
-        raise SchemaVersionError(
-            f"{where} has the schema version {found}, which is newer than {HEAD}, the newest that this version of"
-            " dicom-common-db-sql knows: upgrade the packages; the only way back is a backup.",
-            found,
-            HEAD,
-        )
-    return found == HEAD
-
-
-def migrate(connection: Connection, traits: SchemaTraits, where: str, tables: MetaData) -> None:
+def migrate(connection: Connection, traits: SchemaTraits, where: str) -> None:
     """Bring the schema to the version that is needed, in the transaction that the connection is in.
 
     Args:
         connection: to the database.
         traits: what is to be known of the product.
         where: what the database is called in messages.
-        tables: those of the newest version: an empty database that needs nothing else gets them at once.
 
     Raises:
         SchemaVersionError: the database has a newer schema.
     """
-    found = version(connection)
-    if require(found, where):
-        return
-    is_empty = found is None and not tables.tables.keys() & set(inspect(connection).get_table_names())
-    if is_empty and traits.only_tables:
-        _create(connection, traits, tables)
-    else:
+    if not require(version(connection), where):
         upgrade(connection, traits, HEAD)
 
 
-def _create(connection: Connection, traits: SchemaTraits, tables: MetaData) -> None:
-    """Make what all migrations together would make, without Alembic."""
-    create_missing(connection, tables.sorted_tables, traits)
-    for name, row in FIRST_ROWS.items():
-        connection.execute(insert(tables.tables[name]).values(row))
-    connection.execute(CreateTable(_version_table))
-    connection.execute(insert(_version_table).values(version_num=HEAD))
+def schema_script(dialect: Dialect, tables: MetaData) -> list[str]:
+    """Return the statements that make what all migrations together would make, for `SchemaTraits.script`."""
+    rows = FIRST_ROWS | {VERSION_TABLE: {"version_num": HEAD}}
+    made: list[str] = []
+    for table in (*tables.sorted_tables, _version_table):
+        indexes = sorted(table.indexes, key=lambda index: str(index.name))
+        elements: list[DDLElement] = [CreateTable(table), *map(CreateIndex, indexes)]
+        made += [str(one.compile(dialect=dialect)) for one in elements]
+        if table.name in rows:
+            first = insert(table).values({name: literal(value) for name, value in rows[table.name].items()})
+            made.append(str(first.compile(dialect=dialect, compile_kwargs={"literal_binds": True})))
+    return made
 
 
 def upgrade(connection: Connection, traits: SchemaTraits, target: str) -> None:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import bindparam, delete, literal_column, select, union_all
-
 from dicom_common.db.sql._batch import SeriesRow
 from dicom_common.db.sql._dialect import SqlDialect
-from dicom_common.db.sql._schema import series, study, study_modality
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Lookup, Statement
 
@@ -22,31 +19,9 @@ class Modalities:
     """The statements that keep the modalities of studies, for one database product."""
 
     def __init__(self, dialect: SqlDialect) -> None:
-        m = study_modality.c
-        self._insert = dialect.inserter(study_modality)
-        self._delete = Statement(
-            delete(study_modality).where(m.study_fk == bindparam("at"), m.modality == bindparam("modality")), dialect
-        )
-        self._forget = Lookup(dialect, lambda among: delete(study_modality).where(among(m.study_fk)))
-        self._both = Lookup(
-            dialect,
-            lambda among: union_all(
-                select(literal_column(str(_IS)), m.study_fk, m.modality, m.tenant_fk, m.study_date, m.study_uid).where(
-                    among(m.study_fk)
-                ),
-                select(
-                    literal_column(str(_OUGHT)),
-                    series.c.study_fk,
-                    series.c.modality,
-                    study.c.tenant_fk,
-                    study.c.study_date,
-                    study.c.study_uid,
-                )
-                .distinct()
-                .select_from(series.join(study))
-                .where(among(series.c.study_fk), series.c.modality.is_not(None)),
-            ),
-        )
+        self._insert = dialect.inserter("study_modality")
+        self._delete, self._forget = Statement(dialect, "modalities.delete_one"), Lookup(dialect, "modalities.forget")
+        self._both = Lookup(dialect, "modalities.both")
 
     def written(self, session: Session, new_studies: Iterable[int], all_series: Sequence[SeriesRow]) -> None:
         """Keep up with the series of a batch, which are written; `new_studies` had none before."""
@@ -55,7 +30,10 @@ class Modalities:
         changed = set()
         for row in all_series:
             if row.study.pk not in new:
-                if row.made or row.study.made:
+                made, of_study = row.made, row.study.made
+                if (made and made["modality"] != row.modality) or (
+                    of_study and of_study["study_date"] != row.study.study_date
+                ):
                     changed.add(row.study.pk)
             elif (modality := row.made["modality"]) is not None:
                 rows.add((row.study.pk, modality, row.tenant, row.study.made["study_date"], row.study.uid))

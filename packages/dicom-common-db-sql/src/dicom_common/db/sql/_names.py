@@ -11,13 +11,11 @@ from __future__ import annotations
 from math import isqrt
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, func, select
-
+from dicom_common.core import Level
 from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._session import Session
-from dicom_common.db.sql._shapes import Shape, Test
+from dicom_common.db.sql._shapes import Shape, Test, searched
 from dicom_common.db.sql._statements import Statement
-from dicom_common.db.sql._where import bearers
 
 __all__ = ["Names"]
 
@@ -27,40 +25,48 @@ class Names:
 
     def __init__(self, dialect: SqlDialect) -> None:
         self._dialect = dialect
-        self._counts: dict[Shape, tuple[Statement, str] | None] = {}
-        self._greatest: dict[str, Statement] = {}
-        self._size: dict[str, int] = {}
+        self._counts: dict[Shape, tuple[Statement, Level] | None] = {}
+        self._greatest: dict[Level, Statement] = {}
+        self._size: dict[Level, int] = {}
 
     def many(self, session: Session, tenant: int, test: Test, page: int) -> bool:
         """Tell whether so many have a name that a page of that length is found sooner by walking."""
-        if test.shape not in self._counts:
-            self._counts[test.shape] = self._count_of(test)
-        found = self._counts[test.shape]
+        found = self.counting(test)
         if found is None:
             return False
-        statement, table = found
+        statement, level = found
         parameters: dict[str, Any] = {"tenant": tenant}
         parameters |= {f"value_{at}": value for at, value in enumerate(test.values)}
         while True:
-            size = self._size.get(table, 0)
+            size = self._size.get(level, 0)
             most = isqrt(page * size) + 1
             ((count,),) = statement.rows(session, parameters | {"most": most})
             if count < most:
                 return False
             # So many of the rows that there were when it was last asked: there may be more by now. The greatest key
             # is about their number, of all tenants.
-            ((now,),) = self._greatest[table].rows(session, {})
+            ((now,),) = self._greatest[level].rows(session, {})
             if now <= size:
                 return True
-            self._size[table] = now
+            self._size[level] = now
 
-    def _count_of(self, test: Test) -> tuple[Statement, str] | None:
-        bound: list[BindParameter[Any]] = [bindparam(f"value_{at}") for at in range(len(test.values))]
-        counted = bearers(test.shape, bound, self._dialect)
-        if counted is None:
+    def counting(self, test: Test) -> tuple[Statement, Level] | None:
+        """Return what counts those whose name begins as a condition says, and whose name it is.
+
+        None: the condition is of another sort.
+        """
+        if test.shape not in self._counts:
+            self._counts[test.shape] = self._count_of(test)
+        return self._counts[test.shape]
+
+    def _count_of(self, test: Test) -> tuple[Statement, Level] | None:
+        shape = test.shape
+        if shape.kind != "name" or len(shape.form) != 1 or len(shape.form[0]) != 1:
             return None
-        table, element = counted
-        dialect = self._dialect
-        if table.name not in self._greatest:
-            self._greatest[table.name] = Statement(select(func.coalesce(func.max(table.c.pk), 0)), dialect)
-        return Statement(element, dialect), table.name
+        ((_, text),) = shape.form[0]
+        if not text or not text[0]:
+            return None
+        level = searched(shape.keywords[0]).level
+        if level not in self._greatest:
+            self._greatest[level] = Statement(self._dialect, "names.greatest", level)
+        return Statement(self._dialect, "names.bearers", shape, len(test.values)), level

@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from sqlalchemy import bindparam, delete, func, select, update
-
 from dicom_common.core import Backlog, Event
 from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._discarded import now
-from dicom_common.db.sql._schema import outbox, outbox_lease
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Lookup, Statement
 from dicom_common.db.sql._values import moment
@@ -29,24 +26,9 @@ class Outbox:
     """
 
     def __init__(self, dialect: SqlDialect) -> None:
-        c = outbox.c
-        self._insert = dialect.inserter(outbox, _COLUMNS)
-        self._oldest = Statement(
-            select(c.event_id, c.tenant, c.topic, c.event_key, c.headers, c.body)
-            .order_by(c.pk)
-            .limit(bindparam("limit")),
-            dialect,
-        )
-        self._published = Lookup(dialect, lambda among: delete(outbox).where(among(c.event_id)))
-        first = select(c.created).order_by(c.pk).limit(1).scalar_subquery()
-        self._backlog = Statement(select(func.count(), first).select_from(outbox), dialect)
-        lease = outbox_lease.c
-        self._take = Statement(
-            update(outbox_lease)
-            .where((lease.relay == bindparam("name")) | (lease.until <= bindparam("moment")))
-            .values(relay=bindparam("name"), until=bindparam("end")),
-            dialect,
-        )
+        self._insert = dialect.inserter("outbox", _COLUMNS)
+        self._oldest, self._take = Statement(dialect, "outbox.oldest"), Statement(dialect, "outbox.take")
+        self._published, self._backlog = Lookup(dialect, "outbox.published"), Statement(dialect, "outbox.backlog")
 
     def put(self, session: Session, events: Iterable[Event]) -> None:
         """Write events behind all others."""
@@ -83,4 +65,6 @@ class Outbox:
 
 
 def _headers(event: Event) -> bytes:
+    if not event.headers:
+        return b"{}"
     return json.dumps(dict(event.headers), ensure_ascii=False).encode("utf-8", "replace")

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy import Table, delete, select
-
 from dicom_common.core import Level, Stored
 from dicom_common.db.sql._add import Counts
-from dicom_common.db.sql._derive import PARENTS, Derivation
+from dicom_common.db.sql._columns import PARENTS, TABLES
+from dicom_common.db.sql._derive import Derivation
 from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._discarded import Discarded
 from dicom_common.db.sql._listing import Listing
 from dicom_common.db.sql._ranks import ranks_from_text
-from dicom_common.db.sql._schema import LEVELS, instance, instance_json, request_item, series, series_class, study
 from dicom_common.db.sql._session import Session
 from dicom_common.db.sql._statements import Lookup
 
@@ -27,21 +25,12 @@ class Removal:
     def __init__(self, dialect: SqlDialect, listing: Listing, discarded: Discarded, derivation: Derivation) -> None:
         self._listing, self._discarded, self._derivation = listing, discarded, derivation
         self._counts, self._modalities, self._revisions = Counts(dialect), derivation.modalities, derivation.revisions
-        up = instance.join(series).join(study, series.c.study_fk == study.c.pk)
-        self._parents = Lookup(
-            dialect,
-            lambda among: (
-                select(instance.c.sop_class_uid, study.c.patient_fk, study.c.pk, series.c.pk)
-                .select_from(up)
-                .where(among(instance.c.pk))
-            ),
-        )
-        self._json = _delete(dialect, instance_json, "instance_fk")
-        self._instance = _delete(dialect, instance, "pk")
-        self._items = _delete(dialect, request_item, "series_fk")
-        self._series_class = _delete(dialect, series_class, "series_fk")
-        self._empty = {level: _delete(dialect, LEVELS[level], "pk") for level in PARENTS}
-        self._left = {level: _left(dialect, LEVELS[level]) for level in PARENTS}
+        self._parents = Lookup(dialect, "removal.parents")
+        self._json, self._instance = Lookup(dialect, "add.forget_json"), Lookup(dialect, "add.forget")
+        self._items = Lookup(dialect, "derive.forget", "request_item", "series_fk")
+        self._series_class = Lookup(dialect, "derive.forget", "series_class", "series_fk")
+        self._empty = {level: Lookup(dialect, "derive.forget", TABLES[level], "pk") for level in PARENTS}
+        self._left = {level: Lookup(dialect, "removal.left", level) for level in PARENTS}
 
     def remove(self, session: Session, pks: Sequence[int]) -> list[Stored]:
         """Remove instances and what is empty then; parents that stay are counted, and derived if a source is gone."""
@@ -87,15 +76,6 @@ class Removal:
         of_patient = Counter(patient_pk for _, patient_pk in lost)
         studies = Counter(owner[pk] for pk in self._gone(session, Level.STUDY, of_level))
         counts.patient(session, [(pk, -n, -of_patient[pk], -studies[pk]) for pk, n in of_level[Level.PATIENT].items()])
-
-
-def _delete(dialect: SqlDialect, table: Table, column: str) -> Lookup:
-    return Lookup(dialect, lambda among: delete(table).where(among(table.c[column])))
-
-
-def _left(dialect: SqlDialect, table: Table) -> Lookup:
-    c = table.c
-    return Lookup(dialect, lambda among: select(c.pk, c.instances, c.sources).where(among(c.pk)))
 
 
 def _is_any_of(sources: str | None, uids: set[str]) -> bool:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import select
-
 from dicom_common.core import ATTRIBUTES, Found, Instance, Level, OneOf, Query, Removed
 from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._find import Search
 from dicom_common.db.sql._rows import upper_from_blob
-from dicom_common.db.sql._schema import instance, instance_json
 from dicom_common.db.sql._session import Row, Session
 from dicom_common.db.sql._statements import Lookup, chunks
 from dicom_common.db.sql._values import from_column, moment
@@ -32,11 +29,7 @@ class RemovedInstances:
     """The statements that read instances before, and their series after a removal."""
 
     def __init__(self, dialect: SqlDialect, search: Search) -> None:
-        i, j = instance.c, instance_json.c
-        columns = [i[attribute.field] for attribute in _OWN]
-        kept = (i.pk, i.storage_key, i.received, i.transfer_syntax_uid, i.size, i.sha256, j.upper)
-        joined = instance.join(instance_json, j.instance_fk == i.pk)
-        self._rows = Lookup(dialect, lambda among: select(*kept, *columns).select_from(joined).where(among(i.pk)))
+        self._rows = Lookup(dialect, "removal.departing")
         self._search = search
 
     def before(self, session: Session, pks: Sequence[int]) -> list[Departing]:

@@ -7,15 +7,12 @@ its instances takes the place of another.
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from sqlalchemy import and_, bindparam, delete, or_, select, update
-
 from dicom_common.core import SeriesRevision
 from dicom_common.db.sql._dialect import SqlDialect
-from dicom_common.db.sql._schema import series, series_revision, study, tenant
 from dicom_common.db.sql._session import Row, Session
 from dicom_common.db.sql._statements import Lookup, Statement
 from dicom_common.db.sql._values import micros, moment, study_date
@@ -23,6 +20,8 @@ from dicom_common.db.sql._values import micros, moment, study_date
 __all__ = ["BEGINNING", "RevisionWrites", "SeriesRevisions", "position"]
 
 _RANDOM_BITS = 10
+_GREATEST = 2**63 - 1
+"""The greatest number that a column keeps; a moment some centuries from now is beyond it."""
 BEGINNING = (-1, 0)
 """Before every position."""
 
@@ -31,17 +30,12 @@ class RevisionWrites:
     """The statements that keep the revisions, for one database product."""
 
     def __init__(self, dialect: SqlDialect) -> None:
-        c = series_revision.c
-        self._insert = dialect.inserter(series_revision)
-        self._update = Lookup(
-            dialect,
-            lambda among: update(series_revision).where(among(c.series_fk)).values(revision=bindparam("revision")),
-        )
-        self._delete = Lookup(dialect, lambda among: delete(series_revision).where(among(c.series_fk)))
+        self._insert = dialect.inserter("series_revision")
+        self._update, self._delete = Lookup(dialect, "revisions.revise"), Lookup(dialect, "revisions.forget")
 
     def written(self, session: Session, *, new: Iterable[int], old: Iterable[int]) -> None:
         """Give series another revision; `new` ones had none."""
-        made = micros(datetime.now(UTC)) << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+        made = micros(datetime.now(UTC)) << _RANDOM_BITS | int.from_bytes(os.urandom(2)) % (1 << _RANDOM_BITS)
         self._insert(session, [(pk, made) for pk in sorted(new)])
         self._update.run(session, sorted(old), revision=made)
 
@@ -54,23 +48,9 @@ class SeriesRevisions:
     """The statements that read the revisions, for one dialect."""
 
     def __init__(self, dialect: SqlDialect) -> None:
-        r, e, s = series_revision.c, series.c, study.c
-        listed = select(
-            r.revision, r.series_fk, tenant.c.name, s.study_uid, e.series_uid, e.instances, s.study_date
-        ).select_from(
-            series_revision.join(series).join(study, s.pk == e.study_fk).join(tenant, tenant.c.pk == e.tenant_fk)
-        )
-        of_study = listed.where(s.tenant_fk == bindparam("tenant"), s.study_uid == bindparam("study"))
-        self._of_study = Statement(of_study.order_by(e.series_uid), dialect)
-        self._of_series = Statement(of_study.where(e.series_uid == bindparam("series")), dialect)
-        behind = and_(r.revision == bindparam("revision"), r.series_fk > bindparam("series"))
-        self._changed = Statement(
-            listed.where(r.revision >= bindparam("revision"), r.revision < bindparam("before"))
-            .where(or_(r.revision > bindparam("revision"), behind))
-            .order_by(r.revision, r.series_fk)
-            .limit(bindparam("limit")),
-            dialect,
-        )
+        self._of_study = Statement(dialect, "revisions.of_study")
+        self._of_series = Statement(dialect, "revisions.of_series")
+        self._changed = Statement(dialect, "revisions.changed")
 
     def of(self, session: Session, tenant_pk: int, study_uid: str, series_uid: str | None) -> list[SeriesRevision]:
         """See `Revisions.revisions`."""
@@ -83,7 +63,7 @@ class SeriesRevisions:
     ) -> list[SeriesRevision]:
         """Return a page of `Revisions.changed_series`."""
         revision, pk = after
-        end = micros(before) << _RANDOM_BITS
+        end = min(micros(before) << _RANDOM_BITS, _GREATEST)
         rows = self._changed.rows(session, {"revision": revision, "series": pk, "before": end, "limit": limit})
         return [_made(row) for row in rows]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 from dicom_common.core import ATTRIBUTES, Entry, Instance, Level, PersonName
+from dicom_common.db.sql._columns import ABSENT_NUMBER, FOLDED, PARENTS, VARYING, columns_of, counts_of
 from dicom_common.db.sql._ranks import Rank, clinical_time
-from dicom_common.db.sql._schema import ABSENT_NUMBER, FOLDED, VARYING, columns_of
 from dicom_common.db.sql._upper import Identity, Upper
 from dicom_common.db.sql._values import clean, fold, from_column, micros, to_column
 
@@ -18,6 +19,7 @@ __all__ = [
     "Prepared",
     "attribute_names",
     "changing_columns",
+    "derived_columns",
     "instance_row",
     "parent_values",
     "patient_columns",
@@ -32,8 +34,11 @@ IDENTITY: dict[Level, tuple[str, ...]] = {
 }
 """Columns that say which patient, study or series a row is: they never change."""
 
-_UPPER_LEVELS = (Level.PATIENT, Level.STUDY, Level.SERIES)
-_UPPER = tuple(a for a in ATTRIBUTES if a.level in _UPPER_LEVELS)
+_CONVERTED = 128
+"""Series for which converted values are kept. The instances of a series mostly agree in all but the position and the
+time of the image: what they agree in is converted once, also where they come one by one. Without this, converting takes
+longer than SQLite takes to write."""
+_UPPER = tuple(a for a in ATTRIBUTES if a.level in PARENTS)
 _upper_of: Callable[[Instance], tuple[Any, ...]] = attrgetter(*(a.field for a in _UPPER))
 _STEADY = tuple(name for name in columns_of(Level.INSTANCE) if name not in VARYING)
 _SOP_CLASS = _STEADY.index("sop_class_uid")
@@ -47,7 +52,7 @@ _STEADY_CONVERT = tuple(to_column(_BY_FIELD[field]) for field in _STEADY)
 _day, _clock, _count = (to_column(_BY_FIELD[f]) for f in ("content_date", "content_time", "instance_number"))
 _position, _location = (to_column(_BY_FIELD[f]) for f in ("image_position_patient", "slice_location"))
 _PERSON = {a.field: from_column(a) for a in _UPPER if a.field in FOLDED}
-_COLUMNS = {level: columns_of(level) for level in _UPPER_LEVELS}
+_COLUMNS = {level: columns_of(level) for level in PARENTS}
 _ABSENT = {
     a.field: convert(() if a.multiple else None) if convert else None
     for a, convert in zip(_UPPER, _UPPER_CONVERT, strict=True)
@@ -72,22 +77,11 @@ class Prepared(NamedTuple):
 
 def prepare(entries: Sequence[Entry]) -> list[Prepared]:
     """Make what the tables take of a batch."""
-    # The instances of a series mostly agree in all but the position and the time of the image: what they agree in is
-    # converted once. Without this, converting takes longer than SQLite takes to write.
-    known: dict[tuple[Any, ...], Upper] = {}
-    converted: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     prepared = []
     for entry in entries:
         instance = entry.instance
-        upper_values = _upper_of(instance)
-        upper = known.get(upper_values)
-        if upper is None:
-            upper = known[upper_values] = _upper(upper_values)
-        values = _steady_of(instance)
-        steady = converted.get(values)
-        if steady is None:
-            made = [convert(value) for convert, value in zip(_STEADY_CONVERT, values, strict=True)]
-            steady = converted[values] = tuple(made)
+        upper = _upper(_upper_of(instance))
+        steady = _steady(_steady_of(instance))
         uid, day, clock, *dates, number, position, location = _varying_of(instance)
         creation_date, creation_time = _day(day), _clock(clock)
         varying = (
@@ -109,6 +103,12 @@ def prepare(entries: Sequence[Entry]) -> list[Prepared]:
     return prepared
 
 
+@lru_cache(_CONVERTED)
+def _steady(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple([convert(value) for convert, value in zip(_STEADY_CONVERT, values, strict=True)])
+
+
+@lru_cache(_CONVERTED)
 def _upper(values: tuple[Any, ...]) -> Upper:
     columns = {
         attribute.field: convert(value) if convert else value
@@ -159,6 +159,11 @@ def parent_values(level: Level, values: Mapping[str, Any]) -> dict[str, Any]:
 def changing_columns(level: Level) -> list[str]:
     """Return the names of the columns that `parent_values` makes."""
     return [*parent_values(level, {})]
+
+
+def derived_columns(level: Level) -> tuple[str, ...]:
+    """Return the names of the columns of a parent's row that follow from its instances."""
+    return ("sources", *counts_of(level), *changing_columns(level))
 
 
 def patient_columns(identity: Identity) -> dict[str, Any]:

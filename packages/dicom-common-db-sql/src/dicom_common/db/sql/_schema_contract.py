@@ -17,9 +17,10 @@ import pytest
 from sqlalchemy import Engine, MetaData, Table, delete, event, insert, text
 
 from dicom_common.core import Level, Query, ReceivedObject, SchemaVersionError
-from dicom_common.db.sql import _migrate
+from dicom_common.db.sql import _create, _migrate, _versions
+from dicom_common.db.sql._columns import TABLES
 from dicom_common.db.sql._database import SqlDatabase
-from dicom_common.db.sql._schema import LEVELS, tenant
+from dicom_common.db.sql._session import Session
 from dicom_common.testing import CORPUS, assert_consistent, make_entry, make_instance, make_received
 
 __all__ = ["SchemaContract"]
@@ -81,14 +82,14 @@ def _make_old(database: SqlDatabase, version: str) -> None:
             if rows := _rows(table, released["rows"][table.name]):
                 connection.execute(insert(table), rows)
     with dialect.writing() as session:
-        for table in (tenant, *LEVELS.values()):
-            dialect.allocate(session, table, 1000)  # the rows above have these keys
+        for name in ("tenant", *TABLES.values()):
+            dialect.allocate(session, name, 1000)  # the rows above have these keys
 
 
 def _assert_whole(database: SqlDatabase, version: str) -> None:
     """Assert that everything is there that an older version had, and that the present one can work on it."""
     released = _released(version)
-    assert database.schema_version() == (_migrate.HEAD, _migrate.HEAD)
+    assert database.schema_version() == (_versions.HEAD, _versions.HEAD)
     assert database.schema_differences() == []
     for name, levels in released["found"].items():
         for level, expected in levels.items():
@@ -120,7 +121,21 @@ def _open_and_die(open_database: Open, statements: int) -> None:
                 os._exit(_KILLED)
 
     event.listen(Engine, "before_cursor_execute", count)
+    create = _create.create
+    _create.create = lambda session, dialect: create(_Counted(session, count), dialect)
     open_database().close()
+
+
+class _Counted:
+    """A connection that counts what changes something: an empty database is made without SQLAlchemy."""
+
+    def __init__(self, session: Session, count: Callable[..., None]) -> None:
+        self._session, self._count = session, count
+        self.rows, self.run_many = session.rows, session.run_many
+
+    def run(self, text: str, bound: Any) -> int:
+        self._count(None, None, text)
+        return self._session.run(text, bound)
 
 
 def _open_with_others(open_database: Open, barrier: Any) -> None:
@@ -152,18 +167,18 @@ class SchemaContract:
 
     def test_the_history_makes_the_tables_of_the_code(self, open_database: Open) -> None:
         with closing(open_database()) as database:
-            assert database.schema_version() == (_migrate.HEAD, _migrate.HEAD)
+            assert database.schema_version() == (_versions.HEAD, _versions.HEAD)
             assert database.schema_differences() == []
 
-    @pytest.mark.parametrize("stop", _migrate.KNOWN[:-1])
+    @pytest.mark.parametrize("stop", _versions.KNOWN[:-1])
     def test_a_database_of_an_older_version_is_upgraded_with_its_data(self, open_database: Open, stop: str) -> None:
-        first = _migrate.KNOWN[0]
+        first = _versions.KNOWN[0]
         with closing(open_database()) as database:
             _make_old(database, first)
             with database._dialect.migrating() as connection:  # noqa: SLF001 - this module is a part of the package
                 _migrate.upgrade(connection, database._dialect.schema, stop)  # noqa: SLF001 - likewise
                 connection.execute(text("UPDATE study SET accession_number = 'STALE'"))
-            assert database.schema_version() == (stop, _migrate.HEAD)
+            assert database.schema_version() == (stop, _versions.HEAD)
         with closing(open_database()) as database:
             _assert_whole(database, first)
             # What follows from the instances is derived by the present rules.
@@ -199,7 +214,7 @@ class SchemaContract:
 
     @pytest.mark.kills
     def test_a_process_that_is_killed_while_it_upgrades_loses_nothing(self, open_database: Open) -> None:
-        first = _migrate.KNOWN[0]
+        first = _versions.KNOWN[0]
         with closing(open_database()) as database:
             _make_old(database, first)
         assert [_is_killed(open_database, statements) for statements in (1, 4, 6)] == [True] * 3
@@ -223,9 +238,9 @@ class SchemaContract:
     def test_a_newer_schema_is_refused(self, open_database: Open) -> None:
         with closing(open_database()) as database:
             with database._dialect.migrating() as connection:  # noqa: SLF001 - this module is a part of the package
-                connection.execute(text(f"UPDATE {_migrate.VERSION_TABLE} SET version_num = '9999'"))  # noqa: S608 - ours
+                connection.execute(text(f"UPDATE {_versions.VERSION_TABLE} SET version_num = '9999'"))  # noqa: S608 - ours
             with pytest.raises(SchemaVersionError):
                 database.migrate()
         with pytest.raises(SchemaVersionError, match="upgrade the packages") as caught:
             open_database()
-        assert (caught.value.found, caught.value.needed) == ("9999", _migrate.HEAD)
+        assert (caught.value.found, caught.value.needed) == ("9999", _versions.HEAD)

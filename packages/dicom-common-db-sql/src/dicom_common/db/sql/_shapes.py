@@ -21,9 +21,8 @@ from dicom_common.core import (
     Like,
     OneOf,
 )
+from dicom_common.db.sql._columns import ABSENT_NUMBER, FOLDED, MAX_UID
 from dicom_common.db.sql._dialect import SqlDialect
-from dicom_common.db.sql._schema import ABSENT_NUMBER, FOLDED
-from dicom_common.db.sql._types import MAX_UID
 from dicom_common.db.sql._values import clean, date_number, fold, time_number
 
 __all__ = ["MODALITIES", "REQUEST_KEYS", "Shape", "Test", "of_one_item", "searched", "take_apart"]

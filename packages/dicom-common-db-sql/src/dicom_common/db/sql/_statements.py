@@ -1,33 +1,29 @@
-"""Statements that are built by SQLAlchemy once and run by the driver.
+"""Statements that are run by the driver: their SQL is frozen, or compiled once.
 
-Building and compiling a statement costs more than SQLite takes to answer it, so both are done once for each shape.
+Building and compiling a statement costs more than SQLite takes to answer it, and importing what compiles it more than
+all else that a short command does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache, cached_property
-from itertools import islice
+from functools import cached_property
+from itertools import chain, islice
 from typing import Any, Protocol
 
-from sqlalchemy import ARRAY, ColumnElement, Dialect, Insert, Select, Table, any_, bindparam, insert, select, update
-from sqlalchemy.sql import ClauseElement
-
 from dicom_common.db.sql._session import Row, Session
+from dicom_common.db.sql._texts import VALUES, Sql, Texts
 
 __all__ = [
-    "Among",
+    "Change",
     "InsertRows",
+    "Insertion",
+    "InsertionOfNew",
     "Lookup",
     "Statement",
     "Target",
     "UpdateRows",
     "chunks",
-    "compiled_insert",
-    "insert_new_rows",
-    "insert_rows",
-    "of_tenant",
-    "update_rows",
 ]
 
 _SIZES = (1, 8, 64, 512)
@@ -43,109 +39,135 @@ _MOST = 8192
 InsertRows = Callable[[Session, Sequence[Row]], None]
 """Inserts rows."""
 UpdateRows = Callable[[Session, Sequence[Row]], None]
-"""Changes rows: the first value of each is its surrogate key, then come those of the columns."""
+"""Changes rows: the first value of each is its surrogate key, then come those that are set, and those that are added."""
 
 
 class Target(Protocol):
-    """What statements are compiled for: a part of `SqlDialect`."""
+    """What statements are made for: a part of `SqlDialect`."""
 
-    sqlalchemy: Dialect
-    takes_arrays: bool
+    @property
+    def texts(self) -> Texts:
+        """The SQL of the product."""
+        ...
+
+    @property
+    def takes_arrays(self) -> bool:
+        """Whether a list of values is one parameter."""
+        ...
+
+    @property
+    def placeholder(self) -> str:
+        """What stands for one parameter of a list."""
+        ...
 
 
 class Statement:
-    """One statement, compiled when it is first run. Its parameters are given by name.
+    """One statement. Its parameters are given by name.
 
     Args:
-        element: the statement as SQLAlchemy has it.
-        dialect: what it is compiled for.
-        comment: stands behind it, so that a server takes it for another statement.
+        dialect: what it is made for.
+        name: the name of its expression: a module of `expressions`, and what is called so there.
+        arguments: what the expression is made with, where it is a function.
     """
 
-    def __init__(self, element: ClauseElement, dialect: Target, comment: str = "") -> None:
-        self._element, self._dialect, self._comment = element, dialect, comment
+    def __init__(self, dialect: Target, name: str, *arguments: Any) -> None:
+        self._dialect, self._name, self._arguments = dialect, name, arguments
 
     @cached_property
-    def _compiled(self) -> tuple[str, list[str] | None, dict[str, Any]]:
-        """The text, the order of parameters that have no names there, and the values that the statement itself has."""
-        compiled: Any = self._element.compile(dialect=self._dialect.sqlalchemy)
-        fixed = {name: value for name, value in compiled.params.items() if value is not None}
-        return str(compiled) + self._comment, compiled.positiontup, fixed
+    def sql(self) -> Sql:
+        """What is run."""
+        return self._dialect.texts.sql(self._name, self._arguments, "")
 
     @property
     def text(self) -> str:
         """The SQL."""
-        return self._compiled[0]
+        return self.sql.text
 
     def rows(self, session: Session, parameters: Mapping[str, Any]) -> Sequence[Row]:
         """Run it and return all rows."""
-        return session.rows(self.text, self._bound(parameters))
+        return session.rows(self.sql.text, self.bound(parameters))
 
     def run(self, session: Session, parameters: Mapping[str, Any]) -> int:
         """Run it and return the number of rows that it changed."""
-        return session.run(self.text, self._bound(parameters))
+        return session.run(self.sql.text, self.bound(parameters))
 
     def run_many(self, session: Session, parameters: Iterable[Mapping[str, Any]]) -> None:
         """Run it once for each set of parameters."""
-        if bound := [self._bound(one) for one in parameters]:
-            session.run_many(self.text, bound)
+        if bound := [self.bound(one) for one in parameters]:
+            session.run_many(self.sql.text, bound)
 
-    def _bound(self, parameters: Mapping[str, Any]) -> Any:
-        _, order, fixed = self._compiled
+    def bound(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return values in the order of the parameters."""
+        _, order, fixed = self.sql
         values = {**fixed, **parameters} if fixed else parameters
-        return values if order is None else tuple([values[name] for name in order])
+        return tuple([values[name] for name in order])
 
 
-Among = Callable[[ColumnElement[Any]], ColumnElement[bool]]
-"""Tests whether a column's value is in the list of a look-up."""
+class _OfSize(Statement):
+    """A look-up for a length of list."""
+
+    def __init__(self, dialect: Target, sql: Sql) -> None:
+        super().__init__(dialect, "")
+        self.sql = sql
 
 
 class Lookup:
-    """A statement with a list of values in it.
+    """A statement with a list of values in it: its expression is a function that is given what tests for them.
 
-    Some products take the list as one array. For others the statement is compiled for a few lengths of list.
+    Some products take the list as one array. For others the statement is written for a few lengths of list.
     """
 
-    def __init__(self, dialect: Target, build: Callable[[Among], ClauseElement]) -> None:
-        self._names = [f"value_{number}" for number in range(_SIZES[-1])]
-        self._dialect = dialect
-        self._build = build
-        self._compiled: dict[int, Statement] = {}
+    def __init__(self, dialect: Target, name: str, *arguments: Any) -> None:
+        self._dialect, self._name, self._arguments = dialect, name, arguments
         self._takes_arrays = dialect.takes_arrays
+        self._of_size: dict[int, Statement] = {}
 
-    def rows(self, session: Session, values: Iterable[Any], **fixed: Any) -> Iterator[Row]:
-        """Run it over all values, a chunk at a time."""
-        for statement, parameters in self._chunks(values, fixed):
-            yield from statement.rows(session, parameters)
+    @cached_property
+    def sql(self) -> Sql:
+        """What is run, for a list of any length."""
+        among = "array" if self._takes_arrays else "list"
+        return self._dialect.texts.sql(self._name, self._arguments, among)
+
+    def rows(self, session: Session, values: Iterable[Any], **fixed: Any) -> Iterable[Row]:
+        """Run it over all values, a chunk at a time, and return all rows."""
+        found = [statement.rows(session, parameters) for statement, parameters in self.parts(values, fixed)]
+        return found[0] if len(found) == 1 else chain.from_iterable(found)
 
     def run(self, session: Session, values: Iterable[Any], **fixed: Any) -> None:
         """Run it over all values, for its effect."""
-        for statement, parameters in self._chunks(values, fixed):
+        for statement, parameters in self.parts(values, fixed):
             statement.run(session, parameters)
 
-    def _chunks(self, values: Iterable[Any], fixed: Mapping[str, Any]) -> Iterator[tuple[Statement, dict[str, Any]]]:
+    def parts(self, values: Iterable[Any], fixed: Mapping[str, Any]) -> Iterator[tuple[Statement, dict[str, Any]]]:
+        """Return the statements that look all values up, and the parameters of each."""
         if self._takes_arrays:
             for chunk in chunks(values, _MOST):
                 yield self._statement(int(len(chunk) > _FEW)), {**fixed, "value": chunk}
             return
         for chunk in chunks(values, _SIZES[-1]):
+            if len(chunk) == 1:  # as where instances come one by one
+                yield self._statement(1), {**fixed, "value_0": chunk[0]}
+                continue
             size = next(size for size in _SIZES if size >= len(chunk))
             padded = chunk + chunk[-1:] * (size - len(chunk))
-            yield self._statement(size), {**fixed, **dict(zip(self._names, padded, strict=False))}
+            yield self._statement(size), {**fixed, **dict(zip(_NAMES, padded, strict=False))}
 
     def _statement(self, size: int) -> Statement:
-        statement = self._compiled.get(size)
+        statement = self._of_size.get(size)
         if statement is None:
-            names = self._names[:size]
-
-            def among(column: ColumnElement[Any]) -> ColumnElement[bool]:
-                if self._takes_arrays:
-                    return column == any_(bindparam("value", type_=ARRAY(column.type)))
-                return column.in_([bindparam(name) for name in names])
-
-            comment = " /* many */" if self._takes_arrays and size else ""
-            statement = self._compiled[size] = Statement(self._build(among), self._dialect, comment)
+            text, order, fixed = self.sql
+            if self._takes_arrays:
+                # A comment, so that a server takes it for another statement.
+                sql = Sql(text + " /* many */" if size else text, order, fixed)
+            else:
+                names = _NAMES[:size]
+                listed = [one for name in order for one in (names if name == "value" else (name,))]
+                sql = Sql(text.replace(VALUES, ", ".join([self._dialect.placeholder] * size)), tuple(listed), fixed)
+            statement = self._of_size[size] = _OfSize(self._dialect, sql)
         return statement
+
+
+_NAMES = tuple(f"value_{number}" for number in range(_SIZES[-1]))
 
 
 def chunks(values: Iterable[Any], size: int) -> Iterator[list[Any]]:
@@ -155,56 +177,52 @@ def chunks(values: Iterable[Any], size: int) -> Iterator[list[Any]]:
         yield chunk
 
 
-def insert_rows(dialect: Target, table: Table, names: Sequence[str] | None = None) -> InsertRows:
-    """Return what inserts rows whose values are in the order of the named columns, or of all."""
-    return compiled_insert(dialect, insert(table), names or table.columns.keys())
+class Insertion:
+    """Inserts rows whose values are in the order of the named columns, or of all.
 
+    Args:
+        dialect: what it is made for.
+        table: where to.
+        names: the columns, in the order of the table.
+        expression: `insert`, or `insert_new`, which skips a row whose primary key is there.
+    """
 
-def insert_new_rows(dialect: Target, table: Table) -> InsertRows:
-    """Return what inserts rows one by one and skips those whose primary key is there, in SQL of every product."""
-    key = list(table.primary_key)
-    there = Statement(select(*key).where(*(column == bindparam(column.name) for column in key)), dialect)
-    names, plain = table.columns.keys(), insert_rows(dialect, table)
+    def __init__(self, dialect: Target, table: str, names: Sequence[str] = (), *, expression: str = "insert") -> None:
+        arguments = (tuple(names),) if expression == "insert" else ()
+        self._statement, self._names = Statement(dialect, f"rows.{expression}", table, *arguments), tuple(names)
 
-    def run(session: Session, rows: Sequence[Row]) -> None:
-        for row in rows:
-            values = dict(zip(names, row, strict=True))
-            if not there.rows(session, {column.name: values[column.name] for column in key}):
-                plain(session, [row])
-
-    return run
-
-
-def compiled_insert(dialect: Target, element: Insert, names: Sequence[str]) -> InsertRows:
-    """Return what runs an INSERT for rows whose values are in the order of the named columns."""
-
-    @cache
-    def compiled() -> tuple[str, bool]:
-        made: Any = element.compile(dialect=dialect.sqlalchemy, column_keys=names)
-        order: list[str] | None = made.positiontup
-        assert order is None or order == list(names)
-        return str(made), order is not None
-
-    def run(session: Session, rows: Sequence[Row]) -> None:
+    def __call__(self, session: Session, rows: Sequence[Row]) -> None:
+        """Insert rows."""
         if rows:
-            text, by_position = compiled()
-            session.run_many(text, rows if by_position else [dict(zip(names, row, strict=True)) for row in rows])
-
-    return run
-
-
-def update_rows(dialect: Target, table: Table, names: Sequence[str], *, plus: bool = False) -> UpdateRows:
-    """Return what sets the named columns of rows, or with `plus` adds to them."""
-    values = {name: table.c[name] + bindparam(name) if plus else bindparam(name) for name in names}
-    statement = Statement(update(table).where(table.c.pk == bindparam("at")).values(values), dialect)
-    keys = ("at", *names)
-
-    def run(session: Session, rows: Sequence[Row]) -> None:
-        statement.run_many(session, [dict(zip(keys, row, strict=True)) for row in rows])
-
-    return run
+            text, order, _ = self._statement.sql
+            assert not self._names or order == self._names
+            session.run_many(text, rows)
 
 
-def of_tenant(statement: Select[Any], table: Table) -> Select[Any]:
-    """Restrict a statement to the tenant `:tenant`."""
-    return statement.where(table.c.tenant_fk == bindparam("tenant"))
+class InsertionOfNew:
+    """Inserts rows one by one and skips those whose primary key is there, in SQL of every product."""
+
+    def __init__(self, dialect: Target, table: str) -> None:
+        self._there, self._insert = (
+            Statement(dialect, "rows.there", table),
+            Statement(dialect, "rows.insert", table, ()),
+        )
+
+    def __call__(self, session: Session, rows: Sequence[Row]) -> None:
+        """Insert rows."""
+        for row in rows:
+            values = dict(zip(self._insert.sql.order, row, strict=True))
+            if not self._there.rows(session, values):
+                self._insert.run(session, values)
+
+
+class Change:
+    """Sets the named columns of rows, and adds to others."""
+
+    def __init__(self, dialect: Target, table: str, names: Sequence[str], plus: Sequence[str] = ()) -> None:
+        self._statement = Statement(dialect, "rows.update", table, tuple(names), tuple(plus))
+        self._keys = ("at", *names, *plus)
+
+    def __call__(self, session: Session, rows: Sequence[Row]) -> None:
+        """Change rows."""
+        self._statement.run_many(session, [dict(zip(self._keys, row, strict=True)) for row in rows])

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, Table, inspect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from dicom_common.db.sql._dialect import SchemaTraits
+from dicom_common.db.sql._traits import SchemaTraits
 
 __all__ = ["FIRST_ROWS", "create_missing", "product"]
 

@@ -16,8 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from dicom_common.core import Attribute, PersonName, RequestAttributes, Value
-from dicom_common.db.sql._schema import ABSENT_NUMBER
-from dicom_common.db.sql._types import MAX_TEXT
+from dicom_common.db.sql._columns import ABSENT_NUMBER, MAX_TEXT
 
 __all__ = ["clean", "date_number", "fold", "from_column", "micros", "moment", "study_date", "time_number", "to_column"]
 

@@ -15,17 +15,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
-
-from sqlalchemy import Connection, create_engine
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
+from typing import TYPE_CHECKING, Any
 
 from dicom_common.core import BackendError, RefusedError, UnavailableError
 from dicom_common.db.sql import Row
 from dicom_common.db.sqlite._errors import translate
 from dicom_common.db.sqlite._settings import Settings
 from dicom_common.toolkit import Backoff, make_private_file, make_private_folder
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 __all__ = ["Connections", "SqliteSession"]
 
@@ -100,6 +99,11 @@ class Connections:
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
         """Lend what `writing` lends as a connection of SQLAlchemy."""
+        # Imported here: an index that is up to date needs nothing of it.
+        from sqlalchemy import create_engine  # noqa: PLC0415
+        from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
+        from sqlalchemy.pool import NullPool  # noqa: PLC0415
+
         # On a connection of its own: SQLAlchemy rolls back and closes what it has, whenever it finds the time.
         engine = create_engine("sqlite://", creator=self._connect, poolclass=NullPool, hide_parameters=True)
         try:

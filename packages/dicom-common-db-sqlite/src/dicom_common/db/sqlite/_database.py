@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 
 from dicom_common.core import BackendError
-from dicom_common.db.sql import SqlDatabase
+from dicom_common.db.sql import Frozen, SqlDatabase
 from dicom_common.db.sqlite._connections import Connections
-from dicom_common.db.sqlite._dialect import SqliteDialect
+from dicom_common.db.sqlite._dialect import FROZEN, SqliteDialect
 from dicom_common.db.sqlite._settings import Settings
 
 __all__ = ["SqliteDatabase"]
@@ -32,5 +32,6 @@ class SqliteDatabase(SqlDatabase):
             )
         self.path = settings.path
         connections = Connections(settings)
-        super().__init__(SqliteDialect(connections, settings.path), f"The index {settings.path}")
+        dialect = SqliteDialect(connections, settings.path, Frozen.from_file(FROZEN))
+        super().__init__(dialect, f"The index {settings.path}")
         self.prepare_schema(settings.migrate)

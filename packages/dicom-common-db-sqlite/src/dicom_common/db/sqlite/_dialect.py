@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
-
-from sqlalchemy import BindParameter, ColumnElement, Connection, Table, exists, func, select
-from sqlalchemy.dialects.sqlite import dialect, insert
-from sqlalchemy.sql.expression import UnaryExpression
-from sqlalchemy.sql.operators import custom_op
+from typing import TYPE_CHECKING
 
 from dicom_common.core import BackendError, Health, HealthStatus
-from dicom_common.db.sql import InsertRows, SchemaTraits, Session, SqlDialect, compiled_insert
+from dicom_common.db.sql import Frozen, Insertion, InsertRows, SchemaTraits, Session, SqlDialect, Texts
 from dicom_common.db.sqlite._connections import Connections, SqliteSession
 from dicom_common.toolkit import others_may
 
-__all__ = ["SqliteDialect"]
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from dicom_common.db.sqlite._expressions import SqliteExpressions
+
+__all__ = ["FROZEN", "SqliteDialect"]
+
+FROZEN = Path(__file__).with_name("frozen_sql.txt")
+"""What was compiled before: written by `tools/frozen_sql.py`."""
 
 _OTHERS = 2.0
 """Seconds that `check` waits for other writers."""
@@ -29,13 +32,18 @@ _LITTLE = 256 * 1024 * 1024
 
 
 class SqliteDialect(SqlDialect):
-    """SQLite: GLOB for patterns, row ids for keys, one writer at a time."""
+    """SQLite: row ids for keys, one writer at a time.
 
-    schema = SchemaTraits(alters_tables=False, only_tables=True)
+    Args:
+        connections: those to the file.
+        path: the file.
+        frozen: what was compiled before.
+    """
 
-    def __init__(self, connections: Connections, path: Path) -> None:
+    def __init__(self, connections: Connections, path: Path, frozen: Frozen) -> None:
         self._connections, self._path = connections, path
-        self.sqlalchemy = dialect()
+        self.texts = Texts(_expressions, frozen)
+        self.schema = SchemaTraits(alters_tables=False, script=frozen.schema)
 
     def reading(self) -> AbstractContextManager[Session]:
         """See `SqlDialect.reading`."""
@@ -59,24 +67,14 @@ class SqliteDialect(SqlDialect):
         """See `SqlDialect.has_table`."""
         return bool(session.rows("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)))
 
-    def allocate(self, session: Session, table: Table, count: int) -> Sequence[int]:
+    def allocate(self, session: Session, table: str, count: int) -> Sequence[int]:
         """See `SqlDialect.allocate`; no other connection writes while this transaction has the lock."""
-        ((last,),) = session.rows(f"SELECT coalesce(max(pk), 0) FROM {table.name}", ())  # noqa: S608 - a table of ours
+        ((last,),) = session.rows(f"SELECT coalesce(max(pk), 0) FROM {table}", ())  # noqa: S608 - a table of ours
         return range(last + 1, last + 1 + count)
 
-    def insert_new(self, table: Table) -> InsertRows:
+    def insert_new(self, table: str) -> InsertRows:
         """See `SqlDialect.insert_new`."""
-        key = [column.name for column in table.primary_key]
-        element = insert(table).on_conflict_do_nothing(index_elements=key)
-        return compiled_insert(self, element, table.columns.keys())
-
-    def matches(self, column: ColumnElement[Any], pattern: ColumnElement[Any]) -> ColumnElement[bool]:
-        """See `SqlDialect.matches`; LIKE would not tell upper from lower case."""
-        return column.op("GLOB", is_comparison=True)(pattern)
-
-    def neutral(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        """See `SqlDialect.neutral`: a unary plus, as SQLite's manual on its query planner has it."""
-        return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
+        return Insertion(self, table, expression="insert_new")
 
     def pattern(self, pattern: str) -> str:
         """See `SqlDialect.pattern`; of the rest, only `[` means something to GLOB."""
@@ -85,17 +83,6 @@ class SqliteDialect(SqlDialect):
     def many(self, texts: Sequence[str]) -> str:
         """See `SqlDialect.many`: a JSON array, since the number of parameters is limited."""
         return json.dumps(texts)
-
-    def among(self, column: ColumnElement[Any], texts: BindParameter[Any]) -> ColumnElement[bool]:
-        """See `SqlDialect.among`."""
-        return column.in_(select(func.json_each(texts).table_valued("value").c.value))
-
-    def any_item(
-        self, column: ColumnElement[Any], test: Callable[[ColumnElement[Any]], ColumnElement[bool]]
-    ) -> ColumnElement[bool]:
-        """See `SqlDialect.any_item`."""
-        items = func.json_each(column).table_valued("value")
-        return exists().select_from(items).where(test(items.c.value))
 
     def health(self) -> Health:
         """See `Database.check`."""
@@ -121,3 +108,9 @@ class SqliteDialect(SqlDialect):
     def close(self) -> None:
         """See `SqlDialect.close`."""
         self._connections.close()
+
+
+def _expressions() -> SqliteExpressions:
+    from dicom_common.db.sqlite._expressions import SqliteExpressions  # noqa: PLC0415 - and with it SQLAlchemy
+
+    return SqliteExpressions()

@@ -16,6 +16,7 @@ from dicom_common.core import (
     NotFoundError,
     ObjectInfo,
     Source,
+    Upload,
     Write,
     validate_key,
 )
@@ -27,6 +28,7 @@ from dicom_common.storage.object._reading import ObjectReader
 from dicom_common.storage.object._retry import Retry
 from dicom_common.storage.object._settings import ObjectSettings
 from dicom_common.storage.object._source import digest_of, whole, wide
+from dicom_common.toolkit import OpenUploads, SpoolSink
 
 __all__ = ["ObjectStorage"]
 
@@ -36,7 +38,7 @@ _LONGEST_URL = 604_800
 
 
 class ObjectStorage:
-    """A `Storage` with `BatchWrites` and `SignedUrls`, over the client of an object store.
+    """A `Storage` with `BatchWrites`, `Uploads` and `SignedUrls`, over the client of an object store.
 
     Args:
         client: the store; it is closed with the storage.
@@ -50,6 +52,7 @@ class ObjectStorage:
         self._retry = Retry(attempts=settings.attempts, deadline=settings.deadline)
         self._multipart = Multipart(client, self._retry, parallel=settings.parallel_parts, part_size=settings.part_size)
         self._batches = ThreadPoolExecutor(settings.pool_size, "dicom-common-objects")
+        self._uploads = OpenUploads()
         self._preconditions = client.preconditions
         self._probing = threading.Lock()
         self._closed = False
@@ -83,6 +86,15 @@ class ObjectStorage:
                 lambda: self._client.put(whole_key, body, kept, if_absent=if_absent),
             )
         return ObjectInfo(key=key, size=found.size, modified=found.modified, sha256=kept.sha256)
+
+    def open_upload(self) -> Upload:
+        """Begin an object that arrives as a stream; see `Uploads.open_upload`.
+
+        Stores take the key, and what is kept with an object, before its first byte. So the bytes wait on this machine,
+        and go to the store with `commit`, in parts where there are many.
+        """
+        self._opened()
+        return self._uploads.open(SpoolSink(self))
 
     def write_many(self, writes: Sequence[Write]) -> list[ObjectInfo | BackendError]:
         """Write all, as many at once as the setting `pool_size` allows; see `BatchWrites.write_many`.
@@ -172,6 +184,7 @@ class ObjectStorage:
         """Release what is held; see `Storage.close`. A call that is under way in another thread may fail."""
         if self._closed or os.getpid() != self._process:
             return
+        self._uploads.close()
         self._closed = True
         self._batches.shutdown(wait=False, cancel_futures=True)
         self._multipart.close()

@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy import Column, ForeignKey, Index, MetaData, Table, UniqueConstraint, insert, select
 
 from dicom_common.db.sql._steps import FIRST_ROWS, create_missing, product
-from dicom_common.db.sql._types import blob, flag, integer, key_text, long_text, number, primary_key, text
+from dicom_common.db.sql.expressions._types import blob, flag, integer, key_text, long_text, number, primary_key, text
 
 revision = "0001"
 down_revision = None

@@ -6,7 +6,7 @@ from alembic import op
 from sqlalchemy import Column, Index, MetaData, Table
 
 from dicom_common.db.sql._steps import create_missing, product
-from dicom_common.db.sql._types import integer, key_text, long_text, number, text
+from dicom_common.db.sql.expressions._types import integer, key_text, long_text, number, text
 
 revision = "0002"
 down_revision = "0001"

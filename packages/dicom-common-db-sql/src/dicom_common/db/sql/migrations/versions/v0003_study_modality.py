@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy import Column, ForeignKey, Index, MetaData, Table, inspect, text as statement
 
 from dicom_common.db.sql._steps import create_missing, product
-from dicom_common.db.sql._types import integer, primary_key, text
+from dicom_common.db.sql.expressions._types import integer, primary_key, text
 
 revision = "0003"
 down_revision = "0002"

@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy import Column, ForeignKey, Index, MetaData, Table, text as statement
 
 from dicom_common.db.sql._steps import create_missing, product
-from dicom_common.db.sql._types import integer, primary_key
+from dicom_common.db.sql.expressions._types import integer, primary_key
 
 revision = "0004"
 down_revision = "0003"

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from dicom_common.db.sql._steps import create_missing, product
-from dicom_common.db.sql._types import flag, integer, long_text, primary_key, text
+from dicom_common.db.sql.expressions._types import flag, integer, long_text, primary_key, text
 
 revision = "0005"
 down_revision = "0004"

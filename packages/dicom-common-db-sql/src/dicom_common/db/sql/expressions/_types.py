@@ -23,11 +23,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import VARBINARY, VARCHAR, TypeDecorator, TypeEngine
 
+from dicom_common.db.sql._columns import MAX_KEY, MAX_TEXT
+
 __all__ = [
     "COLLATIONS",
-    "MAX_KEY",
-    "MAX_TEXT",
-    "MAX_UID",
     "blob",
     "flag",
     "integer",
@@ -37,14 +36,6 @@ __all__ = [
     "primary_key",
     "text",
 ]
-
-MAX_UID = 64
-"""Characters of a UID (PS3.5 9.1)."""
-MAX_TEXT = 255
-"""Characters of any other text that the index keeps; more than any VR that is searched may have (PS3.5 6.2)."""
-MAX_KEY = 1024
-"""Bytes of a storage key."""
-
 
 COLLATIONS = {"mysql": "utf8mb4_0900_bin", "mariadb": "utf8mb4_nopad_bin"}
 """By the name of the dialect: text by code point. (Under utf8mb4_bin, spaces at the end do not count: two Patient IDs

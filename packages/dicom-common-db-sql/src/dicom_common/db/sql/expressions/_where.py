@@ -12,21 +12,19 @@ from sqlalchemy import (
     FromClause,
     Select,
     String,
-    Table,
     and_,
     bindparam,
     exists,
-    func,
     or_,
     select,
-    union_all,
 )
 
 from dicom_common.core import Level
-from dicom_common.db.sql._dialect import SqlDialect
+from dicom_common.db.sql._columns import FOLDED
 from dicom_common.db.sql._leading import SELECTIVE, of_study
-from dicom_common.db.sql._schema import (
-    FOLDED,
+from dicom_common.db.sql._shapes import MODALITIES, REQUEST_KEYS, Shape, searched
+from dicom_common.db.sql.expressions._product import SqlExpressions
+from dicom_common.db.sql.expressions._tables import (
     LEVELS,
     patient,
     request_item,
@@ -35,9 +33,8 @@ from dicom_common.db.sql._schema import (
     study,
     study_modality,
 )
-from dicom_common.db.sql._shapes import MODALITIES, REQUEST_KEYS, Shape, searched
 
-__all__ = ["TENANT", "bearers", "where"]
+__all__ = ["TENANT", "named", "where"]
 
 TENANT: BindParameter[int] = bindparam("tenant")
 _PARENT = {Level.STUDY: "patient_fk", Level.SERIES: "study_fk", Level.INSTANCE: "series_fk"}
@@ -50,7 +47,7 @@ def where(  # noqa: PLR0911, PLR0913 - each decides on the SQL; a return for eac
     shape: Shape,
     bound: Sequence[BindParameter[Any]],
     level: Level,
-    dialect: SqlDialect,
+    product: SqlExpressions,
     *,
     leads: bool,
     by_modality: bool,
@@ -64,38 +61,38 @@ def where(  # noqa: PLR0911, PLR0913 - each decides on the SQL; a return for eac
         parts, values = [], iter(bound)
         for part, number in shape.form:
             some = list(islice(values, number))
-            parts.append(where(part, some, level, dialect, leads=leads, by_modality=False))
+            parts.append(where(part, some, level, product, leads=leads, by_modality=False))
         return or_(*parts)
     if by_modality and (leads or (shape.keywords[0] == "StudyDate" and shape.kind == "range")):
-        return _by_modality(shape, bound, level, dialect)
+        return _by_modality(shape, bound, level, product)
     if shape == _NO_MODALITY:
         return _without_modality(level)
     if of_study(shape, level):
         inner = study_modality.alias()
-        return exists().where(inner.c.study_fk == study.c.pk, _test(inner, shape, iter(bound), dialect, leads=True))
+        return exists().where(inner.c.study_fk == study.c.pk, _test(inner, shape, iter(bound), product, leads=True))
     if shape.keywords[0] == MODALITIES:
-        return _below(level, Level.SERIES, shape, bound, dialect, leads=leads)
+        return _below(level, Level.SERIES, shape, bound, product, leads=leads)
     if attribute.level > level:
-        return _below(level, attribute.level, shape, bound, dialect, leads=leads)
+        return _below(level, attribute.level, shape, bound, product, leads=leads)
     table = LEVELS[attribute.level]
     if leads and _uses_tenant(shape):
-        return _of_tenant(table, shape, iter(bound), dialect)
-    return _test(table, shape, iter(bound), dialect, leads=leads)
+        return _of_tenant(table, shape, iter(bound), product)
+    return _test(table, shape, iter(bound), product, leads=leads)
 
 
 def _by_modality(
-    shape: Shape, bound: Sequence[BindParameter[Any]], level: Level, dialect: SqlDialect
+    shape: Shape, bound: Sequence[BindParameter[Any]], level: Level, product: SqlExpressions
 ) -> ColumnElement[bool]:
     """Write the condition on a modality that leads, or one on the date, which the same index has."""
     m = study_modality.c
     if shape.keywords[0] == "StudyDate":
         columns = {"study_date": m.study_date, "study_time": study.c.study_time}
-        named = [(name, columns[name]) for name in (searched(keyword).field for keyword in shape.keywords)]
-        return _range(named, shape, iter(bound))
+        pairs = [(name, columns[name]) for name in (searched(keyword).field for keyword in shape.keywords)]
+        return _range(pairs, shape, iter(bound))
     found = and_(m.tenant_fk == TENANT, m.modality == bound[0])
     if of_study(shape, level):
         return found
-    return and_(found, _test(series, shape, iter(bound), dialect, leads=False))
+    return and_(found, _test(series, shape, iter(bound), product, leads=False))
 
 
 def _without_modality(level: Level) -> ColumnElement[bool]:
@@ -117,7 +114,7 @@ def _below(  # noqa: PLR0913 - what `where` has, and the level
     down_to: Level,
     shape: Shape,
     bound: Sequence[BindParameter[Any]],
-    dialect: SqlDialect,
+    product: SqlExpressions,
     *,
     leads: bool,
 ) -> ColumnElement[bool]:
@@ -135,24 +132,26 @@ def _below(  # noqa: PLR0913 - what `where` has, and the level
         joined = joined.join(lower, lower.c[link] == upper.c.pk)
     own, link_up = LEVELS[level].c.pk, tables[0].c[links[0]]
     if shape.keywords[0] in SELECTIVE:
-        return (own if leads else dialect.neutral(own)).in_(
-            select(link_up).select_from(joined).where(_of_tenant(last, shape, iter(bound), dialect))
+        return (own if leads else product.neutral(own)).in_(
+            select(link_up).select_from(joined).where(_of_tenant(last, shape, iter(bound), product))
         )
-    return exists().select_from(joined).where(link_up == own, _test(last, shape, iter(bound), dialect, leads=True))
+    return exists().select_from(joined).where(link_up == own, _test(last, shape, iter(bound), product, leads=True))
 
 
-def _of_tenant(table: FromClause, shape: Shape, bound: Bound, dialect: SqlDialect) -> ColumnElement[bool]:
+def _of_tenant(table: FromClause, shape: Shape, bound: Bound, product: SqlExpressions) -> ColumnElement[bool]:
     """Look rows of the tenant up by an index that begins with the tenant."""
     if shape.kind == "any" and shape.keywords[0] not in REQUEST_KEYS and not searched(shape.keywords[0]).multiple:
         # The tenant with each text: SQLite takes the tenant alone for the better beginning where it stands by itself.
         column = table.c[searched(shape.keywords[0]).field]
-        return or_(*[and_(table.c.tenant_fk == TENANT, _text(column, form, bound, dialect)) for form in shape.form])
-    return and_(table.c.tenant_fk == TENANT, _test(table, shape, bound, dialect, leads=True))
+        return or_(*[and_(table.c.tenant_fk == TENANT, _text(column, form, bound, product)) for form in shape.form])
+    return and_(table.c.tenant_fk == TENANT, _test(table, shape, bound, product, leads=True))
 
 
-def _test(table: FromClause, shape: Shape, bound: Bound, dialect: SqlDialect, *, leads: bool) -> ColumnElement[bool]:
+def _test(
+    table: FromClause, shape: Shape, bound: Bound, product: SqlExpressions, *, leads: bool
+) -> ColumnElement[bool]:
     def column_of(name: str) -> ColumnElement[Any]:
-        return table.c[name] if leads else dialect.neutral(table.c[name])
+        return table.c[name] if leads else product.neutral(table.c[name])
 
     keyword = shape.keywords[0]
     if shape.kind == "range":
@@ -160,43 +159,47 @@ def _test(table: FromClause, shape: Shape, bound: Bound, dialect: SqlDialect, *,
     if shape.kind == "name":
         names = FOLDED[searched(keyword).field]
         if leads:
-            return _name(table.c.pk, searched(keyword).level, names, shape, bound, dialect)
-        return _own_name([column_of(name) for name in names], shape, bound, dialect)
+            return _name(table.c.pk, searched(keyword).level, names, shape, bound, product)
+        return _own_name([column_of(name) for name in names], shape, bound, product)
     if keyword in REQUEST_KEYS:
         item = request_item.alias()
         parts = shape.form if shape.kind == "item" else (shape,)
-        tests = [_column_test(item.c[REQUEST_KEYS[one.keywords[0]]], one, bound, dialect) for one in parts]
+        tests = [_column_test(item.c[REQUEST_KEYS[one.keywords[0]]], one, bound, product) for one in parts]
         found = column_of("pk").in_(select(item.c.series_fk).where(item.c.tenant_fk == TENANT, *tests))
         # No item at all is like one without values.
         return or_(column_of("request_attributes").is_(None), found) if all(map(_takes_none, parts)) else found
     attribute = searched(keyword)
     column = column_of(attribute.field)
     if attribute.multiple and shape.kind != "absent":
-        return dialect.any_item(table.c[attribute.field], lambda item: _column_test(item, shape, bound, dialect))
-    return _column_test(column, shape, bound, dialect)
+        return product.any_item(table.c[attribute.field], lambda item: _column_test(item, shape, bound, product))
+    return _column_test(column, shape, bound, product)
 
 
 def _takes_none(shape: Shape) -> bool:
     return shape.kind == "absent" or (shape.kind == "or" and any(_takes_none(part) for part, _ in shape.form))
 
 
-def _column_test(column: ColumnElement[Any], shape: Shape, bound: Bound, dialect: SqlDialect) -> ColumnElement[bool]:
+def _column_test(
+    column: ColumnElement[Any], shape: Shape, bound: Bound, product: SqlExpressions
+) -> ColumnElement[bool]:
     match shape.kind:
         case "in":
             values = list(islice(bound, shape.form[0]))
             return column == values[0] if len(values) == 1 else column.in_(values)
         case "many":
-            return dialect.among(column, next(bound))
+            return product.among(column, next(bound))
         case "absent":
             # Whoever fills the record may write no text as None or as a text without characters.
             return or_(column.is_(None), column == "") if isinstance(column.type, String) else column.is_(None)
         case "or":
-            return or_(*[_column_test(column, part, bound, dialect) for part, _ in shape.form])
+            return or_(*[_column_test(column, part, bound, product) for part, _ in shape.form])
         case _:
-            return or_(*[_text(column, form, bound, dialect) for form in shape.form])
+            return or_(*[_text(column, form, bound, product) for form in shape.form])
 
 
-def _text(column: ColumnElement[Any], form: tuple[bool, ...], bound: Bound, dialect: SqlDialect) -> ColumnElement[bool]:
+def _text(
+    column: ColumnElement[Any], form: tuple[bool, ...], bound: Bound, product: SqlExpressions
+) -> ColumnElement[bool]:
     """A pattern; its fixed beginning is written as a range too, which an index serves on every database."""
     if not form:
         return column == next(bound)
@@ -205,19 +208,19 @@ def _text(column: ColumnElement[Any], form: tuple[bool, ...], bound: Bound, dial
         tests.append(column >= next(bound))
     if form[1]:
         tests.append(column < next(bound))
-    return and_(*tests, dialect.matches(column, next(bound)))
+    return and_(*tests, product.matches(column, next(bound)))
 
 
 def _name(  # noqa: PLR0913, PLR0917 - what `_test` has, and the columns
-    pk: ColumnElement[Any], level: Level, columns: Sequence[str], shape: Shape, bound: Bound, dialect: SqlDialect
+    pk: ColumnElement[Any], level: Level, columns: Sequence[str], shape: Shape, bound: Bound, product: SqlExpressions
 ) -> ColumnElement[bool]:
     """Look rows up by a name, in whichever group it is: each column has an index, and a union uses them all."""
 
     def among(selected: Sequence[Select[Any]]) -> ColumnElement[bool]:
-        return pk.in_(dialect.either(selected))
+        return pk.in_(product.either(selected))
 
     forms = [
-        [_named(level, columns if group is None else [columns[group]], text, bound, dialect) for group, text in form]
+        [named(level, columns if group is None else [columns[group]], text, bound, product) for group, text in form]
         for form in shape.form
     ]
     if all(len(form) == 1 for form in forms):
@@ -225,21 +228,21 @@ def _name(  # noqa: PLR0913, PLR0917 - what `_test` has, and the columns
     return or_(*[and_(*[among(one) for one in form]) for form in forms])
 
 
-def _named(
-    level: Level, columns: Sequence[str], form: tuple[bool, ...], bound: Bound, dialect: SqlDialect
+def named(
+    level: Level, columns: Sequence[str], form: tuple[bool, ...], bound: Bound, product: SqlExpressions
 ) -> list[Select[Any]]:
     """Select the rows that have a name, once for each of the columns."""
     parameters = [next(bound) for _ in range(1 + sum(form))]
     selected = []
     for column in columns:
         rows = LEVELS[level].alias()
-        test = _text(rows.c[column], form, iter(parameters), dialect)
+        test = _text(rows.c[column], form, iter(parameters), product)
         selected.append(select(rows.c.pk).where(rows.c.tenant_fk == TENANT, rows.c[column].is_not(None), test))
     return selected
 
 
 def _own_name(
-    columns: Sequence[ColumnElement[Any]], shape: Shape, bound: Bound, dialect: SqlDialect
+    columns: Sequence[ColumnElement[Any]], shape: Shape, bound: Bound, product: SqlExpressions
 ) -> ColumnElement[bool]:
     """Test the names of a row that was found by something else."""
     alternatives = []
@@ -248,38 +251,20 @@ def _own_name(
         for group, text in form:
             parameters = [next(bound) for _ in range(1 + sum(text))]
             of_groups = columns if group is None else [columns[group]]
-            tests.append(or_(*[_text(column, text, iter(parameters), dialect) for column in of_groups]))
+            tests.append(or_(*[_text(column, text, iter(parameters), product) for column in of_groups]))
         alternatives.append(and_(*tests))
     return or_(*alternatives)
 
 
-def bearers(shape: Shape, bound: Sequence[BindParameter[Any]], dialect: SqlDialect) -> tuple[Table, Select[Any]] | None:
-    """Count those whose name begins as a condition says, up to `:most`; None: it is of another sort.
-
-    Returns:
-        whose names they are, and the statement.
-    """
-    if shape.kind != "name" or len(shape.form) != 1 or len(shape.form[0]) != 1:
-        return None
-    ((group, text),) = shape.form[0]
-    if not text or not text[0]:
-        return None
-    attribute = searched(shape.keywords[0])
-    columns = FOLDED[attribute.field]
-    selected = _named(attribute.level, columns if group is None else [columns[group]], text, iter(bound), dialect)
-    found = union_all(*selected).limit(bindparam("most")).subquery()
-    return LEVELS[attribute.level], select(func.count()).select_from(found)
-
-
-def _range(named: Sequence[tuple[str, ColumnElement[Any]]], shape: Shape, bound: Bound) -> ColumnElement[bool]:
-    columns = [column for _, column in named]
+def _range(pairs: Sequence[tuple[str, ColumnElement[Any]]], shape: Shape, bound: Bound) -> ColumnElement[bool]:
+    columns = [column for _, column in pairs]
     has_low, has_high = shape.form
     low = [next(bound) for _ in columns] if has_low else []
     high = [next(bound) for _ in columns] if has_high else []
     tests: list[ColumnElement[bool]] = []
     if low:
         tests.append(columns[0] >= low[0])
-    elif named[0][0] == "study_date":
+    elif pairs[0][0] == "study_date":
         tests.append(columns[0] > 0)  # 0 is no date
     if high:
         tests.append(columns[0] <= high[0])

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Index, Table
 
-from dicom_common.db.sql._schema import metadata
-from dicom_common.db.sql._types import MAX_UID, integer, key_text, long_text, number, text
+from dicom_common.db.sql._columns import MAX_UID
+from dicom_common.db.sql.expressions._tables import metadata
+from dicom_common.db.sql.expressions._types import integer, key_text, long_text, number, text
 
-__all__ = ["access_log", "received_log"]
+__all__ = ["access_log", "metadata", "received_log"]
 
 received_log = Table(
     "received_log",

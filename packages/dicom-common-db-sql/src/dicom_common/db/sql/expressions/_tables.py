@@ -11,10 +11,8 @@ from typing import Any
 from sqlalchemy import Column, ForeignKey, Index, MetaData, Table, UniqueConstraint
 
 from dicom_common.core import ATTRIBUTES, Attribute, Level
-from dicom_common.db.sql._types import (
-    MAX_KEY,
-    MAX_TEXT,
-    MAX_UID,
+from dicom_common.db.sql._columns import FOLDED, MAX_KEY, MAX_TEXT, MAX_UID, PATIENT_NAME, REFERRER_NAME, columns_of
+from dicom_common.db.sql.expressions._types import (
     blob,
     flag,
     integer,
@@ -26,13 +24,7 @@ from dicom_common.db.sql._types import (
 )
 
 __all__ = [
-    "ABSENT_NUMBER",
-    "FOLDED",
     "LEVELS",
-    "PATIENT_NAME",
-    "REFERRER_NAME",
-    "VARYING",
-    "columns_of",
     "discarded_key",
     "guard",
     "instance",
@@ -49,15 +41,6 @@ __all__ = [
     "study_modality",
     "tenant",
 ]
-
-ABSENT_NUMBER = 2**31
-"""Stands for an absent Series or Instance Number: behind every IS (PS3.5 6.2), so that it is the last in any order."""
-PATIENT_NAME, REFERRER_NAME = "patient_name", "referring_physician_name"
-FOLDED = {
-    name: tuple(f"{name}_{group}" for group in ("alphabetic", "ideographic", "phonetic"))
-    for name in (PATIENT_NAME, REFERRER_NAME)
-}
-"""For each name that is searched, the columns of its component groups without case."""
 
 # Names that are the same on every database, so that a later migration can name what it changes.
 metadata = MetaData(
@@ -86,27 +69,6 @@ def _column(attribute: Attribute) -> Column[Any]:  # noqa: PLR0911 - a line for 
     if attribute.vr == "DS":
         return Column(name, number())
     return Column(name, text(3 * MAX_TEXT + 2 if attribute.vr == "PN" else MAX_TEXT))
-
-
-VARYING = (
-    "sop_uid",
-    "instance_creation_date",
-    "instance_creation_time",
-    "acquisition_date",
-    "acquisition_time",
-    "content_date",
-    "content_time",
-    "instance_number",
-    "image_position_patient",
-    "slice_location",
-)
-"""What differs from image to image, in columns behind those that are the same for many images of a series."""
-
-
-def columns_of(level: Level) -> list[str]:
-    """Return the names of the columns that hold the attributes of a level, in order."""
-    names = [attribute.field for attribute in ATTRIBUTES if attribute.level is level and attribute.field not in VARYING]
-    return [*names, *VARYING] if level is Level.INSTANCE else names
 
 
 def _attributes(level: Level) -> list[Column[Any]]:

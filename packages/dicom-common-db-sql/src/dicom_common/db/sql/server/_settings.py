@@ -1,21 +1,14 @@
-"""What the plugins for database servers share: their settings, and what they tell a connection pool of their driver."""
+"""The settings that the plugins for database servers share."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from sqlalchemy import Connection
-
 from dicom_common.core import Limits, Secret
 from dicom_common.core.tls import Tls
-from dicom_common.db.sql._dialect import SqlDialect
-from dicom_common.db.sql._pool import Pool
-from dicom_common.db.sql._session import Session
 
-__all__ = ["Port", "ServerDialect", "ServerSettings"]
+__all__ = ["Port", "ServerSettings"]
 
 Port = Annotated[int, Limits(1, 65535)]
 """A port of TCP, as a setting: a class that gives it a default names the type again, and with it the limits."""
@@ -72,37 +65,3 @@ class ServerSettings:
         ended wrongly, because its process was slow, is begun again.
         """
         return max(1.0, self.lock_timeout / 2)
-
-
-class ServerDialect(SqlDialect, ABC):
-    """A database server: its connections come from a pool, and what passes is tried again."""
-
-    attempts = 12  # with the pauses between them about ten seconds
-    many_writers = True
-
-    def __init__(self, pool: Pool, *, retry_timeout: float) -> None:
-        self._pool, self.retry_timeout = pool, retry_timeout
-
-    def reading(self) -> AbstractContextManager[Session]:
-        """See `SqlDialect.reading`."""
-        return self._pool.reading()
-
-    def writing(self) -> AbstractContextManager[Session]:
-        """See `SqlDialect.writing`."""
-        return self._pool.writing()
-
-    def migrating(self) -> AbstractContextManager[Connection]:
-        """See `SqlDialect.migrating`."""
-        return self._pool.migrating()
-
-    def session(self, connection: Connection) -> Session:
-        """See `SqlDialect.session`."""
-        return self._pool.driver.session(connection.connection.driver_connection)
-
-    def close(self) -> None:
-        """See `SqlDialect.close`."""
-        self._pool.close()
-
-    @abstractmethod
-    def guard(self, session: Session, *, exclusive: bool) -> None:
-        """See `SqlDialect.guard`: without a default here, since a server has many writers."""
