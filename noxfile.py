@@ -216,11 +216,12 @@ def integration(session: nox.Session) -> None:
 @nox.session
 def native(session: nox.Session) -> None:
     """Build the packages with compiled code, run the tests of the reader with them, and compare the two readers."""
-    sync(session, "--all-packages", "--group=test")
-    if (why := install_compiled(session)) is not None:
+    if shutil.which("cargo") is None:
         if "--require-services" in session.posargs:
-            session.error(why)
-        session.skip(why)
+            session.error(NO_CARGO)
+        session.skip(NO_CARGO)
+    sync(session, "--all-packages", "--group=test")
+    install_compiled(session)
     tested = [package.tests for package in [*COMPILED, *PACKAGES] if package.name in ENGINE_TESTS]
     run_pytest(session, *(str(folder.relative_to(ROOT)) for folder in tested), ENGINES)
 
@@ -229,25 +230,27 @@ ENGINE_TESTS = ("dicom-common-native", "dicom-common-dicom")
 """The packages whose tests are run with the native reader; in sessions of their own, with the Python reader."""
 
 
-def install_compiled(session: nox.Session) -> str | None:
-    """Build the wheels of the packages with compiled code and install them; say why not where that is not possible."""
-    if shutil.which("cargo") is None:
-        return "the native reader was not built: cargo is not installed"
+NO_CARGO = "the native reader was not built: cargo is not installed"
+
+
+def install_compiled(session: nox.Session) -> None:
+    """Build the wheels of the packages with compiled code, and install them."""
     for package in COMPILED:
         folder = REPORTS / "compiled" / session.name / package.name
         shutil.rmtree(folder, ignore_errors=True)
         build = ("uv", "build", "--quiet", "--wheel", f"--out-dir={folder}", str(package.folder))
         session.run_install(*build, env={"CARGO_TARGET_DIR": str(ROOT / ".nox" / "cargo-target")})
         session.install("--quiet", "--no-deps", "--force-reinstall", *map(str, folder.glob("*.whl")))
-    return None
 
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Run benchmarks and write what they measured: `nox -s bench -- OUTPUT.json FILE...`."""
     sync(session, "--all-packages", "--group=test")
-    if any("reader" in word for word in session.posargs) and (why := install_compiled(session)) is not None:
-        session.warn(why)
+    if shutil.which("cargo") is None:
+        session.warn(NO_CARGO)
+    elif any("reader" in word for word in session.posargs):
+        install_compiled(session)
     session.run("python", "tools/_measure.py", *session.posargs)
 
 

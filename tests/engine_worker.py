@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
@@ -21,7 +22,14 @@ from fuzz_objects import Template, templates
 from dicom_common.core import DicomError, Instance
 from dicom_common.dicom import FrameIndex, ReaderSettings, index_frames, read
 
-_PYTHON, _NATIVE = ReaderSettings(engine="python"), ReaderSettings(engine="native")
+_SETTINGS: Final = (
+    *(ReaderSettings(engine="native"),) * 4,
+    ReaderSettings(engine="native", numbers_as="string", bulk_data_threshold=16, default_character_set="ISO_IR 144"),
+    ReaderSettings(engine="native", uids="strict", max_element_value=64, truncated_pixel_data="accept"),
+    ReaderSettings(engine="native", max_depth=2, max_items=20, max_elements=60, max_values=50, max_json=6000),
+    ReaderSettings(engine="native", max_header=3000, accept_unknown_transfer_syntaxes=False),
+)
+"""With which objects are compared, by their numbers: more often than not those without a configuration."""
 _CHARACTER_SET: Final = 0x00080005
 _NUMBERS: Final = (b"-0.0", b"1.50", b"+7", b".5", b"1E5", b"0.30000000000000004", b"12345678901234567", b"-2147483649")
 _TEXTS: Final = ("Größe", "Ærø\\Å", "=x=y", "Ωμέγα", "Ж\\Б", "\u00a0", "a^b=c", "\U0001f600", "\x7f")
@@ -79,9 +87,10 @@ def verdict_of(data: bytes, settings: ReaderSettings) -> Verdict:
     return reading.instance, reading.metadata
 
 
-def difference(data: bytes) -> str | None:
-    """Say in what the engines differ, without a value; None where they do not."""
-    python, native = verdict_of(data, _PYTHON), verdict_of(data, _NATIVE)
+def difference(data: bytes, number: int = 0) -> str | None:
+    """Say in what the engines differ, without a value; None where they do not. The number chooses the settings."""
+    settings = _SETTINGS[number // 2 % len(_SETTINGS)]
+    python, native = verdict_of(data, replace(settings, engine="python")), verdict_of(data, settings)
     if python != native:
         one, other = python[0], native[0]
         if not isinstance(one, Instance) or not isinstance(other, Instance):
@@ -107,7 +116,7 @@ def _index(source: Any, instance: Instance) -> FrameIndex | str:
 def main(first: int, stop: int) -> None:
     """Compare a range of numbers; the last line says how many there were."""
     for number in range(first, stop):
-        found = difference(object_of(number))
+        found = difference(object_of(number), number)
         if found is not None:
             print(json.dumps({"number": number, "difference": found}), flush=True)
     print(json.dumps({"done": stop - first}), flush=True)

@@ -11,9 +11,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 from uuid import uuid4
 
 import pytest
@@ -123,6 +123,25 @@ def test_large_files_in_parts_survive_faults_too(
     results = list(ingest_files(config, files, tenant="local", jobs=1))
 
     assert _statuses(results) == {"stored": 3}
+    _assert_exact(bucket, bucket.config(service_endpoint), files)
+
+
+@pytest.mark.parametrize(("rows", "count"), [(100, 6), (700, 4), (2400, 3)])
+def test_streams_that_cannot_be_read_again_survive_faults_too(  # noqa: PLR0917 - each is a fixture or a parameter
+    bucket: Bucket, proxy: FaultProxy, service_endpoint: Endpoint, tmp_path: Path, rows: int, count: int
+) -> None:
+    files = write_files(tmp_path / "files", ct_template(rows), count)
+    config = bucket.config(proxy.endpoint, storage__read_timeout="3", storage__part_size=str(5 << 20))
+    proxy.inject(*RETRYABLE_FAULTS, rate=0.1, times=None)
+
+    with Services(config) as services, Ingest(services) as ingest, ExitStack() as stack:
+        processes = [stack.enter_context(subprocess.Popen(["cat", path], stdout=subprocess.PIPE)) for path in files]
+        streams = [process.stdout for process in processes if process.stdout]
+        results = ingest.store(
+            [Received(source=cast("BinaryIO", one), name="a pipe") for one in streams], tenant="local"
+        )
+
+    assert _statuses(results) == {"stored": len(files)}
     _assert_exact(bucket, bucket.config(service_endpoint), files)
 
 

@@ -5,6 +5,9 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("positions in an object are added in 64 bits: on other machines the Python reader reads");
+
 mod bytes;
 mod character_sets;
 mod dictionary;
@@ -152,10 +155,11 @@ impl Reader {
         let result = py.allow_threads(|| {
             catch_unwind(AssertUnwindSafe(|| read(bytes, size, &self.limits))).unwrap_or(Err(NotMine("a panic")))
         });
-        match result {
-            Ok(found) => Ok(self.told(py, bytes, &found)?.into_any()),
-            Err(NotMine(why)) => Ok(PyString::intern(py, why).into_any()),
-        }
+        let told = result.map(|found| {
+            catch_unwind(AssertUnwindSafe(|| self.told(py, bytes, &found).map(Bound::into_any)))
+                .unwrap_or_else(|_| Ok(PyString::intern(py, "a panic").into_any()))
+        });
+        told.unwrap_or_else(|NotMine(why)| Ok(PyString::intern(py, why).into_any()))
     }
 }
 
