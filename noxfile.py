@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 from _environment import NOT_PASSED_ON, tool_environment, uncompilable  # noqa: E402  # found only after the line above
 from _types import search_path, test_turns, tool_files  # noqa: E402  # likewise
 from _versions import CORE, core_tags, lowest, released_packages  # noqa: E402  # likewise
-from _workspace import RULES, Package, packages, requirement_name  # noqa: E402  # likewise
+from _workspace import RULES, Package, compiled_packages, packages, requirement_name  # noqa: E402  # likewise
 
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "uv"
@@ -32,6 +32,9 @@ for _name in NOT_PASSED_ON:
     os.environ.pop(_name, None)
 
 PACKAGES = packages()
+COMPILED = compiled_packages()
+ENGINES = "tests/test_engines.py"
+"""The comparison of the two readers, which needs the compiled one."""
 PRIMARY = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = sorted({"3.11", "3.12", "3.13", PRIMARY}, key=lambda version: int(version.partition(".")[2]))
 REPORTS = ROOT / ".reports"
@@ -90,9 +93,9 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Check types: mypy --strict over all packages, their tests and the tools at once."""
     sync(session, "--all-packages", "--all-groups")
-    sources = [str(package.folder / "src") for package in PACKAGES if package.module]
+    sources = [str(package.folder / "src") for package in [*PACKAGES, *COMPILED] if package.module]
     session.run("mypy", *sources, *map(str, tool_files()), env=search_path())
-    for turn in test_turns(PACKAGES):
+    for turn in test_turns([*PACKAGES, *COMPILED]):
         session.run("mypy", *map(str, turn), env=search_path())
     session.run("mypy", *map(str, sorted(ROOT.glob("tests/**/*.py"))), env=search_path(with_tests=True))
 
@@ -210,10 +213,44 @@ def integration(session: nox.Session) -> None:
     run_pytest(session, *(chosen or ["tests", *(f"--ignore={path}" for path in (*RULES, "tests/wheels"))]))
 
 
+@nox.session
+def native(session: nox.Session) -> None:
+    """Build the packages with compiled code, run the tests of the reader with them, and compare the two readers."""
+    if shutil.which("cargo") is None:
+        if "--require-services" in session.posargs:
+            session.error(NO_CARGO)
+        session.skip(NO_CARGO)
+    sync(session, "--all-packages", "--group=test")
+    install_compiled(session)
+    tested = [package.tests for package in [*COMPILED, *PACKAGES] if package.name in ENGINE_TESTS]
+    run_pytest(session, *(str(folder.relative_to(ROOT)) for folder in tested), ENGINES)
+
+
+ENGINE_TESTS = ("dicom-common-native", "dicom-common-dicom")
+"""The packages whose tests are run with the native reader; in sessions of their own, with the Python reader."""
+
+
+NO_CARGO = "the native reader was not built: cargo is not installed"
+
+
+def install_compiled(session: nox.Session) -> None:
+    """Build the wheels of the packages with compiled code, and install them."""
+    for package in COMPILED:
+        folder = REPORTS / "compiled" / session.name / package.name
+        shutil.rmtree(folder, ignore_errors=True)
+        build = ("uv", "build", "--quiet", "--wheel", f"--out-dir={folder}", str(package.folder))
+        session.run_install(*build, env={"CARGO_TARGET_DIR": str(ROOT / ".nox" / "cargo-target")})
+        session.install("--quiet", "--no-deps", "--force-reinstall", *map(str, folder.glob("*.whl")))
+
+
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Run benchmarks and write what they measured: `nox -s bench -- OUTPUT.json FILE...`."""
     sync(session, "--all-packages", "--group=test")
+    if shutil.which("cargo") is None:
+        session.warn(NO_CARGO)
+    elif any("reader" in word for word in session.posargs):
+        install_compiled(session)
     session.run("python", "tools/_measure.py", *session.posargs)
 
 
@@ -221,5 +258,5 @@ nox.options.sessions = [
     *("lint", "types", "layout"),
     *(f"tests-{package.name}-{PRIMARY}" for package in PACKAGES if any(package.tests.rglob("test_*.py"))),
     *(f"imports-{version}" for version in PYTHONS if version != PRIMARY),
-    *("wheels", "integration"),
+    *("wheels", "native", "integration"),
 ]

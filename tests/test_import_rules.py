@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from _workspace import META, ROOT, Package, packages
+from _workspace import META, ROOT, Package, all_packages
 
-PACKAGES = [package for package in packages() if package.module]
+PACKAGES = [package for package in all_packages() if package.module]
 PROGRAMS = {"host", "pipeline", "cli"}
 """Packages that work with the host; each other one is a plugin, or what plugins are built on."""
 CORE = "dicom_common.core"
@@ -91,7 +91,7 @@ def test_a_package_requires_what_it_imports_of_the_others(package: Package) -> N
     assert used - required - {package.name} == set()
 
 
-@pytest.mark.parametrize("package", packages(), ids=lambda package: package.name)
+@pytest.mark.parametrize("package", all_packages(), ids=lambda package: package.name)
 def test_the_tests_of_a_package_import_nothing_of_the_tools(package: Package) -> None:
     tools = {path.stem for path in (ROOT / "tools").glob("*.py")}
     for path in sorted(package.tests.rglob("*.py")):

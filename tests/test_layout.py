@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _workspace import META, ROOT, Package, packages, requirement_name
+from _workspace import META, ROOT, Package, all_packages, compiled_packages, packages, requirement_name
 from packaging.requirements import Requirement
 from settings_tables import written
 from source_files import code
@@ -39,7 +39,8 @@ INDEX = re.compile(
     r"https?://[^\s\"'<>)]*/simp" + r"le\b|pythonhost" + r"ed\.org|registry\.npm" + r"js|index-ur" + "l *="
 )
 
-PACKAGES = packages()
+PACKAGES = all_packages()
+WORKSPACE = packages()
 WITH_CODE = [package for package in PACKAGES if package.module]
 ROOT_PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
@@ -138,7 +139,7 @@ def test_entry_points_agree_with_the_name(package: Package) -> None:
     groups = {
         group: entries
         for group, entries in package.entry_points.items()
-        if group.startswith("dicom_common.") and group not in (settings, "dicom_common.commands")
+        if group.startswith("dicom_common.") and group not in (settings, "dicom_common.commands", "dicom_common.reader")
     }
     if kind is None or package.name in REGISTERS_NOTHING:
         assert set(groups) <= {"dicom_common.extension"}
@@ -183,8 +184,13 @@ def test_a_sibling_is_required_with_bounds_that_fit_its_version(package: Package
 
 
 def test_the_sources_are_the_folders() -> None:
-    expected = {package.name: {"workspace": True} for package in PACKAGES}
+    expected = {package.name: {"workspace": True} for package in WORKSPACE}
     assert ROOT_PROJECT["tool"]["uv"]["sources"] == expected, "a sibling without its line is taken from the index"
+
+
+def test_what_is_compiled_is_no_member_of_the_workspace() -> None:
+    expected = [f"packages/{package.name}" for package in compiled_packages()]
+    assert ROOT_PROJECT["tool"]["uv"]["workspace"]["exclude"] == expected, "uv would need a compiler for each command"
 
 
 @each_package
@@ -208,7 +214,7 @@ def test_the_settings_in_a_readme_are_those_of_the_code(package: Package) -> Non
 def test_a_package_is_built_like_the_others(package: Package) -> None:
     project = package.pyproject["project"]
     assert package.folder.name == package.name
-    assert package.pyproject["build-system"]["build-backend"] == "uv_build"
+    assert package.is_compiled or package.pyproject["build-system"]["build-backend"] == "uv_build"
     assert project["requires-python"] == PYTHON == ROOT_PROJECT["project"]["requires-python"]
     assert project["license"] == "MIT"
     assert project["readme"] == "README.md"
@@ -218,7 +224,7 @@ def test_a_package_is_built_like_the_others(package: Package) -> None:
 
 
 def test_the_meta_package_offers_every_package() -> None:
-    by_name = {package.name: package for package in PACKAGES}
+    by_name = {package.name: package for package in WORKSPACE}
     meta = by_name[META]
     required = {requirement_name(text) for text in meta.requirements}
     there = {f"dicom-common-{name}" for name in EMBEDDED} & set(by_name)
@@ -233,7 +239,7 @@ def test_the_meta_package_offers_every_package() -> None:
         package.short_name.removeprefix("" if kind_of(package) in NEEDS_KIND else f"{kind_of(package)}-"): [
             package.name
         ]
-        for package in PACKAGES
+        for package in WORKSPACE
         if package.name not in {META, *reached, *REGISTERS_NOTHING}
     }
     assert {extra: [requirement_name(text) for text in texts] for extra, texts in meta.extras.items()} == expected

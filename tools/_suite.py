@@ -28,13 +28,14 @@ IN_FULL = {
     "chaos": {"DICOM_COMMON_TEST_CHAOS_INSTANCES": "5000", "DICOM_COMMON_TEST_CHAOS_KILLS": "30"},
     "crash": {"DICOM_COMMON_TEST_KILLS": "50"},
     "fuzz": {"DICOM_COMMON_TEST_FUZZ_READS": "1000000", "DICOM_COMMON_TEST_FUZZ_COMPARED": "100000"},
+    "native": {"DICOM_COMMON_TEST_ENGINE_READS": "300000"},
     "scale": {"DICOM_COMMON_TEST_INSTANCES": "100000"},
 }
-"""Parts of tests/ that run in a short form among all tests, and in full where they are named.
+"""Parts of tests/, and sessions, that run in a short form among all tests, and in full where they are named.
 
 A variable that is set already stays as it is.
 """
-PLAIN_SESSIONS = ("lint", "types", "layout", "wheels", "integration", "downstream", "constraints")
+PLAIN_SESSIONS = ("lint", "types", "layout", "wheels", "native", "integration", "downstream", "constraints")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +98,7 @@ def plan(choice: Choice) -> tuple[list[str], list[str]]:
     if not choice.names:
         tests = [f"tests-{name}-{python}" for python in pythons for name in tested]
         imports = [] if choice.all_pythons or choice.python else [f"imports-{v}" for v in PYTHONS if v != primary]
-        return ["lint", "types", "layout", *tests, *imports, "wheels", "integration"], []
+        return ["lint", "types", "layout", *tests, *imports, "wheels", "native", "integration"], []
     sessions: list[str] = []
     paths: list[str] = []
     for name in choice.names:
@@ -107,7 +108,9 @@ def plan(choice: Choice) -> tuple[list[str], list[str]]:
             sessions.extend(f"oldest-{package}" for package in tested)
         elif name == "imports":
             sessions.extend(f"imports-{python}" for python in PYTHONS)
-        elif (package := find_package(name)) is not None:
+        elif (package := find_package(name)) is not None and package.is_compiled:
+            sessions.append("native")
+        elif package is not None:
             if package.name not in tested:
                 raise ToolError(f"packages/{package.name} has no tests: there is no tests/test_*.py in it.")
             sessions.extend(f"tests-{package.name}-{python}" for python in pythons)
@@ -196,6 +199,7 @@ def summarise(nox_code: int, sessions: Iterable[str], absent: Mapping[str, str])
     reasons: dict[tuple[str, str], int] = {}
     unproven_rows: list[tuple[str, str, str]] = []
     failed = nox_code != 0
+    whole: list[tuple[str, str, str]] = []
     for result in results:
         name, outcome = str(result["signatures"][0]), str(result["result"])
         report = REPORTS / "junit" / f"{name}.xml"
@@ -208,11 +212,12 @@ def summarise(nox_code: int, sessions: Iterable[str], absent: Mapping[str, str])
             unproven_rows += [(name, test, reason) for test, reason in unproven(report)]
         elif outcome == "skipped":
             counts = str(result.get("reason") or "not possible here: see its lines above")
+            whole.append((name, "all", counts))
         failed = failed or outcome not in ("success", "skipped")
         rows.append((name, outcome, f"{result['duration']:.0f} s", counts))
     print_table("What ran", ("session", "result", "time", "tests"), rows)
     print_services(absent)
-    skipped = [(name, str(number), reason) for (name, reason), number in reasons.items()]
+    skipped = whole + [(name, str(number), reason) for (name, reason), number in reasons.items()]
     print_table("What was skipped, and why", ("session", "tests", "reason"), skipped)
     print_table("What was expected to fail, and so is not proven", ("session", "test", "reason"), unproven_rows)
     if failed:

@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from _workspace import ROOT, Package, packages
+from _workspace import ROOT, Package, all_packages
 
 
 def search_path(*, with_tests: bool = False) -> dict[str, str]:
     """Return the variable by which mypy finds our modules; for the files of `tests/` their own folders belong to it."""
-    folders = [package.folder / "src" for package in packages() if package.module] + [ROOT / "tools"]
+    folders = [package.folder / "src" for package in all_packages() if package.module] + [ROOT / "tools"]
     if with_tests:
         folders += [ROOT / "tests", ROOT / "tests" / "benchmarks"]
     return {"MYPYPATH": os.pathsep.join(map(str, folders))}

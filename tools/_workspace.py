@@ -1,4 +1,8 @@
-"""What the repository holds: one `Package` for each folder of `packages/`, read from its pyproject.toml."""
+"""What the repository holds: one `Package` for each folder of `packages/`, read from its pyproject.toml.
+
+Packages with compiled code are no members of the workspace, because uv would build them for every command; they have a
+session of their own.
+"""
 
 from __future__ import annotations
 
@@ -49,8 +53,15 @@ class Package:
         return str(self.pyproject["project"]["version"])
 
     @property
+    def is_compiled(self) -> bool:
+        """Whether it holds code that has to be compiled."""
+        return bool(self.pyproject["build-system"]["build-backend"] == "maturin")
+
+    @property
     def module(self) -> str | None:
         """The import package; None for a distribution without code."""
+        if self.is_compiled:  # the compiled module is in it
+            return str(self.pyproject["tool"]["maturin"]["module-name"]).rpartition(".")[0]
         return self.pyproject["tool"]["uv"]["build-backend"]["module-name"] or None
 
     @property
@@ -94,9 +105,19 @@ def requirement_name(requirement: str) -> str:
 
 def packages() -> list[Package]:
     """All packages of the workspace, by name."""
+    return [package for package in all_packages() if not package.is_compiled]
+
+
+def compiled_packages() -> list[Package]:
+    """All packages with compiled code, by name."""
+    return [package for package in all_packages() if package.is_compiled]
+
+
+def all_packages() -> list[Package]:
+    """Both, by name."""
     return [Package(file.parent) for file in sorted((ROOT / "packages").glob("*/pyproject.toml"))]
 
 
 def find_package(name: str) -> Package | None:
     """Look a package up by its distribution's name, or by that name without `dicom-common-`."""
-    return next((package for package in packages() if name in (package.name, package.short_name)), None)
+    return next((package for package in all_packages() if name in (package.name, package.short_name)), None)

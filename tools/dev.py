@@ -27,6 +27,7 @@ examples:
   python3 tools/dev.py test crash                 tests/test_crash.py, in full: 50 kills
   python3 tools/dev.py test scale                 tests/test_scale.py, in full: 100,000 instances
   python3 tools/dev.py test fuzz                  tests/test_fuzz.py, in full: 1,000,000 changed objects are read
+  python3 tools/dev.py test native                the native reader, in full: compared on 300,000 changed objects
   python3 tools/dev.py test --require-services    fail where a server is missing, as CI does
   python3 tools/dev.py bench reader               benchmarks with `reader` in their name
 """

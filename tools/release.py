@@ -73,7 +73,9 @@ def release(name: str, *, dry_run: bool) -> None:
     make_venv()
     (package.folder / "CHANGELOG.md").write_text(changelog, encoding="utf-8")
     output = ROOT / "dist" / tag_of(package)
-    run(BIN / "uv", "build", f"--package={package.name}", f"--out-dir={output}", what=f"building {package.name}")
+    # What is compiled is no member of the workspace: it is named by its folder.
+    which = package.folder if package.is_compiled else f"--package={package.name}"
+    run(BIN / "uv", "build", which, f"--out-dir={output}", what=f"building {package.name}")
     path = output.relative_to(ROOT)
     print(f"{path} holds what to upload. Next:")
     print(f"  python3 tools/dev.py test {package.short_name} layout wheels")

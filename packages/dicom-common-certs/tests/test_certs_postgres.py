@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import psycopg
 import pytest
@@ -21,14 +15,10 @@ from dicom_common.certs import Authority, Usage, write_certificate, write_issued
 from dicom_common.core import RefusedError, UnavailableError
 from dicom_common.core.tls import Tls
 from dicom_common.db.postgres import PostgresDatabase, Settings
+from dicom_common.testing.servers import AbsentError, PrivateServer, server_named
 
 pytestmark = pytest.mark.kills
-
-
-def _program(name: str) -> str:
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *map(str, folders)]))
-    return found or pytest.skip("no PostgreSQL server on this machine (Debian: postgresql)")
+_FILES = {"ca": "ca.pem", "crl": "crl.pem", "cert": "server.pem", "key": "server.key"}
 
 
 @pytest.fixture(scope="module")
@@ -53,66 +43,38 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def port(site: Path) -> Iterator[int]:
-    """Run a server; in /tmp itself, since its account must reach the folder and a socket's path is short."""
-    initdb, postgres = _program("initdb"), _program("postgres")
-    account: dict[str, Any] = {"user": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    with tempfile.TemporaryDirectory(prefix="dicom-common-certs-") as name:
-        folder = Path(name)
-        for file in ("ca.pem", "crl.pem", "server.pem", "server.key"):
-            shutil.copy(site / file, folder / file)
-        if account:
-            for path in (folder, *folder.iterdir()):
-                shutil.chown(path, "postgres")
-        words = [
-            initdb,
-            "-D",
-            str(folder / "data"),
-            "-A",
-            "trust",
-            "-U",
-            "postgres",
-            "-E",
-            "UTF8",
-            "--no-locale",
-            "--no-sync",
-        ]
-        subprocess.run(words, check=True, capture_output=True, cwd=folder, **account)
-        (folder / "data" / "pg_hba.conf").write_text(
-            "local all all trust\nhostssl postgres all 127.0.0.1/32 cert map=images\n"
-        )
-        (folder / "data" / "pg_ident.conf").write_text("images worker-1.hospital.example dicom\n")
-        options = {
-            "port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": folder, "fsync": "off",
-            "ssl": "on", "ssl_cert_file": folder / "server.pem", "ssl_key_file": folder / "server.key",
-            "ssl_ca_file": folder / "ca.pem", "ssl_crl_file": folder / "crl.pem",
-        }  # fmt: skip
-        words = [postgres, "-D", str(folder / "data"), *(w for k, v in options.items() for w in ("-c", f"{k}={v}"))]
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(words, stdout=log, stderr=log, cwd=folder, **account)
-        try:
-            with closing(_as_owner(folder, port, server)) as connection:
-                connection.execute("CREATE ROLE dicom LOGIN")
-                connection.execute("GRANT ALL ON DATABASE postgres TO dicom")
-                connection.execute("GRANT ALL ON SCHEMA public TO dicom")
-            yield port
-        finally:
-            server.send_signal(signal.SIGINT)
-            server.wait(60)
+def port(site: Path, without_service: Callable[[str], NoReturn]) -> Iterator[int]:
+    """Run a server with the files of the site."""
+    try:
+        # Over TCP it lets in only clients with a certificate: whether it is ready is asked through its socket.
+        server = PrivateServer(replace(server_named("postgres"), ready=lambda port: _is_ready(server.folder, port)))
+    except AbsentError as error:
+        without_service(str(error))
+    files = {f"ssl_{key}_file": server.put(name, (site / name).read_bytes()) for key, name in _FILES.items()}
+    files["hba_file"] = server.put("hba", b"local all all trust\nhostssl postgres all 127.0.0.1/32 cert map=images\n")
+    files["ident_file"] = server.put("ident", b"images worker-1.hospital.example dicom\n")
+    server.options = ("-c", "ssl=on", *(word for key, file in files.items() for word in ("-c", f"{key}={file}")))
+    try:
+        server.start()
+        with closing(_as_owner(server.folder, server.port)) as connection:
+            connection.execute("CREATE ROLE dicom LOGIN")
+            connection.execute("GRANT ALL ON DATABASE postgres TO dicom")
+            connection.execute("GRANT ALL ON SCHEMA public TO dicom")
+        yield server.port
+    finally:
+        server.remove()
 
 
-def _as_owner(folder: Path, port: int, server: subprocess.Popen[bytes]) -> psycopg.Connection[Any]:
-    give_up = time.monotonic() + 60
-    while True:
-        try:
-            return psycopg.connect(host=str(folder), port=port, dbname="postgres", user="postgres", autocommit=True)
-        except psycopg.OperationalError:
-            assert server.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < give_up
-            time.sleep(0.05)
+def _is_ready(folder: Path, port: int) -> bool:
+    try:
+        _as_owner(folder, port).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _as_owner(folder: Path, port: int) -> psycopg.Connection[Any]:
+    return psycopg.connect(host=str(folder), port=port, dbname="postgres", user="postgres", autocommit=True)
 
 
 def settings(site: Path, port: int, client: str | None, ca: str = "ca.pem") -> Settings:

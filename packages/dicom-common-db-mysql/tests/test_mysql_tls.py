@@ -41,14 +41,11 @@ def files(ca: trustme.CA, tmp_path: Path) -> dict[str, Path]:
 
 @pytest.fixture
 def secure_server(ca: trustme.CA, installed: Any, private_server: Callable[..., Any]) -> Any:
-    folder = installed.folder
     issued = ca.issue_cert(HOST)
-    ca.cert_pem.write_to_path(folder / "ca.pem")
-    issued.cert_chain_pems[0].write_to_path(folder / "cert.pem")
-    issued.private_key_pem.write_to_path(folder / "key.pem")
-    for name in ("ca.pem", "cert.pem", "key.pem"):
-        (folder / name).chmod(0o644)
-    return private_server(*(f"--ssl-{name}={folder / name}.pem" for name in ("ca", "cert", "key")))
+    parts = {"ca": ca.cert_pem, "cert": issued.cert_chain_pems[0], "key": issued.private_key_pem}
+    return private_server(
+        *(f"--ssl-{name}={installed.put(f'{name}.pem', part.bytes())}" for name, part in parts.items())
+    )
 
 
 def refused(settings: Settings) -> str:
@@ -78,9 +75,10 @@ def test_a_certificate_of_an_unknown_authority_is_refused(secure_server: Any, fi
 
 def test_a_certificate_that_signed_itself_is_refused(installed: Any, private_server: Callable[..., Any]) -> None:
     itself = trustme.CA()
-    itself.cert_pem.write_to_path(installed.folder / "cert.pem")
-    itself.private_key_pem.write_to_path(installed.folder / "key.pem")
-    server = private_server(*(f"--ssl-{name}={installed.folder / name}.pem" for name in ("cert", "key")))
+    parts = {"cert": itself.cert_pem, "key": itself.private_key_pem}
+    server = private_server(
+        *(f"--ssl-{name}={installed.put(f'{name}.pem', part.bytes())}" for name, part in parts.items())
+    )
     assert "db.tls.ca" in refused(at(server))
 
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
-import socket
-import subprocess
-import tempfile
-import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import psycopg
 import pytest
@@ -21,7 +16,7 @@ import trustme
 
 from dicom_common.core import Secret
 from dicom_common.db.postgres import PostgresDatabase, Settings
-from dicom_common.testing.servers import descendants
+from dicom_common.testing.servers import AbsentError, Commands, PrivateServer, server_named, which
 
 PASSWORD = "zq7f3a-password"
 _RULES = """
@@ -85,45 +80,22 @@ def index(server: Settings, template: Settings) -> Iterator[Settings]:
     _drop(made, server)
 
 
-def _program(name: str) -> str | None:
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *map(str, folders)]))
-
-
 class OwnServer:
     """A server of the tests' own, with TLS and passwords, that they may stop, kill and start again."""
 
-    def __init__(self, folder: Path) -> None:
-        initdb, postgres = _program("initdb"), _program("postgres")
-        assert initdb is not None
-        assert postgres is not None
-        self.folder, self._postgres = folder, postgres
-        self._account: dict[str, Any] = {"user": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
-        if self._account:
-            shutil.chown(folder, "postgres")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
-        made: list[str | Path] = [
-            initdb,
-            "-D",
-            folder / "data",
-            "-A",
-            "trust",
-            "-U",
-            "postgres",
-            "-E",
-            "UTF8",
-            "--no-locale",
-            "--no-sync",
-        ]
-        subprocess.run(made, check=True, capture_output=True, cwd=folder, **self._account)
+    def __init__(self) -> None:
+        server = self._server = PrivateServer(server_named("postgres"))
+        self.folder, self.port = server.folder, server.port
+        self.pause, self.resume = server.pause, server.resume
         self.authority = trustme.CA()
         issued = self.authority.issue_cert("localhost")
-        self._own("server.pem", b"".join(part.bytes() for part in issued.cert_chain_pems))
-        self._own("server.key", issued.private_key_pem.bytes())
-        self._own("ca.pem", self.authority.cert_pem.bytes())
-        self._own("data/pg_hba.conf", _RULES.encode())
+        files = {
+            "ssl_cert_file": server.put("server.pem", b"".join(part.bytes() for part in issued.cert_chain_pems)),
+            "ssl_key_file": server.put("server.key", issued.private_key_pem.bytes()),
+            "ssl_ca_file": server.put("ca.pem", self.authority.cert_pem.bytes()),
+            "hba_file": server.put("rules", _RULES.encode()),
+        }
+        server.options = ("-c", "ssl=on", *(word for key, file in files.items() for word in ("-c", f"{key}={file}")))
         self.start()
         with closing(self.bare()) as connection:
             connection.execute(f"CREATE ROLE keyed LOGIN PASSWORD '{PASSWORD}'")
@@ -131,55 +103,17 @@ class OwnServer:
                 connection.execute(f"CREATE ROLE {name} LOGIN")
             connection.execute("ALTER ROLE limited CONNECTION LIMIT 0")
 
-    def _own(self, name: str, content: bytes) -> None:
-        path = self.folder / name
-        path.write_bytes(content)
-        path.chmod(0o600)
-        if self._account:
-            shutil.chown(path, "postgres")
-
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
-        options = {
-            "port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self.folder, "fsync": "off",
-            "ssl": "on", "ssl_cert_file": self.folder / "server.pem", "ssl_key_file": self.folder / "server.key",
-            "ssl_ca_file": self.folder / "ca.pem",
-        }  # fmt: skip
-        words = [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [self._postgres, "-D", self.folder / "data", *words], stdout=log, stderr=log, cwd=self.folder,
-                **self._account,
-            )  # fmt: skip
-        end = time.monotonic() + 60
-        while True:
-            try:
-                self.bare().close()
-            except psycopg.OperationalError:
-                assert self._process.poll() is None, (self.folder / "log").read_text()
-                assert time.monotonic() < end
-                time.sleep(0.05)
-            else:
-                return
+        self._server.start()
 
     def stop(self, number: int = signal.SIGINT) -> None:
         """End it: SIGINT ends its connections and stops in order, SIGQUIT is a crash."""
-        with suppress(ProcessLookupError):
-            self._process.send_signal(number)
-        self._process.wait(60)
+        self._server.stop(number)
 
-    def pause(self) -> None:
-        """Let all its processes stand still; the kernel goes on taking connections for it."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Let them go on."""
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: int) -> None:
-        for pid in [self._process.pid, *descendants(self._process.pid)]:
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
+    def remove(self) -> None:
+        """Kill it, and remove its folder."""
+        self._server.remove()
 
     def bare(self, database: str = "postgres") -> psycopg.Connection[Any]:
         """Connect without the plugin."""
@@ -204,61 +138,29 @@ class OwnServer:
 
 
 @pytest.fixture(scope="session")
-def own_server() -> Iterator[OwnServer]:
+def own_server(without_service: Callable[[str], NoReturn]) -> Iterator[OwnServer]:
     """Start a server of our own."""
-    if _program("initdb") is None or _program("postgres") is None:
-        pytest.skip("no initdb and postgres on this machine (Debian: postgresql)")
-    # Not below pytest's folder, which only this user may enter; and the path of a socket must be short.
-    folder = Path(tempfile.mkdtemp(prefix="dicom-common-pg-"))
-    server = OwnServer(folder)
+    try:
+        server = OwnServer()
+    except AbsentError as error:
+        without_service(str(error))
     yield server
-    server.stop(signal.SIGQUIT)
-    shutil.rmtree(folder, ignore_errors=True)
+    server.remove()
 
 
 class Standby:
     """A copy of a server that follows it, and can be read only until it is promoted."""
 
-    def __init__(self, primary: OwnServer, folder: Path) -> None:
-        basebackup = _program("pg_basebackup")
-        assert basebackup is not None
-        self._primary, self.folder = primary, folder
-        account = primary._account
-        if account:
-            shutil.chown(folder, "postgres")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
-        copy: list[str | Path] = [
-            basebackup,
-            "-D",
-            folder / "data",
-            "-h",
-            primary.folder,
-            "-p",
-            str(primary.port),
-            "-U",
-            "postgres",
-        ]
-        subprocess.run(
-            [*copy, "-R", "-c", "fast", "--no-sync"], check=True, capture_output=True, cwd=folder, timeout=60, **account
-        )
-        words = ["-c", f"port={self.port}", "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
-        with (folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [primary._postgres, "-D", folder / "data", *words, "-c", f"unix_socket_directories={folder}"],
-                stdout=log, stderr=log, cwd=folder, **account,
-            )  # fmt: skip
-        end = time.monotonic() + 60
-        while True:
-            try:
-                self.bare().close()
-            except psycopg.OperationalError:
-                assert self._process.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < end
-                time.sleep(0.05)
-            else:
-                return
+    def __init__(self, primary: OwnServer) -> None:
+        def commands(folder: Path, port: int) -> Commands:
+            connection = ("-h", str(primary.folder), "-p", str(primary.port), "-U", "postgres")
+            copy = (basebackup, "-D", folder / "data", *connection, "-R", "-c", "fast", "--no-sync")
+            return [copy, known.commands(folder, port)[-1]]
+
+        known, basebackup = server_named("postgres"), which("pg_basebackup") or "pg_basebackup"
+        self._server = PrivateServer(replace(known, commands=commands, programs=(*known.programs, "pg_basebackup")))
+        self.folder, self.port = self._server.folder, self._server.port
+        self._server.start()
 
     def bare(self) -> psycopg.Connection[Any]:
         """Connect without the plugin."""
@@ -270,23 +172,22 @@ class Standby:
             connection.execute("SELECT pg_promote()")
 
     def stop(self) -> None:
-        """End it as a crash would."""
-        self._process.send_signal(signal.SIGQUIT)
-        self._process.wait(60)
+        """Kill it, and remove its folder."""
+        self._server.remove()
 
 
 @pytest.fixture
-def standby() -> Iterator[Callable[[OwnServer], Standby]]:
+def standby(without_service: Callable[[str], NoReturn]) -> Iterator[Callable[[OwnServer], Standby]]:
     """Start standbys, which end with the test."""
-    if _program("pg_basebackup") is None:
-        pytest.skip("no pg_basebackup on this machine (Debian: postgresql-client)")
     made: list[Standby] = []
 
     def start(primary: OwnServer) -> Standby:
-        made.append(Standby(primary, Path(tempfile.mkdtemp(prefix="dicom-common-pg-"))))
+        try:
+            made.append(Standby(primary))
+        except AbsentError as error:
+            without_service(str(error))
         return made[-1]
 
     yield start
     for one in made:
         one.stop()
-        shutil.rmtree(one.folder, ignore_errors=True)

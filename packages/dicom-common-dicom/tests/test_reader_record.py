@@ -129,6 +129,7 @@ def test_a_bad_value_is_null_and_a_warning(name: str, vr: str, value: bytes) -> 
     ("name", "vr", "value", "expected"),
     [
         ("study_date", "DA", b"1993.04.30", date(1993, 4, 30)),
+        ("study_date", "DA", b"1993 04 30", date(1993, 4, 30)),
         ("series_date", "DA", b"2023-01-02", date(2023, 1, 2)),
         ("content_date", "DA", b" 2023-1-2 ", date(2023, 1, 2)),
         ("acquisition_date", "DA", b"2024/02/29", date(2024, 2, 29)),

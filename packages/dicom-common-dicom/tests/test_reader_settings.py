@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,8 @@ import pytest
 
 from dicom_common.core import ConfigError
 from dicom_common.dicom import ReaderSettings
-from dicom_common.host import Config
+from dicom_common.dicom._native_module import native_module
+from dicom_common.host import Config, Plugins, explain
 
 
 def test_the_package_names_its_table() -> None:
@@ -56,3 +59,35 @@ def test_what_the_table_cannot_mean_is_an_error_of_the_configuration(
 def test_impossible_settings_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"^reader\."):
         ReaderSettings(**settings)
+
+
+def test_the_engine_can_be_chosen() -> None:
+    assert ReaderSettings(engine="python").in_effect() == {"engine": "python"}
+    assert ReaderSettings().in_effect() == {"engine": "native" if native_module() is not None else "python"}
+
+
+@pytest.mark.parametrize("there", ["nothing", "a version that tells something else"])
+def test_an_engine_that_is_not_installed_is_refused_with_the_line_that_installs_it(
+    there: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if there == "nothing":
+        monkeypatch.setitem(sys.modules, "dicom_common.native", None)
+    else:
+        (tmp_path / "other_native.py").write_text("INTERFACE = 0\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.setitem(sys.modules, "dicom_common.native", import_module("other_native"))
+    native_module.cache_clear()
+    try:
+        with pytest.raises(ConfigError, match=r"reader\.engine.*pip install --upgrade dicom-common-native"):
+            ReaderSettings(engine="native")
+        assert ReaderSettings(engine="auto").in_effect() == {"engine": "python"}
+    finally:
+        native_module.cache_clear()
+
+
+def test_the_configuration_explains_which_engine_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = Config.load(overrides={"reader.engine": "python"}, variables={})
+    (row,) = [row for row in explain(config, Plugins()) if row.key == "reader.engine"]
+    assert row.value == "python"
+    assert row.origin.endswith("; in effect: python")

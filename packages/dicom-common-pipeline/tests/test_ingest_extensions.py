@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pipeline_site import Make, Site, extension_source
 from queued_site import DEAD, messages, queue, work
 
 from dicom_common.core import PluginError
-from dicom_common.pipeline import Ingest
+from dicom_common.pipeline import Ingest, Received
 
 EXTENSIONS = {
     "gate": """
@@ -32,6 +33,18 @@ EXTENSIONS = {
     "told": """
         def dicom_common_stored(instances):
             calls.append([(stored.sop_uid, stored.key) for stored in instances])
+        """,
+    "storing_gate": """
+        def dicom_common_accept(tenant, instance, origin):
+            if instance.instance_number < 10:
+                return None if calls[0](instance.instance_number + 10) == "stored" else "the other one was not stored"
+        """,
+    "storing": """
+        def dicom_common_stored(instances):
+            for stored in instances:
+                number = int(stored.sop_uid.rpartition(".")[2])
+                if number < 10:
+                    calls.append(calls[0](number + 10))
         """,
     "told_badly": """
         def dicom_common_stored(instances):
@@ -120,3 +133,46 @@ def test_an_extension_that_fails_when_it_is_told_changes_no_success(site: Site, 
 def test_an_extension_that_is_not_installed_is_told_at_the_start(site: Site) -> None:
     with site.services(extensions=["absent"]) as services, pytest.raises(PluginError):
         Ingest(services)
+
+
+@pytest.mark.usefixtures("extensions")
+@pytest.mark.parametrize("name", ["storing_gate", "storing"])
+@pytest.mark.parametrize("way", ["store", "submit"])
+def test_an_extension_may_store_another_instance(site: Site, make: Make, name: str, way: str) -> None:
+    services = site.services(extensions=[name], extension_time_limit="20")
+    with Ingest(services) as ingest:
+
+        def store(number: int) -> str:
+            [result] = ingest.store([Received(source=make(number), name="x")], tenant="local")
+            return str(result.status)
+
+        _ = services.extensions  # imports the module
+        sys.modules[f"made_{name}"].calls.append(store)
+        if way == "store":
+            assert store(1) == "stored"
+        else:
+            assert ingest.submit(Received(source=make(1), name="x"), tenant="local").result(60).status == "stored"
+    assert {row.sop_uid for row in site.rows} == {"2.25.1.1.1.1", "2.25.1.1.1.11"}
+
+
+@pytest.mark.usefixtures("extensions")
+def test_a_gate_that_hangs_holds_up_no_other_sender(site: Site, make: Make) -> None:
+    with Ingest(site.services(extensions=["storing_gate"], extension_time_limit="20")) as ingest:
+        entered, go_on = threading.Event(), threading.Event()
+
+        def hang(_: int) -> str:
+            entered.set()
+            go_on.wait(20)
+            return "stored"
+
+        sys.modules["made_storing_gate"].calls.append(hang)
+        slow = threading.Thread(
+            target=ingest.store, args=([Received(source=make(1), name="x")],), kwargs={"tenant": "t"}
+        )
+        slow.start()
+        assert entered.wait(20)
+        [result] = ingest.store([Received(source=make(20), name="x")], tenant="t")
+        assert result.status == "stored"
+        assert slow.is_alive()
+        go_on.set()
+        slow.join()

@@ -83,7 +83,7 @@ class TrailFolder:
         return os.open(self.path / name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
     def read_head(self) -> Head | None:
-        """Return the head as it was written; None: there is none that can be read."""
+        """Return the head as it was written; None where no head can be read."""
         found = self.read_note(_HEAD_FILE) or {}
         seq, hash_, file, size = (found.get(name) for name in ("seq", "hash", "file", "size"))
         # With a number or a hash of another form, the next record could not be read any more.

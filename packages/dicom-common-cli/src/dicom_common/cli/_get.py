@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,9 +21,11 @@ from dicom_common.cli._interrupt import stopping_on_signals
 from dicom_common.cli._output import complain, note, print_json, print_line
 from dicom_common.cli._progress import progress
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import AuditKind, DamagedError, NotFoundError, Stored, validate_key
-from dicom_common.host import Services
+from dicom_common.core import AuditKind, DamagedError, NotFoundError, Storage, Stored, validate_key
 from dicom_common.toolkit import make_private_folder
+
+if TYPE_CHECKING:
+    from dicom_common.pipeline import Retrieved
 
 __all__ = ["get"]
 
@@ -88,15 +93,12 @@ def get(  # noqa: PLR0913 - each is an option
         deed.begin(AuditKind.INSTANCES_ACCESSED)
         if total := count(services, whose, study, series, instance):
             bar.total(total)
-        for stored in wanted:
-            if stop.is_set():
-                break
-            path = output / _place(stored)
-            state = _fetch(services, stored, path, overwrite=overwrite)
+        for stored, state in _fetched(services.storage, wanted, output, stop, overwrite=overwrite):
             counts[state] += 1
             if state is _State.FETCHED:
                 deed.touched([stored])
             if as_json:
+                path = output / _place(stored)
                 print_json({"path": str(path), "status": state, "sop_instance_uid": stored.sop_uid})
             bar.advance()
         if not any(counts.values()) and not stop.is_set():
@@ -122,29 +124,69 @@ def _place(stored: Stored) -> str:
         raise CommandError(f"The index has a UID that cannot become a file name: {error}.") from error
 
 
-def _fetch(services: Services, stored: Stored, path: Path, *, overwrite: bool) -> _State:
-    from dicom_common.pipeline import read_verified  # noqa: PLC0415 - imports pydicom
+def _fetched(
+    storage: Storage, wanted: Iterable[Stored], output: Path, stop: threading.Event, *, overwrite: bool
+) -> Iterator[tuple[Stored, _State]]:
+    """Fetch what is not in its place, reading ahead, until `stop` is set; tell what became of each."""
+    from dicom_common.pipeline import read_ahead  # noqa: PLC0415 - not for `--help`
 
+    settled: list[tuple[Stored, _State]] = []
+
+    def absent() -> Iterator[Stored]:
+        for stored in wanted:
+            if stop.is_set():
+                return
+            state = _state_of(output / _place(stored), stored, overwrite=overwrite)
+            if state is None:
+                yield stored
+            else:
+                settled.append((stored, state))
+
+    for one in read_ahead(storage, absent()):
+        if stop.is_set():
+            break
+        yield one.stored, _fetch(one, output / _place(one.stored))
+        while settled:
+            yield settled.pop(0)
+    yield from settled
+
+
+def _state_of(path: Path, stored: Stored, *, overwrite: bool) -> _State | None:
+    """Tell what is in the place of a file; None: it is to be fetched."""
+    with _told(path):
+        if not path.exists():
+            return None
+        if _has(path, stored):
+            return _State.PRESENT
+    if overwrite:
+        return None
+    complain(f"{path} is another file and is left alone; --overwrite replaces it.")
+    return _State.DIFFERENT
+
+
+def _fetch(one: Retrieved, path: Path) -> _State:
     try:
-        if path.exists():
-            if _has(path, stored):
-                return _State.PRESENT
-            if not overwrite:
-                complain(f"{path} is another file and is left alone; --overwrite replaces it.")
-                return _State.DIFFERENT
-        make_private_folder(path.parent)
-        _write(path, read_verified(services.storage, stored))
+        with _told(path):
+            make_private_folder(path.parent)
+            _write(path, one.chunks)
     except DamagedError as error:
         complain(str(error))
         return _State.DAMAGED
     except NotFoundError as error:
         complain(str(error))
         return _State.MISSING
+    return _State.FETCHED
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn what the operating system says of a file into an error that names it."""
+    try:
+        yield
     except OSError as error:
         raise CommandError(
             f"{path} cannot be written: {error.strerror or type(error).__name__}. Files fetched so far are complete."
         ) from error
-    return _State.FETCHED
 
 
 def _has(path: Path, stored: Stored) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol, runtime_checkable
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self, runtime_checkable
 
 from dicom_common.core._errors import BackendError
 from dicom_common.core._health import Health
@@ -23,6 +24,8 @@ __all__ = [
     "SignedUrls",
     "Source",
     "Storage",
+    "Upload",
+    "Uploads",
     "Write",
     "validate_key",
 ]
@@ -165,6 +168,52 @@ class BatchWrites(Protocol):
 
         The objects that are there on return are durable. The order in which they appear is not defined.
         """
+        ...
+
+
+class Upload(Protocol):
+    """An object that arrives as a stream. Nothing of it is visible before `commit`. A context manager.
+
+    It has one user at a time; any thread may abort it. Leaving the context, closing the storage and dropping the last
+    reference abort it, too. What a killed process leaves of it is hidden, and the storage removes it later.
+    """
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append bytes.
+
+        Raises:
+            BackendError: they cannot be kept, and the upload is aborted; or a commit or the end came before.
+        """
+        ...
+
+    def commit(self, key: str, *, if_absent: bool = False, sha256: str | None = None) -> ObjectInfo:
+        """Make the object, as `Storage.write` does, and end the upload. Any error aborts it, but for the first two.
+
+        Raises:
+            AlreadyExistsError: `if_absent`, and the object is there; the upload can be committed to another key.
+            ValueError: `key` is not a key; the upload can be committed to another one.
+            DamagedError: the bytes do not have the digest; nothing was written.
+            BackendError: as `Storage.write`; or the upload has ended.
+        """
+        ...
+
+    def abort(self) -> None:
+        """End the upload and drop its bytes. Where it has ended, this does nothing."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+@runtime_checkable
+class Uploads(Protocol):
+    """A storage that can take an object while it arrives, before its key, its size and its digest are known."""
+
+    def open_upload(self) -> Upload:
+        """Begin an upload."""
         ...
 
 

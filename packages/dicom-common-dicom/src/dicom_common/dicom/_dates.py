@@ -16,7 +16,7 @@ _TIME = re.compile(r"([0-9]{2})(?:([0-9]{2})(?:([0-9]{2})(?:\.([0-9]{1,6}))?)?)?
 _LEAP_SECOND = 60
 
 # The year comes first, so month and day cannot be taken for each other: `04/05/2023` is left alone.
-_CALENDAR = r"([0-9]{4})(?:([0-9]{2})([0-9]{2})|([./:-])([0-9]{1,2})\4([0-9]{1,2}))"
+_CALENDAR = r"([0-9]{4})(?:([0-9]{2})([0-9]{2})|([./: -])([0-9]{1,2})\4([0-9]{1,2}))"
 _FRACTION = r"(?:[.,]([0-9]*))?"
 _CLOCK = (
     rf"(?:([0-9]{{2}})(?:([0-9]{{2}})(?:([0-9]{{2}}){_FRACTION})?)?"
@@ -29,7 +29,7 @@ _LONGEST = 64
 
 
 def date_of(text: str, flaws: list[Flaw]) -> date:
-    """Read a date: `20230405`; with a flaw also `2023.04.05`, `2023-4-5`, and the date of a DT.
+    """Read a date: `20230405`; with a flaw also `2023.04.05`, `2023-4-5`, `2023 04 05`, and the date of a DT.
 
     Raises:
         ValueError: it is not a date, or has more than one reading.

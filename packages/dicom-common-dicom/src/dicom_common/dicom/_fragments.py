@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from dicom_common.core import DicomError
+from dicom_common.dicom._native_module import native_module
 from dicom_common.dicom._pixel_form import SIGNATURE_BYTES, signature
 from dicom_common.dicom._reasons import Reason
 
@@ -35,10 +36,11 @@ class RangeReader:
     """Reads small pieces through a window, so that headers that lie close together cost one request.
 
     `window` is how much is fetched at least. 0 is right for what is in memory; an object storage answers a request for
-    256 KiB about as fast as one for 8 bytes.
+    256 KiB about as fast as one for 8 bytes. `data` is the object where it is in memory.
     """
 
-    def __init__(self, read_range: ReadRange, window: int) -> None:
+    def __init__(self, read_range: ReadRange, window: int, data: bytes | None = None) -> None:
+        self.data = data
         self._read_range = read_range
         self._window = window
         self._start = 0
@@ -104,6 +106,8 @@ def walk_fragments(reader: RangeReader, offset: int, end: int, limit: int) -> Fr
     Raises:
         DicomError: what is there is not fragments, is cut off, or there are more than `limit`.
     """
+    if reader.data is not None and (natively := _walk_natively(reader.data, offset, end, limit)) is not None:
+        return natively
     big = reader.read(offset, 4) in _BIG_ENDIAN
     offsets, lengths, images = array("Q"), array("Q"), bytearray()
     kind: bytes | None = None
@@ -122,3 +126,13 @@ def walk_fragments(reader: RangeReader, offset: int, end: int, limit: int) -> Fr
         images.append(found is not None and found == kind)
         position = item.offset + item.length
     return Fragments(offsets, lengths, bytes(images), kind, terminated)
+
+
+def _walk_natively(data: bytes, offset: int, end: int, limit: int) -> Fragments | None:
+    """Do so by the native reader; None where it is not installed, or the fragments are not as they should be."""
+    native = native_module()
+    told = None if native is None else native.walk_fragments(data, offset, end, limit)
+    if told is None:
+        return None
+    offsets, lengths, images, kind = told
+    return Fragments(array("Q", offsets), array("Q", lengths), images, kind)

@@ -129,7 +129,8 @@ def index_frames(source: Source, instance: Instance, *, max_fragments: int = 1_0
     if instance.pixel_data is None:
         raise DicomError(Reason.NO_PIXEL_DATA, "The instance has no pixel data, so it has no frames.")
     with _ranges_of(source) as (read_range, window):
-        return _Indexing(RangeReader(read_range, window), instance, instance.pixel_data, max_fragments).index()
+        reader = RangeReader(read_range, window, source if type(source) is bytes else None)
+        return _Indexing(reader, instance, instance.pixel_data, max_fragments).index()
 
 
 @contextmanager

@@ -30,6 +30,7 @@ __all__ = [
     "BULK_VRS",
     "EXPLICIT",
     "IMPLICIT",
+    "INDEXED",
     "LONG_VRS",
     "SWAPPED",
     "VRS",
@@ -101,7 +102,7 @@ _WIDTHS |= {"FD": 8, "OD": 8, "SV": 8, "UV": 8, "OV": 8}
 _HOLD_INDEXED = 4096
 """Bytes of an indexed value that are held whatever the threshold is: the record needs them."""
 _IDENTITY = (0x00080016, 0x00080018, 0x0020000D, 0x0020000E)
-_INDEXED = {attribute.tag: attribute for attribute in ATTRIBUTES if attribute.tag not in _IDENTITY}
+INDEXED = {attribute.tag: attribute for attribute in ATTRIBUTES if attribute.tag not in _IDENTITY}
 # What these tables keep comes from the sender, so each entry is bounded as well as their number: some 6 MB for one
 # encoding, when full.
 _MOST_HEADS = 1 << 12
@@ -174,7 +175,7 @@ class Head:
         self.prefix = f'"{tag:08X}":{{"vr":"' if vr == "US or SS" else f'"{tag:08X}":{{"vr":"{vr}"'
         self.encode: Callable[[Any, Any], str] = sequence_encoder(tag) if vr == "SQ" else ENCODERS[vr]
         self.known = Known() if vr in KEPT_VRS else KnownWords() if tag in _WORDS else None
-        self.attribute = _INDEXED.get(tag)
+        self.attribute = INDEXED.get(tag)
         self.index: Callable[[bytes], Any] = _not_indexed
         if self.attribute is not None and (self.attribute.vr == vr or are_texts(self.attribute.vr, vr)):
             self.index = FAST.get((self.attribute.vr, self.attribute.multiple), _not_indexed)
@@ -310,7 +311,7 @@ class Heads(dict[bytes, Start]):
         elif kind is Kind.PIXEL_DATA and vr not in BULK_VRS:
             vr = "OB"  # under no VR that may have a BulkDataURI it could be in no JSON
         hold = self._threshold if vr in BULK_VRS else self._max
-        if tag in _INDEXED or tag in _IDENTITY:
+        if tag in INDEXED or tag in _IDENTITY:
             hold = max(hold, _HOLD_INDEXED)
         return Head(tag, vr, kind, hold=hold, long=long)
 

@@ -14,12 +14,15 @@ from dicom_common.dicom._file_meta import read_file_meta
 from dicom_common.dicom._findings import Findings
 from dicom_common.dicom._identity import identity
 from dicom_common.dicom._json import DataSetContext, encode_json
+from dicom_common.dicom._native_engine import scan_natively
 from dicom_common.dicom._native_frames import geometry_of
 from dicom_common.dicom._pixel_form import Form, contradicts, pixel_form
+from dicom_common.dicom._pixel_place import PixelPlace
 from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._record import indexed_fields
 from dicom_common.dicom._rules import Rule
 from dicom_common.dicom._scan import Scanner
+from dicom_common.dicom._scanned import Scanned
 from dicom_common.dicom._settings import ReaderSettings
 from dicom_common.dicom._transfer_syntaxes import TransferSyntax, transfer_syntax
 from dicom_common.dicom._window import Feed, Inflater, MemoryFeed, StreamFeed, Window
@@ -100,6 +103,8 @@ def _read_bytes(data: bytes, settings: ReaderSettings) -> Reading:
     def digest() -> tuple[int, str]:
         return len(data), hashlib.sha256(data).hexdigest()
 
+    if (scanned := scan_natively(data, len(data), settings)) is not None:
+        return _completed(scanned, digest, settings)
     return read_window(Window(data), lambda at: MemoryFeed(memoryview(data), at), digest, settings)
 
 
@@ -111,6 +116,8 @@ def _read_memory(view: memoryview, settings: ReaderSettings, whole: int) -> Read
     def digest() -> tuple[int, str]:
         return len(view), hashlib.sha256(view).hexdigest()
 
+    if (scanned := scan_natively(bytes(view[:whole]), len(view), settings)) is not None:
+        return _completed(scanned, digest, settings)
     window = window_over(MemoryFeed(view), settings, whole)
     return read_window(window, lambda at: MemoryFeed(view, at), digest, settings)
 
@@ -119,6 +126,11 @@ def _read_file(file: Any, size: int | None, settings: ReaderSettings, whole: int
     start = _read_up_to(file, whole + 1 if size is None else min(whole, size) + 1)
     if len(start) <= whole:
         return _read_bytes(start, settings)
+    if size is not None and (scanned := scan_natively(start, size, settings)) is not None:
+        reading = _completed(scanned, StreamFeed(file, start).finish, settings)
+        if reading.instance.size == size:
+            return reading
+        file.seek(len(start))  # it was changed meanwhile
     feed = StreamFeed(file, start)
     window = window_over(feed, settings, whole)
 
@@ -177,28 +189,42 @@ def read_window(
         findings.add([0x00020003], Rule.FILE_META, "the data set counts")
     context.base = f"studies/{uids['study_uid']}/series/{uids['series_uid']}/instances/{uids['sop_uid']}"
     metadata = encode_json(elements, context)
-    fields = indexed_fields(elements, context)
-    if not _is_ordinary(scanner, transfer_syntax(meta.transfer_syntax_uid), fields):
-        _check_pixel_data(scanner, meta.transfer_syntax_uid, fields, settings, findings)
+    scanned = Scanned(
+        transfer_syntax_uid=meta.transfer_syntax_uid,
+        data_set_offset=meta.data_set_offset,
+        fields=uids | indexed_fields(elements, context),
+        character_set=context.declared,
+        pixels=scanner.pixels,
+        metadata=metadata,
+        findings=findings,
+    )
+    return _completed(scanned, digest, settings)
+
+
+def _completed(scanned: Scanned, digest: Callable[[], tuple[int, str]], settings: ReaderSettings) -> Reading:
+    """Make the record of what was scanned."""
+    uid, pixels, findings = scanned.transfer_syntax_uid, scanned.pixels, scanned.findings
+    fields = scanned.fields
+    if not _is_ordinary(pixels, transfer_syntax(uid), fields):
+        _check_pixel_data(pixels, uid, fields, settings, findings)
     size, sha256 = digest()
     instance = Instance(
-        **uids,
         **fields,
-        transfer_syntax_uid=meta.transfer_syntax_uid,
+        transfer_syntax_uid=uid,
         size=size,
         sha256=sha256,
-        data_set_offset=meta.data_set_offset,
-        pixel_data=scanner.pixels.data,
-        character_set=context.declared,
+        data_set_offset=scanned.data_set_offset,
+        pixel_data=pixels.data,
+        character_set=scanned.character_set,
         warnings=findings.as_tuple(),
     )
-    return Reading(instance, metadata)
+    return Reading(instance, scanned.metadata)
 
 
-def _is_ordinary(scanner: Scanner, syntax: TransferSyntax | None, fields: dict[str, Any]) -> bool:
+def _is_ordinary(pixels: PixelPlace, syntax: TransferSyntax | None, fields: dict[str, Any]) -> bool:
     """Tell at a glance whether pixel data is what nearly all is: fragments, or the pixels and at most a byte more."""
-    pixel = scanner.pixels.data
-    if pixel is None or syntax is None or scanner.pixels.lacks_pad:
+    pixel = pixels.data
+    if pixel is None or syntax is None or pixels.lacks_pad:
         return False
     if syntax.encapsulated or pixel.length is None:
         return syntax.encapsulated and pixel.length is None
@@ -208,20 +234,20 @@ def _is_ordinary(scanner: Scanner, syntax: TransferSyntax | None, fields: dict[s
 
 
 def _check_pixel_data(
-    scanner: Scanner, uid: str, fields: dict[str, Any], settings: ReaderSettings, findings: Findings
+    pixels: PixelPlace, uid: str, fields: dict[str, Any], settings: ReaderSettings, findings: Findings
 ) -> None:
     """Compare pixel data with what the transfer syntax and the attributes say (PS3.5 8.1.1, A.4, PS3.3 C.7.6.3)."""
-    pixel = scanner.pixels.data
+    pixel = pixels.data
     if pixel is None:
         if fields.get("rows") and fields.get("columns") and fields.get("bits_allocated"):
             findings.add([_PIXEL_DATA], Rule.NO_PIXEL_DATA, "indexed without")
         return
     syntax = transfer_syntax(uid)
     geometry = geometry_of({"bits_allocated": 8} | fields, pixel, findings.as_tuple())
-    form = pixel_form(pixel, scanner.pixels.start, syntax, geometry)
+    form = pixel_form(pixel, pixels.start, syntax, geometry)
     if contradicts(form, pixel, syntax):
         findings.add([pixel.tag], Rule.PIXEL_DATA_FORM, f"indexed as {form.value}")
-    if scanner.pixels.lacks_pad:
+    if pixels.lacks_pad:
         if form is not Form.NATIVE or not geometry.fits(pixel.length or 0):
             raise DicomError(Reason.TRUNCATED, "The object ends within its pixel data; ask the sender for a new copy.")
         findings.add([pixel.tag], Rule.MISSING_PAD, "took it as whole")

@@ -12,10 +12,10 @@ from dicom_common.dicom._json import DataSetContext
 from dicom_common.dicom._json_context import PADDING, Flaw, cut_at_nul
 from dicom_common.dicom._rules import Rule
 
-__all__ = ["indexed_fields"]
+__all__ = ["REQUESTS", "indexed_fields"]
 
 _STUDY_DATE = 0x00080020
-_REQUESTS = {0x00400009: 0, 0x00401001: 1}
+REQUESTS = {0x00400009: 0, 0x00401001: 1}
 _LONGEST_REMEMBERED = 128
 _LONGEST_ORIGIN = 64
 _MOST_REQUESTS = 1000
@@ -95,8 +95,8 @@ def _request_attributes(items: Items, tag: int, context: DataSetContext) -> tupl
         found: list[str | None] = [None, None]
         before = context.enter(item)
         for head, value in pairs(item):
-            if head.tag in _REQUESTS and type(value) is bytes and head.vr in TEXT_VRS:
-                found[_REQUESTS[head.tag]] = _text_of(head, value, context).strip(" ") or None
+            if head.tag in REQUESTS and type(value) is bytes and head.vr in TEXT_VRS:
+                found[REQUESTS[head.tag]] = _text_of(head, value, context).strip(" ") or None
         context.leave(before)
         requests.append(RequestAttributes(*found))
     return tuple(requests)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Literal, get_args, get_type_hints
 
 from dicom_common.core import ConfigError
+from dicom_common.dicom._native_module import native_module
 
 __all__ = ["ReaderSettings"]
 
@@ -48,6 +49,9 @@ class ReaderSettings:
     at 1032, which an image of one value reaches."""
     bulk_data_threshold: int = 1024
     """Values of more bytes become a BulkDataURI in the DICOM JSON where PS3.18 F.2.2 allows that."""
+    engine: Literal["auto", "python", "native"] = "auto"
+    """Which reader runs: `native` is that of dicom-common-native, `auto` takes it where it is installed. Both give the
+    same answers; whatever is not ordinary is read by the Python reader in any case."""
     numbers_as: Literal["number", "string"] = "number"
     """How DS and IS are written in the DICOM JSON; a number that JSON would change is a string in both cases."""
     default_character_set: str = "ISO_IR 100"
@@ -69,5 +73,15 @@ class ReaderSettings:
                 raise ConfigError(f"reader.{field.name} must be at least 1.")
         if max(self.max_element_value, self.bulk_data_threshold) > _LONGEST:
             raise ConfigError(f"reader.max_element_value and reader.bulk_data_threshold must be at most {_LONGEST}.")
+        if self.engine == "native" and native_module() is None:
+            raise ConfigError(
+                'reader.engine is "native", and dicom-common-native is not installed, or not in the version that goes '
+                "with this dicom-common-dicom: run `pip install --upgrade dicom-common-native dicom-common-dicom`, or "
+                'set reader.engine to "auto".'
+            )
         if self.max_depth > _DEEPEST:
             raise ConfigError(f"reader.max_depth must be at most {_DEEPEST}.")
+
+    def in_effect(self) -> dict[str, str]:
+        """Tell which reader runs, for `dicom-common config explain`."""
+        return {"engine": "python" if self.engine == "python" or native_module() is None else "native"}

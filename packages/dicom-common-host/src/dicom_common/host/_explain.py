@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint
 from typing import Any, NamedTuple
 
@@ -24,7 +24,11 @@ _OURS = "dicom_common."
 
 
 class Explained(NamedTuple):
-    """One setting in effect; a secret's value is masked, and None where it is not set."""
+    """One setting in effect; a secret's value is masked, and None where it is not set.
+
+    Settings of which the value alone does not tell what it comes to here (`auto`) have that in their origin: the class
+    of the settings has a method `in_effect` that gives it by the names of the fields.
+    """
 
     key: str
     value: Any
@@ -97,8 +101,12 @@ def _cannot(name: str, entry: EntryPoint, why: str) -> str:
 
 
 def _rows(prefix: str, settings: Any, written: dict[str, Raw]) -> Iterator[Explained]:
+    # What settings such as "auto" come to here, where the class tells it.
+    comes_to: Mapping[str, str] = settings.in_effect() if hasattr(settings, "in_effect") else {}
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         shown = ("***" if value else None) if isinstance(value, Secret) else value
         origin = written[field.name].origin if field.name in written else "default"
+        if field.name in comes_to:
+            origin += f"; in effect: {comes_to[field.name]}"
         yield Explained(f"{prefix}{field.name}", shown, origin)

@@ -49,6 +49,8 @@ EXTENSION = "extension"
 """The entry-point group of extensions: `dicom_common.extension`."""
 COMMANDS = "commands"
 """The entry-point group of subcommands of `dicom-common`, each by its name: `dicom_common.commands`."""
+READER = "reader"
+"""The entry-point group of the engines that read DICOM, which `reader.engine` chooses from: `dicom_common.reader`."""
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)")
 _OF_EXTRA = re.compile(r";(?:(?!\bor\b).)*\bextra\s*==\s*(['\"])[^'\"]+\1\s*$")
 _BOUND = re.compile(r"(>=|<)\s*(\d+(?:\.\d+)*)")
@@ -72,12 +74,12 @@ class PluginInfo:
 
 
 def installed_plugins(*kinds: str) -> list[PluginInfo]:
-    """List the plugins of some kinds; by default of all kinds, extensions and commands.
+    """List the plugins of some kinds; by default of all kinds, engines of the reader, extensions and commands.
 
     Nothing is imported: a broken plugin, or one with a slow SDK, does no harm.
     """
     select, found = entry_points().select, []  # which reads a file of every distribution: once
-    for kind in kinds or (*KINDS, EXTENSION, COMMANDS):
+    for kind in kinds or (*KINDS, READER, EXTENSION, COMMANDS):
         for name, entries in sorted(entries_of(kind, select).items()):
             for entry in entries:
                 try:

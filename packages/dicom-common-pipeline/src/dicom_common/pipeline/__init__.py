@@ -54,6 +54,11 @@ if TYPE_CHECKING:
     )
     from dicom_common.pipeline._reconcile._reconcile import Reconciliation as Reconciliation
     from dicom_common.pipeline._remove import delete_discarded as delete_discarded, remove as remove
+    from dicom_common.pipeline._retrieve import (
+        Retrieved as Retrieved,
+        read_ahead as read_ahead,
+        retrieve as retrieve,
+    )
     from dicom_common.pipeline._settings import (
         DocumentSettings as DocumentSettings,
         IngestSettings as IngestSettings,
@@ -96,6 +101,7 @@ __all__ = [
     "Relay",
     "Result",
     "RetentionSettings",
+    "Retrieved",
     "Status",
     "TopicKind",
     "TopicSettings",
@@ -113,8 +119,10 @@ __all__ = [
     "ingest_files",
     "is_companion",
     "message_schema",
+    "read_ahead",
     "read_verified",
     "remove",
+    "retrieve",
     "valid_objects",
 ]
 
@@ -151,6 +159,7 @@ _HOMES = {
     "Relay": "_events._relay",
     "Result": "_ingest._results",
     "RetentionSettings": "_settings",
+    "Retrieved": "_retrieve",
     "Status": "_ingest._results",
     "TopicKind": "_events._topics",
     "TopicSettings": "_settings",
@@ -168,8 +177,10 @@ _HOMES = {
     "ingest_files": "_ingest._ingest_files",
     "is_companion": "_ingest._companions",
     "message_schema": "_events._topics",
+    "read_ahead": "_retrieve",
     "read_verified": "_read",
     "remove": "_remove",
+    "retrieve": "_retrieve",
     "valid_objects": "_documents._objects",
 }
 """Where each name is. It is imported when it is used: an ingest needs no copy and no reconciliation."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from dicom_common.core import DamagedError, Storage, Stored
 
-__all__ = ["digest_of", "read_verified"]
+__all__ = ["digest_of", "open_stored", "read_verified"]
 
 
 def read_verified(storage: Storage, stored: Stored) -> Iterator[bytes]:
@@ -39,3 +41,36 @@ def digest_of(storage: Storage, key: str) -> str:
     for chunk in storage.read(key):
         digest.update(chunk)
     return digest.hexdigest()
+
+
+def open_stored(storage: Storage, key: str, size: int) -> BinaryIO:
+    """Open an object of a known size as a file that can seek: for the few that are compared or written again.
+
+    Reading it raises what `Storage.read` does.
+    """
+    return io.BufferedReader(_ObjectStream(storage, key, size), 1 << 20)
+
+
+class _ObjectStream(io.RawIOBase):
+    """An object as a file that can seek: for the few that have to be compared or written again."""
+
+    def __init__(self, storage: Storage, key: str, size: int) -> None:
+        self._storage, self._key, self._size, self._position = storage, key, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = max(0, start + offset)
+        return self._position
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed names a private buffer type
+        wanted = min(len(buffer), max(0, self._size - self._position))
+        data = b"".join(self._storage.read(self._key, start=self._position, length=wanted)) if wanted else b""
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)

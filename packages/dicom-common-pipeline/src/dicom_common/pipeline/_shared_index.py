@@ -53,6 +53,11 @@ class ParentIndex:
         found: dict[str, Stored] = self._ask(Question("stored", (tenant, list(sop_uids))))
         return found
 
+    def discard(self, keys: Iterable[str]) -> list[str]:
+        """See `Database.discard`."""
+        spare: list[str] = self._ask(Question("discard", (list(keys),)))
+        return spare
+
     def discarded(self, limit: int) -> list[str]:
         """See `Database.discarded`."""
         keys: list[str] = self._ask(Question("discarded", (limit,)))

@@ -1,4 +1,4 @@
-"""What plugins share and no contract asks for: meanings of errors, retries, time limits, files, strict JSON.
+"""What plugins share and no contract asks for: meanings of errors, retries, time limits, files, uploads, strict JSON.
 
 It depends on the core only. `query_rules` is a module of its own, for databases and readers of query text.
 """
@@ -8,15 +8,22 @@ from dicom_common.toolkit._json import MAX_JSON_DEPTH, parse_json
 from dicom_common.toolkit._meanings import Meaning, Meanings
 from dicom_common.toolkit._private_files import make_private_file, make_private_folder, others_may
 from dicom_common.toolkit._regular_files import NotRegularError, read_regular
+from dicom_common.toolkit._spool import SPOOL_MEMORY, SpoolSink, spooled_upload
 from dicom_common.toolkit._time_limit import EscapedError, TimeLimitError, call_within
+from dicom_common.toolkit._uploads import OpenUploads, Sink, StreamedUpload
 
 __all__ = [
     "MAX_JSON_DEPTH",
+    "SPOOL_MEMORY",
     "Backoff",
     "EscapedError",
     "Meaning",
     "Meanings",
     "NotRegularError",
+    "OpenUploads",
+    "Sink",
+    "SpoolSink",
+    "StreamedUpload",
     "TimeLimitError",
     "call_within",
     "make_private_file",
@@ -24,4 +31,5 @@ __all__ = [
     "others_may",
     "parse_json",
     "read_regular",
+    "spooled_upload",
 ]

@@ -1,4 +1,4 @@
-"""JSON of strangers: one object, UTF-8, no name twice, no NaN, not deep. What is not so is None.
+"""JSON of strangers: one object, UTF-8, no name twice, no NaN, not deep. Anything else gives None.
 
 Where two parsers read the same bytes otherwise, a token says one thing to who checks it and another to who uses it.
 """

@@ -13,8 +13,9 @@ from typing import BinaryIO, cast
 from dicom_common.core import BackendError, DicomError, Instance, Source, Storage, Stored
 from dicom_common.dicom import ReaderSettings, read
 from dicom_common.pipeline._ingest._bounded import Bounded, open_regular, require_size
-from dicom_common.pipeline._ingest._reasons import IngestReason
+from dicom_common.pipeline._ingest._reasons import BackendKind, IngestReason, failure_reason, may_succeed_later
 from dicom_common.pipeline._ingest._results import Received, Result, Status
+from dicom_common.pipeline._ingest._upload import Streamed, arrive
 from dicom_common.pipeline._settings import IngestSettings
 
 __all__ = ["Candidate", "SourceLostError", "prepare", "rejection", "same_data_set"]
@@ -33,6 +34,8 @@ class Candidate:
     """The bytes, where they are held in memory."""
     start: int = 0
     """Where in a stream the instance begins."""
+    streamed: Streamed | None = None
+    """The bytes, where they came by a stream that cannot be read again."""
 
     @contextmanager
     def source(self) -> Iterator[Source]:
@@ -44,6 +47,12 @@ class Candidate:
         origin = self.received.source
         if self.held is not None:
             yield self.held
+        elif self.streamed is not None:
+            kept = self.streamed.open(self.instance.size)
+            if kept is None:
+                raise SourceLostError("It came as a stream and is in no object yet: send it again.")
+            with kept:
+                yield kept
         elif isinstance(origin, Path):
             with lost_where_unreadable():
                 stream = open_regular(origin)
@@ -53,6 +62,11 @@ class Candidate:
             with lost_where_unreadable():
                 origin.seek(self.start)
             yield origin
+
+    def release(self) -> None:
+        """Drop bytes that came by a stream and became no object."""
+        if self.streamed is not None:
+            self.streamed.release()
 
 
 class SourceLostError(BackendError):
@@ -68,10 +82,18 @@ def lost_where_unreadable() -> Iterator[None]:
         raise SourceLostError(f"It cannot be read again ({type(error).__name__}): send it again.") from error
 
 
-def prepare(received: Received, settings: IngestSettings, reader: ReaderSettings) -> Candidate | Result:
-    """Read the header of what was received; where it cannot be taken, return the rejection."""
+def prepare(
+    received: Received, settings: IngestSettings, reader: ReaderSettings, storage: Storage
+) -> Candidate | Result:
+    """Read the header of what was received; where it cannot be taken, return the rejection.
+
+    A stream that cannot be read again goes to the storage meanwhile.
+    """
     try:
-        return _prepare(received, settings, reader)
+        return _prepare(received, settings, reader, storage)
+    except BackendError as error:
+        reason = failure_reason(BackendKind.STORAGE, error)
+        return rejection(received, reason, str(error), retry=may_succeed_later(error))
     except DicomError as error:
         return rejection(received, error.reason, str(error))
     except OSError as error:
@@ -83,9 +105,9 @@ def prepare(received: Received, settings: IngestSettings, reader: ReaderSettings
         return rejection(received, IngestReason.READER_FAILED, message)
 
 
-def _prepare(received: Received, settings: IngestSettings, reader: ReaderSettings) -> Candidate:
+def _prepare(received: Received, settings: IngestSettings, reader: ReaderSettings, storage: Storage) -> Candidate:
     source, most = received.source, settings.max_object_bytes
-    held, start = None, 0
+    held, start, streamed = None, 0, None
     if isinstance(source, Path):
         with open_regular(source) as stream:
             size = os.fstat(stream.fileno()).st_size
@@ -100,10 +122,18 @@ def _prepare(received: Received, settings: IngestSettings, reader: ReaderSetting
         require_size(len(source), most)
         held = source
         reading = read(source, settings=reader)
-    else:
+    elif source.seekable():
         start = source.tell()
         reading = read(cast("BinaryIO", Bounded(source, most)), settings=reader)
-    return Candidate(received, reading.instance, reading.metadata, held, start)
+    else:
+        reading, kept = arrive(
+            Bounded(source, most),
+            storage,
+            settings.in_memory_bytes,
+            lambda arriving: read(cast("bytes | BinaryIO", arriving), settings=reader),
+        )
+        held, streamed = (kept, None) if isinstance(kept, bytes) else (None, kept)
+    return Candidate(received, reading.instance, reading.metadata, held, start, streamed)
 
 
 def rejection(

@@ -9,8 +9,11 @@ whichever process dies when:
 4. `index` them in one transaction, with their DICOM JSON and their events;
 5. `settle`: answer by what the index decided. That is the acknowledgement.
 
-`store` does steps 2 to 5 in the process that received the instance. In queued mode `receive` does step 3 and publishes
-a message, and a worker does the other steps with `index_received`, after which it acknowledges the message.
+In direct mode the process that received the instance does all of them. In queued mode the receiver does step 3 and
+publishes a message, and a worker does the other steps with `index_received`, after which it acknowledges the message.
+
+A sender's own thread `decide`s: it does steps 1 and 2, so that a refusal waits for nobody. Then what several senders
+have goes through steps 3 and 4 in groups (see `Groups`).
 
 A crash between 3 and 4 leaves an object without a row: the next try finds it in its way, sees that it is the same and
 takes it; or a reconciliation does. Step 2 only saves work: the transaction of step 4 decides who wins when several
@@ -21,7 +24,8 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from dicom_common.core import (
     AddStatus,
@@ -40,9 +44,10 @@ from dicom_common.pipeline._ingest._publish import broker_failure, publish
 from dicom_common.pipeline._ingest._reasons import MAY_SUCCEED_LATER, BackendKind, IngestReason
 from dicom_common.pipeline._ingest._results import Status
 from dicom_common.pipeline._remove import delete_objects
+from dicom_common.pipeline._settings import IngestSettings
 from dicom_common.pipeline._shared_index import keeps_log
 
-__all__ = ["index_received", "receive", "store"]
+__all__ = ["Way", "conclude", "index_received", "way"]
 
 _log = logging.getLogger(__name__)
 
@@ -53,32 +58,53 @@ _OTHER_PATIENT = Finding("00100020", "study-of-other-patient", "the study stays 
 _OTHER_STUDY = Finding("0020000E", "series-in-other-study", "the series is indexed in both studies")
 
 
-# The three ways through the contract. The items of a call are of distinct instances; each has a result afterwards.
+# The ways through the contract. Each step answers items by their `result`; those without one go on to the next.
 
 
-def store(context: Context, items: Sequence[Item]) -> None:
-    """Direct mode: store and index instances, and answer them."""
-    _write_and_index(context, accept(context, compare(context, items)))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """What a receiver does with items."""
+
+    decide: Callable[[Context, Sequence[Item]], list[Item]]
+    """In the thread of their sender: answer what is not to be written."""
+    write: Callable[[Context, Sequence[Item]], list[Item]]
+    """Make a group durable. The items of a group are of distinct instances."""
+    index: Callable[[Context, Sequence[Item]], None]
+    """Index a group that is durable, or ask workers to, and answer it."""
 
 
-def receive(context: Context, items: Sequence[Item]) -> None:
-    """The receiver's half of queued mode: write, publish, answer. The index is not asked.
-
-    Every item has a key of its own. Without the index it is not known here which keys are discarded, and an object
-    that is written where another is about to be deleted would go with it. So the same bytes that come twice are two
-    objects until the worker discards one of them.
-    """
-    failure = broker_failure(context)
-    if failure is None:
-        publish(context, write(context, accept(context, items)))
-        return
-    for item in items:
-        item.reject_failed(BackendKind.BROKER, failure)
+def way(settings: IngestSettings) -> Way:
+    """Return the way of a receiver."""
+    return _QUEUED if settings.mode == "queued" else _DIRECT
 
 
 def index_received(context: Context, items: Sequence[Item]) -> None:
-    """The worker's half: index what a receiver stored. The receiver asked the extensions that may refuse."""
-    _write_and_index(context, compare(context, items))
+    """The worker's way: index what a receiver stored. The receiver asked the extensions that may refuse.
+
+    The items are of distinct instances; each has a result afterwards.
+    """
+    _index_and_settle(context, write(context, compare(context, items)))
+    conclude(context, items)
+
+
+def conclude(context: Context, items: Sequence[Item]) -> None:
+    """Tell extensions of what is stored, once it is answered."""
+    stored = [item.stored() for item in items if item.result and item.result.status in (Status.STORED, Status.REPLACED)]
+    if stored:
+        context.services.extensions.stored(stored)
+
+
+def _compare_and_accept(context: Context, items: Sequence[Item]) -> list[Item]:
+    return accept(context, compare(context, items))
+
+
+def _write_unless_broker_fails(context: Context, items: Sequence[Item]) -> list[Item]:
+    failure = broker_failure(context)
+    if failure is None:
+        return write(context, items)
+    for item in items:
+        item.reject_failed(BackendKind.BROKER, failure)
+    return []
 
 
 # Step 2
@@ -104,7 +130,7 @@ def compare(context: Context, items: Sequence[Item]) -> list[Item]:
                 _compare_with(context, item, stored)
             except BackendError as error:
                 item.reject_failed(BackendKind.STORAGE, error)
-    return [item for item in items if item.result is None]
+    return _going_on(context, items)
 
 
 def _compare_with(context: Context, item: Item, stored: Stored) -> None:
@@ -121,6 +147,11 @@ def _compare_with(context: Context, item: Item, stored: Stored) -> None:
         else:
             item.key, item.restores = stored.key, True
         return
+    if is_there and (streamed := item.candidate.streamed) is not None and streamed.is_pending:
+        # Its bytes can be compared once they are an object; as in queued mode, at a key of its own.
+        item.key = context.unique_key(item)
+        if not write(context, [item]):
+            return
     try:
         is_same = is_there and same_data_set(item.candidate, context.services.storage, stored)
     except NotFoundError:  # replaced or removed while it was compared: the index decides
@@ -159,45 +190,36 @@ def accept(context: Context, items: Sequence[Item]) -> list[Item]:
         reason = context.services.extensions.accept(item.tenant, candidate.instance, candidate.received.origin)
         if reason is not None:
             item.reject(IngestReason.REFUSED, f"It was refused: {reason}.")
-    return [item for item in items if item.result is None]
+    return _going_on(context, items)
 
 
-# Steps 3 to 5
-
-
-def _write_and_index(context: Context, items: Sequence[Item]) -> None:
-    waiting, discards = list(items), False
-    for _ in range(_MAX_ROUNDS):
-        outcomes = index(context, write(context, waiting))
-        waiting = []
-        for item, outcome in outcomes:
-            discards |= outcome.status not in (AddStatus.ADDED, AddStatus.SAME) or outcome.key != item.key
-            if outcome.status is AddStatus.RETIRED:
-                item.key, item.restores = context.unique_key(item), False
-                waiting.append(item)
-            else:
-                settle(context, item, outcome)
-        if not waiting:
-            break
-    for item in waiting:
-        message = "Other processes are deleting objects at its storage key: send it again."
-        item.reject(IngestReason.STORAGE_BUSY, message, retry=True)
-    if discards:
+def _going_on(context: Context, items: Sequence[Item]) -> list[Item]:
+    """Return the items that are not answered; discard what came as a stream and was only written to be compared."""
+    spare = [item.object_key for item in items if item.result and item.candidate.streamed and item.object_key]
+    if spare:
         try:
+            context.index.discard(spare)
             delete_objects(context.services.storage, context.index)
         except BackendError as error:
-            _log.warning("Discarded objects are deleted later: %s", error)
-    stored = [item.stored() for item in items if item.result and item.result.status in (Status.STORED, Status.REPLACED)]
-    if stored:
-        context.services.extensions.stored(stored)
+            _log.warning("Objects that were written to be compared are left to a reconciliation: %s", error)
+    return [item for item in items if item.result is None]
 
 
 # Step 3
 
 
 def write(context: Context, items: Sequence[Item]) -> list[Item]:
-    """Write the bytes that are not at their key yet; return the items whose bytes are durable there."""
-    errors = context.writer.write([item for item in items if item.object_key != item.key], context.unique_key)
+    """Write the bytes that are not at their key yet; return the items whose bytes are durable there.
+
+    Where the storage does not answer item by item, halve a group until the one to blame is found.
+    """
+    try:
+        errors = context.writer.write([item for item in items if item.object_key != item.key], context.unique_key)
+    except Exception as failure:  # noqa: BLE001 - whatever one item does to the storage, the others go on
+        if len(items) > 1:
+            middle = len(items) // 2
+            return write(context, items[:middle]) + write(context, items[middle:])
+        errors = {items[0]: BackendError(f"The storage failed with {type(failure).__name__}.")}
     for item in items:
         error = errors.get(item)
         if error is None:
@@ -238,6 +260,32 @@ def index(context: Context, items: Sequence[Item]) -> list[tuple[Item, Outcome]]
         items[0].reject_failed(BackendKind.INDEX, known)
         return []
     return list(zip(items, outcomes, strict=True))
+
+
+def _index_and_settle(context: Context, items: Sequence[Item]) -> None:
+    """Do steps 4 and 5; what had a key that is about to be deleted is written to another one, and indexed again."""
+    written, discards = list(items), False
+    for _ in range(_MAX_ROUNDS):
+        retired = []
+        for item, outcome in index(context, written):
+            discards |= outcome.status not in (AddStatus.ADDED, AddStatus.SAME) or outcome.key != item.key
+            if outcome.status is AddStatus.RETIRED:
+                item.key, item.restores = context.unique_key(item), False
+                retired.append(item)
+            else:
+                settle(context, item, outcome)
+        if not retired:
+            break
+        written = write(context, retired)
+    else:
+        for item in written:
+            message = "Other processes are deleting objects at its storage key: send it again."
+            item.reject(IngestReason.STORAGE_BUSY, message, retry=True)
+    if discards:  # before the next instance with the same key is written
+        try:
+            delete_objects(context.services.storage, context.index)
+        except BackendError as error:
+            _log.warning("Discarded objects are deleted later: %s", error)
 
 
 # Step 5
@@ -292,3 +340,10 @@ def _answer_differing(context: Context, item: Item, key: str) -> None:
 def _reject_misplaced(item: Item) -> None:
     """Refuse what has a UID that is taken elsewhere (PS3.5 9: UIDs are globally unique)."""
     item.reject(IngestReason.UID_IN_OTHER_SERIES, "Its SOP Instance UID is indexed in another study or series.")
+
+
+_DIRECT = Way(decide=_compare_and_accept, write=write, index=_index_and_settle)
+# The index is not asked, so it is not known here which keys are discarded, and an object that is written where another
+# is about to be deleted would go with it. So every item has a key of its own: the same bytes that come twice are two
+# objects until the worker discards one of them.
+_QUEUED = Way(decide=accept, write=_write_unless_broker_fails, index=publish)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from operator import attrgetter
+from concurrent.futures import Future
+from functools import partial
 from types import TracebackType
 from typing import Self
 
-from dicom_common.core import validate_tenant
+from dicom_common.core import LocalFiles, validate_tenant
 from dicom_common.dicom import ReaderSettings
 from dicom_common.host import Services
-from dicom_common.pipeline._distinct import distinct_groups
 from dicom_common.pipeline._events._messages import node_id
 from dicom_common.pipeline._ingest._audit import ingest_audit
 from dicom_common.pipeline._ingest._candidate import prepare, rejection
 from dicom_common.pipeline._ingest._context import Context
-from dicom_common.pipeline._ingest._contract import receive, store
+from dicom_common.pipeline._ingest._contract import conclude, way
+from dicom_common.pipeline._ingest._groups import Groups, Stages
 from dicom_common.pipeline._ingest._item import Item
 from dicom_common.pipeline._ingest._reasons import IngestReason
 from dicom_common.pipeline._ingest._results import Received, Result
@@ -26,11 +28,15 @@ from dicom_common.pipeline._shared_index import ParentIndex
 
 __all__ = ["Ingest"]
 
+_Read = Item | Result
+"""What was received, once it is read: an item, or why it is none."""
+
 
 class Ingest:
-    """Takes instances in, batch by batch, by the ingest contract. Thread-safe; a context manager.
+    """Takes instances in by the ingest contract. Thread-safe; a context manager.
 
-    Several processes and threads may ingest into the same backends at once, the same instances too.
+    What several threads bring at the same time shares writes, syncs of the disk and transactions; a lone thread waits
+    for no other. Several processes may ingest into the same backends at once, the same instances too.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -54,9 +60,11 @@ class Ingest:
             node=node_id(),
             parent_index=parent_index,
         )
+        self._way = way(self._settings)
+        self._groups_of: dict[int, Groups] = {}
 
     def store(self, received: Sequence[Received], *, tenant: str) -> list[Result]:
-        """Take in a batch and answer each, in order.
+        """Take in instances and answer each, in order.
 
         An answer other than `REJECTED` means: durable, and in direct mode indexed.
 
@@ -65,32 +73,48 @@ class Ingest:
 
         Raises:
             ConfigError: `tenant` is not a tenant id.
+            DicomCommonError: the ingest is closed.
         """
         validate_tenant(tenant)
-        extensions = self._context.services.extensions
-        if extensions.audits and (refusal := extensions.audit_refusal()) is not None:
-            message = f"The audit trail cannot record it: {refusal}. Send it again when that is mended."
-            return [rejection(one, IngestReason.AUDIT_UNAVAILABLE, message, retry=True) for one in received]
-        is_queued = self._settings.mode == "queued"
-        prepared = [self._prepare(one, tenant, is_queued=is_queued) for one in received]
-        items = [one for one in prepared if isinstance(one, Item)]
-        for group in distinct_groups(items, attrgetter("identity")):
-            (receive if is_queued else store)(self._context, group)
-        results = [_result(one) for one in prepared]
-        if extensions.audits:
-            instances = [one.candidate.instance if isinstance(one, Item) else None for one in prepared]
-            extensions.audit(list(ingest_audit(tenant, received, instances, results)))
-        return results
+        read = [self._read(one, tenant) for one in received]
+        waiting = self._decide(received, read)
+        decided = [number for number, one in enumerate(read) if isinstance(one, Result) or one.result is not None]
+        if waiting:
+            self._groups.store(waiting)
+        if decided:
+            self._record(tenant, [received[number] for number in decided], [read[number] for number in decided])
+        return [_result(one) for one in read]
 
-    def _prepare(self, received: Received, tenant: str, *, is_queued: bool) -> Item | Result:
-        candidate = prepare(received, self._settings, self._reader)
-        if isinstance(candidate, Result):
-            return candidate
-        key = self._context.layout.key(tenant, candidate.instance, unique=is_queued)
-        return Item(tenant=tenant, candidate=candidate, key=key)
+    def submit(self, received: Received, *, tenant: str) -> Future[Result]:
+        """Take in an instance, and return the future of its answer, which is as that of `store`.
+
+        The header is read before this returns; an instance that is refused for what it is has its answer then. A file,
+        or a stream that can seek, must stay as it is until the future is done; one that cannot seek was read to its
+        end. Two instances with the same SOP Instance UID go one after the other, in the order in which they were
+        submitted.
+
+        It blocks while too much that was submitted is unanswered: three times `batch_instances` or `batch_bytes`. The
+        future cannot be cancelled. What is called when it is done runs in a thread of the ingest and must not block.
+
+        Raises:
+            ConfigError: `tenant` is not a tenant id.
+            DicomCommonError: the ingest is closed.
+        """
+        validate_tenant(tenant)
+        future: Future[Result] = Future()
+        future.set_running_or_notify_cancel()
+        read = [self._read(received, tenant)]
+        waiting = self._decide([received], read)
+        if waiting:
+            self._groups.submit(waiting[0], future)
+        else:
+            self._record(tenant, [received], read)
+            future.set_result(_result(read[0]))
+        return future
 
     def close(self) -> None:
-        """End the threads of this object; the services stay open."""
+        """Wait for what was submitted, take nothing more, and end the threads; the services stay open."""
+        self._groups.close()
         self._writer.close()
 
     def __enter__(self) -> Self:
@@ -101,9 +125,81 @@ class Ingest:
     ) -> None:
         self.close()
 
+    @property
+    def _groups(self) -> Groups:
+        """The groups of this process: a forked child has none of its parent's threads."""
+        groups = self._groups_of.get(os.getpid())
+        if groups is None:
+            context, settings = self._context, self._settings
+            stages = Stages(
+                write=self._write,
+                writers=1 if isinstance(context.services.storage, LocalFiles) else settings.in_flight,
+                index=partial(self._way.index, context),
+                conclude=self._conclude,
+            )
+            made = Groups(stages, instances=settings.batch_instances, size=settings.batch_bytes)
+            groups = self._groups_of.setdefault(os.getpid(), made)
+        return groups
 
-def _result(item: Item | Result) -> Result:
-    result = item.result if isinstance(item, Item) else item
+    def _read(self, received: Received, tenant: str) -> _Read:
+        candidate = prepare(received, self._settings, self._reader, self._context.services.storage)
+        if isinstance(candidate, Result):
+            return candidate
+        key = self._context.layout.key(tenant, candidate.instance, unique=self._settings.mode == "queued")
+        return Item(tenant=tenant, candidate=candidate, key=key)
+
+    def _decide(self, received: Sequence[Received], read: list[_Read]) -> list[Item]:
+        """Answer what is not to be written, if that can be recorded; return what is."""
+        items = [one for one in read if isinstance(one, Item)]
+        waiting = self._way.decide(self._context, items) if items else []
+        if len(waiting) < len(read) and (refusal := self._audit_refusal()) is not None:
+            for number, one in enumerate(read):
+                if isinstance(one, Result) or one.result is not None:
+                    read[number] = rejection(received[number], *refusal, retry=True)
+        return waiting
+
+    def _write(self, items: Sequence[Item]) -> None:
+        """Write a group, if it can be recorded."""
+        refusal = self._audit_refusal()
+        if refusal is None:
+            self._way.write(self._context, items)
+            return
+        for item in items:
+            item.reject(*refusal, retry=True)
+
+    def _conclude(self, items: Sequence[Item]) -> None:
+        """Follow up on items of a group, which have one tenant, and record them."""
+        if items:
+            conclude(self._context, items)
+            self._record(items[0].tenant, [item.candidate.received for item in items], items)
+
+    def _audit_refusal(self) -> tuple[IngestReason, str] | None:
+        """Ask whether an audit trail could not record what is about to be done: reason and message of the refusal."""
+        extensions = self._context.services.extensions
+        if not extensions.audits or (refusal := extensions.audit_refusal()) is None:
+            return None
+        message = f"The audit trail cannot record it: {refusal}. Send it again when that is mended."
+        return IngestReason.AUDIT_UNAVAILABLE, message
+
+    def _record(self, tenant: str, received: Sequence[Received], read: Sequence[_Read]) -> None:
+        """Record in the audit trail, if there is one, how things that were received are answered."""
+        extensions = self._context.services.extensions
+        if not extensions.audits:
+            return
+        results = [_result(one) for one in read]
+        known = [number for number, result in enumerate(results) if result.reason != IngestReason.AUDIT_UNAVAILABLE]
+        instances = [one.candidate.instance if isinstance(one, Item) else None for one in read]
+        events = ingest_audit(
+            tenant,
+            [received[number] for number in known],
+            [instances[number] for number in known],
+            [results[number] for number in known],
+        )
+        extensions.audit(list(events))
+
+
+def _result(read: _Read) -> Result:
+    result = read.result if isinstance(read, Item) else read
     if result is None:
         raise AssertionError("the ingest contract answers every item")
     return result

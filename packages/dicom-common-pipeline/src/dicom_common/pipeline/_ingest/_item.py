@@ -74,6 +74,7 @@ class Item:
         self, status: Status, key: str, reason: IngestReason | None = None, warnings: tuple[Finding, ...] = ()
     ) -> None:
         """Answer that the instance is durable, and unless it is queued, indexed."""
+        self.candidate.release()
         instance = self.candidate.instance
         self.result = Result(
             name=self.candidate.received.name,
@@ -89,6 +90,7 @@ class Item:
     def reject(self, reason: IngestReason, message: str, *, retry: bool = False) -> None:
         """Refuse it."""
         candidate = self.candidate
+        candidate.release()
         self.result = rejection(candidate.received, reason, message, instance=candidate.instance, retry=retry)
 
     def reject_changed(self) -> None:

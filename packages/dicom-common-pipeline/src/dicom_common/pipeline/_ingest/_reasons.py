@@ -33,6 +33,8 @@ class IngestReason(StrEnum):
     """The source changed between two reads."""
     READER_FAILED = "reader-failed"
     READER_DIED = "reader-died"
+    INTERRUPTED = "interrupted"
+    """The thread that was storing it together with others was interrupted."""
     STORAGE_BUSY = "storage-busy"
     STORAGE_UNAVAILABLE = "storage-unavailable"
     STORAGE_REFUSED = "storage-refused"

@@ -17,7 +17,8 @@ class Received:
     """One thing that arrived and may be a DICOM instance."""
 
     source: Path | bytes | BinaryIO
-    """A file's path, the bytes themselves, or a binary file that can seek."""
+    """A file's path, the bytes themselves, or a binary file, read from where it stands. One that cannot seek (a pipe,
+    the body of a request) is read once: above `in_memory_bytes` it goes into the storage while its header is read."""
     name: str
     """What the sender calls it, for messages: a path, or where it stood in a request."""
     origin: Origin = field(default_factory=Origin)

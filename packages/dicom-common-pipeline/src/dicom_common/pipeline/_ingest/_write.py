@@ -50,13 +50,14 @@ class Writer:
                 elif isinstance(answer, BackendError):
                     errors[item] = answer
                 else:
-                    item.written = answer.modified
+                    _note_written(item, answer)
             waiting = []
             for item in in_the_way:
                 try:
                     there = self._storage.stat(item.key)
-                    item.written = there.modified
-                    if (there.sha256 or digest_of(self._storage, item.key)) != item.candidate.instance.sha256:
+                    if (there.sha256 or digest_of(self._storage, item.key)) == item.candidate.instance.sha256:
+                        _note_written(item, there)
+                    else:
                         item.key = another_key(item)
                         waiting.append(item)
                 except NotFoundError:  # it was there a moment ago, and was deleted
@@ -73,6 +74,27 @@ class Writer:
         self._threads.shutdown()
 
     def _write_all(self, items: Sequence[Item]) -> list[ObjectInfo | BackendError]:
+        arrived = [item for item in items if item.candidate.streamed and item.candidate.streamed.is_pending]
+        if not arrived:
+            return self._write_sources(items)
+        commits = map(self._commit, arrived) if len(arrived) == 1 else self._threads.map(self._commit, arrived)
+        answers = dict(zip(arrived, commits, strict=True))
+        others = [item for item in items if item not in answers]
+        if others:
+            answers |= zip(others, self._write_sources(others), strict=True)
+        return [answers[item] for item in items]
+
+    @staticmethod
+    def _commit(item: Item) -> ObjectInfo | BackendError:
+        """Make an object of bytes that are in the storage already."""
+        streamed, sha256 = item.candidate.streamed, item.candidate.instance.sha256
+        assert streamed is not None
+        try:
+            return streamed.commit(item.key, if_absent=not item.restores, sha256=sha256)
+        except BackendError as error:
+            return error
+
+    def _write_sources(self, items: Sequence[Item]) -> list[ObjectInfo | BackendError]:
         with ExitStack() as stack:
             writes = []
             answers: list[ObjectInfo | BackendError | None] = []
@@ -108,3 +130,9 @@ class Writer:
             return error
         except Exception as error:  # noqa: BLE001 - what a source raises passes through a storage unchanged
             return SourceLostError(f"It cannot be read again ({type(error).__name__}): send it again.")
+
+
+def _note_written(item: Item, there: ObjectInfo) -> None:
+    item.written = there.modified
+    if item.candidate.streamed is not None:
+        item.candidate.streamed.key = item.key

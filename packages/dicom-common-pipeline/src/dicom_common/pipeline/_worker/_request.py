@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,7 +21,7 @@ from dicom_common.pipeline._events._publish_dead import DeadReason
 from dicom_common.pipeline._events._topics import SCHEMA_VERSION, received_from
 from dicom_common.pipeline._ingest._candidate import Candidate
 from dicom_common.pipeline._ingest._results import Received
-from dicom_common.pipeline._read import digest_of
+from dicom_common.pipeline._read import digest_of, open_stored
 
 __all__ = ["IndexRequest", "PoisonError", "open_object", "request_of"]
 
@@ -96,7 +95,7 @@ def open_object(request: IndexRequest, storage: Storage, settings: ReaderSetting
         raise PoisonError(DeadReason.DIGEST_DIFFERS)
     if (instance.study_uid, instance.series_uid, instance.sop_uid) != request.uids:
         raise PoisonError(DeadReason.IDENTITY_DIFFERS)
-    stream = io.BufferedReader(_ObjectStream(storage, request.key, request.size), 1 << 20)
+    stream = open_stored(storage, request.key, request.size)
     received = Received(source=stream, name=request.key, origin=request.origin)
     return Candidate(received, instance, reading.metadata, None)
 
@@ -117,28 +116,3 @@ def _read(request: IndexRequest, storage: Storage, settings: ReaderSettings, fir
         return b"".join(storage.read(request.key, start=offset, length=length))
 
     return read_header(read_range, size=request.size, sha256=request.sha256, first=first, settings=settings)
-
-
-class _ObjectStream(io.RawIOBase):
-    """An object as a file that can seek: for the few that have to be compared or written again."""
-
-    def __init__(self, storage: Storage, key: str, size: int) -> None:
-        self._storage, self._key, self._size, self._position = storage, key, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        self._position = max(0, start + offset)
-        return self._position
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed names a private buffer type
-        wanted = min(len(buffer), max(0, self._size - self._position))
-        data = b"".join(self._storage.read(self._key, start=self._position, length=wanted)) if wanted else b""
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)

@@ -19,6 +19,7 @@ from dicom_common.core import (
     Source,
     Storage,
     TenantKey,
+    Upload,
     Write,
     validate_key,
 )
@@ -35,7 +36,9 @@ from dicom_common.storage.encrypted._key_record import KEYS_SEGMENT
 from dicom_common.storage.encrypted._opening import Pieces, opened, opened_in_place
 from dicom_common.storage.encrypted._sealing import SealedFile, size_of
 from dicom_common.storage.encrypted._settings import Settings
+from dicom_common.storage.encrypted._spool import SealedSpool
 from dicom_common.storage.encrypted._tenant_keys import TenantKeys
+from dicom_common.toolkit import OpenUploads, SpoolSink
 
 __all__ = ["EncryptedBatchStorage", "EncryptedStorage", "open_over", "open_storage"]
 
@@ -56,6 +59,7 @@ class EncryptedStorage:
         self._settings, self._inner, self._keyring = settings, inner, keyring
         self._keys = TenantKeys(inner, keyring, settings.key_seconds, owns_all=bool(settings.tenant))
         self._in_place = inner if isinstance(inner, OpenObjects) else None
+        self._uploads = OpenUploads()
         self._closed = False
         self._owns = False
 
@@ -70,6 +74,11 @@ class EncryptedStorage:
                 raise sealed.failure from error
             raise
         return dataclasses.replace(info, size=size, sha256=sha256)
+
+    def open_upload(self) -> Upload:
+        """Begin an object that arrives as a stream; see `Uploads.open_upload`. Its bytes wait in a `SealedSpool`."""
+        self._refuse_closed()
+        return self._uploads.open(SpoolSink(self, cast("BinaryIO", SealedSpool())))
 
     def read(self, key: str, *, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Iterate over the decrypted bytes; see `Storage.read`. Of a range, only its chunks are read.
@@ -124,6 +133,7 @@ class EncryptedStorage:
         """Forget all keys; see `Storage.close`."""
         if self._closed:
             return
+        self._uploads.close()
         self._closed = True
         self._keys.forget()
         if self._owns:

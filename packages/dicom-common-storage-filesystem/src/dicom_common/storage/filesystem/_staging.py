@@ -40,6 +40,12 @@ class StagedFile:
         self._staging = staging
         self._name = name
 
+    def append(self, data: memoryview) -> None:
+        """Write more bytes."""
+        written = 0
+        while written < len(data):
+            written += os.write(self.fd, data[written:])
+
     def link(self, folder: Folder, name: bytes) -> None:
         """Give it a name; a hard link is the one way that never replaces another file.
 

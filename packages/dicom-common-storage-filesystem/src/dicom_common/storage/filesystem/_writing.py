@@ -33,8 +33,17 @@ class Step:
     write: Write
     walked: Walked | None = None
     file: StagedFile | None = None
+    uploaded: StagedFile | None = None
+    """A file that has the bytes already, and stays its upload's; `write` has no source then."""
     info: ObjectInfo | None = None
     error: Exception | None = None
+
+    def answer(self) -> ObjectInfo:
+        """Return what was written, or raise why it was not."""
+        if self.error is not None:
+            raise self.error
+        assert self.info is not None
+        return self.info
 
 
 class Writing:
@@ -67,12 +76,12 @@ class Writing:
                 self._attempt(step, self._place)
         finally:
             for step in steps:
-                if step.file is not None:
+                if step.file is not None and step.uploaded is None:
                     step.file.close()
         self._sync_all(steps, in_parallel)
         for step in steps:
             # An error that the caller keeps holds this step in its traceback, which must not hold folders open.
-            step.walked = step.file = None
+            step.walked = step.file = step.uploaded = None
             if step.error is not None and not isinstance(step.error, AlreadyExistsError):
                 self._prune(step.write.key)
 
@@ -94,14 +103,16 @@ class Writing:
             step.walked = folders[above] = self._known.make(self._root(), segments_of(step.write.key)[0])
 
     def _stage(self, step: Step) -> None:
-        """Write the bytes to a file that has no name yet."""
+        """Write the bytes to a file that has no name yet, and make them durable."""
         write = step.write
         assert step.walked is not None
         # Cheaper than to write it all first; the answer that counts is `place`'s.
         if write.if_absent and exists(step.walked.folder, segments_of(write.key)[1]):
             raise AlreadyExistsError("An object is already there under this storage key.")
-        step.file = self._staging().create(step.walked.folder, self._settings.file_mode)
-        _fill(step.file.fd, write)
+        step.file = step.uploaded
+        if step.file is None:
+            step.file = self._staging().create(step.walked.folder, self._settings.file_mode)
+            _fill(step.file, write)
         os.fchmod(step.file.fd, self._settings.file_mode)  # the mode of `open` is cut by the umask
         if self._settings.fsync:
             os.fsync(step.file.fd)
@@ -164,7 +175,7 @@ class _SourceError(Exception):
         self.cause = cause
 
 
-def _fill(descriptor: int, write: Write) -> None:
+def _fill(file: StagedFile, write: Write) -> None:
     digest = None if write.sha256 is None else hashlib.sha256()
     pieces = _pieces(write.source)
     while True:
@@ -176,9 +187,7 @@ def _fill(descriptor: int, write: Write) -> None:
             break
         if digest is not None:
             digest.update(piece)
-        written = 0
-        while written < len(piece):
-            written += os.write(descriptor, piece[written:])
+        file.append(piece)
     if digest is not None and digest.hexdigest() != write.sha256:
         raise DamagedError("The bytes of an object do not have the SHA-256 that was given; nothing was written.")
 

@@ -7,11 +7,20 @@ from collections.abc import Callable
 from contextlib import closing
 from multiprocessing.connection import Connection
 
-from dicom_common.core import AlreadyExistsError, BackendError, BatchWrites, Storage, Write
+from dicom_common.core import AlreadyExistsError, BackendError, BatchWrites, Storage, Uploads, Write
 from dicom_common.testing._processes import memory_peak
 from dicom_common.testing._storage._samples import pattern, pattern_file
 
-__all__ = ["CRASH_SIZE", "claim", "overwrite", "stream_large", "write_batches", "write_on"]
+__all__ = [
+    "CRASH_SIZE",
+    "claim",
+    "overwrite",
+    "stream_large",
+    "upload_large",
+    "upload_on",
+    "write_batches",
+    "write_on",
+]
 
 OpenStorage = Callable[[], Storage]
 CRASH_SIZE = 300_000
@@ -75,3 +84,37 @@ def stream_large(open_storage: OpenStorage, key: str, size: int) -> tuple[str, i
             digest.update(chunk)
             read += len(chunk)
         return digest.hexdigest(), read, memory_peak() - before
+
+
+def upload_on(reports: Connection, open_storage: OpenStorage, prefix: str) -> None:
+    """Upload objects of increasing number until killed, beside an upload that never ends; report what was committed."""
+    storage = open_storage()
+    assert isinstance(storage, Uploads)
+    endless = storage.open_upload()
+    number = 0
+    while True:
+        data = pattern(number, CRASH_SIZE)
+        endless.write(data)
+        with storage.open_upload() as upload:
+            for start in range(0, CRASH_SIZE, 50_000):
+                upload.write(data[start : start + 50_000])
+            upload.commit(f"{prefix}{number}", if_absent=True)
+        reports.send(number)
+        number += 1
+
+
+def upload_large(open_storage: OpenStorage, key: str, size: int) -> tuple[str, int]:
+    """Upload a large object; tell the digest of what is there, and by how much the memory grew."""
+    with closing(open_storage()) as storage:
+        assert isinstance(storage, Uploads)
+        for name, seed, length in ((f"{key}.small", 1, 3 << 20), (key, 7, size)):
+            before = memory_peak()  # whatever is needed once is not growth
+            source = pattern_file(seed, length)
+            with storage.open_upload() as upload:
+                while piece := source.read(1 << 20):
+                    upload.write(piece)
+                upload.commit(name)
+            digest = hashlib.sha256()
+            for chunk in storage.read(name):
+                digest.update(chunk)
+        return digest.hexdigest(), memory_peak() - before

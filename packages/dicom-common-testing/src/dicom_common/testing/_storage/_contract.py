@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 import random
-import resource
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from threading import Event, Thread
 
 import pytest
@@ -25,31 +23,17 @@ from dicom_common.core import (
 from dicom_common.testing._health import health_of
 from dicom_common.testing._processes import child, run_children
 from dicom_common.testing._storage import _children as children
-from dicom_common.testing._storage._fixtures import content
+from dicom_common.testing._storage._fixtures import MEMORY_LIMIT, content, few_descriptors
 from dicom_common.testing._storage._keys import StorageKeys
 from dicom_common.testing._storage._objects import StorageObjects
 from dicom_common.testing._storage._samples import pattern, pattern_digest
+from dicom_common.testing._storage._uploads import StorageUploads
 from dicom_common.testing._storage._writes import StorageWrites
 
 __all__ = ["StorageContract"]
 
-MEMORY_LIMIT = 64 << 20
 
-
-@contextmanager
-def few_descriptors(more: int) -> Iterator[None]:
-    """Let this process open only so many files and connections more: one that is not closed shows soon."""
-    lowest_free = os.open(os.devnull, os.O_RDONLY)
-    os.close(lowest_free)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + more, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-class StorageContract(StorageObjects, StorageKeys, StorageWrites):
+class StorageContract(StorageObjects, StorageKeys, StorageWrites, StorageUploads):
     """Inherit from it in a class whose name starts with `Test`, and give two fixtures.
 
     `storage` is an open, empty storage. `open_storage` is a callable without arguments that opens the same storage once

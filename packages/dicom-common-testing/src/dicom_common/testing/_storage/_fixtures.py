@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import resource
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import timedelta
 
 import pytest
@@ -12,9 +14,23 @@ from dicom_common.core import (
     Storage,
 )
 
-__all__ = ["CHUNK_LIMIT", "StorageFixtures", "content"]
+__all__ = ["CHUNK_LIMIT", "MEMORY_LIMIT", "StorageFixtures", "content", "few_descriptors"]
 
 CHUNK_LIMIT = 1 << 20
+MEMORY_LIMIT = 64 << 20
+
+
+@contextmanager
+def few_descriptors(more: int) -> Iterator[None]:
+    """Let this process open only so many files and connections more: one that is not closed shows soon."""
+    lowest_free = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest_free)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + more, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def content(storage: Storage, key: str) -> bytes:

@@ -4,9 +4,9 @@ Needs the standard library only, so that tools can use it before anything is ins
 share (`@pytest.mark.service`); `private_server` runs one that a test may kill.
 """
 
-from dicom_common.testing.servers._install import Install, InstallError
+from dicom_common.testing.servers._install import Commands, Install, InstallError
 from dicom_common.testing.servers._kafka import commands as kafka_commands
-from dicom_common.testing.servers._known import HOST, SERVERS, Server, server_named
+from dicom_common.testing.servers._known import HOST, SERVERS, Server, server_named, which
 from dicom_common.testing.servers._private import PrivateServer, descendants, private_server
 from dicom_common.testing.servers._programs import (
     AbsentError,
@@ -23,6 +23,7 @@ __all__ = [
     "HOST",
     "SERVERS",
     "AbsentError",
+    "Commands",
     "Install",
     "InstallError",
     "PrivateServer",
@@ -38,4 +39,5 @@ __all__ = [
     "server_named",
     "start_time",
     "wait_until_ready",
+    "which",
 ]

@@ -25,6 +25,7 @@ from dicom_common.testing.servers._known import HOST, Server, server_named
 from dicom_common.testing.servers._programs import (
     AbsentError,
     free_port,
+    hand_over,
     launch,
     make_folder,
     prepare,
@@ -34,7 +35,7 @@ from dicom_common.testing.servers._programs import (
 
 __all__ = ["AbsentError", "PrivateServer", "descendants", "private_server"]
 
-_GONE_SECONDS = 15
+_GONE_SECONDS, _STOP_SECONDS = 15, 60
 
 
 class PrivateServer:
@@ -43,14 +44,20 @@ class PrivateServer:
     Args:
         server: what it is; `dataclasses.replace` gives it other commands.
         port: that it listens on; by default a free one.
+
+    Attributes:
+        options: what its command gets beside its usual words, at each start.
     """
 
     host = HOST
 
     def __init__(self, server: Server, port: int | None = None) -> None:
+        if reason := server.missing():
+            raise AbsentError(reason)
         self.server = server
         self.folder = make_folder(server)
         self.port = port or free_port()
+        self.options: tuple[str, ...] = ()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -70,10 +77,25 @@ class PrivateServer:
         with (self.folder / "log").open("ab") as log:
             if is_new and not prepare(self.server, self.folder, self.port, log):
                 raise AbsentError(f"{self.server.name} cannot be prepared: {_last_line(self.log)}")
-            process = self._process = launch(self.server, self.folder, self.port, log)
+            process = self._process = launch(self.server, self.folder, self.port, log, *self.options)
         if not wait_until_ready(self.server, self.port, lambda: process.poll() is None):
             self.kill()
             raise AbsentError(f"{self.server.name} does not start: {_last_line(self.log)}")
+
+    def put(self, name: str, content: bytes) -> Path:
+        """Write a file into its folder that only its account may read, such as a key, and return where it is."""
+        path = self.folder / name
+        path.write_bytes(content)
+        path.chmod(0o600)
+        hand_over(self.server, path)
+        return path
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """Ask it to end, by the signal that it takes for that, and wait until it has."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(_STOP_SECONDS)
+            self._process = None
 
     def pause(self) -> None:
         """Stop all of its processes; the kernel goes on taking connections for it."""
@@ -124,8 +146,6 @@ def private_server(name: str) -> Iterator[PrivateServer]:
     server = server_named(name)
     if not server.programs and server.install is None:
         raise AbsentError(f"{name} runs in a container only")
-    if reason := server.missing():
-        raise AbsentError(reason)
     private = PrivateServer(server)
     try:
         private.start()

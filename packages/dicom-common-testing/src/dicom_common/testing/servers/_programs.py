@@ -52,9 +52,14 @@ def make_folder(server: Server) -> Path:
     """Make a fresh folder that the server's account may write."""
     # Not below the repository: a server's own account may not be let in there, and a socket's path must be short.
     folder = Path(tempfile.mkdtemp(prefix=f"dicom-common-{server.name}-"))
-    if account := _account(server):
-        shutil.chown(folder, account)
+    hand_over(server, folder)
     return folder
+
+
+def hand_over(server: Server, path: Path) -> None:
+    """Give a file or a folder to the server's account, where we may."""
+    if account := _account(server):
+        shutil.chown(path, account)
 
 
 def prepare(server: Server, folder: Path, port: int, log: IO[bytes]) -> bool:
@@ -66,10 +71,10 @@ def prepare(server: Server, folder: Path, port: int, log: IO[bytes]) -> bool:
     )
 
 
-def launch(server: Server, folder: Path, port: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
+def launch(server: Server, folder: Path, port: int, log: IO[bytes], *options: str) -> subprocess.Popen[bytes]:
     """Start the server in its folder as a process group of its own; where we are root, as the server's account."""
     *_, serve = server.commands(folder, port)
-    return subprocess.Popen([str(word) for word in serve], **_streams(server, folder, log), start_new_session=True)
+    return subprocess.Popen([*map(str, serve), *options], **_streams(server, folder, log), start_new_session=True)
 
 
 def wait_until_ready(server: Server, port: int, alive: Callable[[], bool]) -> bool:

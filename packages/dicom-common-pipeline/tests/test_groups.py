@@ -1,0 +1,416 @@
+"""Group commit: what waits is stored together, each sender has its own answer, and no one waits without end."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from pipeline_site import Make, Site
+
+from dicom_common.core import DicomCommonError, UnavailableError, Write
+from dicom_common.pipeline import Ingest, Received, Relay, Result
+
+LIMIT = 30.0
+"""Seconds after which a test takes what does not answer for hung."""
+
+
+class Gate:
+    """Holds the calls of a backend's method, and notes how much each of them had."""
+
+    def __init__(self, backend: Any, method: str) -> None:
+        self._real, self._open = getattr(backend, method), threading.Event()
+        self.arrived = threading.Semaphore(0)
+        self.sizes: list[int] = []
+        self.failure: Exception | None = None
+        setattr(backend, method, self._call)  # a moment is chosen, nothing is replaced
+
+    def _call(self, content: Sequence[Any], **named: Any) -> Any:
+        self.sizes.append(len(content))
+        self.arrived.release()
+        assert self._open.wait(LIMIT)
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
+            raise failure
+        return self._real(content, **named)
+
+    def wait(self) -> None:
+        assert self.arrived.acquire(timeout=LIMIT)
+
+    def open(self) -> None:
+        self._open.set()
+
+
+def received(data: bytes) -> Received:
+    return Received(source=data, name="made")
+
+
+def submit(ingest: Ingest, *sources: bytes, tenant: str = "local") -> list[Future[Result]]:
+    return [ingest.submit(received(source), tenant=tenant) for source in sources]
+
+
+def answers(futures: Sequence[Future[Result]]) -> list[Result]:
+    return [future.result(LIMIT) for future in futures]
+
+
+def statuses(futures: Sequence[Future[Result]]) -> list[str]:
+    return [str(result.status) for result in answers(futures)]
+
+
+@contextmanager
+def thread(work: Callable[[], object]) -> Iterator[threading.Thread]:
+    running = threading.Thread(target=work)
+    running.start()
+    yield running
+    running.join(LIMIT)
+    assert not running.is_alive()
+
+
+def test_what_waits_while_a_group_is_written_is_the_next_group(site: Site, make: Make) -> None:
+    services = site.services()
+    writes, adds = Gate(services.storage, "write_many"), Gate(services.db, "add")
+    adds.open()
+    with Ingest(services) as ingest:
+        futures = submit(ingest, make(1))
+        writes.wait()
+        futures += submit(ingest, *(make(number) for number in range(2, 9)))
+        writes.open()
+        assert statuses(futures) == ["stored"] * 8
+        assert {future.result().key for future in futures} == {row.key for row in site.rows}
+    assert writes.sizes == adds.sizes == [1, 7]
+    site.assert_consistent()
+
+
+def test_the_next_group_is_written_while_one_is_indexed(site: Site, make: Make) -> None:
+    services = site.services()
+    adds, writes = Gate(services.db, "add"), Gate(services.storage, "write_many")
+    writes.open()
+    with Ingest(services) as ingest:
+        first = submit(ingest, make(1))
+        adds.wait()
+        second = submit(ingest, make(2))
+        writes.wait()
+        writes.wait()
+        assert not first[0].done()
+        adds.open()
+        assert statuses(first + second) == ["stored"] * 2
+
+
+def test_a_lone_sender_does_its_work_in_its_own_thread(site: Site, make: Make) -> None:
+    services = site.services()
+    threads = set()
+    for backend, method in ((services.storage, "write_many"), (services.db, "add")):
+        real: Any = getattr(backend, method)
+
+        def call(*arguments: Any, real: Any = real, **named: Any) -> Any:
+            threads.add(threading.get_ident())
+            return real(*arguments, **named)
+
+        setattr(backend, method, call)
+    before = threading.active_count()
+    with Ingest(services) as ingest:
+        for number in range(1, 4):
+            [result] = ingest.store([received(make(number))], tenant="local")
+            assert result.status == "stored"
+        assert threads == {threading.get_ident()}
+        assert threading.active_count() == before
+
+
+def test_threads_that_store_share_groups_and_each_has_its_own_answers(site: Site, make: Make) -> None:
+    services = site.services()
+    writes = Gate(services.storage, "write_many")
+    results: dict[int, list[Result]] = {}
+    with Ingest(services) as ingest:
+
+        def work(number: int) -> None:
+            batch = [received(make(10 * number + one)) for one in range(1, number + 2)]
+            results[number] = ingest.store(batch, tenant="local")
+
+        senders = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+        senders[0].start()
+        writes.wait()
+        for sender in senders[1:]:
+            sender.start()
+        while len(ingest._groups._unanswered) < 21:  # until all of them wait
+            time.sleep(0.001)
+        writes.open()
+        for sender in senders:
+            sender.join(LIMIT)
+    assert writes.sizes == [1, 20]
+    for number in range(6):
+        expected = [f"2.25.1.1.1.{10 * number + one}" for one in range(1, number + 2)]
+        assert [result.sop_uid for result in results[number]] == expected
+        assert {str(result.status) for result in results[number]} == {"stored"}
+
+
+def test_a_group_has_one_tenant_distinct_instances_and_bounds(site: Site, make: Make) -> None:
+    services = site.services(ingest__batch_instances="3")
+    writes = Gate(services.storage, "write_many")
+    groups: list[set[str]] = []
+    real = services.storage.write_many  # type: ignore[attr-defined]  # the storage offers it
+
+    def note(content: Sequence[Write]) -> Any:
+        groups.append({write.key.partition("/")[0] for write in content})
+        return real(content)
+
+    services.storage.write_many = note  # type: ignore[attr-defined]  # the same
+    with Ingest(services) as ingest:
+        futures = submit(ingest, make(1))
+        writes.wait()
+        futures += submit(ingest, make(2), make(3), make(2, payload=b"x"), tenant="a")
+        futures += submit(ingest, make(2), make(3), make(4), make(5))
+        writes.open()
+        assert statuses(futures[:3] + futures[4:]) == ["stored"] * 7
+        assert answers(futures[3:4])[0].reason == "duplicate-differs"
+    assert all(len(tenants) == 1 for tenants in groups)
+    assert max(writes.sizes) == 3
+
+
+def test_a_group_is_bounded_in_bytes_and_a_larger_instance_is_one_by_itself(site: Site, make: Make) -> None:
+    services = site.services(ingest__batch_bytes="10000")
+    writes = Gate(services.storage, "write_many")
+    with Ingest(services) as ingest:
+        futures = submit(ingest, make(1))
+        writes.wait()
+        futures += submit(ingest, *(make(number, payload=b"x" * 4000) for number in (2, 3, 4)))
+        futures += submit(ingest, make(5, payload=b"x" * 50_000))
+        writes.open()
+        assert statuses(futures) == ["stored"] * 5
+    assert writes.sizes == [1, 2, 1, 1]
+
+
+def test_submit_blocks_while_too_much_is_unanswered(site: Site, make: Make) -> None:
+    services = site.services(ingest__batch_instances="2")
+    writes = Gate(services.storage, "write_many")
+    futures: list[Future[Result]] = []
+    with Ingest(services) as ingest:
+        futures += submit(ingest, *(make(number) for number in range(1, 7)))
+        with thread(lambda: futures.extend(submit(ingest, make(7)))) as blocked:
+            blocked.join(0.05)
+            assert blocked.is_alive()
+            assert len(futures) == 6
+            writes.open()
+        assert statuses(futures) == ["stored"] * 7
+
+
+@pytest.mark.parametrize("policy", ["reject", "replace", "keep"])
+def test_the_same_instance_goes_in_the_order_of_its_submission(site: Site, make: Make, policy: str) -> None:
+    versions = [make(payload=bytes([65 + number]) * 9) for number in range(5)]
+    with site.ingest(ingest__duplicates=policy) as ingest:
+        futures = submit(ingest, *versions)
+        found = statuses(futures)
+    later = {"reject": "rejected", "replace": "replaced", "keep": "duplicate"}[policy]
+    assert found == ["stored", *[later] * 4]
+    assert list(site.objects.values()) == [versions[-1 if policy == "replace" else 0]]
+    site.assert_consistent()
+
+
+def test_a_refusal_and_a_duplicate_wait_for_no_group(site: Site, make: Make) -> None:
+    services = site.services()
+    site.store(make(9))
+    writes = Gate(services.storage, "write_many")
+    with Ingest(services) as ingest:
+        slow = submit(ingest, make(1))
+        writes.wait()
+        bad, known = submit(ingest, b"no DICOM", make(9))
+        assert bad.done()
+        assert bad.result().status == "rejected"
+        assert known.done()
+        assert known.result().status == "duplicate"
+        writes.open()
+        assert statuses(slow) == ["stored"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason", "retry"),
+    [
+        (UnavailableError("away"), "index-unavailable", True),
+        (UnavailableError("full"), "index-unavailable", True),
+    ],
+)
+def test_an_index_that_fails_fails_only_its_group(
+    site: Site, make: Make, failure: Exception, reason: str, *, retry: bool
+) -> None:
+    services = site.services()
+    adds = Gate(services.db, "add")
+    adds.failure = failure
+    with Ingest(services) as ingest:
+        first = submit(ingest, make(1))
+        adds.wait()
+        second = submit(ingest, make(2), make(3))
+        adds.open()
+        [failed] = answers(first)
+        assert (failed.status, failed.reason, failed.retry) == ("rejected", reason, retry)
+        assert statuses(second) == ["stored"] * 2
+        assert statuses(submit(ingest, make(1))) == ["stored"]
+    site.assert_consistent()
+
+
+@pytest.mark.parametrize("failure", [TypeError("a defect"), ValueError("another"), RuntimeError("a third")])
+def test_a_storage_with_a_defect_fails_only_what_met_it(site: Site, make: Make, failure: Exception) -> None:
+    services = site.services()
+    writes = Gate(services.storage, "write_many")
+    writes.failure = failure
+    with Ingest(services) as ingest:
+        first = submit(ingest, make(1))
+        writes.wait()
+        second = submit(ingest, make(2), make(3))
+        writes.open()
+        [failed] = answers(first)
+        assert (failed.status, failed.reason) == ("rejected", "storage-failed")
+        assert type(failure).__name__ in failed.message
+        assert "defect" not in failed.message
+        assert statuses(second) == ["stored"] * 2
+
+
+def test_one_that_the_storage_cannot_take_spoils_no_other_of_its_group(site: Site, make: Make) -> None:
+    services = site.services()
+    writes = Gate(services.storage, "write_many")
+    real: Any = services.storage.write_many  # type: ignore[attr-defined]  # the storage offers it
+
+    def refuse(content: Sequence[Write]) -> Any:
+        if any("2.25.1.1.1.3.dcm" in write.key for write in content):
+            raise LookupError
+        return real(content)
+
+    services.storage.write_many = refuse  # type: ignore[attr-defined]  # the same
+    writes.open()
+    with Ingest(services) as ingest:
+        results = ingest.store([received(make(number)) for number in range(1, 8)], tenant="local")
+    assert [result.reason for result in results] == ["", "", "storage-failed", "", "", "", ""]
+    site.assert_consistent()
+
+
+def test_close_waits_for_what_was_submitted_and_takes_nothing_more(site: Site, make: Make) -> None:
+    services = site.services()
+    writes = Gate(services.storage, "write_many")
+    ingest = Ingest(services)
+    futures = submit(ingest, make(1), make(2))
+    with thread(ingest.close) as closing:
+        closing.join(0.05)
+        assert closing.is_alive()
+        writes.open()
+    assert all(future.done() for future in futures)
+    assert statuses(futures) == ["stored"] * 2
+    with pytest.raises(DicomCommonError, match="closed"):
+        ingest.submit(received(make(3)), tenant="local")
+    with pytest.raises(DicomCommonError, match="closed"):
+        ingest.store([received(make(3))], tenant="local")
+    ingest.close()
+
+
+def test_one_that_waits_for_room_is_refused_when_it_is_closed(site: Site, make: Make) -> None:
+    services = site.services(ingest__batch_instances="1")
+    writes = Gate(services.storage, "write_many")
+    ingest = Ingest(services)
+    futures = submit(ingest, make(1), make(2), make(3))
+    refused: list[Exception] = []
+
+    def wait_for_room() -> None:
+        try:
+            submit(ingest, make(4))
+        except DicomCommonError as error:
+            refused.append(error)
+
+    with thread(wait_for_room), thread(ingest.close):
+        while not refused:
+            time.sleep(0.001)
+        writes.open()
+    assert statuses(futures) == ["stored"] * 3
+
+
+def test_a_callback_of_a_future_may_store(site: Site, make: Make) -> None:
+    with site.ingest() as ingest:
+        later: list[Result] = []
+        done = threading.Event()
+
+        def store(_: Future[Result]) -> None:
+            later.extend(ingest.store([received(make(2)), received(make(1))], tenant="local"))
+            done.set()
+
+        [future] = submit(ingest, make(1))
+        future.add_done_callback(store)
+        assert done.wait(LIMIT)
+        assert [str(result.status) for result in later] == ["stored", "duplicate"]
+
+
+def test_a_forked_child_submits_for_itself(site: Site, make: Make) -> None:
+    services = site.services()
+    writes = Gate(services.storage, "write_many")
+    with Ingest(services) as ingest:
+        mine = submit(ingest, make(1))
+        writes.wait()  # the parent's helper holds its group
+        child = os.fork()
+        if not child:
+            code = 1
+            try:
+                writes.open()
+                code = 0 if statuses(submit(ingest, make(2), make(3))) == ["stored"] * 2 else 2
+            finally:
+                os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        writes.open()
+        assert statuses(mine) == ["stored"]
+    assert len(site.rows) == 3
+    site.assert_consistent()
+
+
+def test_where_no_thread_can_be_started_the_caller_does_the_work(
+    site: Site, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with site.ingest() as ingest:
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        try:
+            [future] = submit(ingest, make(1))
+            assert future.done()
+        finally:
+            monkeypatch.undo()
+        assert statuses([future]) == ["stored"]
+
+
+def test_eight_senders_of_single_instances(site: Site, make: Make) -> None:
+    services = site.services()
+    with Ingest(services) as ingest:
+
+        def work(number: int) -> None:
+            for one in range(1, 13):
+                data = make(100 * number + one, series=number + 1, study=number % 3 + 1)
+                future = ingest.submit(received(data), tenant="local")
+                assert future.result(LIMIT).status == "stored"
+
+        senders = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+        for sender in senders:
+            sender.start()
+        for sender in senders:
+            sender.join(LIMIT)
+    assert len(site.rows) == len(site.objects) == len(site.events("dicom_image_queue")) == 96
+    site.assert_consistent()
+
+
+def test_in_queued_mode_a_group_is_published_together(site: Site, make: Make) -> None:
+    services = site.services(ingest__mode="queued")
+    writes = Gate(services.storage, "write_many")
+    published: list[int] = []
+    real: Any = services.broker.publish
+
+    def publish(topic: str, messages: Sequence[Any]) -> Any:
+        published.append(len(messages))
+        return real(topic, messages)
+
+    services.broker.publish = publish  # type: ignore[method-assign]  # a moment is looked at, nothing is replaced
+    with Ingest(services) as ingest:
+        futures = submit(ingest, make(1))
+        writes.wait()
+        futures += submit(ingest, make(2), make(3), make(4))
+        writes.open()
+        assert statuses(futures) == ["queued"] * 4
+    assert published == [1, 3]
+    assert Relay(services).run_once() == 0
