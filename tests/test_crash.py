@@ -105,7 +105,7 @@ def test_an_ingest_that_is_killed_loses_nothing_that_it_acknowledged(
 
 def _send_and_kill(data: Path, folder: Path, *, after_answers: int, pause: float) -> list[list[str]]:
     """Start the senders, kill them a moment after so many answers, and return the lines of what was acknowledged."""
-    program = [sys.executable, Path(__file__).parent / "crash_senders.py", data, str(SENDERS), folder]
+    program: list[str | Path] = [sys.executable, Path(__file__).parent / "crash_senders.py", data, str(SENDERS), folder]
     process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     answers = "".join(itertools.islice(process.stdout, after_answers))
@@ -129,12 +129,10 @@ def test_senders_that_are_killed_lose_nothing_that_was_acknowledged_to_them(
     moments = random.Random(20261129)
     acknowledged: dict[str, list[str]] = {}
     for number in range(SENDERS_KILLS):
-        for one in range(each):
-            path = tmp_path / "files" / f"{number:03}" / f"{one:03}.dcm"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(next(made))
-        # The files of this round, and what the round before may have left half done.
         folder = tmp_path / "files" / f"{number:03}"
+        folder.mkdir(parents=True)
+        for one in range(each):
+            (folder / f"{one:03}.dcm").write_bytes(next(made))
         answers = _send_and_kill(data, folder, after_answers=moments.randrange(each), pause=moments.uniform(0, 0.03))
         assert {answer[3] for answer in answers} <= {"stored"}
         assert len({answer[0] for answer in answers}) == len(answers)
@@ -144,9 +142,9 @@ def test_senders_that_are_killed_lose_nothing_that_was_acknowledged_to_them(
     before = contents(data)
     there = {stored.sop_uid: stored for stored in before["stored"]}
     assert len(there) == len(before["stored"]) == len(before["rows"]["INSTANCE"])
-    for path, sop_uid, key, _ in acknowledged.values():
+    for file, sop_uid, key, _ in acknowledged.values():
         assert there[sop_uid].key == key
-        assert before["objects"][key] == Path(path).read_bytes()
+        assert before["objects"][key] == Path(file).read_bytes()
 
     again = lines(dicom_common("ingest", "--json", tmp_path / "files").stdout)
     assert Counter(answer["status"] for answer in again).keys() <= {"stored", "duplicate"}
