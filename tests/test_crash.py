@@ -1,6 +1,6 @@
 """Killing the ingest at any moment: what it acknowledged is there, once, and its events arrive.
 
-20 kills by default; 50 by `python3 tools/dev.py test crash`.
+20 kills by default, and 5 of senders of single instances; 50 by `python3 tools/dev.py test crash`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,9 @@ from dicom_common.host import Services
 from dicom_common.pipeline import Relay
 
 KILLS = int(os.environ.get("DICOM_COMMON_TEST_KILLS", "20"))
+SENDERS_KILLS = int(os.environ.get("DICOM_COMMON_TEST_KILLS", "5"))
 FILES = 2000
+SENDERS = 8
 
 
 def _ingest_and_kill(
@@ -96,6 +99,57 @@ def test_an_ingest_that_is_killed_loses_nothing_that_it_acknowledged(
     everything = contents(data)
     assert len(everything["rows"]["INSTANCE"]) == len(everything["objects"]) == len(files)
     assert sorted(everything["objects"].values()) == sorted(file.read_bytes() for file in files)
+    dicom_common("reconcile")  # exit code 0: no difference
+    _assert_every_instance_has_its_events(data, {stored.sop_uid for stored in everything["stored"]})
+
+
+def _send_and_kill(data: Path, folder: Path, *, after_answers: int, pause: float) -> list[list[str]]:
+    """Start the senders, kill them a moment after so many answers, and return the lines of what was acknowledged."""
+    program: list[str | Path] = [sys.executable, Path(__file__).parent / "crash_senders.py", data, str(SENDERS), folder]
+    process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    answers = "".join(itertools.islice(process.stdout, after_answers))
+    time.sleep(pause)
+    process.kill()
+    answers += process.stdout.read()
+    process.stdout.close()
+    process.wait()
+    return [line.split() for line in answers[: answers.rfind("\n") + 1].splitlines()]
+
+
+@pytest.mark.kills
+def test_senders_that_are_killed_lose_nothing_that_was_acknowledged_to_them(
+    data: Path,
+    tmp_path: Path,
+    small_instances: Callable[[int], Iterator[bytes]],
+    dicom_common: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    each = 60
+    made = small_instances(each * SENDERS_KILLS)
+    moments = random.Random(20261129)
+    acknowledged: dict[str, list[str]] = {}
+    for number in range(SENDERS_KILLS):
+        folder = tmp_path / "files" / f"{number:03}"
+        folder.mkdir(parents=True)
+        for one in range(each):
+            (folder / f"{one:03}.dcm").write_bytes(next(made))
+        answers = _send_and_kill(data, folder, after_answers=moments.randrange(each), pause=moments.uniform(0, 0.03))
+        assert {answer[3] for answer in answers} <= {"stored"}
+        assert len({answer[0] for answer in answers}) == len(answers)
+        acknowledged |= {answer[0]: answer for answer in answers}
+    assert acknowledged, "the senders were always killed before they had an answer"
+
+    before = contents(data)
+    there = {stored.sop_uid: stored for stored in before["stored"]}
+    assert len(there) == len(before["stored"]) == len(before["rows"]["INSTANCE"])
+    for file, sop_uid, key, _ in acknowledged.values():
+        assert there[sop_uid].key == key
+        assert before["objects"][key] == Path(file).read_bytes()
+
+    again = lines(dicom_common("ingest", "--json", tmp_path / "files").stdout)
+    assert Counter(answer["status"] for answer in again).keys() <= {"stored", "duplicate"}
+    everything = contents(data)
+    assert len(everything["rows"]["INSTANCE"]) == len(everything["objects"]) == each * SENDERS_KILLS
     dicom_common("reconcile")  # exit code 0: no difference
     _assert_every_instance_has_its_events(data, {stored.sop_uid for stored in everything["stored"]})
 

@@ -11,9 +11,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 from uuid import uuid4
 
 import pytest
@@ -123,6 +123,25 @@ def test_large_files_in_parts_survive_faults_too(
     results = list(ingest_files(config, files, tenant="local", jobs=1))
 
     assert _statuses(results) == {"stored": 3}
+    _assert_exact(bucket, bucket.config(service_endpoint), files)
+
+
+@pytest.mark.parametrize(("rows", "count"), [(100, 6), (700, 4), (2400, 3)])
+def test_streams_that_cannot_be_read_again_survive_faults_too(  # noqa: PLR0917 - each is a fixture or a parameter
+    bucket: Bucket, proxy: FaultProxy, service_endpoint: Endpoint, tmp_path: Path, rows: int, count: int
+) -> None:
+    files = write_files(tmp_path / "files", ct_template(rows), count)
+    config = bucket.config(proxy.endpoint, storage__read_timeout="3", storage__part_size=str(5 << 20))
+    proxy.inject(*RETRYABLE_FAULTS, rate=0.1, times=None)
+
+    with Services(config) as services, Ingest(services) as ingest, ExitStack() as stack:
+        processes = [stack.enter_context(subprocess.Popen(["cat", path], stdout=subprocess.PIPE)) for path in files]
+        streams = [process.stdout for process in processes if process.stdout]
+        results = ingest.store(
+            [Received(source=cast("BinaryIO", one), name="a pipe") for one in streams], tenant="local"
+        )
+
+    assert _statuses(results) == {"stored": len(files)}
     _assert_exact(bucket, bucket.config(service_endpoint), files)
 
 
@@ -245,3 +264,24 @@ def test_many_objects_are_in_flight_so_that_latency_does_not_add_up(bucket: Buck
         pool_size = 32
         assert 8 <= proxy.peak_in_flight <= pool_size
     assert one_at_a_time / 32 >= 3 * together / 64
+
+
+def test_senders_of_single_instances_do_not_wait_for_each_others_latency(bucket: Bucket, proxy: FaultProxy) -> None:
+    senders, each = 16, 3
+    received = [Received(source=data, name=str(at)) for at, data in enumerate(instances(ct_template(64), 49))]
+    with Services(bucket.config(proxy.endpoint)) as services, Ingest(services) as ingest:
+
+        def send(items: Sequence[Received]) -> None:
+            for item in items:
+                assert ingest.store([item], tenant="local")[0].status == "stored"
+
+        send(received[:1])  # opens everything
+        proxy.latency = 0.05
+        proxy.reset_counts()
+        threads = [threading.Thread(target=send, args=(received[1 + at :: senders],)) for at in range(senders)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert proxy.peak_in_flight >= senders / 2
+        assert len(list(services.db.walk())) == 1 + senders * each

@@ -37,9 +37,11 @@ def small_template() -> bytes:
     return ct_template(16)
 
 
-def instances(template: bytes, count: int, *, per_series: int = 100, series_per_study: int = 4) -> Iterator[bytes]:
+def instances(
+    template: bytes, count: int, *, start: int = 0, per_series: int = 100, series_per_study: int = 4
+) -> Iterator[bytes]:
     """Make instances of a template that differ in their UIDs, patients and dates; every value keeps its length."""
-    for number in range(count):
+    for number in range(start, start + count):
         series = number // per_series
         study = series // series_per_study
         yield (

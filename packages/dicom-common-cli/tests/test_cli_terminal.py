@@ -42,6 +42,7 @@ def test_a_terminal_gets_a_progress_bar(new: Installation, patient_folder: Path)
 
     assert code == 0
     assert "ingesting" in shown
+    assert "/s" in shown
     assert "7 files: 7 stored" in shown
 
 

@@ -46,6 +46,33 @@ def test_few_files_start_no_process(site: Site, files: list[Path]) -> None:
     assert sum(1 for _ in results) == 9
 
 
+@pytest.mark.parametrize("jobs", [None, 1, 2])
+def test_the_first_file_is_answered_before_the_second_is_looked_for(
+    site: Site, files: list[Path], jobs: int | None
+) -> None:
+    found: list[Path] = []
+
+    def walk() -> Iterator[Path]:
+        for file in files[:5]:
+            found.append(file)
+            yield file
+
+    results = ingest_files(site.config(), walk(), tenant="local", jobs=jobs)
+    assert next(results).status == "stored"
+    assert found == files[:1]
+    assert len(site.rows) == 1
+    assert sum(1 for _ in results) == 4
+
+
+def test_by_default_some_hundred_files_start_no_process(site: Site, files: list[Path]) -> None:
+    before = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text()
+    results = ingest_files(site.config(ingest__batch_instances="40"), files, tenant="local")
+    for _ in range(100):
+        next(results)
+    assert Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text() == before
+    assert sum(1 for _ in results) == 50
+
+
 @pytest.mark.parametrize(("count", "jobs"), [(10, 2), (100, 2), (100, 1)])
 def test_files_that_end_with_an_error_are_answered_before_it(
     site: Site, files: list[Path], count: int, jobs: int

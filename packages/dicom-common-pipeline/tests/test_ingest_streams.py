@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -202,6 +204,68 @@ def test_a_stream_is_queued(site: Site, make: Make, pipe: Pipe, kind: type[Files
     results = store(site, pipe(data), pipe(data), kind=kind, ingest__mode="queued")
     assert [outcome(result) for result in results] == [("queued", "")] * 2
     assert list(site.objects.values()) == [data] * 2
+
+
+def test_a_stream_that_is_submitted_was_read_when_that_returns(site: Site, make: Make, pipe: Pipe) -> None:
+    made = [make(sop, payload=LARGE) for sop in range(1, 6)]
+    with Services(site.config()) as services, Ingest(services) as ingest:
+        futures = []
+        for data in made:
+            with pipe(data) as stream:
+                futures.append(ingest.submit(Received(source=stream, name="a pipe"), tenant="local"))
+        assert [outcome(future.result(60)) for future in futures] == [("stored", "")] * 5
+    assert sorted(site.objects.values()) == sorted(made)
+    site.assert_consistent()
+
+
+_SENDS_ON = """
+import os, sys, threading
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from pipeline_site import Site, make_instance
+from dicom_common.host import Services
+from dicom_common.pipeline import Ingest, Received
+
+def send(descriptor, data):
+    with os.fdopen(descriptor, "wb", buffering=0) as stream:
+        for start in range(0, len(data), 50_000):
+            stream.write(data[start : start + 50_000])
+
+def take(ingest, first):
+    for sop in range(first, 10_000, 3):
+        receiving, sending = os.pipe()
+        threading.Thread(target=send, args=(sending, make_instance(sop, payload=bytes(900_000))), daemon=True).start()
+        with os.fdopen(receiving, "rb") as stream:
+            [result] = ingest.store([Received(source=stream, name="a pipe")], tenant="local")
+        print(result.status, result.sop_uid, flush=True)
+
+with Services(Site(Path(sys.argv[2])).config()) as services, Ingest(services) as ingest:
+    threads = [threading.Thread(target=take, args=(ingest, first)) for first in (1, 2, 3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
+
+
+@pytest.mark.kills
+def test_what_was_acknowledged_of_streams_is_there_after_a_kill(site: Site, make: Make) -> None:
+    command = [sys.executable, "-c", _SENDS_ON, str(Path(__file__).parent), str(site.data)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(7)]
+        process.kill()
+        lines += process.stdout.readlines()
+    acknowledged = [line.split() for line in lines if line.endswith("\n")]
+    assert {status for status, _ in acknowledged} == {"stored"}
+    rows = {row.sop_uid: row for row in site.rows}
+    assert {sop_uid for _, sop_uid in acknowledged} <= rows.keys()
+    objects = site.objects
+    for sop_uid, row in rows.items():
+        assert objects[row.key] == make(int(sop_uid.rpartition(".")[2]), payload=bytes(900_000))
+    assert len(objects) - len(rows) <= 3, "what was written and not indexed, one of each sender"
+    left = [path for path in (site.data / "objects" / ".dicom-common" / "writing").rglob("*") if path.is_file()]
+    assert left == []
 
 
 class Breaking:

@@ -99,7 +99,8 @@ def test_a_study_a_series_and_an_instance_are_retrieved_in_the_order_of_the_inde
     services = site.services()
     for level in ((), (f"{STUDY}.1",), (f"{STUDY}.1", f"{STUDY}.1.4"), (f"{STUDY}.9",)):
         expected = list(services.db.instances("local", STUDY, *level))
-        got = [(one.stored, b"".join(one.chunks)) for one in retrieve(services, "local", STUDY, *level, chunk=30_000)]
+        retrieved = retrieve(services, "local", STUDY, *level, chunk=30_000)
+        got = [(stored, b"".join(chunks)) for stored, chunks in retrieved]
         assert [stored for stored, _ in got] == expected
         assert all(data == made[int(stored.sop_uid.rpartition(".")[2])] for stored, data in got)
     assert list(retrieve(services, "other", STUDY)) == []

@@ -36,6 +36,10 @@ def test_a_durable_write_syncs_the_file_and_each_new_folder(tmp_path: Path) -> N
         "storage.write_many([Write(key=f'a/b/{n}', source=b'') for n in range(10)])\n"
         "sys.stderr.write('again'); sys.stderr.flush()\n"
         "storage.write('a/b/more', b'')\n"
+        "sys.stderr.write('upload'); sys.stderr.flush()\n"
+        "upload = storage.open_upload()\n"
+        "upload.write(b'x')\n"
+        "upload.commit('a/b/uploaded')\n"
     )
     command = ["strace", "-f", "-e", "trace=fsync,write", "-o", str(trace), sys.executable, "-c", script]
     with suppress(FileNotFoundError):
@@ -44,4 +48,6 @@ def test_a_durable_write_syncs_the_file_and_each_new_folder(tmp_path: Path) -> N
         pytest.skip("there is no strace here")
     first, again = trace.read_text().partition('"begin"')[2].split('"again"')
     assert first.count("fsync(") == 10 + 3, "each file, the root, a, and a/b once"
+    again, upload = again.split('"upload"')
     assert again.count("fsync(") == 1 + 1, "the file and a/b"
+    assert upload.count("fsync(") == 1 + 1, "the uploaded file and a/b"

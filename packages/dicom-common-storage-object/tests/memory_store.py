@@ -15,6 +15,7 @@ from dicom_common.core import AlreadyExistsError, NotFoundError, UnavailableErro
 from dicom_common.storage.object import (
     Body,
     Client,
+    CopyingClient,
     Kept,
     ObjectSettings,
     ObjectStorage,
@@ -26,7 +27,7 @@ from dicom_common.storage.object import (
     Upload,
 )
 
-__all__ = ["DOWN", "LARGE", "MIB", "MemoryStore", "opened"]
+__all__ = ["DOWN", "LARGE", "MIB", "CopyingStore", "LateStore", "MemoryStore", "opened"]
 
 
 MIB = 1 << 20
@@ -161,6 +162,34 @@ class MemoryStore(Client):
 
     def close(self) -> None:
         self.calls["close"] += 1
+
+
+class LateStore(MemoryStore):
+    """A store that takes the key with the last request."""
+
+    names_late = True
+
+
+class CopyingStore(MemoryStore, CopyingClient):
+    """A store that copies its objects."""
+
+    keeps_versions = False
+
+    def deletes_wholly(self) -> bool:
+        return not self.keeps_versions
+
+    def start_copy(self, key: str, kept: Kept) -> Upload:
+        self._enter("start_copy")
+        upload = Upload(key=key, kept=kept, id=str(next(self._versions)))
+        self.uploads[upload.id] = {}
+        self._leave("start_copy")
+        return upload
+
+    def copy_part(self, upload: Upload, number: int, *, source: str, start: int, length: int) -> Part:
+        self._enter("copy_part")
+        self.uploads[upload.id][number] = self.objects[source][1][start : start + length]
+        self._leave("copy_part")
+        return Part(number=number, size=length, receipt=str(number))
 
 
 class MemoryBody(Body):

@@ -53,6 +53,27 @@ def test_check_tells_of_versions(storage: S3Storage, admin: Minio, bucket: str) 
     assert health.facts["preconditions"] is True
 
 
+@needs_minio
+@pytest.mark.parametrize("locked", [False, True])
+def test_an_upload_to_a_bucket_with_versions_leaves_one(
+    settings_of: SettingsOf, admin: Minio, bucket: str, locked: bool
+) -> None:
+    if locked:
+        bucket = f"{bucket[:50]}-locked"
+        admin.make_bucket(bucket, object_lock=True)
+    else:
+        admin.set_bucket_versioning(bucket, VersioningConfig("Enabled"))
+    with closing(S3Storage(settings_of(bucket=bucket))) as storage:
+        storage.write("first", b"", if_absent=True)
+        before = len(list(admin.list_objects(bucket, recursive=True, include_version=True)))
+        with storage.open_upload() as upload:
+            upload.write(bytes(20 * MIB))
+            upload.commit("a/b", if_absent=True)
+        versions = list(admin.list_objects(bucket, recursive=True, include_version=True))
+    assert len(versions) == before + 1
+    assert [found.size for found in versions if found.object_name == "a/b"] == [20 * MIB]
+
+
 @needs_signatures
 def test_a_store_that_ignores_preconditions_is_degraded_and_replaces_nothing(settings_of: SettingsOf) -> None:
     with closing(S3Storage(settings_of())) as storage:
@@ -60,6 +81,13 @@ def test_a_store_that_ignores_preconditions_is_degraded_and_replaces_nothing(set
         with pytest.raises(AlreadyExistsError):
             storage.write("a", b"second", if_absent=True)
         assert b"".join(storage.read("a")) == b"first"
+        with storage.open_upload() as upload:  # nor does it copy parts
+            upload.write(bytes(20 * MIB))
+            with pytest.raises(AlreadyExistsError):
+                upload.commit("a", if_absent=True)
+            upload.commit("b", if_absent=True)
+        assert sum(map(len, storage.read("b"))) == 20 * MIB
+        assert {found.key for found in storage.scan()} == {"a", "b"}
         health = health_of(storage)
         assert health.status is HealthStatus.DEGRADED
         assert health.facts["preconditions"] is False

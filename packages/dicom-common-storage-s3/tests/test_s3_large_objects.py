@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from contextlib import closing
@@ -10,7 +11,7 @@ import pytest
 from minio import Minio
 from s3_calls import MIB, SettingsOf, needs_minio
 
-from dicom_common.core import AlreadyExistsError, BackendError
+from dicom_common.core import AlreadyExistsError, BackendError, DamagedError
 from dicom_common.storage.s3 import S3Storage
 from dicom_common.testing import Endpoint, Fault, FaultProxy
 
@@ -59,6 +60,27 @@ def test_a_large_write_that_fails_leaves_no_parts(storage: S3Storage, admin: Min
         assert answer.uploads == []
     assert [found.key for found in storage.scan()] == ["there"]
     assert b"".join(storage.read("there")) == b"x"
+
+
+@needs_minio
+def test_an_upload_leaves_neither_parts_nor_a_hidden_object(storage: S3Storage, admin: Minio, bucket: str) -> None:
+    storage.write("there", b"x")
+    forgotten, aborted, damaged, committed, in_the_way = (storage.open_upload() for _ in range(5))
+    for upload in (forgotten, aborted, damaged, committed, in_the_way):
+        upload.write(bytes(20 * MIB))
+    stages = [upload._sink._sending.upload.key for upload in (aborted, damaged, committed)]  # type: ignore[attr-defined]  # to look for what it left
+    del upload, forgotten
+    aborted.abort()
+    with pytest.raises(DamagedError):
+        damaged.commit("a", sha256="0" * 64)
+    with in_the_way, pytest.raises(AlreadyExistsError):
+        in_the_way.commit("there", if_absent=True)
+    committed.commit("a", if_absent=True)
+    for key in ("a", "there", *stages):
+        assert admin._list_multipart_uploads(bucket, prefix=key).uploads == []
+    assert {found.object_name for found in admin.list_objects(bucket, recursive=True)} == {"a", "there"}
+    assert storage.stat("a").sha256 == hashlib.sha256(bytes(20 * MIB)).hexdigest()
+    assert sum(map(len, storage.read("a"))) == 20 * MIB
 
 
 @needs_minio

@@ -73,7 +73,10 @@ def test_the_permissions_of_the_readme_are_enough(
         assert health.facts["unfinished_uploads"] == 0
         storage.write("small", b"x", if_absent=True)
         storage.write("large", bytes(9 * MIB), if_absent=True)
-        assert [found.key for found in storage.scan()] == ["large", "small"]
+        with storage.open_upload() as upload:
+            upload.write(bytes(9 * MIB))
+            upload.commit("uploaded", if_absent=True)
+        assert [found.key for found in storage.scan()] == ["large", "small", "uploaded"]
         assert len(b"".join(storage.read("large"))) == storage.stat("large").size == 9 * MIB
         with pytest.raises(NotFoundError):
             storage.stat("missing")

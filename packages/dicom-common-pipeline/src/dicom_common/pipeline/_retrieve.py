@@ -6,7 +6,6 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
@@ -16,12 +15,11 @@ from dicom_common.host import Services
 __all__ = ["Retrieved", "read_ahead", "retrieve"]
 
 
-@dataclass(frozen=True, slots=True)
-class Retrieved:
+class Retrieved(NamedTuple):
     """An instance on its way out of the storage."""
 
     stored: Stored
-    chunks: Iterator[bytes] = field(repr=False)
+    chunks: Iterator[bytes]
     """Its bytes, exactly as received. Read them before the next instance is asked for; those not read are passed over.
 
     The last chunk is given only when size and SHA-256 of the whole have been compared with the index: whoever has got
@@ -38,9 +36,9 @@ class Retrieved:
 def retrieve(  # noqa: PLR0913 - what is wanted, and how much at once
     services: Services,
     tenant: str,
-    study_uid: str,
-    series_uid: str | None = None,
-    sop_uid: str | None = None,
+    study: str,
+    series: str | None = None,
+    sop: str | None = None,
     *,
     in_flight: int = 8,
     chunk: int = 1 << 20,
@@ -52,16 +50,16 @@ def retrieve(  # noqa: PLR0913 - what is wanted, and how much at once
     Args:
         services: the index and the storage.
         tenant: whose.
-        study_uid: of the study.
-        series_uid: of the series; None: the whole study.
-        sop_uid: of the instance; None: the whole series.
+        study: its Study Instance UID.
+        series: the Series Instance UID; None: the whole study.
+        sop: the SOP Instance UID; None: the whole series.
         in_flight: how many reads run or wait for the caller at once, each of them in memory.
         chunk: the size of a read, and of a chunk, in bytes.
 
     Raises:
         BackendError: the index failed. What fails of one instance is raised by its `chunks`.
     """
-    instances = services.db.instances(tenant, study_uid, series_uid, sop_uid)
+    instances = services.db.instances(tenant, study, series, sop)
     return read_ahead(services.storage, instances, in_flight=in_flight, chunk=chunk)
 
 

@@ -13,7 +13,7 @@ from dicom_common.db.sql._derive import Derivation
 from dicom_common.db.sql._dialect import PassingError, SqlDialect
 from dicom_common.db.sql._discarded import Discarded
 from dicom_common.db.sql._known import KnownSeries
-from dicom_common.db.sql._ranks import OWNER, merge, ranks_from_text, ranks_text
+from dicom_common.db.sql._ranks import merge, ranks_from_text, ranks_text
 from dicom_common.db.sql._rows import (
     Prepared,
     attribute_names,
@@ -83,14 +83,16 @@ class Addition:
     def __init__(self, dialect: SqlDialect, discarded: Discarded, derivation: Derivation) -> None:
         self._discarded, self._derivation, self._allocate = discarded, derivation, dialect.allocate
         self._counts, self._modalities, self._revisions = Counts(dialect), derivation.modalities, derivation.revisions
-        self._known = None if dialect.many_writers else KnownSeries(dialect)
+        self._known = None if dialect.many_writers else KnownSeries(dialect, discarded)
         self._held, self._named = Lookup(dialect, "add.held"), Lookup(dialect, "add.named")
         self._studies, self._patients = Lookup(dialect, "add.studies"), Lookup(dialect, "add.patients")
         self._series = Lookup(dialect, "add.series")
-        self._values = {level: Lookup(dialect, "add.values", level) for level in PARENTS}
         self._update = {
             level: dialect.updater(TABLES[level], ("sources", *changing_columns(level)), plus=_COUNTS[level])
             for level in PARENTS
+        }
+        self._update_sources = {
+            level: dialect.updater(TABLES[level], ("sources",), plus=_COUNTS[level]) for level in PARENTS
         }
         self._insert = {table: dialect.inserter(table) for table in (*TABLES.values(), "instance_json")}
         self._forget_json, self._forget = Lookup(dialect, "add.forget_json"), Lookup(dialect, "add.forget")
@@ -128,7 +130,8 @@ class Addition:
         ]
 
     def _load(self, session: Session, prepared: Sequence[Prepared], tenants: Sequence[int]) -> Batch:
-        batch = Batch()
+        keys = {made.entry.key for made in prepared}
+        batch = Batch(referring=lambda: self._discarded.referred(session, sorted(keys)))
         of_each: dict[int, list[Prepared]] = defaultdict(list)
         for tenant, made in zip(tenants, prepared, strict=True):
             of_each[tenant].append(made)
@@ -139,16 +142,14 @@ class Addition:
                 batch.held[tenant, uid] = Held(
                     pk=pk, study_uid=study_uid, series_uid=series_uid, sop_class_uid=sop_class, key=key, sha256=sha256
                 )
-        keys = {made.entry.key for made in prepared}
         batch.retired = self._discarded.retired(session, sorted(keys))
         keys.update(held.key for held in batch.held.values())
-        batch.referring = lambda: self._discarded.referred(session, sorted(keys))
         return batch
 
     def _load_parents(self, session: Session, batch: Batch, tenant: int, some: Iterable[Prepared]) -> None:
         uids = {made.entry.instance.study_uid for made in some}
         studies = list(self._studies.rows(session, sorted(uids), tenant=tenant))
-        owners = {patient_pk for *_, patient_pk in studies}
+        owners = {row[3] for row in studies}
         known = {row[0] for row in studies}
         identities = {made.upper.patient for made in some if made.entry.instance.study_uid not in known}
         if identities:
@@ -157,17 +158,17 @@ class Addition:
             named = self._named.rows(session, ids, tenant=tenant)
             owners |= {pk for patient_id, issuer, pk in named if (patient_id, issuer, "") in identities}
         patients = {}
-        for pk, *identity, sources in self._patients.rows(session, sorted(owners)):
-            who = (identity[0], identity[1], identity[2])
-            row = PatientRow(tenant=tenant, pk=pk, ranks=ranks_from_text(sources), identity=who)
+        for pk, patient_id, issuer, of_study, sources, *kept in self._patients.rows(session, sorted(owners)):
+            who = (patient_id, issuer, of_study)
+            row = PatientRow(tenant=tenant, pk=pk, ranks=ranks_from_text(sources), kept=kept, identity=who)
             patients[pk] = batch.patients[tenant, who] = row
-        for uid, pk, sources, day, patient_pk in studies:
+        for uid, pk, sources, patient_pk, *kept in studies:
             ranks = ranks_from_text(sources)
             owner = patients[patient_pk]
             batch.studies[tenant, uid] = StudyRow(
-                tenant=tenant, pk=pk, ranks=ranks, uid=uid, study_date=day, patient=owner, owner=owner.identity
+                tenant=tenant, pk=pk, ranks=ranks, kept=kept, uid=uid, patient=owner, owner=owner.identity
             )
-        for uid, study_uid, pk, sources, count, modality, study_pk in self._series.rows(
+        for uid, study_uid, pk, sources, count, study_pk, *kept in self._series.rows(
             session, sorted({made.entry.instance.series_uid for made in some}), tenant=tenant
         ):
             if study_uid in uids and study_uid not in known:
@@ -178,10 +179,10 @@ class Addition:
                 tenant=tenant,
                 pk=pk,
                 ranks=ranks_from_text(sources),
+                kept=kept,
                 uid=uid,
                 study=of_series,
                 instances=count,
-                modality=modality,
             )
 
     def _write(self, session: Session, batch: Batch) -> None:
@@ -237,14 +238,17 @@ class Addition:
                 won[row.pk] = row, values
         if not won:
             return ()
-        # Mostly one instance has all attributes that the row has. What others gave is read, to be written as it was.
-        partly = [pk for pk, (row, values) in won.items() if row.ranks.keys() - values.keys() - {OWNER}]
-        kept = {pk: values for pk, *values in self._values[level].rows(session, partly)}
-        names, written = attribute_names(level), []
+        names, changed, same = attribute_names(level), [], []
         for pk, (row, values) in won.items():
-            row.made = parent_values(level, dict(zip(names, kept[pk], strict=True)) | values if pk in kept else values)
-            written.append((pk, ranks_text(row.ranks), *row.made.values(), *_changes(row).values()))
-        self._update[level](session, written)
+            kept = dict(zip(names, row.kept, strict=True))
+            sources, counts = ranks_text(row.ranks), _changes(row).values()
+            if all(kept[name] == value for name, value in values.items()):
+                same.append((pk, sources, *counts))  # mostly: no index of an attribute is written
+                continue
+            row.made = parent_values(level, {name: kept[name] for name in names if name in row.ranks} | values)
+            changed.append((pk, sources, *row.made.values(), *counts))
+        self._update[level](session, changed)
+        self._update_sources[level](session, same)
         return won.keys()
 
     def _instances(self, session: Session, written: Sequence[Held]) -> None:

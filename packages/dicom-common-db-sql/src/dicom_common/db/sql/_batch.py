@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -26,6 +26,8 @@ class _Parent:
     """Of the sources of its attributes."""
     tops: Tops = field(default_factory=Tops)
     """The entries of this batch that contend for its attributes."""
+    kept: Sequence[Any] = ()
+    """The attributes that the index had before, in the order of `attribute_names`."""
     made: dict[str, Any] = field(default_factory=dict)
     """The attributes that were written; nothing where they stay."""
     again: bool = False
@@ -48,8 +50,6 @@ class StudyRow(_Parent):
 
     uid: str
     patient: PatientRow
-    study_date: int = 0
-    """What the index had of it before."""
     owner: Identity | None
     """The patient of the instance that was received first, of those that the index has and those before in the batch;
     None: that instance is replaced, and the rows have to be asked."""
@@ -65,8 +65,6 @@ class SeriesRow(_Parent):
     study: StudyRow
     instances: int = 0
     """How many the index had before."""
-    modality: str | None = None
-    """The one that the index had before."""
     replaced: bool = False
     """One of its instances was."""
     classes: Counter[str] = field(default_factory=Counter)
@@ -110,10 +108,9 @@ class Batch:
     """By (tenant, Series Instance UID), then by Study Instance UID."""
     referred: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     """How many more rows refer to a storage key than when the batch began, or at all where `referring` was asked."""
-    referring: Callable[[], Iterable[str]] | None = None
-    """Returns the storage keys that rows of the index refer to, once for each row; asked where a key may be discarded.
-
-    Until the decisions are written, it does not matter when."""
+    referring: Callable[[], Iterable[str]] | None
+    """Returns the storage keys that rows of the index refer to, once for each row; asked where a key may be discarded
+    (until the decisions are written, it does not matter when). None: it was asked."""
     retired: set[str] = field(default_factory=set)
     to_discard: set[str] = field(default_factory=set)
 

@@ -39,6 +39,8 @@ class Discarded:
 
     def enter(self, session: Session, keys: Collection[str]) -> None:
         """Enter keys that no row refers to; one that is there already is to be deleted once more."""
+        if not keys:
+            return
         self._forget.run(session, keys)
         moment = now()
         self._insert(session, [(key, moment, None) for key in sorted(keys)])

@@ -30,10 +30,7 @@ class Modalities:
         changed = set()
         for row in all_series:
             if row.study.pk not in new:
-                made, of_study = row.made, row.study.made
-                if (made and made["modality"] != row.modality) or (
-                    of_study and of_study["study_date"] != row.study.study_date
-                ):
+                if row.made or row.study.made:
                     changed.add(row.study.pk)
             elif (modality := row.made["modality"]) is not None:
                 rows.add((row.study.pk, modality, row.tenant, row.study.made["study_date"], row.study.uid))

@@ -39,7 +39,7 @@ _MOST = 8192
 InsertRows = Callable[[Session, Sequence[Row]], None]
 """Inserts rows."""
 UpdateRows = Callable[[Session, Sequence[Row]], None]
-"""Changes rows: the first value of each is its surrogate key, then come those that are set, and those that are added."""
+"""Changes rows: the first value of each is its surrogate key, then come those that are set and those that are added."""
 
 
 class Target(Protocol):

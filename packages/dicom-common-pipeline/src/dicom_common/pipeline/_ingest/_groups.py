@@ -179,6 +179,8 @@ class Groups:
             while has_futures and not self._is_closed and self._is_full_held():
                 self._changed.wait()
             if self._is_closed:
+                for ticket in tickets:
+                    ticket.item.candidate.release()
                 raise DicomCommonError("This ingest is closed: make another one.")
             self._unanswered.update(tickets)
             self._writing.queue.extend(tickets)
@@ -206,7 +208,9 @@ class Groups:
                     sender.stage.work([ticket.item for ticket in sender.group])
                 except Exception as error:  # noqa: BLE001 - a defect: it ends this group only, and its senders raise it
                     for ticket in sender.group:
-                        ticket.failure = None if ticket.item.result else error
+                        if ticket.item.result is None:
+                            ticket.failure = error
+                            ticket.item.candidate.release()
 
     def _take_held(self, sender: _Sender) -> None:
         """Give a thread the next group of a stage that has room; what is written is indexed before more is written."""
@@ -330,9 +334,10 @@ class Groups:
     def _withdraw(self, sender: _Sender) -> None:
         """Clear up after a thread that was interrupted: no other may be left waiting for it."""
         with self._mutex:
-            for ticket in sender.group:
+            queued = [ticket for stage in (self._writing, self._indexing) for ticket in stage.queue]
+            for ticket in [*sender.group, *(ticket for ticket in queued if ticket.sender is sender)]:
                 if ticket.item.result is None:
-                    message = "The thread that was storing it with others was interrupted: send it again."
+                    message = "The thread that was storing it was interrupted: send it again."
                     ticket.item.reject(IngestReason.INTERRUPTED, message, retry=True)
             self._end_held(sender)
             for stage in (self._writing, self._indexing):

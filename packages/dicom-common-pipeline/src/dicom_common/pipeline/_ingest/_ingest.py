@@ -88,9 +88,10 @@ class Ingest:
     def submit(self, received: Received, *, tenant: str) -> Future[Result]:
         """Take in an instance, and return the future of its answer, which is as that of `store`.
 
-        The header is read before this returns; an instance that is refused for what it is has its answer then. A source
-        that is not bytes must stay as it is until the future is done. Two instances with the same SOP Instance UID
-        go one after the other, in the order in which they were submitted.
+        The header is read before this returns; an instance that is refused for what it is has its answer then. A file,
+        or a stream that can seek, must stay as it is until the future is done; one that cannot seek was read to its
+        end. Two instances with the same SOP Instance UID go one after the other, in the order in which they were
+        submitted.
 
         It blocks while too much that was submitted is unanswered: three times `batch_instances` or `batch_bytes`. The
         future cannot be cancelled. What is called when it is done runs in a thread of the ingest and must not block.

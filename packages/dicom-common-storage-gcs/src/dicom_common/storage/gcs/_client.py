@@ -56,6 +56,8 @@ class GcsClient(Client):
         ConfigError: there are no credentials, or a file that a setting names cannot be used.
     """
 
+    names_late = True
+
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._session: requests.Session = (session := authorized_session(settings))

@@ -14,6 +14,7 @@ __all__ = [
     "Body",
     "BusyError",
     "Client",
+    "CopyingClient",
     "DoubtfulError",
     "Kept",
     "Page",
@@ -156,6 +157,8 @@ class Client(ABC):
     max_parts: int = 10_000
     in_order: bool = False
     """Whether parts must be sent one after the other."""
+    names_late: bool = False
+    """Whether key and `kept` are those of the `Upload` that `finish` gets: parts can be sent before they are known."""
 
     @abstractmethod
     def put(self, key: str, body: bytes | memoryview, kept: Kept, *, if_absent: bool) -> RemoteObject:
@@ -253,3 +256,27 @@ class Client(ABC):
     @abstractmethod
     def close(self) -> None:
         """Release the connections. A second call does nothing."""
+
+
+class CopyingClient(Client):
+    """A store that copies objects of its own: bytes that arrive before their key is known are sent once."""
+
+    @abstractmethod
+    def deletes_wholly(self) -> bool:
+        """Tell whether nothing is left of an object that is deleted. False: no object is made only to be copied."""
+
+    @abstractmethod
+    def start_copy(self, key: str, kept: Kept) -> Upload:
+        """Begin a large write whose parts are all copied."""
+
+    @abstractmethod
+    def copy_part(self, upload: Upload, number: int, *, source: str, start: int, length: int) -> Part:
+        """Make a part of the bytes of another object, in the place of `put_part`.
+
+        Args:
+            upload: as in `put_part`.
+            number: as in `put_part`.
+            source: the key of the other object.
+            start: the first byte of the part in it.
+            length: of the part, in bytes.
+        """

@@ -14,12 +14,16 @@ from dicom_common.core import (
     HealthStatus,
     NotFoundError,
     RefusedError,
+    UnavailableError,
 )
-from dicom_common.storage.object._client import Client, DoubtfulError, Kept
+from dicom_common.storage.object._client import Client, CopyingClient, DoubtfulError, Kept
 from dicom_common.storage.object._retry import Retry
 from dicom_common.storage.object._source import digest_of
 
-__all__ = ["check_store", "keeps_preconditions"]
+__all__ = ["UPLOADS", "check_store", "copies_parts", "keeps_preconditions"]
+
+UPLOADS = "uploads"
+"""The folder of uploads that have no key yet, below the reserved segment."""
 
 _SECONDS = 5.0
 """For one request and its repetitions."""
@@ -52,6 +56,36 @@ def _refuses_a_second(client: Client, reserved: str) -> bool:
             client.delete(key)
 
 
+def copies_parts(client: CopyingClient, retry: Retry, reserved: str) -> bool:
+    """Find out whether the store copies parts, and whether nothing is left of what was copied: copy a probe."""
+    try:
+        return retry.call(client.deletes_wholly) and retry.call(lambda: _copies_a_probe(client, reserved))
+    except UnavailableError:
+        raise
+    except BackendError:  # some stores do not know the request, and say so in many ways
+        return False
+
+
+def _copies_a_probe(client: CopyingClient, reserved: str) -> bool:
+    source, copy = (f"{reserved}probe/{uuid4().hex}" for _ in range(2))
+    data = source.encode()
+    try:
+        _put(client, source, data, if_absent=False)
+        upload = client.start_copy(copy, Kept(sha256=digest_of(data), attempt=uuid4().hex))
+        try:
+            part = client.copy_part(upload, 1, source=source, start=0, length=len(data))
+            client.finish(upload, [part], if_absent=False)
+        except BaseException:
+            with suppress(BackendError):
+                client.abandon(upload)
+            raise
+        return client.head(copy).size == len(data)
+    finally:
+        for key in (source, copy):
+            with suppress(BackendError):
+                client.delete(key)
+
+
 def check_store(client: Client, reserved: str, prefix: str) -> tuple[Health, bool]:
     """Try everything that the storage needs; return its health, and whether the store keeps preconditions.
 
@@ -67,6 +101,7 @@ def check_store(client: Client, reserved: str, prefix: str) -> tuple[Health, boo
     kept = keeps_preconditions(client, retry, reserved)
     with suppress(BackendError):
         _sweep(client, f"{reserved}probe/")
+        _sweep(client, f"{reserved}{UPLOADS}/")
     unfinished = retry.call(lambda: _unfinished(client, prefix))
     facts = {**probed.facts, "preconditions": kept, **unfinished}
     warnings = list(probed.warnings)
@@ -100,9 +135,9 @@ def _write_and_read(client: Client, key: str) -> None:
         raise DamagedError(f"The store gives back other bytes than were written: look at {client.name}.")
 
 
-def _sweep(client: Client, probes: str) -> None:
-    """Delete the probes of those who were killed before they could."""
-    for found in client.list(probes, after="", cursor=None, limit=100).found:
+def _sweep(client: Client, prefix: str) -> None:
+    """Delete what is old below a prefix: of those who were killed before they could."""
+    for found in client.list(prefix, after="", cursor=None, limit=100).found:
         if datetime.now(UTC) - found.modified > _OLD:
             client.delete(found.key)
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from dicom_common.core import AlreadyExistsError, BackendError, DamagedError, NotFoundError, Source, UnavailableError
-from dicom_common.storage.object._client import Client, DoubtfulError, Kept, Part, RemoteObject, Upload
+from dicom_common.storage.object._client import Client, CopyingClient, DoubtfulError, Kept, Part, RemoteObject, Upload
 from dicom_common.storage.object._retry import Retry
-from dicom_common.storage.object._source import Bytes, parts_of
+from dicom_common.storage.object._sending import Sending
+from dicom_common.storage.object._source import parts_of
 
 __all__ = ["Multipart", "recognised"]
 
@@ -45,78 +46,83 @@ class Multipart:
             AlreadyExistsError: `if_absent`, and another's object is there.
             DamagedError: the bytes do not have the digest; nothing was written.
         """
-        upload = self._retry.call(lambda: self._client.start(key, kept, if_absent=if_absent))
+        sending = self.begin(key, kept, if_absent=if_absent)
+        with self._abandoned_on_error(sending):
+            self._send(sending, source, size)
+            return self.finish(sending.upload, sending.parts(), if_absent=if_absent)
+
+    def copy(  # noqa: PLR0913 - two objects
+        self,
+        client: CopyingClient,
+        source: str,
+        parts: Sequence[Part],
+        *,
+        key: str,
+        kept: Kept,
+        if_absent: bool,
+    ) -> RemoteObject:
+        """Have the store copy an object that was made of parts.
+
+        Raises:
+            AlreadyExistsError: `if_absent`, and another's object is there.
+        """
+        sending = self._sending(self._retry.call(lambda: client.start_copy(key, kept)))
+        with self._abandoned_on_error(sending):
+            return self.finish(sending.upload, sending.copy(client, source, parts), if_absent=if_absent)
+
+    def begin(self, key: str, kept: Kept, *, if_absent: bool) -> Sending:
+        """Begin a large write."""
+        return self._sending(self._retry.call(lambda: self._client.start(key, kept, if_absent=if_absent)))
+
+    def _sending(self, upload: Upload) -> Sending:
+        return Sending(self._client, self._retry, self._threads, self._slots, upload)
+
+    def abandon(self, sending: Sending, *, attempts: int | None = None) -> None:
+        """Take back a large write; what stays behind is counted by `check`."""
+        sending.cancel()
+        retry = self._retry if attempts is None else replace(self._retry, attempts=attempts)
+        with suppress(BackendError):
+            retry.call(lambda: self._client.abandon(sending.upload))
+
+    @contextmanager
+    def _abandoned_on_error(self, sending: Sending) -> Iterator[None]:
         try:
-            parts = self._send(upload, source, size)
-            return self._finish(upload, parts, if_absent=if_absent)
+            yield
         except UnavailableError:
-            self._abandon(upload, replace(self._retry, attempts=1))  # it was tried for long enough
+            self.abandon(sending, attempts=1)  # it was tried for long enough
             raise
         except BaseException:
-            self._abandon(upload, self._retry)
+            self.abandon(sending)
             raise
-
-    def _abandon(self, upload: Upload, retry: Retry) -> None:
-        with suppress(BackendError):  # the error says why the write failed; what stays behind is counted by `check`
-            retry.call(lambda: self._client.abandon(upload))
 
     def close(self) -> None:
         """Stop the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _send(self, upload: Upload, source: Source, size: int) -> list[Part]:
+    def _send(self, sending: Sending, source: Source, size: int) -> None:
         """Send all parts, and compare the digest before the last one goes."""
-        under_way: set[Future[Part]] = set()
-        parts: list[Part] = []
-        try:
-            for sending in self._sending(upload, source, size):
-                under_way.add(sending)
-                if self._client.in_order:
-                    wait(under_way)
-                done = {each for each in under_way if each.done()}
-                under_way -= done
-                parts += [each.result() for each in done]
-            while under_way:
-                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                parts += [each.result() for each in done]
-        except BaseException:
-            for each in under_way:
-                each.cancel()
-            wait(under_way)  # a part that arrives after the upload was abandoned would stay
-            raise
-        return sorted(parts, key=lambda part: part.number)
-
-    def _sending(self, upload: Upload, source: Source, size: int) -> Iterator[Future[Part]]:
-        digest, offset = hashlib.sha256(), 0
+        digest = hashlib.sha256()
         pieces = parts_of(source, max(self._part_size, -(-size // self._client.max_parts)))
-        for number in range(1, self._client.max_parts + 1):
-            self._slots.acquire()
-            try:
+        while True:
+            with sending.slot() as send:
                 body, last = next(pieces)
                 digest.update(body)
-                if last and digest.hexdigest() != upload.kept.sha256:
-                    raise DamagedError(  # noqa: TRY301 - the slot is given back in one place
+                if last and digest.hexdigest() != sending.upload.kept.sha256:
+                    raise DamagedError(
                         "The bytes of an object do not have the SHA-256 that was given; nothing was written."
                     )
-                sending = self._submit(upload, number, offset, body, last=last)
-            except BaseException:
-                self._slots.release()
-                raise
-            sending.add_done_callback(lambda _: self._slots.release())
-            offset += len(body)
-            del body  # it lives as long as it is on its way
-            yield sending
+                send(body, last)
+                del body  # it lives as long as it is on its way
             if last:
                 return
-        raise BackendError("The source of an object has more bytes than it told: it grew while it was written.")
 
-    def _submit(self, upload: Upload, number: int, offset: int, body: Bytes, *, last: bool) -> Future[Part]:
-        def send() -> Part:
-            return self._retry.call(lambda: self._client.put_part(upload, number, offset, body, last=last))
+    def finish(self, upload: Upload, parts: list[Part], *, if_absent: bool) -> RemoteObject:
+        """Make the object of all parts.
 
-        return self._threads.submit(send)
+        Raises:
+            AlreadyExistsError: `if_absent`, and another's object is there.
+        """
 
-    def _finish(self, upload: Upload, parts: list[Part], *, if_absent: bool) -> RemoteObject:
         def finished() -> RemoteObject:
             self._client.finish(upload, parts, if_absent=if_absent)
             return self._made(upload, parts)

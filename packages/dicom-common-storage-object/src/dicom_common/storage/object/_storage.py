@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from uuid import uuid4
 
 from dicom_common.core import (
@@ -20,14 +22,15 @@ from dicom_common.core import (
     Write,
     validate_key,
 )
-from dicom_common.storage.object._client import Client, Kept, RemoteObject
-from dicom_common.storage.object._health import check_store, keeps_preconditions
+from dicom_common.storage.object._client import Client, CopyingClient, Kept, RemoteObject
+from dicom_common.storage.object._health import UPLOADS, check_store, copies_parts, keeps_preconditions
 from dicom_common.storage.object._keys import Keys
 from dicom_common.storage.object._multipart import Multipart, recognised
 from dicom_common.storage.object._reading import ObjectReader
 from dicom_common.storage.object._retry import Retry
 from dicom_common.storage.object._settings import ObjectSettings
 from dicom_common.storage.object._source import digest_of, whole, wide
+from dicom_common.storage.object._upload import PartsSink, PartsStore
 from dicom_common.toolkit import OpenUploads, SpoolSink
 
 __all__ = ["ObjectStorage"]
@@ -52,7 +55,9 @@ class ObjectStorage:
         self._retry = Retry(attempts=settings.attempts, deadline=settings.deadline)
         self._multipart = Multipart(client, self._retry, parallel=settings.parallel_parts, part_size=settings.part_size)
         self._batches = ThreadPoolExecutor(settings.pool_size, "dicom-common-objects")
-        self._uploads = OpenUploads()
+        self._leftovers: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._uploads = OpenUploads(self._tidy)
+        self._early: bool | None = None
         self._preconditions = client.preconditions
         self._probing = threading.Lock()
         self._closed = False
@@ -63,9 +68,7 @@ class ObjectStorage:
         whole_key = self._keys.outer(key)
         self._opened()
         source, size = wide(source)
-        if if_absent and not self._keeps_preconditions():
-            self._refuse_existing(whole_key)
-            if_absent = False
+        if_absent = self._condition(whole_key, if_absent)
         attempt = uuid4().hex
         if size > self._settings.multipart_threshold:
             # A store takes what it keeps with an object before the bytes, so that an unknown digest costs a reading.
@@ -90,11 +93,23 @@ class ObjectStorage:
     def open_upload(self) -> Upload:
         """Begin an object that arrives as a stream; see `Uploads.open_upload`.
 
-        Stores take the key, and what is kept with an object, before its first byte. So the bytes wait on this machine,
-        and go to the store with `commit`, in parts where there are many.
+        What is larger than a part goes to the store while it arrives, where the store can give parts a key and a digest
+        afterwards. Otherwise the bytes wait on this machine, and go to the store with `commit`.
         """
         self._opened()
-        return self._uploads.open(SpoolSink(self))
+        if not (self._client.names_late or isinstance(self._client, CopyingClient)):
+            return self._uploads.open(SpoolSink(self))
+        store = PartsStore(
+            storage=self,
+            client=self._client,
+            multipart=self._multipart,
+            part_size=self._settings.part_size,
+            sends_early=self._sends_early,
+            stage=f"{self._keys.reserved}{UPLOADS}/",
+            place=self._placed,
+            later=self._leftovers.put,
+        )
+        return self._uploads.open(PartsSink(store))
 
     def write_many(self, writes: Sequence[Write]) -> list[ObjectInfo | BackendError]:
         """Write all, as many at once as the setting `pool_size` allows; see `BatchWrites.write_many`.
@@ -185,6 +200,7 @@ class ObjectStorage:
         if self._closed or os.getpid() != self._process:
             return
         self._uploads.close()
+        self._tidy()
         self._closed = True
         self._batches.shutdown(wait=False, cancel_futures=True)
         self._multipart.close()
@@ -213,6 +229,34 @@ class ObjectStorage:
                 if self._preconditions is None:
                     self._preconditions = keeps_preconditions(self._client, self._retry, self._keys.reserved)
         return self._preconditions
+
+    def _sends_early(self) -> bool:
+        """Tell whether parts of an upload can be sent before its key is known; asked once."""
+        if self._early is None:
+            client = self._client
+            self._early = client.names_late or (
+                isinstance(client, CopyingClient) and copies_parts(client, self._retry, self._keys.reserved)
+            )
+        return self._early
+
+    def _placed(self, key: str, if_absent: bool) -> tuple[str, bool]:
+        whole_key = self._keys.outer(key)
+        return whole_key, self._condition(whole_key, if_absent)
+
+    def _condition(self, whole_key: str, if_absent: bool) -> bool:
+        """Return whether the store is to keep `if_absent`; where it cannot, look first."""
+        if if_absent and not self._keeps_preconditions():
+            self._refuse_existing(whole_key)
+            return False
+        return if_absent
+
+    def _tidy(self) -> None:
+        """Make the requests that dropped uploads have left."""
+        with suppress(queue.Empty):
+            while True:
+                request = self._leftovers.get_nowait()
+                with suppress(BackendError):  # what stays is hidden, and `check` deletes it after a day, or counts it
+                    self._retry.call(request)
 
     def _refuse_existing(self, whole_key: str) -> None:
         """Do what can be done without preconditions: the index has to keep writers at the same moment apart."""

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from urllib.parse import quote
 
 import urllib3
 
 from dicom_common.core import AlreadyExistsError, BackendError, NotFoundError, RefusedError
 from dicom_common.storage.object import (
     Body,
-    Client,
+    CopyingClient,
     EmptyBody,
     Kept,
     ObjectStorage,
@@ -36,18 +37,19 @@ __all__ = ["S3Client", "S3Storage"]
 _META = "x-amz-meta-"
 _CHECKSUM = "x-amz-checksum-sha256"
 _BEFORE_DOT = "-\U0010ffff"
+_COPY = "s3:GetObject and s3:PutObject"
 _READ, _WRITE, _LIST, _DELETE = "s3:GetObject", "s3:PutObject", "s3:ListBucket", "s3:DeleteObject"
 _ABORT, _UPLOADS, _VERSIONS = "s3:AbortMultipartUpload", "s3:ListBucketMultipartUploads", "s3:GetBucketVersioning"
 
 
-class S3Client(Client):
+class S3Client(CopyingClient):
     """A bucket."""
 
     def __init__(self, settings: Settings) -> None:
         self.name = f"the bucket {settings.bucket} at {settings.url.geturl()}"
         self._wire = Wire(settings)
         self._failures = Failures(settings)
-        self._prefix = settings.prefix
+        self._bucket, self._prefix = settings.bucket, settings.prefix
 
     def put(self, key: str, body: bytes | memoryview, kept: Kept, *, if_absent: bool) -> RemoteObject:
         """PutObject."""
@@ -71,16 +73,15 @@ class S3Client(Client):
 
     def start(self, key: str, kept: Kept, *, if_absent: bool) -> Upload:  # noqa: ARG002 - S3 has no condition here
         """CreateMultipartUpload."""
-        answer = self._wire.send(
-            Request(
-                method="POST",
-                permission=_WRITE,
-                key=key,
-                query={"uploads": ""},
-                headers={**_headers(kept), "x-amz-checksum-algorithm": "SHA256"},
-            )
-        )
-        return Upload(key=key, kept=kept, id=text_of(answer.data, "UploadId"))
+        return self._started(key, kept, {"x-amz-checksum-algorithm": "SHA256"})
+
+    def deletes_wholly(self) -> bool:
+        """Look at the versioning of the bucket, which also comes with a lock; where that may not be seen, it is on."""
+        return self._versioning() == "off"
+
+    def start_copy(self, key: str, kept: Kept) -> Upload:
+        """CreateMultipartUpload; MinIO copies no part where it is to know a checksum of each."""
+        return self._started(key, kept, {})
 
     def put_part(self, upload: Upload, number: int, offset: int, body: bytes | memoryview, *, last: bool) -> Part:  # noqa: ARG002 - S3 needs neither
         """UploadPart."""
@@ -98,6 +99,22 @@ class S3Client(Client):
             )
         )
         return Part(number=number, size=len(body), receipt=f"{checksum[_CHECKSUM]} {answer.headers.get('ETag', '')}")
+
+    def copy_part(self, upload: Upload, number: int, *, source: str, start: int, length: int) -> Part:
+        """UploadPartCopy."""
+        headers = {
+            "x-amz-copy-source": quote(f"/{self._bucket}/{source}"),
+            "x-amz-copy-source-range": f"bytes={start}-{start + length - 1}",
+        }
+        query = {"partNumber": str(number), "uploadId": upload.id}
+        answer = self._wire.send(Request(method="PUT", permission=_COPY, key=upload.key, query=query, headers=headers))
+        # As in `finish`, an answer of 200 may turn out to be an error.
+        if code := code_of(answer):
+            raise self._failures.of_code(code, answer, _COPY)
+        if not answer.data:  # that of a part of no bytes: it has not seen that it was to copy
+            raise RefusedError("The S3 store does not copy parts (UploadPartCopy).")
+        checksum, etag = (text_of(answer.data, name) for name in ("ChecksumSHA256", "ETag"))
+        return Part(number=number, size=length, receipt=f"{checksum} {etag}")
 
     def finish(self, upload: Upload, parts: Sequence[Part], *, if_absent: bool) -> None:
         """CompleteMultipartUpload."""
@@ -178,6 +195,13 @@ class S3Client(Client):
     def close(self) -> None:
         """Release the connections."""
         self._wire.close()
+
+    def _started(self, key: str, kept: Kept, headers: Mapping[str, str]) -> Upload:
+        headers = {**_headers(kept), **headers}
+        answer = self._wire.send(
+            Request(method="POST", permission=_WRITE, key=key, query={"uploads": ""}, headers=headers)
+        )
+        return Upload(key=key, kept=kept, id=text_of(answer.data, "UploadId"))
 
     def _conditional(self, request: Request) -> urllib3.BaseHTTPResponse:
         try:

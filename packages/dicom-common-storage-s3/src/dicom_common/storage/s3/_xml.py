@@ -15,9 +15,12 @@ __all__ = ["completing", "page_of", "text_of", "unfinished_of"]
 
 
 def completing(parts: Sequence[Part]) -> bytes:
-    """Write the body of CompleteMultipartUpload; the receipt of a part is its checksum and its ETag."""
+    """Write the body of CompleteMultipartUpload; the receipt of a part is its checksum and its ETag.
+
+    Not every store tells the checksum of a part that it has copied.
+    """
     written = "".join(
-        f"<Part><ChecksumSHA256>{checksum}</ChecksumSHA256><ETag>{escape(etag)}</ETag>"
+        f"<Part>{f'<ChecksumSHA256>{checksum}</ChecksumSHA256>' if checksum else ''}<ETag>{escape(etag)}</ETag>"
         f"<PartNumber>{part.number}</PartNumber></Part>"
         for part in parts
         for checksum, _, etag in [part.receipt.partition(" ")]

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dicom_common.core import AlreadyExistsError, NotFoundError, Storage
+from dicom_common.core import AlreadyExistsError, NotFoundError, Storage, Uploads
 from dicom_common.testing._faults._kinds import RETRYABLE_FAULTS, Fault
 from dicom_common.testing._faults._proxy import FaultProxy
 from dicom_common.testing._storage._fixtures import content
@@ -64,6 +64,26 @@ class RemoteFaults(RemoteFixtures):
             assert self._digest(storage, name) == digest
 
         self.survives(fault_proxy, fault, write)
+
+    @pytest.mark.parametrize("fault", [Fault.RESET_IN_REQUEST, Fault.LOST_ANSWER, Fault.SLOW_DOWN])
+    @pytest.mark.parametrize("kind", ["small", "large"])
+    def test_an_upload_survives_in_each_of_its_requests(
+        self, storage: Storage, remote: Storage, fault_proxy: FaultProxy, fault: Fault, kind: str
+    ) -> None:
+        if not isinstance(remote, Uploads):
+            pytest.skip("the storage does not offer Uploads")
+        size = SMALL if kind == "small" else self.multipart_bytes
+        digest = pattern_digest(10, size)
+
+        def upload(name: str) -> None:
+            source = pattern_file(10, size)
+            with remote.open_upload() as opened:
+                while piece := source.read(1 << 20):
+                    opened.write(piece)
+                assert opened.commit(name, if_absent=True, sha256=digest).size == size
+            assert self._digest(storage, name) == digest
+
+        self.survives(fault_proxy, fault, upload)
 
     @each_fault
     def test_a_claim_of_what_is_there_is_refused_all_the_same(

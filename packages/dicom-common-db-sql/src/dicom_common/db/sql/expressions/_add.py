@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Delete, ScalarSelect, Select, Table, bindparam, delete, func, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Delete,
+    ScalarSelect,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    func,
+    select,
+    update,
+)
 
 from dicom_common.core import Level
 from dicom_common.db.sql._rows import attribute_names
@@ -22,6 +34,12 @@ from dicom_common.db.sql.expressions._tables import (
 
 _i, _e, _s, _p, _c = instance.c, series_table.c, study.c, patient.c, series_class.c
 _d = discarded_key.c
+
+
+def _attributes(level: Level) -> list[Column[Any]]:
+    """Return what instances contend for."""
+    return [LEVELS[level].c[name] for name in attribute_names(level)]
+
 
 # The counts of SOP Classes
 
@@ -63,7 +81,7 @@ def held(among: Among) -> Select[Any]:
 def studies(among: Among) -> Select[Any]:
     """Return and lock studies of a tenant."""
     return (
-        select(_s.study_uid, _s.pk, _s.sources, _s.study_date, _s.patient_fk)
+        select(_s.study_uid, _s.pk, _s.sources, _s.patient_fk, *_attributes(Level.STUDY))
         .where(among(_s.study_uid))
         .order_by(_s.study_uid)
         .with_for_update(key_share=True)
@@ -74,7 +92,7 @@ def studies(among: Among) -> Select[Any]:
 def patients(among: Among) -> Select[Any]:
     """Return and lock patients."""
     return (
-        select(_p.pk, _p.patient_id, _p.issuer_of_patient_id, _p.of_study, _p.sources)
+        select(_p.pk, _p.patient_id, _p.issuer_of_patient_id, _p.of_study, _p.sources, *_attributes(Level.PATIENT))
         .where(among(_p.pk))
         .order_by(_p.pk)
         .with_for_update(key_share=True)
@@ -84,7 +102,7 @@ def patients(among: Among) -> Select[Any]:
 def series(among: Among) -> Select[Any]:
     """Return series of a tenant."""
     return (
-        select(_e.series_uid, _s.study_uid, _e.pk, _e.sources, _e.instances, _e.modality, _s.pk)
+        select(_e.series_uid, _s.study_uid, _e.pk, _e.sources, _e.instances, _s.pk, *_attributes(Level.SERIES))
         .select_from(series_table.join(study))
         .where(among(_e.series_uid), _e.tenant_fk == bindparam("tenant"))
     )
@@ -95,12 +113,6 @@ def named(among: Among) -> Select[Any]:
     return select(_p.patient_id, _p.issuer_of_patient_id, _p.pk).where(
         among(_p.patient_id), _p.tenant_fk == bindparam("tenant")
     )
-
-
-def values(among: Among, level: Level) -> Select[Any]:
-    """Return the attributes of parents."""
-    columns = LEVELS[level].c
-    return select(columns.pk, *[columns[name] for name in attribute_names(level)]).where(among(columns.pk))
 
 
 def _count_of(table: Table, *tests: ColumnElement[bool]) -> ScalarSelect[int]:
@@ -115,8 +127,9 @@ known = (
             _d.storage_key == bindparam("key"),
             _d.deleted.is_(None) | (_d.deleted >= bindparam("since")),
         ),
-        _e.pk, _e.sources, _e.instances, _e.modality, _s.pk, _s.study_uid, _s.sources, _s.study_date,
-        _p.pk, _p.patient_id, _p.issuer_of_patient_id, _p.of_study, _p.sources,
+        _e.pk, _e.sources, _e.instances, _s.pk, _s.study_uid, _s.sources,
+        _p.pk, _p.sources, _p.patient_id, _p.issuer_of_patient_id, _p.of_study,
+        *_attributes(Level.PATIENT), *_attributes(Level.STUDY), *_attributes(Level.SERIES),
     )
     .select_from(series_table.join(study, _e.study_fk == _s.pk).join(patient, _s.patient_fk == _p.pk))
     .where(_e.tenant_fk == bindparam("tenant"), _e.series_uid == bindparam("series"))

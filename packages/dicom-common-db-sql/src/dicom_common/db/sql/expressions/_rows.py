@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Insert, Select, Update, bindparam, insert as into, select, update as change
 
@@ -32,5 +33,7 @@ def there(_: SqlExpressions, table: str) -> Select[tuple[object, ...]]:
 def update(_: SqlExpressions, table: str, names: Sequence[str], plus: Sequence[str]) -> Update:
     """Set the named columns of the row `:at`, and add to those of `plus`."""
     c = metadata.tables[table].c
-    values = {name: bindparam(name) for name in names} | {name: c[name] + bindparam(name) for name in plus}
+    values: dict[str, Any] = {name: bindparam(name) for name in names} | {
+        name: c[name] + bindparam(name) for name in plus
+    }
     return change(metadata.tables[table]).where(c.pk == bindparam("at")).values(values)
