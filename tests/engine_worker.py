@@ -26,13 +26,10 @@ _SETTINGS: Final = (
     *(ReaderSettings(engine="native"),) * 4,
     ReaderSettings(engine="native", numbers_as="string", bulk_data_threshold=16, default_character_set="ISO_IR 144"),
     ReaderSettings(engine="native", uids="strict", max_element_value=64, truncated_pixel_data="accept"),
-    ReaderSettings(engine="native", max_depth=2, max_items=20, max_elements=60, max_json=6000),
+    ReaderSettings(engine="native", max_depth=2, max_items=20, max_elements=60, max_json=6000, max_values=40),
     ReaderSettings(engine="native", max_header=3000, accept_unknown_transfer_syntaxes=False),
 )
-"""With which objects are compared, by their numbers: more often than not those without a configuration.
-
-`max_values` is none of them: a value that was written before, of whichever object, is not counted again.
-"""
+"""With which objects are compared, by their numbers: more often than not those without a configuration."""
 _CHARACTER_SET: Final = 0x00080005
 _NUMBERS: Final = (b"-0.0", b"1.50", b"+7", b".5", b"1E5", b"0.30000000000000004", b"12345678901234567", b"-2147483649")
 _TEXTS: Final = ("Größe", "Ærø\\Å", "=x=y", "Ωμέγα", "Ж\\Б", "\u00a0", "a^b=c", "\U0001f600", "\x7f")

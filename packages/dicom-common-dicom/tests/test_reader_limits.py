@@ -47,6 +47,24 @@ def test_elements_and_items_are_limited() -> None:
     assert reason_of(fragments, max_items=1) == Reason.TOO_MANY_ITEMS
 
 
+@pytest.mark.parametrize(
+    ("tag", "vr", "value"),
+    [
+        (0x00080008, "CS", b"ORIGINAL\\PRIMARY\\AXIAL\\A\\B "),
+        (0x00200032, "DS", b"+1.50\\+2.50\\+3.50 "),
+        (0x00081060, "PN", b"A\\B\\C\\D "),
+        (0x00080005, "CS", b"ISO 2022 IR 6\\ISO 2022 IR 100"),
+        (0x00189310, "FD", bytes(8 * 8)),
+    ],
+    ids=["code", "decimal string", "name", "character sets", "double"],
+)
+def test_values_count_whatever_was_read_before(tag: int, vr: str, value: bytes) -> None:
+    data = meta(EXPLICIT) + data_set(explicit(tag, vr, value))
+    for _ in range(2):
+        assert reason_of(data, max_values=1) == Reason.TOO_MANY_VALUES
+        read(data)
+
+
 def test_a_value_that_is_too_long_to_hold_is_left_out() -> None:
     result = read(
         meta(EXPLICIT) + data_set(explicit(0x00091001, "LO", b"x" * 200)),
