@@ -1,9 +1,18 @@
-"""Changing the schema. The history is in `migrations`; this module is imported only where there is work for it."""
+"""Changing the schema. The history is in `migrations`.
+
+This module is imported only where there is work for it, and before the transaction begins: a slow import in the middle
+of one would look like a writer that stands still.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import (
     Column,
     Connection,
@@ -75,9 +84,6 @@ def schema_script(dialect: Dialect, tables: MetaData) -> list[str]:
 
 def upgrade(connection: Connection, traits: SchemaTraits, target: str) -> None:
     """Run the migrations up to a version. One that was killed half-way is run again from its beginning."""
-    from alembic import command  # noqa: PLC0415 - 150 ms that an index which is up to date does not pay
-    from alembic.config import Config  # noqa: PLC0415
-
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.attributes |= {"connection": connection, "traits": traits}
@@ -91,8 +97,6 @@ def differences(connection: Connection, tables: MetaData) -> list[str]:
 
     Tables that only one product needs, or that somebody else has made, do not count.
     """
-    from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - as in `upgrade`
-    from alembic.migration import MigrationContext  # noqa: PLC0415
 
     def ours(_: object, name: str | None, kind: str, reflected: bool, __: object) -> bool:
         return not (kind == "table" and reflected and name not in tables.tables)
@@ -103,8 +107,6 @@ def differences(connection: Connection, tables: MetaData) -> list[str]:
 
 def tables_of(target: str) -> MetaData:
     """Return the tables that the migration to a version has made."""
-    from alembic.script import ScriptDirectory  # noqa: PLC0415 - as in `upgrade`
-
     made = ScriptDirectory(str(_FOLDER)).get_revision(target).module.tables
     assert isinstance(made, MetaData)
     return made
