@@ -26,7 +26,7 @@ _SETTINGS: Final = (
     *(ReaderSettings(engine="native"),) * 4,
     ReaderSettings(engine="native", numbers_as="string", bulk_data_threshold=16, default_character_set="ISO_IR 144"),
     ReaderSettings(engine="native", uids="strict", max_element_value=64, truncated_pixel_data="accept"),
-    ReaderSettings(engine="native", max_depth=2, max_items=20, max_elements=60, max_values=50, max_json=6000),
+    ReaderSettings(engine="native", max_depth=2, max_items=20, max_elements=60, max_json=6000, max_values=40),
     ReaderSettings(engine="native", max_header=3000, accept_unknown_transfer_syntaxes=False),
 )
 """With which objects are compared, by their numbers: more often than not those without a configuration."""

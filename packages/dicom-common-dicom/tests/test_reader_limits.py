@@ -30,8 +30,9 @@ def test_nesting_is_limited() -> None:
 
 
 def test_a_caller_that_is_deep_itself_gets_an_error_of_ours() -> None:
+    # The native reader needs nothing of Python's stack.
     def descend(frames: int) -> str:
-        return descend(frames - 1) if frames else reason_of(bomb(128), max_depth=128)
+        return descend(frames - 1) if frames else reason_of(bomb(128), max_depth=128, engine="python")
 
     depth = sum(1 for _ in traceback.walk_stack(None))
     assert descend(sys.getrecursionlimit() - depth - 250) == Reason.TOO_DEEP
@@ -44,6 +45,24 @@ def test_elements_and_items_are_limited() -> None:
     assert reason_of(many, max_items=49) == Reason.TOO_MANY_ITEMS
     fragments = meta(JPEG) + data_set(ENCAPSULATED + SEQUENCE_END)
     assert reason_of(fragments, max_items=1) == Reason.TOO_MANY_ITEMS
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "value"),
+    [
+        (0x00080008, "CS", b"ORIGINAL\\PRIMARY\\AXIAL\\A\\B "),
+        (0x00200032, "DS", b"+1.50\\+2.50\\+3.50 "),
+        (0x00081060, "PN", b"A\\B\\C\\D "),
+        (0x00080005, "CS", b"ISO 2022 IR 6\\ISO 2022 IR 100"),
+        (0x00189310, "FD", bytes(8 * 8)),
+    ],
+    ids=["code", "decimal string", "name", "character sets", "double"],
+)
+def test_values_count_whatever_was_read_before(tag: int, vr: str, value: bytes) -> None:
+    data = meta(EXPLICIT) + data_set(explicit(tag, vr, value))
+    for _ in range(2):
+        assert reason_of(data, max_values=1) == Reason.TOO_MANY_VALUES
+        read(data)
 
 
 def test_a_value_that_is_too_long_to_hold_is_left_out() -> None:

@@ -131,3 +131,23 @@ def test_the_schemas_say_what_they_said(kind: TopicKind) -> None:
             field.get("enum", []).sort()
     assert found == frozen
     assert list(found["properties"]) == list(frozen["properties"])
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [
+        (0.0, "0.0"), (0.25, "0.25"), (12.0, "12.0"), (1e-5, "1e-05"), (1e16, "1e+16"), (123456789.5, "123456789.5"),
+        (1e9, "1000000000.0"), (None, "null"),
+    ],
+)  # fmt: skip
+def test_numbers_are_as_python_writes_them(milliseconds: float | None, text: str) -> None:
+    record = WebAccess(
+        id="01900000-0000-7000-8000-000000000001",
+        time=datetime(2026, 1, 2, tzinfo=UTC),
+        tenant="local",
+        method="GET",
+        path="/",
+        status=200,
+        duration_ms=milliseconds,
+    )
+    assert f'"duration_ms":{text}'.encode() in access_message(record).body

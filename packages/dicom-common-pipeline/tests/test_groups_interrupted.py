@@ -113,6 +113,7 @@ def alarms() -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # where it comes in a destructor
 def test_an_interrupt_at_any_moment_leaves_no_sender_waiting(site: Site, make: Make) -> None:
     dice = random.Random(20261129)
     with Ingest(site.services()) as ingest, alarms():

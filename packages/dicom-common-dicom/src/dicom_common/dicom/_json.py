@@ -45,7 +45,6 @@ class DataSetContext:
         "_set",
         "_sets",
         "_settings",
-        "_values_left",
         "base",
         "declared",
         "flaws",
@@ -55,6 +54,7 @@ class DataSetContext:
         "places",
         "signed",
         "tags",
+        "values_left",
     )
 
     def __init__(self, settings: ReaderSettings, findings: Findings) -> None:
@@ -76,7 +76,7 @@ class DataSetContext:
         self._default = settings.default_character_set
         self._findings = findings
         self._settings = settings
-        self._json_left, self._values_left = settings.max_json, settings.max_values
+        self._json_left, self.values_left = settings.max_json, settings.max_values
         self._copies_left = _MOST_COPIES * settings.max_json
         self._set = character_set((), self._default)
         self._sets: dict[bytes, CharacterSet] = {}
@@ -154,8 +154,8 @@ class DataSetContext:
 
     def spend(self, values: int) -> None:
         """Count values that are written one by one."""
-        self._values_left -= values
-        if self._values_left < 0:
+        self.values_left -= values
+        if self.values_left < 0:
             raise DicomError(
                 Reason.TOO_MANY_VALUES,
                 f"There are more than {self._settings.max_values} values in texts and lists of numbers; "
@@ -273,6 +273,7 @@ def _written(elements: Elements, context: DataSetContext) -> list[str]:
         if known is not None and (text := known.get(value)) is not None:  # type: ignore[arg-type]  # if it is other than bytes, it is not known
             append(text)
             continue
+        left = context.values_left
         try:
             text = head.prefix + head.encode(value, context)
         except Doubt as doubt:
@@ -280,6 +281,7 @@ def _written(elements: Elements, context: DataSetContext) -> list[str]:
             context.doubted(doubt, head.tag)
             continue
         append(text)
-        if known is not None:
+        # What counts against a limit counts each time, whatever this process has read before.
+        if known is not None and context.values_left == left:
             known.keep(value, text)  # type: ignore[arg-type]  # a head for other than bytes has nothing known
     return parts

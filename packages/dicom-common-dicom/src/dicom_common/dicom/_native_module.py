@@ -19,4 +19,4 @@ def native_module() -> Any:
         module = import_module("dicom_common.native")
     except ImportError:
         return None
-    return module if module.INTERFACE == _INTERFACE else None
+    return module if getattr(module, "INTERFACE", None) == _INTERFACE else None

@@ -262,7 +262,7 @@ def _filled(kind: type[M], instance: Instance, **given: object) -> M:
 
 
 def _timestamp(value: datetime) -> str:
-    return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
 
 
 def _joined(values: Sequence[str | float]) -> str | None:

@@ -13,21 +13,20 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from dicom_common.core import DicomCommonError
 from dicom_common.pipeline._ingest._item import Item
 from dicom_common.pipeline._ingest._reasons import IngestReason
 from dicom_common.pipeline._ingest._results import Result
+from dicom_common.pipeline._ingest._tickets import Sender, Stage, Ticket, Work
 
 __all__ = ["Groups", "Stages"]
 
 _GROUPS = 3
 """Groups whose items may be unanswered before `submit` blocks: one is written, one is indexed, one waits."""
-
-Work = Callable[[Sequence[Item]], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,69 +40,6 @@ class Stages:
     """For one group at a time, in the order in which they were written. It answers every item."""
     conclude: Work
     """Follows up on what was answered, before the senders learn of it and while other groups go on."""
-
-
-@dataclass(slots=True, eq=False)
-class _Ticket:
-    """An item in a queue, and who gets its answer: a sender that waits, or a future."""
-
-    item: Item
-    sender: _Sender | None = None
-    future: Future[Result] | None = None
-    failure: Exception | None = None
-    is_answered: bool = False
-
-    @property
-    def size(self) -> int:
-        return self.item.candidate.instance.size
-
-
-@dataclass(slots=True, eq=False)
-class _Sender:
-    """A thread that works on groups: until its own items are answered, or for those who do not wait (`helps`)."""
-
-    helps: bool = False
-    tickets: list[_Ticket] = field(default_factory=list)
-    stage: _Stage | None = None
-    group: list[_Ticket] = field(default_factory=list)
-    """What it is working on, in this stage."""
-    decided: list[_Ticket] = field(default_factory=list)
-    """What it has still to conclude and to answer."""
-    asleep: threading.Lock = field(default_factory=threading.Lock)
-    """Released to wake it. Not an Event: Ctrl-C in the middle of its `wait` raises something else."""
-
-    def __post_init__(self) -> None:
-        self.asleep.acquire()
-
-    def sleep(self) -> None:
-        """Wait until it is woken; once is enough if that was before."""
-        self.asleep.acquire()
-
-    def wake_held(self) -> None:
-        """Wake it. The mutex keeps others from doing the same."""
-        if self.asleep.locked():
-            self.asleep.release()
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether it is working, and looks for more work by itself afterwards."""
-        return self.stage is not None or bool(self.decided)
-
-    @property
-    def is_answered(self) -> bool:
-        return all(ticket.is_answered for ticket in self.tickets)
-
-
-@dataclass(slots=True, eq=False)
-class _Stage:
-    work: Work
-    limit: int
-    queue: deque[_Ticket] = field(default_factory=deque)
-    running: int = 0
-
-    @property
-    def has_room(self) -> bool:
-        return self.running < self.limit
 
 
 class Groups:
@@ -122,12 +58,12 @@ class Groups:
     """
 
     def __init__(self, stages: Stages, *, instances: int, size: int) -> None:
-        self._writing, self._indexing = _Stage(stages.write, stages.writers), _Stage(stages.index, 1)
+        self._writing, self._indexing = Stage(stages.write, stages.writers), Stage(stages.index, 1)
         self._conclude = stages.conclude
         self._instances, self._size = instances, size
         self._mutex = threading.Lock()
         self._changed = threading.Condition(self._mutex)
-        self._unanswered: set[_Ticket] = set()
+        self._unanswered: set[Ticket] = set()
         self._in_flight: set[tuple[str, str]] = set()
         self._is_closed = self._helper_is_coming = self._lacks_helper = False
 
@@ -137,8 +73,8 @@ class Groups:
         Raises:
             DicomCommonError: it is closed.
         """
-        sender = _Sender()
-        sender.tickets = [_Ticket(item, sender) for item in items]
+        sender = Sender()
+        sender.tickets = [Ticket(item, sender) for item in items]
         try:
             self._enter(sender.tickets)
             self._work(sender)
@@ -159,7 +95,7 @@ class Groups:
         Raises:
             DicomCommonError: it is closed.
         """
-        self._enter([_Ticket(item, future=future)])
+        self._enter([Ticket(item, future=future)])
         self._help_out()
 
     def close(self) -> None:
@@ -172,7 +108,7 @@ class Groups:
 
     # The methods whose names end in `_held` are called with the mutex held.
 
-    def _enter(self, tickets: Sequence[_Ticket]) -> None:
+    def _enter(self, tickets: Sequence[Ticket]) -> None:
         """Put tickets into the first queue; those without a sender wait for room and wake a thread."""
         with self._mutex:
             has_futures = any(ticket.sender is None for ticket in tickets)
@@ -191,7 +127,7 @@ class Groups:
         number, size = len(self._unanswered), sum(ticket.size for ticket in self._unanswered)
         return number >= _GROUPS * self._instances or size >= _GROUPS * self._size
 
-    def _work(self, sender: _Sender) -> None:
+    def _work(self, sender: Sender) -> None:
         """Do what there is for this thread to do."""
         while True:
             with self._mutex:
@@ -212,7 +148,7 @@ class Groups:
                             ticket.failure = error
                             ticket.item.candidate.release()
 
-    def _take_held(self, sender: _Sender) -> None:
+    def _take_held(self, sender: Sender) -> None:
         """Give a thread the next group of a stage that has room; what is written is indexed before more is written."""
         if sender.helps:
             self._helper_is_coming = False
@@ -224,9 +160,9 @@ class Groups:
                     self._in_flight.update(ticket.item.identity for ticket in group)
                     return
 
-    def _next_group_held(self, stage: _Stage) -> tuple[list[_Ticket], deque[_Ticket]]:
+    def _next_group_held(self, stage: Stage) -> tuple[list[Ticket], deque[Ticket]]:
         """Split the queue of a stage into the next group and what is left."""
-        group, left, size = dict[tuple[str, str], _Ticket](), deque[_Ticket](), 0
+        group, left, size = dict[tuple[str, str], Ticket](), deque[Ticket](), 0
         tenant, is_full = "", False
         for ticket in stage.queue:
             is_other = bool(group) and ticket.item.tenant != tenant
@@ -240,11 +176,11 @@ class Groups:
                 tenant, size = ticket.item.tenant, size + ticket.size
         return list(group.values()), left
 
-    def _may_go_held(self, stage: _Stage, ticket: _Ticket) -> bool:
+    def _may_go_held(self, stage: Stage, ticket: Ticket) -> bool:
         """Tell whether a ticket may go on: not before another one of the same identity is decided."""
         return stage is self._indexing or ticket.item.identity not in self._in_flight
 
-    def _end_held(self, sender: _Sender) -> None:
+    def _end_held(self, sender: Sender) -> None:
         """End the work on a group: what has no answer goes on to the next stage."""
         stage = sender.stage
         if stage is None:
@@ -299,14 +235,14 @@ class Groups:
 
     def _help(self) -> None:
         """Work for those who do not wait."""
-        sender = _Sender(helps=True)
+        sender = Sender(helps=True)
         try:
             self._work(sender)
         except BaseException:
             self._withdraw(sender)
             raise
 
-    def _answer(self, sender: _Sender) -> None:
+    def _answer(self, sender: Sender) -> None:
         """Conclude what is decided, and answer it."""
         try:
             self._conclude([ticket.item for ticket in sender.decided if ticket.item.result is not None])
@@ -314,7 +250,7 @@ class Groups:
             self._release(sender.decided)
             sender.decided = []
 
-    def _release(self, tickets: Sequence[_Ticket]) -> None:
+    def _release(self, tickets: Sequence[Ticket]) -> None:
         """Let senders and futures have the answers."""
         with self._mutex:
             for ticket in tickets:
@@ -331,7 +267,7 @@ class Groups:
                 else:
                     ticket.future.set_exception(ticket.failure)
 
-    def _withdraw(self, sender: _Sender) -> None:
+    def _withdraw(self, sender: Sender) -> None:
         """Clear up after a thread that was interrupted: no other may be left waiting for it."""
         with self._mutex:
             queued = [ticket for stage in (self._writing, self._indexing) for ticket in stage.queue]
