@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-NOT_USED = {"alembic", "asyncio", "logging.handlers", "sqlalchemy", "ssl"}
+NOT_USED = {"alembic", "asyncio", "logging.handlers", "multiprocessing", "sqlalchemy", "ssl"}
 PROGRAM = """
 import json, sys
 from dicom_common.cli import main

@@ -8,13 +8,14 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum, auto
-from multiprocessing.connection import Connection
-from multiprocessing.reduction import ForkingPickler
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicom_common.core import DicomCommonError
 from dicom_common.host import Config, Services
 from dicom_common.pipeline._shared_index import Answer, ParentIndex, Question
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 __all__ = ["Kind", "LogLine", "Start", "Task", "work"]
 
@@ -123,6 +124,8 @@ def _portable(error: Exception) -> DicomCommonError:
     if isinstance(error, DicomCommonError):
         try:
             # As the pipe will do it: an error whose constructor wants more than a message breaks on the other side.
+            from multiprocessing.reduction import ForkingPickler  # noqa: PLC0415 - see `_process_pool`
+
             if isinstance(ForkingPickler.loads(ForkingPickler.dumps(error)), type(error)):
                 return error
         except Exception as problem:  # noqa: BLE001 - whatever an exception's own code raises

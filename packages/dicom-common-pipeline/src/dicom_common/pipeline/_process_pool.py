@@ -8,7 +8,6 @@ ends when the other end of the pipe is gone, and a worker that dies costs its jo
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -17,13 +16,15 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from itertools import chain, islice
-from multiprocessing.connection import Connection, wait
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dicom_common.core import DicomCommonError
 from dicom_common.host import Config, Services
 from dicom_common.pipeline._pool_process import Kind, Start, Task
 from dicom_common.pipeline._shared_index import Question, SharedIndex
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 __all__ = ["ProcessPool", "WorkerDiedError", "default_jobs", "in_order"]
 
@@ -59,7 +60,9 @@ class _Process:
     """A worker process, and its job."""
 
     def __init__(self, start: Start) -> None:
-        ours, theirs = multiprocessing.Pipe()
+        from multiprocessing import Pipe  # noqa: PLC0415 - not where one process does it all, as with one file
+
+        ours, theirs = Pipe()
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and program
             [sys.executable, "-c", _PROGRAM, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
@@ -206,6 +209,8 @@ class ProcessPool(Generic[Job, Answer]):
 
     def _receive(self, done: deque[tuple[Job, Answer | WorkerDiedError]]) -> None:
         """Wait for messages of the processes, and answer what they ask."""
+        from multiprocessing.connection import Connection, wait  # noqa: PLC0415 - as in `_Process`
+
         for connection in wait(list(self._busy)) if self._busy else ():
             if isinstance(connection, Connection):
                 self._receive_from(self._busy[connection], done)

@@ -17,7 +17,7 @@ from dicom_common.db.sql._database import SqlDatabase
 from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._migrate import schema_script
 from dicom_common.db.sql._statements import Lookup, Statement
-from dicom_common.db.sql._texts import SCHEMA
+from dicom_common.db.sql._texts import END, SCHEMA, Sql, end
 from dicom_common.db.sql.expressions import metadata
 
 __all__ = ["frozen_sql", "statements"]
@@ -75,14 +75,16 @@ def frozen_sql(dialect: SqlDialect, *, has_script: bool = False) -> str:
         The content of the file that `Frozen.from_file` reads.
     """
     database = SqlDatabase(dialect, "")
+    used: dict[str, Sql] = {}
+    dialect.texts.used = used
     _ask(database)
     for one in statements(database):
         assert one.sql
-    lines = {name: json.dumps(sql, ensure_ascii=False) for name, sql in dialect.texts.used.items()}
+    lines = {name: json.dumps(sql, ensure_ascii=False) for name, sql in used.items()}
     if has_script:
         script = schema_script(dialect.texts.product.sqlalchemy, metadata)
         lines[SCHEMA] = json.dumps(script, ensure_ascii=False)
-    return "".join(f"{name}\t{line}\n" for name, line in sorted(lines.items()))
+    return "".join(f"{name}\t{line}\n" for name, line in (*sorted(lines.items()), (END, end())))
 
 
 def _ask(database: SqlDatabase) -> None:

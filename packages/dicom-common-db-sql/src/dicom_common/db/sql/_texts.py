@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
@@ -9,13 +10,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dicom_common.core import ATTRIBUTES
+from dicom_common.db.sql._versions import HEAD
+
 if TYPE_CHECKING:
     from dicom_common.db.sql.expressions._product import SqlExpressions
 
-__all__ = ["SCHEMA", "VALUES", "Frozen", "Sql", "Texts"]
+__all__ = ["END", "SCHEMA", "VALUES", "Frozen", "Sql", "Texts", "end"]
 
 SCHEMA = "schema"
 """The name of the script that makes the schema."""
+END = "end"
+"""The name of the last line: the tables that the SQL was compiled for."""
 VALUES = ":values"
 """Stands in the SQL of a look-up for its list of values."""
 
@@ -42,9 +48,17 @@ class Frozen:
 
     @classmethod
     def from_file(cls, file: Path) -> Frozen:
-        """Read a file that `dicom_common.db.sql.testing.frozen_sql` has written."""
-        lines = file.read_text(encoding="utf-8").splitlines()
-        return cls({name: line for name, _, line in [line.partition("\t") for line in lines]})
+        """Read a file that `dicom_common.db.sql.testing.frozen_sql` has written.
+
+        Nothing is frozen where the file is absent or cut short, or was made for other tables than those of this code:
+        packages are installed one by one, and each has its own version.
+        """
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (FileNotFoundError, UnicodeDecodeError):
+            return cls()
+        lines = {name: line for name, _, line in [line.partition("\t") for line in text.splitlines()]}
+        return cls(lines if lines.get(END) == end() else None)
 
     @property
     def schema(self) -> Sequence[str]:
@@ -72,8 +86,8 @@ class Texts:
     def __init__(self, make: Callable[[], SqlExpressions], frozen: Frozen | None = None) -> None:
         self._make, self._frozen = make, frozen or Frozen()
         self._product: SqlExpressions | None = None
-        self.used: dict[str, Sql] = {}
-        """What was asked for so far."""
+        self.used: dict[str, Sql] | None = None
+        """What was asked for since this was set. Not kept otherwise: searches have any number of shapes."""
 
     @property
     def product(self) -> SqlExpressions:
@@ -89,8 +103,15 @@ class Texts:
         if found is None:
             expressions = import_module("dicom_common.db.sql.expressions")  # and with it SQLAlchemy
             found = expressions.compiled(self.product, name, arguments, among)
-        self.used[key] = found
+        if self.used is not None:
+            self.used[key] = found
         return found
+
+
+def end() -> str:
+    """Return what stands in the last line of a file that is whole and made for the tables of this code."""
+    attributes = [[one.keyword, one.vr, one.level.name, one.field, one.multiple] for one in ATTRIBUTES]
+    return hashlib.sha256(json.dumps([HEAD, attributes]).encode()).hexdigest()
 
 
 def _written(argument: Any) -> str:
