@@ -173,7 +173,7 @@ def test_a_store_that_stays_away_is_told_and_another_ingest_completes_the_first(
         storage__attempts="2",
         storage__deadline="0.5",
         ingest__batch_instances="20",
-        ingest__patience="0",
+        ingest__retry_timeout="0",
     )
     results: list[Result] = []
     for result in ingest_files(config, files, tenant="local", jobs=1):

@@ -156,11 +156,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_loses_nothing_and_the_next_run_goes_on(small_disk: Path, samples: Path) -> None:
-    there = Installation(small_disk / "data", {"DICOM_COMMON_INGEST__PATIENCE": "0.5"})
+    there = Installation(small_disk / "data", {"DICOM_COMMON_INGEST__RETRY_TIMEOUT": "0.5"})
 
     answer = there("ingest", "--json", samples)
     assert answer.code == 2
-    assert "Waiting for it, for up to 0.5 s (ingest.patience)" in answer.err
+    assert "Waiting for it, for up to 0.5 s (ingest.retry_timeout)" in answer.err
     assert "though nothing is wrong with them" in answer.err
     safe = {line["sop_instance_uid"] for line in answer.lines if line["status"] in ("stored", "duplicate")}
 
@@ -175,7 +175,7 @@ def test_a_full_disk_loses_nothing_and_the_next_run_goes_on(small_disk: Path, sa
 def test_a_file_size_limit_is_a_backend_that_is_not_available(
     new: Installation, samples: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DICOM_COMMON_INGEST__PATIENCE", "0")
+    monkeypatch.setenv("DICOM_COMMON_INGEST__RETRY_TIMEOUT", "0")
     limited = ["bash", "-c", 'ulimit -f 400; exec "$@"', "bash"]
     answer = subprocess.run(
         [*limited, *new.words, "ingest", "--json", str(samples)],

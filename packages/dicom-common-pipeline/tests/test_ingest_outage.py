@@ -1,4 +1,4 @@
-"""An ingest of files waits for an index that is unavailable, for as long as `ingest.patience`."""
+"""An ingest of files waits for an index that is unavailable, for as long as `ingest.retry_timeout`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def locked(site: Site, seconds: float) -> Iterator[None]:
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_an_ingest_goes_on_by_itself_when_the_index_is_back(site: Site, files: list[Path], jobs: int) -> None:
-    config = site.config(db__busy_timeout="0.1", ingest__patience="60")
+    config = site.config(db__busy_timeout="0.1", ingest__retry_timeout="60")
     with locked(site, 3):
         results = list(ingest_files(config, files, tenant="local", jobs=jobs))
     # What was taken though the answer did not arrive would be a duplicate; a lock lets nothing through.
@@ -48,20 +48,20 @@ def test_an_ingest_goes_on_by_itself_when_the_index_is_back(site: Site, files: l
 
 
 def test_the_wait_and_its_end_are_told_once(site: Site, files: list[Path], caplog: pytest.LogCaptureFixture) -> None:
-    config = site.config(db__busy_timeout="0.1", ingest__patience="60", ingest__batch_instances="5")
+    config = site.config(db__busy_timeout="0.1", ingest__retry_timeout="60", ingest__batch_instances="5")
     with caplog.at_level(logging.WARNING), locked(site, 1.5):
         results = list(ingest_files(config, files, tenant="local", jobs=1))
     assert {result.status for result in results} == {"stored"}
     told = [record.getMessage() for record in caplog.records if record.name == "dicom_common.pipeline._ingest._retry"]
     assert len(told) == 2
-    assert "Waiting for it, for up to 60 s (ingest.patience)." in told[0]
+    assert "Waiting for it, for up to 60 s (ingest.retry_timeout)." in told[0]
     assert "the ingest goes on" in told[1]
 
 
-def test_an_ingest_whose_patience_is_over_answers_all_files_and_does_not_wait_for_each(
+def test_an_ingest_whose_retry_timeout_is_over_answers_all_files_and_does_not_wait_for_each(
     site: Site, files: list[Path]
 ) -> None:
-    config = site.config(db__busy_timeout="0.01", ingest__patience="1", ingest__batch_instances="2")
+    config = site.config(db__busy_timeout="0.01", ingest__retry_timeout="1", ingest__batch_instances="2")
     with locked(site, 30):
         start = time.monotonic()
         results = list(ingest_files(config, files, tenant="local", jobs=1))

@@ -265,7 +265,7 @@ def take(ingest, first):
         threading.Thread(target=send, args=(sending, make_instance(sop, payload=bytes(900_000))), daemon=True).start()
         with os.fdopen(receiving, "rb") as stream:
             [result] = ingest.store([Received(source=stream, name="a pipe")], tenant="local")
-        os.write(1, f"{result.status} {result.sop_uid}\n".encode())  # whole, whatever the other threads write
+        os.write(1, f"{result.status} {result.sop_uid}\\n".encode())  # whole, whatever the other threads write
 
 with Services(Site(Path(sys.argv[2])).config()) as services, Ingest(services) as ingest:
     threads = [threading.Thread(target=take, args=(ingest, first)) for first in (1, 2, 3)]

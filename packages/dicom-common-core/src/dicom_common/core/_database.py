@@ -18,7 +18,7 @@ __all__ = [
     "Database",
     "DerivedRows",
     "EventsOf",
-    "Found",
+    "Match",
     "Migrations",
     "RemovalEventsOf",
     "Removed",
@@ -37,7 +37,7 @@ Value = (
     | tuple[RequestAttributes, ...]
     | None
 )
-Found = Mapping[str, Value]
+Match = Mapping[str, Value]
 """One match of a search: keyword -> value. All indexed attributes of its level and the levels above, and the computed
 `NumberOfPatientRelatedStudies/Series/Instances`, `NumberOfStudyRelatedSeries`, `NumberOfStudyRelatedInstances`,
 `NumberOfSeriesRelatedInstances` (int), `ModalitiesInStudy`, `SOPClassesInStudy` (sorted tuples)."""
@@ -59,7 +59,7 @@ class Removed:
     """What the index knew of it: its own attributes, not those of its parents' rows. `study_date_origin` is Study Date
     as a DA value."""
     received: datetime
-    series: Found | None = field(repr=False)
+    series: Match | None = field(repr=False)
     """The row of its series after the removal; None: the series is gone."""
 
 
@@ -106,7 +106,7 @@ class Database(Protocol):
         """
         ...
 
-    def find(self, query: Query) -> list[Found]:
+    def find(self, query: Query) -> list[Match]:
         """Search.
 
         The order is stable: patients by Patient ID and issuer; studies by Study Date, the latest first, then by UID;

@@ -41,15 +41,15 @@ class IngestSettings:
     max_object_bytes: int = 16 * 1024**3
     """The largest object that is taken, in bytes: a larger one is rejected as `object-too-large`, and not read further
     than this. No element with a length in its head reaches 4 GiB (PS3.5 7.1.1); only encapsulated images are longer."""
-    patience: float = 60.0
+    retry_timeout: float = 60.0
     """Seconds for which an ingest of files waits for an index or a storage that is away, and tries again. After that,
     files are answered with `retry`, as a receiver's are at once: its peer can send them again."""
 
     def __post_init__(self) -> None:
         """Refuse a layout that cannot work, and limits that are too small."""
         Layout(self.layout)
-        if not 0 <= self.patience < float("inf"):
-            raise ValueError("patience has to be a number of seconds, 0 or more")
+        if not 0 <= self.retry_timeout < float("inf"):
+            raise ValueError("retry_timeout has to be a number of seconds, 0 or more")
         for name in ("batch_instances", "batch_bytes", "in_flight", "in_memory_bytes", "max_object_bytes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} has to be at least 1")

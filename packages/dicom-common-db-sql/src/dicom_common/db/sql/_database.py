@@ -13,9 +13,9 @@ from dicom_common.core import (
     Entry,
     Event,
     EventsOf,
-    Found,
     Health,
     LogRecord,
+    Match,
     Outcome,
     Query,
     RemovalEventsOf,
@@ -167,11 +167,11 @@ class SqlDatabase(LogTransactions):
         self._tenants |= tenants  # only now: before the commit they might not have come to be
         return outcomes
 
-    def find(self, query: Query) -> list[Found]:
+    def find(self, query: Query) -> list[Match]:
         """See `Database.find`."""
         validate_query(query)
 
-        def work(session: Session) -> list[Found]:
+        def work(session: Session) -> list[Match]:
             tenant = self._tenant(session, query.tenant)
             return [] if tenant is None else self._search.find(session, tenant, query)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dicom_common.core import Found, Level, Like, Query
+from dicom_common.core import Level, Like, Match, Query
 from dicom_common.db.sql._answers import answers
 from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._leading import leading, levels_of
@@ -29,7 +29,7 @@ class Search:
         self.names = Names(dialect)
         self._children = Lookup(dialect, "find.children")
 
-    def find(self, session: Session, tenant: int, query: Query) -> list[Found]:
+    def find(self, session: Session, tenant: int, query: Query) -> list[Match]:
         """See `Database.find`."""
         statement, parameters = self.plan(tenant, query, common=self._common(session, tenant, query))
         rows = statement.rows(session, parameters)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dicom_common.core import ATTRIBUTES, Found, Instance, Level, OneOf, Query, Removed
+from dicom_common.core import ATTRIBUTES, Instance, Level, Match, OneOf, Query, Removed
 from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._find import Search
 from dicom_common.db.sql._rows import upper_from_blob
@@ -53,7 +53,7 @@ class RemovedInstances:
 
     def _series(
         self, session: Session, name: str, tenant: int, gone: Iterable[Instance]
-    ) -> dict[tuple[Any, Any], Found]:
+    ) -> dict[tuple[Any, Any], Match]:
         touched: dict[str, dict[str, None]] = {}
         for one in gone:
             touched.setdefault(one.study_uid, {})[one.series_uid] = None

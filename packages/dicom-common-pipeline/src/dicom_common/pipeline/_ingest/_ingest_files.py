@@ -54,7 +54,7 @@ def ingest_files(  # noqa: PLR0913 - all but two have a default
 
     It may be interrupted at any time: what was answered is safe, and a second run answers it as a duplicate. A file
     that ends a worker process is found and rejected, its neighbours go on. An error of `files` comes when everything
-    before it is answered. An index or a storage that is unavailable is waited for, up to `ingest.patience`,
+    before it is answered. An index or a storage that is unavailable is waited for, up to `ingest.retry_timeout`,
     with a warning in the log. The first file is ingested at once, before the others are looked for. Of two files with
     the same SOP Instance UID that are far apart either may come first.
 
@@ -79,7 +79,7 @@ def ingest_files(  # noqa: PLR0913 - all but two have a default
         )
         jobs = jobs or default_jobs()
         with Ingest(services) as ingest:
-            retrying = RetryingStore(partial(ingest.store, tenant=tenant), settings.patience)
+            retrying = RetryingStore(partial(ingest.store, tenant=tenant), settings.retry_timeout)
             # Whoever waits sees at once that it works; how many there are is found out behind it.
             yield from retrying.store(list(itertools.islice(received, 1)))
             next_ones, received = _first(received, few)
@@ -111,13 +111,16 @@ def _results(answered: Iterable[tuple[_Job, list[Result] | WorkerDiedError]], ag
 
 
 def _ingest_task(services: Services, index: ParentIndex) -> Callable[[_Job], list[Result]]:
-    ingest, patience = Ingest(services, parent_index=index), services.settings("ingest", IngestSettings).patience
+    ingest, retry_timeout = (
+        Ingest(services, parent_index=index),
+        services.settings("ingest", IngestSettings).retry_timeout,
+    )
     stores: dict[str, RetryingStore] = {}  # by tenant, of which an ingest has one
 
     def store(job: _Job) -> list[Result]:
         tenant, batch = job
         if tenant not in stores:
-            stores[tenant] = RetryingStore(partial(ingest.store, tenant=tenant), patience)
+            stores[tenant] = RetryingStore(partial(ingest.store, tenant=tenant), retry_timeout)
         return stores[tenant].store(batch)
 
     return store

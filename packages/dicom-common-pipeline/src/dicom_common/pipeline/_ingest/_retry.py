@@ -27,11 +27,11 @@ class RetryingStore:
 
     Args:
         store: stores a batch. Its sources are read once more with each try, so they are paths or bytes.
-        patience: seconds.
+        retry_timeout: seconds.
     """
 
-    def __init__(self, store: StoreBatch, patience: float) -> None:
-        self._store, self._patience = store, patience
+    def __init__(self, store: StoreBatch, retry_timeout: float) -> None:
+        self._store, self._retry_timeout = store, retry_timeout
         self._since: float | None = None
         self._pause = _FIRST_PAUSE
 
@@ -55,9 +55,11 @@ class RetryingStore:
         since = self._since
         if since is None:
             since = self._since = now
-            if self._patience:
-                _log.warning("%s Waiting for it, for up to %g s (ingest.patience).", result.message, self._patience)
-        left = since + self._patience - now
+            if self._retry_timeout:
+                _log.warning(
+                    "%s Waiting for it, for up to %g s (ingest.retry_timeout).", result.message, self._retry_timeout
+                )
+        left = since + self._retry_timeout - now
         if left <= 0:
             return False
         time.sleep(min(self._pause, left))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dicom_common.core import AddStatus, Database, Event, Found, Instance, Level, Outcome, PersonName, Query
+from dicom_common.core import AddStatus, Database, Event, Instance, Level, Match, Outcome, PersonName, Query
 from dicom_common.testing._database._checks import assert_consistent, rows, uids
 from dicom_common.testing._instances import make_entry, make_instance
 
@@ -181,7 +181,7 @@ class AddingContract:
     def test_the_order_of_arrival_does_not_matter(self, database: Database) -> None:
         shuffled = random.Random(1)
         instances = [*_siblings(), *_siblings(study=2, same_patient=True)]
-        expected: list[list[Found]] = []
+        expected: list[list[Match]] = []
         for turn in range(8):
             shuffled.shuffle(instances)
             tenant, cut = f"turn-{turn}", shuffled.randrange(1, len(instances))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import cast
 
-from dicom_common.core import Database, DerivedRows, Found, Level, Query, Value
+from dicom_common.core import Database, DerivedRows, Level, Match, Query, Value
 from dicom_common.dicom import parse_query
 
 __all__ = ["UID_OF", "assert_consistent", "rows", "uids"]
@@ -18,7 +18,7 @@ UID_OF = {
 }
 
 
-def rows(database: Database, level: Level, tenant: str = "local") -> list[Found]:
+def rows(database: Database, level: Level, tenant: str = "local") -> list[Match]:
     """Return all rows of a level."""
     return database.find(Query(tenant=tenant, level=level))
 
@@ -28,7 +28,7 @@ def uids(database: Database, level: Level, tenant: str = "local") -> list[str]:
     return [str(row[UID_OF[level]]) for row in rows(database, level, tenant)]
 
 
-def _who(row: Found) -> tuple[Value, ...]:
+def _who(row: Match) -> tuple[Value, ...]:
     """Tell which patient: without a Patient ID, the one of this study."""
     return row["PatientID"], row["IssuerOfPatientID"], "" if row["PatientID"] else row["StudyInstanceUID"]
 

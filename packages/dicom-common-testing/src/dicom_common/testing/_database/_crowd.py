@@ -11,7 +11,7 @@ from itertools import repeat
 from multiprocessing.synchronize import Barrier
 from typing import Any, NamedTuple
 
-from dicom_common.core import AddStatus, Database, Entry, Event, Found, Level, Outcome, PersonName
+from dicom_common.core import AddStatus, Database, Entry, Event, Level, Match, Outcome, PersonName
 from dicom_common.testing._database._checks import assert_consistent, rows
 from dicom_common.testing._instances import make_entry, make_instance
 from dicom_common.testing._processes import HANG, run_children
@@ -132,9 +132,9 @@ def _remove_some(database: Database, chance: random.Random) -> None:
     database.remove("local", f"1.2.3.{study}", f"1.2.3.{study}.{_FLEETING}")
 
 
-def _latest(instances: Sequence[Found], keyword: str) -> dict[Any, str]:
+def _latest(instances: Sequence[Match], keyword: str) -> dict[Any, str]:
     """For each value of a keyword, name the instance from which the attributes must have come."""
-    newest: dict[Any, Found] = {}
+    newest: dict[Any, Match] = {}
     for row in instances:
         at = row[keyword]
         if at not in newest or _rank(row) > _rank(newest[at]):
@@ -142,11 +142,11 @@ def _latest(instances: Sequence[Found], keyword: str) -> dict[Any, str]:
     return {at: _name(row) for at, row in newest.items()}
 
 
-def _rank(row: Found) -> tuple[Any, ...]:
+def _rank(row: Match) -> tuple[Any, ...]:
     return (row["InstanceCreationDate"], row["InstanceCreationTime"], row["SOPInstanceUID"])
 
 
-def _name(row: Found) -> str:
+def _name(row: Match) -> str:
     study, series, number = str(row["SOPInstanceUID"]).split(".")[3:]
     revision = row["SliceLocation"]
     assert isinstance(revision, float)
