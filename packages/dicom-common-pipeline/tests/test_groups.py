@@ -210,6 +210,37 @@ def test_the_same_instance_goes_in_the_order_of_its_submission(site: Site, make:
     site.assert_consistent()
 
 
+@pytest.mark.parametrize("way", ["store", "submit"])
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ("BA", ["replaced", "replaced"]),
+        ("ABA", ["duplicate", "replaced", "replaced"]),
+        ("BBA", ["replaced", "duplicate", "replaced"]),
+        ("BAA", ["replaced", "replaced", "duplicate"]),
+        ("BCBA", ["replaced"] * 4),
+    ],
+)
+def test_what_the_index_has_is_not_a_duplicate_while_its_replacement_is_on_the_way(
+    site: Site, make: Make, way: str, sent: str, expected: list[str]
+) -> None:
+    versions = {name: make(payload=name.encode() * 9) for name in "ABC"}
+    site.store(versions["A"])
+    services = site.services(ingest__duplicates="replace")
+    with Ingest(services) as ingest:
+        if way == "submit":
+            writes = Gate(services.storage, "write_many")
+            futures = submit(ingest, *(versions[name] for name in sent))
+            writes.open()
+            found = statuses(futures)
+        else:
+            results = ingest.store([received(versions[name]) for name in sent], tenant="local")
+            found = [str(result.status) for result in results]
+    assert found == expected
+    assert list(site.objects.values()) == [versions[sent[-1]]]
+    site.assert_consistent()
+
+
 def test_a_refusal_and_a_duplicate_wait_for_no_group(site: Site, make: Make) -> None:
     services = site.services()
     site.store(make(9))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -114,6 +115,33 @@ def test_streams_and_bytes_share_a_batch(site: Site, make: Make, pipe: Pipe, kin
     results = store(site, *sources, b"not an instance", pipe(LARGE), pipe(made[0]), kind=kind)
     assert [outcome(result)[0] for result in results] == ["stored"] * 8 + ["rejected"] * 2 + ["duplicate"]
     assert sorted(site.objects.values()) == sorted(made)
+    site.assert_consistent()
+
+
+@each_kind
+def test_a_forked_child_writes_streams_with_threads_of_its_own(
+    site: Site, make: Make, pipe: Pipe, kind: type[FilesystemStorage]
+) -> None:
+    storage = kind(Settings(root=site.data / "objects"))
+    with Services(site.config(), storage=storage) as services, Ingest(services) as ingest:
+
+        def send(*sops: int) -> list[str]:
+            received = [Received(source=pipe(make(sop, payload=LARGE)), name=str(sop)) for sop in sops]
+            return [str(result.status) for result in ingest.store(received, tenant="local")]
+
+        assert send(1, 2, 3) == ["stored"] * 3
+        child = os.fork()
+        if not child:
+            code = 1
+            try:
+                signal.alarm(30)  # it would hang
+                code = 0 if send(4, 5, 6) == ["stored"] * 3 else 2
+            finally:
+                os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert send(7, 8) == ["stored"] * 2
+    storage.close()
+    assert len(site.rows) == 8
     site.assert_consistent()
 
 

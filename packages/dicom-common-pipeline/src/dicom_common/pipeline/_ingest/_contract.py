@@ -12,8 +12,9 @@ whichever process dies when:
 In direct mode the process that received the instance does all of them. In queued mode the receiver does step 3 and
 publishes a message, and a worker does the other steps with `index_received`, after which it acknowledges the message.
 
-A sender's own thread `decide`s: it does steps 1 and 2, so that a refusal waits for nobody. Then what several senders
-have goes through steps 3 and 4 in groups (see `Groups`).
+A sender's own thread `decide`s: it does steps 1 and 2, so that a refusal waits for no other sender. Step 2 waits its
+turn where another instance with the same SOP Instance UID is on its way, because under the policy `replace` what came
+last is to stay. Then what several senders have goes through steps 3 and 4 in groups (see `Groups`).
 
 A crash between 3 and 4 leaves an object without a row: the next try finds it in its way, sees that it is the same and
 takes it; or a reconciliation does. Step 2 only saves work: the transaction of step 4 decides who wins when several
@@ -24,8 +25,9 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from dicom_common.core import (
     AddStatus,
@@ -36,6 +38,7 @@ from dicom_common.core import (
     Outcome,
     Stored,
 )
+from dicom_common.pipeline._distinct import distinct_groups
 from dicom_common.pipeline._events._messages import IngestEvents
 from dicom_common.pipeline._ingest._candidate import same_data_set
 from dicom_common.pipeline._ingest._context import Context
@@ -65,8 +68,8 @@ _OTHER_STUDY = Finding("0020000E", "series-in-other-study", "the series is index
 class Way:
     """What a receiver does with items."""
 
-    decide: Callable[[Context, Sequence[Item]], list[Item]]
-    """In the thread of their sender: answer what is not to be written."""
+    decide: Callable[[Context, Sequence[Item], Collection[tuple[str, str]]], list[Item]]
+    """In the thread of their sender: answer what is not to be written. It is given the identities of what is ahead."""
     write: Callable[[Context, Sequence[Item]], list[Item]]
     """Make a group durable. The items of a group are of distinct instances."""
     index: Callable[[Context, Sequence[Item]], None]
@@ -94,8 +97,30 @@ def conclude(context: Context, items: Sequence[Item]) -> None:
         context.services.extensions.stored(stored)
 
 
-def _compare_and_accept(context: Context, items: Sequence[Item]) -> list[Item]:
-    return accept(context, compare(context, items))
+def _compare_and_accept(context: Context, items: Sequence[Item], identities: Collection[tuple[str, str]]) -> list[Item]:
+    """Answer what need not be written, but for items that another one with the same SOP Instance UID is ahead of.
+
+    What the index has now is not what it will have when their turn comes: they are compared then.
+    """
+    ahead, waiting = set(identities), list[Item]()
+    for group in distinct_groups(items, attrgetter("identity")):
+        compare(context, [item for item in group if item.identity not in ahead])
+        going_on = accept(context, [item for item in group if item.result is None])
+        ahead.update(item.identity for item in going_on)
+        waiting += going_on
+    return waiting
+
+
+def _accept(context: Context, items: Sequence[Item], _: Collection[tuple[str, str]]) -> list[Item]:
+    return accept(context, items)
+
+
+def _compare_and_write(context: Context, items: Sequence[Item]) -> list[Item]:
+    late = [item for item in items if not item.is_compared]
+    if late:
+        compare(context, late)
+    going_on = [item for item in items if item.result is None]
+    return write(context, going_on) if going_on else []
 
 
 def _write_unless_broker_fails(context: Context, items: Sequence[Item]) -> list[Item]:
@@ -125,6 +150,7 @@ def compare(context: Context, items: Sequence[Item]) -> list[Item]:
             item.reject_failed(BackendKind.INDEX, error)
         return []
     for item in items:
+        item.is_compared = True
         if (stored := known.get(item.identity)) is not None:
             try:
                 _compare_with(context, item, stored)
@@ -342,8 +368,8 @@ def _reject_misplaced(item: Item) -> None:
     item.reject(IngestReason.UID_IN_OTHER_SERIES, "Its SOP Instance UID is indexed in another study or series.")
 
 
-_DIRECT = Way(decide=_compare_and_accept, write=write, index=_index_and_settle)
+_DIRECT = Way(decide=_compare_and_accept, write=_compare_and_write, index=_index_and_settle)
 # The index is not asked, so it is not known here which keys are discarded, and an object that is written where another
 # is about to be deleted would go with it. So every item has a key of its own: the same bytes that come twice are two
 # objects until the worker discards one of them.
-_QUEUED = Way(decide=accept, write=_write_unless_broker_fails, index=publish)
+_QUEUED = Way(decide=_accept, write=_write_unless_broker_fails, index=publish)

@@ -98,6 +98,11 @@ class Groups:
         self._enter([Ticket(item, future=future)])
         self._help_out()
 
+    def identities(self) -> set[tuple[str, str]]:
+        """Return the identities of what is unanswered."""
+        with self._mutex:
+            return {ticket.item.identity for ticket in self._unanswered}
+
     def close(self) -> None:
         """Wait until everything that came is answered, and take nothing more."""
         with self._mutex:

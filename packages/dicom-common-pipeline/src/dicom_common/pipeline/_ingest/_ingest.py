@@ -151,7 +151,7 @@ class Ingest:
     def _decide(self, received: Sequence[Received], read: list[_Read]) -> list[Item]:
         """Answer what is not to be written, if that can be recorded; return what is."""
         items = [one for one in read if isinstance(one, Item)]
-        waiting = self._way.decide(self._context, items) if items else []
+        waiting = self._way.decide(self._context, items, self._groups.identities()) if items else []
         if len(waiting) < len(read) and (refusal := self._audit_refusal()) is not None:
             for number, one in enumerate(read):
                 if isinstance(one, Result) or one.result is not None:

@@ -32,6 +32,8 @@ class Item:
     """By which its message and its log record are known."""
     may_discard: bool = True
     """Whether its object is deleted where the index refuses it. Not once a sender was answered that it is safe."""
+    is_compared: bool = False
+    """Whether it was compared with the index; see `decide`."""
     restores: bool = False
     """Whether the index has these very bytes at `key` and the storage has lost them: they are written back."""
     result: Result | None = None

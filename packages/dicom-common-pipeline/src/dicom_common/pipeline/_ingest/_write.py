@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -30,9 +31,9 @@ class Writer:
     """Writes items to a storage; many at once, within bounds, where the storage takes them one by one."""
 
     def __init__(self, storage: Storage, *, in_flight: int = 32) -> None:
-        self._storage = storage
-        # Its threads are started with the first batch.
-        self._threads = ThreadPoolExecutor(in_flight, thread_name_prefix="storage-write")
+        self._storage, self._in_flight = storage, in_flight
+        # By process: a forked child has the pool of its parent, and none of the threads.
+        self._pools: dict[int, ThreadPoolExecutor] = {}
 
     def write(self, items: Sequence[Item], another_key: Callable[[Item], str]) -> dict[Item, BackendError]:
         """Make the bytes of all items durable, and return the errors of those for which that failed.
@@ -71,13 +72,22 @@ class Writer:
 
     def close(self) -> None:
         """End the threads."""
-        self._threads.shutdown()
+        pool = self._pools.pop(os.getpid(), None)
+        if pool is not None:
+            pool.shutdown()
+
+    def _pool(self) -> ThreadPoolExecutor:
+        """Return the threads of this process, which are started when they are needed."""
+        pool = self._pools.get(os.getpid())
+        if pool is None:  # of two threads that come first, one's is dropped: it has started nothing
+            pool = self._pools.setdefault(os.getpid(), ThreadPoolExecutor(self._in_flight, "storage-write"))
+        return pool
 
     def _write_all(self, items: Sequence[Item]) -> list[ObjectInfo | BackendError]:
         arrived = [item for item in items if item.candidate.streamed and item.candidate.streamed.is_pending]
         if not arrived:
             return self._write_sources(items)
-        commits = map(self._commit, arrived) if len(arrived) == 1 else self._threads.map(self._commit, arrived)
+        commits = map(self._commit, arrived) if len(arrived) == 1 else self._pool().map(self._commit, arrived)
         answers = dict(zip(arrived, commits, strict=True))
         others = [item for item in items if item not in answers]
         if others:
@@ -121,7 +131,7 @@ class Writer:
             return self._storage.write_many(writes)
         if len(writes) == 1:
             return [self._one(writes[0])]
-        return list(self._threads.map(self._one, writes))
+        return list(self._pool().map(self._one, writes))
 
     def _one(self, write: Write) -> ObjectInfo | BackendError:
         try:
