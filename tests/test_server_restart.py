@@ -64,7 +64,8 @@ def configuration(server: PrivateServer, tmp_path: Path) -> Path:
     name = server.server.name
     file.write_text(
         f'data = "{tmp_path / "data"}"\n[db]\nbackend = "{name}"\nhost = "{server.host}"\nport = {server.port}\n'
-        f'user = "{USERS[name]}"\n'
+        # Less than a restart takes: then it is the ingest that waits, not a transaction of the index.
+        f'user = "{USERS[name]}"\nretry_timeout = 1\n'
     )
     return file
 

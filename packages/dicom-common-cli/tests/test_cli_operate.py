@@ -33,6 +33,12 @@ def test_init_writes_a_configuration_with_which_everything_works(
     assert (tmp_path / "dicom-common-data" / "objects").is_dir()
 
 
+def test_config_explains_what_auto_comes_to(command: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DICOM_COMMON_READER__ENGINE", "python")
+    (row,) = [line for line in command("config", "explain", "--json").lines if line["key"] == "reader.engine"]
+    assert row["origin"].endswith("; in effect: python")
+
+
 def test_the_defaults_that_init_shows_are_the_defaults(command: Callable[..., Answer], tmp_path: Path) -> None:
     command("init")
     file = tmp_path / "dicom-common.toml"

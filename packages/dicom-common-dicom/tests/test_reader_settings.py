@@ -13,7 +13,7 @@ import pytest
 from dicom_common.core import ConfigError
 from dicom_common.dicom import ReaderSettings
 from dicom_common.dicom._native_module import native_module
-from dicom_common.host import Config, Plugins, explain
+from dicom_common.host import Config
 
 
 def test_the_package_names_its_table() -> None:
@@ -85,9 +85,6 @@ def test_an_engine_that_is_not_installed_is_refused_with_the_line_that_installs_
         native_module.cache_clear()
 
 
-def test_the_configuration_explains_which_engine_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    config = Config.load(overrides={"reader.engine": "python"}, variables={})
-    (row,) = [row for row in explain(config, Plugins()) if row.key == "reader.engine"]
-    assert row.value == "python"
-    assert row.origin.endswith("; in effect: python")
+def test_the_settings_tell_which_engine_runs() -> None:
+    assert ReaderSettings(engine="python").in_effect() == {"engine": "python"}
+    assert ReaderSettings().in_effect()["engine"] == ("native" if native_module() else "python")
