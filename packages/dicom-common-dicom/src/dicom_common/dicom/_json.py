@@ -270,8 +270,12 @@ def _written(elements: Elements, context: DataSetContext) -> list[str]:
     append = parts.append
     for head, value in pairs(elements):
         known = head.known
-        if known is not None and (text := known.get(value)) is not None:  # type: ignore[arg-type]  # if it is other than bytes, it is not known
-            append(text)
+        if known is not None and (written := known.get(value)) is not None:  # type: ignore[arg-type]  # if it is other than bytes, it is not known
+            if isinstance(written, str):
+                append(written)
+            else:  # what counts against a limit counts each time, whatever this process has read before
+                context.spend(written[1])
+                append(written[0])
             continue
         left = context.values_left
         try:
@@ -281,7 +285,7 @@ def _written(elements: Elements, context: DataSetContext) -> list[str]:
             context.doubted(doubt, head.tag)
             continue
         append(text)
-        # What counts against a limit counts each time, whatever this process has read before.
-        if known is not None and context.values_left == left:
-            known.keep(value, text)  # type: ignore[arg-type]  # a head for other than bytes has nothing known
+        if known is not None:
+            spent = left - context.values_left
+            known.keep(value, (text, spent) if spent else text)  # type: ignore[arg-type]  # a head for other than bytes has nothing known
     return parts

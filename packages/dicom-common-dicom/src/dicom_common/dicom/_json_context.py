@@ -78,7 +78,11 @@ class Skipped(NamedTuple):
     length: int | None
 
 
-class Known(dict[bytes, str]):
+Written = str | tuple[str, int]
+"""An attribute as it was written; with how many values it counts, where it counts as any."""
+
+
+class Known(dict[bytes, Written]):
     """The attributes of one tag and VR as they were written, by their values; only what was without a doubt.
 
     Codes, dates, numbers and UIDs come again and again, in one data set and in those of a series: finding one here
@@ -89,7 +93,7 @@ class Known(dict[bytes, str]):
     _all: ClassVar[list[Known]] = []
     _kept: ClassVar[int] = 0
 
-    def keep(self, value: bytes, written: str) -> None:
+    def keep(self, value: bytes, written: Written) -> None:
         """Keep an attribute, if its value is short."""
         if len(value) > _LONGEST_KNOWN:
             return
@@ -107,7 +111,7 @@ class Known(dict[bytes, str]):
 class KnownWords(Known):
     """The same of texts: those that are alike in all character sets."""
 
-    def keep(self, value: bytes, written: str) -> None:
+    def keep(self, value: bytes, written: Written) -> None:
         """Keep an attribute, if its value is short and ASCII."""
         if value.isascii() and b"\x1b" not in value:
             super().keep(value, written)
