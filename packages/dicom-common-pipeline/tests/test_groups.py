@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
@@ -445,3 +446,45 @@ def test_in_queued_mode_a_group_is_published_together(site: Site, make: Make) ->
         assert statuses(futures) == ["queued"] * 4
     assert published == [1, 3]
     assert Relay(services).run_once() == 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # it is what the thread ends by
+def test_a_callback_that_ends_its_thread_leaves_no_future_without_an_answer(site: Site, make: Make) -> None:
+    def end(_: Future[Result]) -> None:
+        raise asyncio.CancelledError  # no `Exception`
+
+    services = site.services()
+    writes = Gate(services.storage, "write_many")
+    with Ingest(services) as ingest:
+        futures = submit(ingest, *(make(number) for number in range(8)))
+        for future in futures:
+            future.add_done_callback(end)
+        writes.open()
+        assert statuses(futures) == ["stored"] * 8
+    site.assert_consistent()
+
+
+def test_a_long_list_lets_others_in_between(site: Site, make: Make) -> None:
+    services = site.services(ingest__batch_instances="2")
+    writes = Gate(services.storage, "write_many")
+    with Ingest(services) as ingest:
+        done: list[str] = []
+
+        def send(name: str, *sources: bytes) -> None:
+            ingest.store([received(source) for source in sources], tenant="local")
+            done.append(name)
+
+        with thread(lambda: send("many", *(make(number) for number in range(40)))):
+            writes.wait()
+            with thread(lambda: send("one", make(50))):
+                wait_until_waiting(ingest, 7)
+                writes.open()
+        assert done == ["one", "many"]
+    site.assert_consistent()
+
+
+def wait_until_waiting(ingest: Ingest, number: int) -> None:
+    end = time.monotonic() + LIMIT
+    while len(ingest._groups.identities()) < number:
+        assert time.monotonic() < end
+        time.sleep(0.005)

@@ -377,3 +377,23 @@ def test_a_stream_that_an_extension_refuses_leaves_nothing(
     assert [outcome(result) for result in results] == [("rejected", "refused")] * 2
     assert list(site.objects.values()) == [first]
     site.assert_consistent()
+
+
+class Impatient:
+    """A stream that says that nothing is there yet, instead of waiting."""
+
+    def __init__(self, *pieces: bytes | None) -> None:
+        self._pieces = list(pieces)
+
+    def seekable(self) -> bool:
+        return False
+
+    def read(self, size: int = -1) -> bytes | None:  # noqa: ARG002 - what is there is less
+        return self._pieces.pop(0) if self._pieces else b""
+
+
+def test_a_stream_that_does_not_wait_is_not_taken_for_a_short_one(site: Site, make: Make) -> None:
+    source: Any = Impatient(make(1), None, bytes(8))
+    [result] = store(site, source)
+    assert (result.status, result.reason) == ("rejected", "unreadable")
+    assert not site.objects

@@ -38,10 +38,13 @@ class Bounded:
 
         Raises:
             DicomError: `object-too-large`, there is more than the limit, by which one byte too many was read.
+            BlockingIOError: the stream has nothing yet, and does not wait: that is not its end.
         """
-        data = self._stream.read(min(size, self._left) if size >= 0 else self._left) or b""
+        data: bytes | None = self._stream.read(min(size, self._left) if size >= 0 else self._left)
+        if data is None:
+            raise BlockingIOError(errno.EAGAIN, "it does not wait for its bytes; pass a stream that blocks")
         self._left -= len(data)
-        if not self._left:
+        if self._left <= 0:
             raise _too_large(self._limit)
         return data
 

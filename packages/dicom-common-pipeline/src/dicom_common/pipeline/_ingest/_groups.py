@@ -73,6 +73,11 @@ class Groups:
         Raises:
             DicomCommonError: it is closed.
         """
+        # A long list in parts: others do not wait for the end of it.
+        for begin in range(0, len(items), _GROUPS * self._instances):
+            self._store(items[begin : begin + _GROUPS * self._instances])
+
+    def _store(self, items: Sequence[Item]) -> None:
         sender = Sender()
         sender.tickets = [Ticket(item, sender) for item in items]
         try:
@@ -161,6 +166,8 @@ class Groups:
             if stage.has_room and (sender.helps or any(ticket.sender is sender for ticket in stage.queue)):
                 group, left = self._next_group_held(stage)
                 if group:
+                    for ticket in group:
+                        ticket.is_taken = True
                     sender.stage, sender.group, stage.queue, stage.running = stage, group, left, stage.running + 1
                     self._in_flight.update(ticket.item.identity for ticket in group)
                     return
@@ -252,11 +259,17 @@ class Groups:
         try:
             self._conclude([ticket.item for ticket in sender.decided if ticket.item.result is not None])
         finally:
-            self._release(sender.decided)
+            error = self._release(sender.decided)
             sender.decided = []
+            if error is not None:
+                raise error
 
-    def _release(self, tickets: Sequence[Ticket]) -> None:
-        """Let senders and futures have the answers."""
+    def _release(self, tickets: Sequence[Ticket]) -> BaseException | None:
+        """Let senders and futures have the answers, and return what the last call of a future raised.
+
+        A future leaves to its caller what is no `Exception`: another future must not go without its answer for that.
+        """
+        error: BaseException | None = None
         with self._mutex:
             for ticket in tickets:
                 ticket.is_answered = True
@@ -267,10 +280,14 @@ class Groups:
             self._changed.notify_all()
         for ticket in tickets:  # a future calls what waits for it: without the mutex
             if ticket.future is not None and not ticket.future.done():
-                if ticket.item.result is not None:
-                    ticket.future.set_result(ticket.item.result)
-                else:
-                    ticket.future.set_exception(ticket.failure)
+                try:
+                    if ticket.item.result is not None:
+                        ticket.future.set_result(ticket.item.result)
+                    else:
+                        ticket.future.set_exception(ticket.failure)
+                except BaseException as raised:  # noqa: BLE001 - it is raised when all have their answers
+                    error = raised
+        return error
 
     def _withdraw(self, sender: Sender) -> None:
         """Clear up after a thread that was interrupted: no other may be left waiting for it."""
@@ -281,10 +298,16 @@ class Groups:
                     message = "The thread that was storing it was interrupted: send it again."
                     ticket.item.reject(IngestReason.INTERRUPTED, message, retry=True)
             self._end_held(sender)
-            for stage in (self._writing, self._indexing):
-                stage.queue = deque(ticket for ticket in stage.queue if ticket.sender is not sender)
-            mine = [ticket for ticket in sender.tickets if not ticket.is_answered]
-            self._in_flight.difference_update(ticket.item.identity for ticket in mine)
-            sender.decided = [*(ticket for ticket in sender.decided if ticket.sender is not sender), *mine]
+            writing, indexing = (
+                deque(ticket for ticket in stage.queue if ticket.sender is not sender)
+                for stage in (self._writing, self._indexing)
+            )
+            mine = [one for one in sender.tickets if not one.is_answered and (one in queued or not one.is_taken)]
+            decided = list(dict.fromkeys((*sender.decided, *mine)))
+            self._in_flight.difference_update(ticket.item.identity for ticket in decided)
+            self._writing.queue, self._indexing.queue, sender.decided = writing, indexing, decided
+            for ticket in sender.tickets:  # what another thread works on goes its way, as what was submitted does
+                if not ticket.is_answered and ticket not in decided:
+                    ticket.sender = None
             self._wake_held()
         self._answer(sender)

@@ -168,10 +168,12 @@ class Ingest:
             item.reject(*refusal, retry=True)
 
     def _conclude(self, items: Sequence[Item]) -> None:
-        """Follow up on items of a group, which have one tenant, and record them."""
+        """Follow up on items, and record them by tenant: what an interrupted thread leaves may be of several."""
         if items:
             conclude(self._context, items)
-            self._record(items[0].tenant, [item.candidate.received for item in items], items)
+        for tenant in dict.fromkeys(item.tenant for item in items):
+            some = [item for item in items if item.tenant == tenant]
+            self._record(tenant, [item.candidate.received for item in some], some)
 
     def _audit_refusal(self) -> tuple[IngestReason, str] | None:
         """Ask whether an audit trail could not record what is about to be done: reason and message of the refusal."""

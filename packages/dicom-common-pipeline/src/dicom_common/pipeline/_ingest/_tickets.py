@@ -24,6 +24,8 @@ class Ticket:
     sender: Sender | None = None
     future: Future[Result] | None = None
     failure: Exception | None = None
+    is_taken: bool = False
+    """Whether a thread has it in a group, or had."""
     is_answered: bool = False
 
     @property

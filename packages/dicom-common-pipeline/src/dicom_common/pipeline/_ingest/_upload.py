@@ -44,7 +44,7 @@ class Streamed:
     def commit(self, key: str, *, if_absent: bool, sha256: str) -> ObjectInfo:
         """Make an object of the bytes; see `Upload.commit`."""
         info = self._upload.commit(key, if_absent=if_absent, sha256=sha256)
-        self._is_pending = False
+        self._is_pending, self.key = False, key
         return info
 
     def open(self, size: int) -> BinaryIO | None:
