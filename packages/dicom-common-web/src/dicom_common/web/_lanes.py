@@ -70,10 +70,14 @@ class Lane:
             while (piece := await self.run(_next, chunks)) is not None:
                 yield piece
         finally:
-            close = getattr(chunks, "close", None)
-            if close is not None:
-                with anyio.CancelScope(shield=True):
-                    await self.run(close)
+            await self.close(chunks)
+
+    async def close(self, chunks: Iterator[bytes]) -> None:
+        """Close an iterator in a thread, if it can be closed; the caller's cancellation waits for it."""
+        close = getattr(chunks, "close", None)
+        if close is not None:
+            with anyio.CancelScope(shield=True):
+                await self.run(close)
 
 
 def _next(chunks: Iterator[bytes]) -> bytes | None:

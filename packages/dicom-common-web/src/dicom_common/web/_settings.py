@@ -78,6 +78,9 @@ class WebSettings:
                 raise ValueError("an entry of cors_origins has to be scheme, host and port, such as https://a.example")
         if self.clients and (self.tls is None or self.tls.client_ca is None):
             raise ValueError("clients needs web.tls.client_ca: name the authority of their certificates")
+        self._refuse_limits()
+
+    def _refuse_limits(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name != "port" and type(value) is int and value < 1:
