@@ -136,8 +136,8 @@ def accepted_by(request: Request) -> Accepted:
     No header, and an empty one, take everything.
 
     Raises:
-        HttpError: 400, the query parameter is repeated, has a wildcard, no media type, or mixes DICOM's with others (PS3.18
-            8.3.3.1), or one of the two is longer than 8 KiB.
+        HttpError: 400, the query parameter is repeated, has a wildcard or no media type, or mixes DICOM's with others
+            (PS3.18 8.3.3.1); or one of the two is longer than 8 KiB.
     """
     asked = [value for name, value in query_pairs(request) if name == "accept"]
     if asked:
