@@ -16,13 +16,14 @@ from dicom_common.web._dispatch import Dispatch
 from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._errors import HttpError, error_response
 from dicom_common.web._operations import OPERATIONS
+from dicom_common.web._page import PAGE, viewer_endpoints
 from dicom_common.web._settings import WebSettings
 from dicom_common.web._site import Site
 
 __all__ = ["create_app"]
 
 ENDPOINTS: tuple[Endpoint, ...] = (*OPERATIONS,)
-"""All that can be asked."""
+"""All that programs can ask."""
 
 
 def create_app(services: Services, settings: WebSettings | None = None, *, public_url: str = "") -> Starlette:
@@ -41,6 +42,11 @@ def create_app(services: Services, settings: WebSettings | None = None, *, publi
         DicomCommonError: the configuration is wrong, or a backend cannot be opened.
     """
     settings = settings or services.settings("web", WebSettings)
+    endpoints = (
+        *ENDPOINTS,
+        *(PAGE if settings.page else ()),
+        *(viewer_endpoints(settings.viewer) if settings.viewer else ()),
+    )
     site = Site.open(services, settings, public_url=public_url)
 
     @asynccontextmanager
@@ -48,7 +54,7 @@ def create_app(services: Services, settings: WebSettings | None = None, *, publi
         yield
         await anyio.to_thread.run_sync(site.close)
 
-    app = Starlette(routes=list(routes(site, ENDPOINTS)), lifespan=lifespan, exception_handlers={404: _not_found})
+    app = Starlette(routes=list(routes(site, endpoints)), lifespan=lifespan, exception_handlers={404: _not_found})
     app.router.redirect_slashes = False
     app.state.site = site
     return app

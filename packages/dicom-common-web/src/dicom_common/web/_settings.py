@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Literal
 
 from dicom_common.host import ServerTls, TlsClient
@@ -30,6 +31,8 @@ class WebSettings:
     """The path of WADO-URI."""
     page: bool = True
     """Whether `/` shows the page."""
+    viewer: Path | None = None
+    """A folder with the OHIF viewer, the `dist` of the npm package `@ohif/app`: it is shown below `/ohif`."""
     tls: ServerTls | None = None
     """The table `[web.tls]`: HTTPS, and certificates of clients."""
     clients: tuple[TlsClient, ...] = ()
