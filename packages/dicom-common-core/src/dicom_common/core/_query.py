@@ -89,8 +89,8 @@ class Query:
     sequence must all hold for the same item (PS3.4 C.2.2.2.6). `validate_query` has the limits.
 
     `fields` are the keywords of what an answer has; None: all. They are attributes of the level or of the levels above,
-    or computed ones (see `Match`). The unique keys of the level and the levels above come with them: Patient ID, and
-    the UIDs. What is not asked for is neither read nor computed.
+    or computed ones (see `Match`). The unique keys of the level and the levels above come with them: Patient ID and its
+    issuer, and the UIDs. What is not asked for is neither read nor computed.
 
     `ignored` are the keys of the request that no condition was made of; see `parse_query`. No database looks at them.
     """
