@@ -40,8 +40,8 @@ Value = (
     | None
 )
 Match = Mapping[str, Value]
-"""One match of a search: keyword -> value. What `Query.fields` asks for, or all: the indexed attributes of its level and
-the levels above, and the computed
+"""One match of a search: keyword -> value. It has what `Query.fields` asks for, or all: the indexed attributes of its
+level and the levels above, and the computed
 `NumberOfPatientRelatedStudies/Series/Instances`, `NumberOfStudyRelatedSeries`, `NumberOfStudyRelatedInstances`,
 `NumberOfSeriesRelatedInstances` (int), `ModalitiesInStudy`, `SOPClassesInStudy` (sorted tuples)."""
 

@@ -38,9 +38,9 @@ class Fuzzy:
     """A PN attribute has the words of a name, or words that begin so: fuzzy matching (PS3.18 8.3.4.2).
 
     Case, accents, the width of letters, the order of the words and the component group do not count: `muller jo` finds
-    `Müller^Johann`. Every word of `name` is the beginning of a word of the stored name. Words end where
-    `dicom_common.toolkit.name_words.name_words` says; that is also what the index keeps of a name. Without any word it holds
-    for every row.
+    `Müller^Johann`. Every word of `name` is the beginning of a word of the stored name. `name_words` of
+    dicom-common-toolkit says what the words are, of this name and of the stored one. Without any word it holds for
+    every row.
     """
 
     keyword: str
@@ -89,8 +89,8 @@ class Query:
     sequence must all hold for the same item (PS3.4 C.2.2.2.6). `validate_query` has the limits.
 
     `fields` are the keywords of what an answer has; None: all. They are attributes of the level or of the levels above,
-    or computed ones (see `Match`). The unique keys of the level and the levels above come with them: Patient ID, and
-    the UIDs. What is not asked for is neither read nor computed.
+    or computed ones (see `Match`). The unique keys of the level and the levels above come with them: Patient ID and its
+    issuer, and the UIDs. What is not asked for is neither read nor computed.
 
     `ignored` are the keys of the request that no condition was made of; see `parse_query`. No database looks at them.
     """

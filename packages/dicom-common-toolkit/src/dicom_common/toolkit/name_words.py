@@ -18,10 +18,10 @@ MAX_WORDS = 32
 
 _LETTERS = str.maketrans(
     {
-        "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ı": "i", "ŋ": "n", "ŧ": "t",
-        "ĸ": "k", "ə": "e",
+        "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ı": "i", "ŋ": "n", "ŧ": "t",  # noqa: RUF001 - letters
+        "ə": "e",
         # Arabic: the forms of alef, teh marbuta, alef maksura and the stretching of letters are written or left out.
-        "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ة": "ه", "ى": "ي", "ـ": "",
+        "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ة": "ه", "ى": "ي", "ـ": "",  # noqa: RUF001 - letters
     }
 )  # fmt: skip
 _BETWEEN = re.compile(r"[\s^=,\-.'\\*?\u2010-\u2015\u2018\u2019\u02bc\u02bb\u3001\u30fb\u00b7_/()\[\]\"]+")

@@ -70,12 +70,12 @@ COMPUTED = {
 }
 """The keywords of what is computed, and the level from which on answers have it."""
 UNIQUE_KEYS = {
-    Level.PATIENT: "PatientID",
-    Level.STUDY: "StudyInstanceUID",
-    Level.SERIES: "SeriesInstanceUID",
-    Level.INSTANCE: "SOPInstanceUID",
+    Level.PATIENT: ("PatientID", "IssuerOfPatientID"),
+    Level.STUDY: ("StudyInstanceUID",),
+    Level.SERIES: ("SeriesInstanceUID",),
+    Level.INSTANCE: ("SOPInstanceUID",),
 }
-"""The unique key of each level (PS3.4 C.6), which every answer has."""
+"""What tells the rows of each level apart (PS3.4 C.6); every answer has it, of its level and of those above."""
 _FIELDS = {keyword: attribute.level for keyword, attribute in ATTRIBUTES_BY_KEYWORD.items()} | COMPUTED
 _WILDCARD_VRS = ("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT")
 _RANGES = {"IS": (-(2**31), 2**31 - 1), "US": (0, 2**16 - 1), "DS": (-sys.float_info.max, sys.float_info.max)}
