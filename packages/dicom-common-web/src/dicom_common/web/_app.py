@@ -17,12 +17,13 @@ from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._errors import HttpError, error_response
 from dicom_common.web._operations import OPERATIONS
 from dicom_common.web._page import PAGE, viewer_endpoints
+from dicom_common.web._qido import SEARCHES
 from dicom_common.web._settings import WebSettings
 from dicom_common.web._site import Site
 
 __all__ = ["create_app"]
 
-ENDPOINTS: tuple[Endpoint, ...] = (*OPERATIONS,)
+ENDPOINTS: tuple[Endpoint, ...] = (*OPERATIONS, *SEARCHES)
 """All that programs can ask."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from dicom_common.core import Authenticator
+from dicom_common.core import Authenticator, ConfigError
 from dicom_common.host import Policy, Services
 from dicom_common.pipeline import Ingest, MetadataDocuments
 from dicom_common.web._lanes import Lane
@@ -48,18 +48,29 @@ class Site:
         Raises:
             DicomCommonError: the configuration is wrong, or a backend cannot be opened.
         """
+        public_url = (public_url or services.config.general.public_url).rstrip("/")
         settings_of = {"store": settings.stores, "search": settings.searches, "retrieve": settings.retrieves}
         return cls(
             services=services,
             settings=settings,
-            authenticator=services.auth if services.config.backend("auth") is not None else None,
+            authenticator=_authenticator(services),
             policy=services.settings("policy", Policy),
             ingest=Ingest(services),
-            documents=MetadataDocuments(services),
+            documents=MetadataDocuments(services, public_url=public_url),
             lanes=Lanes(**{name: Lane(name, size, settings.waiting) for name, size in settings_of.items()}),
-            public_url=public_url.rstrip("/"),
+            public_url=public_url,
         )
 
     def close(self) -> None:
         """Wait for what is being stored, and end the threads."""
         self.ingest.close()
+
+
+def _authenticator(services: Services) -> Authenticator | None:
+    """Return the authenticator that is configured, or that a program has given; None: there is none."""
+    try:
+        return services.auth
+    except ConfigError:
+        if services.config.backend("auth") is not None:
+            raise
+        return None
