@@ -20,10 +20,11 @@ from dicom_common.web._page import PAGE, viewer_endpoints
 from dicom_common.web._qido import SEARCHES
 from dicom_common.web._settings import WebSettings
 from dicom_common.web._site import Site
+from dicom_common.web._wado import RETRIEVALS
 
 __all__ = ["create_app"]
 
-ENDPOINTS: tuple[Endpoint, ...] = (*OPERATIONS, *SEARCHES)
+ENDPOINTS: tuple[Endpoint, ...] = (*OPERATIONS, *SEARCHES, *RETRIEVALS)
 """All that programs can ask."""
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+from dicom_common.codecs import Codecs, CodecSettings
+
 from dicom_common.core import Authenticator, ConfigError
+from dicom_common.dicom import ReaderSettings
 from dicom_common.host import Policy, Services
 from dicom_common.pipeline import Ingest, MetadataDocuments
 from dicom_common.web._lanes import Lane
@@ -38,6 +41,7 @@ class Site:
     policy: Policy
     ingest: Ingest
     documents: MetadataDocuments
+    codecs: Codecs
     lanes: Lanes
     public_url: str
 
@@ -57,6 +61,9 @@ class Site:
             policy=services.settings("policy", Policy),
             ingest=Ingest(services),
             documents=MetadataDocuments(services, public_url=public_url),
+            codecs=Codecs(
+                services.settings("codecs", CodecSettings), reader=services.settings("reader", ReaderSettings)
+            ),
             lanes=Lanes(**{name: Lane(name, size, settings.waiting) for name, size in settings_of.items()}),
             public_url=public_url,
         )
@@ -64,6 +71,7 @@ class Site:
     def close(self) -> None:
         """Wait for what is being stored, and end the threads."""
         self.ingest.close()
+        self.codecs.close()
 
 
 def _authenticator(services: Services) -> Authenticator | None:
