@@ -1,4 +1,4 @@
-"""The value of one element, such as a BulkDataURI stands for (PS3.18 10.4.1.1.5), by range reads of the stored object."""
+"""The value of one element, as a BulkDataURI stands for it (PS3.18 10.4.1.1.5), by range reads of the object."""
 
 from __future__ import annotations
 
@@ -80,15 +80,15 @@ def open_bulk_data(storage: Storage, stored: Stored, path: str, *, settings: Rea
     Args:
         storage: has the object.
         stored: the instance.
-        path: what stands behind `/bulkdata/` in the URI: a tag (`7FE00010`), or for an element in a sequence the tags and
-            item numbers from the top (`0040A730.2.00091001`).
+        path: what stands behind `/bulkdata/` in the URI: a tag (`7FE00010`), or for an element in a sequence the tags
+            and item numbers from the top (`0040A730.2.00091001`).
         settings: the reader's; the defaults where none are given.
 
     Raises:
         NotFoundError: the instance has no such element, or it has no value, or is a sequence; or the storage does not
             have the object.
-        DicomError: reason `encapsulated`: it is encapsulated Pixel Data, which is not one value; `open_frames` gives its
-            frames.
+        DicomError: reason `encapsulated`: it is encapsulated Pixel Data, which is not one value; `open_frames` gives
+            its frames.
         BackendError: the storage failed.
     """
     reader = settings or ReaderSettings()

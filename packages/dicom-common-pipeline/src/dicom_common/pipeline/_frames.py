@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from tempfile import SpooledTemporaryFile
-from typing import Final
+from typing import Final, Self
 
 from dicom_common.core import NotFoundError, PixelData, Stored, validate_tenant
 from dicom_common.dicom import (
@@ -88,8 +88,8 @@ class Frames:
     Attributes:
         stored: the instance.
         count: how many frames there are; a video counts as one.
-        encapsulated: whether a frame is a compressed codestream (PS3.5 A.4), without item tags; otherwise it is pixels in
-            little endian, whatever the transfer syntax is.
+        encapsulated: whether a frame is a compressed codestream (PS3.5 A.4), without item tags; otherwise it is pixels
+            in little endian, whatever the transfer syntax is.
         transfer_syntax_uid: of the instance as it is stored.
     """
 
@@ -120,7 +120,7 @@ class Frames:
         return next(self.read_several((number,)))
 
     def read_several(self, numbers: Iterable[int]) -> Iterator[bytes]:
-        """Iterate over frames, in the order of their numbers as given; frames that lie beside each other share a request.
+        """Iterate over frames, in the order of the numbers given; those that lie beside each other share a request.
 
         Raises:
             IndexError: there is no frame of one of the numbers; nothing was read.
@@ -134,7 +134,7 @@ class Frames:
             self._inflated.close()
             self._inflated = None
 
-    def __enter__(self) -> Frames:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -196,8 +196,8 @@ def open_frames(services: Services, tenant: str, study_uid: str, series_uid: str
         sop_uid: its SOP Instance UID.
 
     Raises:
-        NotFoundError: the index does not have the instance for this tenant, in this study and series; or the storage does
-            not have its object.
+        NotFoundError: the index does not have the instance for this tenant, in this study and series; or the storage
+            does not have its object.
         DicomError: reason `no-pixel-data`: it has no frames; `no-frames`: they cannot be told apart.
         BackendError: the index or the storage failed.
     """

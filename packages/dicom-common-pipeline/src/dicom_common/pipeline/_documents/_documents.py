@@ -51,8 +51,8 @@ class MetadataDocuments:
 
     Args:
         services: the backends.
-        public_url: the root of the DICOMweb service, by which BulkDataURIs are absolute; "": they are relative to it. By
-            default the setting `public_url`. Processes that share a cache and a storage should have the same.
+        public_url: the root of the DICOMweb service, by which BulkDataURIs are absolute; "": they are relative to it.
+            By default the setting `public_url`. Processes that share a storage should have the same.
     """
 
     def __init__(self, services: Services, public_url: str | None = None) -> None:
