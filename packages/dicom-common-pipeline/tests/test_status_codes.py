@@ -59,7 +59,7 @@ def test_what_may_succeed_later_is_out_of_resources() -> None:
 
 
 def test_every_rule_is_a_warning_or_none() -> None:
-    assert DOUBTFUL | HARMLESS == {*Rule, *IngestRule}
+    assert {*Rule, *IngestRule} == DOUBTFUL | HARMLESS
     assert not DOUBTFUL & HARMLESS
 
 

@@ -27,6 +27,7 @@ _DEFAULTS: Final = ReaderSettings()
 _FIRST: Final = 256 * 1024
 _CHUNK: Final = 256 * 1024
 _PIXEL_DATA: Final = 0x7FE00010
+_SOP_INSTANCE_UID: Final = 0x00080018
 _BITS_ALLOCATED: Final = 0x00280100
 _PATH: Final = re.compile(r"[0-9A-F]{8}(?:\.[1-9][0-9]{0,8}\.[0-9A-F]{8}){0,128}")
 
@@ -48,7 +49,7 @@ class ValuePlace(NamedTuple):
 
 
 def find_value(
-    read_range: ReadRange, path: str, *, size: int, settings: ReaderSettings = _DEFAULTS
+    read_range: ReadRange, path: str, *, size: int, sop_uid: str | None = None, settings: ReaderSettings = _DEFAULTS
 ) -> ValuePlace | None:
     """Find the value of an element by the path of a BulkDataURI; None where the path is not that of a value.
 
@@ -59,14 +60,18 @@ def find_value(
         path: a tag of eight upper-case hex digits; in a sequence the tags and item numbers from the top, joined by
             dots.
         size: how many bytes the object has.
+        sop_uid: the SOP Instance UID that the object must have; None: any.
         settings: limits and tolerance.
 
     Raises:
-        DicomError: the object cannot be read; reason `encapsulated`: it is Pixel Data in fragments, not one value.
+        DicomError: the object cannot be read; reason `encapsulated`: it is Pixel Data in fragments, not one value;
+            `conflicting-identity`: it is another instance.
     """
     if _PATH.fullmatch(path) is None:
         return None
     meta, elements = _scanned(read_range, size, settings)
+    if sop_uid is not None and _uid(elements) != sop_uid:
+        raise DicomError(Reason.CONFLICTING_IDENTITY, "The object is another instance: restore it from a copy.")
     head, value = _at(elements, path) or (None, b"")
     if head is None or isinstance(value, list) or not value:
         return None
@@ -140,6 +145,13 @@ def _at(elements: Elements, path: str) -> tuple[Head, Value] | None:
 
 def _element(elements: Elements, tag: int) -> tuple[Head, Value] | None:
     return next(((head, value) for head, value in pairs(elements) if head.tag == tag), None)
+
+
+def _uid(elements: Elements) -> str | None:
+    found = _element(elements, _SOP_INSTANCE_UID)
+    if found is None or not isinstance(found[1], bytes):
+        return None
+    return found[1].decode("ascii", "replace").partition("\0")[0].strip(" ")
 
 
 def _bits_allocated(elements: Elements) -> int | None:

@@ -7,8 +7,8 @@ from array import array
 from collections.abc import Iterator
 from typing import Any, Final
 
-from dicom_common.core import NotFoundError, Storage, Stored
-from dicom_common.dicom import ReaderSettings, ValuePlace, find_value, inflate, read_header
+from dicom_common.core import DicomError, NotFoundError, Storage, Stored
+from dicom_common.dicom import ReaderSettings, Reason, ValuePlace, find_value, inflate, read_header
 from dicom_common.pipeline._object_ranges import damaged, ranges_of
 
 __all__ = ["BulkData", "list_bulk_data", "open_bulk_data"]
@@ -87,12 +87,18 @@ def open_bulk_data(storage: Storage, stored: Stored, path: str, *, settings: Rea
     Raises:
         NotFoundError: the instance has no such element, or it has no value, or is a sequence; or the storage does not
             have the object.
+        DamagedError: the object is not the instance.
         DicomError: reason `encapsulated`: it is encapsulated Pixel Data, which is not one value; `open_frames` gives
             its frames.
         BackendError: the storage failed.
     """
     reader = settings or ReaderSettings()
-    place = find_value(ranges_of(storage, stored), path, size=stored.size, settings=reader)
+    try:
+        place = find_value(ranges_of(storage, stored), path, size=stored.size, sop_uid=stored.sop_uid, settings=reader)
+    except DicomError as error:
+        if error.reason == Reason.CONFLICTING_IDENTITY:
+            raise damaged(stored) from error
+        raise
     if place is None:
         raise NotFoundError("The instance has no value at this path: take the paths of its BulkDataURIs.")
     return BulkData(storage, stored, place, reader)
