@@ -1,223 +1,202 @@
-"""How a frame index is written down: small enough that an index of instances can keep one for each.
+"""Frame indexes as bytes, which an index keeps: a few for native pixel data, about three for each fragment else.
 
-The first byte is the version of the form, the second says which of the parts are there. Numbers that stand alone are in
-groups of seven bits, the lowest first; lists of them are arrays of the narrowest width, deflated where that is shorter.
-Native pixel data takes about a dozen bytes.
+One byte is the version, one has flags, then come numbers of variable length, and for fragments their lengths: 32 or 64
+bits each, little endian, which zlib makes small. Fragments mostly lie one behind the other, each behind the header of
+its item, and each is a frame: then nothing else is written of them.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import zlib
 from array import array
-from collections.abc import Iterable, Sequence
-from itertools import chain, pairwise
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Final
 
 from dicom_common.core import Finding
 from dicom_common.dicom._fragments import ITEM_HEADER, Fragments
-from dicom_common.dicom._offset_tables import Starts
 
-__all__ = ["Parts", "frame_parts", "written_frames"]
+__all__ = ["FrameFields", "frame_bytes", "frame_fields"]
 
 _VERSION: Final = 1
-_ENCAPSULATED, _INFLATED, _GAPS, _STARTS, _WARNINGS = 1, 2, 4, 8, 16
-_KNOWN: Final = 31
-_WIDTHS: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
-_DEFLATED: Final = 0x80
+_ENCAPSULATED, _INFLATED, _WARNINGS, _COMPRESSED, _SIDE_BY_SIDE, _FRAME_EACH, _WIDE = (1 << bit for bit in range(7))
+_MOST: Final = 1 << 20
+"""Fragments; `index_frames` finds up to a million unless it is asked for more."""
+_MOST_BYTES: Final = 32 * _MOST
 _WORTH: Final = 64
-"""Bytes of a list from which on deflating it is tried."""
-_MAX_NUMBER: Final = (1 << 63) - 1
-_MAX_TEXT: Final = 1 << 20
-"""Bytes of all warnings."""
-_BIG: Final = sys.byteorder == "big"
+"""Bytes from which on they are compressed."""
 
 
-class Parts(NamedTuple):
-    """What a frame index is made of."""
+@dataclass(frozen=True, slots=True)
+class FrameFields:
+    """What a frame index consists of."""
 
-    frames: int
+    count: int
+    encapsulated: bool
     inflated: bool
     warnings: tuple[Finding, ...]
-    start: int = 0
-    bits: int = 0
-    fragments: Fragments | None = None
-    starts: Starts = ()
+    start: int
+    bits: int
+    fragments: Fragments | None
+    starts: Sequence[int]
 
 
-def written_frames(parts: Parts) -> bytes:
-    """Write a frame index."""
-    found, flags = parts.fragments, _INFLATED if parts.inflated else 0
-    body = bytearray()
+def frame_bytes(fields: FrameFields) -> bytes:
+    """Write a frame index.
+
+    Raises:
+        ValueError: it has too many fragments to be kept.
+    """
+    flags = _ENCAPSULATED * fields.encapsulated | _INFLATED * fields.inflated
+    found = fields.fragments
     if found is None:
-        for number in (parts.frames, parts.start, parts.bits):
-            _put(body, number)
+        body = _numbers(fields.count, fields.start, fields.bits)
     else:
-        flags |= _ENCAPSULATED
-        offsets, lengths = found.offsets, found.lengths
-        _put(body, len(offsets))
-        _put(body, offsets[0] if offsets else 0)
-        _put_list(body, lengths)
-        # Nearly always a fragment begins behind the item header that follows the one before it.
-        gaps = [behind - before - length for (before, behind), length in zip(pairwise(offsets), lengths, strict=False)]
-        if any(gap != ITEM_HEADER for gap in gaps):
-            flags |= _GAPS
-            _put_list(body, [2 * gap if gap >= 0 else -2 * gap - 1 for gap in gaps])
-        if len(parts.starts) != len(offsets) + 1:
-            flags |= _STARTS
-            _put(body, parts.frames)
-            _put_list(body, [behind - before for before, behind in pairwise(parts.starts)])
-    if parts.warnings:
-        flags |= _WARNINGS
-        text = "\0".join(chain.from_iterable(parts.warnings)).encode()
-        _put(body, len(text))
-        body += text
+        if len(found.offsets) > _MOST:
+            raise ValueError(f"a frame index of more than {_MOST} fragments is not kept")
+        body, flags = _of_fragments(found, fields.starts, flags)
+    if fields.warnings:
+        text = json.dumps(fields.warnings, ensure_ascii=False).encode()
+        body, flags = _numbers(len(text)) + text + body, flags | _WARNINGS
+    if len(body) >= _WORTH and len(small := zlib.compress(body)) < len(body):
+        body, flags = small, flags | _COMPRESSED
     return bytes((_VERSION, flags)) + body
 
 
-def frame_parts(data: bytes, max_fragments: int) -> Parts:
-    """Read a frame index that `written_frames` has written.
+def frame_fields(data: bytes) -> FrameFields:
+    """Read what `frame_bytes` has written.
 
     Raises:
-        ValueError: it is not one, is of another version, or has more than `max_fragments`.
+        ValueError: it is of another version, or damaged.
     """
-    if len(data) < 2 or data[0] != _VERSION or data[1] & ~_KNOWN:
-        raise ValueError("these bytes are not a frame index of the version that this code reads")
-    flags, reading = data[1], _Reading(data, 2)
-    inflated = bool(flags & _INFLATED)
-    if not flags & _ENCAPSULATED:
-        count, start, bits = reading.number(), reading.number(), reading.number()
-        return Parts(count, inflated, _warnings(reading, flags), start, bits)
-    number, first = reading.number(), reading.number()
-    if number > max_fragments:
-        raise ValueError(f"the frame index has {number} fragments, and the limit is {max_fragments}")
-    lengths = reading.several(number)
-    gaps: Iterable[int] = ()
-    if flags & _GAPS:
-        gaps = [gap // 2 if gap % 2 == 0 else -(gap + 1) // 2 for gap in reading.several(max(number - 1, 0))]
-    offsets = _offsets(first, lengths, gaps)
-    starts: Starts = range(number + 1)
-    if flags & _STARTS:
-        frames = reading.number()
-        if frames > number:
-            raise ValueError("the frame index has more frames than fragments")
-        starts = _sums(reading.several(frames))
-        if starts[-1] != number:
-            raise ValueError("the frames of the frame index are not made of its fragments")
-    return Parts(
-        len(starts) - 1,
-        inflated,
-        _warnings(reading, flags),
-        fragments=Fragments(offsets, lengths),
-        starts=starts,
-    )
-
-
-class _Reading:
-    """Reads what was written, never beyond its end."""
-
-    def __init__(self, data: bytes, at: int) -> None:
-        self._data, self._at = data, at
-
-    def number(self) -> int:
-        number = shift = 0
-        while True:
-            (byte,) = self.take(1)
-            number |= (byte & 0x7F) << shift
-            if number > _MAX_NUMBER:
-                raise ValueError("the frame index has a number that is too large")
-            if byte < 0x80:
-                return number
-            shift += 7
-
-    def several(self, count: int) -> array[int]:
-        (form,) = self.take(1)
-        code = _WIDTHS.get(form & ~_DEFLATED)
-        if code is None:
-            raise ValueError("the frame index has a list of an unknown width")
-        values = array(code)
-        size = count * values.itemsize
-        raw = _inflated(self.take(self.number()), size) if form & _DEFLATED else self.take(size)
-        values.frombytes(raw)
-        if _BIG:
-            values.byteswap()
-        return values
-
-    def take(self, length: int) -> bytes:
-        taken = self._data[self._at : self._at + length]
-        if len(taken) != length:
-            raise ValueError("the frame index is cut short")
-        self._at += length
-        return taken
-
-    def at_end(self) -> bool:
-        return self._at == len(self._data)
-
-
-def _inflated(data: bytes, size: int) -> bytes:
-    inflating = zlib.decompressobj()
+    if len(data) < 2 or data[0] != _VERSION:
+        raise ValueError("these bytes are not a frame index of a version that this code reads")
     try:
-        found = inflating.decompress(data, size + 1)
-    except zlib.error as error:
-        raise ValueError("a list of the frame index cannot be inflated") from error
-    if len(found) != size or not inflating.eof or inflating.unused_data:
-        raise ValueError("a list of the frame index is not as long as it should be")
-    return found
+        return _fields(data[1], data[2:])
+    except (OverflowError, TypeError):
+        raise ValueError("a frame index is damaged") from None
 
 
-def _offsets(first: int, lengths: Sequence[int], gaps: Iterable[int]) -> array[int]:
-    offsets, at = array("Q"), first
-    each = iter(gaps)
-    try:
-        for length in lengths:
-            offsets.append(at)
-            at += length + next(each, ITEM_HEADER)
-    except OverflowError as error:
-        raise ValueError("the frame index has a fragment that is nowhere") from error
-    return offsets
-
-
-def _sums(numbers: Sequence[int]) -> array[int]:
-    starts, at = array("Q", [0]), 0
-    for number in numbers:
-        at += number
-        starts.append(at)
-    return starts
-
-
-def _warnings(reading: _Reading, flags: int) -> tuple[Finding, ...]:
-    made: tuple[Finding, ...] = ()
+def _fields(flags: int, body: bytes) -> FrameFields:
+    body = _inflated(body) if flags & _COMPRESSED else body
+    source = _Source(body)
+    warnings: tuple[Finding, ...] = ()
     if flags & _WARNINGS:
-        length = reading.number()
-        if length > _MAX_TEXT:
-            raise ValueError("the frame index has too many warnings")
-        texts = reading.take(length).decode().split("\0")
-        if len(texts) % 3:
-            raise ValueError("the frame index has a warning that is not whole")
-        made = tuple(Finding(*texts[at : at + 3]) for at in range(0, len(texts), 3))
-    if not reading.at_end():
-        raise ValueError("the frame index has something behind its end")
+        warnings = tuple(Finding(*one) for one in json.loads(source.take(source.number())))
+    if flags & _ENCAPSULATED:
+        fragments, starts = _fragments_of(source, flags)
+        made = FrameFields(
+            len(starts) - 1, encapsulated=True, inflated=bool(flags & _INFLATED), warnings=warnings, start=0, bits=0,
+            fragments=fragments, starts=starts,
+        )  # fmt: skip
+    else:
+        made = FrameFields(
+            source.number(), encapsulated=False, inflated=bool(flags & _INFLATED), warnings=warnings,
+            start=source.number(), bits=source.number(), fragments=None, starts=(),
+        )  # fmt: skip
+    source.finish()
     return made
 
 
-def _put(body: bytearray, number: int) -> None:
-    while number >= 0x80:
-        body.append(number & 0x7F | 0x80)
-        number >>= 7
-    body.append(number)
-
-
-def _put_list(body: bytearray, numbers: Sequence[int]) -> None:
-    width = next(width for width in _WIDTHS if max(numbers, default=0) >> 8 * width == 0)
-    values = array(_WIDTHS[width], numbers)
-    if _BIG:
-        values.byteswap()
-    raw = values.tobytes()
-    packed = zlib.compress(raw, 1) if len(raw) >= _WORTH else raw
-    if len(packed) < len(raw):
-        body.append(width | _DEFLATED)
-        _put(body, len(packed))
-        body += packed
+def _of_fragments(found: Fragments, starts: Sequence[int], flags: int) -> tuple[bytes, int]:
+    count = len(found.offsets)
+    wide = any(length >> 32 for length in found.lengths)
+    flags |= _WIDE * wide
+    body = _numbers(count) + _array("Q" if wide else "I", found.lengths)
+    ends = map(int.__add__, found.offsets, found.lengths)
+    if count and all(end + ITEM_HEADER == offset for end, offset in zip(ends, found.offsets[1:], strict=False)):
+        flags |= _SIDE_BY_SIDE
+        body += _numbers(found.offsets[0])
     else:
-        body.append(width)
-        body += raw
+        body += _array("Q", found.offsets)
+    if len(starts) == count + 1 and all(map(int.__eq__, starts, range(count + 1))):
+        flags |= _FRAME_EACH
+    else:
+        body += _numbers(len(starts)) + _array("I", starts)
+    return body, flags
+
+
+def _fragments_of(source: _Source, flags: int) -> tuple[Fragments, Sequence[int]]:
+    count = source.number()
+    if count > _MOST:
+        raise ValueError("a frame index has more fragments than are kept")
+    lengths = array("Q", source.array("Q" if flags & _WIDE else "I", count))
+    if flags & _SIDE_BY_SIDE:
+        first = source.number()
+        behind = accumulate((length + ITEM_HEADER for length in lengths[:-1]), initial=first)
+        offsets = array("Q", behind)
+    else:
+        offsets = source.array("Q", count)
+    starts: Sequence[int] = range(count + 1)
+    if not flags & _FRAME_EACH:
+        starts = source.array("I", source.number())
+        if not starts or starts[-1] > count or any(one > other for one, other in pairwise(starts)):
+            raise ValueError("the frames of a frame index are not made of its fragments")
+    return Fragments(offsets, lengths), starts
+
+
+def _numbers(*numbers: int) -> bytes:
+    return bytes(byte for number in numbers for byte in _number(number))
+
+
+def _number(number: int) -> Iterator[int]:
+    while number > 0x7F:
+        yield number & 0x7F | 0x80
+        number >>= 7
+    yield number
+
+
+def _array(form: str, numbers: Sequence[int]) -> bytes:
+    made = array(form, numbers)
+    if sys.byteorder == "big":
+        made.byteswap()
+    return made.tobytes()
+
+
+def _inflated(data: bytes) -> bytes:
+    inflater = zlib.decompressobj()
+    try:
+        body = inflater.decompress(data, _MOST_BYTES)
+    except zlib.error:
+        raise ValueError("a frame index is damaged") from None
+    if not inflater.eof or inflater.unused_data:
+        raise ValueError("a frame index is cut off, or larger than those that are kept")
+    return body
+
+
+class _Source:
+    """Bytes that are read from their beginning."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at = data, 0
+
+    def take(self, length: int) -> bytes:
+        part = self._data[self._at : self._at + length]
+        if len(part) < length:
+            raise ValueError("a frame index is cut off")
+        self._at += length
+        return part
+
+    def number(self) -> int:
+        number, shift = 0, 0
+        while shift < 64:
+            (byte,) = self.take(1)
+            number |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return number
+            shift += 7
+        raise ValueError("a frame index is damaged")
+
+    def array(self, form: str, count: int) -> array[int]:
+        made = array(form)
+        made.frombytes(self.take(count * made.itemsize))
+        if sys.byteorder == "big":
+            made.byteswap()
+        return made
+
+    def finish(self) -> None:
+        if self._at != len(self._data):
+            raise ValueError("behind a frame index there is something else")

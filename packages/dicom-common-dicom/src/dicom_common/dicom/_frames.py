@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from dicom_common.core import DicomError, Finding, Instance, PixelData
 from dicom_common.dicom._fragments import ByteRange, Fragments, RangeReader, ReadRange, walk_fragments
-from dicom_common.dicom._frame_bytes import Parts, frame_parts, written_frames
+from dicom_common.dicom._frame_bytes import FrameFields, frame_bytes, frame_fields
 from dicom_common.dicom._native_frames import geometry_of, native_frames
 from dicom_common.dicom._offset_tables import (
     Starts,
@@ -72,6 +72,44 @@ class FrameIndex:
         """How many fragments the frames are made of; 0 for native pixel data."""
         return 0 if self._fragments is None else len(self._fragments.offsets)
 
+    def to_bytes(self) -> bytes:
+        """Write it in a form that can be kept: about ten bytes for native pixel data, 2 to 4 for each fragment else.
+
+        Raises:
+            ValueError: it has more than 1,048,576 fragments.
+        """
+        return frame_bytes(
+            FrameFields(
+                self.count,
+                self.encapsulated,
+                self.inflated,
+                self.warnings,
+                self._start,
+                self._bits,
+                self._fragments,
+                self._starts,
+            )
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> FrameIndex:
+        """Read what `to_bytes` has written.
+
+        Raises:
+            ValueError: it is damaged, or of another version; find the frames again.
+        """
+        fields = frame_fields(data)
+        return cls(
+            count=fields.count,
+            encapsulated=fields.encapsulated,
+            inflated=fields.inflated,
+            warnings=fields.warnings,
+            _start=fields.start,
+            _bits=fields.bits,
+            _fragments=fields.fragments,
+            _starts=fields.starts,
+        )
+
     def frame(self, number: int) -> Frame:
         """Tell where frame `number` is.
 
@@ -106,42 +144,6 @@ class FrameIndex:
             return data
         pixels = int.from_bytes(data, "little") >> frame.first_bit & (1 << frame.bits) - 1
         return pixels.to_bytes((frame.bits + 7) // 8, "little")
-
-    def to_bytes(self) -> bytes:
-        """Write the index down, for `Entry.frames`: about a dozen bytes for native pixel data, one to four a fragment.
-
-        The form has a version, and does not depend on the machine.
-        """
-        return written_frames(
-            Parts(self.count, self.inflated, self.warnings, self._start, self._bits, self._fragments, self._starts)
-        )
-
-    @classmethod
-    def from_bytes(cls, data: bytes, *, max_fragments: int = 1_000_000) -> FrameIndex:
-        """Read an index that `to_bytes` has written.
-
-        Whether it is of an object is for the caller to know: it has to be kept with the digest of the bytes that it was
-        made of, as a `KeptFrames` does.
-
-        Args:
-            data: what was written.
-            max_fragments: more are refused.
-
-        Raises:
-            ValueError: it is damaged, of another version of this form, or has too many fragments. The frames can be
-                found again with `index_frames`.
-        """
-        parts = frame_parts(data, max_fragments)
-        return cls(
-            count=parts.frames,
-            encapsulated=parts.fragments is not None,
-            inflated=parts.inflated,
-            warnings=parts.warnings,
-            _start=parts.start,
-            _bits=parts.bits,
-            _fragments=parts.fragments,
-            _starts=parts.starts,
-        )
 
 
 def index_frames(source: Source, instance: Instance, *, max_fragments: int = 1_000_000) -> FrameIndex:
