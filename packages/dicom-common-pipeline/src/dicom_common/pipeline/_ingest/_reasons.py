@@ -24,6 +24,8 @@ class IngestReason(StrEnum):
     INDEXED_OBJECT_MISSING = "indexed-object-missing"
     UID_IN_OTHER_SERIES = "uid-in-other-series"
     OTHER_PATIENT = "other-patient"
+    OTHER_STUDY = "other-study"
+    """It is of another study than the one that it was sent to."""
     REFUSED = "refused"
     """An extension refused it, failed, or did not answer."""
     AUDIT_UNAVAILABLE = "audit-unavailable"
