@@ -11,7 +11,17 @@ from typing import Any
 from sqlalchemy import Column, ForeignKey, Index, MetaData, Table, UniqueConstraint
 
 from dicom_common.core import ATTRIBUTES, Attribute, Level
-from dicom_common.db.sql._columns import FOLDED, MAX_KEY, MAX_TEXT, MAX_UID, PATIENT_NAME, REFERRER_NAME, columns_of
+from dicom_common.db.sql._columns import (
+    FOLDED,
+    MAX_KEY,
+    MAX_PERSON,
+    MAX_TEXT,
+    MAX_UID,
+    PATIENT_NAME,
+    REFERRER_NAME,
+    WORDS,
+    columns_of,
+)
 from dicom_common.db.sql.expressions._types import (
     blob,
     flag,
@@ -68,14 +78,17 @@ def _column(attribute: Attribute) -> Column[Any]:  # noqa: PLR0911 - a line for 
         return Column(name, integer())
     if attribute.vr == "DS":
         return Column(name, number())
-    return Column(name, text(3 * MAX_TEXT + 2 if attribute.vr == "PN" else MAX_TEXT))
+    return Column(name, text(MAX_PERSON if attribute.vr == "PN" else MAX_TEXT))
 
 
 def _attributes(level: Level) -> list[Column[Any]]:
     by_field = {attribute.field: attribute for attribute in ATTRIBUTES}
     columns = [_column(by_field[name]) for name in columns_of(level)]
     names = [name for name in FOLDED if name in columns_of(level)]
-    return columns + [Column(folded, text()) for name in names for folded in FOLDED[name]]
+    for name in names:
+        columns += [Column(folded, text()) for folded in FOLDED[name]]
+        columns.append(Column(WORDS[name], text(MAX_PERSON)))
+    return columns
 
 
 def _pk() -> Column[Any]:
@@ -162,6 +175,9 @@ instance_json = Table(
     Column("metadata", blob(), nullable=False),
     # The instance's own attributes of the levels above, from which a parent's row can be made again.
     Column("upper", blob(), nullable=False),
+    # Where the frames lie; here, because a row of another table would cost each store a statement and a page. It is the
+    # last column: what it has does not lie in the way of who reads the metadata.
+    Column("frames", blob()),
 )
 # The modalities of each study, with what orders studies: the first page of a rare one is read from its index, and not
 # from all studies in turn until the page is full. For a common one, too, no other table decides what is in the page.
