@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from dicom_common.core import Authenticator
+from dicom_common.core import Authenticator, LetsEverybodyIn
 from dicom_common.host import Policy, Services
 from dicom_common.pipeline import Ingest, MetadataDocuments
 from dicom_common.web._lanes import Lane
@@ -59,6 +59,13 @@ class Site:
             lanes=Lanes(**{name: Lane(name, size, settings.waiting) for name, size in settings_of.items()}),
             public_url=public_url.rstrip("/"),
         )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody is let in: there is nothing that tells who is calling."""
+        if self.authenticator is None:
+            return not self.settings.clients
+        return isinstance(self.authenticator, LetsEverybodyIn)
 
     def close(self) -> None:
         """Wait for what is being stored, and end the threads."""
