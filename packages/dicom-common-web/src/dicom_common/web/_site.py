@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from dicom_common.codecs import Codecs, CodecSettings
-
-from dicom_common.core import Authenticator, ConfigError
+from dicom_common.core import Authenticator, ConfigError, LetsEverybodyIn
 from dicom_common.dicom import ReaderSettings
 from dicom_common.host import Policy, Services
 from dicom_common.pipeline import Ingest, MetadataDocuments
@@ -67,6 +66,13 @@ class Site:
             lanes=Lanes(**{name: Lane(name, size, settings.waiting) for name, size in settings_of.items()}),
             public_url=public_url,
         )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody is let in: there is nothing that tells who is calling."""
+        if self.authenticator is None:
+            return not self.settings.clients
+        return isinstance(self.authenticator, LetsEverybodyIn)
 
     def close(self) -> None:
         """Wait for what is being stored, and end the threads."""

@@ -7,7 +7,6 @@ from tempfile import SpooledTemporaryFile
 from typing import IO
 
 from dicom_common.codecs import Codecs, Ranges
-
 from dicom_common.core import Storage, Stored
 
 __all__ = ["converted", "ranges_of"]

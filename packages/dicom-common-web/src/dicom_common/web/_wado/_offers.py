@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dicom_common.codecs import Codecs
-
 from dicom_common.core import Stored
 from dicom_common.dicom import transfer_syntax
 from dicom_common.web._negotiation import Offer
