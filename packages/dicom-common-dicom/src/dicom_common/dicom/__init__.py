@@ -4,9 +4,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dicom_common.dicom._absolute_uris import absolute_bulk_data as absolute_bulk_data
     from dicom_common.dicom._fragments import ByteRange as ByteRange, ReadRange as ReadRange
     from dicom_common.dicom._frames import Frame as Frame, FrameIndex as FrameIndex, index_frames as index_frames
     from dicom_common.dicom._from_json import BulkData as BulkData, dataset_from_json as dataset_from_json
+    from dicom_common.dicom._match_json import match_to_json as match_to_json
     from dicom_common.dicom._query_parse import parse_query as parse_query
     from dicom_common.dicom._read import Readable as Readable, Reading as Reading, read as read
     from dicom_common.dicom._read_header import read_header as read_header
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
         new_uid as new_uid,
         validate_uid as validate_uid,
     )
+    from dicom_common.dicom._value_places import (
+        ValuePlace as ValuePlace,
+        find_value as find_value,
+        inflate as inflate,
+        pixel_word as pixel_word,
+    )
 
 __all__ = [
     "TRANSFER_SYNTAXES",
@@ -38,12 +46,18 @@ __all__ = [
     "Reason",
     "Rule",
     "TransferSyntax",
+    "ValuePlace",
+    "absolute_bulk_data",
     "dataset_from_json",
+    "find_value",
     "hash_uid",
     "index_frames",
+    "inflate",
     "is_valid_uid",
+    "match_to_json",
     "new_uid",
     "parse_query",
+    "pixel_word",
     "read",
     "read_header",
     "transfer_syntax",
@@ -63,12 +77,18 @@ _HOMES = {
     "Rule": "_rules",
     "TRANSFER_SYNTAXES": "_transfer_syntaxes",
     "TransferSyntax": "_transfer_syntaxes",
+    "ValuePlace": "_value_places",
+    "absolute_bulk_data": "_absolute_uris",
     "dataset_from_json": "_from_json",
+    "find_value": "_value_places",
     "hash_uid": "_uid",
     "index_frames": "_frames",
+    "inflate": "_value_places",
     "is_valid_uid": "_uid",
+    "match_to_json": "_match_json",
     "new_uid": "_uid",
     "parse_query": "_query_parse",
+    "pixel_word": "_value_places",
     "read": "_read",
     "read_header": "_read_header",
     "transfer_syntax": "_transfer_syntaxes",

@@ -66,6 +66,11 @@ class FrameIndex:
     _fragments: Fragments | None = field(default=None, repr=False)
     _starts: Starts = field(default=(), repr=False)
 
+    @property
+    def fragments(self) -> int:
+        """How many fragments the frames are made of; 0 for native pixel data."""
+        return 0 if self._fragments is None else len(self._fragments.offsets)
+
     def frame(self, number: int) -> Frame:
         """Tell where frame `number` is.
 

@@ -8,7 +8,7 @@ from dicom_common.dicom._read import Reading, read_window, window_over, within_l
 from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._settings import ReaderSettings
 
-__all__ = ["read_header"]
+__all__ = ["RangeFeed", "read_header"]
 
 _DEFAULTS = ReaderSettings()
 _JUMP, _BEHIND_A_JUMP = 64 << 10, 16 << 10
@@ -41,12 +41,12 @@ def read_header(
         DicomError: this cannot be taken as an instance; `reason` is a `Reason`.
     """
     with within_limits():
-        feed = _RangeFeed(read_range, size, first)
+        feed = RangeFeed(read_range, size, first)
         window = window_over(feed, settings)
         return read_window(window, feed.go_to, lambda: (size, sha256), settings)
 
 
-class _RangeFeed:
+class RangeFeed:
     """The bytes of an object in their order, those that are passed over left out; see `Feed`."""
 
     def __init__(self, read_range: ReadRange, size: int, first: int) -> None:
@@ -72,7 +72,7 @@ class _RangeFeed:
             self._next = min(self._next, _BEHIND_A_JUMP)
         return size
 
-    def go_to(self, position: int) -> _RangeFeed:
+    def go_to(self, position: int) -> RangeFeed:
         """Begin again at a position that was passed."""
         self._position = position
         return self

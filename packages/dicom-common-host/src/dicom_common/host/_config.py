@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from dicom_common.core import DEFAULT_TENANT, STORAGES, ConfigError, did_you_mean, validate_tenant
 from dicom_common.host import _layers
@@ -30,6 +31,9 @@ DEFAULT_BACKENDS = {"storage": "filesystem", "db": "sqlite", "cache": "memory", 
 _STORAGE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]|_(?!_)){0,62}")
 """What a variable can name, too: `__` divides its parts."""
 
+_URL = re.compile(r"[A-Za-z0-9:/.\[\]_~!$&'()*+,;=%-]+")
+"""The characters of a URL (RFC 3986) but those that begin a query or a fragment, or end a user."""
+
 T = TypeVar("T")
 
 
@@ -45,6 +49,9 @@ class General:
     """The extensions that are called, by name and in this order."""
     extension_time_limit: float = 10.0
     """Seconds that an extension may take for one call, and to be opened and closed."""
+    public_url: str = ""
+    """The root of the DICOMweb service as its clients reach it, such as `https://pacs.example/dicomweb`: it makes the
+    links in answers absolute. Empty: they are relative, or follow the request."""
 
     def __post_init__(self) -> None:
         """Refuse a tenant that is not valid."""
@@ -57,6 +64,25 @@ class General:
             )
         if not 0 < self.extension_time_limit <= 86_400:  # not a number is no limit either
             raise ValueError("extension_time_limit has to be above 0 and at most 86400 seconds")
+        object.__setattr__(self, "public_url", _service_root(self.public_url))
+
+
+def _service_root(url: str) -> str:
+    """Return the root of a web service without a slash at its end; refuse what links cannot be made of."""
+    if not url:
+        return url
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        is_good = False
+    # The password of a user would be in every link.
+    if not is_good or "@" in parts.netloc or _URL.fullmatch(url) is None:
+        raise ValueError(
+            "public_url has to be an absolute http or https URL without user, query and fragment, such as"
+            " 'https://pacs.example/dicomweb'"
+        )
+    return url.rstrip("/")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dicom_common.pipeline._bulk_data import (
+        BulkData as BulkData,
+        list_bulk_data as list_bulk_data,
+        open_bulk_data as open_bulk_data,
+    )
     from dicom_common.pipeline._copy._check import check_against_index as check_against_index
     from dicom_common.pipeline._copy._copy import CopyOptions as CopyOptions, copy_objects as copy_objects
     from dicom_common.pipeline._copy._journal import CopyJournal as CopyJournal
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
         DocumentLayout as DocumentLayout,
     )
     from dicom_common.pipeline._documents._objects import valid_objects as valid_objects
+    from dicom_common.pipeline._events._access_log import AccessLog as AccessLog
     from dicom_common.pipeline._events._dead_letter import DeadLetter as DeadLetter
     from dicom_common.pipeline._events._dead_letters import DeadLetters as DeadLetters
     from dicom_common.pipeline._events._lag import check_lag as check_lag
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
     from dicom_common.pipeline._events._publish_dead import DeadReason as DeadReason, dead_topic as dead_topic
     from dicom_common.pipeline._events._relay import Relay as Relay
     from dicom_common.pipeline._events._topics import TopicKind as TopicKind, message_schema as message_schema
+    from dicom_common.pipeline._frames import Frames as Frames, open_frames as open_frames
     from dicom_common.pipeline._ingest._companions import is_companion as is_companion
     from dicom_common.pipeline._ingest._files import (
         Missed as Missed,
@@ -40,8 +47,9 @@ if TYPE_CHECKING:
     )
     from dicom_common.pipeline._ingest._ingest import Ingest as Ingest
     from dicom_common.pipeline._ingest._ingest_files import ingest_files as ingest_files
-    from dicom_common.pipeline._ingest._reasons import IngestReason as IngestReason
+    from dicom_common.pipeline._ingest._reasons import IngestReason as IngestReason, IngestRule as IngestRule
     from dicom_common.pipeline._ingest._results import Received as Received, Result as Result, Status as Status
+    from dicom_common.pipeline._ingest._status_codes import StatusCodes as StatusCodes, status_codes as status_codes
     from dicom_common.pipeline._layout import DEFAULT_LAYOUT as DEFAULT_LAYOUT, Layout as Layout
     from dicom_common.pipeline._process_pool import WorkerDiedError as WorkerDiedError, default_jobs as default_jobs
     from dicom_common.pipeline._read import read_verified as read_verified
@@ -71,9 +79,11 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_DOCUMENT_LAYOUT",
     "DEFAULT_LAYOUT",
+    "AccessLog",
     "Action",
     "BuildStatus",
     "BuiltDocument",
+    "BulkData",
     "CopyJournal",
     "CopyOptions",
     "CopyResult",
@@ -87,8 +97,10 @@ __all__ = [
     "DocumentBuilder",
     "DocumentLayout",
     "DocumentSettings",
+    "Frames",
     "Ingest",
     "IngestReason",
+    "IngestRule",
     "IngestSettings",
     "Layout",
     "MetadataDocuments",
@@ -103,6 +115,7 @@ __all__ = [
     "RetentionSettings",
     "Retrieved",
     "Status",
+    "StatusCodes",
     "TopicKind",
     "TopicSettings",
     "Worker",
@@ -118,18 +131,24 @@ __all__ = [
     "find_files",
     "ingest_files",
     "is_companion",
+    "list_bulk_data",
     "message_schema",
+    "open_bulk_data",
+    "open_frames",
     "read_ahead",
     "read_verified",
     "remove",
     "retrieve",
+    "status_codes",
     "valid_objects",
 ]
 
 _HOMES = {
+    "AccessLog": "_events._access_log",
     "Action": "_reconcile._differences",
     "BuildStatus": "_documents._build",
     "BuiltDocument": "_documents._build",
+    "BulkData": "_bulk_data",
     "CopyJournal": "_copy._journal",
     "CopyOptions": "_copy._copy",
     "CopyResult": "_copy._results",
@@ -145,8 +164,10 @@ _HOMES = {
     "DocumentBuilder": "_documents._build",
     "DocumentLayout": "_documents._layout",
     "DocumentSettings": "_settings",
+    "Frames": "_frames",
     "Ingest": "_ingest._ingest",
     "IngestReason": "_ingest._reasons",
+    "IngestRule": "_ingest._reasons",
     "IngestSettings": "_settings",
     "Layout": "_layout",
     "MetadataDocuments": "_documents._documents",
@@ -161,6 +182,7 @@ _HOMES = {
     "RetentionSettings": "_settings",
     "Retrieved": "_retrieve",
     "Status": "_ingest._results",
+    "StatusCodes": "_ingest._status_codes",
     "TopicKind": "_events._topics",
     "TopicSettings": "_settings",
     "Worker": "_worker._worker",
@@ -176,11 +198,15 @@ _HOMES = {
     "find_files": "_ingest._files",
     "ingest_files": "_ingest._ingest_files",
     "is_companion": "_ingest._companions",
+    "list_bulk_data": "_bulk_data",
     "message_schema": "_events._topics",
+    "open_bulk_data": "_bulk_data",
+    "open_frames": "_frames",
     "read_ahead": "_retrieve",
     "read_verified": "_read",
     "remove": "_remove",
     "retrieve": "_retrieve",
+    "status_codes": "_ingest._status_codes",
     "valid_objects": "_documents._objects",
 }
 """Where each name is. It is imported when it is used: an ingest needs no copy and no reconciliation."""

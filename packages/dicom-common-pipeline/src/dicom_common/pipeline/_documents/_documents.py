@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import TypeVar
 
 from dicom_common.core import BackendError, NotFoundError, Revisions, SeriesRevision, validate_tenant
+from dicom_common.dicom import absolute_bulk_data
 from dicom_common.host import Services
 from dicom_common.pipeline._documents._document import HEADER_BYTES, Document, is_of, open_document, write_document
 from dicom_common.pipeline._documents._layout import DocumentLayout
@@ -50,10 +51,13 @@ class MetadataDocuments:
 
     Args:
         services: the backends.
+        public_url: the root of the DICOMweb service, by which BulkDataURIs are absolute; "": they are relative to it.
+            By default the setting `public_url`. Processes that share a storage should have the same.
     """
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, public_url: str | None = None) -> None:
         self._services = services
+        self._public_url = services.config.general.public_url if public_url is None else public_url.rstrip("/")
         self._settings = services.settings("documents", DocumentSettings)
         self._layout = DocumentLayout(self._settings.layout)
 
@@ -61,8 +65,7 @@ class MetadataDocuments:
         """Return the metadata of a study. The caller closes it.
 
         Raises:
-            NotFoundError: the index does not have the study. For `documents.absent_seconds` after that, the answer
-                is the same without asking the index.
+            NotFoundError: the index does not have the study.
             BackendError: the index cannot be read.
         """
         return self._get(tenant, study_uid, None)
@@ -140,13 +143,9 @@ class MetadataDocuments:
         if not isinstance(self._services.db, Revisions):
             return self._from_index(tenant, study_uid, series_uid)
         visit, settings = self._visit(), self._settings
-        absent = cache_key(validate_tenant(tenant), "absent", study_uid, series_uid or "")
-        if settings.absent_seconds and visit.get(absent) is not None:
-            raise _absent()
+        # That a study is absent is not kept: the index says so faster than most caches, and at once when it is there.
         wanted = self._wanted(tenant, study_uid, series_uid)
         if wanted is None:
-            if settings.absent_seconds:
-                visit.put(absent, b"", ttl=settings.absent_seconds)
             raise _absent()
 
         def ready() -> Document | None:
@@ -181,6 +180,8 @@ class MetadataDocuments:
         if not found:
             return None
         parts = [tenant, study_uid, series_uid, *((one.series_uid, one.revision) for one in found)]
+        if self._public_url:
+            parts.append(self._public_url)
         return _Wanted(
             tenant=tenant,
             study_uid=study_uid,
@@ -218,7 +219,7 @@ class MetadataDocuments:
         revision is the same before and after.
         """
         for _ in range(_READS):
-            objects = self._services.db.metadata(wanted.tenant, wanted.study_uid, wanted.series_uid)
+            objects = self._objects(wanted.tenant, wanted.study_uid, wanted.series_uid)
             document = write_document(objects, wanted.revision)
             now = self._wanted(wanted.tenant, wanted.study_uid, wanted.series_uid)
             if now is not None and now.revision == wanted.revision:
@@ -231,13 +232,17 @@ class MetadataDocuments:
         return self._from_index(wanted.tenant, wanted.study_uid, wanted.series_uid), wanted
 
     def _from_index(self, tenant: str, study_uid: str, series_uid: str | None) -> Document:
-        objects = self._services.db.metadata(validate_tenant(tenant), study_uid, series_uid)
+        objects = self._objects(validate_tenant(tenant), study_uid, series_uid)
         first = next(objects, None)
         if first is None:
             raise _absent()
         document = write_document(chain([first], objects), "0" * 64)
         document.revision = None
         return document
+
+    def _objects(self, tenant: str, study_uid: str, series_uid: str | None) -> Iterator[bytes]:
+        objects = self._services.db.metadata(tenant, study_uid, series_uid)
+        return (absolute_bulk_data(one, self._public_url) for one in objects) if self._public_url else objects
 
     def _keep_in_cache(self, visit: RequestCache, wanted: _Wanted, document: Document) -> None:
         settings = self._settings

@@ -149,6 +149,7 @@ def rejection(
         study_uid=instance.study_uid if instance else None,
         series_uid=instance.series_uid if instance else None,
         sop_uid=instance.sop_uid if instance else None,
+        sop_class_uid=instance.sop_class_uid if instance else None,
         warnings=instance.warnings if instance else (),
     )
 

@@ -63,7 +63,7 @@ class Ingest:
         self._way = way(self._settings)
         self._groups_of: dict[int, Groups] = {}
 
-    def store(self, received: Sequence[Received], *, tenant: str) -> list[Result]:
+    def store(self, received: Sequence[Received], *, tenant: str, study_uid: str | None = None) -> list[Result]:
         """Take in instances and answer each, in order.
 
         An answer other than `REJECTED` means: durable, and in direct mode indexed.
@@ -71,12 +71,18 @@ class Ingest:
         One that cannot be taken does not disturb its neighbours. A backend that fails is an answer too (`retry`), not
         an exception. The instances are in memory together, each up to `in_memory_bytes`.
 
+        Args:
+            received: what came.
+            tenant: whose.
+            study_uid: the Study Instance UID of the only study that is taken (PS3.18 10.5.1); None: any study. An
+                instance of another one is refused as `OTHER_STUDY` before it is written or compared with the index.
+
         Raises:
             ConfigError: `tenant` is not a tenant id.
             DicomCommonError: the ingest is closed.
         """
         validate_tenant(tenant)
-        read = [self._read(one, tenant) for one in received]
+        read = [self._read(one, tenant, study_uid) for one in received]
         waiting = self._decide(received, read)
         decided = [number for number, one in enumerate(read) if isinstance(one, Result) or one.result is not None]
         if waiting:
@@ -85,7 +91,7 @@ class Ingest:
             self._record(tenant, [received[number] for number in decided], [read[number] for number in decided])
         return [_result(one) for one in read]
 
-    def submit(self, received: Received, *, tenant: str) -> Future[Result]:
+    def submit(self, received: Received, *, tenant: str, study_uid: str | None = None) -> Future[Result]:
         """Take in an instance, and return the future of its answer, which is as that of `store`.
 
         The header is read before this returns; an instance that is refused for what it is has its answer then. A file,
@@ -96,6 +102,11 @@ class Ingest:
         It blocks while too much that was submitted is unanswered: three times `batch_instances` or `batch_bytes`. The
         future cannot be cancelled. What is called when it is done runs in a thread of the ingest and must not block.
 
+        Args:
+            received: what came.
+            tenant: whose.
+            study_uid: as for `store`.
+
         Raises:
             ConfigError: `tenant` is not a tenant id.
             DicomCommonError: the ingest is closed.
@@ -103,7 +114,7 @@ class Ingest:
         validate_tenant(tenant)
         future: Future[Result] = Future()
         future.set_running_or_notify_cancel()
-        read = [self._read(received, tenant)]
+        read = [self._read(received, tenant, study_uid)]
         waiting = self._decide([received], read)
         if waiting:
             self._groups.submit(waiting[0], future)
@@ -141,21 +152,25 @@ class Ingest:
             groups = self._groups_of.setdefault(os.getpid(), made)
         return groups
 
-    def _read(self, received: Received, tenant: str) -> _Read:
+    def _read(self, received: Received, tenant: str, study_uid: str | None) -> _Read:
         candidate = prepare(received, self._settings, self._reader, self._context.services.storage)
         if isinstance(candidate, Result):
             return candidate
         key = self._context.layout.key(tenant, candidate.instance, unique=self._settings.mode == "queued")
-        return Item(tenant=tenant, candidate=candidate, key=key)
+        item = Item(tenant=tenant, candidate=candidate, key=key)
+        if study_uid is not None and candidate.instance.study_uid != study_uid:
+            item.reject(IngestReason.OTHER_STUDY, "It is of another study than the one that it was sent to.")
+        return item
 
     def _decide(self, received: Sequence[Received], read: list[_Read]) -> list[Item]:
         """Answer what is not to be written, if that can be recorded; return what is."""
-        items = [one for one in read if isinstance(one, Item)]
+        items = [one for one in read if isinstance(one, Item) and one.result is None]
         waiting = self._way.decide(self._context, items, self._groups.identities()) if items else []
         if len(waiting) < len(read) and (refusal := self._audit_refusal()) is not None:
             for number, one in enumerate(read):
                 if isinstance(one, Result) or one.result is not None:
-                    read[number] = rejection(received[number], *refusal, retry=True)
+                    instance = one.candidate.instance if isinstance(one, Item) else None
+                    read[number] = rejection(received[number], *refusal, instance=instance, retry=True)
         return waiting
 
     def _write(self, items: Sequence[Item]) -> None:

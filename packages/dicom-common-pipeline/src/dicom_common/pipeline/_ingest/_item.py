@@ -85,6 +85,7 @@ class Item:
             study_uid=instance.study_uid,
             series_uid=instance.series_uid,
             sop_uid=instance.sop_uid,
+            sop_class_uid=instance.sop_class_uid,
             key=key,
             warnings=instance.warnings + warnings,
         )

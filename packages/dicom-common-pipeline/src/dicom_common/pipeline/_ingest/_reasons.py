@@ -6,7 +6,7 @@ from enum import Enum, StrEnum
 
 from dicom_common.core import BackendError, DamagedError, RefusedError, TooLargeError, UnavailableError
 
-__all__ = ["MAY_SUCCEED_LATER", "BackendKind", "IngestReason", "failure_reason", "may_succeed_later"]
+__all__ = ["MAY_SUCCEED_LATER", "BackendKind", "IngestReason", "IngestRule", "failure_reason", "may_succeed_later"]
 
 
 class IngestReason(StrEnum):
@@ -24,6 +24,8 @@ class IngestReason(StrEnum):
     INDEXED_OBJECT_MISSING = "indexed-object-missing"
     UID_IN_OTHER_SERIES = "uid-in-other-series"
     OTHER_PATIENT = "other-patient"
+    OTHER_STUDY = "other-study"
+    """It is of another study than the one that it was sent to."""
     REFUSED = "refused"
     """An extension refused it, failed, or did not answer."""
     AUDIT_UNAVAILABLE = "audit-unavailable"
@@ -45,6 +47,15 @@ class IngestReason(StrEnum):
     BROKER_UNAVAILABLE = "broker-unavailable"
     BROKER_REFUSED = "broker-refused"
     BROKER_FAILED = "broker-failed"
+
+
+class IngestRule(StrEnum):
+    """The `rule` of a `Finding` of the index. A code never changes its meaning."""
+
+    OTHER_PATIENT = "study-of-other-patient"
+    """The study is indexed under another patient, and stays there."""
+    OTHER_STUDY = "series-in-other-study"
+    """The Series Instance UID is indexed in another study, too."""
 
 
 class BackendKind(Enum):

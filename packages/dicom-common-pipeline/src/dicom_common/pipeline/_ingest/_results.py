@@ -50,6 +50,8 @@ class Result:
     study_uid: str | None = None
     series_uid: str | None = None
     sop_uid: str | None = None
+    sop_class_uid: str | None = None
+    """It and the three UIDs are known wherever the header could be read, also of what is refused then."""
     key: str | None = None
     """Where the index has it in the storage."""
     warnings: tuple[Finding, ...] = ()

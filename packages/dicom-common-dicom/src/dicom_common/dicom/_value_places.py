@@ -1,0 +1,169 @@
+"""Where the value of one element lies in an object, so that range reads give it without reading the object."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from dicom_common.core import DicomError
+from dicom_common.dicom._elements import Elements, Value, pairs
+from dicom_common.dicom._file_meta import FileMeta, read_file_meta
+from dicom_common.dicom._findings import Findings
+from dicom_common.dicom._fragments import ReadRange
+from dicom_common.dicom._heads import BIG, Head
+from dicom_common.dicom._json_context import Skipped
+from dicom_common.dicom._read import window_over, within_limits
+from dicom_common.dicom._read_header import RangeFeed
+from dicom_common.dicom._reasons import Reason
+from dicom_common.dicom._scan import Scanner
+from dicom_common.dicom._settings import ReaderSettings
+from dicom_common.dicom._window import Inflater
+
+__all__ = ["ValuePlace", "find_value", "inflate", "pixel_word"]
+
+_DEFAULTS: Final = ReaderSettings()
+_FIRST: Final = 256 * 1024
+_CHUNK: Final = 256 * 1024
+_PIXEL_DATA: Final = 0x7FE00010
+_SOP_INSTANCE_UID: Final = 0x00080018
+_BITS_ALLOCATED: Final = 0x00280100
+_PATH: Final = re.compile(r"[0-9A-F]{8}(?:\.[1-9][0-9]{0,8}\.[0-9A-F]{8}){0,128}")
+
+
+class ValuePlace(NamedTuple):
+    """Where the Value Field of an element lies."""
+
+    vr: str
+    offset: int
+    """Its first byte in the bytes as received; where `inflated`, in the inflated data set."""
+    length: int
+    """In bytes."""
+    word: int
+    """Bytes of the words that are big endian, and are reversed to have them in little endian; 1: there are none."""
+    inflated: bool
+    """The data set is deflated (PS3.5 A.5): range reads of the object are useless."""
+    value: bytes | None
+    """The value itself, in little endian, where it is short enough to have been read with the header."""
+
+
+def find_value(
+    read_range: ReadRange, path: str, *, size: int, sop_uid: str | None = None, settings: ReaderSettings = _DEFAULTS
+) -> ValuePlace | None:
+    """Find the value of an element by the path of a BulkDataURI; None where the path is not that of a value.
+
+    The header is read as `read_header` does it, with the same tolerance, so that what has a BulkDataURI is found.
+
+    Args:
+        read_range: gives bytes of the object.
+        path: a tag of eight upper-case hex digits; in a sequence the tags and item numbers from the top, joined by
+            dots.
+        size: how many bytes the object has.
+        sop_uid: the SOP Instance UID that the object must have; None: any.
+        settings: limits and tolerance.
+
+    Raises:
+        DicomError: the object cannot be read; reason `encapsulated`: it is Pixel Data in fragments, not one value;
+            `conflicting-identity`: it is another instance.
+    """
+    if _PATH.fullmatch(path) is None:
+        return None
+    meta, elements = _scanned(read_range, size, settings)
+    if sop_uid is not None and _uid(elements) != sop_uid:
+        raise DicomError(Reason.CONFLICTING_IDENTITY, "The object is another instance: restore it from a copy.")
+    head, value = _at(elements, path) or (None, b"")
+    if head is None or isinstance(value, list) or not value:
+        return None
+    vr = "US" if head.vr == "US or SS" else head.vr
+    if isinstance(value, bytes):
+        return ValuePlace(vr, 0, len(value), 1, inflated=False, value=value)
+    if value.length is None:
+        raise DicomError(
+            Reason.ENCAPSULATED, "The Pixel Data is encapsulated, so it is not one value: ask for its frames."
+        )
+    if not value.length:
+        return None
+    word = 1
+    if meta.encoding == BIG:
+        width = pixel_word(vr, _bits_allocated(elements)) if head.tag == _PIXEL_DATA else head.width
+        word = _word(read_range, width, value)
+    return ValuePlace(vr, value.offset, value.length, word, inflated=meta.deflated, value=None)
+
+
+def inflate(read_range: ReadRange, *, size: int, settings: ReaderSettings = _DEFAULTS) -> Iterator[bytes]:
+    """Iterate over the inflated data set of an object in a deflated transfer syntax (PS3.5 A.5).
+
+    Args:
+        read_range: gives bytes of the object.
+        size: how many bytes the object has.
+        settings: limits and tolerance.
+
+    Raises:
+        DicomError: it cannot be inflated, or not within the limits.
+    """
+    feed = RangeFeed(read_range, size, _FIRST)
+    meta = read_file_meta(window_over(feed, settings), settings, Findings())
+    if not meta.deflated:
+        raise DicomError(Reason.BAD_DEFLATE, "The data set is not deflated: read it as it is.")
+    inflater = Inflater(feed.go_to(meta.data_set_offset), settings, lambda: None)
+    while data := inflater.pull(_CHUNK):
+        yield data
+
+
+def pixel_word(vr: str, bits_allocated: int | None) -> int:
+    """Return how many bytes the words of native pixel data have that big endian reverses (PS3.5 7.3, 8.1.1).
+
+    Pixels of 32 and 64 bits under OW are written as words of their own size, as all writers do it.
+    """
+    if vr == "OW" and bits_allocated in (32, 64):
+        return bits_allocated // 8
+    return {"OW": 2, "OF": 4, "OD": 8}.get(vr, 1)
+
+
+def _scanned(read_range: ReadRange, size: int, settings: ReaderSettings) -> tuple[FileMeta, Elements]:
+    with within_limits():
+        feed, findings = RangeFeed(read_range, size, _FIRST), Findings()
+        window = window_over(feed, settings)
+        meta = read_file_meta(window, settings, findings)
+        start = meta.data_set_offset
+        if meta.deflated:
+            window, start = window_over(Inflater(feed.go_to(start), settings, lambda: None), settings), 0
+        return meta, Scanner(window, settings, findings).scan(meta.encoding, start)
+
+
+def _at(elements: Elements, path: str) -> tuple[Head, Value] | None:
+    """Return the element at a path."""
+    *around, last = path.split(".")
+    for sequence, number in zip(around[::2], around[1::2], strict=True):
+        found = _element(elements, int(sequence, 16))
+        if found is None or not isinstance(found[1], list) or int(number) > len(found[1]):
+            return None
+        elements = found[1][int(number) - 1]
+    return _element(elements, int(last, 16))
+
+
+def _element(elements: Elements, tag: int) -> tuple[Head, Value] | None:
+    return next(((head, value) for head, value in pairs(elements) if head.tag == tag), None)
+
+
+def _uid(elements: Elements) -> str | None:
+    found = _element(elements, _SOP_INSTANCE_UID)
+    if found is None or not isinstance(found[1], bytes):
+        return None
+    return found[1].decode("ascii", "replace").partition("\0")[0].strip(" ")
+
+
+def _bits_allocated(elements: Elements) -> int | None:
+    found = _element(elements, _BITS_ALLOCATED)
+    return int.from_bytes(found[1], "little") if found is not None and isinstance(found[1], bytes) else None
+
+
+def _word(read_range: ReadRange, width: int, value: Skipped) -> int:
+    """Tell the width of the words to reverse; what is in a sequence of VR UN is little endian all the same."""
+    length = value.length or 0
+    if width == 1 or length % width:
+        return 1
+    before = read_range(value.offset - 4, 4)
+    is_big = before == struct.pack(">I", length) or (length <= 0xFFFF and before[2:] == struct.pack(">H", length))
+    return width if is_big else 1
