@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -22,6 +23,8 @@ _PAUSES: Final = (0.1, 0.5, 2.0, 5.0)
 """Seconds before an index that is unavailable is tried again."""
 _FULL: Final = 10
 """Batches that may wait; then `write` does."""
+_AT_THE_END: Final = 10.0
+"""Seconds for which a log that is being closed waits for an index that is unavailable."""
 
 
 class AccessLog:
@@ -29,15 +32,12 @@ class AccessLog:
 
     A batch is one transaction of the index: the records, where the database keeps logs (`Logs`), and the messages of
     `webapi_access_queue`, which the relay publishes like all other events. What was written is not lost any more; what
-    waits is lost with the process.
+    waits is lost with the process. A forked child has a queue and a thread of its own, and closes it itself.
 
     Args:
         services: the index.
         size: how many records share a transaction at most.
         seconds: for how long a record waits for others.
-
-    Attributes:
-        lost: how many records could not be written, since it was made.
     """
 
     def __init__(self, services: Services, *, size: int = 500, seconds: float = 1.0) -> None:
@@ -45,13 +45,12 @@ class AccessLog:
             raise ValueError("size has to be at least 1, and seconds from 0 to 60")
         self._services, self._size, self._seconds = services, size, seconds
         self._topic = services.settings("topics", TopicSettings).access
-        self._waiting: deque[WebAccess] = deque()
-        self._mutex = threading.Lock()
-        self._came, self._has_room = threading.Condition(self._mutex), threading.Condition(self._mutex)
-        self._thread: threading.Thread | None = None
-        self._is_closed = False
-        self._closing = threading.Event()
-        self.lost = 0
+        self._queues: dict[int, _Queue] = {}
+
+    @property
+    def lost(self) -> int:
+        """How many records of this process could not be written."""
+        return self._queue.lost
 
     def write(self, access: WebAccess) -> None:
         """Have a record written. It returns at once, unless so much waits that there is no more room.
@@ -59,6 +58,49 @@ class AccessLog:
         Raises:
             DicomCommonError: the log is closed.
         """
+        self._queue.write(access)
+
+    def close(self) -> None:
+        """Write what waits, and end the thread; the services stay open. A second call does nothing.
+
+        An index that is unavailable is waited for, up to 10 seconds.
+        """
+        self._queue.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def _queue(self) -> _Queue:
+        """The queue of this process: a forked child has none of its parent's threads, and may have its locks held."""
+        queue = self._queues.get(os.getpid())
+        if queue is None:
+            made = _Queue(self._services, self._topic, self._size, self._seconds)
+            queue = self._queues.setdefault(os.getpid(), made)
+        return queue
+
+
+class _Queue:
+    """The records that wait in one process, and the thread that writes them."""
+
+    def __init__(self, services: Services, topic: str, size: int, seconds: float) -> None:
+        self._services, self._topic, self._size, self._seconds = services, topic, size, seconds
+        self._waiting: deque[WebAccess] = deque()
+        self._mutex = threading.Lock()
+        self._came, self._has_room = threading.Condition(self._mutex), threading.Condition(self._mutex)
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
+        self._closing = threading.Event()
+        self._last = 0.0
+        """Until when an index that is unavailable is waited for, once it is closing."""
+        self.lost = 0
+
+    def write(self, access: WebAccess) -> None:
         with self._mutex:
             while len(self._waiting) >= _FULL * self._size and not self._is_closed:
                 self._has_room.wait()
@@ -72,8 +114,9 @@ class AccessLog:
                 self._came.notify()
 
     def close(self) -> None:
-        """Write what waits, and end the thread; the services stay open. A second call does nothing."""
         with self._mutex:
+            if not self._is_closed:
+                self._last = time.monotonic() + _AT_THE_END
             self._is_closed = True
             self._came.notify()
             self._has_room.notify_all()
@@ -81,14 +124,6 @@ class AccessLog:
         self._closing.set()
         if thread is not None:
             thread.join()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _run(self) -> None:
         while batch := self._next():
@@ -118,7 +153,7 @@ class AccessLog:
                 failure: Exception = error
                 pause = next(pauses, None)
                 if pause is not None:
-                    self._closing.wait(pause)
+                    self._pause(pause)
                     continue
             except Exception as error:  # noqa: BLE001  # whatever one record does to the index, the others go on
                 failure = error
@@ -133,6 +168,10 @@ class AccessLog:
         self.lost += len(batch)
         # Only its type: the message may quote a record.
         _log.error("%d records of web requests could not be written (%s)", len(batch), type(failure).__name__)
+
+    def _pause(self, seconds: float) -> None:
+        if self._closing.wait(seconds):
+            time.sleep(max(0.0, min(seconds, self._last - time.monotonic())))
 
     def _add(self, batch: Sequence[WebAccess]) -> None:
         db = self._services.db
