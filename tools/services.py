@@ -3,6 +3,7 @@
 
 Examples:
   python3 tools/services.py install s3 gcs azure   get the servers that no Debian package has
+  python3 tools/services.py install ohif           get a viewer for the browser, and say where it is
   python3 tools/services.py start redis postgres   start two (without names: all that this machine can run)
   python3 tools/services.py status                 what runs where, and why the others do not
   eval "$(python3 tools/services.py env)"          let tests in this shell find them
@@ -36,8 +37,10 @@ from _workspace import ROOT
 
 from dicom_common.testing.servers import (
     HOST,
+    OHIF,
     SERVERS,
     AbsentError,
+    Install,
     InstallError,
     Server,
     free_port,
@@ -214,19 +217,25 @@ def install_all(servers: Iterable[Server]) -> list[str]:
         elif server.image and docker_answers():
             text = "needs no installation: docker starts it"
         else:
-            text = f"{server.install.name} {server.install.version} is installed"
-            if not server.install.is_there():
-                print(
-                    f"{server.name:13} {server.install.name} {server.install.version} ... (may take minutes)",
-                    flush=True,
-                )
-            try:
-                server.install.run()
-            except InstallError as error:
-                text = str(error)
-                failed.append(server.name)
+            failed += install(server.name, server.install)
+            continue
         print(f"{server.name:13} {text}", flush=True)
     return failed
+
+
+def install(name: str, program: Install) -> list[str]:
+    """Install a program if it is not there yet, with a line; return its name if that failed."""
+    shown = f"{program.name} {program.version}"
+    if not program.is_there():
+        print(f"{name:13} {shown} ... (may take minutes)", flush=True)
+    try:
+        program.run()
+    except InstallError as error:
+        print(f"{name:13} {error}", flush=True)
+        return [name]
+    where = f" in {program.path.parent}" if program is OHIF else ""
+    print(f"{name:13} {shown} is installed{where}", flush=True)
+    return []
 
 
 def stop_all(names: Iterable[str] = (), *, kept: bool) -> list[str]:
@@ -278,13 +287,18 @@ def main() -> int:
         prog="services.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("command", choices=("install", "start", "stop", "status", "env"))
-    parser.add_argument("names", nargs="*", metavar="SERVER", help=", ".join(server.name for server in SERVERS))
+    names = ", ".join(server.name for server in SERVERS)
+    parser.add_argument("names", nargs="*", metavar="SERVER", help=f"{names}; and `install ohif`, a viewer")
     arguments = parser.parse_args()
-    if unknown := set(arguments.names) - {server.name for server in SERVERS}:
-        parser.error(f"there is no server {min(unknown)!r} in tools/_servers.py")
+    viewers = {OHIF.name} if arguments.command == "install" else set()
+    if unknown := set(arguments.names) - {server.name for server in SERVERS} - viewers:
+        parser.error(f"there is no server {min(unknown)!r} in dicom_common.testing.servers")
     if arguments.command == "install":
         wanted = [server for server in SERVERS if not arguments.names or server.name in arguments.names]
-        return 1 if install_all(wanted) else 0
+        failed = install_all(wanted)
+        if not arguments.names or OHIF.name in arguments.names:
+            failed += install(OHIF.name, OHIF)
+        return 1 if failed else 0
     if arguments.command == "start":
         absent = start_all(arguments.names or [server.name for server in SERVERS], keep=True)
         print_status(absent)

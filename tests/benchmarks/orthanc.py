@@ -12,7 +12,10 @@ from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
-__all__ = ["is_installed", "orthanc", "post"]
+__all__ = ["DICOMWEB", "is_installed", "orthanc", "post"]
+
+DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+"""The plugin of the Debian package `orthanc-dicomweb`."""
 
 _START = 30.0
 """Seconds that it may take to answer."""
@@ -24,7 +27,7 @@ def is_installed() -> bool:
 
 
 @contextmanager
-def orthanc(folder: Path) -> Iterator[int]:
+def orthanc(folder: Path, *plugins: Path) -> Iterator[int]:
     """Run it on the loopback interface, with a configuration of its own; give its port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -38,7 +41,7 @@ def orthanc(folder: Path) -> Iterator[int]:
         "AuthenticationEnabled": False,
         "DicomServerEnabled": False,
         "KeepAlive": True,
-        "Plugins": [],
+        "Plugins": list(map(str, plugins)),
     }
     (folder / "orthanc.json").write_text(json.dumps(configuration))
     with (folder / "log").open("wb") as log:

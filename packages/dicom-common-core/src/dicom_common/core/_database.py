@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import Protocol, runtime_checkable
 
+from dicom_common.core._attributes import Level
 from dicom_common.core._health import Health
 from dicom_common.core._logs import LogRecord
 from dicom_common.core._query import Query
@@ -18,6 +19,7 @@ __all__ = [
     "Database",
     "DerivedRows",
     "EventsOf",
+    "KeptFrames",
     "Match",
     "Migrations",
     "RemovalEventsOf",
@@ -38,7 +40,8 @@ Value = (
     | None
 )
 Match = Mapping[str, Value]
-"""One match of a search: keyword -> value. All indexed attributes of its level and the levels above, and the computed
+"""One match of a search: keyword -> value. It has what `Query.fields` asks for, or all: the indexed attributes of its
+level and the levels above, and the computed
 `NumberOfPatientRelatedStudies/Series/Instances`, `NumberOfStudyRelatedSeries`, `NumberOfStudyRelatedInstances`,
 `NumberOfSeriesRelatedInstances` (int), `ModalitiesInStudy`, `SOPClassesInStudy` (sorted tuples)."""
 
@@ -141,6 +144,23 @@ class Database(Protocol):
         """Iterate over the DICOM JSON objects of a study, a series, or the one instance; in the order of `find`."""
         ...
 
+    def metadata_of(self, tenant: str, level: Level, matches: Sequence[Match]) -> list[bytes | None]:
+        """Return one DICOM JSON object for each match of a search, in their order: the kept metadata of an instance.
+
+        It is for what a request asks for and the index has no column of (`includefield`, PS3.18 8.3.4.3). A match of an
+        instance has its own; one of a patient, study or series has that of the first instance below, in the order of
+        `find`. All are looked up together, so the whole answer is in memory: give a page of matches at a time.
+
+        Args:
+            tenant: whose index it is.
+            level: the level of the matches.
+            matches: they need the unique keys of their level and the levels above, which `find` always gives.
+
+        Returns:
+            None where there is no such instance any more, and for a patient without a Patient ID.
+        """
+        ...
+
     def owners(self, keys: Iterable[str]) -> dict[str, Stored]:
         """Look instances up by storage key; keys that no row refers to are absent from the answer."""
         ...
@@ -215,6 +235,30 @@ class Migrations(Protocol):
 
     def migrate(self) -> None:
         """Bring the schema to the version that this code needs; one that is newer: `SchemaVersionError`."""
+        ...
+
+
+@runtime_checkable
+class KeptFrames(Protocol):
+    """A database that keeps where the frames of an instance lie in its object: one range read then gives a frame.
+
+    What is kept are the bytes of `Entry.frames`, which no database looks into; `dicom_common.dicom.FrameIndex` makes
+    and reads them. They are replaced with the instance and go with it.
+    """
+
+    def frames(self, tenant: str, study_uid: str, series_uid: str, sop_uid: str) -> tuple[Stored, bytes] | None:
+        """Return an instance and what is kept of its frames; `b""`: nothing yet. None: it is not indexed."""
+        ...
+
+    def without_frames(self, *, after: str = "") -> Iterator[Stored]:
+        """Iterate over the instances of which nothing is kept yet, as `Database.walk` does."""
+        ...
+
+    def keep_frames(self, frames: Sequence[tuple[Stored, bytes]]) -> int:
+        """Keep what was found later, in one transaction; return for how many instances.
+
+        An instance that is gone, or has other bytes by now (`Stored.sha256`), is passed over.
+        """
         ...
 
 

@@ -10,7 +10,7 @@ from datetime import date, time
 
 from dicom_common.core._attributes import Level
 
-__all__ = ["Absent", "AnyOf", "Condition", "Interval", "Like", "OneOf", "Query"]
+__all__ = ["Absent", "AnyOf", "Condition", "Fuzzy", "Interval", "Like", "OneOf", "Query"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,20 @@ class Like:
 
     keyword: str
     pattern: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Fuzzy:
+    """A PN attribute has the words of a name, or words that begin so: fuzzy matching (PS3.18 8.3.4.2).
+
+    Case, accents, the width of letters, the order of the words and the component group do not count: `muller jo` finds
+    `Müller^Johann`. Every word of `name` is the beginning of a word of the stored name. `name_words` of
+    dicom-common-toolkit says what the words are, of this name and of the stored one. Without any word it holds for
+    every row.
+    """
+
+    keyword: str
+    name: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +75,10 @@ class Absent:
 class AnyOf:
     """Any of several conditions on the same attribute holds: multiple value matching (C.2.2.2.8)."""
 
-    conditions: tuple[OneOf | Like | Interval | Absent, ...]
+    conditions: tuple[OneOf | Like | Fuzzy | Interval | Absent, ...]
 
 
-Condition = OneOf | Like | Interval | Absent | AnyOf
+Condition = OneOf | Like | Fuzzy | Interval | Absent | AnyOf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +87,10 @@ class Query:
 
     All conditions must hold; a condition on a lower level holds where any child does. Conditions on the items of one
     sequence must all hold for the same item (PS3.4 C.2.2.2.6). `validate_query` has the limits.
+
+    `fields` are the keywords of what an answer has; None: all. They are attributes of the level or of the levels above,
+    or computed ones (see `Match`). The unique keys of the level and the levels above come with them: Patient ID and its
+    issuer, and the UIDs. What is not asked for is neither read nor computed.
 
     `ignored` are the keys of the request that no condition was made of; see `parse_query`. No database looks at them.
     """
@@ -83,3 +101,4 @@ class Query:
     limit: int | None = None
     offset: int = 0
     ignored: tuple[str, ...] = ()
+    fields: tuple[str, ...] | None = None

@@ -219,6 +219,8 @@ class Entry:
     keeps_key: bool = False
     """Whether its key is left alone where the index refuses it, unless that has the same bytes: what becomes of the
     object is for the caller to decide."""
+    frames: bytes = field(default=b"", repr=False)
+    """Where its frames lie, as `dicom_common.dicom.FrameIndex.to_bytes` writes it; see `KeptFrames`. Empty: unknown."""
 
 
 class AddStatus(StrEnum):

@@ -8,12 +8,15 @@ sets need it for none.
 from __future__ import annotations
 
 import importlib.util
+import re
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["dictionary_vr", "private_vr"]
+__all__ = ["dictionary_vr", "is_attribute", "private_vr"]
+
+_HEX = re.compile(r"[0-9A-Fa-f]{8}")
 
 
 @cache
@@ -68,3 +71,18 @@ def private_vr(creator: str, tag: int) -> str:
     group, element = tag >> 16, tag & 0xFF
     row = table.get(f"{group:04X}xx{element:02X}")
     return row[0] if row else "UN"
+
+
+def is_attribute(key: str) -> bool:
+    """Tell whether a keyword, or eight hex digits, are an attribute: one of PS3.6, or a private one (PS3.5 7.8)."""
+    if _HEX.fullmatch(key):
+        tag = int(key, 16)
+        return bool(tag >> 16 & 1) or dictionary_vr(tag) != "UN" or tag in _tables("_dicom_dict")["DicomDictionary"]
+    return key in _keywords()
+
+
+@cache
+def _keywords() -> frozenset[str]:
+    tables = _tables("_dicom_dict")
+    rows = (*tables["DicomDictionary"].values(), *tables["RepeatersDictionary"].values())
+    return frozenset(row[4] for row in rows if row[4])

@@ -16,6 +16,7 @@ from dicom_common.core import (
     AnyOf,
     Attribute,
     Condition,
+    Fuzzy,
     Interval,
     Level,
     Like,
@@ -23,6 +24,7 @@ from dicom_common.core import (
     Query,
     QueryError,
 )
+from dicom_common.dicom._dictionary import is_attribute
 from dicom_common.dicom._query_times import FIRST, LAST, Ends, date_ends, time_ends
 from dicom_common.toolkit.query_rules import (
     ITEM_KEYS,
@@ -56,7 +58,9 @@ def parse_query(  # noqa: PLR0913 - the keys, and how they are meant
     limit: int | None = None,
     offset: int = 0,
     empty_value_matching: bool = False,
-    unknown: Literal["refuse", "ignore"] = "refuse",
+    unknown: Literal["refuse", "ignore", "ignore-attributes"] = "refuse",
+    fuzzy: bool = False,
+    fields: Iterable[str] | None = None,
 ) -> Query:
     r"""Make a query of matching keys and their values, both as text.
 
@@ -80,7 +84,11 @@ def parse_query(  # noqa: PLR0913 - the keys, and how they are meant
             (PS3.4 C.2.2.2.7; `emptyvaluematching` of QIDO-RS). Otherwise it is text like other text.
         unknown: what becomes of a key that cannot be searched. `ignore`: it is left out and named, as it was given, in
             `Query.ignored`, so that a front end can say in a Warning that it did not count (PS3.18 8.3.4); one without
-            a value asks for nothing, and is not named.
+            a value asks for nothing, and is not named. `ignore-attributes`: likewise for the attributes of PS3.6 that
+            the index does not have, computed ones, private ones and what is in sequences; a word that is no attribute
+            is refused.
+        fuzzy: whether a name is matched by its words (`Fuzzy`; PS3.18 8.3.4.2); one with a wildcard is not.
+        fields: the keywords of what the answers have; see `Query.fields`.
 
     Raises:
         QueryError: a key is unknown, cannot be searched or is repeated, or a value is not one of its VR or beyond the
@@ -92,7 +100,7 @@ def parse_query(  # noqa: PLR0913 - the keys, and how they are meant
     ranges: dict[str, Ends] = {}
     ignored: dict[str, None] = {}
     for key, value in pairs:
-        attribute = _resolve(key, refuse=unknown == "refuse")
+        attribute = _resolve(key, unknown)
         if attribute is None:
             if not isinstance(value, str) or _trimmed(value).strip("*"):
                 ignored[key] = None
@@ -106,7 +114,7 @@ def parse_query(  # noqa: PLR0913 - the keys, and how they are meant
             continue
         if attribute.vr in ("DA", "TM") and "\\" not in text and not (empty_value_matching and text == _EMPTY):
             ranges[keyword] = (date_ends if attribute.vr == "DA" else time_ends)(keyword, text)
-        elif condition := _condition(attribute, text, empty=empty_value_matching):
+        elif condition := _condition(attribute, text, empty=empty_value_matching, fuzzy=fuzzy):
             conditions[keyword] = condition
     query = Query(
         tenant=tenant,
@@ -115,12 +123,13 @@ def parse_query(  # noqa: PLR0913 - the keys, and how they are meant
         limit=limit,
         offset=offset,
         ignored=tuple(ignored),
+        fields=None if fields is None else tuple(fields),
     )
     validate_query(query)
     return query
 
 
-def _resolve(key: object, *, refuse: bool) -> Attribute | None:
+def _resolve(key: object, unknown: str) -> Attribute | None:
     """Return the attribute of a key, with its path for a keyword; None: it cannot be searched, and need not be."""
     if not isinstance(key, str):
         raise QueryError(f"{shown(key)} cannot be searched: a key is text.")
@@ -134,7 +143,7 @@ def _resolve(key: object, *, refuse: bool) -> Attribute | None:
         return Attribute(f"{SEQUENCE}.{name}", ITEM_KEYS[name], "SH", Level.SERIES, attribute.field)
     if attribute is not None and attribute.keyword != SEQUENCE and not dot:
         return attribute
-    if not refuse:
+    if unknown == "ignore" or (unknown == "ignore-attributes" and all(map(is_attribute, key.split(".")))):
         return None
     if attribute is None:
         raise QueryError(f"{shown(key)} is not an attribute that can be searched.{_hint(first)}")
@@ -166,7 +175,7 @@ def _text(attribute: Attribute, value: object) -> str:
     return text
 
 
-def _condition(attribute: Attribute, text: str, *, empty: bool) -> Condition | None:
+def _condition(attribute: Attribute, text: str, *, empty: bool, fuzzy: bool) -> Condition | None:
     """Make the condition of a value, or of several; None where one of them holds for everything."""
     keyword, vr = attribute.keyword, attribute.vr
     if empty and text == _EMPTY:
@@ -177,7 +186,7 @@ def _condition(attribute: Attribute, text: str, *, empty: bool) -> Condition | N
             raise QueryError(f"{keyword} is asked for with a list that has no UID in it.")
         return OneOf(keyword, uids)
     if "\\" not in text:
-        return _single(attribute, text)
+        return _single(attribute, text, fuzzy=fuzzy)
     if vr in _LARGE_TEXTS:
         raise QueryError(f"{keyword} takes one value, without a backslash (its VR is {vr}).")
     parts = [_trimmed(part) for part in text.split("\\")]
@@ -185,13 +194,13 @@ def _condition(attribute: Attribute, text: str, *, empty: bool) -> Condition | N
         raise QueryError(f"{keyword} is asked for with an empty value in its list: leave it out.")
     if not all(part.strip("*") for part in parts):
         return None
-    made = [Absent(keyword) if empty and part == _EMPTY else _single(attribute, part) for part in parts]
+    made = [Absent(keyword) if empty and part == _EMPTY else _single(attribute, part, fuzzy=fuzzy) for part in parts]
     if vr not in ("IS", "DS", "US", "DA", "TM", "PN") and not ("*" in text or "?" in text):
         made.append(OneOf(keyword, (text,)))
     return _any(keyword, made)
 
 
-def _any(keyword: str, made: Iterable[OneOf | Like | Interval | Absent]) -> Condition:
+def _any(keyword: str, made: Iterable[OneOf | Like | Fuzzy | Interval | Absent]) -> Condition:
     """Join alternatives: plain values are one list."""
     alternatives = list(dict.fromkeys(made))
     plain = tuple(value for one in alternatives if isinstance(one, OneOf) for value in one.values)
@@ -201,7 +210,7 @@ def _any(keyword: str, made: Iterable[OneOf | Like | Interval | Absent]) -> Cond
     return AnyOf((OneOf(keyword, plain), *others) if plain else others)
 
 
-def _single(attribute: Attribute, text: str) -> OneOf | Like | Interval:
+def _single(attribute: Attribute, text: str, *, fuzzy: bool) -> OneOf | Like | Fuzzy | Interval:
     keyword, vr = attribute.keyword, attribute.vr
     if vr in ("DA", "TM"):
         return _checked(_one(keyword, (date_ends if vr == "DA" else time_ends)(keyword, text)))
@@ -209,6 +218,8 @@ def _single(attribute: Attribute, text: str) -> OneOf | Like | Interval:
         return OneOf(keyword, (number_of(attribute, text),))
     if vr != "AS" and ("*" in text or "?" in text):
         return Like(keyword, re.sub(r"\*+", "*", text))
+    if fuzzy and vr == "PN":
+        return Fuzzy(keyword, text)
     return OneOf(keyword, (text,))
 
 

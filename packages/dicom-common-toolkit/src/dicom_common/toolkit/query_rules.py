@@ -17,6 +17,7 @@ from dicom_common.core import (
     AnyOf,
     Attribute,
     Condition,
+    Fuzzy,
     Interval,
     Level,
     Like,
@@ -25,7 +26,18 @@ from dicom_common.core import (
     QueryError,
 )
 
-__all__ = ["ITEM_KEYS", "MAX_LIST", "MAX_TEXT", "MODALITIES", "SEQUENCE", "number_of", "shown", "validate_query"]
+__all__ = [
+    "COMPUTED",
+    "ITEM_KEYS",
+    "MAX_LIST",
+    "MAX_TEXT",
+    "MODALITIES",
+    "SEQUENCE",
+    "UNIQUE_KEYS",
+    "number_of",
+    "shown",
+    "validate_query",
+]
 
 MAX_TEXT = 16_384
 """Characters of one value."""
@@ -49,6 +61,22 @@ _SEARCHED = {
         for name, tag in ITEM_KEYS.items()
     },
 }
+COMPUTED = {
+    **{f"NumberOfPatientRelated{what}": Level.PATIENT for what in ("Studies", "Series", "Instances")},
+    **{f"NumberOfStudyRelated{what}": Level.STUDY for what in ("Series", "Instances")},
+    MODALITIES.keyword: Level.STUDY,
+    "SOPClassesInStudy": Level.STUDY,
+    "NumberOfSeriesRelatedInstances": Level.SERIES,
+}
+"""The keywords of what is computed, and the level from which on answers have it."""
+UNIQUE_KEYS = {
+    Level.PATIENT: ("PatientID", "IssuerOfPatientID"),
+    Level.STUDY: ("StudyInstanceUID",),
+    Level.SERIES: ("SeriesInstanceUID",),
+    Level.INSTANCE: ("SOPInstanceUID",),
+}
+"""What tells the rows of each level apart (PS3.4 C.6); every answer has it, of its level and of those above."""
+_FIELDS = {keyword: attribute.level for keyword, attribute in ATTRIBUTES_BY_KEYWORD.items()} | COMPUTED
 _WILDCARD_VRS = ("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT")
 _RANGES = {"IS": (-(2**31), 2**31 - 1), "US": (0, 2**16 - 1), "DS": (-sys.float_info.max, sys.float_info.max)}
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -61,6 +89,7 @@ def validate_query(query: Query) -> None:
     A key has an attribute that is searched, and values of its VR: text without NUL and lone surrogates, numbers within
     its range, dates, times. A value has up to 16,384 characters, the values of a list together up to 65,534 bytes of
     UTF-8; a key has up to 64 numbers, names, patterns or ranges, a pattern up to 1,024 characters and 16 of `*`.
+    The fields of the answers are keywords of the level of the search or of those above.
 
     Raises:
         QueryError: it asks for something else. The message names the key.
@@ -71,6 +100,7 @@ def validate_query(query: Query) -> None:
         raise QueryError(f"A search has up to {_MAX_CONDITIONS} conditions.")
     for condition in query.conditions:
         _check(condition)
+    _check_fields(query.level, query.fields)
 
 
 def _is_row(value: object) -> bool:
@@ -83,6 +113,8 @@ def _check(condition: Condition) -> None:
             _check_values(_attribute(keyword), values)
         case Like(keyword, pattern):
             _check_pattern(_attribute(keyword), pattern)
+        case Fuzzy(keyword, name):
+            _check_fuzzy(_attribute(keyword), name)
         case Interval():
             _check_interval(condition)
         case Absent(keyword):
@@ -90,7 +122,7 @@ def _check(condition: Condition) -> None:
         case AnyOf(parts):
             _check_alternatives(parts)
         case _:
-            raise QueryError("A condition of a search has to be OneOf, Like, Interval, Absent or AnyOf.")
+            raise QueryError("A condition of a search has to be OneOf, Like, Fuzzy, Interval, Absent or AnyOf.")
 
 
 def _attribute(keyword: object) -> Attribute:
@@ -175,6 +207,25 @@ def _check_pattern(attribute: Attribute, pattern: object) -> None:
         )
 
 
+def _check_fuzzy(attribute: Attribute, name: object) -> None:
+    if attribute.vr != "PN":
+        raise QueryError(f"{attribute.keyword} is not a person's name: fuzzy matching is for the VR PN.")
+    _check_text(attribute.keyword, name)
+
+
+def _check_fields(level: Level, fields: object) -> None:
+    if fields is None:
+        return
+    if not isinstance(fields, tuple):
+        raise QueryError("fields has to be a tuple of keywords.")
+    for keyword in fields:
+        at = _FIELDS.get(keyword) if isinstance(keyword, str) else None
+        if at is None:
+            raise QueryError(f"{shown(keyword)} cannot be answered: it is not an attribute that the index keeps.")
+        if at > level:
+            raise QueryError(f"{keyword} belongs to a level below that of the search: leave it out of the fields.")
+
+
 def _check_interval(condition: Interval) -> None:
     if not isinstance(condition.keywords, tuple) or not condition.keywords:
         raise QueryError("A range names a tuple of keywords.")
@@ -193,7 +244,7 @@ def _is_moment(vr: str, value: object) -> bool:
     return isinstance(value, date) and not isinstance(value, datetime)
 
 
-def _check_alternatives(parts: Sequence[OneOf | Like | Interval | Absent]) -> None:
+def _check_alternatives(parts: Sequence[OneOf | Like | Fuzzy | Interval | Absent]) -> None:
     if not isinstance(parts, tuple) or not parts:
         raise QueryError("A list of alternatives is a tuple of conditions.")
     keywords = set()

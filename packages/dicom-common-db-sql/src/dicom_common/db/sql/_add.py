@@ -265,7 +265,7 @@ class Addition:
             assert held.series is not None
             made, row = held.written, held.series
             rows.append(instance_row(held.pk, row.tenant, row.pk, made, other_patient=held.other_patient))
-            documents.append((held.pk, made.entry.metadata, made.upper.blob))
+            documents.append((held.pk, made.entry.metadata, made.upper.blob, made.entry.frames or None))
         self._insert["instance"](session, rows)
         self._insert["instance_json"](session, documents)
 

@@ -11,6 +11,7 @@ __all__ = [
     "ABSENT_NUMBER",
     "FOLDED",
     "MAX_KEY",
+    "MAX_PERSON",
     "MAX_TEXT",
     "MAX_UID",
     "PARENTS",
@@ -18,6 +19,7 @@ __all__ = [
     "REFERRER_NAME",
     "TABLES",
     "VARYING",
+    "WORDS",
     "columns_of",
     "counts_of",
     "row_columns",
@@ -37,6 +39,10 @@ FOLDED = {
     for name in (PATIENT_NAME, REFERRER_NAME)
 }
 """For each name that is searched, the columns of its component groups without case."""
+WORDS = {name: f"{name}_words" for name in FOLDED}
+"""For each of these names, the column of its words, for fuzzy matching."""
+MAX_PERSON = 3 * MAX_TEXT + 2
+"""Characters of a name of three component groups."""
 VARYING = (
     "sop_uid",
     "instance_creation_date",
@@ -82,4 +88,5 @@ def row_columns(level: Level) -> tuple[str, ...]:
     names = columns_of(level)
     folded = [column for name in FOLDED if name in names for column in FOLDED[name]]
     identity = ("without_id", "without_issuer", "of_study") if level is Level.PATIENT else ()
-    return (*_KEYS[level], *names, *folded, *identity, *_COUNTS[level], "sources")
+    words = [WORDS[name] for name in WORDS if name in names]
+    return (*_KEYS[level], *names, *folded, *identity, *_COUNTS[level], "sources", *words)

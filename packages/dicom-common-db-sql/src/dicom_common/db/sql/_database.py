@@ -14,6 +14,7 @@ from dicom_common.core import (
     Event,
     EventsOf,
     Health,
+    Level,
     LogRecord,
     Match,
     Outcome,
@@ -209,6 +210,15 @@ class SqlDatabase(LogTransactions):
         """See `Database.metadata`."""
         return self._pages(self._listing.metadata, _JSON_PAGE, tenant, (study_uid, series_uid, sop_uid))
 
+    def metadata_of(self, tenant: str, level: Level, matches: Sequence[Match]) -> list[bytes | None]:
+        """See `Database.metadata_of`."""
+
+        def work(session: Session) -> list[bytes | None]:
+            pk = self._tenant(session, tenant)
+            return [None] * len(matches) if pk is None else self._listing.metadata_of(session, pk, level, matches)
+
+        return self._read(work)
+
     def owners(self, keys: Iterable[str]) -> dict[str, Stored]:
         """See `Database.owners`."""
         wanted = list(keys)
@@ -216,14 +226,24 @@ class SqlDatabase(LogTransactions):
 
     def walk(self, *, after: str = "") -> Iterator[Stored]:
         """See `Database.walk`."""
-        key, pk = after, 2**63 - 1
-        while True:
-            page = self._read(partial(self._listing.page, key=key, pk=pk, limit=_PAGE))
-            yield from (stored for _, stored in page)
-            if len(page) < _PAGE:
-                return
-            pk, last = page[-1]
-            key = last.key
+        return self._walked(after, self._listing.page)
+
+    def frames(self, tenant: str, study_uid: str, series_uid: str, sop_uid: str) -> tuple[Stored, bytes] | None:
+        """See `KeptFrames.frames`."""
+
+        def work(session: Session) -> tuple[Stored, bytes] | None:
+            pk = self._tenant(session, tenant)
+            return None if pk is None else self._listing.frames(session, pk, study_uid, series_uid, sop_uid)
+
+        return self._read(work)
+
+    def without_frames(self, *, after: str = "") -> Iterator[Stored]:
+        """See `KeptFrames.without_frames`."""
+        return self._walked(after, partial(self._listing.page, without_frames=True))
+
+    def keep_frames(self, frames: Sequence[tuple[Stored, bytes]]) -> int:
+        """See `KeptFrames.keep_frames`."""
+        return self._write(partial(self._alone, partial(self._listing.keep_frames, frames=frames))) if frames else 0
 
     def revisions(self, tenant: str, study_uid: str, series_uid: str | None = None) -> list[SeriesRevision]:
         """See `Revisions.revisions`."""
@@ -284,7 +304,7 @@ class SqlDatabase(LogTransactions):
                     yield ComparedRows(tenant=tenant, study_uid=study_uid, wrong=wrong)
                 after = page[-1][0]
 
-    def _alone(self, work: Callable[[Session], T], session: Session) -> T:
+    def _alone(self, work: Callable[..., T], session: Session) -> T:
         self._dialect.guard(session, exclusive=True)
         return work(session)
 
@@ -343,6 +363,16 @@ class SqlDatabase(LogTransactions):
         for both in chunks(events, _EMITTED):  # a removal may tell of any number of instances
             self._outbox.put(session, [one for one in both if isinstance(one, Event)])
             self._logs.put(session, [one for one in both if not isinstance(one, Event)])
+
+    def _walked(self, after: str, page_of: Callable[..., list[tuple[int, Stored]]]) -> Iterator[Stored]:
+        key, pk = after, 2**63 - 1
+        while True:
+            page = self._read(partial(page_of, key=key, pk=pk, limit=_PAGE))
+            yield from (stored for _, stored in page)
+            if len(page) < _PAGE:
+                return
+            pk, last = page[-1]
+            key = last.key
 
     def _pages(
         self,

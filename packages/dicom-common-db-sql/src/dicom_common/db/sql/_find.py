@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dicom_common.core import Level, Like, Match, Query
-from dicom_common.db.sql._answers import answers
+from dicom_common.db.sql._answers import answers, reader
 from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._leading import leading, levels_of
 from dicom_common.db.sql._names import Names
@@ -27,18 +27,30 @@ class Search:
         self._dialect = dialect
         self._plans: dict[tuple[Any, ...], Statement] = {}
         self.names = Names(dialect)
-        self._children = Lookup(dialect, "find.children")
+        self._children = {
+            (True, True): Lookup(dialect, "find.children"),
+            (True, False): Lookup(dialect, "find.modalities"),
+            (False, True): Lookup(dialect, "find.classes"),
+        }
 
     def find(self, session: Session, tenant: int, query: Query) -> list[Match]:
         """See `Database.find`."""
-        statement, parameters = self.plan(tenant, query, common=self._common(session, tenant, query))
+        asked = None if query.fields is None else frozenset(query.fields)
+        reads = reader(query.level, asked)
+        statement, parameters = self.plan(
+            tenant, query, common=self._common(session, tenant, query), chosen=reads.chosen
+        )
         rows = statement.rows(session, parameters)
         # Both statements first, and then the answers: a server that waits for the second one goes to sleep meanwhile.
-        children = self._computed(session, rows) if query.level >= Level.STUDY else {}
-        found = answers(query.level, rows)
-        if children:
-            for row, answer in zip(rows, found, strict=True):
-                answer[_MODALITIES], answer[_CLASSES] = children[row[-1]]
+        computed = [
+            query.level >= Level.STUDY and (asked is None or keyword in asked) for keyword in (_MODALITIES, _CLASSES)
+        ]
+        children = self._computed(session, rows, computed) if any(computed) else {}
+        found = answers(reads, rows)
+        for which, keyword in enumerate((_MODALITIES, _CLASSES)):
+            if computed[which]:
+                for row, answer in zip(rows, found, strict=True):
+                    answer[keyword] = children[row[-1]][which]
         return found  # type: ignore[return-value]  # a dict of values is a mapping of values
 
     def count(self, session: Session, tenant: int, query: Query) -> int:
@@ -69,9 +81,23 @@ class Search:
         return of_one_item([test for test in parts if test is not None])
 
     def plan(
-        self, tenant: int, query: Query, *, count: bool = False, common: tuple[int, ...] = ()
+        self,
+        tenant: int,
+        query: Query,
+        *,
+        count: bool = False,
+        common: tuple[int, ...] = (),
+        chosen: tuple[int, ...] | None = None,
     ) -> tuple[Statement, dict[str, Any]]:
-        """Return the statement of a query, and its parameters; conditions that are `common` do not lead."""
+        """Return the statement of a query, and its parameters.
+
+        Args:
+            tenant: whose rows.
+            query: what is asked.
+            count: only count them.
+            common: the numbers of the conditions that do not lead.
+            chosen: the positions of the columns that are read; None: all.
+        """
         tests = self._tests(query)
         bounded = not count and query.limit is not None
         shifted = not count and query.offset > 0
@@ -79,18 +105,34 @@ class Search:
         key = (query.level, count, bounded, shifted, common, shapes)
         statement = self._plans.get(key)
         if statement is None:
-            if len(self._plans) >= _KEPT_PLANS:
-                self._plans.clear()
             arguments = (query.level, count, bounded, shifted, common, shapes, tuple([len(t.values) for t in tests]))
-            statement = self._plans[key] = Statement(self._dialect, "find.search", *arguments)
+            statement = self._keep(key, Statement(self._dialect, "find.search", *arguments))
+        if chosen is not None:
+            statement = self._narrowed(statement, (*key, chosen), chosen)
         parameters: dict[str, Any] = {"tenant": tenant, "limit": query.limit, "offset": query.offset}
         for number, test in enumerate(tests):
             parameters |= {f"value_{number}_{at}": value for at, value in enumerate(test.values)}
         return statement, parameters
 
-    def _computed(self, session: Session, rows: Sequence[Row]) -> dict[int, tuple[tuple[str, ...], tuple[str, ...]]]:
+    def _narrowed(self, statement: Statement, key: tuple[Any, ...], chosen: tuple[int, ...]) -> Statement:
+        """Return a statement that reads some of the columns."""
+        found = self._plans.get(key)
+        if found is None:
+            found = self._keep(key, Statement(self._dialect, ""))
+            found.sql = statement.sql.of_columns(chosen)
+        return found
+
+    def _keep(self, key: tuple[Any, ...], statement: Statement) -> Statement:
+        if len(self._plans) >= _KEPT_PLANS:
+            self._plans.clear()
+        self._plans[key] = statement
+        return statement
+
+    def _computed(
+        self, session: Session, rows: Sequence[Row], computed: Sequence[bool]
+    ) -> dict[int, tuple[tuple[str, ...], tuple[str, ...]]]:
         """Return what is computed from the studies' children, by study: one statement for all rows."""
         found: dict[int, tuple[list[str], list[str]]] = {row[-1]: ([], []) for row in rows}
-        for pk, value, which in self._children.rows(session, found):
+        for pk, value, which in self._children[computed[0], computed[1]].rows(session, found):
             found[pk][which].append(value)
         return {pk: (tuple(sorted(first)), tuple(sorted(second))) for pk, (first, second) in found.items()}

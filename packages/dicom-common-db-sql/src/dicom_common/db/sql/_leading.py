@@ -88,7 +88,7 @@ def _has_index(shape: Shape) -> bool:
         return shape.keywords[0] not in _ORDERED and all(_has_index(part) for part, _ in shape.form)
     if shape.kind == "any":
         return all(not form or form[0] for form in shape.form)
-    return shape.kind != "absent"
+    return shape.kind not in ("absent", "words")
 
 
 def levels_of(shape: Shape) -> Level:

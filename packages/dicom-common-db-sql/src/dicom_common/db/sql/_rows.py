@@ -9,10 +9,10 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from dicom_common.core import ATTRIBUTES, Entry, Instance, Level, PersonName
-from dicom_common.db.sql._columns import ABSENT_NUMBER, FOLDED, PARENTS, VARYING, columns_of, counts_of
+from dicom_common.db.sql._columns import ABSENT_NUMBER, FOLDED, PARENTS, VARYING, WORDS, columns_of, counts_of
 from dicom_common.db.sql._ranks import Rank, clinical_time
 from dicom_common.db.sql._upper import Identity, Upper
-from dicom_common.db.sql._values import clean, fold, from_column, micros, to_column
+from dicom_common.db.sql._values import clean, fold, from_column, micros, to_column, words
 
 __all__ = [
     "IDENTITY",
@@ -177,7 +177,8 @@ def _folded(name: str, text: str | None) -> dict[str, str | None]:
     convert = _PERSON[name]
     person = convert(text) if convert and text else PersonName()
     groups = person if isinstance(person, PersonName) else PersonName()
-    return {column: fold(group) or None for column, group in zip(FOLDED[name], groups, strict=True)}
+    folded = {column: fold(group) or None for column, group in zip(FOLDED[name], groups, strict=True)}
+    return folded | {WORDS[name]: words(text) if text else None}
 
 
 def instance_row(pk: int, tenant: int, series: int, made: Prepared, *, other_patient: bool) -> tuple[Any, ...]:

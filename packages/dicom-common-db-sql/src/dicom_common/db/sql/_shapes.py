@@ -16,6 +16,7 @@ from dicom_common.core import (
     AnyOf,
     Attribute,
     Condition,
+    Fuzzy,
     Interval,
     Level,
     Like,
@@ -24,6 +25,7 @@ from dicom_common.core import (
 from dicom_common.db.sql._columns import ABSENT_NUMBER, FOLDED, MAX_UID
 from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._values import clean, date_number, fold, time_number
+from dicom_common.toolkit.name_words import name_words
 
 __all__ = ["MODALITIES", "REQUEST_KEYS", "Shape", "Test", "of_one_item", "searched", "take_apart"]
 
@@ -55,8 +57,8 @@ class Shape(NamedTuple):
 
     kind: str
     """`in`, `many` (texts, bound as one value), `range`, `any` (of several texts, some of them patterns), `name`,
-    `absent`, `or` (any of several shapes, each with its number of values), or `item`: shapes that all hold for one item
-    of a sequence."""
+    `words` (each is the beginning of a word of the name), `absent`, `or` (any of several shapes, each with its number
+    of values), or `item`: shapes that all hold for one item of a sequence."""
     keywords: tuple[str, ...]
     form: tuple[Any, ...]
 
@@ -81,6 +83,8 @@ def take_apart(condition: Condition, dialect: SqlDialect) -> Test | None:
             return _interval(condition)
         case Like(keyword, pattern):
             return _like(keyword, pattern, dialect)
+        case Fuzzy(keyword, name):
+            return _fuzzy(keyword, name, dialect)
         case Absent(keyword):
             return _absent(keyword)
         case AnyOf(parts):
@@ -136,7 +140,7 @@ def _absent(keyword: str) -> Test:
     return Test(Shape("in", (keyword,), (1,)), (instead,))
 
 
-def _any_of(parts: Sequence[OneOf | Like | Interval | Absent], dialect: SqlDialect) -> Test | None:
+def _any_of(parts: Sequence[OneOf | Like | Fuzzy | Interval | Absent], dialect: SqlDialect) -> Test | None:
     first = parts[0]
     keyword = first.keywords[0] if isinstance(first, Interval) else first.keyword
     return _together(keyword, [take_apart(part, dialect) for part in parts])
@@ -196,6 +200,11 @@ def _name(keyword: str, value: str, dialect: SqlDialect, *, is_pattern: bool) ->
         form.append((group if len(parts) > 1 else None, of_text))
         bound.extend(texts)
     return Test(Shape("name", (keyword,), (tuple(form),)), tuple(bound)) if form else None
+
+
+def _fuzzy(keyword: str, name: str, dialect: SqlDialect) -> Test | None:
+    patterns = [dialect.pattern(f"* {word}*") for word in name_words(name)]
+    return Test(Shape("words", (keyword,), (len(patterns),)), tuple(patterns)) if patterns else None
 
 
 def _number(value: str | float) -> float:

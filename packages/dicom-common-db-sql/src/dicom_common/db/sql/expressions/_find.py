@@ -34,7 +34,7 @@ from dicom_common.db.sql.expressions._tables import (
 )
 from dicom_common.db.sql.expressions._where import TENANT, where
 
-__all__ = ["ORDER", "children", "search"]
+__all__ = ["ORDER", "children", "classes", "modalities", "search"]
 
 _DOWN: tuple[tuple[Level, tuple[Any, ...]], ...] = (
     (Level.STUDY, (study.c.study_date.desc(), study.c.study_uid)),
@@ -59,20 +59,26 @@ _LINKS = {
 }
 
 
-def children(among: Among) -> CompoundSelect[Any]:
-    """Return what is computed from the children of studies: modalities (0) and SOP Classes (1).
+def modalities(among: Among) -> Select[Any]:
+    """Return the modalities of studies (0)."""
+    return select(study_modality.c.study_fk, study_modality.c.modality, literal_column("0")).where(
+        among(study_modality.c.study_fk)
+    )
 
-    One question for both: on a server, going there and back takes longer than the answer.
-    """
-    return union_all(
-        select(study_modality.c.study_fk, study_modality.c.modality, literal_column("0")).where(
-            among(study_modality.c.study_fk)
-        ),
+
+def classes(among: Among) -> Select[Any]:
+    """Return the SOP Classes of studies (1)."""
+    return (
         select(series.c.study_fk, series_class.c.sop_class_uid, literal_column("1"))
         .distinct()
         .select_from(series.join(series_class))
-        .where(among(series.c.study_fk)),
+        .where(among(series.c.study_fk))
     )
+
+
+def children(among: Among) -> CompoundSelect[Any]:
+    """Return both. One question: on a server, going there and back takes longer than the answer."""
+    return union_all(modalities(among), classes(among))
 
 
 def search(  # noqa: PLR0913, PLR0917 - each decides on the SQL

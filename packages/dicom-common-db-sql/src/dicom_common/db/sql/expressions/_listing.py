@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, bindparam, literal_column, or_, select, update
 
 from dicom_common.core import Level
 from dicom_common.db.sql.expressions._compile import Among
 from dicom_common.db.sql.expressions._find import ORDER
 from dicom_common.db.sql.expressions._product import SqlExpressions
-from dicom_common.db.sql.expressions._tables import instance, instance_json, series, study, tenant
+from dicom_common.db.sql.expressions._tables import instance, instance_json, patient, series, study, tenant
 
 _c = instance.c
 _JOINED = (
@@ -37,6 +37,35 @@ walk = (
 )
 
 
+_KEPT = and_(
+    _c.tenant_fk == bindparam("tenant"),
+    _c.sop_uid == bindparam("sop"),
+    series.c.series_uid == bindparam("series"),
+    study.c.study_uid == bindparam("study"),
+)
+frames = select(*_STORED, instance_json.c.frames).select_from(_JOINED.join(instance_json)).where(_KEPT)
+"""One instance, and what is kept of its frames."""
+walk_without_frames = (
+    select(_c.pk, *_STORED)
+    .select_from(_JOINED.join(instance_json))
+    .where(
+        instance_json.c.frames.is_(None),
+        _c.storage_key >= bindparam("key"),
+        or_(_c.storage_key > bindparam("key"), _c.pk > bindparam("pk")),
+    )
+    .order_by(_c.storage_key, _c.pk)
+    .limit(bindparam("limit"))
+)
+keep_frames = (
+    update(instance_json).where(instance_json.c.instance_fk == bindparam("at")).values(frames=bindparam("frames"))
+)
+
+
+def bytes_of(among: Among) -> Select[Any]:
+    """Return the digests of what instances of any tenant are stored as, by storage key."""
+    return select(_c.storage_key, _c.pk, _c.sha256).where(among(_c.storage_key))
+
+
 def by_uid(among: Among) -> Select[Any]:
     """Return the instances of a tenant that have certain UIDs."""
     return _listed.where(among(_c.sop_uid), _c.tenant_fk == bindparam("tenant"))
@@ -56,6 +85,74 @@ def json(among: Among) -> Select[Any]:
     """Return the metadata of instances."""
     j = instance_json.c
     return select(j.instance_fk, j.metadata).where(among(j.instance_fk))
+
+
+def json_of_instances(among: Among) -> Select[Any]:
+    """Return the metadata of instances of a tenant by UID."""
+    joined = instance.join(instance_json)
+    return (
+        select(_c.sop_uid, instance_json.c.metadata)
+        .select_from(joined)
+        .where(among(_c.sop_uid), _c.tenant_fk == bindparam("tenant"))
+    )
+
+
+def first_of_series(among: Among) -> Select[Any]:
+    """Return the first instance of each series that has one of certain UIDs."""
+    return (
+        select(study.c.study_uid, series.c.series_uid, _first_instance(series.c.pk))
+        .select_from(series.join(study, series.c.study_fk == study.c.pk))
+        .where(among(series.c.series_uid), series.c.tenant_fk == bindparam("tenant"))
+    )
+
+
+def first_of_studies(among: Among) -> Select[Any]:
+    """Return the first instance of each study that has one of certain UIDs."""
+    return select(study.c.study_uid, _first_instance(_first_series(study.c.pk))).where(
+        among(study.c.study_uid), study.c.tenant_fk == bindparam("tenant")
+    )
+
+
+def first_of_patients(among: Among) -> Select[Any]:
+    """Return the first instance of each patient that has one of certain Patient IDs."""
+    return select(
+        patient.c.patient_id,
+        patient.c.issuer_of_patient_id,
+        _first_instance(_first_series(_first_study(patient.c.pk))),
+    ).where(among(patient.c.patient_id), patient.c.tenant_fk == bindparam("tenant"), patient.c.of_study == "")
+
+
+def _first_study(patient_fk: ColumnElement[int]) -> ScalarSelect[int]:
+    one = study.alias()
+    chosen = select(one.c.pk).where(one.c.patient_fk == patient_fk)
+    return (
+        chosen.order_by(one.c.study_date.desc(), one.c.study_uid)
+        .limit(literal_column("1"))
+        .correlate_except(one)
+        .scalar_subquery()
+    )
+
+
+def _first_series(study_fk: ColumnElement[int]) -> ScalarSelect[int]:
+    one = series.alias()
+    chosen = select(one.c.pk).where(one.c.study_fk == study_fk)
+    return (
+        chosen.order_by(one.c.series_number, one.c.series_uid)
+        .limit(literal_column("1"))
+        .correlate_except(one)
+        .scalar_subquery()
+    )
+
+
+def _first_instance(series_fk: ColumnElement[int]) -> ScalarSelect[int]:
+    one = instance.alias()
+    chosen = select(one.c.pk).where(one.c.series_fk == series_fk)
+    return (
+        chosen.order_by(one.c.instance_number, one.c.sop_uid)
+        .limit(literal_column("1"))
+        .correlate_except(one)
+        .scalar_subquery()
+    )
 
 
 def place(_: SqlExpressions, of_series: bool, of_instance: bool) -> Select[Any]:

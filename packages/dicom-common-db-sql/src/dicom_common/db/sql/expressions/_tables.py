@@ -11,7 +11,17 @@ from typing import Any
 from sqlalchemy import Column, ForeignKey, Index, MetaData, Table, UniqueConstraint
 
 from dicom_common.core import ATTRIBUTES, Attribute, Level
-from dicom_common.db.sql._columns import FOLDED, MAX_KEY, MAX_TEXT, MAX_UID, PATIENT_NAME, REFERRER_NAME, columns_of
+from dicom_common.db.sql._columns import (
+    FOLDED,
+    MAX_KEY,
+    MAX_PERSON,
+    MAX_TEXT,
+    MAX_UID,
+    PATIENT_NAME,
+    REFERRER_NAME,
+    WORDS,
+    columns_of,
+)
 from dicom_common.db.sql.expressions._types import (
     blob,
     flag,
@@ -68,7 +78,7 @@ def _column(attribute: Attribute) -> Column[Any]:  # noqa: PLR0911 - a line for 
         return Column(name, integer())
     if attribute.vr == "DS":
         return Column(name, number())
-    return Column(name, text(3 * MAX_TEXT + 2 if attribute.vr == "PN" else MAX_TEXT))
+    return Column(name, text(MAX_PERSON if attribute.vr == "PN" else MAX_TEXT))
 
 
 def _attributes(level: Level) -> list[Column[Any]]:
@@ -96,6 +106,10 @@ def _sources() -> Column[Any]:
     return Column("sources", long_text())  # see `_sources.py`; NULL: a migration asks for the row to be derived again
 
 
+def _words(name: str) -> Column[Any]:
+    return Column(WORDS[name], text(MAX_PERSON))
+
+
 tenant = Table("tenant", metadata, _pk(), Column("name", text(63), nullable=False, unique=True))
 
 patient = Table(
@@ -113,6 +127,7 @@ patient = Table(
     _count("series"),
     _count("instances"),
     _sources(),
+    _words(PATIENT_NAME),
     UniqueConstraint("tenant_fk", "patient_id", "issuer_of_patient_id", "of_study"),
 )
 study = Table(
@@ -125,6 +140,7 @@ study = Table(
     _count("series"),
     _count("instances"),
     _sources(),
+    _words(REFERRER_NAME),
     UniqueConstraint("tenant_fk", "study_uid"),
 )
 series = Table(
@@ -162,6 +178,9 @@ instance_json = Table(
     Column("metadata", blob(), nullable=False),
     # The instance's own attributes of the levels above, from which a parent's row can be made again.
     Column("upper", blob(), nullable=False),
+    # Where the frames lie; here, because a row of another table would cost each store a statement and a page. It is the
+    # last column: what it has does not lie in the way of who reads the metadata.
+    Column("frames", blob()),
 )
 # The modalities of each study, with what orders studies: the first page of a rare one is read from its index, and not
 # from all studies in turn until the page is full. For a common one, too, no other table decides what is in the page.

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from dicom_common.core import Level
-from dicom_common.db.sql._columns import FOLDED
+from dicom_common.db.sql._columns import FOLDED, WORDS
 from dicom_common.db.sql._leading import SELECTIVE, of_study
 from dicom_common.db.sql._shapes import MODALITIES, REQUEST_KEYS, Shape, searched
 from dicom_common.db.sql.expressions._product import SqlExpressions
@@ -172,7 +172,7 @@ def _test(
     column = column_of(attribute.field)
     if attribute.multiple and shape.kind != "absent":
         return product.any_item(table.c[attribute.field], lambda item: _column_test(item, shape, bound, product))
-    return _column_test(column, shape, bound, product)
+    return _column_test(column_of(WORDS[attribute.field]) if shape.kind == "words" else column, shape, bound, product)
 
 
 def _takes_none(shape: Shape) -> bool:
@@ -188,6 +188,8 @@ def _column_test(
             return column == values[0] if len(values) == 1 else column.in_(values)
         case "many":
             return product.among(column, next(bound))
+        case "words":
+            return and_(*[product.matches(column, next(bound)) for _ in range(shape.form[0])])
         case "absent":
             # Whoever fills the record may write no text as None or as a text without characters.
             return or_(column.is_(None), column == "") if isinstance(column.type, String) else column.is_(None)

@@ -1,0 +1,9 @@
+"""DICOMweb (PS3.18) over any combination of backends: STOW-RS, QIDO-RS, WADO-RS, WADO-URI, and a page to look at.
+
+`create_app(services)` makes an ASGI application, which `dicom-common serve` serves.
+"""
+
+from dicom_common.web._app import create_app
+from dicom_common.web._settings import WebSettings
+
+__all__ = ["WebSettings", "create_app"]

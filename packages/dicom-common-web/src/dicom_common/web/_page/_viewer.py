@@ -1,0 +1,93 @@
+"""A viewer for the browser, OHIF: the `dist` folder of its npm package `@ohif/app`, with a configuration for us."""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import Path
+
+import msgspec
+from starlette.responses import FileResponse, Response
+
+from dicom_common.core import ConfigError
+from dicom_common.web._call import Call
+from dicom_common.web._endpoint import Endpoint
+from dicom_common.web._errors import HttpError
+
+__all__ = ["viewer_endpoints"]
+
+_HEADERS = {
+    # Its bundles compile WebAssembly, make workers of blobs, and write styles and a script into the page.
+    "content-security-policy": "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+    "connect-src 'self' blob: data:; object-src 'none'; base-uri 'self'; frame-ancestors 'none'",
+    "cross-origin-opener-policy": "same-origin",  # with the next one it may share memory with its workers
+    "cross-origin-embedder-policy": "require-corp",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+}
+_SOURCE = {
+    "friendlyName": "dicom-common",
+    "name": "dicom-common",
+    "qidoSupportsIncludeField": True,
+    "imageRendering": "wadors",
+    "thumbnailRendering": "wadors",
+    "enableStudyLazyLoad": True,
+    "supportsFuzzyMatching": True,
+    "supportsWildcard": True,
+    "staticWado": False,
+    "singlepart": "bulkdata,video",
+    "bulkDataURI": {"enabled": True, "relativeResolution": "studies"},
+    "omitQuotationForMultipartRequest": False,
+}
+
+
+def viewer_endpoints(folder: Path) -> tuple[Endpoint, ...]:
+    """Return what serves a viewer: `/ohif` and below is its page, and its files lie where that page looks for them.
+
+    The files are those that are there now: no path of a request is ever looked up in the file system.
+
+    Raises:
+        ConfigError: there is no viewer in the folder.
+    """
+    if not (folder / "index.html").is_file():
+        raise ConfigError(
+            f"There is no viewer in {folder} of web.viewer: name the folder `dist` of the npm package @ohif/app."
+        )
+    known = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+
+    async def page(_call: Call) -> Response:
+        return FileResponse(known["index.html"], headers={**_HEADERS, "cache-control": "no-cache"})
+
+    async def configuration(call: Call) -> Response:
+        root_path = call.request.scope.get("root_path", "")
+        source = msgspec.json.encode(_SOURCE).decode()
+        script = f"""
+const root = window.location.origin + {msgspec.json.encode(root_path + call.site.settings.root).decode()};
+window.config = {{
+  routerBasename: {msgspec.json.encode(root_path + "/ohif").decode()}, extensions: [], modes: [], showStudyList: true,
+  defaultDataSourceName: "dicomweb",
+  dataSources: [{{
+    namespace: "@ohif/extension-default.dataSourcesModule.dicomweb", sourceName: "dicomweb",
+    configuration: {{...{source}, wadoUriRoot: root, qidoRoot: root, wadoRoot: root}},
+  }}],
+}};
+"""
+        return Response(script, headers={**_HEADERS, "content-type": "text/javascript", "cache-control": "no-cache"})
+
+    async def file(call: Call) -> Response:
+        found = known.get(call.request.path_params["file"])
+        if found is None:
+            raise HttpError(404, "The server has no such resource.")
+        kind = mimetypes.guess_type(found.name)[0] or "application/octet-stream"
+        return FileResponse(found, media_type=kind, headers={**_HEADERS, "cache-control": "max-age=3600"})
+
+    handlers = {
+        "/ohif": page,
+        "/ohif/{rest:path}": page,
+        "/app-config.js": configuration,
+        "/{file:path}": file,  # the last of all
+    }
+    return tuple(
+        Endpoint(path=path, method="GET", action=None, lane=None, handler=handler, name="viewer", beside=True)
+        for path, handler in handlers.items()
+    )

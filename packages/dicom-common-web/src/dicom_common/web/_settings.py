@@ -1,0 +1,92 @@
+"""The table `[web]` of the configuration."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+from dicom_common.host import ServerTls, TlsClient
+
+__all__ = ["WebSettings"]
+
+_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
+_ORIGIN = re.compile(r"https?://[^/\s*]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebSettings:
+    """Where the server listens, and how much it takes."""
+
+    host: str = "127.0.0.1"
+    """The address to listen on. Without an authenticator only loopback is allowed."""
+    port: int = 8042
+    """The port to listen on; 0: any free one."""
+    workers: int = 1
+    """Processes that share the port."""
+    root: str = "/dicom-web"
+    """The path of the DICOMweb service root."""
+    uri_path: str = "/wado"
+    """The path of WADO-URI."""
+    page: bool = True
+    """Whether `/` shows the page."""
+    viewer: Path | None = None
+    """A folder with the OHIF viewer, the `dist` of the npm package `@ohif/app`: it is shown below `/ohif`."""
+    tls: ServerTls | None = None
+    """The table `[web.tls]`: HTTPS, and certificates of clients."""
+    clients: tuple[TlsClient, ...] = ()
+    """The tables `[[web.clients]]`: clients that a certificate stands for."""
+    cors_origins: tuple[str, ...] = ()
+    """The origins, such as `https://viewer.example`, whose pages may use the service from a browser."""
+    stores: int = 16
+    """How many store requests are worked on at once; further ones wait."""
+    searches: int = 8
+    """How many searches, and requests for metadata, are worked on at once."""
+    retrieves: int = 16
+    """How many answers with objects, frames or bulk data are sent at once."""
+    waiting: int = 256
+    """How many requests of each of these kinds may wait; one more is answered with 503."""
+    max_request_bytes: int = 64 * 1024**3
+    """The largest body of a request."""
+    max_parts: int = 10_000
+    """The largest number of parts in a store request."""
+    max_results: int = 5000
+    """The largest number of results in one answer to a search; the rest is asked for by `offset`."""
+    max_offset: int = 1_000_000
+    """The largest `offset` of a search."""
+    receive_seconds: float = 60.0
+    """Seconds for which the server waits for the next bytes of a request."""
+    send_seconds: float = 120.0
+    """Seconds that a client may take for the next MiB of an answer."""
+    shutdown_seconds: float = 30.0
+    """Seconds that requests have to end when the server is stopped."""
+    no_matches: Literal["200", "204"] = "200"
+    """The status of a search without a match: 200 with an empty array, or 204 (PS3.18 8.3.4.4.1)."""
+    keep_preamble: bool = False
+    """Whether the 128 bytes before a file's `DICM` go out as they came. They can carry a program (PS3.10 7.5), so they
+    are replaced by zeros otherwise; the stored object keeps them."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        if not 0 <= self.port <= 65535:
+            raise ValueError("port has to be from 0 to 65535")
+        for name in ("root", "uri_path"):
+            if _PATH.fullmatch(getattr(self, name)) is None:
+                raise ValueError(f"{name} has to be a path such as /dicom-web, without a slash at its end")
+        if self.root == self.uri_path:
+            raise ValueError("root and uri_path have to be two paths")
+        for origin in self.cors_origins:
+            if _ORIGIN.fullmatch(origin) is None:
+                raise ValueError("an entry of cors_origins has to be scheme, host and port, such as https://a.example")
+        if self.clients and (self.tls is None or self.tls.client_ca is None):
+            raise ValueError("clients needs web.tls.client_ca: name the authority of their certificates")
+        self._refuse_limits()
+
+    def _refuse_limits(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name != "port" and type(value) is int and value < 1:
+                raise ValueError(f"{field.name} has to be at least 1")
+            if type(value) is float and not 0 < value < float("inf"):
+                raise ValueError(f"{field.name} has to be a number of seconds above 0")

@@ -1,0 +1,65 @@
+"""What the requests of one process share: the backends, the ingest, the lanes of work, and who may do what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from dicom_common.core import Authenticator
+from dicom_common.host import Policy, Services
+from dicom_common.pipeline import Ingest, MetadataDocuments
+from dicom_common.web._lanes import Lane
+from dicom_common.web._settings import WebSettings
+
+__all__ = ["Lanes", "Site"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lanes:
+    """The lanes of work: none waits for another."""
+
+    store: Lane
+    search: Lane
+    retrieve: Lane
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What the requests of one process share. `close` ends what it has begun; the services stay open.
+
+    Attributes:
+        authenticator: None: everybody is let in, as the tenant of the configuration; on loopback only.
+        public_url: the service root as clients know it, without a slash at its end; "" where that is not known.
+    """
+
+    services: Services
+    settings: WebSettings
+    authenticator: Authenticator | None
+    policy: Policy
+    ingest: Ingest
+    documents: MetadataDocuments
+    lanes: Lanes
+    public_url: str
+
+    @classmethod
+    def open(cls, services: Services, settings: WebSettings, *, public_url: str = "") -> Self:
+        """Open a site.
+
+        Raises:
+            DicomCommonError: the configuration is wrong, or a backend cannot be opened.
+        """
+        settings_of = {"store": settings.stores, "search": settings.searches, "retrieve": settings.retrieves}
+        return cls(
+            services=services,
+            settings=settings,
+            authenticator=services.auth if services.config.backend("auth") is not None else None,
+            policy=services.settings("policy", Policy),
+            ingest=Ingest(services),
+            documents=MetadataDocuments(services),
+            lanes=Lanes(**{name: Lane(name, size, settings.waiting) for name, size in settings_of.items()}),
+            public_url=public_url.rstrip("/"),
+        )
+
+    def close(self) -> None:
+        """Wait for what is being stored, and end the threads."""
+        self.ingest.close()
