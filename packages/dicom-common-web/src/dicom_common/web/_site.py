@@ -7,8 +7,9 @@ from typing import Self
 
 from dicom_common.core import Authenticator, LetsEverybodyIn
 from dicom_common.host import Policy, Services
-from dicom_common.pipeline import Ingest, MetadataDocuments
+from dicom_common.pipeline import AccessLog, Ingest, MetadataDocuments
 from dicom_common.web._lanes import Lane
+from dicom_common.web._metrics import Metrics
 from dicom_common.web._settings import WebSettings
 
 __all__ = ["Lanes", "Site"]
@@ -19,6 +20,8 @@ class Lanes:
     """The lanes of work: none waits for another."""
 
     store: Lane
+    upload: Lane
+    """Instances that are too large for memory: each keeps a thread for as long as its sender takes."""
     search: Lane
     retrieve: Lane
 
@@ -40,6 +43,8 @@ class Site:
     documents: MetadataDocuments
     lanes: Lanes
     public_url: str
+    access_log: AccessLog
+    metrics: Metrics
 
     @classmethod
     def open(cls, services: Services, settings: WebSettings, *, public_url: str = "") -> Self:
@@ -48,7 +53,12 @@ class Site:
         Raises:
             DicomCommonError: the configuration is wrong, or a backend cannot be opened.
         """
-        settings_of = {"store": settings.stores, "search": settings.searches, "retrieve": settings.retrieves}
+        sizes = {
+            "store": settings.stores,
+            "upload": settings.stores,
+            "search": settings.searches,
+            "retrieve": settings.retrieves,
+        }
         return cls(
             services=services,
             settings=settings,
@@ -56,8 +66,10 @@ class Site:
             policy=services.settings("policy", Policy),
             ingest=Ingest(services),
             documents=MetadataDocuments(services),
-            lanes=Lanes(**{name: Lane(name, size, settings.waiting) for name, size in settings_of.items()}),
-            public_url=public_url.rstrip("/"),
+            lanes=Lanes(**{name: Lane(name, size, settings.waiting) for name, size in sizes.items()}),
+            public_url=(public_url or services.config.general.public_url).rstrip("/"),
+            access_log=AccessLog(services),
+            metrics=Metrics(),
         )
 
     @property
@@ -68,5 +80,6 @@ class Site:
         return isinstance(self.authenticator, LetsEverybodyIn)
 
     def close(self) -> None:
-        """Wait for what is being stored, and end the threads."""
+        """Wait for what is being stored or logged, and end the threads."""
         self.ingest.close()
+        self.access_log.close()

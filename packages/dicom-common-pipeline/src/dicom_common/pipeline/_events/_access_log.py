@@ -71,6 +71,11 @@ class AccessLog:
             if len(self._waiting) in (1, self._size):
                 self._came.notify()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether `write` would wait: who must not, calls it in a thread then."""
+        return len(self._waiting) >= _FULL * self._size
+
     def close(self) -> None:
         """Write what waits, and end the thread; the services stay open. A second call does nothing."""
         with self._mutex:

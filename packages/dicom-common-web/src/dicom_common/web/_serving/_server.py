@@ -35,12 +35,14 @@ class Serving:
 class _Server(uvicorn.Server):
     """Ends on the first signal when the requests in hand are answered, on the second at once."""
 
-    def __init__(self, config: uvicorn.Config, signals: tuple[signal.Signals, ...], on_stop: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, signals: tuple[signal.Signals, ...], on_stop: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._signals, self._on_stop = signals, on_stop
 
     @contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]  # uvicorn's is a generator of the same
+    def capture_signals(self) -> Iterator[None]:
         """Take signals for the server. Uvicorn's own would send them again when the server has ended in good order."""
         loop = asyncio.get_running_loop()
         for number in self._signals:

@@ -87,10 +87,10 @@ def _forget(pid: int | None) -> None:
     from prometheus_client import multiprocess  # noqa: PLC0415 - imported only with its environment variable set
 
     with suppress(OSError):
-        multiprocess.mark_process_dead(pid)
+        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]  # has no types
 
 
-def _work(config: Config, serving: Serving, verbose: bool) -> None:  # noqa: FBT001 - the arguments of a process
+def _work(config: Config, serving: Serving, verbose: bool) -> None:
     """Serve in a process of its own. The terminal's Ctrl-C is for the parent, which ends this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     log_as_configured(config.section("log", LogSettings), verbose=verbose)
@@ -98,7 +98,7 @@ def _work(config: Config, serving: Serving, verbose: bool) -> None:  # noqa: FBT
         with Services(config) as services:
             serve(services, serving, signals=(signal.SIGTERM,), until=_end_with_parent)
     except DicomCommonError as error:
-        _log.error("the server cannot start: %s", error)  # noqa: TRY400 - one sentence, as for every command
+        _log.error("the server cannot start: %s", error)
         raise SystemExit(2) from None
 
 
