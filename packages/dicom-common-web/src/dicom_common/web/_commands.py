@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -50,10 +49,9 @@ def serve(session: Session, *, host: str | None, port: int | None, workers: int 
     Exits 0 when it was told to stop, 2 if it cannot listen or a backend cannot be opened.
     """
     given = {"host": host, "port": port, "workers": workers, "viewer": viewer}
+    session.override({f"web.{name}": str(value) for name, value in given.items() if value is not None})
     services, config = session.services, session.config
-    settings = replace(
-        config.section("web", WebSettings), **{name: value for name, value in given.items() if value is not None}
-    )
+    settings = config.section("web", WebSettings)
     authenticator = services.auth if config.backend("auth") is not None else None
     if authenticator is not None or not settings.clients:
         require_loopback(authenticator, settings.host)

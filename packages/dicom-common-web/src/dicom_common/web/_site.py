@@ -9,8 +9,9 @@ from dicom_common.codecs import Codecs, CodecSettings
 from dicom_common.core import Authenticator, ConfigError, LetsEverybodyIn
 from dicom_common.dicom import ReaderSettings
 from dicom_common.host import Policy, Services
-from dicom_common.pipeline import Ingest, MetadataDocuments
+from dicom_common.pipeline import AccessLog, Ingest, MetadataDocuments
 from dicom_common.web._lanes import Lane
+from dicom_common.web._metrics import Metrics
 from dicom_common.web._settings import WebSettings
 
 __all__ = ["Lanes", "Site"]
@@ -21,6 +22,8 @@ class Lanes:
     """The lanes of work: none waits for another."""
 
     store: Lane
+    upload: Lane
+    """Instances that are too large for memory: each keeps a thread for as long as its sender takes."""
     search: Lane
     retrieve: Lane
 
@@ -43,6 +46,8 @@ class Site:
     codecs: Codecs
     lanes: Lanes
     public_url: str
+    access_log: AccessLog
+    metrics: Metrics
 
     @classmethod
     def open(cls, services: Services, settings: WebSettings, *, public_url: str = "") -> Self:
@@ -52,7 +57,12 @@ class Site:
             DicomCommonError: the configuration is wrong, or a backend cannot be opened.
         """
         public_url = (public_url or services.config.general.public_url).rstrip("/")
-        settings_of = {"store": settings.stores, "search": settings.searches, "retrieve": settings.retrieves}
+        sizes = {
+            "store": settings.stores,
+            "upload": settings.stores,
+            "search": settings.searches,
+            "retrieve": settings.retrieves,
+        }
         return cls(
             services=services,
             settings=settings,
@@ -63,8 +73,10 @@ class Site:
             codecs=Codecs(
                 services.settings("codecs", CodecSettings), reader=services.settings("reader", ReaderSettings)
             ),
-            lanes=Lanes(**{name: Lane(name, size, settings.waiting) for name, size in settings_of.items()}),
+            lanes=Lanes(**{name: Lane(name, size, settings.waiting) for name, size in sizes.items()}),
             public_url=public_url,
+            access_log=AccessLog(services),
+            metrics=Metrics(),
         )
 
     @property
@@ -75,8 +87,9 @@ class Site:
         return isinstance(self.authenticator, LetsEverybodyIn)
 
     def close(self) -> None:
-        """Wait for what is being stored, and end the threads."""
+        """Wait for what is being stored or logged, and end the threads."""
         self.ingest.close()
+        self.access_log.close()
         self.codecs.close()
 
 

@@ -69,6 +69,11 @@ class AccessLog:
         """
         self._queue.write(access)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether `write` would wait: who must not, calls it in a thread then."""
+        return len(self._waiting) >= _FULL * self._size
+
     def close(self) -> None:
         """Write what waits, and end the thread; the services stay open. A second call does nothing."""
         self._queue.close()

@@ -60,11 +60,11 @@ class _Limited(HttpToolsProtocol):
         self._in_head, self._head_bytes = False, 0
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if self._certificate:
-            extensions = self.scope.setdefault("extensions", {})  # type: ignore[typeddict-item]  # uvicorn sets none
+            extensions = self.scope.setdefault("extensions", {})
             extensions["dicom_common.client_certificate"] = self._certificate
         app = self.app
         if size > self.limits.max_head_bytes:
-            self.app = _answer_431  # type: ignore[assignment]  # an application, which uvicorn types otherwise
+            self.app = _answer_431
         try:
             super().on_headers_complete()
         finally:

@@ -42,7 +42,7 @@ class _Server(uvicorn.Server):
         self._signals, self._on_stop = signals, on_stop
 
     @contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]  # uvicorn's is a generator of the same
+    def capture_signals(self) -> Iterator[None]:
         """Take signals for the server. Uvicorn's own would send them again when the server has ended in good order."""
         loop = asyncio.get_running_loop()
         for number in self._signals:

@@ -87,7 +87,7 @@ def _forget(pid: int | None) -> None:
     from prometheus_client import multiprocess  # noqa: PLC0415 - imported only with its environment variable set
 
     with suppress(OSError):
-        multiprocess.mark_process_dead(pid)
+        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]  # has no types
 
 
 def _work(config: Config, serving: Serving, verbose: bool) -> None:
