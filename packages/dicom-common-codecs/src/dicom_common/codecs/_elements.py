@@ -11,9 +11,20 @@ from typing import Final, NamedTuple
 
 from dicom_common.codecs._sources import Ranges
 from dicom_common.core import DicomError
-from dicom_common.dicom import Reason, TransferSyntax
+from dicom_common.dicom import Reason
 
-__all__ = ["ITEM", "ITEM_END", "LONG_FORM", "SEQUENCE_END", "ElementReader", "Head", "malformed", "written_head"]
+__all__ = [
+    "ITEM",
+    "ITEM_END",
+    "LONG_FORM",
+    "SEQUENCE_END",
+    "ElementReader",
+    "Encoding",
+    "Head",
+    "encoding_of",
+    "malformed",
+    "written_head",
+]
 
 ITEM: Final = 0xFFFEE000
 ITEM_END: Final = 0xFFFEE00D
@@ -43,13 +54,27 @@ def malformed(where: int) -> DicomError:
     )
 
 
+class Encoding(NamedTuple):
+    """How the elements of a data set are written."""
+
+    implicit_vr: bool
+    big_endian: bool
+
+
+def encoding_of(start: bytes) -> Encoding:
+    """Tell the encoding by the first bytes of a data set, where its transfer syntax says another one."""
+    return Encoding(
+        implicit_vr=start[4:6] not in LONG_FORM | _SHORT_FORM,
+        big_endian=int.from_bytes(start[:2], "big") < int.from_bytes(start[:2], "little"),
+    )
+
+
 class ElementReader:
     """Reads element after element through a window."""
 
-    def __init__(self, ranges: Ranges, position: int, syntax: TransferSyntax) -> None:
+    def __init__(self, ranges: Ranges, position: int, encoding: Encoding) -> None:
         self._ranges = ranges
-        self._implicit = syntax.implicit_vr
-        self.big = syntax.big_endian
+        self._implicit, self.big = encoding
         order = ">" if self.big else "<"
         self._tag, self._short, self._long = (struct.Struct(order + form).unpack_from for form in ("HH", "H", "I"))
         self._little = (struct.Struct("<HH").unpack_from, struct.Struct("<I").unpack_from)

@@ -51,7 +51,7 @@ def transcoded(image: Image, target: str, frames: FrameCodec, max_bytes: int) ->
     pixels = _Pixels(image, source, pixel, target, frames) if pixel is not None else None
     if pixels is None:
         _require_target(target, source)
-    reader = ElementReader(image.ranges, image.instance.data_set_offset, source)
+    reader = ElementReader(image.ranges, image.start, image.encoding)
     conversion = Conversion(
         reader,
         signed=image.instance.pixel_representation == 1,
@@ -186,7 +186,7 @@ class _Pixels:
             yield from _fragments(reader)
             return
         vr = pixel.vr.encode("ascii")
-        if self._source.implicit_vr:
+        if self._image.encoding.implicit_vr:
             vr = {0x7FE00008: b"OF", 0x7FE00009: b"OD"}.get(pixel.tag, b"OW")
         word = self._image.swapped_word
         odd = length % 2
