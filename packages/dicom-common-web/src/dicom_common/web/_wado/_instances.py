@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 
 from starlette.responses import Response
 
@@ -22,7 +22,7 @@ from dicom_common.web._wado._offers import OCTETS, dicom_offers
 from dicom_common.web._wado._part_10 import dicom_file
 from dicom_common.web._wado._place import LEVELS, Place, location_of, place_of, stored_of
 
-__all__ = ["INSTANCES", "instance_chunks"]
+__all__ = ["INSTANCES", "single_instance"]
 
 _BULK = Offer(media_type=OCTETS, multipart=True)
 Chosen = tuple[Stored, Offer]
@@ -37,13 +37,22 @@ async def _retrieve(call: Call) -> Response:
     await lane.run(audit_instances, call, AuditKind.INSTANCES_SENT, [one for one, _ in chosen])
     (first, offer) = chosen[0]
     if not offer.multipart:
-        headers = {"content-type": _content_type(offer), "content-location": location_of(call, first)}
-        try:
-            return await stream_single(call, _single(call, first, offer), headers)
-        except DicomError as error:
-            raise _cannot_convert() from error
+        return await single_instance(call, first, offer, {"content-type": _content_type(offer)})
     try:
         return await stream_parts(call, offer, _parts(call, chosen), status=200 if len(chosen) == len(stored) else 206)
+    except DicomError as error:
+        raise _cannot_convert() from error
+
+
+async def single_instance(call: Call, stored: Stored, offer: Offer, headers: Mapping[str, str]) -> Response:
+    """Answer with one instance.
+
+    Raises:
+        HttpError: 406, it cannot be converted.
+    """
+    given = {**headers, "content-location": location_of(call, stored)}
+    try:
+        return await stream_single(call, _single(call, stored, offer), given)
     except DicomError as error:
         raise _cannot_convert() from error
 
@@ -75,7 +84,7 @@ def _parts(call: Call, chosen: list[Chosen]) -> Generator[Part, None, None]:
         for stored, chunks in retrieved:
             offer = next(offers)[1]
             headers = {"Content-Type": _content_type(offer), "Content-Location": location_of(call, stored)}
-            yield Part(headers, instance_chunks(call, stored, chunks, offer.transfer_syntax))
+            yield Part(headers, _chunks(call, stored, chunks, offer.transfer_syntax))
     finally:
         retrieved.close()
 
@@ -84,12 +93,12 @@ def _single(call: Call, stored: Stored, offer: Offer) -> Generator[bytes, None, 
     retrieved = read_ahead(call.site.services.storage, [stored])
     try:
         for _, chunks in retrieved:
-            yield from instance_chunks(call, stored, chunks, offer.transfer_syntax)
+            yield from _chunks(call, stored, chunks, offer.transfer_syntax)
     finally:
         retrieved.close()
 
 
-def instance_chunks(call: Call, stored: Stored, chunks: Iterator[bytes], transfer_syntax_uid: str) -> Iterator[bytes]:
+def _chunks(call: Call, stored: Stored, chunks: Iterator[bytes], transfer_syntax_uid: str) -> Iterator[bytes]:
     """Iterate over an instance as a DICOM file in a transfer syntax."""
     if transfer_syntax_uid != stored.transfer_syntax_uid:
         return converted(call.site.codecs, chunks, transfer_syntax_uid)

@@ -15,6 +15,7 @@ from dicom_common.pipeline import Document, valid_objects
 from dicom_common.web._auditing import audit_instances, keeps_trail
 from dicom_common.web._call import Call
 from dicom_common.web._endpoint import Endpoint
+from dicom_common.web._entity_tags import has_current
 from dicom_common.web._negotiation import Offer, accepted_by
 from dicom_common.web._stream import Stream
 from dicom_common.web._wado._place import LEVELS, Place, place_of, stored_of
@@ -24,7 +25,6 @@ __all__ = ["METADATA"]
 _OFFERS = (Offer(media_type="application/dicom+json"), Offer(media_type="application/json"))
 _AT_ONCE = 256 * 1024
 """Bytes of a kept document up to which it is answered at once."""
-_ETAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
 async def _retrieve(call: Call) -> Response:
@@ -40,12 +40,14 @@ async def _retrieve(call: Call) -> Response:
     if place.instance is not None:
         body = await lane.run(_of_instance, call, place)
         headers["etag"] = f'W/"{hashlib.sha256(body).hexdigest()}"'
-        return Response(None, 304, headers) if _has(call, headers["etag"]) else Response(body, 200, headers)
+        return (
+            Response(None, 304, headers) if has_current(call.request, headers["etag"]) else Response(body, 200, headers)
+        )
     document: Document = await lane.run(_document, call, place)
     try:
         if document.revision is not None:
             headers["etag"] = f'W/"{document.revision}"'
-            if _has(call, headers["etag"]):
+            if has_current(call.request, headers["etag"]):
                 document.close()
                 return Response(None, 304, headers)
         if _takes_gzip(call):
@@ -88,12 +90,6 @@ def _of_instance(call: Call, place: Place) -> bytes:
 
 def _audit(call: Call, place: Place) -> None:
     audit_instances(call, AuditKind.INSTANCES_ACCESSED, stored_of(call, place))
-
-
-def _has(call: Call, etag: str) -> bool:
-    """Tell whether the client has this already (RFC 9110 13.1.2)."""
-    asked = call.request.headers.get("if-none-match", "")
-    return asked.strip() == "*" or etag.removeprefix("W/") in _ETAG.findall(asked)
 
 
 def _takes_gzip(call: Call) -> bool:
