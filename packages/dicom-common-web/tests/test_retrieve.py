@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
+from xml.etree import ElementTree as ET
 
 import pydicom
 import pytest
@@ -384,3 +385,13 @@ def test_9_1_each_action_needs_its_permission(tmp_path: Path) -> None:
         for path in PATHS:
             assert server.client.get(path, headers=headers).status_code == 403
         assert server.client.delete(STUDY, headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize(("path", "count"), [(STUDY, 3), (SERIES, 2), (INSTANCE, 1)])
+def test_3_8_metadata_as_xml(filled: LiveServer, path: str, count: int) -> None:
+    accept = {"accept": 'multipart/related; type="application/dicom+xml"'}
+    parts = parts_of(filled.client.get(f"{path}/metadata", headers=accept))
+    assert len(parts) == count
+    trees = [ET.fromstring(one.data) for one in parts]
+    assert {"SOPInstanceUID", "SOPClassUID"} <= {one.get("keyword") for one in trees[0]}
+    assert filled.client.get("/studies/1.2.3/metadata", headers=accept).status_code == 404
