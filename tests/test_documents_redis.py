@@ -57,7 +57,6 @@ class Installation:
             "cache.connect_timeout": "0.2",
             "cache.pause": "0.1",
             "documents.wait_seconds": "0.5",
-            "documents.absent_seconds": "0",
         }
         self.begun = self.done = 0
         self.requests = 0
@@ -225,3 +224,17 @@ def test_a_key_that_somebody_else_holds_for_ever_holds_nobody_up(server: Private
             start = time.monotonic()
             documents.study("local", STUDY).close()
             assert time.monotonic() - start < HANG
+
+
+@pytest.mark.kills
+def test_a_study_that_was_not_there_is_there_as_soon_as_it_is_stored(server: PrivateServer, tmp_path: Path) -> None:
+    installation = Installation(tmp_path / "data", server)
+    with installation.services() as storing, installation.services() as asking:
+        documents = MetadataDocuments(asking)
+        for number in range(1, 20):
+            study = f"1.2.3.{number}"
+            with pytest.raises(NotFoundError):
+                documents.study("local", study)
+            storing.db.add([make_entry(make_instance(1, study=number))])
+            with documents.study("local", study) as document:
+                assert document.instances == 1

@@ -177,6 +177,15 @@ def test_a_byte_order_mark_is_no_mistake() -> None:
         ("extension_time_limit = 0", "extension_time_limit has to be above 0"),
         ("extension_time_limit = nan", "extension_time_limit has to be above 0"),
         ("extension_time_limit = inf", "extension_time_limit has to be above 0 and at most 86400 seconds"),
+        *(
+            (f"public_url = {url!r}", "public_url has to be an absolute http or https URL without user, query")
+            for url in (
+                *("pacs.example", "/dicomweb", "//pacs.example", "ftp://pacs.example", "http://", "http:///x"),
+                *("https://pacs.example/?a=1", "https://pacs.example/#a", "https://a:b@pacs.example", "https://a@x"),
+                *("https://pacs.example/a b", "https://pacs.example/\t", "http://x:99999", "http://x:y", "http://[x"),
+                *("https://pacs.example/<x>", "https://pacs.example/ä", "javascript:alert(1)", "http://x/\\y"),
+            )
+        ),
         ("tenant = { env = 'NOT_SET' }", "tenant asks for the variable NOT_SET, which is not set."),
         ("tenant = { file = 'gone' }", "which cannot be read: No such file or directory."),
         ("tenant = { file = 'a\\u0000b' }", "which cannot be read"),
@@ -188,6 +197,20 @@ def test_a_mistake_in_a_file_is_told_with_the_file_and_what_to_do(text: str, tol
     message = refused()
     assert told in message
     assert str(file.absolute()) in message
+
+
+@pytest.mark.parametrize(
+    ("written", "taken"),
+    [
+        ("", ""),
+        ("https://pacs.example/dicom-web/", "https://pacs.example/dicom-web"),
+        ("http://[::1]:8080//", "http://[::1]:8080"),
+        ("HTTPS://pacs.example/a%20b", "HTTPS://pacs.example/a%20b"),
+    ],
+)
+def test_the_root_of_the_web_service_has_no_slash_at_its_end(written: str, taken: str) -> None:
+    write("dicom-common.toml", f"public_url = {written!r}")
+    assert Config.load().general.public_url == taken
 
 
 def test_a_mistake_in_a_variable_or_an_override_is_told_with_its_origin() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # --import-mode=importlib leaves it out
-from documents_site import ABSENT, QUIET, Open
+from documents_site import QUIET, Open
 from pipeline_site import Make, Site, make_instance
 
 from dicom_common.host import Services
@@ -48,7 +48,7 @@ def write(tmp_path: Path) -> Callable[[Sequence[bytes]], list[Path]]:
 @pytest.fixture
 def open_documents(site: Site) -> Open:
     def opened(**settings: Any) -> tuple[Services, MetadataDocuments]:
-        services = site.services(**(QUIET | ABSENT | settings))
+        services = site.services(**(QUIET | settings))
         return services, MetadataDocuments(services)
 
     return opened

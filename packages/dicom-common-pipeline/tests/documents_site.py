@@ -17,7 +17,6 @@ STUDY_KEY, SERIES_KEY = (
     f"local/metadata/20260102/{STUDY}/{SERIES}.json",
 )
 QUIET = {"documents__quiet_seconds": 0}
-ABSENT = {"documents__absent_seconds": 0}
 
 Open = Callable[..., tuple[Services, MetadataDocuments]]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import json
 import random
-import time
 import tracemalloc
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +14,7 @@ from documents_site import SERIES, SERIES_KEY, STUDY, STUDY_KEY, Open, documents
 from pipeline_site import Make, Site
 
 from dicom_common.core import NotFoundError
-from dicom_common.pipeline import remove
+from dicom_common.pipeline import Ingest, MetadataDocuments, Received, remove
 from dicom_common.testing import make_entry, make_instance as indexed
 
 
@@ -104,26 +104,68 @@ def test_no_tenant_sees_the_documents_of_another(site: Site, make: Make, open_do
             documents.study("three", STUDY)
 
 
-def test_an_absent_study_is_asked_for_once(site: Site, make: Make, open_documents: Open) -> None:
-    services, documents = open_documents(documents__absent_seconds=0.3)
-    db = tell(services, "db")
-    for _ in range(5):
+def test_a_study_that_was_not_there_is_there_as_soon_as_it_is_stored(site: Site, make: Make) -> None:
+    """Two installations share the cache, as two processes do, and the one has just been told that there is no study."""
+    storing, asking = site.services(), site.services()
+    asking._opened["cache"] = storing.cache
+    documents = [MetadataDocuments(storing), MetadataDocuments(asking)]
+    with Ingest(storing) as ingest:
+        for sop in range(1, 4):
+            for one in documents:
+                with pytest.raises(NotFoundError):
+                    one.study("local", STUDY)
+                with pytest.raises(NotFoundError):
+                    one.series("local", STUDY, SERIES)
+            ingest.store([Received(source=make(sop), name="1")], tenant="local")
+            for one in documents:
+                assert sops(text_of(one.study("local", STUDY))) == [f"1.1.{sop}"]
+                assert sops(text_of(one.series("local", STUDY, SERIES))) == [f"1.1.{sop}"]
+            remove(storing, "local", STUDY)
         with pytest.raises(NotFoundError):
-            documents.study("local", STUDY)
-        with pytest.raises(NotFoundError):
-            documents.series("local", STUDY, SERIES)
-    assert db.count("revisions") == 2
-    site.store(make(1))
-    time.sleep(0.35)
-    assert sops(text_of(documents.study("local", STUDY))) == ["1.1.1"]
+            documents[1].study("local", STUDY)
 
 
 def test_what_one_tenant_has_not_is_not_absent_for_another(site: Site, make: Make, open_documents: Open) -> None:
     site.store(make(1), tenant="other")
-    _, documents = open_documents(documents__absent_seconds=60)
+    _, documents = open_documents()
     with pytest.raises(NotFoundError):
         documents.study("local", STUDY)
     assert sops(text_of(documents.study("other", STUDY))) == ["1.1.1"]
+
+
+# BulkDataURIs
+
+URL = "https://pacs.example/dicom-web"
+
+
+def uris(text: bytes) -> list[str]:
+    return [one["00420011"]["BulkDataURI"] for one in json.loads(text)]
+
+
+def test_uris_are_relative_to_the_service_or_absolute(site: Site, make: Make, open_documents: Open) -> None:
+    site.store(make(1, payload=bytes(2000)))
+    relative = f"studies/{STUDY}/series/{SERIES}/instances/{SERIES}.1/bulkdata/00420011"
+    _, plain = open_documents()
+    services, absolute = open_documents(public_url=f"{URL}/")
+    assert services.config.general.public_url == URL
+    assert uris(text_of(plain.study("local", STUDY))) == [relative]
+    for _ in range(2):  # made, and out of cache and storage
+        assert uris(text_of(absolute.study("local", STUDY))) == [f"{URL}/{relative}"]
+        assert uris(text_of(absolute.series("local", STUDY, SERIES))) == [f"{URL}/{relative}"]
+    with absolute.study("local", STUDY) as document:
+        assert uris(gzip.decompress(b"".join(document.gzip()))) == [f"{URL}/{relative}"]
+        revision = document.revision
+    with plain.study("local", STUDY) as document:
+        assert document.revision != revision, "an entity tag stands for one text"
+        assert uris(b"".join(document.plain())) == [relative]
+
+
+def test_an_argument_wins_over_the_setting(site: Site, make: Make, open_documents: Open) -> None:
+    site.store(make(1, payload=bytes(2000)))
+    services, _ = open_documents(public_url=URL)
+    for given, expected in (("http://x/", "http://x/studies/"), ("", "studies/"), (None, f"{URL}/studies/")):
+        documents = MetadataDocuments(services, public_url=given)
+        assert uris(text_of(documents.study("local", STUDY)))[0].startswith(expected)
 
 
 def test_an_index_without_revisions_answers_itself(site: Site, make: Make, open_documents: Open) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, time
 from functools import lru_cache
 from json.encoder import encode_basestring as quote
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from dicom_common.core import ATTRIBUTES, Match, PersonName, RequestAttributes
 
 __all__ = ["match_to_json"]
 
+_MISSING: Final = object()
 _NO_MORE: Final[Mapping[int, bytes]] = {}
 _CHARACTER_SET: Final = 0x00080005
 _UTF8: Final = '"00080005":{"vr":"CS","Value":["ISO_IR 192"]}'
@@ -26,10 +27,24 @@ _COMPUTED: Final = {
     "NumberOfStudyRelatedInstances": (0x00201208, "IS"),
     "NumberOfSeriesRelatedInstances": (0x00201209, "IS"),
 }
+_EXACT: Final = 1e15
+"""Below this a whole number that was written as DS is written without a fraction."""
 _ELEMENTS: Final = {one.keyword: (one.tag, one.vr) for one in ATTRIBUTES} | _COMPUTED
 
 Encode = Callable[[Any], str]
-"""Writes what follows the `vr` of an attribute, with the closing brace."""
+"""Writes what follows the `vr` of an attribute that has a value, with the closing brace."""
+
+
+class _Step(NamedTuple):
+    """One attribute to write."""
+
+    tag: int
+    keyword: str
+    prefix: str
+    empty: str
+    """The attribute without a value."""
+    encode: Encode | None
+    """None: the caller has written it."""
 
 
 def match_to_json(
@@ -41,9 +56,9 @@ def match_to_json(
 ) -> bytes:
     """Write one match of `Database.find` as a DICOM JSON object, UTF-8, with its tags ascending.
 
-    An attribute without a value has its `vr` only (F.2.5). Specific Character Set (0008,0005) is added where text is not
-    ASCII. Dates and times are written from their values (`HHMMSS`, with a fraction if there is one), which need not be as
-    the instance had them.
+    An attribute without a value has its `vr` only (F.2.5). Specific Character Set (0008,0005) is added where text is
+    not ASCII. Dates and times are written from their values (`HHMMSS`, with a fraction if there is one), which need not
+    be as the instance had them.
 
     Args:
         match: the match.
@@ -56,97 +71,104 @@ def match_to_json(
     Raises:
         KeyError: a keyword is not one of those that can be in a match.
     """
-    written = [
-        (tag, prefix + encode(match[keyword]))
-        for tag, keyword, prefix, encode in _plan(tuple(keywords), numbers_as)
-        if keyword in match
-    ]
-    if more:
-        written = [one for one in written if one[0] not in more]
-        written += [(tag, f'"{tag:08X}":{value.decode()}') for tag, value in more.items()]
-        written.sort()
-    text = ",".join([part for _, part in written])
+    parts = []
+    for tag, keyword, prefix, empty, encode in _steps(tuple(keywords), tuple(more), numbers_as):
+        if encode is None:
+            parts.append(prefix + more[tag].decode())
+            continue
+        value = match.get(keyword, _MISSING)
+        if value is None:
+            parts.append(empty)
+        elif value is not _MISSING:
+            parts.append(prefix + encode(value))
+    text = ",".join(parts)
     if not text.isascii() and _CHARACTER_SET not in more:
-        before = sum(tag < _CHARACTER_SET for tag, _ in written)
-        text = ",".join([*(part for _, part in written[:before]), _UTF8, *(part for _, part in written[before:])])
+        place = sum(part < _UTF8 for part in parts)  # they begin with their tags, in digits of one length
+        text = ",".join([*parts[:place], _UTF8, *parts[place:]])
     return f"{{{text}}}".encode("utf-8", "replace")  # a lone surrogate is no text: a "?" is better than no answer
 
 
 @lru_cache(maxsize=128)
-def _plan(keywords: tuple[str, ...], numbers_as: str) -> list[tuple[int, str, str, Encode]]:
+def _steps(keywords: tuple[str, ...], more: tuple[int, ...], numbers_as: str) -> list[_Step]:
     encoders = _NUMBERS | _TEXTS if numbers_as == "number" else _STRINGS | _TEXTS
-    elements = sorted((*_ELEMENTS[keyword], keyword) for keyword in set(keywords))
-    return [(tag, keyword, f'"{tag:08X}":{{"vr":"{vr}"', encoders[vr]) for tag, vr, keyword in elements]
+    steps = [_Step(tag, "", f'"{tag:08X}":', "", None) for tag in more]
+    for keyword in set(keywords):
+        tag, vr = _ELEMENTS[keyword]
+        if tag not in more:
+            prefix = f'"{tag:08X}":{{"vr":"{vr}"'
+            steps.append(_Step(tag, keyword, prefix, prefix + "}", encoders[vr]))
+    return sorted(steps)
 
 
 def _values(parts: list[str]) -> str:
     return "}" if parts.count("null") == len(parts) else f',"Value":[{",".join(parts)}]}}'
 
 
-def _text(value: str | tuple[str, ...] | None) -> str:
-    """AE AS CS LO SH UI: text whose values a backslash delimits (PS3.5 6.4)."""
-    if not value:
-        return "}"
-    if type(value) is str:
-        if "\\" not in value:
-            return f',"Value":[{quote(value)}]}}'
-        parts: Sequence[str] = [part.strip(" ") for part in value.split("\\")]
-    else:
-        parts = value
-    return _values([quote(part) if part else "null" for part in parts])
+def _text(value: str) -> str:
+    """AS CS LO SH UI: text whose values a backslash delimits (PS3.5 6.4)."""
+    if "\\" in value:
+        return _values([quote(part) if part else "null" for part in [part.strip(" ") for part in value.split("\\")]])
+    return f',"Value":[{quote(value)}]}}' if value else "}"
 
 
-def _date(value: date | None) -> str:
-    return "}" if value is None else f',"Value":["{value.year:04}{value.month:02}{value.day:02}"]}}'
+def _code(value: str | tuple[str, ...]) -> str:
+    """CS and UI, of which an attribute of several values is a tuple."""
+    if isinstance(value, str):
+        return _text(value)
+    return _values([quote(part) if part else "null" for part in value])
 
 
-def _time(value: time | None) -> str:
-    if value is None:
-        return "}"
-    fraction = f".{value.microsecond:06}".rstrip("0") if value.microsecond else ""
-    return f',"Value":["{value.hour:02}{value.minute:02}{value.second:02}{fraction}"]}}'
+def _date(value: date) -> str:
+    return f',"Value":["{value.isoformat().replace("-", "")}"]}}'
 
 
-def _person_name(value: PersonName | None) -> str:
-    if value is None:
-        return "}"
-    groups = zip(("Alphabetic", "Ideographic", "Phonetic"), value, strict=True)
+def _time(value: time) -> str:
+    written = f"{value.hour:02}{value.minute:02}{value.second:02}"
+    if value.microsecond:
+        written += f".{value.microsecond:06}".rstrip("0")
+    return f',"Value":["{written}"]}}'
+
+
+def _person_name(value: PersonName) -> str:
+    alphabetic, ideographic, phonetic = value
+    if not ideographic and not phonetic:
+        return f',"Value":[{{"Alphabetic":{quote(alphabetic)}}}]}}' if alphabetic else "}"
+    groups = (("Alphabetic", alphabetic), ("Ideographic", ideographic), ("Phonetic", phonetic))
     named = ",".join([f'"{name}":{quote(group)}' for name, group in groups if group])
-    return f',"Value":[{{{named}}}]}}' if named else "}"
+    return f',"Value":[{{{named}}}]}}'
 
 
-def _requests(value: tuple[RequestAttributes, ...] | None) -> str:
-    if not value:
-        return "}"
+def _requests(value: tuple[RequestAttributes, ...]) -> str:
     items = [
-        f'{{"00400009":{{"vr":"SH"{_text(one.scheduled_procedure_step_id)}'
-        f',"00401001":{{"vr":"SH"{_text(one.requested_procedure_id)}}}'
+        f'{{"00400009":{{"vr":"SH"{_text(one.scheduled_procedure_step_id or "")}'
+        f',"00401001":{{"vr":"SH"{_text(one.requested_procedure_id or "")}}}'
         for one in value
     ]
-    return f',"Value":[{",".join(items)}]}}'
+    return f',"Value":[{",".join(items)}]}}' if items else "}"
 
 
 def _number(value: float) -> str:
+    if type(value) is int:
+        return str(value)
     if not math.isfinite(value):
         return "null"
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
+    return str(int(value)) if value.is_integer() and abs(value) < _EXACT else repr(value)
 
 
-def _numbers(value: float | tuple[float, ...] | None) -> str:
-    if value is None:
-        return "}"
-    return _values([_number(one) for one in (value if isinstance(value, tuple) else (value,))])
+def _numbers(value: float | tuple[float, ...]) -> str:
+    if type(value) is int:
+        return f',"Value":[{value}]}}'
+    return _values([*map(_number, value if isinstance(value, tuple) else (value,))])
 
 
-def _number_strings(value: float | tuple[float, ...] | None) -> str:
-    if value is None:
-        return "}"
-    numbers = [_number(one) for one in (value if isinstance(value, tuple) else (value,))]
+def _number_strings(value: float | tuple[float, ...]) -> str:
+    numbers = map(_number, value if isinstance(value, tuple) else (value,))
     return _values([one if one == "null" else f'"{one}"' for one in numbers])
 
 
 _TEXTS: Final[dict[str, Encode]] = {
-    **dict.fromkeys(("AS", "CS", "LO", "SH", "UI"), _text),
+    **dict.fromkeys(("AS", "LO", "SH"), _text),
+    **dict.fromkeys(("CS", "UI"), _code),
     "DA": _date,
     "PN": _person_name,
     "SQ": _requests,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from dicom_common.core import DicomError
-from dicom_common.dicom._elements import Elements, pairs
+from dicom_common.dicom._elements import Elements, Value, pairs
 from dicom_common.dicom._file_meta import FileMeta, read_file_meta
 from dicom_common.dicom._findings import Findings
 from dicom_common.dicom._fragments import ReadRange
@@ -27,6 +27,7 @@ _DEFAULTS: Final = ReaderSettings()
 _FIRST: Final = 256 * 1024
 _CHUNK: Final = 256 * 1024
 _PIXEL_DATA: Final = 0x7FE00010
+_SOP_INSTANCE_UID: Final = 0x00080018
 _BITS_ALLOCATED: Final = 0x00280100
 _PATH: Final = re.compile(r"[0-9A-F]{8}(?:\.[1-9][0-9]{0,8}\.[0-9A-F]{8}){0,128}")
 
@@ -48,7 +49,7 @@ class ValuePlace(NamedTuple):
 
 
 def find_value(
-    read_range: ReadRange, path: str, *, size: int, settings: ReaderSettings = _DEFAULTS
+    read_range: ReadRange, path: str, *, size: int, sop_uid: str | None = None, settings: ReaderSettings = _DEFAULTS
 ) -> ValuePlace | None:
     """Find the value of an element by the path of a BulkDataURI; None where the path is not that of a value.
 
@@ -56,27 +57,24 @@ def find_value(
 
     Args:
         read_range: gives bytes of the object.
-        path: a tag of eight upper-case hex digits; in a sequence the tags and item numbers from the top, joined by dots.
+        path: a tag of eight upper-case hex digits; in a sequence the tags and item numbers from the top, joined by
+            dots.
         size: how many bytes the object has.
+        sop_uid: the SOP Instance UID that the object must have; None: any.
         settings: limits and tolerance.
 
     Raises:
-        DicomError: the object cannot be read; reason `encapsulated`: it is Pixel Data in fragments, not one value.
+        DicomError: the object cannot be read; reason `encapsulated`: it is Pixel Data in fragments, not one value;
+            `conflicting-identity`: it is another instance.
     """
     if _PATH.fullmatch(path) is None:
         return None
     meta, elements = _scanned(read_range, size, settings)
-    steps = path.split(".")
-    for sequence, item in zip(steps[:-1:2], steps[1::2], strict=True):
-        found = _element(elements, int(sequence, 16))
-        number = int(item)
-        if found is None or not isinstance(found[1], list) or number > len(found[1]):
-            return None
-        elements = found[1][number - 1]
-    found = _element(elements, int(steps[-1], 16))
-    if found is None or isinstance(found[1], list) or not found[1]:
+    if sop_uid is not None and _uid(elements) != sop_uid:
+        raise DicomError(Reason.CONFLICTING_IDENTITY, "The object is another instance: restore it from a copy.")
+    head, value = _at(elements, path) or (None, b"")
+    if head is None or isinstance(value, list) or not value:
         return None
-    head, value = found
     vr = "US" if head.vr == "US or SS" else head.vr
     if isinstance(value, bytes):
         return ValuePlace(vr, 0, len(value), 1, inflated=False, value=value)
@@ -134,8 +132,26 @@ def _scanned(read_range: ReadRange, size: int, settings: ReaderSettings) -> tupl
         return meta, Scanner(window, settings, findings).scan(meta.encoding, start)
 
 
-def _element(elements: Elements, tag: int) -> tuple[Head, bytes | Skipped | list[Elements]] | None:
+def _at(elements: Elements, path: str) -> tuple[Head, Value] | None:
+    """Return the element at a path."""
+    *around, last = path.split(".")
+    for sequence, number in zip(around[::2], around[1::2], strict=True):
+        found = _element(elements, int(sequence, 16))
+        if found is None or not isinstance(found[1], list) or int(number) > len(found[1]):
+            return None
+        elements = found[1][int(number) - 1]
+    return _element(elements, int(last, 16))
+
+
+def _element(elements: Elements, tag: int) -> tuple[Head, Value] | None:
     return next(((head, value) for head, value in pairs(elements) if head.tag == tag), None)
+
+
+def _uid(elements: Elements) -> str | None:
+    found = _element(elements, _SOP_INSTANCE_UID)
+    if found is None or not isinstance(found[1], bytes):
+        return None
+    return found[1].decode("ascii", "replace").partition("\0")[0].strip(" ")
 
 
 def _bits_allocated(elements: Elements) -> int | None:

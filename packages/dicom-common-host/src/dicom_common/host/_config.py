@@ -50,8 +50,8 @@ class General:
     extension_time_limit: float = 10.0
     """Seconds that an extension may take for one call, and to be opened and closed."""
     public_url: str = ""
-    """The root of the DICOMweb service as its clients reach it, such as `https://pacs.example/dicomweb`: by it the links
-    in answers are absolute. Empty: they are relative, or follow the request."""
+    """The root of the DICOMweb service as its clients reach it, such as `https://pacs.example/dicomweb`: it makes the
+    links in answers absolute. Empty: they are relative, or follow the request."""
 
     def __post_init__(self) -> None:
         """Refuse a tenant that is not valid."""

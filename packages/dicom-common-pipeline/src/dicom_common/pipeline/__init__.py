@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     )
     from dicom_common.pipeline._ingest._ingest import Ingest as Ingest
     from dicom_common.pipeline._ingest._ingest_files import ingest_files as ingest_files
-    from dicom_common.pipeline._ingest._reasons import IngestReason as IngestReason
+    from dicom_common.pipeline._ingest._reasons import IngestReason as IngestReason, IngestRule as IngestRule
     from dicom_common.pipeline._ingest._results import Received as Received, Result as Result, Status as Status
     from dicom_common.pipeline._ingest._status_codes import StatusCodes as StatusCodes, status_codes as status_codes
     from dicom_common.pipeline._layout import DEFAULT_LAYOUT as DEFAULT_LAYOUT, Layout as Layout
@@ -100,6 +100,7 @@ __all__ = [
     "Frames",
     "Ingest",
     "IngestReason",
+    "IngestRule",
     "IngestSettings",
     "Layout",
     "MetadataDocuments",
@@ -166,6 +167,7 @@ _HOMES = {
     "Frames": "_frames",
     "Ingest": "_ingest._ingest",
     "IngestReason": "_ingest._reasons",
+    "IngestRule": "_ingest._reasons",
     "IngestSettings": "_settings",
     "Layout": "_layout",
     "MetadataDocuments": "_documents._documents",

@@ -1,4 +1,4 @@
-"""The value of one element, such as a BulkDataURI stands for (PS3.18 10.4.1.1.5), by range reads of the stored object."""
+"""The value of one element, as a BulkDataURI stands for it (PS3.18 10.4.1.1.5), by range reads of the object."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from array import array
 from collections.abc import Iterator
 from typing import Any, Final
 
-from dicom_common.core import NotFoundError, Storage, Stored
-from dicom_common.dicom import ReaderSettings, ValuePlace, find_value, inflate, read_header
+from dicom_common.core import DicomError, NotFoundError, Storage, Stored
+from dicom_common.dicom import ReaderSettings, Reason, ValuePlace, find_value, inflate, read_header
 from dicom_common.pipeline._object_ranges import damaged, ranges_of
 
 __all__ = ["BulkData", "list_bulk_data", "open_bulk_data"]
@@ -80,19 +80,25 @@ def open_bulk_data(storage: Storage, stored: Stored, path: str, *, settings: Rea
     Args:
         storage: has the object.
         stored: the instance.
-        path: what stands behind `/bulkdata/` in the URI: a tag (`7FE00010`), or for an element in a sequence the tags and
-            item numbers from the top (`0040A730.2.00091001`).
+        path: what stands behind `/bulkdata/` in the URI: a tag (`7FE00010`), or for an element in a sequence the tags
+            and item numbers from the top (`0040A730.2.00091001`).
         settings: the reader's; the defaults where none are given.
 
     Raises:
         NotFoundError: the instance has no such element, or it has no value, or is a sequence; or the storage does not
             have the object.
-        DicomError: reason `encapsulated`: it is encapsulated Pixel Data, which is not one value; `open_frames` gives its
-            frames.
+        DamagedError: the object is not the instance.
+        DicomError: reason `encapsulated`: it is encapsulated Pixel Data, which is not one value; `open_frames` gives
+            its frames.
         BackendError: the storage failed.
     """
     reader = settings or ReaderSettings()
-    place = find_value(ranges_of(storage, stored), path, size=stored.size, settings=reader)
+    try:
+        place = find_value(ranges_of(storage, stored), path, size=stored.size, sop_uid=stored.sop_uid, settings=reader)
+    except DicomError as error:
+        if error.reason == Reason.CONFLICTING_IDENTITY:
+            raise damaged(stored) from error
+        raise
     if place is None:
         raise NotFoundError("The instance has no value at this path: take the paths of its BulkDataURIs.")
     return BulkData(storage, stored, place, reader)

@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from tempfile import SpooledTemporaryFile
-from typing import Final
+from typing import Final, Self
 
-from dicom_common.core import NotFoundError, PixelData, Stored, validate_tenant
+from dicom_common.core import NotFoundError, Stored, validate_tenant
 from dicom_common.dicom import (
     FrameIndex,
     ReaderSettings,
@@ -24,7 +24,7 @@ from dicom_common.dicom import (
     transfer_syntax,
 )
 from dicom_common.host import Services
-from dicom_common.pipeline._object_ranges import ranges_of
+from dicom_common.pipeline._object_ranges import damaged, ranges_of
 
 __all__ = ["Frames", "open_frames"]
 
@@ -33,6 +33,9 @@ ReadRange = Callable[[int, int], bytes]
 _CACHE_BYTES: Final = 32 << 20
 _AT_ONCE: Final = 4 << 20
 """Bytes of frames beside each other that are read by one request."""
+_GAP: Final = 64
+"""Bytes between two such frames: the headers of items."""
+_CHUNK: Final = 1 << 20
 _IN_MEMORY: Final = 4 << 20
 """Bytes of an inflated data set that are held in memory; a larger one is in a temporary file."""
 _WORDS: Final = {2: "H", 4: "I", 8: "Q"}
@@ -43,14 +46,15 @@ class _Known:
     """What is known of the frames of an object: it depends on nothing but its bytes and the reader's settings."""
 
     index: FrameIndex
-    pixel_data: PixelData
-    word: int
+    word: int = 1
     """Bytes of the words that are big endian; 1: there are none."""
+    start: int = 0
+    """Where the first of these words is."""
 
     @property
     def size(self) -> int:
-        """About how many bytes it takes in memory."""
-        return 1024 + 48 * max(self.index.count if self.index.encapsulated else 0, self.index.fragments)
+        """About how many bytes it takes in memory: the places and lengths of fragments, and where frames begin."""
+        return 1024 + 48 * self.index.fragments
 
 
 class _Cache:
@@ -78,18 +82,26 @@ class _Cache:
             while self._size > self._most:
                 self._size -= self._known.popitem(last=False)[1].size
 
+    def clear(self) -> None:
+        with self._mutex:
+            self._known.clear()
+            self._size = 0
+
 
 _cache = _Cache(_CACHE_BYTES)
 
 
 class Frames:
-    """The frames of one instance. Thread-safe but for deflated ones; a context manager.
+    """The frames of one instance. Thread-safe; a context manager.
+
+    Each is read by a range of the object; of a deflated data set (PS3.5 A.5) the first read inflates the whole. Bytes
+    are not compared with the digest of the instance, which is that of the whole object: `retrieve` does that.
 
     Attributes:
         stored: the instance.
         count: how many frames there are; a video counts as one.
-        encapsulated: whether a frame is a compressed codestream (PS3.5 A.4), without item tags; otherwise it is pixels in
-            little endian, whatever the transfer syntax is.
+        encapsulated: whether a frame is a compressed codestream (PS3.5 A.4), without item tags; otherwise it is pixels
+            in little endian, whatever the transfer syntax is.
         transfer_syntax_uid: of the instance as it is stored.
     """
 
@@ -97,6 +109,7 @@ class Frames:
         self._known, self._settings = known, settings
         self._object = ranges_of(services.storage, stored)
         self._inflated: SpooledTemporaryFile[bytes] | None = None
+        self._mutex = threading.Lock()
         self.stored = stored
         self.count = known.index.count
         self.encapsulated = known.index.encapsulated
@@ -119,8 +132,23 @@ class Frames:
         """
         return next(self.read_several((number,)))
 
+    def chunks(self, number: int) -> Iterator[bytes]:
+        """Iterate over one frame in pieces of up to 1 MiB: a video is one frame, and may not fit into memory.
+
+        Raises, the first one at once and the others of `read` while iterating:
+            IndexError: there is no frame of this number.
+        """
+        frame, known = self._known.index.frame(number), self._known
+        if known.index.inflated or known.word > 1 or frame.first_bit or frame.bits % 8:
+            return iter((self.read(number),))
+        return (
+            self._object(offset + at, min(_CHUNK, length - at))
+            for offset, length in frame.ranges
+            for at in range(0, length, _CHUNK)
+        )
+
     def read_several(self, numbers: Iterable[int]) -> Iterator[bytes]:
-        """Iterate over frames, in the order of their numbers as given; frames that lie beside each other share a request.
+        """Iterate over frames, in the order of the numbers given; those that lie beside each other share a request.
 
         Raises:
             IndexError: there is no frame of one of the numbers; nothing was read.
@@ -134,7 +162,7 @@ class Frames:
             self._inflated.close()
             self._inflated = None
 
-    def __enter__(self) -> Frames:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -146,7 +174,7 @@ class Frames:
         if not ranges:
             return 0, 0
         begin, end = ranges[0].offset, ranges[-1].offset + ranges[-1].length
-        word, start = self._known.word, self._known.pixel_data.offset
+        word, start = self._known.word, self._known.start
         return begin - (begin - start) % word, end + -(end - start) % word
 
     def _read(self, wanted: Sequence[tuple[int, tuple[int, int]]]) -> Iterator[bytes]:
@@ -155,10 +183,10 @@ class Frames:
             begin, end = wanted[at][1]
             behind = at + 1
             while behind < len(wanted):
-                (next_begin, next_end) = wanted[behind][1]
-                if not end - 1 <= next_begin <= end + 64 or next_end - begin > _AT_ONCE:
+                next_begin, next_end = wanted[behind][1]
+                if not begin <= next_begin <= end + _GAP or next_end - begin > _AT_ONCE:
                     break
-                end, behind = next_end, behind + 1
+                end, behind = max(end, next_end), behind + 1
             data = self._bytes(begin, end - begin)
 
             def read_range(offset: int, length: int, data: bytes = data, begin: int = begin) -> bytes:
@@ -171,9 +199,10 @@ class Frames:
     def _bytes(self, offset: int, length: int) -> bytes:
         known = self._known
         if known.index.inflated:
-            return _read_spool(self._inflate(), offset, length)
+            with self._mutex:
+                return _read_spool(self._inflate(), offset, length)
         data = self._object(offset, length)
-        if known.word == 1 or len(data) % known.word:
+        if known.word == 1:
             return data
         words = array(_WORDS[known.word], data)
         words.byteswap()
@@ -196,8 +225,8 @@ def open_frames(services: Services, tenant: str, study_uid: str, series_uid: str
         sop_uid: its SOP Instance UID.
 
     Raises:
-        NotFoundError: the index does not have the instance for this tenant, in this study and series; or the storage does
-            not have its object.
+        NotFoundError: the index does not have the instance for this tenant, in this study and series; or the storage
+            does not have its object.
         DicomError: reason `no-pixel-data`: it has no frames; `no-frames`: they cannot be told apart.
         BackendError: the index or the storage failed.
     """
@@ -206,15 +235,18 @@ def open_frames(services: Services, tenant: str, study_uid: str, series_uid: str
         raise NotFoundError("The index has no such instance for this tenant: search for what is there.")
     settings = services.settings("reader", ReaderSettings)
     key = (stored.sha256, settings)
-    known = _cache.get(key) or _kept_frames(services, stored)
+    known = _cache.get(key)
     if known is None:
-        known = _found_frames(services, stored, settings)
-    _cache.put(key, known)
+        known = _kept_frames(services, stored) or _found_frames(services, stored, settings)
+        _cache.put(key, known)
     return Frames(services, stored, known, settings)
 
 
 def _kept_frames(services: Services, stored: Stored) -> _Known | None:  # noqa: ARG001  # no index keeps any yet
-    """Return what the index has kept of the frames of an instance; None where it has kept nothing."""
+    """Return what the index has kept of the frames of an instance; None where the header has to be read.
+
+    That is so for big endian, too, whose words only the header tells.
+    """
     return None
 
 
@@ -222,6 +254,8 @@ def _found_frames(services: Services, stored: Stored, settings: ReaderSettings) 
     """Find the frames by reading the header of the object."""
     read_range = ranges_of(services.storage, stored)
     instance = read_header(read_range, size=stored.size, sha256=stored.sha256, settings=settings).instance
+    if instance.sop_uid != stored.sop_uid:
+        raise damaged(stored)
     syntax = transfer_syntax(instance.transfer_syntax_uid)
     as_declared = all(finding.rule != Rule.TRANSFER_SYNTAX for finding in instance.warnings)
     if syntax is not None and syntax.deflated and as_declared and instance.pixel_data is not None:
@@ -230,10 +264,11 @@ def _found_frames(services: Services, stored: Stored, settings: ReaderSettings) 
     else:
         index = index_frames(read_range, instance)
     pixel_data = instance.pixel_data
-    if pixel_data is None:
-        raise AssertionError("there are no frames without pixel data")
-    is_big = syntax is not None and syntax.big_endian and not index.encapsulated
-    return _Known(index, pixel_data, pixel_word(pixel_data.vr, instance.bits_allocated) if is_big else 1)
+    if syntax is None or not syntax.big_endian or index.encapsulated or pixel_data is None:
+        return _Known(index)
+    word = pixel_word(pixel_data.vr, instance.bits_allocated)
+    is_whole = pixel_data.length is not None and pixel_data.length % word == 0  # else it is none of whole words
+    return _Known(index, word if is_whole else 1, pixel_data.offset)
 
 
 def _inflated(read_range: ReadRange, stored: Stored, settings: ReaderSettings) -> SpooledTemporaryFile[bytes]:

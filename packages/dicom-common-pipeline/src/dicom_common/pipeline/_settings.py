@@ -128,9 +128,6 @@ class DocumentSettings:
     """The largest document, compressed, that is kept in the cache. 0: none is."""
     cache_seconds: float = 3600.0
     """Seconds for which the cache keeps one."""
-    absent_seconds: float = 2.0
-    """Seconds for which a study that was not there counts as absent without asking the index. For so long, an
-    early request may hide an instance that has arrived since. 0: the index is always asked."""
     wait_seconds: float = 10.0
     """Seconds to wait for a document that another process is making; then it is made all the same."""
     hold_seconds: float = 60.0
@@ -142,7 +139,7 @@ class DocumentSettings:
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
         DocumentLayout(self.layout)
-        for name in ("quiet_seconds", "absent_seconds", "wait_seconds"):
+        for name in ("quiet_seconds", "wait_seconds"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} has to be a number of seconds, 0 or more")
         for name in ("cache_seconds", "hold_seconds"):

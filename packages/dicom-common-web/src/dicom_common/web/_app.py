@@ -15,13 +15,15 @@ from dicom_common.web._dispatch import Dispatch
 from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._operations import OPERATIONS, capabilities
 from dicom_common.web._page import PAGE, viewer_endpoints
+from dicom_common.web._qido import SEARCHES
 from dicom_common.web._settings import WebSettings
 from dicom_common.web._site import Site
 from dicom_common.web._stow import STOW
+from dicom_common.web._wado import RETRIEVALS
 
 __all__ = ["create_app"]
 
-ENDPOINTS: tuple[Endpoint, ...] = (*OPERATIONS, *STOW)
+ENDPOINTS: tuple[Endpoint, ...] = (*OPERATIONS, *STOW, *SEARCHES, *RETRIEVALS)
 """All that programs can ask."""
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from dicom_common.core import Authenticator, LetsEverybodyIn
+from dicom_common.codecs import Codecs, CodecSettings
+from dicom_common.core import Authenticator, ConfigError, LetsEverybodyIn
+from dicom_common.dicom import ReaderSettings
 from dicom_common.host import Policy, Services
 from dicom_common.pipeline import AccessLog, Ingest, MetadataDocuments
 from dicom_common.web._lanes import Lane
@@ -41,6 +43,7 @@ class Site:
     policy: Policy
     ingest: Ingest
     documents: MetadataDocuments
+    codecs: Codecs
     lanes: Lanes
     public_url: str
     access_log: AccessLog
@@ -53,6 +56,7 @@ class Site:
         Raises:
             DicomCommonError: the configuration is wrong, or a backend cannot be opened.
         """
+        public_url = (public_url or services.config.general.public_url).rstrip("/")
         sizes = {
             "store": settings.stores,
             "upload": settings.stores,
@@ -62,12 +66,15 @@ class Site:
         return cls(
             services=services,
             settings=settings,
-            authenticator=services.auth if services.config.backend("auth") is not None else None,
+            authenticator=_authenticator(services),
             policy=services.settings("policy", Policy),
             ingest=Ingest(services),
-            documents=MetadataDocuments(services),
+            documents=MetadataDocuments(services, public_url=public_url),
+            codecs=Codecs(
+                services.settings("codecs", CodecSettings), reader=services.settings("reader", ReaderSettings)
+            ),
             lanes=Lanes(**{name: Lane(name, size, settings.waiting) for name, size in sizes.items()}),
-            public_url=(public_url or services.config.general.public_url).rstrip("/"),
+            public_url=public_url,
             access_log=AccessLog(services),
             metrics=Metrics(),
         )
@@ -83,3 +90,14 @@ class Site:
         """Wait for what is being stored or logged, and end the threads."""
         self.ingest.close()
         self.access_log.close()
+        self.codecs.close()
+
+
+def _authenticator(services: Services) -> Authenticator | None:
+    """Return the authenticator that is configured, or that a program has given; None: there is none."""
+    try:
+        return services.auth
+    except ConfigError:
+        if services.config.backend("auth") is not None:
+            raise
+        return None

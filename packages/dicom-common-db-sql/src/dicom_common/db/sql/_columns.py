@@ -86,6 +86,7 @@ def counts_of(level: Level) -> tuple[str, ...]:
 def row_columns(level: Level) -> tuple[str, ...]:
     """Return the names of all columns of a parent, in the order of the table."""
     names = columns_of(level)
-    folded = [column for name in FOLDED if name in names for column in (*FOLDED[name], WORDS[name])]
+    folded = [column for name in FOLDED if name in names for column in FOLDED[name]]
     identity = ("without_id", "without_issuer", "of_study") if level is Level.PATIENT else ()
-    return (*_KEYS[level], *names, *folded, *identity, *_COUNTS[level], "sources")
+    words = [WORDS[name] for name in WORDS if name in names]
+    return (*_KEYS[level], *names, *folded, *identity, *_COUNTS[level], "sources", *words)

@@ -51,8 +51,8 @@ class MetadataDocuments:
 
     Args:
         services: the backends.
-        public_url: the root of the DICOMweb service, by which BulkDataURIs are absolute; "": they are relative to it. By
-            default the setting `public_url`. Processes that share a cache and a storage should have the same.
+        public_url: the root of the DICOMweb service, by which BulkDataURIs are absolute; "": they are relative to it.
+            By default the setting `public_url`. Processes that share a storage should have the same.
     """
 
     def __init__(self, services: Services, public_url: str | None = None) -> None:
@@ -65,8 +65,7 @@ class MetadataDocuments:
         """Return the metadata of a study. The caller closes it.
 
         Raises:
-            NotFoundError: the index does not have the study. For `documents.absent_seconds` after that, the answer
-                is the same without asking the index.
+            NotFoundError: the index does not have the study.
             BackendError: the index cannot be read.
         """
         return self._get(tenant, study_uid, None)
@@ -144,13 +143,9 @@ class MetadataDocuments:
         if not isinstance(self._services.db, Revisions):
             return self._from_index(tenant, study_uid, series_uid)
         visit, settings = self._visit(), self._settings
-        absent = cache_key(validate_tenant(tenant), "absent", study_uid, series_uid or "")
-        if settings.absent_seconds and visit.get(absent) is not None:
-            raise _absent()
+        # That a study is absent is not kept: the index says so faster than most caches, and at once when it is there.
         wanted = self._wanted(tenant, study_uid, series_uid)
         if wanted is None:
-            if settings.absent_seconds:
-                visit.put(absent, b"", ttl=settings.absent_seconds)
             raise _absent()
 
         def ready() -> Document | None:

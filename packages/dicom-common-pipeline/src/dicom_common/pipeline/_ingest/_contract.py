@@ -44,7 +44,7 @@ from dicom_common.pipeline._ingest._candidate import same_data_set
 from dicom_common.pipeline._ingest._context import Context
 from dicom_common.pipeline._ingest._item import Item
 from dicom_common.pipeline._ingest._publish import broker_failure, publish
-from dicom_common.pipeline._ingest._reasons import MAY_SUCCEED_LATER, BackendKind, IngestReason
+from dicom_common.pipeline._ingest._reasons import MAY_SUCCEED_LATER, BackendKind, IngestReason, IngestRule
 from dicom_common.pipeline._ingest._results import Status
 from dicom_common.pipeline._remove import delete_objects
 from dicom_common.pipeline._settings import IngestSettings
@@ -57,8 +57,10 @@ _log = logging.getLogger(__name__)
 _MAX_ROUNDS = 5
 """A key is retired only while another process deletes its object; twice in a row does not happen by itself."""
 
-_OTHER_PATIENT = Finding("00100020", "study-of-other-patient", "the study stays with the patient it came with first")
-_OTHER_STUDY = Finding("0020000E", "series-in-other-study", "the series is indexed in both studies")
+_OTHER_PATIENT = Finding(
+    "00100020", IngestRule.OTHER_PATIENT.value, "the study stays with the patient it came with first"
+)
+_OTHER_STUDY = Finding("0020000E", IngestRule.OTHER_STUDY.value, "the series is indexed in both studies")
 
 
 # The ways through the contract. Each step answers items by their `result`; those without one go on to the next.

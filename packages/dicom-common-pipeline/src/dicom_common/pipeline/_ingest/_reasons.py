@@ -6,7 +6,7 @@ from enum import Enum, StrEnum
 
 from dicom_common.core import BackendError, DamagedError, RefusedError, TooLargeError, UnavailableError
 
-__all__ = ["MAY_SUCCEED_LATER", "BackendKind", "IngestReason", "failure_reason", "may_succeed_later"]
+__all__ = ["MAY_SUCCEED_LATER", "BackendKind", "IngestReason", "IngestRule", "failure_reason", "may_succeed_later"]
 
 
 class IngestReason(StrEnum):
@@ -47,6 +47,15 @@ class IngestReason(StrEnum):
     BROKER_UNAVAILABLE = "broker-unavailable"
     BROKER_REFUSED = "broker-refused"
     BROKER_FAILED = "broker-failed"
+
+
+class IngestRule(StrEnum):
+    """The `rule` of a `Finding` of the index. A code never changes its meaning."""
+
+    OTHER_PATIENT = "study-of-other-patient"
+    """The study is indexed under another patient, and stays there."""
+    OTHER_STUDY = "series-in-other-study"
+    """The Series Instance UID is indexed in another study, too."""
 
 
 class BackendKind(Enum):

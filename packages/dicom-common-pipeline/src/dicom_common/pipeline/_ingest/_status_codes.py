@@ -1,22 +1,21 @@
 """The status codes of the standard for each outcome of an ingest: one table for STOW-RS and for C-STORE.
 
-The codes are those of PS3.18 Tables I.2-1 and I.2-2 and of PS3.4 Table B.2-1. The "xx" of A9xx and Cxxx is ours to
-choose (PS3.4 B.2.3): the last two digits tell our reasons apart. Of the codes beside those tables, which both paragraphs
-leave to the implementation, these are used: 0110 (Processing failure) and 0111 (Duplicate SOP Instance), of PS3.7 C.5, and
-0124 (Refused: Not authorized) and 0122 (SOP Class not supported), of PS3.7 9.1.1.1.9. The same value serves both services.
+The codes are those of PS3.18 Tables I.2-1 and I.2-2 and of PS3.4 Table B.2-1. The "xx" of A9xx and Cxxx is ours: the
+last two digits tell our reasons apart. Both paragraphs leave further codes to the implementation. Of these, 0110
+(Processing failure) and 0111 (Duplicate SOP Instance) are from PS3.7 C.5, which gives them to other services than
+C-STORE; 0122 (SOP Class not supported) and 0124 (Not authorized) are from PS3.7 9.1.1.1.9. One value serves both.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from dicom_common.dicom import Reason, Rule
-from dicom_common.pipeline._ingest._reasons import IngestReason
+from dicom_common.pipeline._ingest._reasons import IngestReason, IngestRule
 from dicom_common.pipeline._ingest._results import Result, Status
 
-__all__ = ["DOUBTFUL", "HARMLESS", "STATUSES", "IngestRule", "StatusCodes", "status_codes"]
+__all__ = ["DOUBTFUL", "HARMLESS", "STATUSES", "StatusCodes", "status_codes"]
 
 _SUCCESS: Final = 0x0000
 _PROCESSING_FAILURE: Final = 0x0110
@@ -27,15 +26,6 @@ _OUT_OF_RESOURCES: Final = 0xA700
 _ELEMENTS_DISCARDED: Final = 0xB006
 _DOES_NOT_MATCH: Final = 0xB007
 _SYNTAX_NOT_SUPPORTED: Final = 0xC122
-
-
-class IngestRule(StrEnum):
-    """The `rule` of a `Finding` of the index. A code never changes its meaning."""
-
-    OTHER_PATIENT = "study-of-other-patient"
-    """The study is indexed under another patient, and stays there."""
-    OTHER_STUDY = "series-in-other-study"
-    """The Series Instance UID is indexed in another study, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,8 +127,8 @@ DOUBTFUL: Final[frozenset[Rule | IngestRule]] = frozenset(
         IngestRule.OTHER_STUDY,
     )
 )
-"""Findings that are B007, Data Set does not match SOP Class: an attribute or the pixel data is lost, contradicted, or read
-by a guess, so that an answer about the instance may differ from what its sender meant."""
+"""Findings that are B007, Data Set does not match SOP Class: an attribute or the pixel data is lost, contradicted, or
+read by a guess, so that an answer about the instance may differ from what its sender meant."""
 
 HARMLESS: Final[frozenset[Rule]] = frozenset(
     (
@@ -170,7 +160,8 @@ HARMLESS: Final[frozenset[Rule]] = frozenset(
         Rule.ZEROS,
     )
 )
-"""Findings that are plain success: the data set is written otherwise than PS3.5 or PS3.10 asks for, and has one reading."""
+"""Findings that are plain success: the data set is written otherwise than PS3.5 or PS3.10 asks for, in a way that has
+one reading."""
 
 _DOUBTFUL_CODES: Final = frozenset(str(rule) for rule in DOUBTFUL)
 _BY_CODE: Final = {str(reason): status for reason, status in STATUSES.items()}
@@ -179,8 +170,8 @@ _BY_CODE: Final = {str(reason): status for reason, status in STATUSES.items()}
 def status_codes(result: Result) -> StatusCodes:
     """Return the status codes of an answer of an ingest.
 
-    A duplicate with the same bytes, or the same data set, is a success without a warning, whatever its findings are: its
-    sender was warned when it came first. A finding is a warning (B007) where it is one of `DOUBTFUL`.
+    A duplicate with the same bytes, or the same data set, is a success without a warning, whatever its findings are:
+    its sender was warned when it came first. A finding is a warning (B007) where it is one of `DOUBTFUL`.
     """
     if result.status is Status.REJECTED:
         code = _BY_CODE.get(result.reason, _PROCESSING_FAILURE)

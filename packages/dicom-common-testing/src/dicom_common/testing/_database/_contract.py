@@ -11,6 +11,8 @@ from dicom_common.testing._database._add import AddingContract
 from dicom_common.testing._database._crowd import CrowdContract
 from dicom_common.testing._database._derived import DerivedContract
 from dicom_common.testing._database._find import FindingContract
+from dicom_common.testing._database._front_ends import FrontEndContract
+from dicom_common.testing._database._fuzzy import FuzzyContract
 from dicom_common.testing._database._logs import LogsContract
 from dicom_common.testing._database._outbox import OutboxContract
 from dicom_common.testing._database._processes import ProcessesContract
@@ -24,6 +26,8 @@ __all__ = ["DatabaseContract"]
 class DatabaseContract(
     AddingContract,
     FindingContract,
+    FrontEndContract,
+    FuzzyContract,
     RefusingContract,
     RemovingContract,
     DerivedContract,

@@ -125,19 +125,34 @@ def first_of_patients(among: Among) -> Select[Any]:
 def _first_study(patient_fk: ColumnElement[int]) -> ScalarSelect[int]:
     one = study.alias()
     chosen = select(one.c.pk).where(one.c.patient_fk == patient_fk)
-    return chosen.order_by(one.c.study_date.desc(), one.c.study_uid).limit(literal_column("1")).scalar_subquery()
+    return (
+        chosen.order_by(one.c.study_date.desc(), one.c.study_uid)
+        .limit(literal_column("1"))
+        .correlate_except(one)
+        .scalar_subquery()
+    )
 
 
 def _first_series(study_fk: ColumnElement[int]) -> ScalarSelect[int]:
     one = series.alias()
     chosen = select(one.c.pk).where(one.c.study_fk == study_fk)
-    return chosen.order_by(one.c.series_number, one.c.series_uid).limit(literal_column("1")).scalar_subquery()
+    return (
+        chosen.order_by(one.c.series_number, one.c.series_uid)
+        .limit(literal_column("1"))
+        .correlate_except(one)
+        .scalar_subquery()
+    )
 
 
 def _first_instance(series_fk: ColumnElement[int]) -> ScalarSelect[int]:
     one = instance.alias()
     chosen = select(one.c.pk).where(one.c.series_fk == series_fk)
-    return chosen.order_by(one.c.instance_number, one.c.sop_uid).limit(literal_column("1")).scalar_subquery()
+    return (
+        chosen.order_by(one.c.instance_number, one.c.sop_uid)
+        .limit(literal_column("1"))
+        .correlate_except(one)
+        .scalar_subquery()
+    )
 
 
 def place(_: SqlExpressions, of_series: bool, of_instance: bool) -> Select[Any]:

@@ -85,10 +85,7 @@ def _attributes(level: Level) -> list[Column[Any]]:
     by_field = {attribute.field: attribute for attribute in ATTRIBUTES}
     columns = [_column(by_field[name]) for name in columns_of(level)]
     names = [name for name in FOLDED if name in columns_of(level)]
-    for name in names:
-        columns += [Column(folded, text()) for folded in FOLDED[name]]
-        columns.append(Column(WORDS[name], text(MAX_PERSON)))
-    return columns
+    return columns + [Column(folded, text()) for name in names for folded in FOLDED[name]]
 
 
 def _pk() -> Column[Any]:
@@ -109,6 +106,10 @@ def _sources() -> Column[Any]:
     return Column("sources", long_text())  # see `_sources.py`; NULL: a migration asks for the row to be derived again
 
 
+def _words(name: str) -> Column[Any]:
+    return Column(WORDS[name], text(MAX_PERSON))
+
+
 tenant = Table("tenant", metadata, _pk(), Column("name", text(63), nullable=False, unique=True))
 
 patient = Table(
@@ -126,6 +127,7 @@ patient = Table(
     _count("series"),
     _count("instances"),
     _sources(),
+    _words(PATIENT_NAME),
     UniqueConstraint("tenant_fk", "patient_id", "issuer_of_patient_id", "of_study"),
 )
 study = Table(
@@ -138,6 +140,7 @@ study = Table(
     _count("series"),
     _count("instances"),
     _sources(),
+    _words(REFERRER_NAME),
     UniqueConstraint("tenant_fk", "study_uid"),
 )
 series = Table(
