@@ -54,6 +54,11 @@ class _Limited(HttpToolsProtocol):
         if self._in_head and self._head_bytes > self.limits.max_head_bytes and not self.transport.is_closing():
             self._refuse(431, _TOO_LONG)
 
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # uvicorn's always closes
+        """Keep a connection whose client has no more to say, and waits for the answer to a whole request."""
+        waits = self._in_head and self.cycle is not None and not self.cycle.response_complete
+        return True if waits and not self._certificate and self.scheme == "http" else None
+
     def on_headers_complete(self) -> None:
         """Answer a request whose head has come, or refuse it."""
         self._wait(None)

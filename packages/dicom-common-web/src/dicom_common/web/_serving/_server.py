@@ -11,15 +11,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dicom_common.host import Services, server_context
 from dicom_common.web._app import create_app
+from dicom_common.web._errors import RETRY_AFTER, HttpError, error_response
 from dicom_common.web._serving._protocol import protocol
 from dicom_common.web._settings import WebSettings
 
 __all__ = ["Serving", "serve"]
 
 _INTERRUPTED = 130
+_STOPPED = {"retry-after": RETRY_AFTER, "connection": "close"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,28 @@ class _Server(uvicorn.Server):
         self._on_stop()
 
 
+def _ended_well(app: ASGIApp) -> ASGIApp:
+    """Tell a client whose request is given up at the end of the server that it can come again."""
+
+    async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+        is_begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal is_begun
+            is_begun = True
+            await send(message)
+
+        try:
+            await app(scope, receive, sending)
+        except asyncio.CancelledError:
+            if is_begun or scope["type"] != "http":
+                raise
+            error = HttpError(503, "The server is stopping: send it again.", _STOPPED)
+            await error_response(error)(scope, receive, send)
+
+    return answering
+
+
 def serve(
     services: Services,
     serving: Serving,
@@ -83,7 +108,7 @@ def serve(
     """
     settings = serving.settings
     config = uvicorn.Config(
-        create_app(services, settings, public_url=serving.public_url),
+        _ended_well(create_app(services, settings, public_url=serving.public_url)),
         http=protocol(settings),
         ws="none",
         loop="asyncio",

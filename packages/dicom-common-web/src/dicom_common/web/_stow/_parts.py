@@ -87,7 +87,7 @@ class PartParser:
     def _first(self, at: int) -> tuple[list[Head | bytes | _End], int]:
         """Look for the first delimiter; what stands before it has no meaning."""
         found = at
-        while (found := self._buffer.find(self._mark, found)) >= 0:
+        while 0 <= (found := self._buffer.find(self._mark, found)) <= _MAX_PREAMBLE:
             is_line = self._buffer[found - 1 : found] == b"\n" if found else self._preamble == 0
             line = self._line_end(found + len(self._mark)) if is_line else (0, False)
             if line is None:
