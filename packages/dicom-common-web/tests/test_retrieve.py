@@ -108,6 +108,46 @@ def test_3_3_an_unsupported_transfer_syntax_is_a_406(filled: LiveServer) -> None
         assert filled.client.get(INSTANCE, headers={"accept": accept}).status_code == 406
 
 
+def test_3_3_of_a_study_what_cannot_go_out_so_is_left_out_with_a_206(server: LiveServer) -> None:
+    private = "1.2.826.0.1.3680043.9.9999.1"
+    server.store(make_instance(1, 1, 1), make_instance(1, 1, 2, transfer_syntax=private))
+    accept = {"accept": f'multipart/related; type="application/dicom"; transfer-syntax={EXPLICIT}'}
+    response = server.client.get(STUDY, headers=accept)
+    assert response.status_code == 206
+    (one,) = parts_of(response)
+    assert one.headers["content-location"] == f"{server.url}{INSTANCE}"
+    assert [one.transfer_syntax for one in parts_of(server.client.get(STUDY, headers=ANY))] == [EXPLICIT, private]
+    assert server.client.get(INSTANCE.replace(instance_uid(), instance_uid(1, 1, 2)), headers=accept).status_code == 406
+
+
+def test_3_3_an_instance_that_cannot_be_converted_does_not_hold_back_a_study(server: LiveServer) -> None:
+    rle = "1.2.840.10008.1.2.5"
+    pixels = {
+        "Rows": 2,
+        "Columns": 2,
+        "BitsAllocated": 8,
+        "BitsStored": 8,
+        "HighBit": 7,
+        "PixelRepresentation": 0,
+        "SamplesPerPixel": 1,
+        "PhotometricInterpretation": "MONOCHROME2",
+    }
+    data_set = pydicom.dcmread(io.BytesIO(make_instance(1, 1, 2, **pixels)))
+    data_set.file_meta.TransferSyntaxUID = pydicom.uid.RLELossless
+    data_set.PixelData = pydicom.encaps.encapsulate([b"no image"])
+    data_set["PixelData"].VR = "OB"
+    out = io.BytesIO()
+    data_set.save_as(out)
+    results = server.store(make_instance(1, 1, 1), out.getvalue(), make_instance(1, 1, 3))
+    assert {one.status for one in results} == {"stored"}
+    response = server.client.get(STUDY)
+    assert [one.transfer_syntax for one in parts_of(response)] == [EXPLICIT, rle, EXPLICIT]
+    damaged = INSTANCE.replace(instance_uid(), instance_uid(1, 1, 2))
+    assert server.client.get(damaged).status_code == 406
+    assert server.client.get(f"{damaged}/frames/1").status_code == 406
+    assert [one.transfer_syntax for one in parts_of(server.client.get(damaged, headers=ANY))] == [rle]
+
+
 def test_3_13_a_single_part_is_for_one_instance_only(filled: LiveServer) -> None:
     response = filled.client.get(INSTANCE, headers={"accept": "application/dicom"})
     assert response.headers["content-type"] == f"application/dicom; transfer-syntax={EXPLICIT}"

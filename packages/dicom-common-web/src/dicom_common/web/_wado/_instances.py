@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterator, Mapping
+from dataclasses import replace
 
 from starlette.responses import Response
 
 from dicom_common.core import AuditKind, DicomError, Stored
 from dicom_common.host import Action
-from dicom_common.pipeline import read_ahead
+from dicom_common.pipeline import read_ahead, read_verified
 from dicom_common.web._auditing import audit_instances
 from dicom_common.web._call import Call
 from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._errors import HttpError
 from dicom_common.web._multipart import Part
 from dicom_common.web._negotiation import Accepted, Offer, accepted_by, not_acceptable
-from dicom_common.web._wado._body import stream_parts, stream_single
+from dicom_common.web._wado._body import begun, stream_parts, stream_single
 from dicom_common.web._wado._bulk_parts import bulk_response
 from dicom_common.web._wado._converted import converted
-from dicom_common.web._wado._offers import OCTETS, dicom_offers
+from dicom_common.web._wado._offers import OCTETS, dicom_offers, may_go_out
 from dicom_common.web._wado._part_10 import dicom_file
 from dicom_common.web._wado._place import LEVELS, Place, location_of, place_of, stored_of
 
 __all__ = ["INSTANCES", "single_instance"]
 
+_log = logging.getLogger(__name__)
 _BULK = Offer(media_type=OCTETS, multipart=True)
 Chosen = tuple[Stored, Offer]
 
@@ -39,7 +42,8 @@ async def _retrieve(call: Call) -> Response:
     if not offer.multipart:
         return await single_instance(call, first, offer, {"content-type": _content_type(offer)})
     try:
-        return await stream_parts(call, offer, _parts(call, chosen), status=200 if len(chosen) == len(stored) else 206)
+        status = 200 if len(chosen) == len(stored) else 206
+        return await stream_parts(call, offer, _parts(call, chosen, place, accepted), status=status)
     except DicomError as error:
         raise _cannot_convert() from error
 
@@ -77,14 +81,26 @@ def _choose(call: Call, place: Place, accepted: Accepted) -> tuple[list[Stored],
     return stored, chosen
 
 
-def _parts(call: Call, chosen: list[Chosen]) -> Generator[Part, None, None]:
+def _parts(call: Call, chosen: list[Chosen], place: Place, accepted: Accepted) -> Generator[Part, None, None]:
     offers = iter(chosen)
-    retrieved = read_ahead(call.site.services.storage, (one for one, _ in chosen))
+    storage = call.site.services.storage
+    retrieved = read_ahead(storage, (one for one, _ in chosen))
     try:
         for stored, chunks in retrieved:
             offer = next(offers)[1]
+            body = _chunks(call, stored, chunks, offer.transfer_syntax)
+            if offer.transfer_syntax != stored.transfer_syntax_uid:
+                try:
+                    body = begun(body, 1)
+                except DicomError:
+                    # Of many instances one that is damaged must not hold back the others.
+                    kept = replace(offer, transfer_syntax=stored.transfer_syntax_uid)
+                    if place.instance or not may_go_out(kept.transfer_syntax) or accepted.choose([kept]) is None:
+                        raise
+                    _log.warning("an instance could not be converted, and goes out as it is stored")
+                    offer, body = kept, _chunks(call, stored, read_verified(storage, stored), kept.transfer_syntax)
             headers = {"Content-Type": _content_type(offer), "Content-Location": location_of(call, stored)}
-            yield Part(headers, _chunks(call, stored, chunks, offer.transfer_syntax))
+            yield Part(headers, body)
     finally:
         retrieved.close()
 
