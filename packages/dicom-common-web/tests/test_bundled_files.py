@@ -154,8 +154,5 @@ def value_at(file: Path, path: str) -> bytes:
     *around, tag = path.split(".")
     for sequence, number in zip(around[::2], around[1::2], strict=True):
         data_set = data_set[int(sequence, 16)].value[int(number) - 1]
-    raw = data_set.get_item(int(tag, 16))
-    if raw.is_raw if hasattr(raw, "is_raw") else False:
-        return bytes(raw.value)
-    value = raw.value
+    value = data_set.get_item(int(tag, 16)).value
     return bytes(value) if isinstance(value, bytes) else pytest.skip("pydicom has no bytes of it")

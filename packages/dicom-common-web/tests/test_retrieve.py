@@ -144,7 +144,12 @@ def test_3_3_an_instance_that_cannot_be_converted_does_not_hold_back_a_study(ser
     assert [one.transfer_syntax for one in parts_of(response)] == [EXPLICIT, rle, EXPLICIT]
     damaged = INSTANCE.replace(instance_uid(), instance_uid(1, 1, 2))
     assert server.client.get(damaged).status_code == 406
-    assert server.client.get(f"{damaged}/frames/1").status_code == 406
+    octets = {"accept": "multipart/related; type=application/octet-stream"}
+    for suffix in ("/frames/1", "/bulkdata/7FE00010", "/pixeldata", "/bulkdata"):
+        (part,) = parts_of(server.client.get(damaged + suffix))
+        assert part.headers["content-type"] == f"image/dicom-rle; transfer-syntax={rle}"
+        assert part.data == b"no image"
+        assert server.client.get(damaged + suffix, headers=octets).status_code == 406
     assert [one.transfer_syntax for one in parts_of(server.client.get(damaged, headers=ANY))] == [rle]
 
 

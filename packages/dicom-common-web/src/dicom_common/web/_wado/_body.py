@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
-from dicom_common.core import DamagedError, NotFoundError
+from starlette.responses import Response
+
+from dicom_common.core import DamagedError, DicomError, NotFoundError
 from dicom_common.web._call import Call
+from dicom_common.web._errors import HttpError
 from dicom_common.web._lanes import Lane
 from dicom_common.web._multipart import Part, multipart_type, new_boundary, write_multipart
-from dicom_common.web._negotiation import Offer
+from dicom_common.web._negotiation import Accepted, Offer
 from dicom_common.web._stream import Stream
 
-__all__ = ["begun", "close_all", "stream_parts", "stream_single"]
+__all__ = ["begun", "close_all", "decoded_or_stored", "stream_parts", "stream_single"]
 
 
 async def stream_parts(  # noqa: PLR0913 - what is sent, and how
@@ -43,6 +46,29 @@ async def stream_parts(  # noqa: PLR0913 - what is sent, and how
     body = await lane.run(begun, write_multipart(parts, boundary), 2)
     given = {**(headers or {}), "content-type": multipart_type(offer.media_type, boundary)}
     return _stream(call, lane, body, given, status)
+
+
+async def decoded_or_stored(
+    accepted: Accepted, offers: Sequence[Offer], answer: Callable[[Offer], Awaitable[Response]]
+) -> Response:
+    """Answer with what the client likes best, or, where that cannot be decoded, with what else it takes.
+
+    Args:
+        accepted: what the client takes.
+        offers: what there is.
+        answer: makes the answer of an offer.
+
+    Raises:
+        HttpError: 406, the client takes none of the offers, or none that can be made.
+    """
+    offer = accepted.require(offers)
+    try:
+        return await answer(offer)
+    except DicomError as error:
+        other = accepted.choose([one for one in offers if one.media_type != offer.media_type])
+        if other is None:
+            raise HttpError(406, "The pixel data cannot be decoded: ask for it as it is stored.") from error
+        return await answer(other)
 
 
 async def stream_single(

@@ -17,7 +17,7 @@ from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._errors import HttpError
 from dicom_common.web._multipart import Part
 from dicom_common.web._negotiation import Offer, accepted_by
-from dicom_common.web._wado._body import stream_parts, stream_single
+from dicom_common.web._wado._body import decoded_or_stored, stream_parts, stream_single
 from dicom_common.web._wado._bulk_parts import bulk_response, parts_of
 from dicom_common.web._wado._offers import OCTETS, pixel_offers
 from dicom_common.web._wado._place import INSTANCE, LEVELS, SERIES, STUDY, Place, location_of, place_of, stored_of
@@ -38,16 +38,14 @@ async def _value(call: Call) -> Response:
     await lane.run(audit_instances, call, AuditKind.INSTANCES_ACCESSED, [stored])
     if data is None:
         uid = stored.transfer_syntax_uid
-        offer = accepted.require(pixel_offers(call.site.codecs, uid, encapsulated=True, single=False))
-        try:
-            return await stream_parts(call, offer, parts_of(call, stored, path, offer))
-        except DicomError as error:
-            raise HttpError(406, "The pixel data cannot be decoded: ask for it as it is stored.") from error
+        offers = pixel_offers(call.site.codecs, uid, encapsulated=True, single=False)
+        return await decoded_or_stored(
+            accepted, offers, lambda one: stream_parts(call, one, parts_of(call, stored, path, one))
+        )
     location = f"{location_of(call, stored)}/bulkdata/{path}"
     asked = call.request.headers.get("range")
     # A part of a value is a part of one object: a client that names a range and takes single parts gets that.
-    offers = _OFFERS if asked is None else _OFFERS[::-1]
-    offer = accepted.require(offers)
+    offer = accepted.require(_OFFERS if asked is None else _OFFERS[::-1])
     if offer.multipart:
         parts = [Part({"Content-Type": OCTETS, "Content-Location": location}, data.chunks())]
         return await stream_parts(call, offer, parts)

@@ -11,6 +11,7 @@ from dicom_common.dicom import ReaderSettings, Reason, transfer_syntax
 from dicom_common.pipeline import list_bulk_data, open_bulk_data, open_frames
 from dicom_common.web._auditing import audit_instances
 from dicom_common.web._call import Call
+from dicom_common.web._errors import HttpError
 from dicom_common.web._multipart import Part
 from dicom_common.web._negotiation import Accepted, Offer, not_acceptable
 from dicom_common.web._wado._body import stream_parts
@@ -41,11 +42,25 @@ async def bulk_response(
     instances = list(stored)
     wanted, left_out = await lane.run(_choose, call, instances, accepted, pixels_only)
     await lane.run(audit_instances, call, AuditKind.INSTANCES_ACCESSED, instances)
+    try:
+        return await _stream(call, wanted, left_out=left_out)
+    except DicomError as error:
+        # What cannot be decoded goes out as it is stored, to who takes that.
+        wanted, left_out = await lane.run(_choose, call, instances, accepted, pixels_only, as_stored=True)
+        try:
+            return await _stream(call, wanted, left_out=left_out)
+        except DicomError:
+            raise HttpError(406, "The pixel data cannot be decoded: ask for it as it is stored.") from error
+
+
+async def _stream(call: Call, wanted: list[Wanted], *, left_out: bool) -> Response:
     offer = wanted[0][2] or _PLAIN
     return await stream_parts(call, offer, _parts(call, wanted), status=206 if left_out else 200)
 
 
-def _choose(call: Call, instances: list[Stored], accepted: Accepted, pixels_only: bool) -> tuple[list[Wanted], bool]:
+def _choose(
+    call: Call, instances: list[Stored], accepted: Accepted, pixels_only: bool, *, as_stored: bool = False
+) -> tuple[list[Wanted], bool]:
     services = call.site.services
     reader = services.settings("reader", ReaderSettings)
     wanted: list[Wanted] = []
@@ -57,7 +72,7 @@ def _choose(call: Call, instances: list[Stored], accepted: Accepted, pixels_only
         for path in list_bulk_data(services.storage, stored, metadata=metadata, settings=reader):
             if pixels_only and path not in PIXEL_DATA:
                 continue
-            here = _offers(call, stored) if path in PIXEL_DATA else [_PLAIN]
+            here = _offers(call, stored, as_stored=as_stored) if path in PIXEL_DATA else [_PLAIN]
             offers += here
             offer = accepted.choose(here)
             if offer is None or (wanted and (wanted[0][2] or _PLAIN).media_type != offer.media_type):
@@ -71,10 +86,12 @@ def _choose(call: Call, instances: list[Stored], accepted: Accepted, pixels_only
     return wanted, left_out
 
 
-def _offers(call: Call, stored: Stored) -> list[Offer]:
-    syntax = transfer_syntax(stored.transfer_syntax_uid)
+def _offers(call: Call, stored: Stored, *, as_stored: bool) -> list[Offer]:
+    uid = stored.transfer_syntax_uid
+    syntax = transfer_syntax(uid)
     encapsulated = syntax is not None and syntax.encapsulated
-    return pixel_offers(call.site.codecs, stored.transfer_syntax_uid, encapsulated=encapsulated, single=False)
+    offers = pixel_offers(call.site.codecs, uid, encapsulated=encapsulated, single=False)
+    return offers[1:] if as_stored and encapsulated and len(offers) > 1 else offers
 
 
 def _parts(call: Call, wanted: Iterable[Wanted]) -> Generator[Part, None, None]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from starlette.responses import Response
 
-from dicom_common.core import AuditKind, DicomError, NotFoundError
+from dicom_common.core import AuditKind, NotFoundError
 from dicom_common.host import Action
 from dicom_common.pipeline import Frames, open_frames
 from dicom_common.web._auditing import audit_instances
@@ -16,7 +17,7 @@ from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._errors import HttpError
 from dicom_common.web._multipart import Part
 from dicom_common.web._negotiation import Offer, accepted_by
-from dicom_common.web._wado._body import stream_parts, stream_single
+from dicom_common.web._wado._body import decoded_or_stored, stream_parts, stream_single
 from dicom_common.web._wado._frame_parts import frame_bytes, frame_parts, frame_type
 from dicom_common.web._wado._offers import pixel_offers
 from dicom_common.web._wado._place import INSTANCE, Place, location_of, place_of
@@ -64,19 +65,19 @@ async def _retrieve(call: Call) -> Response:
     try:
         uid, single = frames.transfer_syntax_uid, len(numbers) == 1
         offers = pixel_offers(call.site.codecs, uid, encapsulated=frames.encapsulated, single=single)
-        offer = accepted.require(offers)
         await lane.run(audit_instances, call, AuditKind.INSTANCES_ACCESSED, [frames.stored])
-        if offer.multipart:
-            return await stream_parts(call, offer, _parts(call, frames, numbers, offer))
-        location = f"{location_of(call, frames.stored)}/frames/{numbers[0]}"
-        headers = {"content-type": frame_type(offer), "content-location": location}
-        return await stream_single(call, _bytes(call, frames, numbers, offer), headers)
-    except DicomError as error:
-        frames.close()
-        raise HttpError(406, "A frame cannot be decoded: ask for it as it is stored.") from error
+        return await decoded_or_stored(accepted, offers, partial(_answer, call, frames, numbers))
     except BaseException:
         frames.close()
         raise
+
+
+async def _answer(call: Call, frames: Frames, numbers: list[int], offer: Offer) -> Response:
+    if offer.multipart:
+        return await stream_parts(call, offer, _parts(call, frames, numbers, offer))
+    location = f"{location_of(call, frames.stored)}/frames/{numbers[0]}"
+    headers = {"content-type": frame_type(offer), "content-location": location}
+    return await stream_single(call, _bytes(call, frames, numbers, offer), headers)
 
 
 def _parts(call: Call, frames: Frames, numbers: list[int], offer: Offer) -> Iterator[Part]:
