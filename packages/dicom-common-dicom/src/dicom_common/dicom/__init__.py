@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from dicom_common.dicom._frames import Frame as Frame, FrameIndex as FrameIndex, index_frames as index_frames
     from dicom_common.dicom._from_json import BulkData as BulkData, dataset_from_json as dataset_from_json
     from dicom_common.dicom._match_json import match_to_json as match_to_json
+    from dicom_common.dicom._named import NamedInstance as NamedInstance, named_instance as named_instance
     from dicom_common.dicom._query_parse import parse_query as parse_query
     from dicom_common.dicom._read import Readable as Readable, Reading as Reading, read as read
     from dicom_common.dicom._read_header import read_header as read_header
@@ -39,6 +40,7 @@ __all__ = [
     "ByteRange",
     "Frame",
     "FrameIndex",
+    "NamedInstance",
     "ReadRange",
     "Readable",
     "ReaderSettings",
@@ -55,6 +57,7 @@ __all__ = [
     "inflate",
     "is_valid_uid",
     "match_to_json",
+    "named_instance",
     "new_uid",
     "parse_query",
     "pixel_word",
@@ -70,6 +73,7 @@ _HOMES = {
     "Frame": "_frames",
     "FrameIndex": "_frames",
     "ReadRange": "_fragments",
+    "NamedInstance": "_named",
     "Readable": "_read",
     "ReaderSettings": "_settings",
     "Reading": "_read",
@@ -86,6 +90,7 @@ _HOMES = {
     "inflate": "_value_places",
     "is_valid_uid": "_uid",
     "match_to_json": "_match_json",
+    "named_instance": "_named",
     "new_uid": "_uid",
     "parse_query": "_query_parse",
     "pixel_word": "_value_places",
