@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dicom_common.dicom._value_places import (
         ValuePlace as ValuePlace,
         find_value as find_value,
+        find_values as find_values,
         inflate as inflate,
         pixel_word as pixel_word,
     )
@@ -52,6 +53,7 @@ __all__ = [
     "absolute_bulk_data",
     "dataset_from_json",
     "find_value",
+    "find_values",
     "hash_uid",
     "index_frames",
     "inflate",
@@ -85,6 +87,7 @@ _HOMES = {
     "absolute_bulk_data": "_absolute_uris",
     "dataset_from_json": "_from_json",
     "find_value": "_value_places",
+    "find_values": "_value_places",
     "hash_uid": "_uid",
     "index_frames": "_frames",
     "inflate": "_value_places",
