@@ -372,7 +372,8 @@ def test_an_attribute_that_is_not_indexed_can_be_left_out_and_named(key: str) ->
 @pytest.mark.parametrize(
     "key",
     ["Nothing", "patientname", "0010001g", "0010,0010", "(0010,0010)", "001000100", "", ".", "00100020.",
-     "0040A730.Word", "Word.00100020", "00080004", "Patient Name", "PatientName ", "\u0660\u0661\u0660\u0660\u0660\u0660\u0661\u0660"],
+     "0040A730.Word", "Word.00100020", "00080004", "Patient Name",
+     "PatientName ", "\u0660\u0661\u0660\u0660\u0660\u0660\u0661\u0660"],
 )  # fmt: skip
 def test_a_word_that_is_no_attribute_is_refused_also_where_attributes_are_ignored(key: str) -> None:
     for value in ("x", ""):
