@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -16,6 +17,7 @@ from dicom_common.pipeline._ingest._bounded import Bounded, open_regular, requir
 from dicom_common.pipeline._ingest._reasons import BackendKind, IngestReason, failure_reason, may_succeed_later
 from dicom_common.pipeline._ingest._results import Received, Result, Status
 from dicom_common.pipeline._ingest._upload import Streamed, arrive
+from dicom_common.pipeline._kept_frames import frames_to_keep
 from dicom_common.pipeline._settings import IngestSettings
 
 __all__ = ["Candidate", "SourceLostError", "prepare", "rejection", "same_data_set"]
@@ -40,6 +42,8 @@ class Candidate:
     """Where in a stream the instance begins."""
     streamed: Streamed | None = None
     """The bytes, where they came by a stream that cannot be read again."""
+    frames: bytes = b""
+    """Where its frames lie; see `_kept_frames.py`."""
 
     @contextmanager
     def source(self) -> Iterator[Source]:
@@ -115,7 +119,7 @@ def _prepare(
     received: Received, settings: IngestSettings, reader: ReaderSettings, storage: Storage, beginning: list[bytes]
 ) -> Candidate:
     source, most = received.source, settings.max_object_bytes
-    held, start, streamed = None, 0, None
+    held, start, streamed, frames = None, 0, None, None
     if isinstance(source, Path):
         with open_regular(source) as stream:
             size = os.fstat(stream.fileno()).st_size
@@ -127,6 +131,7 @@ def _prepare(
                     stream.seek(0)
             if held is None:
                 reading = read(cast("BinaryIO", Bounded(stream, most, beginning)), settings=reader)
+                frames = frames_to_keep(reading.instance, partial(_range_of, stream))
             else:
                 beginning.append(held)
                 reading = read(held, settings=reader)
@@ -146,7 +151,14 @@ def _prepare(
             lambda arriving: read(cast("bytes | BinaryIO", arriving), settings=reader),
         )
         held, streamed = (kept, None) if isinstance(kept, bytes) else (None, kept)
-    return Candidate(received, reading.instance, reading.metadata, held, start, streamed)
+    if frames is None:
+        frames = frames_to_keep(reading.instance, held)
+    return Candidate(received, reading.instance, reading.metadata, held, start, streamed, frames)
+
+
+def _range_of(stream: BinaryIO, offset: int, length: int) -> bytes:
+    stream.seek(offset)
+    return stream.read(length)
 
 
 def rejection(  # noqa: PLR0913  # each is a part of the answer
