@@ -3,7 +3,8 @@
 `pass_session` gives it the configuration and the open backends. Results are printed by `print_line`, `print_json` and
 `print_table`, which let no control character through to a terminal; `note` and `progress` write to stderr. `age` and
 `moment` read what people type, `as_json` is the option `--json`, `below` makes the examples of a `--help`. A
-`CommandError` ends the command with one sentence; what the command returns is its `ExitCode`.
+`CommandError` ends the command with one sentence; what the command returns is its `ExitCode`. `RelayThread` publishes
+events beside a command, and `log_as_configured` sets up the log of a further process.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from dicom_common.cli._help import below as below
     from dicom_common.cli._instances import as_json as as_json
     from dicom_common.cli._interrupt import stopping_on_signals as stopping_on_signals
-    from dicom_common.cli._logging import LogSettings as LogSettings
+    from dicom_common.cli._logging import LogSettings as LogSettings, log_as_configured as log_as_configured
     from dicom_common.cli._moments import age as age, moment as moment
     from dicom_common.cli._output import (
         note as note,
@@ -26,16 +27,19 @@ if TYPE_CHECKING:
         print_table as print_table,
     )
     from dicom_common.cli._progress import progress as progress
+    from dicom_common.cli._relay_thread import RelayThread as RelayThread
     from dicom_common.cli._session import Session as Session, pass_session as pass_session
 
 __all__ = [
     "CommandError",
     "ExitCode",
     "LogSettings",
+    "RelayThread",
     "Session",
     "age",
     "as_json",
     "below",
+    "log_as_configured",
     "main",
     "moment",
     "note",
@@ -51,10 +55,12 @@ _HOMES = {
     "CommandError": "_errors",
     "ExitCode": "_errors",
     "LogSettings": "_logging",
+    "RelayThread": "_relay_thread",
     "Session": "_session",
     "age": "_moments",
     "as_json": "_instances",
     "below": "_help",
+    "log_as_configured": "_logging",
     "moment": "_moments",
     "note": "_output",
     "pass_session": "_session",

@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
+import anyio
 import anyio.to_thread
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
 from dicom_common.host import Services
 from dicom_common.web._dispatch import Dispatch
 from dicom_common.web._endpoint import Endpoint
-from dicom_common.web._errors import HttpError, error_response
-from dicom_common.web._operations import OPERATIONS
+from dicom_common.web._operations import OPERATIONS, capabilities
 from dicom_common.web._page import PAGE, viewer_endpoints
+from dicom_common.web._qido import SEARCHES
 from dicom_common.web._settings import WebSettings
 from dicom_common.web._site import Site
+from dicom_common.web._stow import STOW
+from dicom_common.web._uri import uri_endpoints
+from dicom_common.web._wado import RETRIEVALS
 
 __all__ = ["create_app"]
 
-ENDPOINTS: tuple[Endpoint, ...] = (*OPERATIONS,)
+ENDPOINTS: tuple[Endpoint, ...] = (*OPERATIONS, *STOW, *SEARCHES, *RETRIEVALS)
 """All that programs can ask."""
 
 
@@ -44,6 +46,8 @@ def create_app(services: Services, settings: WebSettings | None = None, *, publi
     settings = settings or services.settings("web", WebSettings)
     endpoints = (
         *ENDPOINTS,
+        *capabilities(ENDPOINTS),
+        *uri_endpoints(settings.uri_path),
         *(PAGE if settings.page else ()),
         *(viewer_endpoints(settings.viewer) if settings.viewer else ()),
     )
@@ -54,9 +58,10 @@ def create_app(services: Services, settings: WebSettings | None = None, *, publi
         yield
         await anyio.to_thread.run_sync(site.close)
 
-    app = Starlette(routes=list(routes(site, endpoints)), lifespan=lifespan, exception_handlers={404: _not_found})
+    app = Starlette(routes=list(routes(site, endpoints)), lifespan=lifespan)
     app.router.redirect_slashes = False
-    app.state.site = site
+    app.router.default = Dispatch(site, {})
+    app.state.site, app.state.readiness = site, anyio.Lock()
     return app
 
 
@@ -68,7 +73,3 @@ def routes(site: Site, endpoints: Iterable[Endpoint]) -> Iterable[Route]:
         if paths.setdefault(path, {}).setdefault(endpoint.method, endpoint) is not endpoint:
             raise ValueError(f"two endpoints are {endpoint.method} {path}")
     return [Route(path, Dispatch(site, methods)) for path, methods in paths.items()]
-
-
-async def _not_found(_request: Request, _error: Exception) -> Response:
-    return error_response(HttpError(404, "The server has no such resource."))

@@ -1,19 +1,28 @@
-"""From a request to its answer: who is calling, whether that is allowed, the handler, and errors as answers."""
+"""From a request to its answer: who is calling and whether that is allowed, the handler, errors, the records."""
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import re
+import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
+import anyio
+import anyio.to_thread
+from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
-from dicom_common.core import DicomCommonError, Principal, uuid7
+from dicom_common.core import AuditEvent, AuditOutcome, DicomCommonError, Principal, uuid7
+from dicom_common.host import Action
 from dicom_common.web._call import Call
 from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._errors import HttpError, as_http_error, error_response
+from dicom_common.web._headers import add_headers, is_preflight, preflight
+from dicom_common.web._records import audit, log_access, require_audit
 from dicom_common.web._security import admit, refuse_foreign_host, refuse_foreign_page
 from dicom_common.web._site import Site
 
@@ -21,6 +30,22 @@ __all__ = ["Dispatch"]
 
 _log = logging.getLogger(__name__)
 _ANYBODY = Principal(subject="", tenant="")
+_REQUEST_ID = re.compile(r"[!-~]{1,64}")
+_GONE = 499
+"""The status in records of a request whose client went away before its answer."""
+
+
+class _Exchange:
+    """One request and how it was answered."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        given = request.headers.get("x-request-id", "")
+        self.request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid7())
+        self.began = time.perf_counter()
+        self.endpoint: Endpoint | None = None
+        self.call: Call | None = None
+        self.status, self.sent = _GONE, 0
 
 
 class Dispatch:
@@ -28,7 +53,7 @@ class Dispatch:
 
     Args:
         site: what requests share.
-        endpoints: by method.
+        endpoints: by method; none: there is no such resource.
     """
 
     def __init__(self, site: Site, endpoints: Mapping[str, Endpoint]) -> None:
@@ -39,36 +64,83 @@ class Dispatch:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        request = Request(scope, receive)
-        async with AsyncExitStack() as turn:
-            try:
-                response = await self._answer(request, turn)
-            except ClientDisconnect:
-                return
-            except Exception as error:  # noqa: BLE001 - no request ends the server, whatever it holds
-                response = error_response(_told(error))
-            await response(scope, receive, send)
+        exchange = _Exchange(Request(scope, receive))
 
-    async def _answer(self, request: Request, turn: AsyncExitStack) -> Response:
-        site = self._site
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                headers = MutableHeaders(scope=message)
+                add_headers(headers, exchange.request, self._site.settings, exchange.request_id)
+            elif exchange.request.method != "HEAD":
+                exchange.sent += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            async with AsyncExitStack() as turn:
+                try:
+                    response = await self._answer(exchange, turn)
+                except ClientDisconnect:
+                    return
+                except Exception as error:  # noqa: BLE001 - no request ends the server, whatever it holds
+                    response = error_response(_told(error))
+                await response(scope, receive, sending)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._record(exchange)
+
+    async def _answer(self, exchange: _Exchange, turn: AsyncExitStack) -> Response:
+        site, request = self._site, exchange.request
+        if not self._endpoints:
+            raise HttpError(404, "The server has no such resource.")
         refuse_foreign_host(site, request)
+        if is_preflight(request):
+            return preflight(request, site.settings, self.allow)
         refuse_foreign_page(site, request)
-        if request.method == "OPTIONS":
-            return Response(None, 204, {"allow": self.allow})
         endpoint = self._endpoints.get("GET" if request.method == "HEAD" else request.method)
+        if endpoint is None and request.method == "OPTIONS":
+            return Response(None, 204, {"allow": self.allow})
         if endpoint is None:
             raise HttpError(405, f"This resource takes {self.allow}.", {"allow": self.allow})
+        exchange.endpoint = endpoint
         principal = _ANYBODY if endpoint.action is None else await admit(site, request, endpoint.action)
-        call = Call(site=site, request=request, request_id=str(uuid7()), principal=principal)
+        call = Call(site=site, request=request, request_id=exchange.request_id, principal=principal)
+        exchange.call = call
         if endpoint.lane is not None:
             await turn.enter_async_context(getattr(site.lanes, endpoint.lane).turn())
-        return await endpoint.handler(call)
+        # An ingest asks for itself, and records each instance.
+        if endpoint.action not in (None, Action.STORE):
+            await require_audit(site)
+        response = await endpoint.handler(call)
+        if endpoint.action is Action.RETRIEVE and call.audits:
+            # Before anything leaves: afterwards it could not be called back.
+            events, call.audits = call.audits, []
+            await audit(site, events, must=True)
+        return response
+
+    async def _record(self, exchange: _Exchange) -> None:
+        seconds = time.perf_counter() - exchange.began
+        name = exchange.endpoint.name if exchange.endpoint is not None else "none"
+        self._site.metrics.count_request(name, exchange.status, seconds)
+        call = exchange.call
+        if call is None:
+            return
+        if call.audits:
+            await audit(self._site, [_as_it_ended(event, exchange.status) for event in call.audits])
+        if exchange.endpoint is not None and exchange.endpoint.action is not None:
+            await log_access(call, status=exchange.status, sent=exchange.sent, seconds=seconds)
+
+
+def _as_it_ended(event: AuditEvent, status: int) -> AuditEvent:
+    """Return an event with the outcome that the answer had."""
+    if status < 400 or event.outcome is not AuditOutcome.SUCCESS:
+        return event
+    return dataclasses.replace(event, outcome=AuditOutcome.MINOR_FAILURE, reason=f"HTTP status {status}")
 
 
 def _told(error: Exception) -> HttpError:
     """Return what the client is told; what it is not told goes to the log, without anything of a data set."""
     told = as_http_error(error)
-    if told.status >= 500:
+    if told.status >= 500 and not isinstance(error, HttpError):
         shown = error if isinstance(error, DicomCommonError) else type(error).__name__
         _log.error("a request failed: %s", shown, exc_info=None if isinstance(error, DicomCommonError) else error)
     return told

@@ -25,7 +25,7 @@ class Endpoint:
 
     path: str
     """Below the service root, or below the site's root where `beside` is set; `{study}` stands for a part of it."""
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "DELETE", "OPTIONS"]
     action: Action | None
     """What the caller has to be allowed to do; None: anybody may ask, without a token."""
     lane: Literal["store", "search", "retrieve"] | None

@@ -22,7 +22,7 @@ from dicom_common.core import (
 )
 from dicom_common.dicom import Reason
 
-__all__ = ["HttpError", "as_http_error", "error_response"]
+__all__ = ["RETRY_AFTER", "HttpError", "as_http_error", "error_response"]
 
 RETRY_AFTER = "5"
 """Seconds after which a request that found a backend down may come again."""

@@ -36,6 +36,11 @@ class Lane:
         self.waiting = 0
         """How many wait for their turn now."""
 
+    @property
+    def at_work(self) -> int:
+        """How many are at work now."""
+        return int(self._turns.borrowed_tokens)
+
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Be at work.

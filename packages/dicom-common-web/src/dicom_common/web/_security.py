@@ -26,8 +26,7 @@ async def admit(site: Site, request: Request, action: Action) -> Principal:
         AuthorizationError: the caller may not do that.
         UnavailableError: the keys that verify tokens cannot be had now.
     """
-    authenticator = site.authenticator
-    if authenticator is None:
+    if site.authenticator is None and site.is_open:
         return Principal(subject="local", tenant=site.services.config.general.tenant)
     principal = await _principal(site, request)
     authorize(site.policy, principal, action)
@@ -56,7 +55,7 @@ def refuse_foreign_host(site: Site, request: Request) -> None:
     Raises:
         HttpError: 403.
     """
-    if site.authenticator is not None and not isinstance(site.authenticator, LetsEverybodyIn):
+    if not site.is_open:
         return
     host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
     try:

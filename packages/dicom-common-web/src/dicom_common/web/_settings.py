@@ -55,8 +55,18 @@ class WebSettings:
     """The largest number of results in one answer to a search; the rest is asked for by `offset`."""
     max_offset: int = 1_000_000
     """The largest `offset` of a search."""
+    max_connections: int = 1000
+    """How many connections a process has open at once; one more is answered with 503."""
+    max_head_bytes: int = 32 * 1024
+    """The largest request line and headers of a request together."""
+    head_seconds: float = 10.0
+    """Seconds that a client may take for the request line and the headers of a request."""
+    keep_alive_seconds: float = 15.0
+    """Seconds for which a connection without a request stays open."""
     receive_seconds: float = 60.0
     """Seconds for which the server waits for the next bytes of a request."""
+    min_rate: int = 1024
+    """Bytes a second that the body of a request must bring on average, once `receive_seconds` are over."""
     send_seconds: float = 120.0
     """Seconds that a client may take for the next MiB of an answer."""
     shutdown_seconds: float = 30.0

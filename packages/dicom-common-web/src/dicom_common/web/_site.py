@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from dicom_common.core import Authenticator
+from dicom_common.codecs import Codecs, CodecSettings
+from dicom_common.core import Authenticator, ConfigError, LetsEverybodyIn
+from dicom_common.dicom import ReaderSettings
 from dicom_common.host import Policy, Services
-from dicom_common.pipeline import Ingest, MetadataDocuments
+from dicom_common.pipeline import AccessLog, Ingest, MetadataDocuments
 from dicom_common.web._lanes import Lane
+from dicom_common.web._metrics import Metrics
 from dicom_common.web._settings import WebSettings
 
 __all__ = ["Lanes", "Site"]
@@ -19,6 +22,8 @@ class Lanes:
     """The lanes of work: none waits for another."""
 
     store: Lane
+    upload: Lane
+    """Instances that are too large for memory: each keeps a thread for as long as its sender takes."""
     search: Lane
     retrieve: Lane
 
@@ -38,8 +43,11 @@ class Site:
     policy: Policy
     ingest: Ingest
     documents: MetadataDocuments
+    codecs: Codecs
     lanes: Lanes
     public_url: str
+    access_log: AccessLog
+    metrics: Metrics
 
     @classmethod
     def open(cls, services: Services, settings: WebSettings, *, public_url: str = "") -> Self:
@@ -48,18 +56,48 @@ class Site:
         Raises:
             DicomCommonError: the configuration is wrong, or a backend cannot be opened.
         """
-        settings_of = {"store": settings.stores, "search": settings.searches, "retrieve": settings.retrieves}
+        public_url = (public_url or services.config.general.public_url).rstrip("/")
+        sizes = {
+            "store": settings.stores,
+            "upload": settings.stores,
+            "search": settings.searches,
+            "retrieve": settings.retrieves,
+        }
         return cls(
             services=services,
             settings=settings,
-            authenticator=services.auth if services.config.backend("auth") is not None else None,
+            authenticator=_authenticator(services),
             policy=services.settings("policy", Policy),
             ingest=Ingest(services),
-            documents=MetadataDocuments(services),
-            lanes=Lanes(**{name: Lane(name, size, settings.waiting) for name, size in settings_of.items()}),
-            public_url=public_url.rstrip("/"),
+            documents=MetadataDocuments(services, public_url=public_url),
+            codecs=Codecs(
+                services.settings("codecs", CodecSettings), reader=services.settings("reader", ReaderSettings)
+            ),
+            lanes=Lanes(**{name: Lane(name, size, settings.waiting) for name, size in sizes.items()}),
+            public_url=public_url,
+            access_log=AccessLog(services),
+            metrics=Metrics(),
         )
 
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody is let in: there is nothing that tells who is calling."""
+        if self.authenticator is None:
+            return not self.settings.clients
+        return isinstance(self.authenticator, LetsEverybodyIn)
+
     def close(self) -> None:
-        """Wait for what is being stored, and end the threads."""
+        """Wait for what is being stored or logged, and end the threads."""
         self.ingest.close()
+        self.access_log.close()
+        self.codecs.close()
+
+
+def _authenticator(services: Services) -> Authenticator | None:
+    """Return the authenticator that is configured, or that a program has given; None: there is none."""
+    try:
+        return services.auth
+    except ConfigError:
+        if services.config.backend("auth") is not None:
+            raise
+        return None

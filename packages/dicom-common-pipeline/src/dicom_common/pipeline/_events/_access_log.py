@@ -69,6 +69,11 @@ class AccessLog:
         """
         self._queue.write(access)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether `write` would wait: who must not, calls it in a thread then."""
+        return self._queue.is_full
+
     def close(self) -> None:
         """Write what waits, and end the thread; the services stay open. A second call does nothing."""
         self._queue.close()
@@ -110,6 +115,11 @@ class _Queue:
         """Until when an index that is unavailable is tried again, once the log is closed."""
         self._thread: threading.Thread | None = None
         self.lost = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether `write` would wait."""
+        return len(self._waiting) >= _FULL * self._limits.size
 
     def write(self, access: WebAccess) -> None:
         with self._mutex:

@@ -1,19 +1,6 @@
-"""What operators ask: is it alive, is it ready, how much does it do."""
+"""What operators ask: is it alive, is it ready, how much does it do, what can it do."""
 
-from __future__ import annotations
+from dicom_common.web._operations._capabilities import capabilities
+from dicom_common.web._operations._endpoints import OPERATIONS
 
-from starlette.responses import PlainTextResponse, Response
-
-from dicom_common.web._call import Call
-from dicom_common.web._endpoint import Endpoint
-
-__all__ = ["OPERATIONS"]
-
-
-async def _alive(_call: Call) -> Response:
-    return PlainTextResponse("ok\n", headers={"cache-control": "no-store"})
-
-
-OPERATIONS = (
-    Endpoint(path="/healthz", method="GET", action=None, lane=None, handler=_alive, name="alive", beside=True),
-)
+__all__ = ["OPERATIONS", "capabilities"]

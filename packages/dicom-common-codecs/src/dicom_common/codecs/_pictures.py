@@ -1,0 +1,93 @@
+"""From levels to the bytes of a picture: the part that is shown, its size, the file format."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from dicom_common.codecs._attributes import Attributes, numbers
+from dicom_common.codecs._reasons import CodecReason
+from dicom_common.codecs._rendering import Picture, Rendering, Viewport
+from dicom_common.core import DicomError
+
+__all__ = ["picture"]
+
+_QUALITY: Final = 90
+_SQUARE: Final = 0.01
+"""Pixels whose sides differ by less are square: it is rounding."""
+_LONGEST: Final = 32
+"""No detector has pixels of longer proportions: whoever says so means something else."""
+
+
+class _Cut(NamedTuple):
+    """A part of the image, in columns and rows, and the size that it gets."""
+
+    box: tuple[float, float, float, float]
+    size: tuple[int, int]
+
+
+def picture(levels: npt.NDArray[np.uint8], display: Attributes, rendering: Rendering, max_pixels: int) -> Picture:
+    """Scale levels of grey or of red, green and blue, and write them.
+
+    Raises:
+        DicomError: reason `unsupported`: the viewport shows no part of the image.
+    """
+    image = Image.fromarray(np.ascontiguousarray(levels))
+    aspect = _aspect(display)
+    cut = _whole(image.size, aspect, max_pixels) if rendering.viewport is None else _part(image.size, aspect, rendering.viewport)
+    if cut.size != image.size or cut.box != (0, 0, *image.size):
+        image = image.resize(cut.size, Image.Resampling.BICUBIC, cut.box)
+    if rendering.viewport is not None:
+        image = _flipped(image, rendering.viewport)
+    return Picture(rendering.media_type, _written(image, rendering), *image.size)
+
+
+def _aspect(display: Attributes) -> float:
+    """Give the height of a pixel in widths of it (PS3.3 C.7.6.3.1.7, 10.7.1.3); 1 where nothing says otherwise."""
+    for tag in ("00280030", "00280034", "00181164", "00182010"):
+        sides = numbers(display, tag)
+        if len(sides) == 2 and sides[0] > 0 and sides[1] > 0:
+            aspect = sides[0] / sides[1]
+            return aspect if 1 / _LONGEST <= aspect <= _LONGEST and abs(aspect - 1) > _SQUARE else 1
+    return 1
+
+
+def _whole(size: tuple[int, int], aspect: float, max_pixels: int) -> _Cut:
+    """Show all, each pixel at least once, in true proportions."""
+    width, height = size
+    shown = (width, round(height * aspect)) if aspect >= 1 else (round(width / aspect), height)
+    return _Cut((0, 0, width, height), shown if shown[0] * shown[1] <= max_pixels else size)
+
+
+def _part(size: tuple[int, int], aspect: float, viewport: Viewport) -> _Cut:
+    left, top = viewport.source_x, viewport.source_y
+    right = size[0] if viewport.source_width is None else min(size[0], left + abs(viewport.source_width))
+    bottom = size[1] if viewport.source_height is None else min(size[1], top + abs(viewport.source_height))
+    if right <= left or bottom <= top:
+        raise DicomError(CodecReason.UNSUPPORTED, "The viewport shows a part that lies outside the image.")
+    width, height = right - left, (bottom - top) * aspect
+    scale = min(viewport.width / width, viewport.height / height)
+    shown = (max(1, min(viewport.width, round(width * scale))), max(1, min(viewport.height, round(height * scale))))
+    return _Cut((left, top, right, bottom), shown)
+
+
+def _flipped(image: Image.Image, viewport: Viewport) -> Image.Image:
+    if viewport.source_width is not None and viewport.source_width < 0:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    if viewport.source_height is not None and viewport.source_height < 0:
+        image = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    return image
+
+
+def _written(image: Image.Image, rendering: Rendering) -> bytes:
+    out = io.BytesIO()
+    options: dict[str, Any] = {}
+    if rendering.media_type == "image/jpeg":
+        quality = rendering.quality or _QUALITY
+        options = {"quality": quality, "subsampling": 0 if quality >= _QUALITY else 2}
+    image.save(out, rendering.media_type.removeprefix("image/").upper(), **options)
+    return out.getvalue()

@@ -1,0 +1,130 @@
+"""What a search asks for: matching keys, and what the answers should have (PS3.18 8.3.4)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dicom_common.core import Query
+from dicom_common.dicom import parse_query
+from dicom_common.web._errors import HttpError
+from dicom_common.web._qido._attributes import AVAILABLE_TRANSFER_SYNTAX, INDEXED, Asked, attribute_of
+from dicom_common.web._qido._resources import Resource
+from dicom_common.web._settings import WebSettings
+
+__all__ = ["SearchRequest", "parse_search"]
+
+_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
+_SWITCHES = ("fuzzymatching", "emptyvaluematching", "multiplevaluematching")
+_ONCE = ("limit", "offset", *_SWITCHES)
+_NOT_KEYS = frozenset({*_ONCE, "includefield", "accept", "charset"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchRequest:
+    """A search, as the index is asked, and what the front end adds."""
+
+    query: Query
+    keywords: tuple[str, ...]
+    """What every answer has, with or without a value."""
+    if_present: tuple[str, ...]
+    """What an answer has if there is a value."""
+    from_metadata: tuple[int, ...]
+    """The tags of what only the kept metadata has."""
+    transfer_syntaxes: bool
+    """Whether the answers name the transfer syntax in which an instance is stored."""
+
+
+def parse_search(
+    resource: Resource,
+    tenant: str,
+    pairs: Iterable[tuple[str, str]],
+    parents: Iterable[tuple[str, str]],
+    settings: WebSettings,
+) -> SearchRequest:
+    """Understand the parameters of a search.
+
+    Args:
+        resource: what is searched.
+        tenant: whose.
+        pairs: the parameters, decoded.
+        parents: the UIDs of the path, as matching keys.
+        settings: the limits.
+
+    Raises:
+        HttpError: 400, a parameter is not one.
+        QueryError: a matching key is not one, or its value; see `parse_query`.
+    """
+    options: dict[str, str] = {}
+    keys: list[tuple[str, str]] = list(parents)
+    included: list[str] = []
+    for name, value in pairs:
+        if name == "includefield":
+            included += [field.strip() for field in value.split(",")]
+        elif name not in _NOT_KEYS:
+            keys.append((name, value))
+        elif name in _ONCE and name in options:
+            raise HttpError(400, f"The parameter {name} is repeated: give it once.")
+        else:
+            options[name] = value
+    switches = {name: _switch(name, options.get(name, "false")) for name in _SWITCHES}
+    asked = [*_included(included), *_asked(key for key, _ in keys)]
+    keywords = (*resource.required, *(one.keyword for one in asked if one.keyword and one.level <= resource.level))
+    if "all" in included:
+        if_present = tuple(keyword for keyword, (_, level) in INDEXED.items() if level <= resource.level)
+    else:
+        if_present = resource.if_present
+    query = parse_query(
+        tenant,
+        resource.level,
+        keys,
+        limit=min(_number("limit", options.get("limit"), settings.max_results), settings.max_results),
+        offset=_offset(options.get("offset"), settings),
+        empty_value_matching=switches["emptyvaluematching"],
+        fuzzy=switches["fuzzymatching"],
+        unknown="ignore-attributes",
+        fields=dict.fromkeys((*keywords, *if_present)),
+    )
+    in_metadata = [one.tag for one in asked if not one.keyword and one.level <= resource.level]
+    wants_syntaxes = AVAILABLE_TRANSFER_SYNTAX in in_metadata or "all" in included
+    return SearchRequest(
+        query=query,
+        keywords=tuple(dict.fromkeys(keywords)),
+        if_present=tuple(keyword for keyword in if_present if keyword not in keywords),
+        from_metadata=tuple(tag for tag in dict.fromkeys(in_metadata) if tag != AVAILABLE_TRANSFER_SYNTAX),
+        transfer_syntaxes=wants_syntaxes,
+    )
+
+
+def _included(fields: list[str]) -> Iterable[Asked]:
+    if "all" in fields:
+        if len(fields) > 1:
+            raise HttpError(400, "includefield=all stands for all attributes: leave the others out.")
+        return ()
+    return _asked(fields)
+
+
+def _asked(keys: Iterable[str]) -> Iterable[Asked]:
+    return [asked for key in keys if (asked := attribute_of(key)) is not None]
+
+
+def _switch(name: str, value: str) -> bool:
+    if value not in ("true", "false"):
+        raise HttpError(400, f"The parameter {name} is true or false.")
+    return value == "true"
+
+
+def _number(name: str, value: str | None, default: int) -> int:
+    if value is None:
+        return default
+    if not _NUMBER.fullmatch(value):
+        raise HttpError(400, f"The parameter {name} is a whole number, 0 or above.")
+    return int(value)
+
+
+def _offset(value: str | None, settings: WebSettings) -> int:
+    offset = _number("offset", value, 0)
+    if offset > settings.max_offset:
+        raise HttpError(400, f"The parameter offset is at most {settings.max_offset}: narrow the search.")
+    return offset

@@ -1,0 +1,74 @@
+"""The search transaction (PS3.18 10.6): its resources, its answers, its warnings."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+
+from starlette.responses import Response
+
+from dicom_common.host import Action
+from dicom_common.web._auditing import audit_search
+from dicom_common.web._call import Call
+from dicom_common.web._endpoint import Endpoint
+from dicom_common.web._multipart import Part, multipart_type, new_boundary, write_multipart
+from dicom_common.web._negotiation import Offer, accepted_by
+from dicom_common.web._parameters import query_pairs
+from dicom_common.web._qido._answer import Answer, search
+from dicom_common.web._qido._request import SearchRequest, parse_search
+from dicom_common.web._qido._resources import RESOURCES, Resource
+from dicom_common.web._xml import to_xml
+
+__all__ = ["SEARCHES"]
+
+_XML = Offer(media_type="application/dicom+xml", multipart=True)
+_OFFERS = (Offer(media_type="application/dicom+json"), Offer(media_type="application/json"), _XML)
+_AGENT = "dicom-common"
+_PARENTS = {"study": "StudyInstanceUID", "series": "SeriesInstanceUID"}
+
+
+async def _search(call: Call, *, resource: Resource) -> Response:
+    accepted = accepted_by(call.request).require(_OFFERS)
+    parents = [(_PARENTS[name], call.uid(name)) for name in call.request.path_params]
+    request = parse_search(resource, call.tenant, query_pairs(call.request), parents, call.site.settings)
+    audit_search(call)
+    answer = await call.site.lanes.search.run(search, call.site.services.db, request, call.service_root)
+    warnings = [*_ignored(request)]
+    if answer.remaining:
+        warnings.append(f"There are {answer.remaining} additional results that can be requested")
+    headers = {"warning": ", ".join(f'299 {_AGENT} "{warning}"' for warning in warnings)} if warnings else {}
+    # A body of several parts cannot be one of none.
+    if not answer.objects and (accepted is _XML or call.site.settings.no_matches == "204"):
+        return Response(None, 204, headers)
+    if accepted is _XML:
+        boundary = new_boundary()
+        body = await call.site.lanes.search.run(_as_xml, answer, boundary)
+        return Response(body, 200, {**headers, "content-type": multipart_type(_XML.media_type, boundary)})
+    body = b"[" + b",\n".join(answer.objects) + b"]"
+    return Response(body, 200, {**headers, "content-type": accepted.media_type})
+
+
+def _as_xml(answer: Answer, boundary: str) -> bytes:
+    """Write each result as a part (PS3.18 10.6.4)."""
+    headers = {"Content-Type": _XML.media_type}
+    return b"".join(
+        write_multipart((Part(headers, iter((to_xml(json.loads(one)),))) for one in answer.objects), boundary)
+    )
+
+
+def _ignored(request: SearchRequest) -> list[str]:
+    """Return a warning for each key that did not count; all of them are attributes, so their names are safe."""
+    return [f"The attribute {key} is not supported for matching and was ignored" for key in request.query.ignored]
+
+
+SEARCHES = tuple(
+    Endpoint(
+        path=resource.path,
+        method="GET",
+        action=Action.SEARCH,
+        lane="search",
+        handler=partial(_search, resource=resource),
+        name=f"search {resource.path}",
+    )
+    for resource in RESOURCES
+)

@@ -1,0 +1,65 @@
+"""What stays of a request: events of the audit trail, and the record of the access log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import anyio.to_thread
+
+from dicom_common.core import AuditEvent, WebAccess, uuid7
+from dicom_common.web._call import Call
+from dicom_common.web._errors import RETRY_AFTER, HttpError
+from dicom_common.web._site import Site
+
+__all__ = ["audit", "log_access", "require_audit"]
+
+
+async def require_audit(site: Site) -> None:
+    """Refuse a request that the audit trail could not record.
+
+    Raises:
+        HttpError: 503.
+    """
+    extensions = site.services.extensions
+    if extensions.audits and await anyio.to_thread.run_sync(extensions.audit_refusal) is not None:
+        raise _not_recorded()
+
+
+async def audit(site: Site, events: Sequence[AuditEvent], *, must: bool = False) -> None:
+    """Have events recorded, if there is an audit trail.
+
+    Raises:
+        HttpError: 503, with `must`: they were not.
+    """
+    extensions = site.services.extensions
+    if extensions.audits and not await anyio.to_thread.run_sync(extensions.audit, events) and must:
+        raise _not_recorded()
+
+
+async def log_access(call: Call, *, status: int, sent: int, seconds: float) -> None:
+    """Have a request logged."""
+    request, log = call.request, call.site.access_log
+    record = WebAccess(
+        id=str(uuid7()),
+        time=datetime.now(UTC) - timedelta(seconds=seconds),
+        tenant=call.tenant,
+        method=request.method,
+        path=request.url.path,
+        status=status,
+        request_id=call.request_id,
+        query=request.scope["query_string"].decode("latin-1"),
+        peer=request.client.host if request.client else None,
+        headers=dict(request.headers.items()),
+        user=None if call.site.is_open else call.principal.subject,
+        content_length=sent,
+        duration_ms=round(seconds * 1000, 3),
+    )
+    if log.is_full:
+        await anyio.to_thread.run_sync(log.write, record)
+    else:
+        log.write(record)
+
+
+def _not_recorded() -> HttpError:
+    return HttpError(503, "The audit trail cannot record this request: try again later.", {"retry-after": RETRY_AFTER})

@@ -1,0 +1,95 @@
+"""The body of an answer: begun before its status is sent, so that what fails at once is an error and no torn answer."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from itertools import islice
+
+from dicom_common.core import DamagedError, NotFoundError
+from dicom_common.web._call import Call
+from dicom_common.web._lanes import Lane
+from dicom_common.web._multipart import Part, multipart_type, new_boundary, write_multipart
+from dicom_common.web._negotiation import Offer
+from dicom_common.web._stream import Stream
+
+__all__ = ["begun", "close_all", "stream_parts", "stream_single"]
+
+
+async def stream_parts(  # noqa: PLR0913 - what is sent, and how
+    call: Call,
+    offer: Offer,
+    parts: Iterable[Part],
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    lane: Lane | None = None,
+) -> Stream:
+    """Answer with `multipart/related`.
+
+    Args:
+        call: the request.
+        offer: what was chosen.
+        parts: the parts, whose iterator may block.
+        status: of HTTP.
+        headers: further ones of the answer.
+        lane: whose threads read the parts; that of retrievals by default.
+
+    Raises:
+        DicomCommonError: the first part cannot be had.
+    """
+    boundary = new_boundary()
+    # The first chunk is the header of the first part, the second one has its data.
+    lane = lane or call.site.lanes.retrieve
+    body = await lane.run(begun, write_multipart(parts, boundary), 2)
+    given = {**(headers or {}), "content-type": multipart_type(offer.media_type, boundary)}
+    return _stream(call, lane, body, given, status)
+
+
+async def stream_single(
+    call: Call, chunks: Iterator[bytes], headers: Mapping[str, str], *, status: int = 200
+) -> Stream:
+    """Answer with one object.
+
+    Raises:
+        DicomCommonError: its beginning cannot be had.
+    """
+    lane = call.site.lanes.retrieve
+    return _stream(call, lane, await lane.run(begun, chunks, 1), headers, status)
+
+
+def _stream(call: Call, lane: Lane, body: Iterator[bytes], headers: Mapping[str, str], status: int) -> Stream:
+    return Stream(lane, body, headers, send_seconds=call.site.settings.send_seconds, status_code=status)
+
+
+def begun(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:
+    """Read the first chunks, and return an iterator that begins with them. It blocks.
+
+    Raises:
+        DamagedError: the storage does not have what the index has.
+    """
+    try:
+        first = list(islice(chunks, count))
+    except NotFoundError as error:
+        close_all(chunks)
+        raise DamagedError(str(error)) from error
+    except BaseException:
+        close_all(chunks)
+        raise
+    return _continued(first, chunks)
+
+
+def _continued(first: list[bytes], chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
+    try:
+        yield from first
+        first.clear()
+        yield from chunks
+    finally:
+        close_all(chunks)
+
+
+def close_all(*iterators: object) -> None:
+    """Close those iterators that can be closed."""
+    for one in iterators:
+        close = getattr(one, "close", None)
+        if close is not None:
+            close()

@@ -1,0 +1,104 @@
+"""Bulk data as parts of a body: of one instance or of many (PS3.18 10.4.1.1.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+
+from starlette.responses import Response
+
+from dicom_common.core import AuditKind, DicomError, NotFoundError, Stored
+from dicom_common.dicom import ReaderSettings, Reason, transfer_syntax
+from dicom_common.pipeline import list_bulk_data, open_bulk_data, open_frames
+from dicom_common.web._auditing import audit_instances
+from dicom_common.web._call import Call
+from dicom_common.web._multipart import Part
+from dicom_common.web._negotiation import Accepted, Offer, not_acceptable
+from dicom_common.web._wado._body import stream_parts
+from dicom_common.web._wado._frame_parts import frame_parts
+from dicom_common.web._wado._offers import OCTETS, pixel_offers
+from dicom_common.web._wado._place import location_of
+
+__all__ = ["PIXEL_DATA", "bulk_response", "parts_of"]
+
+PIXEL_DATA = ("7FE00008", "7FE00009", "7FE00010")
+"""The paths of pixel data: floating point, double, and the usual one."""
+_PLAIN = Offer(media_type=OCTETS, multipart=True, transfer_syntax="1.2.840.10008.1.2.1")
+
+Wanted = tuple[Stored, str, Offer | None]
+"""An instance, the path of a value in it, and how its frames go out where it is encapsulated."""
+
+
+async def bulk_response(
+    call: Call, stored: Iterable[Stored], accepted: Accepted, *, pixels_only: bool = False
+) -> Response:
+    """Answer with all bulk data of instances, or with their pixel data.
+
+    Raises:
+        NotFoundError: they have none.
+        HttpError: 406, the client takes none of what there is.
+    """
+    lane = call.site.lanes.retrieve
+    instances = list(stored)
+    wanted, left_out = await lane.run(_choose, call, instances, accepted, pixels_only)
+    await lane.run(audit_instances, call, AuditKind.INSTANCES_ACCESSED, instances)
+    offer = wanted[0][2] or _PLAIN
+    return await stream_parts(call, offer, _parts(call, wanted), status=206 if left_out else 200)
+
+
+def _choose(call: Call, instances: list[Stored], accepted: Accepted, pixels_only: bool) -> tuple[list[Wanted], bool]:
+    services = call.site.services
+    reader = services.settings("reader", ReaderSettings)
+    wanted: list[Wanted] = []
+    offers: list[Offer] = []
+    left_out = False
+    for stored in instances:
+        uids = (stored.study_uid, stored.series_uid, stored.sop_uid)
+        metadata = next(services.db.metadata(call.tenant, *uids), None)
+        for path in list_bulk_data(services.storage, stored, metadata=metadata, settings=reader):
+            if pixels_only and path not in PIXEL_DATA:
+                continue
+            here = _offers(call, stored) if path in PIXEL_DATA else [_PLAIN]
+            offers += here
+            offer = accepted.choose(here)
+            if offer is None or (wanted and (wanted[0][2] or _PLAIN).media_type != offer.media_type):
+                left_out = True
+            else:
+                wanted.append((stored, path, offer))
+    if not offers:
+        raise NotFoundError("There is no such bulk data: the metadata names what there is.")
+    if not wanted:
+        raise not_acceptable(offers)
+    return wanted, left_out
+
+
+def _offers(call: Call, stored: Stored) -> list[Offer]:
+    syntax = transfer_syntax(stored.transfer_syntax_uid)
+    encapsulated = syntax is not None and syntax.encapsulated
+    return pixel_offers(call.site.codecs, stored.transfer_syntax_uid, encapsulated=encapsulated, single=False)
+
+
+def _parts(call: Call, wanted: Iterable[Wanted]) -> Generator[Part, None, None]:
+    for stored, path, offer in wanted:
+        yield from parts_of(call, stored, path, offer or _PLAIN)
+
+
+def parts_of(call: Call, stored: Stored, path: str, offer: Offer) -> Generator[Part, None, None]:
+    """Give a value as a part; of encapsulated pixel data each frame as one.
+
+    Raises:
+        NotFoundError: the instance has no such value.
+        DicomError: its frames cannot be told apart, or decoded.
+    """
+    services = call.site.services
+    settings = services.settings("reader", ReaderSettings)
+    try:
+        data = open_bulk_data(services.storage, stored, path, settings=settings)
+    except DicomError as error:
+        if error.reason != Reason.ENCAPSULATED:
+            raise
+    else:
+        location = f"{location_of(call, stored)}/bulkdata/{path}"
+        yield Part({"Content-Type": OCTETS, "Content-Location": location}, data.chunks())
+        return
+    with open_frames(services, call.tenant, stored.study_uid, stored.series_uid, stored.sop_uid) as frames:
+        yield from frame_parts(call, frames, list(range(1, frames.count + 1)), offer)
