@@ -105,7 +105,7 @@ def test_no_tenant_sees_the_documents_of_another(site: Site, make: Make, open_do
 
 
 def test_a_study_that_was_not_there_is_there_as_soon_as_it_is_stored(site: Site, make: Make) -> None:
-    """Two installations share the cache, as two processes do, and the one has just been told that there is no study."""
+    """Two installations share the cache, as two processes do, and one of them has just found no study."""
     storing, asking = site.services(), site.services()
     asking._opened["cache"] = storing.cache
     documents = [MetadataDocuments(storing), MetadataDocuments(asking)]

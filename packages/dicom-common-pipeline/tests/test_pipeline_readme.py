@@ -10,7 +10,8 @@ from pathlib import Path
 
 from pipeline_site import Make
 
-from dicom_common.pipeline import IngestSettings, TopicSettings
+from dicom_common.pipeline import IngestReason, IngestSettings, TopicSettings
+from dicom_common.pipeline._ingest._status_codes import STATUSES
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -44,3 +45,15 @@ def test_the_settings_and_reasons_that_there_are_stand_in_the_readme() -> None:
     sources = "".join(path.read_text() for path in (README.parent / "src").rglob("*.py"))
     for reason in re.findall(r"(?:reject|rejection)\(\s*(?:attempt|received|batch\[0\]), \"([a-z-]+)\"", sources):
         assert f"`{reason}`" in text, f"the reason {reason} is missing"
+
+
+def test_the_table_of_status_codes_is_the_one_of_the_code() -> None:
+    section = README.read_text(encoding="utf-8").split("### Status codes")[1].split("## Limits")[0]
+    rows = re.findall(r"^\| `([0-9A-F]{4})` \| [^|]+ \| ([^|]+) \|$", section, re.MULTILINE)
+    documented = {reason: int(code, 16) for code, reasons in rows for reason in re.findall(r"`([a-z-]+)`", reasons)}
+    assert documented == {str(reason): code for reason, code in STATUSES.items()}
+
+
+def test_every_reason_of_the_ingest_is_in_the_table_of_results() -> None:
+    section = README.read_text(encoding="utf-8").split("## Results")[1].split("### Status codes")[0]
+    assert {str(reason) for reason in IngestReason} <= set(re.findall(r"`([a-z-]+)`", section))

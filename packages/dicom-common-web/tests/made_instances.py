@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import pydicom
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
@@ -25,10 +26,17 @@ def instance_uid(study: int = 1, series: int = 1, instance: int = 1) -> str:
     return f"{ROOT}.{study}.{series}.{instance}"
 
 
-def make_instance(study: int = 1, series: int = 1, instance: int = 1, **attributes: Any) -> bytes:
-    """Make the bytes of an instance in explicit VR little endian."""
+def make_instance(
+    study: int = 1,
+    series: int = 1,
+    instance: int = 1,
+    *,
+    transfer_syntax: str = ExplicitVRLittleEndian,
+    **attributes: Any,
+) -> bytes:
+    """Make the bytes of an instance in explicit VR little endian, whatever its transfer syntax says."""
     meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.TransferSyntaxUID = UID(transfer_syntax)
     meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
     meta.MediaStorageSOPInstanceUID = UID(instance_uid(study, series, instance))
     dataset = Dataset()
@@ -42,5 +50,6 @@ def make_instance(study: int = 1, series: int = 1, instance: int = 1, **attribut
     for keyword, value in (named | attributes).items():
         setattr(dataset, keyword, value)
     stream = io.BytesIO()
-    FileDataset(stream, dataset, file_meta=meta, preamble=bytes(128)).save_as(stream, enforce_file_format=True)
+    file = FileDataset(stream, dataset, file_meta=meta, preamble=bytes(128))
+    pydicom.dcmwrite(stream, file, implicit_vr=False, little_endian=True, enforce_file_format=True)
     return stream.getvalue()

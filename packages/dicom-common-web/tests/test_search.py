@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from xml.etree import ElementTree as ET
 
 import pytest
 from live_server import LiveServer, TokenIsTenant, live_server
 from made_instances import instance_uid, make_instance, series_uid, study_uid
+from parts import parts_of
 from pydicom.dataset import Dataset
 
 STUDY_KEYS = ["00080020", "00080030", "00080050", "00080061", "00080090", "00081190", "00100010", "00100020"]
@@ -389,3 +391,13 @@ def test_5_c_a_search_finds_what_the_caller_owns_alone(tmp_path: Path) -> None:
             assert server.client.get(f"/studies?StudyInstanceUID={other}", headers=headers).json() == []
             assert server.client.get(f"/studies/{other}/series", headers=headers).json() == []
         assert server.client.get("/studies").status_code == 401
+
+
+def test_2_12_xml_has_a_part_for_each_result(filled: LiveServer) -> None:
+    accept = {"accept": 'multipart/related; type="application/dicom+xml"'}
+    parts = parts_of(filled.client.get("/studies", headers=accept))
+    assert len(parts) == 4
+    trees = [ET.fromstring(one.data) for one in parts]
+    uids = {tree.find(".//*[@keyword='StudyInstanceUID']/{*}Value").text for tree in trees}  # type: ignore[union-attr]  # there is one
+    assert uids == {study_uid(number) for number in (1, 2, 3, 4)}
+    assert filled.client.get("/studies?PatientID=nobody", headers=accept).status_code == 204

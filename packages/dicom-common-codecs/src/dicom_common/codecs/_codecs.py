@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from dicom_common.codecs._coders import DECODERS, ENCODERS, EXPLICIT, Missing, available, missing
 from dicom_common.codecs._frames import DecodedFrame, FrameCodec
@@ -15,6 +17,8 @@ from dicom_common.codecs._reasons import CodecReason
 from dicom_common.codecs._rendering import Picture, Rendering
 from dicom_common.codecs._settings import CodecSettings
 from dicom_common.codecs._sources import Source
+from dicom_common.codecs._transcoding import transcoded
+from dicom_common.codecs._whole_files import whole_file
 from dicom_common.core import DicomError
 from dicom_common.dicom import ReaderSettings
 
@@ -108,6 +112,36 @@ class Codecs:
             )
         with self._image(source) as image:
             return self._frames.render(image, frame, rendering)
+
+    def transcode(self, source: Source | Image, target_uid: str, out: BinaryIO | os.PathLike[str]) -> None:
+        """Write an instance in another transfer syntax, as a file with a preamble of zeros (PS3.10 7.1).
+
+        The SOP Instance UID stays: nothing is lost, so it is the same instance (PS3.4 B.4.1.3). Values stay byte for
+        byte, where the byte order permits; sequences get undefined lengths, and group lengths, which are retired, go.
+
+        Args:
+            source: the instance.
+            target_uid: explicit VR little endian, which needs no encoder; one for which `can_encode` says so; or that
+                of a compressed instance itself, which gets a new preamble and File Meta only.
+            out: a binary file, which after an error holds a part of the instance; or a path, which then is not made.
+        """
+        pieces = self.transcoded(source, target_uid)
+        if not isinstance(out, os.PathLike):
+            for piece in pieces:
+                out.write(piece)
+            return
+        path = Path(out)
+        with whole_file(path) as file:
+            for piece in pieces:
+                file.write(piece)
+
+    def transcoded(self, source: Source | Image, target_uid: str) -> Iterator[bytes]:
+        """Do the same in pieces, to send them while the next ones are made.
+
+        What can be refused from the header and the first frame is refused before the first piece.
+        """
+        with self._image(source) as image:
+            yield from transcoded(image, target_uid, self._frames, self.settings.max_frame_bytes)
 
     def _image(self, source: Source | Image) -> AbstractContextManager[Image]:
         return nullcontext(source) if isinstance(source, Image) else self.open(source)

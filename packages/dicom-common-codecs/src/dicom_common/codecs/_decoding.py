@@ -51,6 +51,8 @@ def decoded(
     if array.shape != shape:
         raise DicomError(CodecReason.UNDECODABLE, "The decoder gives an image of another size than the attributes say.")
     native = np.ascontiguousarray(array, dtype_of(pixels))
+    if pixels.bits_allocated == 1:
+        native = np.packbits(native, bitorder="little")  # native ones are packed (PS3.5 8.1.1)
     if photometric in ("YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420"):
         photometric = photometric[:-4]  # a decoder gives every pixel its chrominance
     if photometric in ("YBR_ICT", "YBR_RCT"):

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from dicom_common.codecs._display_attributes import display_attributes
+from dicom_common.codecs._elements import Encoding, encoding_of
 from dicom_common.codecs._inflate import inflated
 from dicom_common.codecs._pixel_description import PixelDescription, described
 from dicom_common.codecs._reasons import CodecReason
@@ -17,9 +18,9 @@ from dicom_common.codecs._sources import Ranges, Source, opened
 from dicom_common.core import DicomError, Instance
 from dicom_common.dicom import FrameIndex, ReaderSettings, Reason, Rule, index_frames, read_header, transfer_syntax
 
-__all__ = ["GE_PRIVATE", "Image", "open_image"]
+__all__ = ["Image", "open_image"]
 
-GE_PRIVATE: Final = "1.2.840.113619.5.2"
+_GE_PRIVATE: Final = "1.2.840.113619.5.2"
 """Implicit VR little endian, but for the pixel data, whose words are big endian."""
 _FIRST: Final = 64 << 10
 _LONGEST_LUT: Final = 256 << 10
@@ -45,12 +46,16 @@ class Image:
         self.instance: Instance = reading.instance
         self.header: dict[str, Any] = json.loads(reading.metadata)
         self.syntax = transfer_syntax(self.instance.transfer_syntax_uid)
-        plain = any(finding.rule == Rule.TRANSFER_SYNTAX for finding in self.instance.warnings)
-        self.deflated = self.syntax is not None and self.syntax.deflated and not plain
-        self.ranges = ranges
-        """The bytes of the instance, inflated where the data set is deflated."""
-        if self.deflated:
-            self.ranges = inflated(ranges, self.instance.data_set_offset, settings.max_inflated_bytes)
+        self.ranges, self.start = ranges, self.instance.data_set_offset
+        """The bytes of the instance, inflated where the data set is deflated, and where in them the data set begins."""
+        contradicted = any(finding.rule == Rule.TRANSFER_SYNTAX for finding in self.instance.warnings)
+        if self.syntax is not None and self.syntax.deflated and not contradicted:
+            self.ranges, self.start = inflated(ranges, self.start, settings.max_inflated_bytes), 0
+        self.encoding = (
+            encoding_of(ranges.read(self.start, 8))
+            if contradicted or self.syntax is None
+            else Encoding(implicit_vr=self.syntax.implicit_vr, big_endian=self.syntax.big_endian)
+        )
         self._pixels: PixelDescription | None = None
         self._index: FrameIndex | None = None
 
@@ -109,9 +114,7 @@ class Image:
     def swapped_word(self) -> int:
         """How many bytes the words have whose bytes native pixel data has in big endian order; 1: it has none."""
         pixel = self.instance.pixel_data
-        if pixel is None or self.syntax is None:
-            return 1
-        if not self.syntax.big_endian and self.syntax.uid != GE_PRIVATE:
+        if pixel is None or not (self.encoding.big_endian or self.instance.transfer_syntax_uid == _GE_PRIVATE):
             return 1
         return big_endian_word(pixel.vr, self.instance.bits_allocated or 16)
 

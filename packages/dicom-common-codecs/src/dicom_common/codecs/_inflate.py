@@ -15,7 +15,7 @@ _PIECE: Final = 64 << 10
 
 
 def inflated(source: Ranges, start: int, limit: int) -> Ranges:
-    """Give range reads of the object as it would be if its data set were not deflated.
+    """Give range reads of the inflated data set, whose first byte is at 0.
 
     Args:
         source: the object as stored.
@@ -35,14 +35,11 @@ class _InflatedReads:
     def _begin(self) -> None:
         self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
         self._taken = self._start
-        self._held, self._at = b"", self._start
-        """Inflated bytes that were not asked for yet, and where in the object the first of them is."""
+        self._held, self._at = b"", 0
+        """Inflated bytes that were not asked for yet, and where in the data set the first of them is."""
 
     def read(self, offset: int, length: int) -> bytes:
         """Return `length` bytes from `offset` on, or what there is of them."""
-        if offset < self._start:
-            head = self._source.read(offset, min(length, self._start - offset))
-            return head + (self.read(self._start, length - len(head)) if len(head) < length else b"")
         if offset < self._at:
             self._begin()
         pieces, missing = [], length

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, time
 from functools import lru_cache
@@ -29,6 +30,8 @@ _COMPUTED: Final = {
 }
 _EXACT: Final = 1e15
 """Below this a whole number that was written as DS is written without a fraction."""
+_REMEMBERED: Final = 1 << 10
+"""Dates, times and codes whose JSON is remembered: the same ones come again and again."""
 _ELEMENTS: Final = {one.keyword: (one.tag, one.vr) for one in ATTRIBUTES} | _COMPUTED
 
 Encode = Callable[[Any], str]
@@ -83,8 +86,8 @@ def match_to_json(
             parts.append(prefix + encode(value))
     text = ",".join(parts)
     if not text.isascii() and _CHARACTER_SET not in more:
-        place = sum(part < _UTF8 for part in parts)  # they begin with their tags, in digits of one length
-        text = ",".join([*parts[:place], _UTF8, *parts[place:]])
+        insort(parts, _UTF8)  # they begin with their tags, in digits of one length
+        text = ",".join(parts)
     return f"{{{text}}}".encode("utf-8", "replace")  # a lone surrogate is no text: a "?" is better than no answer
 
 
@@ -111,17 +114,19 @@ def _text(value: str) -> str:
     return f',"Value":[{quote(value)}]}}' if value else "}"
 
 
-def _code(value: str | tuple[str, ...]) -> str:
+def _texts(value: str | tuple[str, ...]) -> str:
     """CS and UI, of which an attribute of several values is a tuple."""
     if isinstance(value, str):
         return _text(value)
     return _values([quote(part) if part else "null" for part in value])
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _date(value: date) -> str:
     return f',"Value":["{value.isoformat().replace("-", "")}"]}}'
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _time(value: time) -> str:
     written = f"{value.hour:02}{value.minute:02}{value.second:02}"
     if value.microsecond:
@@ -168,7 +173,8 @@ def _number_strings(value: float | tuple[float, ...]) -> str:
 
 _TEXTS: Final[dict[str, Encode]] = {
     **dict.fromkeys(("AS", "LO", "SH"), _text),
-    **dict.fromkeys(("CS", "UI"), _code),
+    "CS": lru_cache(maxsize=_REMEMBERED)(_texts),
+    "UI": _texts,
     "DA": _date,
     "PN": _person_name,
     "SQ": _requests,

@@ -58,6 +58,6 @@ class Reason(StrEnum):
     NO_FRAMES = "no-frames"
     """The frames cannot be told apart, or the attributes that describe them are missing."""
     ENCAPSULATED = "encapsulated"
-    """One value was asked for, and encapsulated Pixel Data is none: it is fragments, of which frames are made."""
+    """One value was asked for, and encapsulated Pixel Data has many: its fragments, of which frames are made."""
     INVALID_JSON = "invalid-json"
     """Bytes that should be a DICOM JSON object (PS3.18 F.2) are none."""

@@ -70,6 +70,7 @@ class Services:
         self.plugins = Plugins()
         self._ready = frozenset(ready)
         self._opened: dict[str, Any] = dict(ready)
+        self._settings: dict[tuple[str, type[Any]], Any] = {}
         self._closed = False
         self._lock = threading.Lock()
         """Guards the two above; held for a moment only."""
@@ -128,8 +129,11 @@ class Services:
         return cast("Extensions", self._get("extensions", self._open_extensions))
 
     def settings(self, table: str, settings: type[T]) -> T:
-        """Return the settings of a table that is not a backend's; see `Config.section`."""
-        return self.config.section(table, settings)
+        """Return the settings of a table that is not a backend's; see `Config.section`. They are converted once."""
+        key = (table, settings)
+        if key not in self._settings:  # converting costs half a millisecond, and requests ask for them
+            self._settings[key] = self.config.section(table, settings)
+        return cast("T", self._settings[key])
 
     def kinds(self) -> list[str]:
         """Return the kinds for which a backend is chosen."""

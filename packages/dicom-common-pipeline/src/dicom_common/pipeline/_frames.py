@@ -267,7 +267,7 @@ def _found_frames(services: Services, stored: Stored, settings: ReaderSettings) 
     if syntax is None or not syntax.big_endian or index.encapsulated or pixel_data is None:
         return _Known(index)
     word = pixel_word(pixel_data.vr, instance.bits_allocated)
-    is_whole = pixel_data.length is not None and pixel_data.length % word == 0  # else it is none of whole words
+    is_whole = pixel_data.length is not None and pixel_data.length % word == 0  # else it has no words
     return _Known(index, word if is_whole else 1, pixel_data.offset)
 
 

@@ -19,6 +19,7 @@ from dicom_common.web._qido import SEARCHES
 from dicom_common.web._settings import WebSettings
 from dicom_common.web._site import Site
 from dicom_common.web._stow import STOW
+from dicom_common.web._uri import uri_endpoints
 from dicom_common.web._wado import RETRIEVALS
 
 __all__ = ["create_app"]
@@ -46,6 +47,7 @@ def create_app(services: Services, settings: WebSettings | None = None, *, publi
     endpoints = (
         *ENDPOINTS,
         *capabilities(ENDPOINTS),
+        *uri_endpoints(settings.uri_path),
         *(PAGE if settings.page else ()),
         *(viewer_endpoints(settings.viewer) if settings.viewer else ()),
     )

@@ -45,11 +45,13 @@ def audit_instances(call: Call, kind: AuditKind, instances: Iterable[Stored]) ->
 
 def _event(call: Call, kind: AuditKind, *, study: AuditedStudy | None = None, query: str | None = None) -> AuditEvent:
     client = call.request.client
+    address = client.host if client is not None else None
     return AuditEvent(
         kind=kind,
         tenant=call.tenant,
         user=call.principal.subject,
-        address=client.host if client is not None else None,
+        address=address,
+        destination=address if kind is AuditKind.INSTANCES_SENT else None,
         studies=(study,) if study is not None else (),
         query=query,
         request_id=call.request_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import re
 import time
@@ -15,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from dicom_common.core import DicomCommonError, Principal, uuid7
+from dicom_common.core import AuditEvent, AuditOutcome, DicomCommonError, Principal, uuid7
 from dicom_common.host import Action
 from dicom_common.web._call import Call
 from dicom_common.web._endpoint import Endpoint
@@ -124,9 +125,16 @@ class Dispatch:
         if call is None:
             return
         if call.audits:
-            await audit(self._site, call.audits)
+            await audit(self._site, [_as_it_ended(event, exchange.status) for event in call.audits])
         if exchange.endpoint is not None and exchange.endpoint.action is not None:
             await log_access(call, status=exchange.status, sent=exchange.sent, seconds=seconds)
+
+
+def _as_it_ended(event: AuditEvent, status: int) -> AuditEvent:
+    """Return an event with the outcome that the answer had."""
+    if status < 400 or event.outcome is not AuditOutcome.SUCCESS:
+        return event
+    return dataclasses.replace(event, outcome=AuditOutcome.MINOR_FAILURE, reason=f"HTTP status {status}")
 
 
 def _told(error: Exception) -> HttpError:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import partial
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from dicom_common.core import DicomCommonError, Event, LogRecord, Logs, Outcome, UnavailableError, WebAccess
 from dicom_common.host import Services
@@ -18,8 +20,8 @@ from dicom_common.pipeline._settings import TopicSettings
 __all__ = ["AccessLog"]
 
 _log = logging.getLogger(__name__)
-_PAUSES: Final = (0.1, 0.5, 2.0, 5.0)
-"""Seconds before an index that is unavailable is tried again."""
+_PAUSES: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 20.0)
+"""Seconds before an index that is unavailable is tried again: a restart of the database server loses nothing."""
 _FULL: Final = 10
 """Batches that may wait; then `write` does."""
 
@@ -27,65 +29,54 @@ _FULL: Final = 10
 class AccessLog:
     """Writes the records of web requests, and their messages, in the background. Thread-safe; a context manager.
 
-    A batch is one transaction of the index: the records, where the database keeps logs (`Logs`), and the messages of
-    `webapi_access_queue`, which the relay publishes like all other events. What was written is not lost any more; what
-    waits is lost with the process.
+    A batch is one transaction of the index: the records, where the database keeps logs (`Logs`), and the messages for
+    the topic `access`, which the relay publishes like all other events. What waits is in memory, and is lost if the
+    process dies; `close` writes it. A forked child has a queue and a thread of its own, and closes the log itself.
 
     Args:
         services: the index.
-        size: how many records share a transaction at most.
-        seconds: for how long a record waits for others.
-
-    Attributes:
-        lost: how many records could not be written, since it was made.
+        size: how many records share a transaction at most. Ten times as many may wait.
+        seconds: how long a record waits for others, up to 60.
+        full_seconds: how long `write` waits for room, before the record is lost.
+        close_seconds: how long `close` goes on trying while the index is unavailable.
     """
 
-    def __init__(self, services: Services, *, size: int = 500, seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        services: Services,
+        *,
+        size: int = 500,
+        seconds: float = 1.0,
+        full_seconds: float = 5.0,
+        close_seconds: float = 10.0,
+    ) -> None:
         if size < 1 or not 0 <= seconds <= 60:
             raise ValueError("size has to be at least 1, and seconds from 0 to 60")
-        self._services, self._size, self._seconds = services, size, seconds
-        self._topic = services.settings("topics", TopicSettings).access
-        self._waiting: deque[WebAccess] = deque()
-        self._mutex = threading.Lock()
-        self._came, self._has_room = threading.Condition(self._mutex), threading.Condition(self._mutex)
-        self._thread: threading.Thread | None = None
-        self._is_closed = False
-        self._closing = threading.Event()
-        self.lost = 0
+        topic = services.settings("topics", TopicSettings).access
+        self._new_queue = partial(_Queue, services, topic, _Limits(size, seconds, full_seconds, close_seconds))
+        self._queues: dict[int, _Queue] = {}
+
+    @property
+    def lost(self) -> int:
+        """How many records of this process could not be written."""
+        return self._queue.lost
 
     def write(self, access: WebAccess) -> None:
-        """Have a record written. It returns at once, unless so much waits that there is no more room.
+        """Have a record written. It returns at once; where ten batches wait, it waits for room up to `full_seconds`.
 
         Raises:
             DicomCommonError: the log is closed.
         """
-        with self._mutex:
-            while len(self._waiting) >= _FULL * self._size and not self._is_closed:
-                self._has_room.wait()
-            if self._is_closed:
-                raise DicomCommonError("This access log is closed: make another one.")
-            self._waiting.append(access)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="dicom-common-access-log", daemon=True)
-                self._thread.start()
-            if len(self._waiting) in (1, self._size):
-                self._came.notify()
+        self._queue.write(access)
 
     @property
     def is_full(self) -> bool:
         """Whether `write` would wait: who must not, calls it in a thread then."""
-        return len(self._waiting) >= _FULL * self._size
+        return self._queue.is_full
 
     def close(self) -> None:
         """Write what waits, and end the thread; the services stay open. A second call does nothing."""
-        with self._mutex:
-            self._is_closed = True
-            self._came.notify()
-            self._has_room.notify_all()
-            thread = self._thread
-        self._closing.set()
-        if thread is not None:
-            thread.join()
+        self._queue.close()
 
     def __enter__(self) -> Self:
         return self
@@ -95,21 +86,82 @@ class AccessLog:
     ) -> None:
         self.close()
 
+    @property
+    def _queue(self) -> _Queue:
+        """The queue of this process: a forked child has none of its parent's threads, and may have its locks held."""
+        queue = self._queues.get(os.getpid())
+        return self._queues.setdefault(os.getpid(), self._new_queue()) if queue is None else queue
+
+
+class _Limits(NamedTuple):
+    """See the arguments of `AccessLog`."""
+
+    size: int
+    seconds: float
+    full_seconds: float
+    close_seconds: float
+
+
+class _Queue:
+    """The records that wait in one process, and the thread that writes them."""
+
+    def __init__(self, services: Services, topic: str, limits: _Limits) -> None:
+        self._services, self._topic, self._limits = services, topic, limits
+        self._waiting: deque[WebAccess] = deque()
+        self._mutex = threading.Lock()
+        self._came, self._has_room = threading.Condition(self._mutex), threading.Condition(self._mutex)
+        self._closed = threading.Event()
+        self._end = float("inf")
+        """Until when an index that is unavailable is tried again, once the log is closed."""
+        self._thread: threading.Thread | None = None
+        self.lost = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether `write` would wait."""
+        return len(self._waiting) >= _FULL * self._limits.size
+
+    def write(self, access: WebAccess) -> None:
+        with self._mutex:
+            has_room = self._has_room.wait_for(self._may_enter_held, self._limits.full_seconds)
+            if self._closed.is_set():
+                raise DicomCommonError("This access log is closed: make another one.")
+            if has_room:
+                self._waiting.append(access)
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="dicom-common-access-log", daemon=True)
+                    self._thread.start()
+                if len(self._waiting) in (1, self._limits.size):
+                    self._came.notify()
+        if not has_room:
+            self._lose(1, "no batch was written for too long")
+
+    def close(self) -> None:
+        with self._mutex:
+            if not self._closed.is_set():
+                self._end = time.monotonic() + self._limits.close_seconds
+            self._closed.set()
+            self._came.notify()
+            self._has_room.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _may_enter_held(self) -> bool:
+        return len(self._waiting) < _FULL * self._limits.size or self._closed.is_set()
+
     def _run(self) -> None:
         while batch := self._next():
             self._write(batch)
 
     def _next(self) -> list[WebAccess]:
-        """Wait for a batch; none at the end."""
+        """Wait for a batch; an empty one is the end."""
         with self._mutex:
-            while not self._waiting and not self._is_closed:
-                self._came.wait()
-            end = time.monotonic() + self._seconds
-            while len(self._waiting) < self._size and not self._is_closed:
-                if (left := end - time.monotonic()) <= 0:
-                    break
-                self._came.wait(left)
-            batch = [self._waiting.popleft() for _ in range(min(self._size, len(self._waiting)))]
+            self._came.wait_for(lambda: self._waiting or self._closed.is_set())
+            self._came.wait_for(
+                lambda: len(self._waiting) >= self._limits.size or self._closed.is_set(), self._limits.seconds
+            )
+            batch = [self._waiting.popleft() for _ in range(min(self._limits.size, len(self._waiting)))]
             self._has_room.notify_all()
             return batch
 
@@ -119,25 +171,33 @@ class AccessLog:
         while True:
             try:
                 self._add(batch)
-            except UnavailableError as error:
-                failure: Exception = error
-                pause = next(pauses, None)
-                if pause is not None:
-                    self._closing.wait(pause)
-                    continue
-            except Exception as error:  # noqa: BLE001  # whatever one record does to the index, the others go on
-                failure = error
-                if len(batch) > 1:
-                    middle = len(batch) // 2
-                    self._write(batch[:middle])
-                    self._write(batch[middle:])
+            except UnavailableError:
+                if not self._pause(next(pauses, None)):
+                    self._lose(len(batch), "the index is unavailable")
                     return
+            except Exception as error:  # noqa: BLE001 - whatever one record does to the index, the others go on
+                if len(batch) == 1:
+                    self._lose(1, type(error).__name__)  # its message may quote the record
+                    return
+                middle = len(batch) // 2
+                self._write(batch[:middle])
+                self._write(batch[middle:])
+                return
             else:
                 return
-            break
-        self.lost += len(batch)
-        # Only its type: the message may quote a record.
-        _log.error("%d records of web requests could not be written (%s)", len(batch), type(failure).__name__)
+
+    def _pause(self, seconds: float | None) -> bool:
+        """Wait before another try; False where there is to be none."""
+        if seconds is None:
+            return False
+        if self._closed.wait(seconds):
+            time.sleep(max(0.0, min(seconds, self._end - time.monotonic())))
+        return time.monotonic() < self._end
+
+    def _lose(self, records: int, why: str) -> None:
+        with self._mutex:
+            self.lost += records
+        _log.error("%d records of web requests could not be written: %s", records, why)
 
     def _add(self, batch: Sequence[WebAccess]) -> None:
         db = self._services.db

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 
 from starlette.responses import Response
@@ -10,15 +11,18 @@ from dicom_common.host import Action
 from dicom_common.web._auditing import audit_search
 from dicom_common.web._call import Call
 from dicom_common.web._endpoint import Endpoint
+from dicom_common.web._multipart import Part, multipart_type, new_boundary, write_multipart
 from dicom_common.web._negotiation import Offer, accepted_by
 from dicom_common.web._parameters import query_pairs
-from dicom_common.web._qido._answer import search
+from dicom_common.web._qido._answer import Answer, search
 from dicom_common.web._qido._request import SearchRequest, parse_search
 from dicom_common.web._qido._resources import RESOURCES, Resource
+from dicom_common.web._xml import to_xml
 
 __all__ = ["SEARCHES"]
 
-_OFFERS = (Offer(media_type="application/dicom+json"), Offer(media_type="application/json"))
+_XML = Offer(media_type="application/dicom+xml", multipart=True)
+_OFFERS = (Offer(media_type="application/dicom+json"), Offer(media_type="application/json"), _XML)
 _AGENT = "dicom-common"
 _PARENTS = {"study": "StudyInstanceUID", "series": "SeriesInstanceUID"}
 
@@ -33,10 +37,23 @@ async def _search(call: Call, *, resource: Resource) -> Response:
     if answer.remaining:
         warnings.append(f"There are {answer.remaining} additional results that can be requested")
     headers = {"warning": ", ".join(f'299 {_AGENT} "{warning}"' for warning in warnings)} if warnings else {}
-    if not answer.objects and call.site.settings.no_matches == "204":
+    # A body of several parts cannot be one of none.
+    if not answer.objects and (accepted is _XML or call.site.settings.no_matches == "204"):
         return Response(None, 204, headers)
+    if accepted is _XML:
+        boundary = new_boundary()
+        body = await call.site.lanes.search.run(_as_xml, answer, boundary)
+        return Response(body, 200, {**headers, "content-type": multipart_type(_XML.media_type, boundary)})
     body = b"[" + b",\n".join(answer.objects) + b"]"
     return Response(body, 200, {**headers, "content-type": accepted.media_type})
+
+
+def _as_xml(answer: Answer, boundary: str) -> bytes:
+    """Write each result as a part (PS3.18 10.6.4)."""
+    headers = {"Content-Type": _XML.media_type}
+    return b"".join(
+        write_multipart((Part(headers, iter((to_xml(json.loads(one)),))) for one in answer.objects), boundary)
+    )
 
 
 def _ignored(request: SearchRequest) -> list[str]:

@@ -5,7 +5,8 @@ from dicom_common.web._wado._delete import DELETIONS
 from dicom_common.web._wado._frames import FRAMES
 from dicom_common.web._wado._instances import INSTANCES
 from dicom_common.web._wado._metadata import METADATA
+from dicom_common.web._wado._rendered import RENDERED
 
 __all__ = ["RETRIEVALS"]
 
-RETRIEVALS = (*INSTANCES, *METADATA, *FRAMES, *BULK_DATA, *DELETIONS)
+RETRIEVALS = (*INSTANCES, *METADATA, *FRAMES, *BULK_DATA, *RENDERED, *DELETIONS)

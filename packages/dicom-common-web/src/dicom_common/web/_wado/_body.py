@@ -7,6 +7,7 @@ from itertools import islice
 
 from dicom_common.core import DamagedError, NotFoundError
 from dicom_common.web._call import Call
+from dicom_common.web._lanes import Lane
 from dicom_common.web._multipart import Part, multipart_type, new_boundary, write_multipart
 from dicom_common.web._negotiation import Offer
 from dicom_common.web._stream import Stream
@@ -14,19 +15,34 @@ from dicom_common.web._stream import Stream
 __all__ = ["begun", "close_all", "stream_parts", "stream_single"]
 
 
-async def stream_parts(
-    call: Call, offer: Offer, parts: Iterable[Part], *, status: int = 200, headers: Mapping[str, str] | None = None
+async def stream_parts(  # noqa: PLR0913 - what is sent, and how
+    call: Call,
+    offer: Offer,
+    parts: Iterable[Part],
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    lane: Lane | None = None,
 ) -> Stream:
     """Answer with `multipart/related`.
+
+    Args:
+        call: the request.
+        offer: what was chosen.
+        parts: the parts, whose iterator may block.
+        status: of HTTP.
+        headers: further ones of the answer.
+        lane: whose threads read the parts; that of retrievals by default.
 
     Raises:
         DicomCommonError: the first part cannot be had.
     """
     boundary = new_boundary()
     # The first chunk is the header of the first part, the second one has its data.
-    body = await call.site.lanes.retrieve.run(begun, write_multipart(parts, boundary), 2)
+    lane = lane or call.site.lanes.retrieve
+    body = await lane.run(begun, write_multipart(parts, boundary), 2)
     given = {**(headers or {}), "content-type": multipart_type(offer.media_type, boundary)}
-    return _stream(call, body, given, status)
+    return _stream(call, lane, body, given, status)
 
 
 async def stream_single(
@@ -37,12 +53,12 @@ async def stream_single(
     Raises:
         DicomCommonError: its beginning cannot be had.
     """
-    return _stream(call, await call.site.lanes.retrieve.run(begun, chunks, 1), headers, status)
+    lane = call.site.lanes.retrieve
+    return _stream(call, lane, await lane.run(begun, chunks, 1), headers, status)
 
 
-def _stream(call: Call, body: Iterator[bytes], headers: Mapping[str, str], status: int) -> Stream:
-    seconds = call.site.settings.send_seconds
-    return Stream(call.site.lanes.retrieve, body, headers, send_seconds=seconds, status_code=status)
+def _stream(call: Call, lane: Lane, body: Iterator[bytes], headers: Mapping[str, str], status: int) -> Stream:
+    return Stream(lane, body, headers, send_seconds=call.site.settings.send_seconds, status_code=status)
 
 
 def begun(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:

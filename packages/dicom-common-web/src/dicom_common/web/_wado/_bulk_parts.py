@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable
 from starlette.responses import Response
 
 from dicom_common.core import AuditKind, DicomError, NotFoundError, Stored
-from dicom_common.dicom import ReaderSettings, Reason
+from dicom_common.dicom import ReaderSettings, Reason, transfer_syntax
 from dicom_common.pipeline import list_bulk_data, open_bulk_data, open_frames
 from dicom_common.web._auditing import audit_instances
 from dicom_common.web._call import Call
@@ -72,8 +72,6 @@ def _choose(call: Call, instances: list[Stored], accepted: Accepted, pixels_only
 
 
 def _offers(call: Call, stored: Stored) -> list[Offer]:
-    from dicom_common.dicom import transfer_syntax  # noqa: PLC0415
-
     syntax = transfer_syntax(stored.transfer_syntax_uid)
     encapsulated = syntax is not None and syntax.encapsulated
     return pixel_offers(call.site.codecs, stored.transfer_syntax_uid, encapsulated=encapsulated, single=False)

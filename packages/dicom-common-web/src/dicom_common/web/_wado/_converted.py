@@ -32,7 +32,8 @@ def converted(codecs: Codecs, chunks: Iterator[bytes], target_uid: str) -> Gener
     with SpooledTemporaryFile[bytes](_IN_MEMORY) as source, SpooledTemporaryFile[bytes](_IN_MEMORY) as out:
         for chunk in chunks:
             source.write(chunk)
-        codecs.transcode(_ranges(source, source.tell()), target_uid, out)
+        for piece in codecs.transcoded(_ranges(source, source.tell()), target_uid):
+            out.write(piece)
         out.seek(0)
         while chunk := out.read(_CHUNK):
             yield chunk

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import logging
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import replace
 
 from starlette.responses import Response
 
 from dicom_common.core import AuditKind, DicomError, Stored
 from dicom_common.host import Action
-from dicom_common.pipeline import read_ahead
+from dicom_common.pipeline import read_ahead, read_verified
 from dicom_common.web._auditing import audit_instances
 from dicom_common.web._call import Call
 from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._errors import HttpError
 from dicom_common.web._multipart import Part
 from dicom_common.web._negotiation import Accepted, Offer, accepted_by, not_acceptable
-from dicom_common.web._wado._body import stream_parts, stream_single
+from dicom_common.web._wado._body import begun, stream_parts, stream_single
 from dicom_common.web._wado._bulk_parts import bulk_response
 from dicom_common.web._wado._converted import converted
-from dicom_common.web._wado._offers import OCTETS, dicom_offers
+from dicom_common.web._wado._offers import OCTETS, dicom_offers, may_go_out
 from dicom_common.web._wado._part_10 import dicom_file
 from dicom_common.web._wado._place import LEVELS, Place, location_of, place_of, stored_of
 
-__all__ = ["INSTANCES", "instance_chunks"]
+__all__ = ["INSTANCES", "single_instance"]
 
+_log = logging.getLogger(__name__)
 _BULK = Offer(media_type=OCTETS, multipart=True)
 Chosen = tuple[Stored, Offer]
 
@@ -37,13 +40,23 @@ async def _retrieve(call: Call) -> Response:
     await lane.run(audit_instances, call, AuditKind.INSTANCES_SENT, [one for one, _ in chosen])
     (first, offer) = chosen[0]
     if not offer.multipart:
-        headers = {"content-type": _content_type(offer), "content-location": location_of(call, first)}
-        try:
-            return await stream_single(call, _single(call, first, offer), headers)
-        except DicomError as error:
-            raise _cannot_convert() from error
+        return await single_instance(call, first, offer, {"content-type": _content_type(offer)})
     try:
-        return await stream_parts(call, offer, _parts(call, chosen), status=200 if len(chosen) == len(stored) else 206)
+        status = 200 if len(chosen) == len(stored) else 206
+        return await stream_parts(call, offer, _parts(call, chosen, place, accepted), status=status)
+    except DicomError as error:
+        raise _cannot_convert() from error
+
+
+async def single_instance(call: Call, stored: Stored, offer: Offer, headers: Mapping[str, str]) -> Response:
+    """Answer with one instance.
+
+    Raises:
+        HttpError: 406, it cannot be converted.
+    """
+    given = {**headers, "content-location": location_of(call, stored)}
+    try:
+        return await stream_single(call, _single(call, stored, offer), given)
     except DicomError as error:
         raise _cannot_convert() from error
 
@@ -68,14 +81,26 @@ def _choose(call: Call, place: Place, accepted: Accepted) -> tuple[list[Stored],
     return stored, chosen
 
 
-def _parts(call: Call, chosen: list[Chosen]) -> Generator[Part, None, None]:
+def _parts(call: Call, chosen: list[Chosen], place: Place, accepted: Accepted) -> Generator[Part, None, None]:
     offers = iter(chosen)
-    retrieved = read_ahead(call.site.services.storage, (one for one, _ in chosen))
+    storage = call.site.services.storage
+    retrieved = read_ahead(storage, (one for one, _ in chosen))
     try:
         for stored, chunks in retrieved:
             offer = next(offers)[1]
+            body = _chunks(call, stored, chunks, offer.transfer_syntax)
+            if offer.transfer_syntax != stored.transfer_syntax_uid:
+                try:
+                    body = begun(body, 1)
+                except DicomError:
+                    # Of many instances one that is damaged must not hold back the others.
+                    kept = replace(offer, transfer_syntax=stored.transfer_syntax_uid)
+                    if place.instance or not may_go_out(kept.transfer_syntax) or accepted.choose([kept]) is None:
+                        raise
+                    _log.warning("an instance could not be converted, and goes out as it is stored")
+                    offer, body = kept, _chunks(call, stored, read_verified(storage, stored), kept.transfer_syntax)
             headers = {"Content-Type": _content_type(offer), "Content-Location": location_of(call, stored)}
-            yield Part(headers, instance_chunks(call, stored, chunks, offer.transfer_syntax))
+            yield Part(headers, body)
     finally:
         retrieved.close()
 
@@ -84,12 +109,12 @@ def _single(call: Call, stored: Stored, offer: Offer) -> Generator[bytes, None, 
     retrieved = read_ahead(call.site.services.storage, [stored])
     try:
         for _, chunks in retrieved:
-            yield from instance_chunks(call, stored, chunks, offer.transfer_syntax)
+            yield from _chunks(call, stored, chunks, offer.transfer_syntax)
     finally:
         retrieved.close()
 
 
-def instance_chunks(call: Call, stored: Stored, chunks: Iterator[bytes], transfer_syntax_uid: str) -> Iterator[bytes]:
+def _chunks(call: Call, stored: Stored, chunks: Iterator[bytes], transfer_syntax_uid: str) -> Iterator[bytes]:
     """Iterate over an instance as a DICOM file in a transfer syntax."""
     if transfer_syntax_uid != stored.transfer_syntax_uid:
         return converted(call.site.codecs, chunks, transfer_syntax_uid)

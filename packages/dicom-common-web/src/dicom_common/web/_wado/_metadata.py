@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from starlette.responses import Response
 
@@ -15,16 +17,20 @@ from dicom_common.pipeline import Document, valid_objects
 from dicom_common.web._auditing import audit_instances, keeps_trail
 from dicom_common.web._call import Call
 from dicom_common.web._endpoint import Endpoint
+from dicom_common.web._entity_tags import has_current
+from dicom_common.web._multipart import Part
 from dicom_common.web._negotiation import Offer, accepted_by
 from dicom_common.web._stream import Stream
+from dicom_common.web._wado._body import stream_parts
 from dicom_common.web._wado._place import LEVELS, Place, place_of, stored_of
+from dicom_common.web._xml import to_xml
 
 __all__ = ["METADATA"]
 
-_OFFERS = (Offer(media_type="application/dicom+json"), Offer(media_type="application/json"))
+_XML = Offer(media_type="application/dicom+xml", multipart=True)
+_OFFERS = (Offer(media_type="application/dicom+json"), Offer(media_type="application/json"), _XML)
 _AT_ONCE = 256 * 1024
 """Bytes of a kept document up to which it is answered at once."""
-_ETAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
 async def _retrieve(call: Call) -> Response:
@@ -32,6 +38,12 @@ async def _retrieve(call: Call) -> Response:
     lane = call.site.lanes.search
     if keeps_trail(call):
         await lane.run(_audit, call, place)
+    if offer is _XML:
+        objects = valid_objects(call.site.services.db.metadata(call.tenant, *place))
+        first = await lane.run(next, objects, None)
+        if first is None:
+            raise _absent()
+        return await stream_parts(call, offer, _as_xml(call, chain([first], objects)), lane=lane)
     headers = {
         "content-type": offer.media_type,
         "vary": "accept, accept-encoding",
@@ -40,12 +52,14 @@ async def _retrieve(call: Call) -> Response:
     if place.instance is not None:
         body = await lane.run(_of_instance, call, place)
         headers["etag"] = f'W/"{hashlib.sha256(body).hexdigest()}"'
-        return Response(None, 304, headers) if _has(call, headers["etag"]) else Response(body, 200, headers)
+        return (
+            Response(None, 304, headers) if has_current(call.request, headers["etag"]) else Response(body, 200, headers)
+        )
     document: Document = await lane.run(_document, call, place)
     try:
         if document.revision is not None:
             headers["etag"] = f'W/"{document.revision}"'
-            if _has(call, headers["etag"]):
+            if has_current(call.request, headers["etag"]):
                 document.close()
                 return Response(None, 304, headers)
         if _takes_gzip(call):
@@ -82,18 +96,23 @@ def _closing(document: Document, chunks: Iterator[bytes]) -> Iterator[bytes]:
 def _of_instance(call: Call, place: Place) -> bytes:
     objects = list(valid_objects(call.site.services.db.metadata(call.tenant, *place)))
     if not objects:
-        raise NotFoundError("The index has no such instance: search for what is there.")
+        raise _absent()
     return absolute_bulk_data(b"[" + objects[0] + b"]\n", call.site.public_url)
+
+
+def _as_xml(call: Call, objects: Iterable[bytes]) -> Iterator[Part]:
+    """Give each instance as a part, one at a time: no document of that form is kept."""
+    for one in objects:
+        data = to_xml(json.loads(absolute_bulk_data(one, call.site.public_url)))
+        yield Part({"Content-Type": _XML.media_type}, iter((data,)))
+
+
+def _absent() -> NotFoundError:
+    return NotFoundError("The index has no such study, series or instance: search for what is there.")
 
 
 def _audit(call: Call, place: Place) -> None:
     audit_instances(call, AuditKind.INSTANCES_ACCESSED, stored_of(call, place))
-
-
-def _has(call: Call, etag: str) -> bool:
-    """Tell whether the client has this already (RFC 9110 13.1.2)."""
-    asked = call.request.headers.get("if-none-match", "")
-    return asked.strip() == "*" or etag.removeprefix("W/") in _ETAG.findall(asked)
 
 
 def _takes_gzip(call: Call) -> bool:

@@ -1,0 +1,113 @@
+"""The parameters of WADO-URI (PS3.18 9.4, 9.5), as those of the newer services."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from dicom_common.codecs import Image, Rendering, Viewport, Window
+from dicom_common.dicom import is_valid_uid
+from dicom_common.web._errors import HttpError
+from dicom_common.web._rendering import parse_number, parse_rendering
+from dicom_common.web._wado._place import Place
+
+__all__ = ["frame_of", "place_of_query", "rendering_of"]
+
+_WHOLE = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
+_UIDS = ("studyUID", "seriesUID", "objectUID")
+
+
+def place_of_query(parameters: Mapping[str, str]) -> Place:
+    """Return which object is asked for.
+
+    Raises:
+        HttpError: 400, the request is not one of WADO, or a UID is absent or none.
+    """
+    if parameters.get("requestType") != "WADO":
+        raise HttpError(400, "The parameter requestType has to be WADO (PS3.18 9.4.1).")
+    for name in _UIDS:
+        if not is_valid_uid(parameters.get(name, "")):
+            raise HttpError(400, f"The parameter {name} has to be a UID (PS3.18 9.4).")
+    return Place(*(parameters[name] for name in _UIDS))
+
+
+def frame_of(parameters: Mapping[str, str]) -> int:
+    """Return which frame is asked for; the first by default.
+
+    Raises:
+        HttpError: 400, it is no number from 1 on.
+    """
+    return _whole(parameters, "frameNumber") or 1
+
+
+def rendering_of(parameters: Mapping[str, str], media_type: str, image: Image) -> Rendering:
+    """Return how the frame is to be rendered.
+
+    Args:
+        parameters: `rows`, `columns`, `region`, `windowCenter` and `windowWidth`, `imageQuality`, `annotation`.
+        media_type: of the picture.
+        image: the instance, whose size a region is a part of.
+
+    Raises:
+        HttpError: 400, a parameter is malformed.
+    """
+    named = {"quality": "imageQuality", "annotation": "annotation"}
+    rendering = parse_rendering(
+        {name: parameters[given] for name, given in named.items() if given in parameters}, media_type
+    )
+    try:
+        return Rendering(
+            media_type=rendering.media_type,
+            quality=rendering.quality,
+            window=_window(parameters),
+            viewport=_viewport(parameters, image.instance.rows or 0, image.instance.columns or 0),
+        )
+    except ValueError as error:
+        raise HttpError(400, f"The rendering is not possible: {error}.") from None
+
+
+def _window(parameters: Mapping[str, str]) -> Window | None:
+    given = [name for name in ("windowCenter", "windowWidth") if name in parameters]
+    if not given:
+        return None
+    if len(given) == 1:
+        raise HttpError(400, "The parameters windowCenter and windowWidth are given both, or neither.")
+    center, width = (parse_number(name, parameters[name]) for name in given)
+    return Window(center=center, width=width)
+
+
+def _viewport(parameters: Mapping[str, str], rows: int, columns: int) -> Viewport | None:
+    height, width = _whole(parameters, "rows"), _whole(parameters, "columns")
+    region = parameters.get("region")
+    if region is None:
+        return None if height is None and width is None else _sized(width, height, rows, columns)
+    ends = [parse_number("region", part.strip()) for part in region.split(",")]
+    if len(ends) != 4 or not (0 <= ends[0] < ends[2] <= 1 and 0 <= ends[1] < ends[3] <= 1):
+        raise HttpError(400, "The parameter region is xmin,ymin,xmax,ymax, from 0 to 1, the greater one behind.")
+    left, top, right, bottom = ends[0] * columns, ends[1] * rows, ends[2] * columns, ends[3] * rows
+    return Viewport(
+        width=width or max(1, round(right - left)),
+        height=height or max(1, round(bottom - top)),
+        source_x=left,
+        source_y=top,
+        source_width=right - left,
+        source_height=bottom - top,
+    )
+
+
+def _sized(width: int | None, height: int | None, rows: int, columns: int) -> Viewport:
+    """Return a viewport; where one size is not given, it follows from the proportions of the image."""
+    if width is None:
+        width = max(1, round((height or 1) * columns / rows)) if rows and columns else height
+    if height is None:
+        height = max(1, round((width or 1) * rows / columns)) if rows and columns else width
+    return Viewport(width=width or 1, height=height or 1)
+
+
+def _whole(parameters: Mapping[str, str], name: str) -> int | None:
+    text = parameters.get(name)
+    if text is None:
+        return None
+    if not _WHOLE.fullmatch(text):
+        raise HttpError(400, f"The parameter {name} has to be a whole number, 1 or above.")
+    return int(text)

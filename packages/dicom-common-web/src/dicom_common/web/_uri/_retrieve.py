@@ -1,0 +1,95 @@
+"""The retrieve transaction of the URI service (PS3.18 9.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.responses import Response
+
+from dicom_common.codecs import CodecReason, Picture
+from dicom_common.core import AuditKind, DicomError, Stored
+from dicom_common.dicom import Reason, is_valid_uid
+from dicom_common.host import Action
+from dicom_common.web._auditing import audit_instances
+from dicom_common.web._call import Call
+from dicom_common.web._endpoint import Endpoint
+from dicom_common.web._errors import HttpError
+from dicom_common.web._negotiation import Accepted, MediaRange, Offer, parse_accept
+from dicom_common.web._parameters import single_parameters
+from dicom_common.web._rendering import PICTURES, render, rendering_error
+from dicom_common.web._uri._parameters import frame_of, place_of_query, rendering_of
+from dicom_common.web._wado._converted import ranges_of
+from dicom_common.web._wado._instances import single_instance
+from dicom_common.web._wado._offers import DICOM, dicom_offers
+from dicom_common.web._wado._place import stored_of
+
+__all__ = ["uri_endpoints"]
+
+_NO_IMAGE = (CodecReason.NOT_AN_IMAGE, Reason.NO_PIXEL_DATA)
+_PICTURES = [Offer(media_type=one) for one in PICTURES]
+
+
+async def _retrieve(call: Call) -> Response:
+    parameters = single_parameters(call.request)
+    place, frame = place_of_query(parameters), frame_of(parameters)
+    if parameters.get("anonymize") is not None:
+        raise HttpError(406, "The server does not de-identify: leave the parameter anonymize out.")
+    lane = call.site.lanes.retrieve
+    (stored,) = await lane.run(stored_of, call, place)
+    asked = parameters.get("contentType")
+    accepted = Accepted(parse_accept(asked) if asked else (MediaRange("*", "*"),))
+    # Without a content type it is a picture (PS3.18 9.3), but of what is no image.
+    offer = accepted.require([*_PICTURES, Offer(media_type=DICOM)])
+    if offer.media_type == DICOM:
+        return await _dicom(call, stored, parameters)
+    picture = await lane.run(_picture, call, stored, frame, offer.media_type, parameters)
+    if picture is None:
+        if asked:
+            raise HttpError(406, "The instance is no image: ask for application/dicom.")
+        return await _dicom(call, stored, parameters)
+    await lane.run(audit_instances, call, AuditKind.INSTANCES_ACCESSED, [stored])
+    return Response(picture.data, 200, {"content-type": picture.media_type})
+
+
+def _picture(call: Call, stored: Stored, frame: int, media_type: str, parameters: Mapping[str, str]) -> Picture | None:
+    """Render a frame; None: it is no image."""
+    codecs = call.site.codecs
+    try:
+        with codecs.open(ranges_of(call.site.services.storage, stored)) as image:
+            if not 1 <= frame <= image.frames:
+                raise HttpError(400, f"The parameter frameNumber is from 1 to {image.frames} here (PS3.18 9.5.2).")
+            return render(codecs, image, frame, rendering_of(parameters, media_type, image))
+    except DicomError as error:
+        if error.reason in _NO_IMAGE:
+            return None
+        raise rendering_error(error) from error
+
+
+async def _dicom(call: Call, stored: Stored, parameters: Mapping[str, str]) -> Response:
+    uid = parameters.get("transferSyntax", "")
+    if uid and not is_valid_uid(uid):
+        raise HttpError(400, "The parameter transferSyntax has to be a UID (PS3.18 9.4).")
+    offers = [one for one in dicom_offers(call.site.codecs, stored, single=True) if not one.multipart]
+    wanted = MediaRange("application", "dicom", {"transfer-syntax": uid} if uid else {})
+    offer = Accepted((wanted,)).require(offers)
+    await call.site.lanes.retrieve.run(audit_instances, call, AuditKind.INSTANCES_SENT, [stored])
+    return await single_instance(call, stored, offer, {"content-type": DICOM})
+
+
+def uri_endpoints(path: str) -> tuple[Endpoint, ...]:
+    """Return the endpoint of WADO-URI.
+
+    Args:
+        path: the setting `web.uri_path`.
+    """
+    return (
+        Endpoint(
+            path=path,
+            method="GET",
+            action=Action.RETRIEVE,
+            lane="retrieve",
+            handler=_retrieve,
+            name="retrieve by WADO-URI",
+            beside=True,
+        ),
+    )

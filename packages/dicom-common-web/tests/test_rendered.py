@@ -1,0 +1,223 @@
+"""Pictures by WADO-RS and by WADO-URI: each test carries the number of the requirement that it proves."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pydicom
+import pytest
+from live_server import LiveServer, TokenIsTenant, live_server
+from made_instances import instance_uid, make_instance, series_uid, study_uid
+from parts import parts_of
+from PIL import Image
+
+STUDY = f"/studies/{study_uid()}"
+SERIES = f"{STUDY}/series/{series_uid()}"
+INSTANCE = f"{SERIES}/instances/{instance_uid()}"
+REPORT = f"{SERIES}/instances/{instance_uid(1, 1, 3)}"
+PIXELS: dict[str, Any] = {
+    "Rows": 4,
+    "Columns": 8,
+    "BitsAllocated": 8,
+    "BitsStored": 8,
+    "HighBit": 7,
+    "PixelRepresentation": 0,
+    "SamplesPerPixel": 1,
+    "PhotometricInterpretation": "MONOCHROME2",
+    "WindowCenter": 128,
+    "WindowWidth": 256,
+    "NumberOfFrames": 2,
+    "PixelData": bytes(range(0, 256, 8)) + bytes(32),
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    with live_server(tmp_path_factory.mktemp("rendered")) as live:
+        single = {**PIXELS, "NumberOfFrames": 1, "PixelData": bytes([255]) * 32}
+        results = live.store(make_instance(**PIXELS), make_instance(1, 1, 2, **single), make_instance(1, 1, 3))
+        assert {one.status for one in results} == {"stored"}
+        yield live
+
+
+def opened(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data))
+
+
+@pytest.mark.parametrize("path", [STUDY, SERIES, INSTANCE, f"{INSTANCE}/frames/2"])
+@pytest.mark.parametrize(("media_type", "form"), [("image/jpeg", "JPEG"), ("image/png", "PNG"), ("image/gif", "GIF")])
+def test_3_13_pictures_of_each_resource_and_media_type(
+    server: LiveServer, path: str, media_type: str, form: str
+) -> None:
+    response = server.client.get(f"{path}/rendered", headers={"accept": media_type})
+    assert response.status_code == 200
+    assert response.headers["content-type"] == media_type
+    picture = opened(response.content)
+    assert (picture.format, picture.size) == (form, (8, 4))
+
+
+def test_3_9_jpeg_is_the_default_and_the_first_frame(server: LiveServer) -> None:
+    for headers in ({}, {"accept": "*/*"}, {"accept": "image/*"}):
+        assert server.client.get(f"{INSTANCE}/rendered", headers=headers).headers["content-type"] == "image/jpeg"
+    first = server.client.get(f"{INSTANCE}/rendered", headers={"accept": "image/png"}).content
+    assert list(opened(first).convert("L").tobytes()) == list(range(0, 256, 8))
+    second = server.client.get(f"{INSTANCE}/frames/2/rendered", headers={"accept": "image/png"}).content
+    assert set(opened(second).convert("L").tobytes()) == {0}
+
+
+def test_3_9_all_frames_as_parts(server: LiveServer) -> None:
+    related = {"accept": 'multipart/related; type="image/png"'}
+    parts = parts_of(server.client.get(f"{INSTANCE}/rendered", headers=related))
+    assert [one.headers["content-location"].rpartition("/frames/")[2] for one in parts] == ["1/rendered", "2/rendered"]
+    assert len(parts_of(server.client.get(f"{INSTANCE}/frames/2,1/rendered", headers=related))) == 2
+    assert len(parts_of(server.client.get(f"{STUDY}/rendered", headers=related))) == 2
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "quality=0",
+        "quality=101",
+        "quality=a",
+        "viewport=1",
+        "viewport=0,5",
+        "viewport=a,b",
+        "viewport=1,2,3",
+        "window=1,2",
+        "window=1,0,linear",
+        "window=a,2,linear",
+        "window=1,2,cubic",
+        "annotation=name",
+        "iccprofile=mine",
+        "quality=50&quality=60",
+    ],
+)
+def test_3_9_a_malformed_parameter_is_a_400(server: LiveServer, query: str) -> None:
+    assert server.client.get(f"{INSTANCE}/rendered?{query}").status_code == 400
+    assert server.client.get(f"{INSTANCE}/thumbnail?{query}").status_code == 400
+
+
+def test_3_9_parameters_of_a_rendering(server: LiveServer) -> None:
+    png = {"accept": "image/png"}
+    plain = server.client.get(f"{INSTANCE}/rendered", headers=png).content
+    windowed = server.client.get(f"{INSTANCE}/rendered?window=100,10,linear-exact", headers=png).content
+    assert set(opened(windowed).convert("L").tobytes()) != set(opened(plain).convert("L").tobytes())
+    large = server.client.get(f"{INSTANCE}/rendered?viewport=16,16&annotation=patient,technique", headers=png).content
+    assert opened(large).size == (16, 8)
+    assert server.client.get(f"{INSTANCE}/rendered?quality=1&iccprofile=srgb&unknown=1").status_code == 200
+
+
+def test_3_9_no_picture_is_a_404_and_no_media_type_a_406(server: LiveServer) -> None:
+    assert server.client.get(f"{REPORT}/rendered").status_code == 404
+    assert server.client.get(f"{INSTANCE}/frames/3/rendered").status_code == 404
+    assert server.client.get(f"{INSTANCE}/frames/0/rendered").status_code == 400
+    assert server.client.get(f"{INSTANCE}/rendered", headers={"accept": "image/jp2"}).status_code == 406
+    assert server.client.get("/studies/1.2.3/rendered").status_code == 404
+
+
+def test_3_9_a_picture_can_be_revalidated(server: LiveServer) -> None:
+    etag = server.client.get(f"{INSTANCE}/rendered").headers["etag"]
+    assert server.client.get(f"{INSTANCE}/rendered", headers={"if-none-match": etag}).status_code == 304
+    for query in ("quality=50", "window=1,2,linear", "viewport=4,4"):
+        response = server.client.get(f"{INSTANCE}/rendered?{query}", headers={"if-none-match": etag})
+        assert response.status_code == 200
+
+
+@pytest.mark.parametrize("path", [STUDY, SERIES, INSTANCE, f"{INSTANCE}/frames/1"])
+def test_3_1_thumbnails(server: LiveServer, path: str) -> None:
+    response = server.client.get(f"{path}/thumbnail")
+    assert response.headers["content-type"] == "image/jpeg"
+    assert max(opened(response.content).size) == 128
+    assert opened(server.client.get(f"{path}/thumbnail?viewport=16,16").content).size == (16, 8)
+
+
+def wado(server: LiveServer, **parameters: str) -> httpx.Response:
+    named = {"requestType": "WADO", "studyUID": study_uid(), "seriesUID": series_uid(), "objectUID": instance_uid()}
+    root = urlsplit(server.url)
+    query = {name: value for name, value in (named | parameters).items() if value != "-"}
+    return server.client.get(f"{root.scheme}://{root.netloc}/wado", params=query)
+
+
+def test_3_13_wado_uri_gives_a_jpeg_by_default(server: LiveServer) -> None:
+    response = wado(server)
+    assert response.headers["content-type"] == "image/jpeg"
+    assert opened(response.content).size == (8, 4)
+    assert wado(server, contentType="image/png").headers["content-type"] == "image/png"
+
+
+def test_wado_uri_gives_dicom(server: LiveServer) -> None:
+    for parameters in ({}, {"transferSyntax": "1.2.840.10008.1.2.1"}):
+        response = wado(server, contentType="application/dicom", **parameters)
+        assert response.headers["content-type"] == "application/dicom"
+        assert pydicom.dcmread(io.BytesIO(response.content)).SOPInstanceUID == instance_uid()
+    assert wado(server, contentType="application/dicom", transferSyntax="1.2.840.10008.1.2").status_code == 406
+    assert wado(server, contentType="application/dicom", transferSyntax="x").status_code == 400
+
+
+def test_wado_uri_gives_what_is_no_image_as_dicom(server: LiveServer) -> None:
+    report = instance_uid(1, 1, 3)
+    assert wado(server, objectUID=report).headers["content-type"] == "application/dicom"
+    assert wado(server, objectUID=report, contentType="image/jpeg").status_code == 406
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"requestType": "-"},
+        {"requestType": "QIDO"},
+        {"studyUID": "-"},
+        {"seriesUID": "x"},
+        {"objectUID": "../1"},
+        {"frameNumber": "0"},
+        {"frameNumber": "a"},
+        {"frameNumber": "3"},
+        {"rows": "0"},
+        {"columns": "a"},
+        {"region": "0,0,1"},
+        {"region": "0.5,0,0.2,1"},
+        {"region": "0,0,2,1"},
+        {"windowCenter": "1"},
+        {"windowCenter": "1", "windowWidth": "0"},
+        {"imageQuality": "101"},
+        {"annotation": "name"},
+    ],
+)
+def test_3_13_wado_uri_refuses_bad_parameters(server: LiveServer, parameters: dict[str, str]) -> None:
+    assert wado(server, **parameters).status_code == 400
+
+
+def test_wado_uri_refuses_what_it_does_not_do(server: LiveServer) -> None:
+    assert wado(server, contentType="video/mpeg").status_code == 406
+    assert wado(server, anonymize="yes").status_code == 406
+    assert wado(server, objectUID="1.2.3").status_code == 404
+    assert wado(server, studyUID="1.2.3").status_code == 404
+
+
+def test_wado_uri_renders_as_asked(server: LiveServer) -> None:
+    assert opened(wado(server, rows="8").content).size == (16, 8)
+    assert opened(wado(server, columns="4").content).size == (4, 2)
+    right = opened(wado(server, region="0.5,0,1,1", contentType="image/png").content)
+    assert right.size == (4, 4)
+    assert min(right.convert("L").tobytes()) >= 32
+    second = opened(wado(server, frameNumber="2", contentType="image/png").content)
+    assert set(second.convert("L").tobytes()) == {0}
+
+
+def test_5_c_pictures_of_another_tenant_are_absent(tmp_path: Path) -> None:
+    policy = {"policy__retrieve": {"roles": ["all"]}}
+    with live_server(tmp_path, auth=TokenIsTenant(), **policy) as server:
+        server.store(make_instance(**PIXELS), tenant="tenant-b")
+        for token, status in (("tenant-a", 404), ("tenant-b", 200)):
+            server.client.headers["authorization"] = f"Bearer {token}"
+            for path in (STUDY, SERIES, INSTANCE, f"{INSTANCE}/frames/1"):
+                for what in ("rendered", "thumbnail"):
+                    assert server.client.get(f"{path}/{what}").status_code == status
+            assert wado(server).status_code == status
+            assert wado(server, contentType="application/dicom").status_code == status
+        del server.client.headers["authorization"]
+        assert wado(server).status_code == 401
