@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from dicom_common.core import Absent, AnyOf, Interval, Level, Like, OneOf, Query, QueryError
+from dicom_common.core import Absent, AnyOf, Fuzzy, Interval, Level, Like, OneOf, Query, QueryError
 from dicom_common.dicom import parse_query
 from dicom_common.toolkit.query_rules import validate_query
 
@@ -347,3 +347,55 @@ def test_what_is_known_is_refused_whatever_becomes_of_the_unknown(pairs: list[tu
 
 def test_what_is_parsed_is_valid() -> None:
     validate_query(parse_query("local", Level.STUDY, {"PatientID": "a\\b*\\c", "StudyDate": "2026.01.01-"}))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "InstitutionAddress", "00080081", "0008103f", "OtherPatientIDsSequence.00100020", "0040a730.00080100",
+        "RequestAttributesSequence.StudyInstanceUID", "PatientName.PatientID", "00091001",
+        "60003000", "NumberOfStudyRelatedInstances", "RequestAttributesSequence",
+    ],
+)  # fmt: skip
+def test_an_attribute_that_is_not_indexed_can_be_left_out_and_named(key: str) -> None:
+    def asked(value: str) -> Query:
+        keys = {key: value, "PatientID": "1"}
+        return parse_query("local", Level.STUDY, keys, unknown="ignore-attributes")
+
+    assert asked("x").ignored == (key,)
+    assert asked("x").conditions == (OneOf("PatientID", ("1",)),)
+    assert asked("*").ignored == asked("").ignored == ()
+    with pytest.raises(QueryError, match="twice"):
+        parse_query("local", Level.STUDY, [(key, "x"), (key, "y")], unknown="ignore-attributes")
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["Nothing", "patientname", "0010001g", "0010,0010", "(0010,0010)", "001000100", "", ".", "00100020.",
+     "0040A730.Word", "Word.00100020", "00080004", "Patient Name",
+     "PatientName ", "\u0660\u0661\u0660\u0660\u0660\u0660\u0661\u0660"],
+)  # fmt: skip
+def test_a_word_that_is_no_attribute_is_refused_also_where_attributes_are_ignored(key: str) -> None:
+    for value in ("x", ""):
+        with pytest.raises(QueryError):
+            parse_query("local", Level.STUDY, {key: value}, unknown="ignore-attributes")
+
+
+def test_names_are_matched_by_their_words_where_that_is_asked_for() -> None:
+    keys = {"PatientName": "jo\\do*e\\M\u00fcller^Ann", "PatientID": "jo", "ReferringPhysicianName": " who "}
+    query = parse_query("local", Level.STUDY, keys, fuzzy=True)
+    assert query.conditions == (
+        AnyOf((Fuzzy("PatientName", "jo"), Like("PatientName", "do*e"), Fuzzy("PatientName", "M\u00fcller^Ann"))),
+        OneOf("PatientID", ("jo",)),
+        Fuzzy("ReferringPhysicianName", "who"),
+    )
+    plain = parse_query("local", Level.STUDY, {"PatientName": "jo"})
+    assert plain.conditions == (OneOf("PatientName", ("jo",)),)
+    assert "jo" not in repr(query)
+
+
+def test_the_fields_of_the_answers_are_checked() -> None:
+    assert parse_query("local", Level.SERIES, {}, fields=["Modality", "StudyDate"]).fields == ("Modality", "StudyDate")
+    assert parse_query("local", Level.SERIES, {}).fields is None
+    with pytest.raises(QueryError, match="InstanceNumber"):
+        parse_query("local", Level.SERIES, {}, fields=["InstanceNumber"])

@@ -19,7 +19,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 from dicom_common.core import DamagedError, DicomError, NotFoundError, Stored
 from dicom_common.dicom import ReaderSettings
 from dicom_common.host import Services
-from dicom_common.pipeline import list_bulk_data, open_bulk_data
+from dicom_common.pipeline import list_bulk_data, open_all_bulk_data, open_bulk_data
 
 FILES = Path(pydicom.__file__).parent / "data" / "test_files"
 VALUE = bytes(number * 7 % 256 for number in range(3000))
@@ -184,3 +184,63 @@ def test_json_of_third_parties(services: Services, site: Site, make: Any) -> Non
     ).encode()
     found: Iterator[str] = list_bulk_data(services.storage, one, metadata=metadata)
     assert list(found) == ["00091001", "0040A043.1.00091002"]
+
+
+# All at once
+
+
+@pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small_bigendian.dcm", "image_dfl.dcm", "waveform_ecg.dcm"])
+def test_all_values_are_those_that_are_found_one_by_one(site: Site, services: Services, name: str) -> None:
+    one = stored(services, site, FILES / name)
+    found = dict(open_all_bulk_data(services.storage, one))
+    assert list(found) == list(list_bulk_data(services.storage, one))
+    assert found, "there has to be a value"
+    for path, value in found.items():
+        single = open_bulk_data(services.storage, one, path)
+        assert (value.vr, value.length) == (single.vr, single.length)
+        assert b"".join(value.chunks()) == b"".join(single.chunks())
+
+
+def test_all_values_of_encapsulated_pixel_data_are_none(site: Site, services: Services) -> None:
+    one = stored(services, site, FILES / "JPEG2000.dcm")
+    assert "7FE00010" in list(list_bulk_data(services.storage, one))
+    assert "7FE00010" not in dict(open_all_bulk_data(services.storage, one))
+
+
+def test_many_values_are_found_by_one_reading_of_the_header(site: Site, services: Services, make: Any) -> None:
+    items = Items([Dataset() for _ in range(1000)])
+    for number, item in enumerate(items):
+        item.add_new(0x00420011, "OB", number.to_bytes(2, "little") * 600)
+    one = stored(services, site, make(1, ReferencedImageSequence=items))
+    reads = Reads(services.storage)
+    found = list(open_all_bulk_data(reads, one))  # type: ignore[arg-type]  # it counts, and leaves the rest to a storage
+    assert reads.bytes < 3 * one.size
+    assert [path for path, _ in found] == [f"00081140.{number}.00420011" for number in range(1, 1001)]
+    assert b"".join(found[-1][1].chunks()) == (999).to_bytes(2, "little") * 600
+
+
+@pytest.mark.parametrize(("bits", "of_icon"), [(32, 16), (16, 32)])
+def test_words_of_an_icon_are_those_of_its_own_bits(
+    site: Site, services: Services, make: Any, bits: int, of_icon: int
+) -> None:
+    """Big endian: its pixels are reversed by the Bits Allocated of its own item."""
+    icon = Dataset()
+    icon.BitsAllocated = of_icon
+    icon.add_new(0x7FE00010, "OW", VALUE[:2400])
+    data = written(make, ExplicitVRBigEndian, BitsAllocated=bits, IconImageSequence=Items([icon]))
+    one = stored(services, site, data)
+    width = of_icon // 8
+    expected = b"".join(VALUE[at : at + width][::-1] for at in range(0, 2400, width))
+    assert whole(services, one, "00880200.1.7FE00010") == expected
+
+
+class Reads:
+    """A storage that counts the bytes that are read of it."""
+
+    def __init__(self, storage: Any) -> None:
+        self._storage, self.bytes = storage, 0
+
+    def read(self, key: str, *, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        for piece in self._storage.read(key, start=start, length=length):
+            self.bytes += len(piece)
+            yield piece

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import sqlite3
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +40,23 @@ def nothing_known() -> Iterator[None]:
     _cache.clear()
 
 
+@pytest.fixture(params=[True, False], ids=["kept", "not kept"])
+def index_keeps(request: pytest.FixtureRequest) -> bool:
+    """Whether the index keeps where the frames lie, or the header of the object tells."""
+    return bool(request.param)
+
+
 @pytest.fixture
-def services(site: Site) -> Services:
-    return site.services()
+def services(site: Site, index_keeps: bool) -> Services:
+    services = site.services()
+    if not index_keeps:
+        services.db.check()  # it is there from the first call on
+        with closing(sqlite3.connect(site.data / "index.sqlite")) as index:
+            index.execute(
+                "CREATE TRIGGER forget AFTER INSERT ON instance_json BEGIN"
+                " UPDATE instance_json SET frames = NULL WHERE instance_fk = NEW.instance_fk; END"
+            )
+    return services
 
 
 def made(make: Callable[..., bytes], syntax: str, pixels: bytes, *, frames: int, **attributes: Any) -> bytes:
@@ -209,12 +225,13 @@ def counting(services: Services) -> Counting:
     return storage
 
 
-def test_a_frame_is_one_range_of_a_large_object(services: Services, site: Site, make: Any) -> None:
+def test_a_frame_is_one_range_of_a_large_object(services: Services, site: Site, make: Any, index_keeps: bool) -> None:
     pixels = struct.pack("<I", 7) * (1 << 20)
     data = made(make, ExplicitVRLittleEndian, pixels, frames=64, Rows=256, Columns=256)
     storage = counting(services)
     frames = opened(services, site, data)
     assert sum(length or 0 for _, length in storage.ranges) < 300 << 10, "the header only"
+    assert bool(storage.ranges) != index_keeps
     storage.ranges.clear()
     frames.read(33)
     assert [length for _, length in storage.ranges] == [65536]
@@ -270,7 +287,9 @@ def test_no_pixel_data(services: Services, site: Site, make: Any) -> None:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_an_object_that_is_lost_or_damaged(services: Services, site: Site, make: Any, known: bool) -> None:
+def test_an_object_that_is_lost_or_damaged(
+    services: Services, site: Site, make: Any, known: bool, index_keeps: bool
+) -> None:
     data = made(make, ExplicitVRLittleEndian, bytes(96), frames=6)
     frames = opened(services, site, data)
     if not known:
@@ -281,7 +300,7 @@ def test_an_object_that_is_lost_or_damaged(services: Services, site: Site, make:
     place.write_bytes(data[:-50])
     with pytest.raises((DamagedError, DicomError)):
         open_frames(services, "local", STUDY, SERIES, SOP).read(6)
-    if not known:
+    if not known and not index_keeps:  # its header is read
         place.write_bytes(data.replace(SOP.encode(), b"2.25.7.1.9"))
         with pytest.raises(DamagedError, match="Restore it"):
             open_frames(services, "local", STUDY, SERIES, SOP)

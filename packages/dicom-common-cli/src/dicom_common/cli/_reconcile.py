@@ -37,7 +37,7 @@ __all__ = ["reconcile"]
                 '{"kind": "orphan|stray|unreadable|missing|damaged|derived", "key",',
                 ' "action": "indexed|discarded|repaired|none", "detail"}',
                 '{"phase", "compared", "bytes_verified", "to_index", "indexed", "wrong_rows",',
-                ' "differences": {KIND: N}}',
+                ' "frames_found", "differences": {KIND: N}}',
                 "The key of derived rows is TENANT/STUDY, or TENANT for the row of a patient.",
             ],
         }
@@ -45,19 +45,29 @@ __all__ = ["reconcile"]
 )
 @click.option("--repair", is_flag=True, help="Index what a crash left in the storage, delete what nothing refers to.")
 @click.option("--rebuild", is_flag=True, help="Make the index anew from the storage, without events.")
+@click.option("--frames", is_flag=True, help="Find the frames of instances that were indexed without: reads headers.")
 @click.option("--no-digests", is_flag=True, help="Compare sizes only, and read no object.")
 @click.option("--restart", is_flag=True, help="Begin anew, where the last run was interrupted.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Worker processes; by default one a processor.")
 @as_json
 @pass_session
 def reconcile(  # noqa: PLR0913 - each is an option
-    session: Session, *, repair: bool, rebuild: bool, no_digests: bool, restart: bool, jobs: int | None, as_json: bool
+    session: Session,
+    *,
+    repair: bool,
+    rebuild: bool,
+    frames: bool,
+    no_digests: bool,
+    restart: bool,
+    jobs: int | None,
+    as_json: bool,
 ) -> int:
     """Compare and repair storage and index.
 
     Compares the two in both directions and for all tenants, and the rows of patients, studies and series with the
-    instances below them. Without --repair or --rebuild nothing is changed. Missing and damaged objects are only told:
-    they have to be restored from a copy. An interrupted run is continued by the next one, for a day.
+    instances below them. Without --repair or --rebuild nothing of it is changed;
+    --frames adds to the index what gives a frame by one range read. Missing and damaged objects are only told: they
+    have to be restored from a copy. An interrupted run is continued by the next one, for a day.
 
     Exits 1 if a difference is left as it is.
     """
@@ -76,6 +86,7 @@ def reconcile(  # noqa: PLR0913 - each is an option
             session.config,
             repair=repair,
             rebuild=rebuild,
+            frames=frames,
             digests=not no_digests,
             jobs=jobs,
             restart=restart,
@@ -104,7 +115,10 @@ def _iterate(work: Reconciliation) -> Generator[Difference, None, None]:
 def _advance(bar: Bar, state: Progress, stop: threading.Event) -> None:
     if stop.is_set():
         raise KeyboardInterrupt
-    if state.phase == "derive":
+    if state.phase == "frames":
+        bar.describe("finding frames")
+        bar.total(None, done=state.frames_found)
+    elif state.phase == "derive":
         bar.describe("comparing rows")
     elif state.phase == "index":
         bar.describe("indexing")
@@ -119,6 +133,8 @@ def _summarise(state: Progress, left: int, *, as_json: bool, changes: bool) -> N
         return
     found = sum(state.differences.values())
     print_line(f"{state.compared} objects compared, {found} differences, {left} left as they are")
+    if state.frames_found:
+        print_line(f"{state.frames_found} instances whose frames the index now keeps")
     if state.wrong_rows:
         print_line(f"{state.wrong_rows} rows of the index {'repaired' if changes else 'to repair'}")
     if any(kind == "orphan" for kind in state.differences) and not changes:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from dicom_common.dicom._frames import Frame as Frame, FrameIndex as FrameIndex, index_frames as index_frames
     from dicom_common.dicom._from_json import BulkData as BulkData, dataset_from_json as dataset_from_json
     from dicom_common.dicom._match_json import match_to_json as match_to_json
+    from dicom_common.dicom._named import NamedInstance as NamedInstance, named_instance as named_instance
     from dicom_common.dicom._query_parse import parse_query as parse_query
     from dicom_common.dicom._read import Readable as Readable, Reading as Reading, read as read
     from dicom_common.dicom._read_header import read_header as read_header
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from dicom_common.dicom._value_places import (
         ValuePlace as ValuePlace,
         find_value as find_value,
+        find_values as find_values,
         inflate as inflate,
         pixel_word as pixel_word,
     )
@@ -39,6 +41,7 @@ __all__ = [
     "ByteRange",
     "Frame",
     "FrameIndex",
+    "NamedInstance",
     "ReadRange",
     "Readable",
     "ReaderSettings",
@@ -50,11 +53,13 @@ __all__ = [
     "absolute_bulk_data",
     "dataset_from_json",
     "find_value",
+    "find_values",
     "hash_uid",
     "index_frames",
     "inflate",
     "is_valid_uid",
     "match_to_json",
+    "named_instance",
     "new_uid",
     "parse_query",
     "pixel_word",
@@ -70,6 +75,7 @@ _HOMES = {
     "Frame": "_frames",
     "FrameIndex": "_frames",
     "ReadRange": "_fragments",
+    "NamedInstance": "_named",
     "Readable": "_read",
     "ReaderSettings": "_settings",
     "Reading": "_read",
@@ -81,11 +87,13 @@ _HOMES = {
     "absolute_bulk_data": "_absolute_uris",
     "dataset_from_json": "_from_json",
     "find_value": "_value_places",
+    "find_values": "_value_places",
     "hash_uid": "_uid",
     "index_frames": "_frames",
     "inflate": "_value_places",
     "is_valid_uid": "_uid",
     "match_to_json": "_match_json",
+    "named_instance": "_named",
     "new_uid": "_uid",
     "parse_query": "_query_parse",
     "pixel_word": "_value_places",

@@ -102,12 +102,15 @@ def parse_query(  # noqa: PLR0913 - the keys, and how they are meant
     for key, value in pairs:
         attribute = _resolve(key, unknown)
         if attribute is None:
+            if key in seen and unknown == "ignore-attributes":
+                raise QueryError(_twice(shown(key)))
+            seen.add(key)
             if not isinstance(value, str) or _trimmed(value).strip("*"):
                 ignored[key] = None
             continue
         keyword = attribute.keyword
         if keyword in seen:
-            raise QueryError(f"{keyword} is asked for twice: name each attribute once (PS3.18 8.3.4.1).")
+            raise QueryError(_twice(keyword))
         seen.add(keyword)
         text = _text(attribute, value)
         if not text.strip("*"):
@@ -127,6 +130,10 @@ def parse_query(  # noqa: PLR0913 - the keys, and how they are meant
     )
     validate_query(query)
     return query
+
+
+def _twice(key: str) -> str:
+    return f"{key} is asked for twice: name each attribute once (PS3.18 8.3.4.1)."
 
 
 def _resolve(key: object, unknown: str) -> Attribute | None:

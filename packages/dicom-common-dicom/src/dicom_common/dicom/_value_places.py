@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from dicom_common.core import DicomError
@@ -21,8 +21,10 @@ from dicom_common.dicom._scan import Scanner
 from dicom_common.dicom._settings import ReaderSettings
 from dicom_common.dicom._window import Inflater
 
-__all__ = ["ValuePlace", "find_value", "inflate", "pixel_word"]
+__all__ = ["ValuePlace", "find_value", "find_values", "inflate", "pixel_word"]
 
+_Level = dict[int, tuple[Head, Value]]
+_NONE: Final[tuple[None, bytes]] = (None, b"")
 _DEFAULTS: Final = ReaderSettings()
 _FIRST: Final = 256 * 1024
 _CHUNK: Final = 256 * 1024
@@ -69,26 +71,36 @@ def find_value(
     """
     if _PATH.fullmatch(path) is None:
         return None
-    meta, elements = _scanned(read_range, size, settings)
-    if sop_uid is not None and _uid(elements) != sop_uid:
-        raise DicomError(Reason.CONFLICTING_IDENTITY, "The object is another instance: restore it from a copy.")
-    head, value = _at(elements, path) or (None, b"")
-    if head is None or isinstance(value, list) or not value:
-        return None
-    vr = "US" if head.vr == "US or SS" else head.vr
-    if isinstance(value, bytes):
-        return ValuePlace(vr, 0, len(value), 1, inflated=False, value=value)
-    if value.length is None:
-        raise DicomError(
-            Reason.ENCAPSULATED, "The Pixel Data is encapsulated, so it is not one value: ask for its frames."
-        )
-    if not value.length:
-        return None
-    word = 1
-    if meta.encoding == BIG:
-        width = pixel_word(vr, _bits_allocated(elements)) if head.tag == _PIXEL_DATA else head.width
-        word = _word(read_range, width, value)
-    return ValuePlace(vr, value.offset, value.length, word, inflated=meta.deflated, value=None)
+    return _DataSet(read_range, size, sop_uid, settings).place(path)
+
+
+def find_values(
+    read_range: ReadRange,
+    paths: Iterable[str],
+    *,
+    size: int,
+    sop_uid: str | None = None,
+    settings: ReaderSettings = _DEFAULTS,
+) -> Iterator[tuple[str, ValuePlace]]:
+    """Find the values of many elements, by one reading of the header; see `find_value`.
+
+    Paths that are not those of a value are left out, and so is encapsulated Pixel Data.
+
+    Raises:
+        DicomError: the object cannot be read; `conflicting-identity`: it is another instance.
+    """
+    data_set = _DataSet(read_range, size, sop_uid, settings)
+    for path in paths:
+        if _PATH.fullmatch(path) is None:
+            continue
+        try:
+            place = data_set.place(path)
+        except DicomError as error:
+            if error.reason != Reason.ENCAPSULATED:
+                raise
+        else:
+            if place is not None:
+                yield path, place
 
 
 def inflate(read_range: ReadRange, *, size: int, settings: ReaderSettings = _DEFAULTS) -> Iterator[bytes]:
@@ -121,6 +133,57 @@ def pixel_word(vr: str, bits_allocated: int | None) -> int:
     return {"OW": 2, "OF": 4, "OD": 8}.get(vr, 1)
 
 
+class _DataSet:
+    """The elements of an object, found by their paths."""
+
+    def __init__(self, read_range: ReadRange, size: int, sop_uid: str | None, settings: ReaderSettings) -> None:
+        self._read_range = read_range
+        self._meta, self._elements = _scanned(read_range, size, settings)
+        self._levels: dict[int, _Level] = {}
+        """The elements of data set and items by tag, by the identity of their list."""
+        if sop_uid is not None and self._sop_uid() != sop_uid:
+            raise DicomError(Reason.CONFLICTING_IDENTITY, "The object is another instance: restore it from a copy.")
+
+    def place(self, path: str) -> ValuePlace | None:
+        """Tell where the value at a path is; None where there is none."""
+        level = self._level(self._elements)
+        *around, last = path.split(".")
+        for sequence, number in zip(around[::2], around[1::2], strict=True):
+            _, items = level.get(int(sequence, 16), _NONE)
+            if not isinstance(items, list) or int(number) > len(items):
+                return None
+            level = self._level(items[int(number) - 1])
+        head, value = level.get(int(last, 16), _NONE)
+        if head is None or isinstance(value, list) or not value:
+            return None
+        vr = "US" if head.vr == "US or SS" else head.vr
+        if isinstance(value, bytes):
+            return ValuePlace(vr, 0, len(value), 1, inflated=False, value=value)
+        if value.length is None:
+            raise DicomError(
+                Reason.ENCAPSULATED, "The Pixel Data is encapsulated, so it is not one value: ask for its frames."
+            )
+        if not value.length:
+            return None
+        word = 1
+        if self._meta.encoding == BIG:
+            width = pixel_word(vr, _bits_allocated(level)) if head.tag == _PIXEL_DATA else head.width
+            word = _word(self._read_range, width, value)
+        return ValuePlace(vr, value.offset, value.length, word, inflated=self._meta.deflated, value=None)
+
+    def _level(self, elements: Elements) -> _Level:
+        level = self._levels.get(id(elements))
+        if level is None:
+            level = self._levels[id(elements)] = {}
+            for head, value in pairs(elements):
+                level.setdefault(head.tag, (head, value))
+        return level
+
+    def _sop_uid(self) -> str | None:
+        _, value = self._level(self._elements).get(_SOP_INSTANCE_UID, _NONE)
+        return value.decode("ascii", "replace").partition("\0")[0].strip(" ") if isinstance(value, bytes) else None
+
+
 def _scanned(read_range: ReadRange, size: int, settings: ReaderSettings) -> tuple[FileMeta, Elements]:
     with within_limits():
         feed, findings = RangeFeed(read_range, size, _FIRST), Findings()
@@ -132,31 +195,9 @@ def _scanned(read_range: ReadRange, size: int, settings: ReaderSettings) -> tupl
         return meta, Scanner(window, settings, findings).scan(meta.encoding, start)
 
 
-def _at(elements: Elements, path: str) -> tuple[Head, Value] | None:
-    """Return the element at a path."""
-    *around, last = path.split(".")
-    for sequence, number in zip(around[::2], around[1::2], strict=True):
-        found = _element(elements, int(sequence, 16))
-        if found is None or not isinstance(found[1], list) or int(number) > len(found[1]):
-            return None
-        elements = found[1][int(number) - 1]
-    return _element(elements, int(last, 16))
-
-
-def _element(elements: Elements, tag: int) -> tuple[Head, Value] | None:
-    return next(((head, value) for head, value in pairs(elements) if head.tag == tag), None)
-
-
-def _uid(elements: Elements) -> str | None:
-    found = _element(elements, _SOP_INSTANCE_UID)
-    if found is None or not isinstance(found[1], bytes):
-        return None
-    return found[1].decode("ascii", "replace").partition("\0")[0].strip(" ")
-
-
-def _bits_allocated(elements: Elements) -> int | None:
-    found = _element(elements, _BITS_ALLOCATED)
-    return int.from_bytes(found[1], "little") if found is not None and isinstance(found[1], bytes) else None
+def _bits_allocated(level: _Level) -> int | None:
+    _, value = level.get(_BITS_ALLOCATED, _NONE)
+    return int.from_bytes(value, "little") if isinstance(value, bytes) else None
 
 
 def _word(read_range: ReadRange, width: int, value: Skipped) -> int:

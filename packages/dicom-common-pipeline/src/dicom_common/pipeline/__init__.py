@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dicom_common.pipeline._bulk_data import (
         BulkData as BulkData,
         list_bulk_data as list_bulk_data,
+        open_all_bulk_data as open_all_bulk_data,
         open_bulk_data as open_bulk_data,
     )
     from dicom_common.pipeline._copy._check import check_against_index as check_against_index
@@ -133,6 +134,7 @@ __all__ = [
     "is_companion",
     "list_bulk_data",
     "message_schema",
+    "open_all_bulk_data",
     "open_bulk_data",
     "open_frames",
     "read_ahead",
@@ -200,6 +202,7 @@ _HOMES = {
     "is_companion": "_ingest._companions",
     "list_bulk_data": "_bulk_data",
     "message_schema": "_events._topics",
+    "open_all_bulk_data": "_bulk_data",
     "open_bulk_data": "_bulk_data",
     "open_frames": "_frames",
     "read_ahead": "_retrieve",

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from dicom_common.core import DicomError, NotFoundError, Storage, Stored
-from dicom_common.dicom import ReaderSettings, Reason, ValuePlace, find_value, inflate, read_header
+from dicom_common.dicom import ReaderSettings, Reason, ValuePlace, find_value, find_values, inflate, read_header
 from dicom_common.pipeline._object_ranges import damaged, ranges_of
 
-__all__ = ["BulkData", "list_bulk_data", "open_bulk_data"]
+__all__ = ["BulkData", "list_bulk_data", "open_all_bulk_data", "open_bulk_data"]
 
 _CHUNK: Final = 256 * 1024
 _WORDS: Final = {2: "H", 4: "I", 8: "Q"}
@@ -102,6 +102,37 @@ def open_bulk_data(storage: Storage, stored: Stored, path: str, *, settings: Rea
     if place is None:
         raise NotFoundError("The instance has no value at this path: take the paths of its BulkDataURIs.")
     return BulkData(storage, stored, place, reader)
+
+
+def open_all_bulk_data(
+    storage: Storage, stored: Stored, *, metadata: bytes | None = None, settings: ReaderSettings | None = None
+) -> Iterator[tuple[str, BulkData]]:
+    """Find all values of an instance that have a BulkDataURI, with their paths, by one reading of its header.
+
+    Encapsulated Pixel Data is left out: it is not one value, and `open_frames` gives its frames.
+
+    Args:
+        storage: has the object.
+        stored: the instance.
+        metadata: its DICOM JSON as the index keeps it, where the caller has it; otherwise the header is read for it.
+        settings: the reader's; the defaults where none are given.
+
+    Raises:
+        NotFoundError: the storage does not have the object.
+        DamagedError: the object is not the instance.
+        BackendError: the storage failed.
+        DicomError: the object cannot be read.
+    """
+    reader = settings or ReaderSettings()
+    paths = list_bulk_data(storage, stored, metadata=metadata, settings=reader)
+    read_range = ranges_of(storage, stored)
+    try:
+        for path, place in find_values(read_range, paths, size=stored.size, sop_uid=stored.sop_uid, settings=reader):
+            yield path, BulkData(storage, stored, place, reader)
+    except DicomError as error:
+        if error.reason == Reason.CONFLICTING_IDENTITY:
+            raise damaged(stored) from error
+        raise
 
 
 def list_bulk_data(

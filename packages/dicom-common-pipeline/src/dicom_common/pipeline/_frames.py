@@ -12,7 +12,7 @@ from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import Final, Self
 
-from dicom_common.core import NotFoundError, Stored, validate_tenant
+from dicom_common.core import KeptFrames, NotFoundError, Stored, validate_tenant
 from dicom_common.dicom import (
     FrameIndex,
     ReaderSettings,
@@ -24,6 +24,7 @@ from dicom_common.dicom import (
     transfer_syntax,
 )
 from dicom_common.host import Services
+from dicom_common.pipeline._kept_frames import kept_index
 from dicom_common.pipeline._object_ranges import damaged, ranges_of
 
 __all__ = ["Frames", "open_frames"]
@@ -242,12 +243,21 @@ def open_frames(services: Services, tenant: str, study_uid: str, series_uid: str
     return Frames(services, stored, known, settings)
 
 
-def _kept_frames(services: Services, stored: Stored) -> _Known | None:  # noqa: ARG001  # no index keeps any yet
+def _kept_frames(services: Services, stored: Stored) -> _Known | None:
     """Return what the index has kept of the frames of an instance; None where the header has to be read.
 
     That is so for big endian, too, whose words only the header tells.
+
+    Raises:
+        DicomError: the index has kept that there are no frames.
     """
-    return None
+    if not isinstance(services.db, KeptFrames):
+        return None
+    found = services.db.frames(stored.tenant, stored.study_uid, stored.series_uid, stored.sop_uid)
+    if found is None or found[0] != stored:  # it was removed or replaced meanwhile
+        return None
+    index = kept_index(found[1])
+    return None if index is None else _Known(index)
 
 
 def _found_frames(services: Services, stored: Stored, settings: ReaderSettings) -> _Known:

@@ -1,7 +1,6 @@
 """What plugins share and no contract asks for: meanings of errors, retries, time limits, files, uploads, strict JSON.
 
-It depends on the core only. `query_rules` and `name_words` are modules of their own, for databases and readers of
-query text.
+It depends on the core only. `query_rules` is a module of its own, for databases and readers of query text.
 """
 
 from dicom_common.toolkit._backoff import Backoff

@@ -25,15 +25,19 @@ from dicom_common.core import (
     Query,
     QueryError,
 )
+from dicom_common.toolkit._name_words import MAX_WORD, MAX_WORDS, name_words
 
 __all__ = [
     "COMPUTED",
     "ITEM_KEYS",
     "MAX_LIST",
     "MAX_TEXT",
+    "MAX_WORD",
+    "MAX_WORDS",
     "MODALITIES",
     "SEQUENCE",
     "UNIQUE_KEYS",
+    "name_words",
     "number_of",
     "shown",
     "validate_query",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Literal, TypeVar
@@ -14,7 +14,6 @@ from dicom_common.core import (
     Event,
     EventsOf,
     Health,
-    Level,
     LogRecord,
     Match,
     Outcome,
@@ -32,6 +31,7 @@ from dicom_common.db.sql._derive import Derivation
 from dicom_common.db.sql._dialect import PassingError, SqlDialect
 from dicom_common.db.sql._discarded import Discarded
 from dicom_common.db.sql._find import Search
+from dicom_common.db.sql._listed import ListingTransactions
 from dicom_common.db.sql._listing import Listing
 from dicom_common.db.sql._logs import LogStatements, LogTransactions
 from dicom_common.db.sql._outbox import Outbox
@@ -48,14 +48,12 @@ __all__ = ["SqlDatabase"]
 
 T = TypeVar("T")
 _PAGE = 500
-"""Instances that a listing reads at a time; no session is held between two pages."""
-_JSON_PAGE = 64
-"""The same for metadata, which is larger."""
+"""Series that a listing reads at a time; no session is held between two pages."""
 _EMITTED = 5000
 """Events that are in memory at once."""
 
 
-class SqlDatabase(LogTransactions):
+class SqlDatabase(LogTransactions, ListingTransactions):
     """An index on an SQL database.
 
     Args:
@@ -188,63 +186,6 @@ class SqlDatabase(LogTransactions):
 
         return self._read(work)
 
-    def stored(self, tenant: str, sop_uids: Iterable[str]) -> dict[str, Stored]:
-        """See `Database.stored`."""
-        wanted = list(sop_uids)
-
-        def work(session: Session) -> dict[str, Stored]:
-            pk = self._tenant(session, tenant)
-            return {} if pk is None else self._listing.stored(session, pk, wanted)
-
-        return self._read(work)
-
-    def instances(
-        self, tenant: str, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
-    ) -> Iterator[Stored]:
-        """See `Database.instances`."""
-        return self._pages(self._listing.some, _PAGE, tenant, (study_uid, series_uid, sop_uid))
-
-    def metadata(
-        self, tenant: str, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
-    ) -> Iterator[bytes]:
-        """See `Database.metadata`."""
-        return self._pages(self._listing.metadata, _JSON_PAGE, tenant, (study_uid, series_uid, sop_uid))
-
-    def metadata_of(self, tenant: str, level: Level, matches: Sequence[Match]) -> list[bytes | None]:
-        """See `Database.metadata_of`."""
-
-        def work(session: Session) -> list[bytes | None]:
-            pk = self._tenant(session, tenant)
-            return [None] * len(matches) if pk is None else self._listing.metadata_of(session, pk, level, matches)
-
-        return self._read(work)
-
-    def owners(self, keys: Iterable[str]) -> dict[str, Stored]:
-        """See `Database.owners`."""
-        wanted = list(keys)
-        return self._read(lambda session: self._listing.owners(session, wanted))
-
-    def walk(self, *, after: str = "") -> Iterator[Stored]:
-        """See `Database.walk`."""
-        return self._walked(after, self._listing.page)
-
-    def frames(self, tenant: str, study_uid: str, series_uid: str, sop_uid: str) -> tuple[Stored, bytes] | None:
-        """See `KeptFrames.frames`."""
-
-        def work(session: Session) -> tuple[Stored, bytes] | None:
-            pk = self._tenant(session, tenant)
-            return None if pk is None else self._listing.frames(session, pk, study_uid, series_uid, sop_uid)
-
-        return self._read(work)
-
-    def without_frames(self, *, after: str = "") -> Iterator[Stored]:
-        """See `KeptFrames.without_frames`."""
-        return self._walked(after, partial(self._listing.page, without_frames=True))
-
-    def keep_frames(self, frames: Sequence[tuple[Stored, bytes]]) -> int:
-        """See `KeptFrames.keep_frames`."""
-        return self._write(partial(self._alone, partial(self._listing.keep_frames, frames=frames))) if frames else 0
-
     def revisions(self, tenant: str, study_uid: str, series_uid: str | None = None) -> list[SeriesRevision]:
         """See `Revisions.revisions`."""
 
@@ -304,10 +245,6 @@ class SqlDatabase(LogTransactions):
                     yield ComparedRows(tenant=tenant, study_uid=study_uid, wrong=wrong)
                 after = page[-1][0]
 
-    def _alone(self, work: Callable[..., T], session: Session) -> T:
-        self._dialect.guard(session, exclusive=True)
-        return work(session)
-
     # Discarded keys
 
     def discard(self, keys: Iterable[str]) -> list[str]:
@@ -363,30 +300,6 @@ class SqlDatabase(LogTransactions):
         for both in chunks(events, _EMITTED):  # a removal may tell of any number of instances
             self._outbox.put(session, [one for one in both if isinstance(one, Event)])
             self._logs.put(session, [one for one in both if not isinstance(one, Event)])
-
-    def _walked(self, after: str, page_of: Callable[..., list[tuple[int, Stored]]]) -> Iterator[Stored]:
-        key, pk = after, 2**63 - 1
-        while True:
-            page = self._read(partial(page_of, key=key, pk=pk, limit=_PAGE))
-            yield from (stored for _, stored in page)
-            if len(page) < _PAGE:
-                return
-            pk, last = page[-1]
-            key = last.key
-
-    def _pages(
-        self,
-        read: Callable[..., list[T]],
-        size: int,
-        tenant: str,
-        place: tuple[str, str | None, str | None],
-    ) -> Iterator[T]:
-        def work(session: Session) -> list[int]:
-            pk = self._tenant(session, tenant)
-            return [] if pk is None else self._listing.at(session, (pk, *place))
-
-        for chunk in chunks(self._read(work), size):
-            yield from self._read(partial(read, pks=chunk))
 
     def _tenant(self, session: Session, name: str) -> int | None:
         """Return the surrogate key of a tenant; None where nothing was ever added for it."""

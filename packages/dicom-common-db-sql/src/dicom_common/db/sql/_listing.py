@@ -87,8 +87,8 @@ class Listing:
         asked = dict.fromkeys(place[_ASKED[level]] for place in places)
         if level is Level.INSTANCE:
             rows = self._json_of_instances.rows(session, asked, tenant=tenant_pk)
-            of_uid = {(row[0],): bytes(row[1]) for row in rows}
-            return [of_uid.get(place) for place in places]
+            of_uid = {row[0]: bytes(row[1]) for row in rows}
+            return [of_uid.get(uid) for (uid,) in places]
         first = {tuple(row[:-1]): row[-1] for row in self._first[level].rows(session, asked, tenant=tenant_pk)}
         wanted = dict.fromkeys(pk for place in places if (pk := first.get(place)) is not None)
         found = {row[0]: bytes(row[1]) for row in self._json.rows(session, wanted)}

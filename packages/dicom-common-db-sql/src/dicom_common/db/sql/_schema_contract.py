@@ -33,8 +33,10 @@ _KILLED = 86
 _READING = ("SELECT", "PRAGMA", "SHOW", "DESCRIBE")
 _DAMAGE = (
     "UPDATE patient SET patient_sex = 'X', patient_name_alphabetic = 'x'",
+    "UPDATE patient SET patient_name_words = 'x'",
     "UPDATE patient SET studies = studies + 1",
     "UPDATE study SET study_description = 'stale', study_date = 20200101",
+    "UPDATE study SET referring_physician_name_words = NULL",
     "UPDATE study SET instances = 99, series = 0",
     "UPDATE study SET patient_fk = (SELECT MAX(pk) FROM patient)",
     "UPDATE study SET sources = '[]'",

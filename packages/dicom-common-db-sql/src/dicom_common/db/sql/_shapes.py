@@ -25,7 +25,7 @@ from dicom_common.core import (
 from dicom_common.db.sql._columns import ABSENT_NUMBER, FOLDED, MAX_UID
 from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._values import clean, date_number, fold, time_number
-from dicom_common.toolkit.name_words import name_words
+from dicom_common.toolkit.query_rules import name_words
 
 __all__ = ["MODALITIES", "REQUEST_KEYS", "Shape", "Test", "of_one_item", "searched", "take_apart"]
 

@@ -51,3 +51,8 @@ class Transactions:
                     return work(session)
             except PassingError as error:
                 raise UnavailableError(str(error)) from error
+
+    def _alone(self, work: Callable[..., T], session: Session) -> T:
+        """Do a part of a transaction with the exclusive guard."""
+        self._dialect.guard(session, exclusive=True)
+        return work(session)

@@ -17,7 +17,7 @@ from typing import Any
 
 from dicom_common.core import Attribute, PersonName, RequestAttributes, Value
 from dicom_common.db.sql._columns import ABSENT_NUMBER, MAX_PERSON, MAX_TEXT
-from dicom_common.toolkit.name_words import name_words
+from dicom_common.toolkit.query_rules import name_words
 
 __all__ = [
     "clean",

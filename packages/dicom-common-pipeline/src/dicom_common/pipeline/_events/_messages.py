@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -134,25 +135,31 @@ def access_message(record: WebAccess) -> Message:
     """Make the message of `webapi_access_queue`: the web interface answered a request.
 
     Publish it to the topic `access` of `TopicSettings`. Its event id is the id of the log record. No other message has
-    its key: requests have no order but that of their time.
+    its key: requests have no order but that of their time. Whatever a client sends has a message: a
+    lone surrogate is a `?`, and a duration that is not finite is null.
     """
+    duration = record.duration_ms
     message = AccessMessage(
         timestamp=_timestamp(record.time),
         tenant_id=record.tenant,
-        request_id=record.request_id,
-        method=record.method,
-        path=record.path,
-        query_params=record.query,
-        peer_addr=record.peer,
-        headers=dict(record.headers),
-        user=record.user,
-        user_id=record.user_id,
+        request_id=_encodable(record.request_id),
+        method=_encodable(record.method),
+        path=_encodable(record.path),
+        query_params=_encodable(record.query),
+        peer_addr=None if record.peer is None else _encodable(record.peer),
+        headers={_encodable(name): _encodable(value) for name, value in record.headers.items()},
+        user=None if record.user is None else _encodable(record.user),
+        user_id=None if record.user_id is None else _encodable(record.user_id),
         status=record.status,
         content_length=record.content_length,
-        duration_ms=record.duration_ms,
+        duration_ms=duration if duration is None or math.isfinite(duration) else None,
     )
     headers = {"schema-version": SCHEMA_VERSION, "event-id": record.id, "tenant": record.tenant}
     return Message(key=f"{record.tenant}|{record.id}", body=body_of(message), headers=headers)
+
+
+def _encodable(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def time_from(timestamp: str) -> datetime:

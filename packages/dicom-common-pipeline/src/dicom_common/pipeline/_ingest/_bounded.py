@@ -13,6 +13,9 @@ from dicom_common.pipeline._ingest._reasons import IngestReason
 
 __all__ = ["Bounded", "open_regular", "require_size"]
 
+_BEGINNING = 64 << 10
+"""Bytes by which a refused object is named."""
+
 
 def require_size(size: int, limit: int) -> None:
     """Refuse a size above the limit in bytes.
@@ -27,11 +30,13 @@ def require_size(size: int, limit: int) -> None:
 class Bounded:
     """A binary file that is read from where it stands, and no further than an object may be long.
 
-    It does not believe the file's own size: a stream may have none, and a file may grow while it is read.
+    It does not believe the file's own size: a stream may have none, and a file may grow while it is read. What is
+    read first is also put into `beginning`.
     """
 
-    def __init__(self, stream: BinaryIO, limit: int) -> None:
+    def __init__(self, stream: BinaryIO, limit: int, beginning: list[bytes]) -> None:
         self._stream, self._limit, self._left = stream, limit, limit + 1
+        self._beginning, self._to_begin = beginning, _BEGINNING
 
     def read(self, size: int = -1) -> bytes:
         """Read up to `size` bytes.
@@ -44,6 +49,9 @@ class Bounded:
         if data is None:
             raise BlockingIOError(errno.EAGAIN, "it does not wait for its bytes; pass a stream that blocks")
         self._left -= len(data)
+        if self._to_begin > 0:
+            self._beginning.append(data)
+            self._to_begin -= len(data)
         if self._left <= 0:
             raise _too_large(self._limit)
         return data

@@ -7,20 +7,26 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from dicom_common.core import BackendError, DicomError, Instance, Source, Storage, Stored
-from dicom_common.dicom import ReaderSettings, read
+from dicom_common.dicom import NamedInstance, ReaderSettings, Reason, named_instance, read
 from dicom_common.pipeline._ingest._bounded import Bounded, open_regular, require_size
 from dicom_common.pipeline._ingest._reasons import BackendKind, IngestReason, failure_reason, may_succeed_later
 from dicom_common.pipeline._ingest._results import Received, Result, Status
 from dicom_common.pipeline._ingest._upload import Streamed, arrive
+from dicom_common.pipeline._kept_frames import frames_to_keep
 from dicom_common.pipeline._settings import IngestSettings
 
 __all__ = ["Candidate", "SourceLostError", "prepare", "rejection", "same_data_set"]
 
 _CHUNK = 1024 * 1024
+_BEGINNING = 64 * 1024
+"""Bytes that name what is refused."""
+_OF_NO_ONE = frozenset((Reason.AMBIGUOUS, Reason.CONFLICTING_IDENTITY, Reason.INVALID_UID, Reason.MEDIA_DIRECTORY))
+"""Reasons for which it is not believed what it says it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,8 @@ class Candidate:
     """Where in a stream the instance begins."""
     streamed: Streamed | None = None
     """The bytes, where they came by a stream that cannot be read again."""
+    frames: bytes = b""
+    """Where its frames lie; see `_kept_frames.py`."""
 
     @contextmanager
     def source(self) -> Iterator[Source]:
@@ -89,13 +97,15 @@ def prepare(
 
     A stream that cannot be read again goes to the storage meanwhile.
     """
+    beginning: list[bytes] = []
     try:
-        return _prepare(received, settings, reader, storage)
+        return _prepare(received, settings, reader, storage, beginning)
     except BackendError as error:
         reason = failure_reason(BackendKind.STORAGE, error)
         return rejection(received, reason, str(error), retry=may_succeed_later(error))
     except DicomError as error:
-        return rejection(received, error.reason, str(error))
+        named = None if error.reason in _OF_NO_ONE else named_instance(b"".join(beginning)[:_BEGINNING])
+        return rejection(received, error.reason, str(error), named=named)
     except OSError as error:
         what = error.strerror or type(error).__name__
         return rejection(received, IngestReason.UNREADABLE, f"It cannot be read: {what}.")
@@ -105,9 +115,11 @@ def prepare(
         return rejection(received, IngestReason.READER_FAILED, message)
 
 
-def _prepare(received: Received, settings: IngestSettings, reader: ReaderSettings, storage: Storage) -> Candidate:
+def _prepare(
+    received: Received, settings: IngestSettings, reader: ReaderSettings, storage: Storage, beginning: list[bytes]
+) -> Candidate:
     source, most = received.source, settings.max_object_bytes
-    held, start, streamed = None, 0, None
+    held, start, streamed, frames = None, 0, None, None
     if isinstance(source, Path):
         with open_regular(source) as stream:
             size = os.fstat(stream.fileno()).st_size
@@ -117,29 +129,49 @@ def _prepare(received: Received, settings: IngestSettings, reader: ReaderSetting
                 if len(held) > settings.in_memory_bytes:  # it has grown meanwhile
                     held = None
                     stream.seek(0)
-            reading = read(cast("BinaryIO", Bounded(stream, most)) if held is None else held, settings=reader)
+            if held is None:
+                reading = read(cast("BinaryIO", Bounded(stream, most, beginning)), settings=reader)
+                frames = frames_to_keep(reading.instance, partial(_range_of, stream))
+            else:
+                beginning.append(held)
+                reading = read(held, settings=reader)
     elif isinstance(source, bytes):
         require_size(len(source), most)
         held = source
+        beginning.append(source)
         reading = read(source, settings=reader)
     elif source.seekable():
         start = source.tell()
-        reading = read(cast("BinaryIO", Bounded(source, most)), settings=reader)
+        reading = read(cast("BinaryIO", Bounded(source, most, beginning)), settings=reader)
     else:
         reading, kept = arrive(
-            Bounded(source, most),
+            Bounded(source, most, beginning),
             storage,
             settings.in_memory_bytes,
             lambda arriving: read(cast("bytes | BinaryIO", arriving), settings=reader),
         )
         held, streamed = (kept, None) if isinstance(kept, bytes) else (None, kept)
-    return Candidate(received, reading.instance, reading.metadata, held, start, streamed)
+    if frames is None:
+        frames = frames_to_keep(reading.instance, held)
+    return Candidate(received, reading.instance, reading.metadata, held, start, streamed, frames)
 
 
-def rejection(
-    received: Received, reason: str, message: str, *, instance: Instance | None = None, retry: bool = False
+def _range_of(stream: BinaryIO, offset: int, length: int) -> bytes:
+    stream.seek(offset)
+    return stream.read(length)
+
+
+def rejection(  # noqa: PLR0913  # each is a part of the answer
+    received: Received,
+    reason: str,
+    message: str,
+    *,
+    instance: Instance | None = None,
+    named: NamedInstance | None = None,
+    retry: bool = False,
 ) -> Result:
-    """Make the answer to what is refused."""
+    """Make the answer to what is refused: by its instance, or where it could not be read, by what it says it is."""
+    of = instance or named
     return Result(
         name=received.name,
         status=Status.REJECTED,
@@ -148,8 +180,8 @@ def rejection(
         retry=retry,
         study_uid=instance.study_uid if instance else None,
         series_uid=instance.series_uid if instance else None,
-        sop_uid=instance.sop_uid if instance else None,
-        sop_class_uid=instance.sop_class_uid if instance else None,
+        sop_uid=of.sop_uid if of else None,
+        sop_class_uid=of.sop_class_uid if of else None,
         warnings=instance.warnings if instance else (),
     )
 

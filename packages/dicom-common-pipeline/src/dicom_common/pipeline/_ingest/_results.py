@@ -51,7 +51,8 @@ class Result:
     series_uid: str | None = None
     sop_uid: str | None = None
     sop_class_uid: str | None = None
-    """It and the three UIDs are known wherever the header could be read, also of what is refused then."""
+    """It and the three UIDs are known wherever the header could be read, also of what is refused then. Of what cannot
+    be read, it and the SOP Instance UID are those that the beginning of the data set has, where that is undamaged."""
     key: str | None = None
     """Where the index has it in the storage."""
     warnings: tuple[Finding, ...] = ()

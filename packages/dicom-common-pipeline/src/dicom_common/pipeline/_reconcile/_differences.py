@@ -40,6 +40,7 @@ class Phase(StrEnum):
     COMPARE = "compare"
     INDEX = "index"
     DERIVE = "derive"
+    FRAMES = "frames"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,4 +66,6 @@ class Progress:
     indexed: int = 0
     wrong_rows: int = 0
     """Rows of patients, studies and series that were not what their instances say."""
+    frames_found: int = 0
+    """Instances of whose frames the index kept nothing, and does now."""
     differences: dict[DifferenceKind, int] = field(default_factory=dict)

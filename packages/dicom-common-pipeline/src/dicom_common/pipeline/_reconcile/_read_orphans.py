@@ -11,6 +11,7 @@ from typing import NamedTuple
 from dicom_common.core import BackendError, ConfigError, DicomError, Entry, LocalFiles, NotFoundError, validate_tenant
 from dicom_common.dicom import ReaderSettings, Reading, read
 from dicom_common.host import Services
+from dicom_common.pipeline._kept_frames import frames_to_keep
 
 __all__ = ["Orphan", "Unreadable", "read_orphans_task"]
 
@@ -38,7 +39,7 @@ def _read_orphan(
 ) -> Entry | Unreadable | None:
     try:
         tenant = validate_tenant(key.partition("/")[0])
-        reading = _read(services, settings, key, size)
+        reading, frames = _read(services, settings, key, size)
     except ConfigError:
         return Unreadable(key, "the first segment of its key is not a tenant id")
     except NotFoundError:
@@ -49,17 +50,29 @@ def _read_orphan(
         return Unreadable(key, str(error))
     except Exception as error:  # noqa: BLE001 - what the reader did not foresee must not stop the others
         return Unreadable(key, f"reading it failed with {type(error).__name__}")
-    return Entry(tenant=tenant, key=key, instance=reading.instance, metadata=reading.metadata, received=modified)
+    return Entry(
+        tenant=tenant,
+        key=key,
+        instance=reading.instance,
+        metadata=reading.metadata,
+        received=modified,
+        frames=frames,
+    )
 
 
-def _read(services: Services, settings: ReaderSettings, key: str, size: int) -> Reading:
+def _read(services: Services, settings: ReaderSettings, key: str, size: int) -> tuple[Reading, bytes]:
     storage = services.storage
     if size <= _IN_MEMORY:
-        return read(b"".join(storage.read(key)), settings=settings)
+        return _with_frames(b"".join(storage.read(key)), settings)
     if isinstance(storage, LocalFiles):
-        return read(storage.local_path(key), settings=settings)
+        return _with_frames(storage.local_path(key), settings)
     with tempfile.NamedTemporaryFile() as copy:
         for chunk in storage.read(key):
             copy.write(chunk)
         copy.flush()
-        return read(Path(copy.name), settings=settings)
+        return _with_frames(Path(copy.name), settings)
+
+
+def _with_frames(source: bytes | Path, settings: ReaderSettings) -> tuple[Reading, bytes]:
+    reading = read(source, settings=settings)
+    return reading, frames_to_keep(reading.instance, source)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, TypeVar
 
-from dicom_common.core import AddStatus, DerivedRows, Entry, NotFoundError, Origin, Stored, uuid7
+from dicom_common.core import AddStatus, DerivedRows, Entry, KeptFrames, NotFoundError, Origin, Stored, uuid7
 from dicom_common.host import Config, Services
 from dicom_common.pipeline._distinct import distinct_groups
 from dicom_common.pipeline._events._messages import IngestEvents, Trace, node_id
@@ -16,6 +16,7 @@ from dicom_common.pipeline._ingest._reasons import IngestReason
 from dicom_common.pipeline._process_pool import ProcessPool, WorkerDiedError, default_jobs, in_order
 from dicom_common.pipeline._reconcile._compare import Pair, compare_task, is_intact, pairs
 from dicom_common.pipeline._reconcile._differences import Action, Difference, DifferenceKind, Phase, Progress
+from dicom_common.pipeline._reconcile._find_frames import find_frames_task, waiting_for_frames
 from dicom_common.pipeline._reconcile._journal import Journal, Note
 from dicom_common.pipeline._reconcile._needed import NeededObjects
 from dicom_common.pipeline._reconcile._read_orphans import Orphan, Unreadable, read_orphans_task
@@ -52,6 +53,9 @@ class Reconciliation:
         config: the configuration; every worker process opens its own services from it.
         repair: see above.
         rebuild: see above.
+        frames: find the frames of instances of which the index keeps nothing, such as those that were indexed before it
+            kept any, and those that workers indexed from a storage elsewhere. The headers of their objects are read,
+            and of encapsulated pixel data those of the fragments. The next run asks only for what is still missing.
         digests: read every object and compare its digest; else only its size.
         jobs: worker processes.
         restart: forget an interrupted run.
@@ -64,6 +68,7 @@ class Reconciliation:
         *,
         repair: bool = False,
         rebuild: bool = False,
+        frames: bool = False,
         digests: bool = True,
         jobs: int | None = None,
         restart: bool = False,
@@ -72,6 +77,7 @@ class Reconciliation:
         self._config = config
         self._repair = repair
         self._rebuild = rebuild
+        self._frames = frames
         self._digests = digests
         self._jobs = jobs or default_jobs()
         self._restart = restart
@@ -101,6 +107,9 @@ class Reconciliation:
             self._delete_discarded(services)
             self.progress.phase = Phase.DERIVE
             yield from map(self._counted, self._derive(services))
+            if self._frames:
+                self.progress.phase = Phase.FRAMES
+                self._find_frames(services)
             journal.finish()
 
     def _compare(self, services: Services, journal: Journal) -> Iterator[Difference]:
@@ -149,6 +158,19 @@ class Reconciliation:
                 what = f"{found.tenant}/{found.study_uid}" if found.study_uid else found.tenant
                 detail = f"{found.wrong} rows" if found.study_uid else "the row of a patient"
                 yield Difference(DifferenceKind.DERIVED, what, Action.REPAIRED if changes else Action.NONE, detail)
+
+    def _find_frames(self, services: Services) -> None:
+        index = services.db
+        if not isinstance(index, KeptFrames):
+            return
+        batches = _batches(waiting_for_frames(services))
+        for batch, found in in_order(self._config, services, find_frames_task, batches, self._jobs):
+            if isinstance(found, WorkerDiedError):
+                raise found
+            self.progress.frames_found += index.keep_frames(
+                [(stored, kept) for stored, kept in zip(batch, found, strict=True) if kept]
+            )
+            self._on_progress(self.progress)
 
     def _one_by_one(self, orphans: Sequence[Orphan]) -> list[_Read]:
         """Read a batch at which a worker died one by one: the object to blame is reported, the others are taken."""

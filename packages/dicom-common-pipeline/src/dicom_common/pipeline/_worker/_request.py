@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from dicom_common.core import (
     ConfigError,
@@ -21,6 +22,7 @@ from dicom_common.pipeline._events._publish_dead import DeadReason
 from dicom_common.pipeline._events._topics import SCHEMA_VERSION, received_from
 from dicom_common.pipeline._ingest._candidate import Candidate
 from dicom_common.pipeline._ingest._results import Received
+from dicom_common.pipeline._kept_frames import frames_to_keep
 from dicom_common.pipeline._read import digest_of, open_stored
 
 __all__ = ["IndexRequest", "PoisonError", "open_object", "request_of"]
@@ -90,24 +92,29 @@ def open_object(request: IndexRequest, storage: Storage, settings: ReaderSetting
         DicomError: it is not an instance.
         BackendError: the storage; `NotFoundError`: the object is not there.
     """
-    instance = (reading := _read(request, storage, settings, first)).instance
+    reading, source = _read(request, storage, settings, first)
+    instance = reading.instance
     if (instance.size, instance.sha256) != (request.size, request.sha256):
         raise PoisonError(DeadReason.DIGEST_DIFFERS)
     if (instance.study_uid, instance.series_uid, instance.sop_uid) != request.uids:
         raise PoisonError(DeadReason.IDENTITY_DIFFERS)
     stream = open_stored(storage, request.key, request.size)
     received = Received(source=stream, name=request.key, origin=request.origin)
-    return Candidate(received, instance, reading.metadata, None)
+    return Candidate(received, instance, reading.metadata, None, frames=frames_to_keep(instance, source))
 
 
-def _read(request: IndexRequest, storage: Storage, settings: ReaderSettings, first: int) -> Reading:
+def _read(
+    request: IndexRequest, storage: Storage, settings: ReaderSettings, first: int
+) -> tuple[Reading, bytes | Path | None]:
+    """Return what was read, and the object where it is at hand."""
     if isinstance(storage, LocalFiles):
         try:
-            return read(storage.local_path(request.key), settings=settings)
+            return read(path := storage.local_path(request.key), settings=settings), path
         except OSError as error:
             raise UnavailableError(f"The object {request.key} cannot be read ({type(error).__name__}).") from error
     if request.size <= first:
-        return read(b"".join(storage.read(request.key, length=first + 1)), settings=settings)
+        data = b"".join(storage.read(request.key, length=first + 1))
+        return read(data, settings=settings), data
     info = storage.stat(request.key)
     if info.size != request.size or (info.sha256 or digest_of(storage, request.key)) != request.sha256:
         raise PoisonError(DeadReason.DIGEST_DIFFERS)
@@ -115,4 +122,4 @@ def _read(request: IndexRequest, storage: Storage, settings: ReaderSettings, fir
     def read_range(offset: int, length: int) -> bytes:
         return b"".join(storage.read(request.key, start=offset, length=length))
 
-    return read_header(read_range, size=request.size, sha256=request.sha256, first=first, settings=settings)
+    return read_header(read_range, size=request.size, sha256=request.sha256, first=first, settings=settings), None

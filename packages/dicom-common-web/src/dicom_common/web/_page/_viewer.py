@@ -39,6 +39,19 @@ _SOURCE = {
     "bulkDataURI": {"enabled": True, "relativeResolution": "studies"},
     "omitQuotationForMultipartRequest": False,
 }
+_WITHOUT_MODALITY = """
+// OHIF takes it for granted that Modalities in Study has a value: one study without a modality would empty its list.
+const response = Object.getOwnPropertyDescriptor(XMLHttpRequest.prototype, "response");
+Object.defineProperty(XMLHttpRequest.prototype, "response", {
+  ...response,
+  get() {
+    const answer = response.get.call(this);
+    for (const match of Array.isArray(answer) ? answer : []) {
+      if (match["00080061"] && !match["00080061"].Value) delete match["00080061"];
+    }
+    return answer;
+  },
+});"""
 
 
 def viewer_endpoints(folder: Path) -> tuple[Endpoint, ...]:
@@ -61,7 +74,7 @@ def viewer_endpoints(folder: Path) -> tuple[Endpoint, ...]:
     async def configuration(call: Call) -> Response:
         root_path = call.request.scope.get("root_path", "")
         source = msgspec.json.encode(_SOURCE).decode()
-        script = f"""
+        script = f"""{_WITHOUT_MODALITY}
 const root = window.location.origin + {msgspec.json.encode(root_path + call.site.settings.root).decode()};
 window.config = {{
   routerBasename: {msgspec.json.encode(root_path + "/ohif").decode()}, extensions: [], modes: [], showStudyList: true,

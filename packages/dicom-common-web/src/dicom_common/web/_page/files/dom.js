@@ -38,3 +38,8 @@ export function date(value) {
 export function say(message) {
   document.getElementById("status").textContent = message;
 }
+
+/** A number with its noun. */
+export function counted(number, one, several) {
+  return `${number} ${Number(number) === 1 ? one : several}`;
+}

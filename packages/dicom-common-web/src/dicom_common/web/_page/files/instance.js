@@ -1,6 +1,6 @@
 // A series: its instances and frames one after the other, with the window, and the metadata as a table.
 
-import { make, say, text } from "./dom.js";
+import { counted, make, say, text } from "./dom.js";
 import { attributeNames, metadata, picture, search } from "./service.js";
 
 const PRESETS = {
@@ -30,7 +30,7 @@ class Viewer {
 
   elements() {
     this.frame = make("div", { class: "picture", tabindex: 0, role: "img", "aria-label": "Image", keydown: (event) => this.key(event) });
-    this.slider = make("input", { type: "range", min: 1, max: this.images.length, value: 1, input: () => this.go(this.slider.value - 1) });
+    this.slider = make("input", { type: "range", min: 1, max: this.images.length, value: 1, disabled: this.images.length === 1, input: () => this.go(this.slider.value - 1) });
     this.where = make("output", {});
     this.center = make("input", { type: "number", step: "any", change: () => this.typed() });
     this.width = make("input", { type: "number", step: "any", min: 0, change: () => this.typed() });
@@ -114,7 +114,7 @@ class Viewer {
 function rows(object, names, depth) {
   return Object.entries(object).flatMap(([tag, element]) => {
     const items = element.vr === "SQ" ? element.Value || [] : [];
-    const value = element.vr === "SQ" ? `${items.length} items` : valueOf(object, tag, element);
+    const value = element.vr === "SQ" ? counted(items.length, "item", "items") : valueOf(object, tag, element);
     const row = make("tr", {},
       make("td", { class: "tag" }, `${"> ".repeat(depth)}(${tag.slice(0, 4)},${tag.slice(4)})`),
       make("td", {}, names[tag] || ""), make("td", {}, element.vr), make("td", { class: "value" }, value));

@@ -1,6 +1,6 @@
 // The list of studies: search and paging.
 
-import { date, make, say, text } from "./dom.js";
+import { counted, date, make, say, text } from "./dom.js";
 import { search } from "./service.js";
 
 const PAGE = 25;
@@ -29,7 +29,7 @@ export async function studies(parameters, signal) {
   const until = (parameters.get("until") || "").replaceAll("-", "");
   if (from || until) asked.StudyDate = `${from}-${until}`;
   const { matches, more } = await search("/studies", asked, signal);
-  say(matches.length ? `${matches.length} studies` : "No study matches.");
+  say(matches.length ? counted(matches.length, "study", "studies") : "No study matches.");
   const page = (to) => {
     const next = new URLSearchParams(parameters);
     next.set("offset", to);
@@ -71,5 +71,6 @@ function cell(match, tag, column) {
     return make("td", {}, make("a", { href: `#/studies/${text(match, "0020000D")}` }, label));
   }
   const value = text(match, tag);
-  return make("td", { class: tag.startsWith("002012") ? "number" : "" }, tag === "00080020" ? date(value) : value);
+  if (tag === "00080020") return make("td", { class: "date" }, date(value));
+  return make("td", { class: tag.startsWith("002012") ? "number" : "" }, value);
 }

@@ -1,6 +1,6 @@
 // A study: its series, each with a picture of it.
 
-import { date, make, say, text } from "./dom.js";
+import { counted, date, make, say, text } from "./dom.js";
 import { picture, search, viewer } from "./service.js";
 
 /** The series of a study. */
@@ -28,7 +28,7 @@ function card(path, series, signal) {
   const label = text(series, "0008103E") || `Series ${text(series, "00200011") || ""}`.trim();
   show(frame, `${path}/series/${uid}/thumbnail?viewport=160,160`, signal);
   return make("a", { href: `#${path}/series/${uid}` }, frame, make("strong", {}, label),
-    make("div", { class: "quiet" }, `${text(series, "00080060")} · ${text(series, "00201209")} instances`));
+    make("div", { class: "quiet" }, `${text(series, "00080060")} · ${counted(text(series, "00201209"), "instance", "instances")}`));
 }
 
 async function show(frame, path, signal) {

@@ -5,6 +5,8 @@ The words follow from the names that are kept. Frames are found by who has the o
 
 from __future__ import annotations
 
+from typing import Any
+
 from alembic import op
 from sqlalchemy import Column, Connection, MetaData, Table, bindparam, inspect, select
 
@@ -38,7 +40,7 @@ def upgrade() -> None:
         _fill(connection, table, name)
 
 
-def _add(connection: Connection, table: str, column: Column[object]) -> None:
+def _add(connection: Connection, table: str, column: Column[Any]) -> None:
     if column.name not in {one["name"] for one in inspect(connection).get_columns(table)}:
         op.add_column(table, column)
 
