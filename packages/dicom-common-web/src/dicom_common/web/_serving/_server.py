@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from dicom_common.web._settings import WebSettings
 __all__ = ["Serving", "serve"]
 
 _INTERRUPTED = 130
+_GIVEN_UP_SECONDS = 10.0
+"""For how long what was given up is waited for: an instance that is being written is finished."""
 _STOPPED = {"retry-after": RETRY_AFTER, "connection": "close"}
 
 
@@ -65,7 +68,21 @@ class _Server(uvicorn.Server):
 
 
 def _ended_well(app: ASGIApp) -> ASGIApp:
-    """Tell a client whose request is given up at the end of the server that it can come again."""
+    """Tell a client whose request is given up at the end of the server that it can come again.
+
+    Uvicorn does not wait for what it gives up, and the application closes what requests use.
+    """
+    in_hand: set[object] = set()
+
+    async def life(scope: Scope, receive: Receive, send: Send) -> None:
+        async def receiving() -> Message:
+            message = await receive()
+            end = time.monotonic() + _GIVEN_UP_SECONDS
+            while message["type"] == "lifespan.shutdown" and in_hand and time.monotonic() < end:
+                await asyncio.sleep(0.02)
+            return message
+
+        await app(scope, receiving, send)
 
     async def answering(scope: Scope, receive: Receive, send: Send) -> None:
         is_begun = False
@@ -75,13 +92,20 @@ def _ended_well(app: ASGIApp) -> ASGIApp:
             is_begun = True
             await send(message)
 
+        if scope["type"] != "http":
+            await life(scope, receive, send)
+            return
+        request = object()
+        in_hand.add(request)
         try:
             await app(scope, receive, sending)
         except asyncio.CancelledError:
-            if is_begun or scope["type"] != "http":
+            if is_begun:
                 raise
             error = HttpError(503, "The server is stopping: send it again.", _STOPPED)
             await error_response(error)(scope, receive, send)
+        finally:
+            in_hand.discard(request)
 
     return answering
 
