@@ -31,12 +31,14 @@ def rgb(array: Pixels, pixels: PixelDescription, display: Attributes) -> npt.NDA
     if pixels.samples != 3 or pixels.kind != "integer" or pixels.photometric not in ("RGB", *_FULL, *_PARTIAL):
         raise DicomError(
             CodecReason.UNSUPPORTED,
-            f"Photometric Interpretation {pixels.photometric[:16]!r} with {pixels.samples} samples per pixel is not supported.",
+            f"Photometric Interpretation {pixels.photometric[:16]!r} with {pixels.samples} samples per pixel is not "
+            "supported.",
         )
     found = np.empty(array.shape, np.uint8)
     for band in bands(array):
         levels = _eight_bits(codes(array[band], pixels), pixels.bits_stored)
-        found[band] = levels if pixels.photometric == "RGB" else _from_ybr(levels, partial=pixels.photometric in _PARTIAL)
+        is_rgb, partial = pixels.photometric == "RGB", pixels.photometric in _PARTIAL
+        found[band] = levels if is_rgb else _from_ybr(levels, partial=partial)
     return found
 
 
@@ -59,9 +61,7 @@ def _from_palette(array: Pixels, pixels: PixelDescription, display: Attributes) 
     for colour in "123":
         descriptor, data, segmented = (f"0028{element}{colour}" for element in ("110", "120", "122"))
         read = LookupTable.read if data in display else LookupTable.read_segmented
-        table = read(
-            display, descriptor, data if data in display else segmented, signed=pixels.signed, what="palette"
-        )
+        table = read(display, descriptor, data if data in display else segmented, signed=pixels.signed, what="palette")
         entries = table.entries
         # Some writers put 8-bit entries under a descriptor that says 16.
         bits = 8 if table.bits == 16 and int(entries.max()) < 256 else table.bits

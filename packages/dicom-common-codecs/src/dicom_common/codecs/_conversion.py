@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from typing import Final, Protocol
 
 from dicom_common.codecs._elements import (
     ITEM,
@@ -17,7 +17,7 @@ from dicom_common.codecs._elements import (
 )
 from dicom_common.codecs._vrs import Surroundings, is_creator, swapped_size, vr_of
 
-__all__ = ["PIXEL_DATA", "Changes", "Conversion"]
+__all__ = ["PIXEL_DATA", "Changes", "Conversion", "IconPixels", "PixelWriter", "swapped"]
 
 PIXEL_DATA: Final = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 _ICONS: Final = 0x00880200
@@ -31,35 +31,37 @@ IconPixels = Callable[[dict[int, bytes], list[bytes]], tuple[dict[int, tuple[byt
 """Decodes the compressed pixels of an icon: of its values and fragments it gives what changes, and native pixels."""
 
 
+class PixelWriter(Protocol):
+    """Writes what changes with the transfer syntax of the pixels."""
+
+    icon_pixels: IconPixels | None
+    """None where compressed icons stay as they are."""
+
+    def changes(self) -> Changes:
+        """Give the attributes that are written otherwise."""
+        ...
+
+    def pieces(self, head: Head, reader: ElementReader) -> Iterator[bytes]:
+        """Write the pixel data of the top level, and leave the reader behind that of the stored instance."""
+        ...
+
+
 class Conversion:
     """The conversion of one data set."""
 
-    def __init__(
-        self,
-        reader: ElementReader,
-        *,
-        signed: bool,
-        changes: Changes,
-        pixels: Callable[[Head], Iterator[bytes]],
-        icon_pixels: IconPixels | None,
-        max_bytes: int,
-    ) -> None:
+    def __init__(self, reader: ElementReader, pixels: PixelWriter, *, signed: bool, max_icon_bytes: int) -> None:
         """Prepare it.
 
         Args:
             reader: stands at the first element.
+            pixels: writes pixel data, and tells what changes with it.
             signed: whether Pixel Representation is 1.
-            changes: what is written otherwise.
-            pixels: writes the pixel data of the top level, and leaves the reader behind it.
-            icon_pixels: decodes compressed icons; None where they stay compressed.
-            max_bytes: bytes of pixel data of an icon.
+            max_icon_bytes: bytes that an icon may have.
         """
         self._reader = reader
-        self._signed = signed
-        self._changes = sorted(changes.items())
         self._pixels = pixels
-        self._icon_pixels = icon_pixels
-        self._max_bytes = max_bytes
+        self._signed = signed
+        self._max_bytes = max_icon_bytes
 
     def pieces(self) -> Iterator[bytes]:
         """Write the data set.
@@ -68,7 +70,7 @@ class Conversion:
             DicomError: it is irregular, ends early, or its pixel data cannot be converted.
         """
         around = Surroundings(self._signed)
-        changes, behind = list(self._changes), -1
+        changes, behind = sorted(self._pixels.changes().items()), -1
         while self._reader.has_more():
             head = self._reader.head()
             if head.tag <= behind or head.tag >> 16 == 0xFFFE:
@@ -80,7 +82,7 @@ class Conversion:
                 yield _changed(*changes.pop(0))
                 self._pass_over(head)
             elif head.tag in PIXEL_DATA:
-                yield from self._pixels(head)
+                yield from self._pixels.pieces(head, self._reader)
             else:
                 yield from self._element(head, around, 0)
         for change in changes:
@@ -130,7 +132,7 @@ class Conversion:
         yield written_head(head.tag, b"SQ", None)
         for end in self._items(head, depth):
             yield written_head(ITEM, b"", None)
-            if head.tag == _ICONS and self._icon_pixels is not None:
+            if head.tag == _ICONS and self._pixels.icon_pixels is not None:
                 yield self._icon(end, around.inner(), depth)
             else:
                 inner = around.inner()
@@ -210,9 +212,9 @@ class Conversion:
                 if stop is None:
                     raise malformed(head.tag)
                 fragments.append(self._reader.whole(stop - self._reader.position, self._max_bytes, head.tag))
-            if self._icon_pixels is None or len(fragments) < 2:
+            if self._pixels.icon_pixels is None or len(fragments) < 2:
                 raise malformed(head.tag)
-            changes, pixels = self._icon_pixels(values, fragments[1:])
+            changes, pixels = self._pixels.icon_pixels(values, fragments[1:])
             for tag, (vr, value) in changes.items():
                 written[tag] = written_head(tag, vr, len(value)) + value
             pixels += b"\0" * (len(pixels) % 2)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 from pydicom.encaps import encapsulate
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
 from dicom_common.codecs._image_headers import ImageHeader, require_same_image
@@ -19,13 +19,12 @@ from dicom_common.core import DicomError
 
 __all__ = ["decoded"]
 
+_RLE: Final = "1.2.840.10008.1.2.5"
 _JPEG_BITS: Final = 8
 _JPEGS: Final = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
 
 
-def decoded(
-    data: memoryview, uid: str, coders: list[str], pixels: PixelDescription
-) -> tuple[bytes, PixelDescription]:
+def decoded(data: memoryview, uid: str, coders: list[str], pixels: PixelDescription) -> tuple[bytes, PixelDescription]:
     """Decode a frame.
 
     Args:
@@ -45,6 +44,8 @@ def decoded(
     if coders == ["deflate"]:
         return _inflated(data, pixels), pixels
     frame = bytes(data)
+    if pixels.bits_allocated == 1 and uid == _RLE:
+        return _packed(frame, uid, coders, pixels), pixels
     header = require_same_image(frame, uid, pixels)
     array, photometric = _array(frame, uid, _suitable(coders, uid, header), pixels)
     shape = (pixels.rows, pixels.columns, pixels.samples) if pixels.samples > 1 else (pixels.rows, pixels.columns)
@@ -60,6 +61,21 @@ def decoded(
     if photometric == "YBR_PARTIAL":
         photometric = "YBR_FULL"  # lossy JPEG has the full range, whatever it is called
     return native.tobytes(), replace(pixels, photometric=photometric, planar=0)
+
+
+def _packed(frame: bytes, uid: str, coders: list[str], pixels: PixelDescription) -> bytes:
+    """Decode RLE of packed pixels, whose bytes are encoded like samples."""
+    as_bytes = replace(
+        pixels,
+        rows=1,
+        columns=pixels.native_bytes,
+        samples=1,
+        bits_allocated=8,
+        bits_stored=8,
+        high_bit=7,
+        signed=False,
+    )
+    return _array(frame, uid, coders, as_bytes)[0].tobytes()
 
 
 def _suitable(coders: list[str], uid: str, header: ImageHeader | None) -> list[str]:
@@ -93,21 +109,20 @@ def _array(frame: bytes, uid: str, coders: list[str], pixels: PixelDescription) 
 
 
 def _by_pydicom(frame: bytes, uid: str, coder: str, pixels: PixelDescription) -> tuple[Pixels, str]:
+    options: dict[str, Any] = {
+        "rows": pixels.rows,
+        "columns": pixels.columns,
+        "number_of_frames": 1,
+        "samples_per_pixel": pixels.samples,
+        "bits_allocated": pixels.bits_allocated,
+        "bits_stored": pixels.bits_stored,
+        "photometric_interpretation": pixels.photometric,
+        "pixel_representation": int(pixels.signed),
+        "planar_configuration": 0,  # how samples are interleaved is said by the image, not the attribute (PS3.5 8.2)
+        "pixel_keyword": "PixelData",
+    }
     array, told = get_decoder(UID(uid)).as_array(
-        encapsulate([frame], has_bot=False),
-        index=0,
-        raw=True,
-        decoding_plugin="" if coder == "native" else coder,
-        rows=pixels.rows,
-        columns=pixels.columns,
-        number_of_frames=1,
-        samples_per_pixel=pixels.samples,
-        bits_allocated=pixels.bits_allocated,
-        bits_stored=pixels.bits_stored,
-        photometric_interpretation=pixels.photometric,
-        pixel_representation=int(pixels.signed),
-        planar_configuration=pixels.planar,
-        pixel_keyword="PixelData",
+        encapsulate([frame], has_bot=False), index=0, raw=True, decoding_plugin=coder, **options
     )
     return array, str(told["photometric_interpretation"])
 

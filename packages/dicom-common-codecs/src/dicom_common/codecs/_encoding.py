@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from pydicom.pixels import get_encoder
+from pydicom.pixels.encoders.base import get_encoder
 from pydicom.uid import UID
 
 from dicom_common.codecs._decoding import decoded
@@ -52,6 +52,6 @@ def encoded(data: memoryview, uid: str, coders: list[str], pixels: PixelDescript
     if verify and decoded(memoryview(image), uid, coders, pixels)[0] != array.tobytes():
         raise DicomError(
             CodecReason.UNSUPPORTED,
-            "The compressed frame would not come back unchanged, as where pixel cells hold more than their stored bits.",
+            "The compressed frame would not come back unchanged, as where cells hold more than their stored bits.",
         )
     return bytes(image)

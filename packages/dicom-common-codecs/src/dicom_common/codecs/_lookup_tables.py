@@ -73,7 +73,9 @@ class LookupTable(NamedTuple):
 
     def apply(self, values: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
         """Map values; those before the first entry get the first, those behind the last the last."""
-        return self.entries[np.clip(values - self.first, 0, len(self.entries) - 1).astype(np.int64)]
+        at = np.clip(values - self.first, 0, len(self.entries) - 1).astype(np.int64)
+        found: npt.NDArray[np.uint16] = self.entries[at]
+        return found
 
 
 def _description(attributes: Attributes, tag: str, *, signed: bool) -> tuple[int, int, int] | None:

@@ -39,8 +39,8 @@ def samples_of(data: bytes | memoryview, pixels: PixelDescription) -> Pixels:
     if not pixels.native_bytes <= len(data) <= pixels.native_bytes + 1:
         raise DicomError(
             CodecReason.UNDECODABLE,
-            f"The frame has {len(data)} bytes, and its attributes describe one of {pixels.native_bytes}: ask the sender "
-            "to correct them.",
+            f"The frame has {len(data)} bytes, and its attributes describe one of {pixels.native_bytes}: ask the "
+            "sender to correct them.",
         )
     if pixels.bits_allocated == 1:
         bits = np.unpackbits(np.frombuffer(data, np.uint8), count=count * pixels.samples, bitorder="little")
@@ -71,7 +71,8 @@ def codes(array: Pixels, pixels: PixelDescription) -> Pixels:
     if not lowest and pixels.bits_stored == max(8, pixels.bits_allocated):
         return unsigned
     mask = unsigned.dtype.type((1 << pixels.bits_stored) - 1)
-    return (unsigned >> unsigned.dtype.type(lowest)) & mask if lowest else unsigned & mask
+    found: Pixels = (unsigned >> unsigned.dtype.type(lowest)) & mask if lowest else unsigned & mask
+    return found
 
 
 def stored_values(found: Pixels, pixels: PixelDescription) -> npt.NDArray[np.int64]:
@@ -83,7 +84,7 @@ def stored_values(found: Pixels, pixels: PixelDescription) -> npt.NDArray[np.int
 
 
 def bands(array: Pixels) -> Iterator[slice]:
-    """Cut an image into bands of rows, so that what is computed for each of its pixels needs little memory at a time."""
+    """Cut an image into bands of rows, so that what is computed for each pixel needs little memory at a time."""
     rows = max(1, _BAND // max(1, array[0].size))
     for first in range(0, len(array), rows):
         yield slice(first, first + rows)

@@ -38,7 +38,11 @@ def picture(levels: npt.NDArray[np.uint8], display: Attributes, rendering: Rende
     """
     image = Image.fromarray(np.ascontiguousarray(levels))
     aspect = _aspect(display)
-    cut = _whole(image.size, aspect, max_pixels) if rendering.viewport is None else _part(image.size, aspect, rendering.viewport)
+    cut = (
+        _whole(image.size, aspect, max_pixels)
+        if rendering.viewport is None
+        else _part(image.size, aspect, rendering.viewport)
+    )
     if cut.size != image.size or cut.box != (0, 0, *image.size):
         image = image.resize(cut.size, Image.Resampling.BICUBIC, cut.box)
     if rendering.viewport is not None:

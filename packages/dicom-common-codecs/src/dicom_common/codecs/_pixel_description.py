@@ -12,10 +12,9 @@ from dicom_common.core import DicomError, Instance
 
 __all__ = ["PixelDescription", "described", "within"]
 
-_FLOATS: Final[dict[int, tuple[Literal["float", "double"], int]]] = {
-    0x7FE00008: ("float", 32),
-    0x7FE00009: ("double", 64),
-}
+PixelKind = Literal["integer", "float", "double"]
+
+_FLOATS: Final[dict[int, tuple[PixelKind, int]]] = {0x7FE00008: ("float", 32), 0x7FE00009: ("double", 64)}
 _COLOUR: Final = ("RGB", "YBR_")
 _BITS: Final = (1, 8, 16, 32, 64)
 _SUBSAMPLED: Final = ("YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420")
@@ -37,7 +36,7 @@ class PixelDescription:
     """Pixel Representation (0028,0103) is 1."""
     planar: int = 0
     """Planar Configuration (0028,0006)."""
-    kind: Literal["integer", "float", "double"] = "integer"
+    kind: PixelKind = "integer"
     """Pixel Data, Float Pixel Data or Double Float Pixel Data."""
 
     @property
@@ -70,7 +69,10 @@ def described(instance: Instance, attributes: Attributes) -> PixelDescription:
         raise DicomError(
             CodecReason.NOT_AN_IMAGE, "The instance has no pixel data: only images can be decoded and rendered."
         )
-    kind, allocated = _FLOATS.get(instance.pixel_data.tag, ("integer", instance.bits_allocated))
+    kind: PixelKind = "integer"
+    allocated = instance.bits_allocated
+    if instance.pixel_data.tag in _FLOATS:
+        kind, allocated = _FLOATS[instance.pixel_data.tag]
     photometric = (instance.photometric_interpretation or "").strip()
     samples = instance.samples_per_pixel or (3 if photometric.startswith(_COLOUR) else 1)
     needed = {

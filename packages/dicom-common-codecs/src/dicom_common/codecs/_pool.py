@@ -106,9 +106,10 @@ class Pool:
             closed = self._closed
             if not closed:
                 self._all.add(worker)
+        if closed:
+            self._discard(worker)
+            raise UnavailableError(_CLOSED)
         try:
-            if closed:
-                raise UnavailableError(_CLOSED)
             worker.wait_until_ready()
         except BaseException:
             self._discard(worker)

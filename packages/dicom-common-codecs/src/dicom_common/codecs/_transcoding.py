@@ -7,14 +7,14 @@ from typing import Final
 
 from dicom_common.codecs._attributes import text, whole
 from dicom_common.codecs._coders import ENCODERS, EXPLICIT, available, named
-from dicom_common.codecs._conversion import Conversion, swapped
+from dicom_common.codecs._conversion import Changes, Conversion, IconPixels, swapped
 from dicom_common.codecs._elements import ITEM, SEQUENCE_END, ElementReader, Head, malformed, written_head
 from dicom_common.codecs._file_meta import file_start
 from dicom_common.codecs._frames import DecodedFrame, FrameCodec
 from dicom_common.codecs._images import Image
 from dicom_common.codecs._pixel_description import PixelDescription
 from dicom_common.codecs._reasons import CodecReason
-from dicom_common.core import DicomError, PixelData
+from dicom_common.core import DicomError
 from dicom_common.dicom import TransferSyntax, transfer_syntax
 
 __all__ = ["transcoded"]
@@ -45,23 +45,17 @@ def transcoded(image: Image, target: str, frames: FrameCodec, max_bytes: int) ->
     if source is None or source.referenced:
         raise DicomError(
             CodecReason.UNSUPPORTED,
-            f"An instance in {named(image.instance.transfer_syntax_uid)} is not converted: it can be sent as it is stored.",
+            f"An instance in {named(image.instance.transfer_syntax_uid)} is not converted: it can be sent as it is "
+            "stored.",
         )
-    pixel = image.instance.pixel_data
-    pixels = _Pixels(image, source, pixel, target, frames) if pixel is not None else None
-    if pixels is None:
-        _require_target(target, source)
+    _require_target(target, source)
+    icons = None if target == source.uid or not source.encapsulated else _IconPixels(source, frames)
+    there = image.instance.pixel_data is not None
+    pixels = _Pixels(image, source, target, frames, icons) if there else _NoPixels(icons)
     reader = ElementReader(image.ranges, image.start, image.encoding)
-    conversion = Conversion(
-        reader,
-        signed=image.instance.pixel_representation == 1,
-        changes={} if pixels is None else pixels.changes(),
-        pixels=lambda head: iter(()) if pixels is None else pixels.pieces(head, reader),
-        icon_pixels=None if target == source.uid or not source.encapsulated else _IconPixels(source, frames),
-        max_bytes=max_bytes,
-    )
+    signed = image.instance.pixel_representation == 1
     yield file_start(image.instance, target)
-    yield from conversion.pieces()
+    yield from Conversion(reader, pixels, signed=signed, max_icon_bytes=max_bytes).pieces()
 
 
 def _require_target(target: str, source: TransferSyntax) -> None:
@@ -81,25 +75,39 @@ def _require_target(target: str, source: TransferSyntax) -> None:
     raise DicomError(CodecReason.NO_ENCODER, f"Nothing that is installed encodes {named(target)}: {cure}.")
 
 
+class _NoPixels:
+    """What is converted where there is no pixel data of the top level."""
+
+    def __init__(self, icon_pixels: IconPixels | None) -> None:
+        self.icon_pixels = icon_pixels
+
+    def changes(self) -> Changes:
+        """Give nothing."""
+        return {}
+
+    def pieces(self, head: Head, reader: ElementReader) -> Iterator[bytes]:  # noqa: ARG002  # as PixelWriter has it
+        """Refuse pixel data that the reader has not seen."""
+        raise malformed(head.tag)
+
+
 class _Pixels:
     """The pixel data of an instance in its new transfer syntax."""
 
     def __init__(
-        self, image: Image, source: TransferSyntax, pixel: PixelData, target: str, frames: FrameCodec
+        self, image: Image, source: TransferSyntax, target: str, frames: FrameCodec, icon_pixels: IconPixels | None
     ) -> None:
+        pixel = image.instance.pixel_data
+        assert pixel is not None
         self._image, self._source, self._pixel, self._target, self._frames = image, source, pixel, target, frames
-        _require_target(target, source)
+        self.icon_pixels = icon_pixels
         defined = pixel.length is not None
         plain = defined and (not source.encapsulated or not image.index.encapsulated)
         if not plain and not source.encapsulated:
             raise malformed(pixel.tag)
         self._copied = (target == EXPLICIT and plain) or (target == source.uid and source.encapsulated and not defined)
-        self._compressed = not plain
         if not self._copied:
             if source.video:
-                raise DicomError(
-                    CodecReason.UNSUPPORTED, "A video is not converted: it can be sent as it is stored."
-                )
+                raise DicomError(CodecReason.UNSUPPORTED, "A video is not converted: it can be sent as it is stored.")
             self._start()
         elif not plain and image.index.warnings:
             raise malformed(pixel.tag)
@@ -110,23 +118,25 @@ class _Pixels:
         self._described = self._first.pixels
         described, count = self._described, self._image.frames
         if self._target == EXPLICIT:
-            self._length = described.native_bytes * count
-            if self._length > _LONGEST or (described.bits_allocated == 1 and _bits(described) % 8 and count > 1):
+            self._length = (_bits(described) * count + 7) // 8
+            if self._length > _LONGEST:
                 raise DicomError(
                     CodecReason.UNSUPPORTED,
-                    "The decoded frames are longer than native pixel data can be, or are packed: the instance can be "
-                    "sent as it is stored.",
+                    "The decoded frames are longer than native pixel data can be: the instance can be sent as it is "
+                    "stored.",
                 )
             return
         if described.kind != "integer" or described.bits_allocated not in (8, 16) or described.subsampled:
             raise DicomError(
                 CodecReason.UNSUPPORTED,
-                "Pixels of this kind are not compressed: ask for the instance as it is stored, or in explicit VR little "
-                "endian.",
+                "Pixels of this kind are not compressed: ask for the instance as it is stored, or in explicit VR "
+                "little endian.",
             )
+        if not available(ENCODERS.get(self._target, ())):
+            raise malformed(self._pixel.tag)  # native pixels where the stored transfer syntax says compressed ones
         self._first_encoded = self._encoded(self._first)
 
-    def changes(self) -> dict[int, tuple[bytes, bytes] | None]:
+    def changes(self) -> Changes:
         """Give the attributes that describe the pixels otherwise than before."""
         if self._copied:
             return {}
@@ -150,8 +160,7 @@ class _Pixels:
         if self._target == EXPLICIT:
             vr = b"OW" if self._described.bits_allocated > 8 else b"OB"
             yield written_head(head.tag, vr, self._length + self._length % 2)
-            for frame in self._decoded():
-                yield frame.data
+            yield from _joined(self._decoded())
             if self._length % 2:
                 yield b"\0"
         else:
@@ -170,7 +179,8 @@ class _Pixels:
             if frame.pixels != self._described:
                 raise DicomError(
                     CodecReason.UNSUPPORTED,
-                    f"Frame {number} has another colour space than the first: the instance can be sent as it is stored.",
+                    f"Frame {number} has another colour space than the first: the instance can be sent as it is "
+                    "stored.",
                 )
             yield frame
 
@@ -264,4 +274,21 @@ def _even(value: bytes) -> bytes:
 
 
 def _bits(described: PixelDescription) -> int:
-    return described.rows * described.columns * described.samples
+    """Give the bits of a frame, which need not fill its last byte."""
+    return described.rows * described.columns * described.samples * described.bits_allocated
+
+
+def _joined(frames: Iterator[DecodedFrame]) -> Iterator[bytes]:
+    """Put frames one behind the other: packed ones that do not end at a byte go on within it (PS3.5 8.1.1)."""
+    carried, count = 0, 0
+    for frame in frames:
+        bits = _bits(frame.pixels)
+        if not bits % 8 and not count:
+            yield frame.data
+            continue
+        carried |= (int.from_bytes(frame.data, "little") & (1 << bits) - 1) << count
+        count += bits
+        yield (carried & (1 << count // 8 * 8) - 1).to_bytes(count // 8, "little")
+        carried, count = carried >> count // 8 * 8, count % 8
+    if count:
+        yield carried.to_bytes(1, "little")

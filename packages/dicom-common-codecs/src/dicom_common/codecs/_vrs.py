@@ -1,4 +1,4 @@
-"""The VR that an element gets when its data set had none (PS3.5 A.1): by the dictionaries, UN where they do not know."""
+"""The VR that an element gets when its data set had none (PS3.5 A.1): by the dictionaries, or else UN."""
 
 from __future__ import annotations
 

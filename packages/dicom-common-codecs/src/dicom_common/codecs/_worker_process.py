@@ -19,7 +19,16 @@ from dicom_common.core import DicomError, UnavailableError
 
 __all__ = ["GoneError", "WorkerProcess"]
 
-_KEPT: Final = ("PATH", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL")
+_KEPT: Final = (
+    "PATH",
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "VIRTUAL_ENV",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "LANG",
+    "LC_ALL",
+)
 """Variables that a worker gets. Others may hold secrets, which are no business of what decodes strangers' images."""
 _ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -96,8 +105,8 @@ class WorkerProcess:
         except TimeoutError as error:
             raise DicomError(
                 CodecReason.TIMEOUT,
-                f"The frame took more than codecs.max_seconds ({self._settings.max_seconds:g}): raise it if such images "
-                "are expected.",
+                f"The frame took more than codecs.max_seconds ({self._settings.max_seconds:g}): raise it if such "
+                "images are expected.",
             ) from error
         except (ProtocolError, OSError) as error:
             raise self._death() from error
