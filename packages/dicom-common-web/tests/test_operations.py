@@ -3,18 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
-import pytest
-from live_server import LiveServer, TokenIsTenant, live_server
-from made_instances import make_instance, study_uid
-from server_process import STUDIES, ServerProcess, multipart
-
-from dicom_common.core import AccessLogQuery, Logs
-from dicom_common.testing import CANARIES
+from server_process import ServerProcess
 
 
 def test_it_is_alive_and_ready(process: ServerProcess) -> None:

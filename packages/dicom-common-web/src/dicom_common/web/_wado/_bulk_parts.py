@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
+from itertools import groupby
+from operator import itemgetter
 
 from starlette.responses import Response
 
 from dicom_common.core import AuditKind, DicomError, NotFoundError, Stored
-from dicom_common.dicom import ReaderSettings, Reason, transfer_syntax
-from dicom_common.pipeline import list_bulk_data, open_bulk_data, open_frames
+from dicom_common.dicom import ReaderSettings, transfer_syntax
+from dicom_common.pipeline import list_bulk_data, open_all_bulk_data, open_frames
 from dicom_common.web._auditing import audit_instances
 from dicom_common.web._call import Call
 from dicom_common.web._errors import HttpError
@@ -19,7 +21,7 @@ from dicom_common.web._wado._frame_parts import frame_parts
 from dicom_common.web._wado._offers import OCTETS, pixel_offers
 from dicom_common.web._wado._place import location_of
 
-__all__ = ["PIXEL_DATA", "bulk_response", "parts_of"]
+__all__ = ["PIXEL_DATA", "bulk_response", "encapsulated_parts"]
 
 PIXEL_DATA = ("7FE00008", "7FE00009", "7FE00010")
 """The paths of pixel data: floating point, double, and the usual one."""
@@ -67,9 +69,7 @@ def _choose(
     offers: list[Offer] = []
     left_out = False
     for stored in instances:
-        uids = (stored.study_uid, stored.series_uid, stored.sop_uid)
-        metadata = next(services.db.metadata(call.tenant, *uids), None)
-        for path in list_bulk_data(services.storage, stored, metadata=metadata, settings=reader):
+        for path in list_bulk_data(services.storage, stored, metadata=_metadata(call, stored), settings=reader):
             if pixels_only and path not in PIXEL_DATA:
                 continue
             here = _offers(call, stored, as_stored=as_stored) if path in PIXEL_DATA else [_PLAIN]
@@ -94,28 +94,31 @@ def _offers(call: Call, stored: Stored, *, as_stored: bool) -> list[Offer]:
     return offers[1:] if as_stored and encapsulated and len(offers) > 1 else offers
 
 
+def _metadata(call: Call, stored: Stored) -> bytes | None:
+    uids = (stored.study_uid, stored.series_uid, stored.sop_uid)
+    return next(call.site.services.db.metadata(call.tenant, *uids), None)
+
+
 def _parts(call: Call, wanted: Iterable[Wanted]) -> Generator[Part, None, None]:
-    for stored, path, offer in wanted:
-        yield from parts_of(call, stored, path, offer or _PLAIN)
-
-
-def parts_of(call: Call, stored: Stored, path: str, offer: Offer) -> Generator[Part, None, None]:
-    """Give a value as a part; of encapsulated pixel data each frame as one.
-
-    Raises:
-        NotFoundError: the instance has no such value.
-        DicomError: its frames cannot be told apart, or decoded.
-    """
     services = call.site.services
     settings = services.settings("reader", ReaderSettings)
-    try:
-        data = open_bulk_data(services.storage, stored, path, settings=settings)
-    except DicomError as error:
-        if error.reason != Reason.ENCAPSULATED:
-            raise
-    else:
-        location = f"{location_of(call, stored)}/bulkdata/{path}"
-        yield Part({"Content-Type": OCTETS, "Content-Location": location}, data.chunks())
-        return
-    with open_frames(services, call.tenant, stored.study_uid, stored.series_uid, stored.sop_uid) as frames:
+    for stored, of_instance in groupby(wanted, key=itemgetter(0)):
+        values = dict(open_all_bulk_data(services.storage, stored, metadata=_metadata(call, stored), settings=settings))
+        for _, path, offer in of_instance:
+            if path in values:
+                location = f"{location_of(call, stored)}/bulkdata/{path}"
+                yield Part({"Content-Type": OCTETS, "Content-Location": location}, values[path].chunks())
+            elif path in PIXEL_DATA:
+                yield from encapsulated_parts(call, stored, offer or _PLAIN)
+            else:
+                raise NotFoundError("The object has not all the bulk data that its metadata names.")
+
+
+def encapsulated_parts(call: Call, stored: Stored, offer: Offer) -> Generator[Part, None, None]:
+    """Give encapsulated pixel data, each frame as a part.
+
+    Raises:
+        DicomError: its frames cannot be told apart, or decoded.
+    """
+    with open_frames(call.site.services, call.tenant, stored.study_uid, stored.series_uid, stored.sop_uid) as frames:
         yield from frame_parts(call, frames, list(range(1, frames.count + 1)), offer)
