@@ -47,8 +47,8 @@ class WebSettings:
     """How many answers with objects, frames or bulk data are sent at once."""
     waiting: int = 256
     """How many requests of each of these kinds may wait; one more is answered with 503."""
-    max_request_bytes: int = 64 * 1024**3
-    """The largest body of a request."""
+    max_request_bytes: int = 68_719_476_736
+    """The largest body of a request: 64 GiB."""
     max_parts: int = 10_000
     """The largest number of parts in a store request."""
     max_results: int = 5000
@@ -57,7 +57,7 @@ class WebSettings:
     """The largest `offset` of a search."""
     max_connections: int = 1000
     """How many connections a process has open at once; one more is answered with 503."""
-    max_head_bytes: int = 32 * 1024
+    max_head_bytes: int = 32_768
     """The largest request line and headers of a request together."""
     head_seconds: float = 10.0
     """Seconds that a client may take for the request line and the headers of a request."""

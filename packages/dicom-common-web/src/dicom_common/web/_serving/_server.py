@@ -78,7 +78,7 @@ def _ended_well(app: ASGIApp) -> ASGIApp:
         async def receiving() -> Message:
             message = await receive()
             end = time.monotonic() + _GIVEN_UP_SECONDS
-            while message["type"] == "lifespan.shutdown" and in_hand and time.monotonic() < end:
+            while message["type"] == "lifespan.shutdown" and in_hand and time.monotonic() < end:  # noqa: ASYNC110 - at the end, once
                 await asyncio.sleep(0.02)
             return message
 
