@@ -60,6 +60,10 @@ class Codecs:
         """End all workers, those at work too, and wait until they have ended."""
         self._pool.close()
 
+    def pids(self) -> list[int]:
+        """Give the processes of the workers, for those who watch over them."""
+        return self._pool.pids()
+
     def open(self, source: Source) -> AbstractContextManager[Image]:
         """Read the header of an instance once, for several calls of one thread.
 

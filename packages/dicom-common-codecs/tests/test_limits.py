@@ -1,0 +1,342 @@
+"""Whatever is in an image, and whatever happens to a worker, is an error with a reason, and the next call is served."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_images import as_file, image
+from pydicom import dcmread
+from pydicom.encaps import encapsulate
+
+from dicom_common.codecs import CodecReason, Codecs, CodecSettings, Rendering, Viewport
+from dicom_common.core import DicomCommonError, DicomError, UnavailableError
+
+RLE, JPEG_LS, JPEG_2000 = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90"
+JPEG, LOSSLESS_JPEG, JPEG_XL = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.110"
+SMALL = as_file(image(np.arange(64, dtype=np.uint8).reshape(8, 8)))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def gone(pids: list[int], seconds: float = 15) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and any(map(is_running, pids)):
+        time.sleep(0.02)
+    return not any(map(is_running, pids))
+
+
+def encapsulated(frame: bytes, uid: str, array: Any, **attributes: Any) -> bytes:
+    made = image(array, **attributes)
+    made.PixelData = encapsulate([frame])
+    made["PixelData"].VR, made["PixelData"].is_undefined_length = "OB", True
+    return as_file(made, uid)
+
+
+def slow_rle(side: int) -> bytes:
+    """An RLE frame of one value, which pydicom decodes run by run: seconds for a large image."""
+    run = bytes([256 - 1, 7])  # two bytes, again and again
+    segment = run * (side * side // 2)
+    return (1).to_bytes(4, "little") + (64).to_bytes(4, "little") + bytes(56) + segment
+
+
+def frame_of(codecs: Codecs, uid: str) -> tuple[bytes, Any]:
+    """A compressed frame of a picture, and the picture."""
+    array = (np.add.outer(np.arange(48), np.arange(40)) % 251).astype(np.uint8)
+    if uid == JPEG:
+        from PIL import Image  # noqa: PLC0415
+
+        out = io.BytesIO()
+        Image.fromarray(array).save(out, "JPEG")
+        return out.getvalue(), array
+    if uid == JPEG_XL:
+        imagecodecs = pytest.importorskip("imagecodecs")
+        return bytes(imagecodecs.jpegxl_encode(array, lossless=True)), array
+    if uid == LOSSLESS_JPEG:
+        imagecodecs = pytest.importorskip("imagecodecs")
+        pytest.importorskip("gdcm")
+        return bytes(imagecodecs.ljpeg_encode(array)), array
+    if not codecs.can_encode(uid):
+        pytest.skip("the extra for this transfer syntax is not installed")
+    out = io.BytesIO()
+    codecs.transcode(as_file(image(array)), uid, out)
+    data_set = dcmread(io.BytesIO(out.getvalue()))
+    from pydicom.encaps import get_frame  # noqa: PLC0415
+
+    return get_frame(data_set.PixelData, 0, number_of_frames=1), array
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("uid", [RLE, JPEG, LOSSLESS_JPEG, JPEG_LS, JPEG_2000, JPEG_XL])
+def test_damaged_frames_are_refused_or_decoded_and_stop_nothing(uid: str) -> None:
+    chance = random.Random(uid)
+    with Codecs(CodecSettings(workers=1, max_seconds=20, max_memory=1 << 30)) as codecs:
+        frame, array = frame_of(codecs, uid)
+        assert codecs.decode_frame(encapsulated(frame, uid, array), 1)
+        refused = 0
+        for number in range(200):
+            damaged = bytearray(frame)
+            if number % 4 == 0:
+                damaged = damaged[: chance.randrange(len(damaged))]
+            else:
+                for _ in range(chance.randrange(1, 12)):
+                    damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+            try:
+                found = codecs.decode_frame(encapsulated(bytes(damaged), uid, array), 1)
+            except DicomCommonError as error:
+                assert isinstance(error, DicomError)
+                refused += 1
+            else:
+                assert len(found.data) == array.size
+        assert refused
+        assert codecs.decode_frame(encapsulated(frame, uid, array), 1)
+        pids = codecs.pids()
+    assert gone(pids)
+
+
+@pytest.mark.parametrize("uid", [JPEG, JPEG_LS, JPEG_2000, JPEG_XL])
+def test_an_image_of_another_size_than_its_attributes_say_is_not_decoded(codecs: Codecs, uid: str) -> None:
+    frame, array = frame_of(codecs, uid)
+    with pytest.raises(DicomError) as error:
+        codecs.decode_frame(encapsulated(frame, uid, array[:, :8]), 1)
+    assert error.value.reason == CodecReason.HEADER_DIFFERS
+
+
+def test_a_codestream_that_claims_a_huge_size_is_refused_by_its_header(codecs: Codecs) -> None:
+    frame, array = frame_of(codecs, JPEG_2000)
+    bomb = frame[:8] + (2**31 - 1).to_bytes(4, "big") * 2 + frame[16:]
+    with pytest.raises(DicomError) as error:
+        codecs.render(encapsulated(bomb, JPEG_2000, array))
+    assert error.value.reason == CodecReason.HEADER_DIFFERS
+
+
+def test_huge_rows_and_columns_are_refused_before_anything_is_allocated(codecs: Codecs) -> None:
+    for bits, samples in ((16, 1), (8, 3)):
+        data = encapsulated(slow_rle(4), RLE, np.zeros((4, 4), np.uint8), Rows=65535, Columns=65535)
+        del bits, samples
+        for call in (codecs.render, codecs.decode_frame):
+            with pytest.raises(DicomError, match="max_pixels") as error:
+                call(data, 1)
+            assert error.value.reason == CodecReason.TOO_LARGE
+
+
+def test_limits_are_of_the_frame_and_of_the_picture() -> None:
+    with Codecs(CodecSettings(workers=1, max_frame_bytes=50)) as codecs:
+        with pytest.raises(DicomError, match="max_frame_bytes"):
+            codecs.decode_frame(SMALL, 1)
+    with Codecs(CodecSettings(workers=1, max_pixels=100)) as codecs:
+        viewport = Viewport(width=11, height=10)
+        with pytest.raises(DicomError, match="viewport"):
+            codecs.render(SMALL, rendering=Rendering(viewport=viewport))
+        assert codecs.render(SMALL).width == 8
+
+
+def test_a_frame_that_takes_too_long_is_given_up_and_the_next_is_served() -> None:
+    slow = encapsulated(slow_rle(4096), RLE, np.zeros((4096, 4096), np.uint8))
+    for settings in (CodecSettings(workers=1, max_seconds=0.3), CodecSettings(workers=1, max_cpu_seconds=1)):
+        with Codecs(settings) as codecs:
+            assert codecs.render(SMALL).width == 8
+            (before,) = codecs.pids()
+            if settings.max_cpu_seconds == 1:
+                slow = encapsulated(slow_rle(8000), RLE, np.zeros((8000, 8000), np.uint8))
+            with pytest.raises(DicomError) as error:
+                codecs.decode_frame(slow, 1)
+            assert error.value.reason == CodecReason.TIMEOUT
+            assert not is_running(before)
+            assert codecs.decode_frame(SMALL, 1).data
+            assert codecs.render(SMALL).width == 8
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS has no effect there")
+def test_a_frame_that_needs_too_much_memory_is_refused_and_the_next_is_served() -> None:
+    made = image(np.zeros((4, 4), np.float32).view(np.uint32), Rows=8000, Columns=8000)
+    del made.PixelData
+    made.FloatPixelData = bytes(8000 * 8000 * 4)
+    with Codecs(CodecSettings(workers=1, max_memory=600 << 20)) as codecs:
+        with pytest.raises(DicomError) as error:
+            codecs.render(as_file(made))
+        assert error.value.reason in (CodecReason.OUT_OF_MEMORY, CodecReason.CRASHED)
+        assert codecs.render(SMALL).width == 8
+
+
+@pytest.mark.kills
+def test_a_worker_that_is_killed_in_the_middle_is_an_error_with_a_reason() -> None:
+    slow = encapsulated(slow_rle(4096), RLE, np.zeros((4096, 4096), np.uint8))
+    with Codecs(CodecSettings(workers=1)) as codecs:
+        codecs.render(SMALL)
+        (pid,) = codecs.pids()
+        timer = threading.Timer(0.3, os.kill, (pid, signal.SIGKILL))
+        timer.start()
+        with pytest.raises(DicomError) as error:
+            codecs.decode_frame(slow, 1)
+        timer.join()
+        assert error.value.reason == CodecReason.CRASHED
+        assert codecs.render(SMALL).width == 8
+        (idle,) = codecs.pids()
+        os.kill(idle, signal.SIGKILL)
+        assert codecs.render(SMALL).width == 8  # one that died while it was idle costs nothing
+
+
+@pytest.mark.kills
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_killed_parent_leaves_no_worker(tmp_path: Path, *, busy: bool) -> None:
+    slow = tmp_path / "slow.dcm"
+    slow.write_bytes(encapsulated(slow_rle(8000), RLE, np.zeros((8000, 8000), np.uint8)))
+    small = tmp_path / "small.dcm"
+    small.write_bytes(SMALL)
+    program = (
+        "import sys, threading, time; from pathlib import Path\n"
+        "from dicom_common.codecs import Codecs\n"
+        "codecs = Codecs(); codecs.render(Path(sys.argv[1]))\n"
+        "if sys.argv[3] == 'True':\n"
+        "    threading.Thread(target=codecs.decode_frame, args=(Path(sys.argv[2]), 1), daemon=True).start()\n"
+        "    time.sleep(0.5)\n"
+        "print(*codecs.pids(), flush=True); time.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(small), str(slow), str(busy)], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        assert pids
+        assert all(map(is_running, pids))
+        parent.kill()
+    assert gone(pids, 5)
+
+
+def test_close_leaves_no_process_and_ends_those_at_work() -> None:
+    slow = encapsulated(slow_rle(8000), RLE, np.zeros((8000, 8000), np.uint8))
+    codecs, errors = Codecs(CodecSettings(workers=2)), []
+
+    def work() -> None:
+        try:
+            codecs.decode_frame(slow, 1)
+        except DicomCommonError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    while len(codecs.pids()) < 2:
+        time.sleep(0.01)
+    time.sleep(0.5)
+    pids = codecs.pids()
+    codecs.close()
+    assert not any(map(is_running, pids))
+    for thread in threads:
+        thread.join(10)
+    assert len(errors) == 4
+    assert all(isinstance(error, UnavailableError) for error in errors)
+    with pytest.raises(UnavailableError, match="closed"):
+        codecs.render(SMALL)
+
+
+def test_above_the_bound_of_the_queue_a_call_is_refused_at_once() -> None:
+    slow = encapsulated(slow_rle(4096), RLE, np.zeros((4096, 4096), np.uint8))
+    with Codecs(CodecSettings(workers=1, waiting=0)) as codecs:
+        codecs.render(SMALL)
+        thread = threading.Thread(target=codecs.decode_frame, args=(slow, 1))
+        thread.start()
+        time.sleep(0.3)
+        with pytest.raises(UnavailableError, match="later"):
+            codecs.render(SMALL)
+        thread.join()
+        assert codecs.render(SMALL).width == 8
+    with Codecs(CodecSettings(workers=1, wait_seconds=0.05)) as codecs:
+        codecs.render(SMALL)
+        thread = threading.Thread(target=codecs.decode_frame, args=(slow, 1))
+        thread.start()
+        time.sleep(0.3)
+        with pytest.raises(UnavailableError, match="in time"):
+            codecs.render(SMALL)
+        thread.join()
+
+
+def test_a_slow_frame_does_not_hold_up_others() -> None:
+    slow = encapsulated(slow_rle(4096), RLE, np.zeros((4096, 4096), np.uint8))
+    with Codecs(CodecSettings(workers=2)) as codecs:
+        thread = threading.Thread(target=codecs.decode_frame, args=(slow, 1))
+        thread.start()
+        codecs.render(SMALL)
+        for _ in range(20):
+            assert codecs.render(SMALL).width == 8
+        assert thread.is_alive()
+        thread.join()
+
+
+def test_many_threads_share_few_workers() -> None:
+    sizes = []
+    with Codecs(CodecSettings(workers=2)) as codecs:
+        threads = [
+            threading.Thread(target=lambda: sizes.extend(codecs.render(SMALL).width for _ in range(5)))
+            for _ in range(12)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sizes == [8] * 60
+        assert len(codecs.pids()) <= 2
+
+
+def test_a_worker_is_replaced_after_so_many_frames() -> None:
+    with Codecs(CodecSettings(workers=1, tasks_per_worker=2)) as codecs:
+        seen = set()
+        for _ in range(4):
+            codecs.render(SMALL)
+            seen.update(codecs.pids())
+        assert len(seen) == 1  # of the second one, which is gone after its second frame, nothing is left
+        assert codecs.pids() == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_forked_child_has_workers_of_its_own() -> None:
+    with Codecs(CodecSettings(workers=1)) as codecs:
+        codecs.render(SMALL)
+        mine = codecs.pids()
+        child = os.fork()
+        if child == 0:
+            good = codecs.render(SMALL).width == 8 and codecs.pids() != mine
+            codecs.close()
+            os._exit(0 if good else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert codecs.render(SMALL).width == 8
+        assert codecs.pids() == mine
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc")
+def test_a_worker_has_no_variables_that_could_be_secrets_and_no_room_for_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DICOM_COMMON_DB__PASSWORD", "correct horse")
+    with Codecs(CodecSettings(workers=1)) as codecs:
+        codecs.render(SMALL)
+        (pid,) = codecs.pids()
+        assert b"correct horse" not in Path(f"/proc/{pid}/environ").read_bytes()
+        limits = Path(f"/proc/{pid}/limits").read_text(encoding="ascii")
+        assert "Max file size             0                    0" in limits
+        assert f"Max address space         {2 << 30}" in limits
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"workers": 0}, {"max_seconds": 0.0}, {"max_seconds": float("nan")}, {"max_memory": 1}, {"waiting": -1}]
+)
+def test_settings_that_cannot_work_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        CodecSettings(**wrong)
