@@ -64,8 +64,8 @@ def shades(picture: Path, left: float, right: float) -> int:
         width, height = image.size
         part = image.convert("RGB").crop((int(left * width), int(0.2 * height), int(right * width), int(0.7 * height)))
         counted = part.getcolors(maxcolors=1 << 24) or []
-    greys = [(number, colour) for number, colour in counted if len(set(colour)) == 1]
-    return sum(number > part.width * part.height // 5000 for number, _ in greys)
+    greys = [number for number, colour in counted if isinstance(colour, tuple) and len(set(colour)) == 1]
+    return sum(number > part.width * part.height // 5000 for number in greys)
 
 
 def test_the_page_lists_studies_and_shows_a_study_a_series_and_its_image(tmp_path: Path) -> None:

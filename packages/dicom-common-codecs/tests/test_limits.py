@@ -99,8 +99,7 @@ def test_damaged_frames_are_refused_or_decoded_and_stop_nothing(uid: str) -> Non
                     damaged[chance.randrange(len(damaged))] = chance.randrange(256)
             try:
                 found = codecs.decode_frame(encapsulated(bytes(damaged), uid, array), 1)
-            except DicomCommonError as error:
-                assert isinstance(error, DicomError)
+            except DicomError:
                 refused += 1
             else:
                 assert len(found.data) == array.size
@@ -137,9 +136,8 @@ def test_huge_rows_and_columns_are_refused_before_anything_is_allocated(codecs: 
 
 
 def test_limits_are_of_the_frame_and_of_the_picture() -> None:
-    with Codecs(CodecSettings(workers=1, max_frame_bytes=50)) as codecs:
-        with pytest.raises(DicomError, match="max_frame_bytes"):
-            codecs.decode_frame(SMALL, 1)
+    with Codecs(CodecSettings(workers=1, max_frame_bytes=50)) as codecs, pytest.raises(DicomError, match="max_frame"):
+        codecs.decode_frame(SMALL, 1)
     with Codecs(CodecSettings(workers=1, max_pixels=100)) as codecs:
         viewport = Viewport(width=11, height=10)
         with pytest.raises(DicomError, match="viewport"):
