@@ -228,9 +228,9 @@ def test_a_value_in_one_layer_and_a_table_in_another_is_told(below: str) -> None
 
 
 def test_a_table_of_an_installed_package_is_known_without_importing_it(add_distribution: Add) -> None:
-    add_distribution("acme-web", {"dicom_common.settings": "web = acme_web:Settings"}, {"acme_web": "1 / 0"})
-    write("dicom-common.toml", "[web]\nport = 8042")
-    assert Config.load().table("web")["port"].value == 8042
+    add_distribution("acme-desk", {"dicom_common.settings": "desk = acme_desk:Settings"}, {"acme_desk": "1 / 0"})
+    write("dicom-common.toml", "[desk]\nport = 8042")
+    assert Config.load().table("desk")["port"].value == 8042
 
 
 def test_a_backend_may_have_a_setting_called_file_or_env() -> None:
@@ -319,35 +319,35 @@ def test_explain_tells_each_value_and_where_it_came_from(add_distribution: Add) 
         source = CACHE_PLUGIN.format(kind=kind)
         add_distribution(f"acme-{kind}", {f"dicom_common.{kind}": f"fake = fake_{kind}"}, {f"fake_{kind}": source})
     settings = "import dataclasses\n@dataclasses.dataclass\nclass Settings:\n    port: int = 8042\n"
-    add_distribution("acme-web", {"dicom_common.settings": "web = acme_web:Settings"}, {"acme_web": settings})
+    add_distribution("acme-desk", {"dicom_common.settings": "desk = acme_desk:Settings"}, {"acme_desk": settings})
     lines = [f"{kind}.backend = 'fake'" for kind in ("storage", "db", "cache", "broker")]
-    file = write("dicom-common.toml", "\n".join([*lines, "cache.size = 3", "[web]"])).absolute()
+    file = write("dicom-common.toml", "\n".join([*lines, "cache.size = 3", "[desk]"])).absolute()
     config = Config.load(variables={"DICOM_COMMON_TENANT": "clinic"})
     rows = {row.key: (row.value, row.origin) for row in explain(config, Plugins())}
     assert rows["tenant"] == ("clinic", "variable DICOM_COMMON_TENANT")
     assert rows["cache.backend"] == ("fake", str(file))
     assert rows["cache.size"] == (3, str(file))
     assert rows["db.size"] == (1, "default")
-    assert rows["web.port"] == (8042, "default")
+    assert rows["desk.port"] == (8042, "default")
 
 
 def test_settings_of_a_package_that_cannot_be_imported_are_told(add_distribution: Add) -> None:
     for kind in ("storage", "db", "cache", "broker"):
         source = CACHE_PLUGIN.format(kind=kind)
         add_distribution(f"acme-{kind}", {f"dicom_common.{kind}": f"fake = fake_{kind}"}, {f"fake_{kind}": source})
-    add_distribution("acme-web", {"dicom_common.settings": "web = acme_web:Settings"}, {"acme_web": "Settings = 5"})
+    add_distribution("acme-desk", {"dicom_common.settings": "desk = acme_desk:Settings"}, {"acme_desk": "Settings = 5"})
     overrides = {f"{kind}.backend": "fake" for kind in ("storage", "db", "cache", "broker")}
-    with pytest.raises(Exception, match=r"table \[web\] cannot be imported from acme_web:Settings .*reinstall"):
-        explain(Config.load(overrides={**overrides, "web.port": 1}), Plugins())
+    with pytest.raises(Exception, match=r"table \[desk\] cannot be imported from acme_desk:Settings .*reinstall"):
+        explain(Config.load(overrides={**overrides, "desk.port": 1}), Plugins())
     assert explain(Config.load(overrides=overrides), Plugins()), "what nothing uses is not imported"
 
 
 def test_the_settings_of_a_distribution_whose_plugin_is_in_use_are_explained(add_distribution: Add) -> None:
-    entries = {"dicom_common.cache": "fake = fake_c", "dicom_common.settings": "web = fake_c:Settings"}
+    entries = {"dicom_common.cache": "fake = fake_c", "dicom_common.settings": "desk = fake_c:Settings"}
     add_distribution("acme", entries, {"fake_c": CACHE_PLUGIN.format(kind="cache")})
     for kind in ("storage", "db", "broker"):
         source = CACHE_PLUGIN.format(kind=kind)
         add_distribution(f"acme-{kind}", {f"dicom_common.{kind}": f"fake = fake_{kind}"}, {f"fake_{kind}": source})
     chosen = {f"{kind}.backend": "fake" for kind in ("storage", "db", "cache", "broker")}
     rows = {row.key: row.value for row in explain(Config.load(overrides=chosen), Plugins())}
-    assert rows["cache.size"] == rows["web.size"] == 1
+    assert rows["cache.size"] == rows["desk.size"] == 1
