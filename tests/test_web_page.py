@@ -35,10 +35,10 @@ def serving(folder: Path, *options: str) -> Iterator[str]:
     subprocess.run(
         [*program, "ingest", str(get_testdata_file("rtplan.dcm", download=False))], check=True, capture_output=True
     )
-    process = subprocess.Popen([*program, "serve", "--port", "0", *options], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*program, "serve", "--port", "0", *options], stderr=subprocess.PIPE, text=True)
     try:
-        assert process.stdout is not None
-        told = process.stdout.readline()
+        assert process.stderr is not None
+        told = process.stderr.readline()
         found = re.search(r"http://[0-9.]+:\d+", told)
         assert found, told
         yield found[0]

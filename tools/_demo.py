@@ -56,6 +56,7 @@ def demo() -> int:
         "--help",
     ):
         print(f"  {program} --data {short(DATA)} {words}")
+    print(f"To see the studies in a browser, type `{program} --data {short(DATA)} serve`: it says where they are.")
     return 0
 
 

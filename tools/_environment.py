@@ -128,14 +128,14 @@ def make_venv() -> None:
 
 
 def install_embedded() -> None:
-    """Install the embedded set from the workspace into `.venv`, editable."""
+    """Install the embedded set and the web front end from the workspace into `.venv`, editable."""
     make_venv()
     stamp = fingerprint(*(file.read_text(encoding="utf-8") for file in pyproject_files()))
     if stamped("embedded") == stamp:
         return
     with step("installing the embedded set and its requirements"):
         install = (BIN / "uv", "pip", "install", "--quiet", f"--python={BIN / 'python'}")
-        run(*install, "--editable", ROOT / "packages" / META, what="installing the embedded set")
+        run(*install, "--editable", f"{ROOT / 'packages' / META}[web]", what="installing the embedded set")
     mark("embedded", stamp)
 
 
