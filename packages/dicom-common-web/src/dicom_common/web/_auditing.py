@@ -1,4 +1,4 @@
-"""What the audit trail is told of searches and retrievals: who saw what (PS3.15 A.5.3)."""
+"""What the audit trail records of searches and retrievals: who saw what (PS3.15 A.5.3)."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from dicom_common.core import AuditEvent, AuditOutcome, DicomCommonError, Principal, uuid7
-from dicom_common.host import Action
+from dicom_common.host import TRACEBACKS, Action
 from dicom_common.web._call import Call
 from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._errors import HttpError, as_http_error, error_response
@@ -138,9 +138,10 @@ def _as_it_ended(event: AuditEvent, status: int) -> AuditEvent:
 
 
 def _told(error: Exception) -> HttpError:
-    """Return what the client is told; what it is not told goes to the log, without anything of a data set."""
+    """Return what the client is told; the rest goes to the log, without anything of a data set."""
     told = as_http_error(error)
     if told.status >= 500 and not isinstance(error, HttpError):
-        shown = error if isinstance(error, DicomCommonError) else type(error).__name__
-        _log.error("a request failed: %s", shown, exc_info=None if isinstance(error, DicomCommonError) else error)
+        # The text of a foreign exception may quote a value of a data set.
+        _log.error("a request failed: %s", error if isinstance(error, DicomCommonError) else type(error).__name__)
+        TRACEBACKS.debug("a request failed", exc_info=error)
     return told

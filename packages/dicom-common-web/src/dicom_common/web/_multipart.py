@@ -19,7 +19,7 @@ class Part(NamedTuple):
 
 
 def new_boundary() -> str:
-    """Return a boundary of 32 random hex digits: no data has it, as nobody can know it before."""
+    """Return a boundary of 32 random hex digits: no data has it, because it cannot be known before."""
     return secrets.token_hex(16)
 
 

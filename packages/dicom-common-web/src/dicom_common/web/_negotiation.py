@@ -154,7 +154,7 @@ def accepted_by(request: Request) -> Accepted:
 
 
 def parse_accept(text: str) -> tuple[MediaRange, ...]:
-    """Return the media ranges of an Accept header; a member that is none accepts nothing, and is left out.
+    """Return the media ranges of an Accept header; an invalid member accepts nothing, and is left out.
 
     Raises:
         HttpError: 400, it is longer than 8 KiB.

@@ -87,7 +87,7 @@ def parse_number(name: str, text: str) -> float:
     """Return a number of a parameter.
 
     Raises:
-        HttpError: 400, it is none.
+        HttpError: 400, it is invalid.
     """
     if not _NUMBER.fullmatch(text):
         raise HttpError(400, f"The parameter {name} has to have numbers.")

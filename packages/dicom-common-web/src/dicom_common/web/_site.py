@@ -94,7 +94,7 @@ class Site:
 
 
 def _authenticator(services: Services) -> Authenticator | None:
-    """Return the authenticator that is configured, or that a program has given; None: there is none."""
+    """Return the authenticator that is configured, or that a program has given; None without one."""
     try:
         return services.auth
     except ConfigError:

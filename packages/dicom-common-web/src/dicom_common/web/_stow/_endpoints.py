@@ -60,7 +60,7 @@ def _boundary(call: Call) -> bytes | None:
     """Return the boundary of a multipart body; None where the body is one instance.
 
     Raises:
-        HttpError: 400, there is no boundary, or it is none; 415, the body is of another media type.
+        HttpError: 400, the boundary is missing or invalid; 415, the body is of another media type.
     """
     sent = call.request.headers.getlist("content-type")
     if len(sent) != 1:

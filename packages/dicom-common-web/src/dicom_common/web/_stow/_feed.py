@@ -52,7 +52,7 @@ class Feed:
             self._changed.notify()
 
     def forget(self) -> None:
-        """Nobody reads any more, from the event loop: what is put in is dropped."""
+        """The reader has ended: what is put in is dropped. From the event loop."""
         with self._changed:
             self._is_unread = True
             self._pieces.clear()

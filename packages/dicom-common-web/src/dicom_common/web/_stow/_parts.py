@@ -130,7 +130,7 @@ class PartParser:
         for line in lines:
             name, colon, value = line.partition(b":")
             if not colon or _NAME.fullmatch(name) is None:
-                raise MultipartError("A part has a line among its headers that is none.")
+                raise MultipartError("A part has a header line without a name and a colon.")
             key = name.decode("ascii").lower()
             if key in headers:
                 raise MultipartError("A part has the same header twice.")
@@ -160,7 +160,7 @@ class PartParser:
         return [bytes(memoryview(self._buffer)[begin + skipped : end])] if end > begin + skipped else []
 
     def _line_end(self, at: int) -> tuple[int, bool] | None:
-        """Tell what follows a boundary: where the delimiter ends and whether it is the last one; 0: it is none.
+        """Tell what follows a boundary: where the delimiter ends and whether it is the last one; 0: no delimiter.
 
         None: that cannot be told yet.
         """

@@ -33,7 +33,7 @@ def frame_numbers(text: str) -> list[int]:
     """Return the numbers of a list such as `1,3,2`.
 
     Raises:
-        HttpError: 400, it is none.
+        HttpError: 400, it is not a list of numbers.
     """
     if not _LIST.fullmatch(text):
         raise HttpError(400, "Frames are asked for by their numbers, from 1 on, joined by commas: frames/1,2.")

@@ -27,7 +27,7 @@ def place_of(call: Call) -> Place:
     """Return what the path of a request names.
 
     Raises:
-        HttpError: 400, one of its UIDs is none.
+        HttpError: 400, one of its UIDs is invalid.
     """
     named = [name for name in ("study", "series", "instance") if name in call.request.path_params]
     return Place(*(call.uid(name) for name in named))
