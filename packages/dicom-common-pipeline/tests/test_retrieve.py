@@ -20,7 +20,12 @@ STUDY = "2.25.1.1"
 
 
 class Counting(FilesystemStorage):
-    """A storage that knows how many reads were made, and how many were under way at once."""
+    """A storage that knows how many reads were made, and how many were under way at once.
+
+    Its objects are not files of this machine, as far as it tells.
+    """
+
+    local_path = None  # type: ignore[assignment]  # so that it is no `LocalFiles`
 
     def __init__(self, settings: Settings, meet: int = 1) -> None:
         super().__init__(settings)
@@ -230,6 +235,20 @@ def test_an_instance_that_is_passed_over_costs_no_more_than_what_was_read_ahead(
     assert [len(data) for data in came] == [10, 10]
     assert len([1 for key, _ in storage.ranges if key == "t/0"]) == 4
     assert storage.reads <= 4 + 1 + 4 + 1
+
+
+def test_small_files_of_this_machine_are_read_by_the_caller_and_large_ones_ahead(tmp_path: Path) -> None:
+    storage = FilesystemStorage(Settings(root=tmp_path / "objects", fsync=False))
+    seen: list[bool] = []
+    for one in read_ahead(storage, put(storage, [1000, 200_000, 1000, 400_000, 400_000, 1000])):
+        assert hashlib.sha256(b"".join(one.chunks)).hexdigest() == one.stored.sha256
+        seen.append(bool(threads()))
+    assert not threads()
+    assert any(seen)
+    for one in read_ahead(storage, put(storage, [1000, 200_000, 1000, 1000])):
+        assert hashlib.sha256(b"".join(one.chunks)).hexdigest() == one.stored.sha256
+        assert not threads()
+    storage.close()
 
 
 def test_chunks_of_an_instance_that_was_left_say_so(storage: Counting) -> None:

