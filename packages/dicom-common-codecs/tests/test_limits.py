@@ -46,6 +46,9 @@ def encapsulated(frame: bytes, uid: str, array: Any, **attributes: Any) -> bytes
     made = image(array, **attributes)
     made.PixelData = encapsulate([frame])
     made["PixelData"].VR, made["PixelData"].is_undefined_length = "OB", True
+    if uid == JPEG_XL:  # which pydicom does not know yet
+        other = "1.2.840.10008.1.2.4.201"
+        return as_file(made, other).replace(other.encode(), JPEG_XL.encode(), 1)
     return as_file(made, uid)
 
 
@@ -93,14 +96,13 @@ def test_damaged_frames_are_refused_or_decoded_and_stop_nothing(uid: str) -> Non
         for number in range(200):
             damaged = bytearray(frame)
             if number % 4 == 0:
-                damaged = damaged[: chance.randrange(len(damaged))]
+                damaged = damaged[: chance.randrange(2, len(damaged))]
             else:
                 for _ in range(chance.randrange(1, 12)):
                     damaged[chance.randrange(len(damaged))] = chance.randrange(256)
             try:
                 found = codecs.decode_frame(encapsulated(bytes(damaged), uid, array), 1)
-            except DicomCommonError as error:
-                assert isinstance(error, DicomError)
+            except DicomError:
                 refused += 1
             else:
                 assert len(found.data) == array.size
@@ -127,19 +129,16 @@ def test_a_codestream_that_claims_a_huge_size_is_refused_by_its_header(codecs: C
 
 
 def test_huge_rows_and_columns_are_refused_before_anything_is_allocated(codecs: Codecs) -> None:
-    for bits, samples in ((16, 1), (8, 3)):
-        data = encapsulated(slow_rle(4), RLE, np.zeros((4, 4), np.uint8), Rows=65535, Columns=65535)
-        del bits, samples
-        for call in (codecs.render, codecs.decode_frame):
-            with pytest.raises(DicomError, match="max_pixels") as error:
-                call(data, 1)
-            assert error.value.reason == CodecReason.TOO_LARGE
+    data = encapsulated(slow_rle(4), RLE, np.zeros((4, 4), np.uint8), Rows=65535, Columns=65535)
+    for call in (codecs.render, codecs.decode_frame):
+        with pytest.raises(DicomError, match="max_pixels") as error:
+            call(data, 1)
+        assert error.value.reason == CodecReason.TOO_LARGE
 
 
 def test_limits_are_of_the_frame_and_of_the_picture() -> None:
-    with Codecs(CodecSettings(workers=1, max_frame_bytes=50)) as codecs:
-        with pytest.raises(DicomError, match="max_frame_bytes"):
-            codecs.decode_frame(SMALL, 1)
+    with Codecs(CodecSettings(max_frame_bytes=50)) as codecs, pytest.raises(DicomError, match="max_frame_bytes"):
+        codecs.decode_frame(SMALL, 1)
     with Codecs(CodecSettings(workers=1, max_pixels=100)) as codecs:
         viewport = Viewport(width=11, height=10)
         with pytest.raises(DicomError, match="viewport"):
@@ -190,6 +189,7 @@ def test_a_worker_that_is_killed_in_the_middle_is_an_error_with_a_reason() -> No
         assert codecs.render(SMALL).width == 8
         (idle,) = codecs.pids()
         os.kill(idle, signal.SIGKILL)
+        time.sleep(0.5)
         assert codecs.render(SMALL).width == 8  # one that died while it was idle costs nothing
 
 
@@ -297,12 +297,12 @@ def test_many_threads_share_few_workers() -> None:
 
 def test_a_worker_is_replaced_after_so_many_frames() -> None:
     with Codecs(CodecSettings(workers=1, tasks_per_worker=2)) as codecs:
-        seen = set()
+        seen = []
         for _ in range(4):
             codecs.render(SMALL)
-            seen.update(codecs.pids())
-        assert len(seen) == 1  # of the second one, which is gone after its second frame, nothing is left
-        assert codecs.pids() == []
+            seen.append(codecs.pids())
+        assert [len(pids) for pids in seen] == [1, 0, 1, 0]
+        assert seen[0] != seen[2]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
