@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import random
 import signal
@@ -15,15 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from compressed_images import JPEG, JPEG_2000, JPEG_LS, JPEG_XL, LOSSLESS_JPEG, RLE, encapsulated, frame_of
 from made_images import as_file, image
-from pydicom import dcmread
-from pydicom.encaps import encapsulate
 
 from dicom_common.codecs import CodecReason, Codecs, CodecSettings, Rendering, Viewport
 from dicom_common.core import DicomCommonError, DicomError, UnavailableError
 
-RLE, JPEG_LS, JPEG_2000 = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90"
-JPEG, LOSSLESS_JPEG, JPEG_XL = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.110"
 SMALL = as_file(image(np.arange(64, dtype=np.uint8).reshape(8, 8)))
 
 
@@ -42,47 +38,11 @@ def gone(pids: list[int], seconds: float = 15) -> bool:
     return not any(map(is_running, pids))
 
 
-def encapsulated(frame: bytes, uid: str, array: Any, **attributes: Any) -> bytes:
-    made = image(array, **attributes)
-    made.PixelData = encapsulate([frame])
-    made["PixelData"].VR, made["PixelData"].is_undefined_length = "OB", True
-    if uid == JPEG_XL:  # which pydicom does not know yet
-        other = "1.2.840.10008.1.2.4.201"
-        return as_file(made, other).replace(other.encode(), JPEG_XL.encode(), 1)
-    return as_file(made, uid)
-
-
 def slow_rle(side: int) -> bytes:
     """An RLE frame of one value, which pydicom decodes run by run: seconds for a large image."""
     run = bytes([256 - 1, 7])  # two bytes, again and again
     segment = run * (side * side // 2)
     return (1).to_bytes(4, "little") + (64).to_bytes(4, "little") + bytes(56) + segment
-
-
-def frame_of(codecs: Codecs, uid: str) -> tuple[bytes, Any]:
-    """A compressed frame of a picture, and the picture."""
-    array = (np.add.outer(np.arange(48), np.arange(40)) % 251).astype(np.uint8)
-    if uid == JPEG:
-        from PIL import Image  # noqa: PLC0415
-
-        out = io.BytesIO()
-        Image.fromarray(array).save(out, "JPEG")
-        return out.getvalue(), array
-    if uid == JPEG_XL:
-        imagecodecs = pytest.importorskip("imagecodecs")
-        return bytes(imagecodecs.jpegxl_encode(array, lossless=True)), array
-    if uid == LOSSLESS_JPEG:
-        imagecodecs = pytest.importorskip("imagecodecs")
-        pytest.importorskip("gdcm")
-        return bytes(imagecodecs.ljpeg_encode(array)), array
-    if not codecs.can_encode(uid):
-        pytest.skip("the extra for this transfer syntax is not installed")
-    out = io.BytesIO()
-    codecs.transcode(as_file(image(array)), uid, out)
-    data_set = dcmread(io.BytesIO(out.getvalue()))
-    from pydicom.encaps import get_frame  # noqa: PLC0415
-
-    return get_frame(data_set.PixelData, 0, number_of_frames=1), array
 
 
 @pytest.mark.slow
