@@ -54,6 +54,8 @@ def frame_of(codecs: Codecs, uid: str) -> tuple[bytes, Any]:
     if uid == HTJ2K:
         imagecodecs = pytest.importorskip("imagecodecs")
         pytest.importorskip("openjpeg")
+        if not hasattr(imagecodecs, "htj2k_encode"):
+            pytest.skip("this imagecodecs has no encoder for it")
         return bytes(imagecodecs.htj2k_encode(array)), array
     if uid == LOSSLESS_JPEG:
         imagecodecs = pytest.importorskip("imagecodecs")
