@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from compressed_images import HTJ2K, JPEG_2000, JPEG_LS, JPEG_XL, LOSSLESS_JPEG, RLE, encapsulated, frame_of
 from made_images import BIG, as_file, image
 from pydicom import dcmread, examples
 from pydicom.pixels import pixel_array
 
-from dicom_common.codecs import CodecReason, Codecs, DecodedFrame, Ranges
+from dicom_common.codecs import CodecReason, Codecs, DecodedFrame, Ranges, Rendering
 from dicom_common.core import DicomError
 
 TWELVE_BITS = {"JPEG-lossy.dcm", "JPGExtended.dcm"}
@@ -140,3 +142,30 @@ def test_planes_are_what_the_codestream_says_and_not_the_attribute(codecs: Codec
     wrong = BytesIO()
     made.save_as(wrong)
     assert np.array_equal(as_array(codecs.decode_frame(wrong.getvalue())), array)
+
+
+@pytest.mark.parametrize("uid", [RLE, LOSSLESS_JPEG, JPEG_LS, JPEG_2000, JPEG_XL, HTJ2K])
+def test_a_lossless_codec_gives_the_picture_back(codecs: Codecs, uid: str) -> None:
+    frame, array = frame_of(codecs, uid)
+    assert np.array_equal(as_array(codecs.decode_frame(encapsulated(frame, uid, array))), array)
+
+
+def test_a_deflated_frame_is_inflated_as_far_as_its_attributes_say(codecs: Codecs) -> None:
+    array = np.arange(600, dtype=np.uint16).reshape(20, 30)
+
+    def made(content: bytes) -> bytes:
+        stream = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        other = "1.2.840.10008.1.2.1.98"  # as long as the one that pydicom does not know yet, with its padding
+        data = encapsulated(stream.compress(content) + stream.flush(), other, array)
+        return data.replace(other.encode(), b"1.2.840.10008.1.2.8.1\0", 1)
+
+    assert np.array_equal(as_array(codecs.decode_frame(made(array.tobytes()))), array)
+    with pytest.raises(DicomError) as error:
+        codecs.decode_frame(made(bytes(50_000_000)))
+    assert error.value.reason == CodecReason.UNDECODABLE
+
+
+def test_what_is_printed_of_a_frame_holds_no_pixels(codecs: Codecs) -> None:
+    data = as_file(image(np.full((4, 4), 65, np.uint8)))
+    assert "AAAA" not in repr(codecs.decode_frame(data))
+    assert "PNG" not in repr(codecs.render(data, rendering=Rendering(media_type="image/png"))).replace("image/png", "")

@@ -64,7 +64,7 @@ def test_no_library_is_under_a_licence_that_binds_its_users(library: str) -> Non
         [told.get("License-Expression") or "", (told.get("License") or "")[:80], *(told.get_all("Classifier") or [])]
     )
     assert "GPL" not in licence
-    row = next(line for line in README.splitlines() if line.startswith("|") and f"| {library} |" in line)
+    row = next(line for line in README.splitlines() if line.startswith(f"| {library} |"))
     assert re.search(r"BSD|MIT|Apache|HPND", row)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import random
 import signal
@@ -15,15 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from compressed_images import JPEG, JPEG_2000, JPEG_LS, JPEG_XL, LOSSLESS_JPEG, RLE, encapsulated, frame_of
 from made_images import as_file, image
-from pydicom import dcmread
-from pydicom.encaps import encapsulate
 
 from dicom_common.codecs import CodecReason, Codecs, CodecSettings, Rendering, Viewport
 from dicom_common.core import DicomCommonError, DicomError, UnavailableError
 
-RLE, JPEG_LS, JPEG_2000 = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90"
-JPEG, LOSSLESS_JPEG, JPEG_XL = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.110"
 SMALL = as_file(image(np.arange(64, dtype=np.uint8).reshape(8, 8)))
 
 
@@ -42,44 +38,11 @@ def gone(pids: list[int], seconds: float = 15) -> bool:
     return not any(map(is_running, pids))
 
 
-def encapsulated(frame: bytes, uid: str, array: Any, **attributes: Any) -> bytes:
-    made = image(array, **attributes)
-    made.PixelData = encapsulate([frame])
-    made["PixelData"].VR, made["PixelData"].is_undefined_length = "OB", True
-    return as_file(made, uid)
-
-
 def slow_rle(side: int) -> bytes:
     """An RLE frame of one value, which pydicom decodes run by run: seconds for a large image."""
     run = bytes([256 - 1, 7])  # two bytes, again and again
     segment = run * (side * side // 2)
     return (1).to_bytes(4, "little") + (64).to_bytes(4, "little") + bytes(56) + segment
-
-
-def frame_of(codecs: Codecs, uid: str) -> tuple[bytes, Any]:
-    """A compressed frame of a picture, and the picture."""
-    array = (np.add.outer(np.arange(48), np.arange(40)) % 251).astype(np.uint8)
-    if uid == JPEG:
-        from PIL import Image  # noqa: PLC0415
-
-        out = io.BytesIO()
-        Image.fromarray(array).save(out, "JPEG")
-        return out.getvalue(), array
-    if uid == JPEG_XL:
-        imagecodecs = pytest.importorskip("imagecodecs")
-        return bytes(imagecodecs.jpegxl_encode(array, lossless=True)), array
-    if uid == LOSSLESS_JPEG:
-        imagecodecs = pytest.importorskip("imagecodecs")
-        pytest.importorskip("gdcm")
-        return bytes(imagecodecs.ljpeg_encode(array)), array
-    if not codecs.can_encode(uid):
-        pytest.skip("the extra for this transfer syntax is not installed")
-    out = io.BytesIO()
-    codecs.transcode(as_file(image(array)), uid, out)
-    data_set = dcmread(io.BytesIO(out.getvalue()))
-    from pydicom.encaps import get_frame  # noqa: PLC0415
-
-    return get_frame(data_set.PixelData, 0, number_of_frames=1), array
 
 
 @pytest.mark.slow
@@ -93,7 +56,7 @@ def test_damaged_frames_are_refused_or_decoded_and_stop_nothing(uid: str) -> Non
         for number in range(200):
             damaged = bytearray(frame)
             if number % 4 == 0:
-                damaged = damaged[: chance.randrange(len(damaged))]
+                damaged = damaged[: chance.randrange(2, len(damaged))]
             else:
                 for _ in range(chance.randrange(1, 12)):
                     damaged[chance.randrange(len(damaged))] = chance.randrange(256)
@@ -126,17 +89,15 @@ def test_a_codestream_that_claims_a_huge_size_is_refused_by_its_header(codecs: C
 
 
 def test_huge_rows_and_columns_are_refused_before_anything_is_allocated(codecs: Codecs) -> None:
-    for bits, samples in ((16, 1), (8, 3)):
-        data = encapsulated(slow_rle(4), RLE, np.zeros((4, 4), np.uint8), Rows=65535, Columns=65535)
-        del bits, samples
-        for call in (codecs.render, codecs.decode_frame):
-            with pytest.raises(DicomError, match="max_pixels") as error:
-                call(data, 1)
-            assert error.value.reason == CodecReason.TOO_LARGE
+    data = encapsulated(slow_rle(4), RLE, np.zeros((4, 4), np.uint8), Rows=65535, Columns=65535)
+    for call in (codecs.render, codecs.decode_frame):
+        with pytest.raises(DicomError, match="max_pixels") as error:
+            call(data, 1)
+        assert error.value.reason == CodecReason.TOO_LARGE
 
 
 def test_limits_are_of_the_frame_and_of_the_picture() -> None:
-    with Codecs(CodecSettings(workers=1, max_frame_bytes=50)) as codecs, pytest.raises(DicomError, match="max_frame"):
+    with Codecs(CodecSettings(max_frame_bytes=50)) as codecs, pytest.raises(DicomError, match="max_frame_bytes"):
         codecs.decode_frame(SMALL, 1)
     with Codecs(CodecSettings(workers=1, max_pixels=100)) as codecs:
         viewport = Viewport(width=11, height=10)
@@ -188,6 +149,7 @@ def test_a_worker_that_is_killed_in_the_middle_is_an_error_with_a_reason() -> No
         assert codecs.render(SMALL).width == 8
         (idle,) = codecs.pids()
         os.kill(idle, signal.SIGKILL)
+        time.sleep(0.5)
         assert codecs.render(SMALL).width == 8  # one that died while it was idle costs nothing
 
 
@@ -295,12 +257,12 @@ def test_many_threads_share_few_workers() -> None:
 
 def test_a_worker_is_replaced_after_so_many_frames() -> None:
     with Codecs(CodecSettings(workers=1, tasks_per_worker=2)) as codecs:
-        seen = set()
+        seen = []
         for _ in range(4):
             codecs.render(SMALL)
-            seen.update(codecs.pids())
-        assert len(seen) == 1  # of the second one, which is gone after its second frame, nothing is left
-        assert codecs.pids() == []
+            seen.append(codecs.pids())
+        assert [len(pids) for pids in seen] == [1, 0, 1, 0]
+        assert seen[0] != seen[2]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")

@@ -97,29 +97,20 @@ def test_the_index_says_the_same_of_both(codecs: Codecs) -> None:
 
 
 def test_of_implicit_vr_the_dictionaries_tell_the_vrs_and_unknown_ones_are_un(codecs: Codecs) -> None:
-    creator = element(0x00190010, b"GEMS_ACQU_01")
-    known, unknown = element(0x00191002, struct.pack("<l", 912)), element(0x001910FE, b"odd!")
-    other = element(0x00210010, b"NOBODY KNOWS") + element(0x00211001, b"\1\2\3\4")
-    nested = element(0x00080100, b"CODE") + element(0x00090010, b"GEMS_ACQU_01")
-    items = struct.pack("<HHI", 0xFFFE, 0xE000, len(nested)) + nested
-    data = as_file(minimal(), IMPLICIT) + element(0x00081111, items) + b""
-    start = as_file(minimal(), IMPLICIT)
-    # elements in their order: those of the header, then private groups, then pixel description
-    body = element(0x00102299, b"text") + creator + known + unknown
-    assert data.startswith(start[:132])
-    made = start + _after(start, body + other + element(0x00280103, b"\1\0") + element(0x00280106, b"\xfe\xff"))
-    result = transcoded(codecs, made, EXPLICIT)
-    assert [result[tag].VR for tag in (0x00190010, 0x00191002, 0x001910FE, 0x00211001)] == ["LO", "SL", "UN", "UN"]
-    assert result[0x00191002].value == 912
-    assert result[0x00211001].value == b"\1\2\3\4"
-    assert (result[0x00280106].VR, result[0x00280106].value) == ("SS", -2)
-    assert result[0x00102299].value in (b"text", "text")
-
-
-def _after(start: bytes, rest: bytes) -> bytes:
-    """Check that what follows may stand behind the last element, which is Series Instance UID."""
-    assert start[-20:].count(b"2.25.3")
-    return rest
+    private = element(0x00210010, b"GEMS_RELA_01") + element(0x00211003, struct.pack("<h", -9))
+    private += element(0x002110FE, b"odd!") + element(0x00230010, b"NOBODY KNOWS") + element(0x00231001, b"\1\2\3\4")
+    signed = element(0x00280103, b"\1\0") + element(0x00280106, b"\xfe\xff")
+    result = transcoded(
+        codecs, as_file(minimal(), IMPLICIT) + element(0x00204000, b"text") + private + signed, EXPLICIT
+    )
+    found = {tag: (result[tag].VR, result[tag].value) for tag in (0x00204000, 0x00211003, 0x002110FE, 0x00231001)}
+    assert found == {
+        0x00204000: ("LT", "text"),
+        0x00211003: ("SS", -9),
+        0x002110FE: ("UN", b"odd!"),
+        0x00231001: ("UN", b"\1\2\3\4"),
+    }
+    assert (result[0x00210010].VR, result[0x00280106].VR, result[0x00280106].value) == ("LO", "SS", -2)
 
 
 def test_sequences_of_both_forms_are_written_with_their_items(codecs: Codecs) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 
 import click
 
@@ -53,8 +55,8 @@ def check(session: Session, time_limit: float, *, prometheus: bool, as_json: boo
     """Ask every configured backend for its health.
 
     The further storages of [storages.NAME] are asked too. It also tells what waits: events in the outbox, messages for
-    the workers, dead letters; whether an audit trail refuses work; a setting that is wrong in any other table; and a
-    command of a package that cannot be called.
+    the workers, dead letters; whether an audit trail refuses work; a setting that is wrong in any other table; a
+    command of a package that cannot be called; and where dicom-common-codecs is installed, which decoders it lacks.
     Exits 1 if anything of it does not work. What is degraded works.
     """
     if prometheus and as_json:
@@ -68,6 +70,7 @@ def check(session: Session, time_limit: float, *, prometheus: bool, as_json: boo
         health |= _extensions(services, time_limit)
         health |= _settings(services, time_limit, told={answer.detail for answer in health.values()})
         health |= _commands(services, time_limit)
+        health |= _codecs()
     rows = [(kind, _backend(services.config, kind), answer) for kind, answer in health.items()]
     if prometheus:
         for line in exposition(rows):
@@ -128,6 +131,22 @@ def _commands(services: Services, time_limit: float) -> dict[str, Health]:
             TRACEBACKS.debug("the command %s cannot be used", plugin.name, exc_info=error)
             answers[f"commands.{plugin.name}"] = Health(status=HealthStatus.FAILED, detail=str(error))
     return answers
+
+
+def _codecs() -> dict[str, Health]:
+    """Tell which images cannot be decoded, or not be compressed, for want of an extra of dicom-common-codecs."""
+    if find_spec("dicom_common.codecs") is None:
+        return {}
+    missing = import_module("dicom_common.codecs").Codecs().missing()
+    if not missing:
+        return {}
+    undecoded = sorted({one.uid for one in missing if one.action == "decode"})
+    extras = ",".join(sorted({one.extra for one in missing}))
+    detail = (
+        f"Images in {len(undecoded)} transfer syntaxes cannot be decoded: run `pip install "
+        f'"dicom-common-codecs[{extras}]"`, or do without.'
+    )
+    return {"codecs": Health(status=HealthStatus.DEGRADED, detail=detail, facts={"not_decoded": len(undecoded)})}
 
 
 def _backend(config: Config, kind: str) -> str | None:

@@ -42,7 +42,10 @@ class Missing(NamedTuple):
 
 @cache
 def _is_there(module: str) -> bool:
-    return find_spec(module) is not None
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 _NATIVE: Final = Coder("native", ())

@@ -75,11 +75,11 @@ def _packed(frame: bytes, uid: str, coders: list[str], pixels: PixelDescription)
         high_bit=7,
         signed=False,
     )
-    return _array(frame, uid, coders, as_bytes)[0].tobytes()
+    return _array(frame, uid, coders[0], as_bytes)[0].tobytes()
 
 
-def _suitable(coders: list[str], uid: str, header: ImageHeader | None) -> list[str]:
-    """Leave those out that cannot decode so many bits."""
+def _suitable(coders: list[str], uid: str, header: ImageHeader | None) -> str:
+    """Choose the best one that can decode so many bits."""
     if uid in _JPEGS:
         deep = header is not None and header.bits > _JPEG_BITS
         coders = [name for name in coders if (name == "imagecodecs-jpeg") == deep]
@@ -88,24 +88,24 @@ def _suitable(coders: list[str], uid: str, header: ImageHeader | None) -> list[s
             CodecReason.NO_DECODER,
             "The JPEG image has samples of 12 bits: run `pip install dicom-common-codecs[imagecodecs]`.",
         )
-    return coders
+    return coders[0]
 
 
-def _array(frame: bytes, uid: str, coders: list[str], pixels: PixelDescription) -> tuple[Pixels, str]:
-    """Decode with the first decoder that can, as rows, columns and samples."""
-    failure: Exception | None = None
-    for coder in coders:
-        try:
-            if coder.startswith("imagecodecs"):
-                return _by_imagecodecs(frame, coder), pixels.photometric
-            return _by_pydicom(frame, uid, coder, pixels)
-        except MemoryError:
-            raise
-        except Exception as error:  # noqa: BLE001  # decoders raise whatever they like
-            failure = error
-    raise DicomError(
-        CodecReason.UNDECODABLE, "The decoder cannot decode the frame: it is damaged, or of an unusual kind."
-    ) from failure
+def _array(frame: bytes, uid: str, coder: str, pixels: PixelDescription) -> tuple[Pixels, str]:
+    """Decode as rows, columns and samples.
+
+    No second decoder is tried: what one refuses, another may take for pixels that nobody ever saw.
+    """
+    try:
+        if coder.startswith("imagecodecs"):
+            return _by_imagecodecs(frame, coder), pixels.photometric
+        return _by_pydicom(frame, uid, coder, pixels)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise DicomError(
+            CodecReason.UNDECODABLE, "The decoder cannot decode the frame: it is damaged, or of an unusual kind."
+        ) from error
 
 
 def _by_pydicom(frame: bytes, uid: str, coder: str, pixels: PixelDescription) -> tuple[Pixels, str]:

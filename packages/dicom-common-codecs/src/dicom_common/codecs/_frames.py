@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dicom_common.codecs._coders import DECODERS, ENCODERS, available, named
@@ -25,7 +25,7 @@ class DecodedFrame:
     compressed has all samples of a pixel together, and the colour space that its decoder gives.
     """
 
-    data: bytes
+    data: bytes = field(repr=False)
     pixels: PixelDescription
 
 
@@ -82,7 +82,7 @@ class FrameCodec:
         width, height = answer.get("width"), answer.get("height")
         if type(width) is not int or type(height) is not int:
             raise _nonsense()
-        return Picture(rendering.media_type, data, width, height)
+        return Picture(media_type=rendering.media_type, data=data, width=width, height=height)
 
     def _pixels(self, image: Image) -> PixelDescription:
         self._require_within(image.pixels)

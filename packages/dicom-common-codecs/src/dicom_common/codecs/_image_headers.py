@@ -13,6 +13,10 @@ from dicom_common.dicom import transfer_syntax
 __all__ = ["ImageHeader", "header_of", "require_same_image"]
 
 
+_END: Final = b"\xff\xd9"
+_LONGEST_PADDING: Final = 64
+
+
 class ImageHeader(NamedTuple):
     """What a compressed image says of itself; 0 samples or bits: not read."""
 
@@ -37,6 +41,9 @@ def require_same_image(data: bytes, uid: str, pixels: PixelDescription) -> Image
         raise DicomError(
             CodecReason.UNDECODABLE, f"The frame does not begin like an image of {syntax.name if syntax else uid}."
         )
+    if media_type == "image/jls" and _END not in data[-_LONGEST_PADDING:]:
+        # CharLS takes seconds to find out that the end of a few hundred bytes is missing.
+        raise DicomError(CodecReason.UNDECODABLE, "The JPEG-LS image is cut off: ask the sender for a new copy.")
     if (header.rows, header.columns) != (pixels.rows, pixels.columns):
         raise DicomError(
             CodecReason.HEADER_DIFFERS,

@@ -47,7 +47,9 @@ def picture(levels: npt.NDArray[np.uint8], display: Attributes, rendering: Rende
         image = image.resize(cut.size, Image.Resampling.BICUBIC, cut.box)
     if rendering.viewport is not None:
         image = _flipped(image, rendering.viewport)
-    return Picture(rendering.media_type, _written(image, rendering), *image.size)
+    return Picture(
+        media_type=rendering.media_type, data=_written(image, rendering), width=image.width, height=image.height
+    )
 
 
 def _aspect(display: Attributes) -> float:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from math import isfinite
-from typing import Any, Literal, NamedTuple, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 __all__ = ["MediaType", "Picture", "Rendering", "Viewport", "Window", "WindowShape"]
 
@@ -112,10 +112,11 @@ class Rendering:
         )
 
 
-class Picture(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
     """A rendered frame."""
 
     media_type: str
-    data: bytes
+    data: bytes = field(repr=False)
     width: int
     height: int

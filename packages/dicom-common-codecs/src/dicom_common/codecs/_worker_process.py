@@ -33,6 +33,9 @@ _KEPT: Final = (
 _ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
+_BUFFER: Final = 1 << 20
+
+
 class GoneError(Exception):
     """The worker had ended before it was given the task."""
 
@@ -45,6 +48,8 @@ class WorkerProcess:
         self.tasks = 0
         self._ending = threading.Lock()
         ours, theirs = socket.socketpair()
+        for end in (ours, theirs):  # the system gives what it allows
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
         lifeline, self._lifeline = os.pipe()
         arguments = (
             *(theirs.fileno(), lifeline, settings.max_memory, settings.max_cpu_seconds),
