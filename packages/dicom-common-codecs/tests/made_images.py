@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
+    UID,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -54,7 +55,7 @@ def as_file(data_set: Dataset, transfer_syntax: str = ExplicitVRLittleEndian) ->
     """Write an instance, in a transfer syntax that does not compress."""
     out = io.BytesIO()
     data_set.file_meta = FileMetaDataset()
-    data_set.file_meta.TransferSyntaxUID = transfer_syntax
+    data_set.file_meta.TransferSyntaxUID = UID(transfer_syntax)
     data_set.file_meta.MediaStorageSOPClassUID = data_set.SOPClassUID
     data_set.file_meta.MediaStorageSOPInstanceUID = data_set.SOPInstanceUID
     data_set.save_as(out, enforce_file_format=True)

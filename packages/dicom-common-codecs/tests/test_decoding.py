@@ -14,7 +14,7 @@ import pytest
 from compressed_images import HTJ2K, JPEG_2000, JPEG_LS, JPEG_XL, LOSSLESS_JPEG, RLE, encapsulated, frame_of
 from made_images import BIG, as_file, image
 from pydicom import dcmread, examples
-from pydicom.pixels import pixel_array
+from pydicom.pixels.utils import pixel_array
 
 from dicom_common.codecs import CodecReason, Codecs, DecodedFrame, Ranges, Rendering
 from dicom_common.core import DicomError

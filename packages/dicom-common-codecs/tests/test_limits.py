@@ -241,7 +241,7 @@ def test_a_slow_frame_does_not_hold_up_others() -> None:
 
 
 def test_many_threads_share_few_workers() -> None:
-    sizes = []
+    sizes: list[int] = []
     with Codecs(CodecSettings(workers=2)) as codecs:
         threads = [
             threading.Thread(target=lambda: sizes.extend(codecs.render(SMALL).width for _ in range(5)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def linear_exact(value: float, center: float, width: float) -> float:
 
 
 def sigmoid(value: float, center: float, width: float) -> float:
-    return 255 / (1 + np.exp(-4 * (value - center) / width))
+    return 255 / (1 + math.exp(-4 * (value - center) / width))
 
 
 FORMULAE = {"linear": linear, "linear-exact": linear_exact, "sigmoid": sigmoid}
@@ -216,7 +217,7 @@ def test_a_segmented_palette_is_written_out(codecs: Codecs) -> None:
 
 
 def test_a_bundled_palette_is_what_pydicom_makes_of_it(codecs: Codecs) -> None:
-    from pydicom.pixels import apply_color_lut  # noqa: PLC0415
+    from pydicom.pixels.processing import apply_color_lut  # noqa: PLC0415
 
     data_set = examples.palette_color
     expected = apply_color_lut(data_set.pixel_array, data_set)

@@ -15,7 +15,7 @@ from made_images import BIG, IMPLICIT, as_file, element, image, minimal
 from pydicom import dcmread, examples
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.pixels import pixel_array
+from pydicom.pixels.utils import pixel_array
 from pydicom.sequence import Sequence
 from pydicom.uid import JPEG2000, RLELossless
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_elements import BIG, DEFLATED, SEQUENCE_END, UNDEFINED, item
-from made_files import EXPLICIT, IDENTITY, JPEG, big, data_set, explicit, implicit, meta
+from made_elements import BIG, DEFLATED, EXPLICIT, SEQUENCE_END, UNDEFINED, item
+from made_files import IDENTITY, JPEG, big, data_set, explicit, implicit, meta
 from made_frames import Remote
 
 from dicom_common.core import DicomError

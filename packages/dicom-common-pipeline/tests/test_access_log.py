@@ -22,7 +22,7 @@ START = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def access(number: int, **fields: Any) -> WebAccess:
-    given = {"tenant": "local", "method": "GET", "path": f"/studies/{number}", "status": 200} | fields
+    given: dict[str, Any] = {"tenant": "local", "method": "GET", "path": f"/studies/{number}", "status": 200} | fields
     return WebAccess(id=f"id-{number}", time=START + timedelta(seconds=number), **given)
 
 

@@ -27,6 +27,11 @@ def logged(site: Site) -> int:
         return services.db.count_log(WebAccess, before=datetime.now(UTC))
 
 
+def write_many(log: AccessLog) -> None:
+    for _ in range(200):
+        log.write(access())
+
+
 def test_a_forked_child_writes_with_a_thread_of_its_own(site: Site) -> None:
     with AccessLog(site.services(), size=5, seconds=0.05) as log:
         log.write(access())
@@ -35,7 +40,7 @@ def test_a_forked_child_writes_with_a_thread_of_its_own(site: Site) -> None:
             code = 1
             try:
                 # More than may wait: without a thread the last ones would wait without end.
-                writer = threading.Thread(target=lambda: [log.write(access()) for _ in range(200)], daemon=True)
+                writer = threading.Thread(target=write_many, args=(log,), daemon=True)
                 writer.start()
                 writer.join(LIMIT)
                 log.close()

@@ -14,7 +14,7 @@ import pytest
 from pipeline_site import Site
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 
 from dicom_common.core import DamagedError, DicomError, NotFoundError, Stored
 from dicom_common.dicom import ReaderSettings
@@ -42,7 +42,7 @@ def written(make: Any, syntax: str, **attributes: Any) -> bytes:
     for one in read_again:
         dataset.add(one)
     dataset.file_meta = read_again.file_meta
-    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
     for keyword, value in attributes.items():
         setattr(dataset, keyword, value)
     stream = io.BytesIO()

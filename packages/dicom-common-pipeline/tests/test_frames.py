@@ -17,6 +17,7 @@ from pipeline_site import Site
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
     MPEG4HP41,
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -74,8 +75,8 @@ def made(make: Callable[..., bytes], syntax: str, pixels: bytes, *, frames: int,
     for one in read_again:
         dataset.add(one)
     dataset.file_meta = read_again.file_meta
-    dataset.file_meta.TransferSyntaxUID = syntax
-    dataset.file_meta.MediaStorageSOPInstanceUID = SOP
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
+    dataset.file_meta.MediaStorageSOPInstanceUID = UID(SOP)
     dataset.PixelData = pixels
     dataset["PixelData"].VR = "OB" if syntax in (JPEGBaseline8Bit, MPEG4HP41) else "OW"
     dataset["PixelData"].is_undefined_length = syntax in (JPEGBaseline8Bit, MPEG4HP41)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
@@ -66,7 +67,7 @@ def places(frames: bytes) -> list[object]:
 def test_what_is_at_hand_is_kept_with_its_frames(site: Site, how: str) -> None:
     paths = present()
     assert len(paths) >= 3
-    memory = {"ingest__in_memory_bytes": 1024} if how == "large file" else {}
+    memory: dict[str, Any] = {"ingest__in_memory_bytes": 1024} if how == "large file" else {}
     results = site.store(*[path.read_bytes() if how == "bytes" else path for path in paths], **memory)
     frames = kept(site)
     for path, result in zip(paths, results, strict=True):

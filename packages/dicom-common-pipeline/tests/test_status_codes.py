@@ -16,7 +16,7 @@ from dicom_common.pipeline._ingest._status_codes import DOUBTFUL, HARMLESS, STAT
 
 SUCCESS = StatusCodes(failure_reason=None, warning_reason=None, c_store=0x0000)
 B007 = StatusCodes(failure_reason=None, warning_reason=0xB007, c_store=0xB007)
-ACKNOWLEDGED = {
+ACKNOWLEDGED: dict[IngestReason | Reason, int] = {
     IngestReason.SAME_BYTES: 0x0000,
     IngestReason.SAME_DATA_SET: 0x0000,
     IngestReason.RESTORED: 0x0000,

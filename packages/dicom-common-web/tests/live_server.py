@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import uvicorn
 
-from dicom_common.core import AuthenticationError, Authenticator, Health, Principal
+from dicom_common.core import AuthenticationError, Authenticator, Health, HealthStatus, Principal
 from dicom_common.host import Config, Services
 from dicom_common.pipeline import Ingest, Received, Result
 from dicom_common.web import create_app
@@ -30,7 +30,7 @@ class TokenIsTenant:
         return Principal(subject=f"user of {token}", tenant=token, roles=frozenset({"all"}))
 
     def check(self) -> Health:
-        return Health(ok=True)
+        return Health(status=HealthStatus.OK, detail="")
 
     def close(self) -> None:
         """Nothing is held."""
@@ -56,7 +56,7 @@ def live_server(data: Path, *, auth: Authenticator | None = None, **overrides: A
     """Serve until the block ends."""
     named = {name.replace("__", "."): value for name, value in overrides.items()}
     config = Config.load(overrides={"data": str(data), **named}, variables={})
-    with Services(config, **({"auth": auth} if auth is not None else {})) as services:
+    with Services(config, auth=auth) if auth is not None else Services(config) as services:
         app = create_app(services)
         server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", access_log=False))
         thread = threading.Thread(target=server.run)

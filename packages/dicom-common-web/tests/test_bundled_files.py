@@ -103,7 +103,7 @@ def test_3_6_frames_are_those_of_pydicom(server: LiveServer, case: Case) -> None
         assert response.status_code == 404
         return
     try:
-        expected = pydicom.pixels.pixel_array(data_set, index=0, raw=True)
+        expected = pydicom.pixels.utils.pixel_array(data_set, index=0, raw=True)
     except Exception as error:  # noqa: BLE001 - whatever pydicom cannot decode is no reference
         pytest.skip(f"pydicom cannot: {type(error).__name__}")
     if response.status_code in (404, 406):

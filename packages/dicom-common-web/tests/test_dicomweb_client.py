@@ -94,7 +94,8 @@ def test_retrieve_rendered(client: DICOMwebClient) -> None:
 
 @pytest.mark.parametrize("place", PLACES, ids=["study", "series", "instance"])
 def test_delete(client: DICOMwebClient, place: tuple[str, ...]) -> None:
-    (client.delete_study, client.delete_series, client.delete_instance)[len(place) - 1](*place)
-    retrieve = (client.retrieve_study, client.retrieve_series, client.retrieve_instance)[len(place) - 1]
+    delete: tuple[Any, ...] = (client.delete_study, client.delete_series, client.delete_instance)
+    delete[len(place) - 1](*place)
+    retrieve: Any = (client.retrieve_study, client.retrieve_series, client.retrieve_instance)[len(place) - 1]
     with pytest.raises(HTTPError):
         retrieve(*place)

@@ -35,7 +35,7 @@ def nested() -> Dataset:
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server with a study of three instances, one of which has three frames, and bulk data; nothing changes it."""
-    pixels = {
+    pixels: dict[str, Any] = {
         "Rows": 2,
         "Columns": 4,
         "BitsAllocated": 8,
@@ -122,7 +122,7 @@ def test_3_3_of_a_study_what_cannot_go_out_so_is_left_out_with_a_206(server: Liv
 
 def test_3_3_an_instance_that_cannot_be_converted_does_not_hold_back_a_study(server: LiveServer) -> None:
     rle = "1.2.840.10008.1.2.5"
-    pixels = {
+    pixels: dict[str, Any] = {
         "Rows": 2,
         "Columns": 2,
         "BitsAllocated": 8,
@@ -395,7 +395,7 @@ PATHS = (
 
 
 def test_5_c_what_another_tenant_owns_is_like_what_nobody_owns(tmp_path: Path) -> None:
-    pixels = {
+    pixels: dict[str, Any] = {
         "Rows": 2,
         "Columns": 2,
         "BitsAllocated": 8,

@@ -11,6 +11,7 @@ import threading
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -118,7 +119,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.kills
 def test_a_store_that_does_not_end_is_given_up_in_time(tmp_path: Path) -> None:
-    settings = {"web__shutdown_seconds": 1, "expected": "timeout graceful shutdown"}
+    settings: dict[str, Any] = {"web__shutdown_seconds": 1, "expected": "timeout graceful shutdown"}
     with server_process(tmp_path / "data", **settings) as running, running.connect() as connection:
         large, content_type = multipart([make_instance(1, PixelData=bytes(5_000_000))])
         lines = (f"POST {STUDIES} HTTP/1.1", "Host: localhost", f"Content-Type: {content_type}")
