@@ -353,7 +353,7 @@ def test_what_is_parsed_is_valid() -> None:
     "key",
     [
         "InstitutionAddress", "00080081", "0008103f", "OtherPatientIDsSequence.00100020", "0040a730.00080100",
-        "RequestAttributesSequence.StudyInstanceUID", "PatientName.PatientID", "00091001",
+        "RequestAttributesSequence.StudyInstanceUID", "00091001.PatientID", "00091001",
         "60003000", "NumberOfStudyRelatedInstances", "RequestAttributesSequence",
     ],
 )  # fmt: skip
@@ -373,6 +373,8 @@ def test_an_attribute_that_is_not_indexed_can_be_left_out_and_named(key: str) ->
     "key",
     ["Nothing", "patientname", "0010001g", "0010,0010", "(0010,0010)", "001000100", "", ".", "00100020.",
      "0040A730.Word", "Word.00100020", "00080004", "Patient Name",
+     "PatientName.PatientID", "PatientID.00100020", "RequestAttributesSequence.PatientID.00100020", "FFFFFFFF",
+     "00000000", "00020010", "TransferSyntaxUID", "00010001", "FFFEE000",
      "PatientName ", "\u0660\u0661\u0660\u0660\u0660\u0660\u0661\u0660"],
 )  # fmt: skip
 def test_a_word_that_is_no_attribute_is_refused_also_where_attributes_are_ignored(key: str) -> None:

@@ -8,6 +8,7 @@ from datetime import date, time
 from typing import Any
 
 import pytest
+from made_elements import BACK, FRONT, PATIENT, element, file_of
 from made_files import data_set, explicit, meta
 
 from dicom_common.core import ATTRIBUTES, PersonName, RequestAttributes
@@ -262,3 +263,13 @@ def test_every_indexed_attribute_reaches_its_field(attribute: Any) -> None:
 def test_a_reading_shows_no_values() -> None:
     result = read(meta(EXPLICIT) + data_set(explicit(0x00100010, "PN", b"CANARY^A")))
     assert "CANARY" not in repr(result) + repr(result.instance) + str(result.instance.warnings)
+
+
+@pytest.mark.parametrize("vr", ["LO", "UT", "DS", "PN", "IS", "DA", "CS", "OB", "FD", "AT"])
+@pytest.mark.parametrize("value", [b"z", b"zz", b"zzz ", rb"aa\bb ", rb"a\bb\cc ", b"1.25", b"20200101"])
+def test_a_sequence_under_another_vr_has_no_items(vr: str, value: bytes) -> None:
+    value += b" " * (-len(value) % 8)
+    made = file_of(FRONT + PATIENT + BACK + element(0x00400275, vr, value))
+    instance = read(made).instance
+    assert instance.request_attributes == ()
+    assert any(finding.tag == "00400275" for finding in instance.warnings)

@@ -73,16 +73,36 @@ def private_vr(creator: str, tag: int) -> str:
     return row[0] if row else "UN"
 
 
-def is_attribute(key: str) -> bool:
-    """Tell whether a keyword, or eight hex digits, are an attribute: one of PS3.6, or a private one (PS3.5 7.8)."""
-    if _HEX.fullmatch(key):
-        tag = int(key, 16)
-        return bool(tag >> 16 & 1) or dictionary_vr(tag) != "UN" or tag in _tables("_dicom_dict")["DicomDictionary"]
-    return key in _keywords()
+def is_attribute(path: str) -> bool:
+    """Tell whether a path, of keywords or eight hex digits each, leads to an attribute that a data set can have.
+
+    It is one of PS3.6, or a private one (PS3.5 7.8); all before it have to be sequences. Whether a private one is one is
+    not known, and is taken for granted.
+    """
+    *sequences, last = path.split(".")
+    return _vr_of(last) is not None and all(_vr_of(name) in ("SQ", _PRIVATE) for name in sequences)
+
+
+_PRIVATE = "private"
+_NOT_OF_A_DATA_SET = frozenset((0x0000, 0x0002, 0xFFFE, 0x0001, 0x0003, 0x0005, 0x0007, 0xFFFF))
+"""Groups of commands, of File Meta Information and of items, and odd ones that are never private (PS3.5 7.1, 7.8)."""
+
+
+def _vr_of(name: str) -> str | None:
+    """Return the VR of a keyword or tag, `private` for a private one; None: it is no attribute of a data set."""
+    if not _HEX.fullmatch(name):
+        return _keywords().get(name)
+    tag = int(name, 16)
+    if tag >> 16 in _NOT_OF_A_DATA_SET:
+        return None
+    if tag >> 16 & 1:
+        return _PRIVATE
+    vr = dictionary_vr(tag)
+    return vr if vr != "UN" or tag in _tables("_dicom_dict")["DicomDictionary"] else None
 
 
 @cache
-def _keywords() -> frozenset[str]:
+def _keywords() -> dict[str, str]:
     tables = _tables("_dicom_dict")
-    rows = (*tables["DicomDictionary"].values(), *tables["RepeatersDictionary"].values())
-    return frozenset(row[4] for row in rows if row[4])
+    tagged = {tag: row for tag, row in tables["DicomDictionary"].items() if tag >> 16 not in _NOT_OF_A_DATA_SET}
+    return {row[4]: row[0] for row in (*tagged.values(), *tables["RepeatersDictionary"].values()) if row[4]}

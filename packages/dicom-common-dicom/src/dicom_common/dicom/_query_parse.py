@@ -150,7 +150,7 @@ def _resolve(key: object, unknown: str) -> Attribute | None:
         return Attribute(f"{SEQUENCE}.{name}", ITEM_KEYS[name], "SH", Level.SERIES, attribute.field)
     if attribute is not None and attribute.keyword != SEQUENCE and not dot:
         return attribute
-    if unknown == "ignore" or (unknown == "ignore-attributes" and all(map(is_attribute, key.split(".")))):
+    if unknown == "ignore" or (unknown == "ignore-attributes" and is_attribute(key)):
         return None
     if attribute is None:
         raise QueryError(f"{shown(key)} is not an attribute that can be searched.{_hint(first)}")

@@ -51,8 +51,11 @@ def indexed_fields(elements: Elements, context: DataSetContext) -> dict[str, Any
 
 def _unusual(head: Head, attribute: Attribute, value: Value, context: DataSetContext) -> Any:
     """Read a value that is not as it mostly is; None, and a finding, if that is not possible."""
-    if isinstance(value, list) and attribute.vr == "SQ":
-        return _request_attributes(value, head.tag, context)
+    if attribute.vr == "SQ":
+        if isinstance(value, list):
+            return _request_attributes(value, head.tag, context)
+        context.note(Rule.VALUE, "not indexed", head.tag)  # under another VR it has no items
+        return None
     flaws: list[Flaw] = []
     try:
         result = _converted(head, attribute, value, context, flaws)
