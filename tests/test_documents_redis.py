@@ -141,9 +141,8 @@ def spoil(server: PrivateServer, chance: random.Random, keys: list[bytes]) -> in
                 _value(client, chance.choice(keys)),
                 None,
             ])  # fmt: skip
-            if wrong is None:
-                client.delete(key)
-                client.rpush(key, b"somebody else's list")
+            if wrong is None:  # in one step: the installation may make the key anew in between
+                client.pipeline().delete(key).rpush(key, b"somebody else's list").execute()
             else:
                 client.set(key, wrong)  # and it never expires
     return len(found)

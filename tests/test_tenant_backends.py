@@ -149,12 +149,20 @@ def _paths(asked: Asked) -> Iterator[tuple[str, str | None, str | None]]:
         yield sop[: -len(".1.1")], sop[: -len(".1")], sop
 
 
+_UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 READS: dict[str, Callable[[Any, str, Asked], Any]] = {
     "find": lambda db, tenant, asked: [list(db.find(query)) for query in _queries(tenant, asked)],
     "count": lambda db, tenant, asked: [db.count(query) for query in _queries(tenant, asked)],
     "stored": lambda db, tenant, asked: db.stored(tenant, asked.sops),
     "instances": lambda db, tenant, asked: [list(db.instances(tenant, *path)) for path in _paths(asked)],
     "metadata": lambda db, tenant, asked: [list(db.metadata(tenant, *path)) for path in _paths(asked)],
+    "metadata_of": lambda db, tenant, asked: [
+        db.metadata_of(tenant, level, [dict(zip(_UIDS[: level.value], path, strict=False))])
+        for path in _paths(asked)
+        for level in (Level.STUDY, Level.SERIES, Level.INSTANCE)
+        if all(path[: level.value])
+    ],
+    "frames": lambda db, tenant, asked: [db.frames(tenant, *path) for path in _paths(asked) if all(path)],
     "revisions": lambda db, tenant, asked: [list(db.revisions(tenant, study)) for study in asked.studies],
     "read_log": lambda db, tenant, asked: [
         db.read_log(kind, tenant, newest_first=order, **more)
