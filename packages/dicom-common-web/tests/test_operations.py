@@ -141,3 +141,9 @@ def test_each_request_of_somebody_known_is_in_the_access_log_without_the_token(w
     assert (record.method, record.path, record.query) == ("GET", "/dicom-web/studies", "PatientID=X")
     assert (record.request_id, record.status, record.user) == ("my-own", 200, "user of tenant-a")
     assert not {"authorization", "cookie"} & {name.lower() for name in record.headers}
+
+
+def test_a_request_without_a_host_is_malformed(process: ServerProcess) -> None:
+    with process.connect() as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert connection.recv(64).startswith(b"HTTP/1.1 400 ")

@@ -53,8 +53,10 @@ def refuse_foreign_host(site: Site, request: Request) -> None:
     A page of another site can make its own name stand for 127.0.0.1 (DNS rebinding), and would be let in.
 
     Raises:
-        HttpError: 403.
+        HttpError: 403; 400, the request names no host at all (RFC 9112 3.2).
     """
+    if request.scope["http_version"] != "1.0" and "host" not in request.headers:
+        raise HttpError(400, "The request has no Host header.")
     if not site.is_open:
         return
     host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""

@@ -99,7 +99,7 @@ def parse_search(
 
 def _included(fields: list[str]) -> Iterable[Asked]:
     if "all" in fields:
-        if len(fields) > 1:
+        if set(fields) != {"all"}:
             raise HttpError(400, "includefield=all stands for all attributes: leave the others out.")
         return ()
     return _asked(fields)

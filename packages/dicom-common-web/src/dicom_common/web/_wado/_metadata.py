@@ -46,7 +46,7 @@ async def _retrieve(call: Call) -> Response:
         return await stream_parts(call, offer, _as_xml(call, chain([first], objects)), lane=lane)
     headers = {
         "content-type": offer.media_type,
-        "vary": "accept, accept-encoding",
+        "vary": "Accept, Accept-Encoding, Authorization",
         "cache-control": "private, no-cache",
     }
     if place.instance is not None:
