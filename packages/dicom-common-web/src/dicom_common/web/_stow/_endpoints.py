@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from email.message import Message
 
@@ -10,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from dicom_common.host import Action
+from dicom_common.pipeline import Result
 from dicom_common.web._call import Call
 from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._errors import HttpError
@@ -21,6 +23,7 @@ from dicom_common.web._stow._parts import END, Head, MultipartError, PartParser
 
 __all__ = ["STOW"]
 
+_log = logging.getLogger(__name__)
 _DICOM = "application/dicom"
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 _TAKES = 'multipart/related; type="application/dicom", application/dicom'
@@ -49,6 +52,9 @@ async def _store(call: Call) -> Response:
         finally:
             intake.close()
     call.site.metrics.count_stores(outcomes)
+    for one in outcomes:
+        if isinstance(one, Result) and one.reason.endswith("-failed"):  # the answer has a code for it and no words
+            _log.error("an instance was not stored: %s", one.message)
     if error is not None:
         raise error
     if not outcomes:
