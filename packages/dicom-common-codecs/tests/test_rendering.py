@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from typing import Any
 
 import numpy as np
@@ -39,7 +38,7 @@ def linear_exact(value: float, center: float, width: float) -> float:
 
 
 def sigmoid(value: float, center: float, width: float) -> float:
-    return 255 / (1 + math.exp(-4 * (value - center) / width))
+    return float(255 / (1 + np.exp(-4 * (value - center) / width)))
 
 
 FORMULAE = {"linear": linear, "linear-exact": linear_exact, "sigmoid": sigmoid}

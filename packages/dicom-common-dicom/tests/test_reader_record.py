@@ -8,7 +8,7 @@ from datetime import date, time
 from typing import Any
 
 import pytest
-from made_elements import BACK, FRONT, PATIENT, element, file_of
+from made_elements import BACK, FRONT, PATIENT, file_of
 from made_files import data_set, explicit, meta
 
 from dicom_common.core import ATTRIBUTES, PersonName, RequestAttributes

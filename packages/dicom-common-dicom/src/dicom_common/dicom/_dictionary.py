@@ -76,8 +76,8 @@ def private_vr(creator: str, tag: int) -> str:
 def is_attribute(path: str) -> bool:
     """Tell whether a path, of keywords or eight hex digits each, leads to an attribute that a data set can have.
 
-    It is one of PS3.6, or a private one (PS3.5 7.8); all before it have to be sequences. Whether a private one is one is
-    not known, and is taken for granted.
+    It is one of PS3.6, or a private one (PS3.5 7.8); all before it have to be sequences. Whether a private one is a
+    sequence is not known, and is taken for granted.
     """
     *sequences, last = path.split(".")
     return _vr_of(last) is not None and all(_vr_of(name) in ("SQ", _PRIVATE) for name in sequences)
