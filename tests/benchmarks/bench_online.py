@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection
 from itertools import count
@@ -21,6 +21,7 @@ from typing import Any
 from corpus import ct_template, instances
 from orthanc import is_installed, orthanc, post
 from rows import row, show
+from senders import Send, Way, seconds
 
 from dicom_common.host import Config, Services
 from dicom_common.pipeline import Ingest, Received, Status
@@ -33,37 +34,6 @@ _TARGETS = {("15 KB", 1): 1.0, ("15 KB", 4): 1.0, ("15 KB", 8): 1.2} | {
 }
 """Against Orthanc."""
 _BATCH = 64
-
-Send = Callable[[bytes], object]
-Way = Callable[[], Any]
-"""Opens what one sender needs: a context manager that gives its `Send`."""
-
-
-def _seconds(way: Way, data: Sequence[bytes], senders: int) -> float:
-    """Send each by one of the senders, who begin together."""
-    begin = threading.Barrier(senders + 1)
-    failures: list[BaseException] = []
-
-    def work(number: int) -> None:
-        try:
-            with way() as send:
-                begin.wait()
-                for one in data[number::senders]:
-                    send(one)
-        except BaseException as error:  # noqa: BLE001 - raised below
-            failures.append(error)
-            begin.abort()
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(senders)]
-    for thread in threads:
-        thread.start()
-    begin.wait()
-    begun = time.perf_counter()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
-    return time.perf_counter() - begun
 
 
 class _Bare:
@@ -152,11 +122,11 @@ def run(rounds: int = 5) -> list[dict[str, Any]]:
         for label, pixels, number in (("15 KB", 64, 160), ("500 KB", 512, 64)):
             template = ct_template(pixels)
             for way in ways.values():
-                _seconds(way, new(template, 8), 1)
+                seconds(way, new(template, 8), 1)
             for senders in _SENDERS:
                 ratios: dict[str, list[float]] = {name: [] for name in ways if name}
                 for _ in range(rounds):
-                    taken = {name: _seconds(way, new(template, number), senders) for name, way in ways.items()}
+                    taken = {name: seconds(way, new(template, number), senders) for name, way in ways.items()}
                     for name, found in ratios.items():
                         found.append(taken[name] / taken[""])
                 plural = "s" if senders > 1 else ""

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -17,6 +16,7 @@ from typing import Any
 from corpus import ct_template, instances
 from orthanc import DICOMWEB, is_installed, orthanc
 from rows import row, show
+from senders import Send, Way, seconds
 
 from dicom_common.testing.servers import free_port
 
@@ -51,32 +51,16 @@ def _answer(connection: HTTPConnection) -> bytes:
     return body
 
 
-def _stores(port: int, files: Sequence[bytes], clients: int) -> float:
-    """Store each file by a request of its own, by clients that begin together; return the seconds."""
-    begin = threading.Barrier(clients + 1)
-    failures: list[BaseException] = []
+def _one_by_one(port: int) -> Way:
+    """Store each instance by a request of its own, over one connection."""
 
-    def work(number: int) -> None:
-        try:
-            with closing(HTTPConnection("127.0.0.1", port)) as connection:
-                connection.connect()
-                begin.wait()
-                for one in files[number::clients]:
-                    _store(connection, [one])
-        except BaseException as error:  # noqa: BLE001 - raised below
-            failures.append(error)
-            begin.abort()
+    @contextmanager
+    def way() -> Iterator[Send]:
+        with closing(HTTPConnection("127.0.0.1", port)) as connection:
+            connection.connect()
+            yield lambda data: _store(connection, [data])
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(clients)]
-    for thread in threads:
-        thread.start()
-    begin.wait()
-    begun = time.perf_counter()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
-    return time.perf_counter() - begun
+    return way
 
 
 def _timed(port: int, work: Callable[[HTTPConnection], object]) -> float:
@@ -133,13 +117,13 @@ def run(rounds: int = 5) -> list[dict[str, Any]]:
         for label, pixels, number in (("15 KB", 64, 160), ("500 KB", 512, 48)):
             template = ct_template(pixels)
             for port in (ours, theirs):
-                _stores(port, new(template, 8), 1)
+                seconds(_one_by_one(port), new(template, 8), 1)
             for clients in _CLIENTS:
                 ratios = []
                 for _ in range(rounds):
                     files = new(template, number)
-                    mine = _stores(ours, files, clients)
-                    ratios.append(_stores(theirs, files, clients) / mine)
+                    mine = seconds(_one_by_one(ours), files, clients)
+                    ratios.append(seconds(_one_by_one(theirs), files, clients) / mine)
                 plural = "s" if clients > 1 else ""
                 rows.append(row(f"STOW-RS, {label} a request, {clients} client{plural}", ratios, 1.0))
         return rows + _studies(ours, theirs, rounds)
