@@ -100,23 +100,40 @@ def test_others_of_an_interrupted_group_are_answered(site: Site, make: Make) -> 
     site.assert_consistent()
 
 
+class Alarm:
+    """Raises what Ctrl-C raises, once at most, within the block that it is set for and never behind it."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def ring(self, *_: object) -> None:
+        if self._is_set:
+            self._is_set = False
+            raise KeyboardInterrupt
+
+    def set(self, seconds: float) -> None:
+        self._is_set = True
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+    def clear(self) -> None:
+        self._is_set = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 @contextmanager
-def alarms() -> Iterator[None]:
-    """Make SIGALRM raise what Ctrl-C raises."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
+def alarms() -> Iterator[Alarm]:
+    """Give an alarm of SIGALRM."""
+    alarm = Alarm()
+    before = signal.signal(signal.SIGALRM, alarm.ring)
+    yield alarm
+    alarm.clear()
     signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # where it comes in a destructor
 def test_an_interrupt_at_any_moment_leaves_no_sender_waiting(site: Site, make: Make) -> None:
     dice = random.Random(20261129)
-    with Ingest(site.services()) as ingest, alarms():
+    with Ingest(site.services()) as ingest, alarms() as alarm:
         results: list[Result] = []
 
         def send(number: int) -> None:
@@ -134,12 +151,11 @@ def test_an_interrupt_at_any_moment_leaves_no_sender_waiting(site: Site, make: M
         while any(sender.is_alive() for sender in senders) or number < 20:
             number += 1
             try:
-                signal.setitimer(signal.ITIMER_REAL, dice.uniform(0.0001, 0.02))
+                alarm.set(dice.uniform(0.0001, 0.02))
                 ingest.store([received(make(1000 + number))], tenant="local")
+                alarm.clear()
             except KeyboardInterrupt:
                 interrupted += 1
-            finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
         for sender in senders:
             sender.join(LIMIT)
             assert not sender.is_alive()

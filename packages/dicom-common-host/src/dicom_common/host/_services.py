@@ -195,9 +195,9 @@ class Services:
         if opened is not None:
             return opened
         opening = self._opening[name]
-        if not opening.acquire(blocking=name not in self._given_up):
+        if name in self._given_up and opening.locked():
             raise UnavailableError(f"{name} is still being opened, and has taken longer than a check waits for it.")
-        try:
+        with opening:  # not `acquire`, behind which an interrupt would find the lock held, and no one to release it
             with self._lock:
                 if self._closed:
                     raise ConfigError(f"{name} was asked for after the services were closed: open them again.")
@@ -208,8 +208,6 @@ class Services:
                 if not self._closed:
                     self._opened[name] = opened
                     return opened
-        finally:
-            opening.release()
         close_backend(name, opened)
         raise ConfigError(f"The services were closed while {name} was being opened: open them again.")
 
