@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Protocol
 
@@ -16,14 +15,14 @@ from dicom_common.codecs._elements import (
     written_head,
 )
 from dicom_common.codecs._vrs import Surroundings, is_creator, swapped_size, vr_of
+from dicom_common.dicom import swapped
 
-__all__ = ["PIXEL_DATA", "Changes", "Conversion", "IconPixels", "PixelWriter", "swapped"]
+__all__ = ["PIXEL_DATA", "Changes", "Conversion", "IconPixels", "PixelWriter"]
 
 PIXEL_DATA: Final = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 _ICONS: Final = 0x00880200
 _DEEPEST: Final = 128
 _LONGEST_NOTED: Final = 1 << 10
-_TYPECODES: Final = {2: "H", 4: "I", 8: "Q"}
 
 Changes = Mapping[int, tuple[bytes, bytes] | None]
 """Elements of the top level that are written otherwise: by tag, VR and value, or None for those that are left out."""
@@ -227,12 +226,3 @@ def _changed(tag: int, change: tuple[bytes, bytes] | None) -> bytes:
         return b""
     vr, value = change
     return written_head(tag, vr, len(value)) + value
-
-
-def swapped(piece: bytes, word: int) -> bytes:
-    """Turn the order of the bytes in each word."""
-    if word == 1:
-        return piece
-    words = array(_TYPECODES[word], piece)
-    words.byteswap()
-    return words.tobytes()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -16,7 +15,17 @@ from dicom_common.codecs._pixel_description import PixelDescription, described
 from dicom_common.codecs._reasons import CodecReason
 from dicom_common.codecs._sources import Ranges, Source, opened
 from dicom_common.core import DicomError, Instance
-from dicom_common.dicom import FrameIndex, ReaderSettings, Reason, Rule, index_frames, read_header, transfer_syntax
+from dicom_common.dicom import (
+    FrameIndex,
+    ReaderSettings,
+    Reason,
+    Rule,
+    index_frames,
+    pixel_word,
+    read_header,
+    swapped,
+    transfer_syntax,
+)
 
 __all__ = ["Image", "open_image"]
 
@@ -116,7 +125,7 @@ class Image:
         pixel = self.instance.pixel_data
         if pixel is None or not (self.encoding.big_endian or self.instance.transfer_syntax_uid == _GE_PRIVATE):
             return 1
-        return big_endian_word(pixel.vr, self.instance.bits_allocated or 16)
+        return pixel_word(pixel.vr, self.instance.bits_allocated)
 
     def _swapped_frame(self, frame: int, word: int) -> bytes:
         """Read a native frame whose words are big endian; a word may hold pixels of two frames."""
@@ -127,23 +136,11 @@ class Image:
         data = self.ranges.read(offset - before, wanted)
         if len(data) < before + length:
             raise DicomError(Reason.TRUNCATED, f"The object ends within frame {frame}: send it again, whole.")
-        words = array({2: "H", 4: "I", 8: "Q"}[word], data.ljust(wanted, b"\0")[:wanted])
-        words.byteswap()
-        data = words.tobytes()[before : before + length]
+        data = swapped(data.ljust(wanted, b"\0")[:wanted], word)[before : before + length]
         if not place.first_bit and not place.bits % 8:
             return data
         pixels = int.from_bytes(data, "little") >> place.first_bit & (1 << place.bits) - 1
         return pixels.to_bytes((place.bits + 7) // 8, "little")
-
-
-def big_endian_word(vr: str, bits_allocated: int) -> int:
-    """Tell which words of pixel data a big endian file has swapped (PS3.5 7.3).
-
-    Pixels of 32 and 64 bits under OW are written as whole numbers, by every writer that is known.
-    """
-    by_vr = {"OB": 1, "UN": 1, "OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
-    word = by_vr.get(vr, 1)
-    return max(word, bits_allocated // 8) if vr == "OW" and bits_allocated in (32, 64) else word
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Final
 
 from dicom_common.codecs._attributes import text, whole
 from dicom_common.codecs._coders import ENCODERS, EXPLICIT, available, named
-from dicom_common.codecs._conversion import Changes, Conversion, IconPixels, swapped
+from dicom_common.codecs._conversion import Changes, Conversion, IconPixels
 from dicom_common.codecs._elements import ITEM, SEQUENCE_END, ElementReader, Head, malformed, written_head
 from dicom_common.codecs._file_meta import file_start
 from dicom_common.codecs._frames import DecodedFrame, FrameCodec
@@ -15,7 +15,7 @@ from dicom_common.codecs._images import Image
 from dicom_common.codecs._pixel_description import PixelDescription
 from dicom_common.codecs._reasons import CodecReason
 from dicom_common.core import DicomError
-from dicom_common.dicom import TransferSyntax, transfer_syntax
+from dicom_common.dicom import TransferSyntax, swapped, transfer_syntax
 
 __all__ = ["transcoded"]
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from dicom_common.codecs._elements import ITEM, LONG_FORM, Head
+from dicom_common.dicom import dictionary_vr, private_vr
 
 __all__ = ["Surroundings", "swapped_size", "vr_of"]
 
@@ -80,22 +81,12 @@ def vr_of(head: Head, start: bytes, around: Surroundings) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _public(tag: int) -> bytes:
-    from pydicom.datadict import dictionary_VR  # noqa: PLC0415  # large, and only needed for implicit VR
-
-    try:
-        return _known(dictionary_VR(tag))
-    except KeyError:
-        return b"UN"
+    return _known(dictionary_vr(tag))
 
 
 @lru_cache(maxsize=4096)
 def _private(tag: int, creator: str) -> bytes:
-    from pydicom.datadict import private_dictionary_VR  # noqa: PLC0415  # as above
-
-    try:
-        return _known(private_dictionary_VR(tag, creator))
-    except KeyError:
-        return b"UN"
+    return _known(private_vr(creator, tag))
 
 
 def _known(vr: str) -> bytes:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dicom_common.dicom._absolute_uris import absolute_bulk_data as absolute_bulk_data
+    from dicom_common.dicom._dictionary import dictionary_vr as dictionary_vr, private_vr as private_vr
     from dicom_common.dicom._fragments import ByteRange as ByteRange, ReadRange as ReadRange
     from dicom_common.dicom._frames import Frame as Frame, FrameIndex as FrameIndex, index_frames as index_frames
     from dicom_common.dicom._from_json import BulkData as BulkData, dataset_from_json as dataset_from_json
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         find_values as find_values,
         inflate as inflate,
         pixel_word as pixel_word,
+        swapped as swapped,
     )
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "ValuePlace",
     "absolute_bulk_data",
     "dataset_from_json",
+    "dictionary_vr",
     "find_value",
     "find_values",
     "hash_uid",
@@ -63,8 +66,10 @@ __all__ = [
     "new_uid",
     "parse_query",
     "pixel_word",
+    "private_vr",
     "read",
     "read_header",
+    "swapped",
     "transfer_syntax",
     "validate_uid",
 ]
@@ -86,6 +91,7 @@ _HOMES = {
     "ValuePlace": "_value_places",
     "absolute_bulk_data": "_absolute_uris",
     "dataset_from_json": "_from_json",
+    "dictionary_vr": "_dictionary",
     "find_value": "_value_places",
     "find_values": "_value_places",
     "hash_uid": "_uid",
@@ -97,8 +103,10 @@ _HOMES = {
     "new_uid": "_uid",
     "parse_query": "_query_parse",
     "pixel_word": "_value_places",
+    "private_vr": "_dictionary",
     "read": "_read",
     "read_header": "_read_header",
+    "swapped": "_value_places",
     "transfer_syntax": "_transfer_syntaxes",
     "validate_uid": "_uid",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from array import array
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
@@ -21,13 +22,14 @@ from dicom_common.dicom._scan import Scanner
 from dicom_common.dicom._settings import ReaderSettings
 from dicom_common.dicom._window import Inflater
 
-__all__ = ["ValuePlace", "find_value", "find_values", "inflate", "pixel_word"]
+__all__ = ["ValuePlace", "find_value", "find_values", "inflate", "pixel_word", "swapped"]
 
 _Level = dict[int, tuple[Head, Value]]
 _NONE: Final[tuple[None, bytes]] = (None, b"")
 _DEFAULTS: Final = ReaderSettings()
 _FIRST: Final = 256 * 1024
 _CHUNK: Final = 256 * 1024
+_WORDS: Final = {2: "H", 4: "I", 8: "Q"}
 _PIXEL_DATA: Final = 0x7FE00010
 _SOP_INSTANCE_UID: Final = 0x00080018
 _BITS_ALLOCATED: Final = 0x00280100
@@ -130,7 +132,21 @@ def pixel_word(vr: str, bits_allocated: int | None) -> int:
     """
     if vr == "OW" and bits_allocated in (32, 64):
         return bits_allocated // 8
-    return {"OW": 2, "OF": 4, "OD": 8}.get(vr, 1)
+    return {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}.get(vr, 1)
+
+
+def swapped(data: bytes, word: int) -> bytes:
+    """Reverse the bytes of each word.
+
+    Args:
+        data: whole words.
+        word: bytes of a word: 1, 2, 4 or 8.
+    """
+    if word == 1:
+        return data
+    words = array(_WORDS[word], data)
+    words.byteswap()
+    return words.tobytes()
 
 
 class _DataSet:

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from dicom_common.pipeline._ingest._results import Received as Received, Result as Result, Status as Status
     from dicom_common.pipeline._ingest._status_codes import StatusCodes as StatusCodes, status_codes as status_codes
     from dicom_common.pipeline._layout import DEFAULT_LAYOUT as DEFAULT_LAYOUT, Layout as Layout
+    from dicom_common.pipeline._object_ranges import ranges_of as ranges_of
     from dicom_common.pipeline._process_pool import WorkerDiedError as WorkerDiedError, default_jobs as default_jobs
     from dicom_common.pipeline._read import read_verified as read_verified
     from dicom_common.pipeline._reconcile._differences import (
@@ -137,6 +138,7 @@ __all__ = [
     "open_all_bulk_data",
     "open_bulk_data",
     "open_frames",
+    "ranges_of",
     "read_ahead",
     "read_verified",
     "remove",
@@ -205,6 +207,7 @@ _HOMES = {
     "open_all_bulk_data": "_bulk_data",
     "open_bulk_data": "_bulk_data",
     "open_frames": "_frames",
+    "ranges_of": "_object_ranges",
     "read_ahead": "_retrieve",
     "read_verified": "_read",
     "remove": "_remove",

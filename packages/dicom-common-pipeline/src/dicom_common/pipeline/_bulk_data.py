@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
-from array import array
 from collections.abc import Iterator
 from typing import Any, Final
 
 from dicom_common.core import DicomError, NotFoundError, Storage, Stored
-from dicom_common.dicom import ReaderSettings, Reason, ValuePlace, find_value, find_values, inflate, read_header
+from dicom_common.dicom import (
+    ReaderSettings,
+    Reason,
+    ValuePlace,
+    find_value,
+    find_values,
+    inflate,
+    read_header,
+    swapped,
+)
 from dicom_common.pipeline._object_ranges import damaged, ranges_of
 
 __all__ = ["BulkData", "list_bulk_data", "open_all_bulk_data", "open_bulk_data"]
 
 _CHUNK: Final = 256 * 1024
-_WORDS: Final = {2: "H", 4: "I", 8: "Q"}
 
 
 class BulkData:
@@ -193,6 +200,4 @@ def _little_endian(pieces: Iterator[bytes], word: int) -> Iterator[bytes]:
         whole = len(data) - len(data) % word
         left = data[whole:]
         if whole:
-            words = array(_WORDS[word], data[:whole])
-            words.byteswap()
-            yield words.tobytes()
+            yield swapped(data[:whole], word)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -21,6 +20,7 @@ from dicom_common.dicom import (
     inflate,
     pixel_word,
     read_header,
+    swapped,
     transfer_syntax,
 )
 from dicom_common.host import Services
@@ -39,7 +39,6 @@ _GAP: Final = 64
 _CHUNK: Final = 1 << 20
 _IN_MEMORY: Final = 4 << 20
 """Bytes of an inflated data set that are held in memory; a larger one is in a temporary file."""
-_WORDS: Final = {2: "H", 4: "I", 8: "Q"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +202,7 @@ class Frames:
             with self._mutex:
                 return _read_spool(self._inflate(), offset, length)
         data = self._object(offset, length)
-        if known.word == 1:
-            return data
-        words = array(_WORDS[known.word], data)
-        words.byteswap()
-        return words.tobytes()
+        return swapped(data, known.word)
 
     def _inflate(self) -> SpooledTemporaryFile[bytes]:
         if self._inflated is None:

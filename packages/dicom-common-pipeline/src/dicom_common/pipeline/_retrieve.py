@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from dicom_common.core import BackendError, DamagedError, LocalFiles, NotFoundError, Storage, Stored
 from dicom_common.host import Services
+from dicom_common.pipeline._object_ranges import damaged
 
 __all__ = ["Retrieved", "read_ahead", "retrieve"]
 
@@ -135,7 +136,7 @@ class _Ahead:
             digest.update(data)
             is_last = part.is_last
             if len(data) != part.length or (is_last and digest.hexdigest() != stored.sha256):
-                raise _damaged(stored)
+                raise damaged(stored)
             yield data
             del data  # not held beside the next one
 
@@ -188,11 +189,4 @@ def _read_of(stored: Stored, read: Callable[[], bytes]) -> bytes:
             f"The storage does not have the object of the instance {stored.sop_uid}: restore it from a copy."
         ) from error
     except DamagedError as error:
-        raise _damaged(stored) from error
-
-
-def _damaged(stored: Stored) -> DamagedError:
-    return DamagedError(
-        f"The object of the instance {stored.sop_uid} is damaged: its bytes are not those that were indexed. Restore it"
-        " from a copy."
-    )
+        raise damaged(stored) from error

@@ -8,6 +8,7 @@ from typing import IO
 
 from dicom_common.codecs import Codecs, Ranges
 from dicom_common.core import Storage, Stored
+from dicom_common.pipeline import ranges_of as object_ranges
 
 __all__ = ["converted", "ranges_of"]
 
@@ -49,9 +50,4 @@ def _ranges(file: IO[bytes], size: int) -> Ranges:
 
 def ranges_of(storage: Storage, stored: Stored) -> Ranges:
     """Return a stored instance as the codecs read it: by ranges."""
-
-    def read(offset: int, length: int) -> bytes:
-        length = min(length, stored.size - offset)
-        return b"".join(storage.read(stored.key, start=offset, length=length)) if length > 0 else b""
-
-    return Ranges(read, stored.size)
+    return Ranges(object_ranges(storage, stored), stored.size)
