@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dicom_common.codecs._elements import written_head
-from dicom_common.core import Instance
+from dicom_common.core import Instance, Stored
 
 __all__ = ["file_start"]
 
@@ -13,8 +13,8 @@ _IMPLEMENTATION_CLASS_UID: Final = "2.25.277420247061944190497811012593119703797
 _IMPLEMENTATION_VERSION_NAME: Final = "DICOM_COMMON"
 
 
-def file_start(instance: Instance, transfer_syntax_uid: str) -> bytes:
-    """Write what stands before the data set of an instance in a transfer syntax."""
+def file_start(instance: Instance | Stored, transfer_syntax_uid: str) -> bytes:
+    """Write what stands before the data set of an instance in a transfer syntax (PS3.10 7.1)."""
     elements = b"".join(
         (
             written_head(0x00020001, b"OB", 2) + b"\0\1",

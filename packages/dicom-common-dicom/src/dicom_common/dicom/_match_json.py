@@ -10,7 +10,8 @@ from functools import lru_cache
 from json.encoder import encode_basestring as quote
 from typing import Any, Final, Literal, NamedTuple
 
-from dicom_common.core import ATTRIBUTES, Match, PersonName, RequestAttributes
+from dicom_common.core import ATTRIBUTES_BY_KEYWORD, Match, PersonName, RequestAttributes
+from dicom_common.toolkit.query_rules import COMPUTED
 
 __all__ = ["match_to_json"]
 
@@ -18,21 +19,11 @@ _MISSING: Final = object()
 _NO_MORE: Final[Mapping[int, bytes]] = {}
 _CHARACTER_SET: Final = 0x00080005
 _UTF8: Final = '"00080005":{"vr":"CS","Value":["ISO_IR 192"]}'
-_COMPUTED: Final = {
-    "ModalitiesInStudy": (0x00080061, "CS"),
-    "SOPClassesInStudy": (0x00080062, "UI"),
-    "NumberOfPatientRelatedStudies": (0x00201200, "IS"),
-    "NumberOfPatientRelatedSeries": (0x00201202, "IS"),
-    "NumberOfPatientRelatedInstances": (0x00201204, "IS"),
-    "NumberOfStudyRelatedSeries": (0x00201206, "IS"),
-    "NumberOfStudyRelatedInstances": (0x00201208, "IS"),
-    "NumberOfSeriesRelatedInstances": (0x00201209, "IS"),
-}
 _EXACT: Final = 1e15
 """Below this a whole number that was written as DS is written without a fraction."""
 _REMEMBERED: Final = 1 << 10
 """Dates, times and codes whose JSON is remembered: the same ones come again and again."""
-_ELEMENTS: Final = {one.keyword: (one.tag, one.vr) for one in ATTRIBUTES} | _COMPUTED
+_ELEMENTS: Final = {keyword: (one.tag, one.vr) for keyword, one in (ATTRIBUTES_BY_KEYWORD | COMPUTED).items()}
 
 Encode = Callable[[Any], str]
 """Writes what follows the `vr` of an attribute that has a value, with the closing brace."""

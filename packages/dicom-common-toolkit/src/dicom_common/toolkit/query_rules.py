@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Sequence
 from datetime import date, datetime, time
-from typing import Any
+from typing import Any, NamedTuple
 
 from dicom_common.core import (
     ATTRIBUTES_BY_KEYWORD,
@@ -65,14 +65,28 @@ _SEARCHED = {
         for name, tag in ITEM_KEYS.items()
     },
 }
+
+
+class Computed(NamedTuple):
+    """An attribute that is not kept but computed from the rows below (PS3.4 C.3.4)."""
+
+    tag: int
+    vr: str
+    level: Level
+    """That from which on answers have it."""
+
+
 COMPUTED = {
-    **{f"NumberOfPatientRelated{what}": Level.PATIENT for what in ("Studies", "Series", "Instances")},
-    **{f"NumberOfStudyRelated{what}": Level.STUDY for what in ("Series", "Instances")},
-    MODALITIES.keyword: Level.STUDY,
-    "SOPClassesInStudy": Level.STUDY,
-    "NumberOfSeriesRelatedInstances": Level.SERIES,
+    MODALITIES.keyword: Computed(0x00080061, "CS", Level.STUDY),
+    "SOPClassesInStudy": Computed(0x00080062, "UI", Level.STUDY),
+    "NumberOfPatientRelatedStudies": Computed(0x00201200, "IS", Level.PATIENT),
+    "NumberOfPatientRelatedSeries": Computed(0x00201202, "IS", Level.PATIENT),
+    "NumberOfPatientRelatedInstances": Computed(0x00201204, "IS", Level.PATIENT),
+    "NumberOfStudyRelatedSeries": Computed(0x00201206, "IS", Level.STUDY),
+    "NumberOfStudyRelatedInstances": Computed(0x00201208, "IS", Level.STUDY),
+    "NumberOfSeriesRelatedInstances": Computed(0x00201209, "IS", Level.SERIES),
 }
-"""The keywords of what is computed, and the level from which on answers have it."""
+"""What is computed, by keyword."""
 UNIQUE_KEYS = {
     Level.PATIENT: ("PatientID", "IssuerOfPatientID"),
     Level.STUDY: ("StudyInstanceUID",),
@@ -80,7 +94,7 @@ UNIQUE_KEYS = {
     Level.INSTANCE: ("SOPInstanceUID",),
 }
 """What tells the rows of each level apart (PS3.4 C.6); every answer has it, of its level and of those above."""
-_FIELDS = {keyword: attribute.level for keyword, attribute in ATTRIBUTES_BY_KEYWORD.items()} | COMPUTED
+_FIELDS = {keyword: attribute.level for keyword, attribute in (ATTRIBUTES_BY_KEYWORD | COMPUTED).items()}
 _WILDCARD_VRS = ("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT")
 _RANGES = {"IS": (-(2**31), 2**31 - 1), "US": (0, 2**16 - 1), "DS": (-sys.float_info.max, sys.float_info.max)}
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)

@@ -49,7 +49,7 @@ def _event(call: Call, kind: AuditKind, *, study: AuditedStudy | None = None, qu
     return AuditEvent(
         kind=kind,
         tenant=call.tenant,
-        user=call.principal.subject,
+        user=call.user,
         address=address,
         destination=address if kind is AuditKind.INSTANCES_SENT else None,
         studies=(study,) if study is not None else (),

@@ -43,6 +43,11 @@ class Call:
         return uid
 
     @property
+    def user(self) -> str | None:
+        """Who is calling, for records; None where everybody is let in."""
+        return None if self.site.is_open else self.principal.subject
+
+    @property
     def service_root(self) -> str:
         """The service root as this client knows it, absolute, without a slash at its end: for Retrieve URLs."""
         if self.site.public_url:

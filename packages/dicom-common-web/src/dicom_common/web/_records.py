@@ -51,7 +51,7 @@ async def log_access(call: Call, *, status: int, sent: int, seconds: float) -> N
         query=request.scope["query_string"].decode("latin-1"),
         peer=request.client.host if request.client else None,
         headers=dict(request.headers.items()),
-        user=None if call.site.is_open else call.principal.subject,
+        user=call.user,
         content_length=sent,
         duration_ms=round(seconds * 1000, 3),
     )

@@ -5,24 +5,15 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from dicom_common.core import ATTRIBUTES, Level
+from dicom_common.core import ATTRIBUTES_BY_KEYWORD, Level
+from dicom_common.toolkit.query_rules import COMPUTED
 
 __all__ = ["AVAILABLE_TRANSFER_SYNTAX", "INDEXED", "Asked", "attribute_of"]
 
 _HEX = re.compile(r"[0-9A-Fa-f]{8}")
 AVAILABLE_TRANSFER_SYNTAX = 0x00083002
 """It is an attribute of searches alone (PS3.18 10.6.3.3.3)."""
-_COMPUTED = {
-    "ModalitiesInStudy": (0x00080061, Level.STUDY),
-    "SOPClassesInStudy": (0x00080062, Level.STUDY),
-    "NumberOfPatientRelatedStudies": (0x00201200, Level.PATIENT),
-    "NumberOfPatientRelatedSeries": (0x00201202, Level.PATIENT),
-    "NumberOfPatientRelatedInstances": (0x00201204, Level.PATIENT),
-    "NumberOfStudyRelatedSeries": (0x00201206, Level.STUDY),
-    "NumberOfStudyRelatedInstances": (0x00201208, Level.STUDY),
-    "NumberOfSeriesRelatedInstances": (0x00201209, Level.SERIES),
-}
-INDEXED = {one.keyword: (one.tag, one.level) for one in ATTRIBUTES} | _COMPUTED
+INDEXED = {keyword: (one.tag, one.level) for keyword, one in (ATTRIBUTES_BY_KEYWORD | COMPUTED).items()}
 """What a match can have: the tag and the level of each keyword."""
 _BY_TAG = {tag: keyword for keyword, (tag, _) in INDEXED.items()}
 

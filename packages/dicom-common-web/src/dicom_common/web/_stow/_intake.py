@@ -56,8 +56,7 @@ class Intake:
     def __init__(self, call: Call, study_uid: str | None, tasks: TaskGroup) -> None:
         self._call, self._site, self._study_uid, self._tasks = call, call.site, study_uid, tasks
         client = call.request.client
-        user = None if call.site.is_open else call.principal.subject
-        self._origin = Origin(source="stow", ip=client.host if client else None, user=user)
+        self._origin = Origin(source="stow", ip=client.host if client else None, user=call.user)
         self._outcomes: list[Outcome | Future[Result] | None] = []
         self._part: list[bytes] = []
         self._size = 0

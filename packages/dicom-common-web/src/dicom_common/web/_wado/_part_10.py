@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 
+from dicom_common.codecs import file_start
 from dicom_common.core import Stored
 
 __all__ = ["dicom_file"]
 
 _PREAMBLE = 128
 _PREFIX = b"DICM"
-_IMPLEMENTATION = "2.25.164977104359236839230328488004025027911"
-_LONG = ("OB",)
-"""Of the VRs below, those whose length has 32 bits (PS3.5 7.1.2)."""
 
 
 def dicom_file(chunks: Iterator[bytes], stored: Stored, *, keep_preamble: bool) -> Iterator[bytes]:
@@ -43,25 +40,5 @@ def _completed(chunks: Iterator[bytes], stored: Stored, *, keep_preamble: bool) 
     elif head[:2] == b"\x02\x00":
         yield bytes(_PREAMBLE) + _PREFIX + head
     else:
-        yield bytes(_PREAMBLE) + _PREFIX + _file_meta(stored) + head
+        yield file_start(stored, stored.transfer_syntax_uid) + head
     yield from chunks
-
-
-def _file_meta(stored: Stored) -> bytes:
-    """Return File Meta Information for a data set that came without."""
-    elements = b"".join(
-        (
-            _element(0x0001, "OB", b"\0\1"),
-            _element(0x0002, "UI", stored.sop_class_uid.encode()),
-            _element(0x0003, "UI", stored.sop_uid.encode()),
-            _element(0x0010, "UI", stored.transfer_syntax_uid.encode()),
-            _element(0x0012, "UI", _IMPLEMENTATION.encode()),
-        )
-    )
-    return _element(0x0000, "UL", struct.pack("<I", len(elements))) + elements
-
-
-def _element(number: int, vr: str, value: bytes) -> bytes:
-    value += b"\0" * (len(value) % 2)
-    length = struct.pack("<HI", 0, len(value)) if vr in _LONG else struct.pack("<H", len(value))
-    return struct.pack("<HH", 2, number) + vr.encode() + length + value
