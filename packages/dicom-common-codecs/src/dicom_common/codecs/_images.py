@@ -59,7 +59,7 @@ class Image:
         """The bytes of the instance, inflated where the data set is deflated, and where in them the data set begins."""
         contradicted = any(finding.rule == Rule.TRANSFER_SYNTAX for finding in self.instance.warnings)
         if self.syntax is not None and self.syntax.deflated and not contradicted:
-            self.ranges, self.start = inflated(ranges, self.start, settings.max_inflated_bytes), 0
+            self.ranges, self.start = inflated(ranges, settings), 0
         self.encoding = (
             encoding_of(ranges.read(self.start, 8))
             if contradicted or self.syntax is None

@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-import zlib
-from typing import Final
+from collections.abc import Iterator
 
 from dicom_common.codecs._sources import Ranges
-from dicom_common.core import DicomError
-from dicom_common.dicom import Reason
+from dicom_common.dicom import ReaderSettings, inflate
 
 __all__ = ["inflated"]
 
-_PIECE: Final = 64 << 10
 
-
-def inflated(source: Ranges, start: int, limit: int) -> Ranges:
+def inflated(source: Ranges, settings: ReaderSettings) -> Ranges:
     """Give range reads of the inflated data set, whose first byte is at 0.
 
     Args:
         source: the object as stored.
-        start: where the deflate stream begins: behind the File Meta.
-        limit: bytes that it may become. `size` of the result is this limit.
+        settings: the reader's, with the limits of `inflate`. `size` of the result is `max_inflated_bytes`.
     """
-    return Ranges(_InflatedReads(source, start, limit).read, limit)
+    return Ranges(_InflatedReads(source, settings).read, settings.max_inflated_bytes)
 
 
 class _InflatedReads:
     """One pass over the stream; reading before the point that it has reached begins it anew."""
 
-    def __init__(self, source: Ranges, start: int, limit: int) -> None:
-        self._source, self._start, self._limit = source, start, limit
+    def __init__(self, source: Ranges, settings: ReaderSettings) -> None:
+        self._source, self._settings = source, settings
         self._begin()
 
     def _begin(self) -> None:
-        self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
-        self._taken = self._start
+        self._pieces: Iterator[bytes] = inflate(self._source.read, size=self._source.size, settings=self._settings)
         self._held, self._at = b"", 0
         """Inflated bytes that were not asked for yet, and where in the data set the first of them is."""
 
@@ -54,21 +48,5 @@ class _InflatedReads:
 
     def _pull(self) -> bool:
         """Inflate a further piece; tell whether there was one."""
-        while not self._stream.eof:
-            data = self._stream.unconsumed_tail
-            if not data:
-                data = self._source.read(self._taken, _PIECE)
-                self._taken += len(data)
-            try:
-                self._held = self._stream.decompress(data, _PIECE)
-            except zlib.error as error:
-                raise DicomError(Reason.BAD_DEFLATE, "The data set is not a deflate stream (PS3.5 A.5).") from error
-            if self._held:
-                if self._at + len(self._held) > self._limit:
-                    raise DicomError(
-                        Reason.INFLATES_TOO_MUCH, "The data set inflates to more than reader.max_inflated_bytes."
-                    )
-                return True
-            if not data:
-                return False
-        return False
+        self._held = next(self._pieces, b"")
+        return bool(self._held)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from dicom_common.core import DicomError, NotFoundError, Storage, Stored
@@ -112,16 +112,16 @@ def open_bulk_data(storage: Storage, stored: Stored, path: str, *, settings: Rea
 
 
 def open_all_bulk_data(
-    storage: Storage, stored: Stored, *, metadata: bytes | None = None, settings: ReaderSettings | None = None
+    storage: Storage, stored: Stored, *, paths: Iterable[str] | None = None, settings: ReaderSettings | None = None
 ) -> Iterator[tuple[str, BulkData]]:
-    """Find all values of an instance that have a BulkDataURI, with their paths, by one reading of its header.
+    """Find values of an instance that have a BulkDataURI, with their paths, by one reading of its header.
 
     Encapsulated Pixel Data is left out: it is not one value, and `open_frames` gives its frames.
 
     Args:
         storage: has the object.
         stored: the instance.
-        metadata: its DICOM JSON as the index keeps it, where the caller has it; otherwise the header is read for it.
+        paths: of which values; by default all, for which the header is read once more (`list_bulk_data`).
         settings: the reader's; the defaults where none are given.
 
     Raises:
@@ -131,7 +131,8 @@ def open_all_bulk_data(
         DicomError: the object cannot be read.
     """
     reader = settings or ReaderSettings()
-    paths = list_bulk_data(storage, stored, metadata=metadata, settings=reader)
+    if paths is None:
+        paths = list_bulk_data(storage, stored, settings=reader)
     read_range = ranges_of(storage, stored)
     try:
         for path, place in find_values(read_range, paths, size=stored.size, sop_uid=stored.sop_uid, settings=reader):

@@ -103,8 +103,10 @@ def _parts(call: Call, wanted: Iterable[Wanted]) -> Generator[Part, None, None]:
     services = call.site.services
     settings = services.settings("reader", ReaderSettings)
     for stored, of_instance in groupby(wanted, key=itemgetter(0)):
-        values = dict(open_all_bulk_data(services.storage, stored, metadata=_metadata(call, stored), settings=settings))
-        for _, path, offer in of_instance:
+        here = list(of_instance)
+        paths = [path for _, path, _ in here]
+        values = dict(open_all_bulk_data(services.storage, stored, paths=paths, settings=settings))
+        for _, path, offer in here:
             if path in values:
                 location = f"{location_of(call, stored)}/bulkdata/{path}"
                 yield Part({"Content-Type": OCTETS, "Content-Location": location}, values[path].chunks())
