@@ -139,7 +139,8 @@ def test_entry_points_agree_with_the_name(package: Package) -> None:
     groups = {
         group: entries
         for group, entries in package.entry_points.items()
-        if group.startswith("dicom_common.") and group not in (settings, "dicom_common.commands", "dicom_common.reader")
+        if group.startswith("dicom_common.")
+        and group not in (settings, "dicom_common.checks", "dicom_common.commands", "dicom_common.reader")
     }
     if kind is None or package.name in REGISTERS_NOTHING:
         assert set(groups) <= {"dicom_common.extension"}

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
+from importlib.metadata import EntryPoint, entry_points
 
 import click
 
@@ -20,6 +19,7 @@ from dicom_common.cli._session import Session, pass_session
 from dicom_common.cli._streams import only_results
 from dicom_common.core import DicomCommonError, Health, HealthStatus
 from dicom_common.host import (
+    CHECKS,
     COMMANDS,
     KINDS,
     TRACEBACKS,
@@ -56,7 +56,7 @@ def check(session: Session, time_limit: float, *, prometheus: bool, as_json: boo
 
     The further storages of [storages.NAME] are asked too. It also tells what waits: events in the outbox, messages for
     the workers, dead letters; whether an audit trail refuses work; a setting that is wrong in any other table; a
-    command of a package that cannot be called; and where dicom-common-codecs is installed, which decoders it lacks.
+    command of a package that cannot be called; and what packages say of themselves, such as decoders that are missing.
     Exits 1 if anything of it does not work. What is degraded works.
     """
     if prometheus and as_json:
@@ -70,7 +70,7 @@ def check(session: Session, time_limit: float, *, prometheus: bool, as_json: boo
         health |= _extensions(services, time_limit)
         health |= _settings(services, time_limit, told={answer.detail for answer in health.values()})
         health |= _commands(services, time_limit)
-        health |= _codecs()
+        health |= _checks_of_packages(time_limit)
     rows = [(kind, _backend(services.config, kind), answer) for kind, answer in health.items()]
     if prometheus:
         for line in exposition(rows):
@@ -133,20 +133,22 @@ def _commands(services: Services, time_limit: float) -> dict[str, Health]:
     return answers
 
 
-def _codecs() -> dict[str, Health]:
-    """Tell which images cannot be decoded, or not be compressed, for want of an extra of dicom-common-codecs."""
-    if find_spec("dicom_common.codecs") is None:
-        return {}
-    missing = import_module("dicom_common.codecs").Codecs().missing()
-    if not missing:
-        return {}
-    undecoded = sorted({one.uid for one in missing if one.action == "decode"})
-    extras = ",".join(sorted({one.extra for one in missing}))
-    detail = (
-        f"Images in {len(undecoded)} transfer syntaxes cannot be decoded: run `pip install "
-        f'"dicom-common-codecs[{extras}]"`, or do without.'
-    )
-    return {"codecs": Health(status=HealthStatus.DEGRADED, detail=detail, facts={"not_decoded": len(undecoded)})}
+def _checks_of_packages(time_limit: float) -> dict[str, Health]:
+    """Ask the packages that have something to say of themselves; what is well is left out.
+
+    None of them has to work for the backends to work, so one that fails is degraded here.
+    """
+    answers = {}
+    for entry in entry_points(group=f"dicom_common.{CHECKS}"):
+        answer = health_within(time_limit, entry.name, partial(_check_of, entry))
+        if answer.status is not HealthStatus.OK:
+            answers[entry.name] = replace(answer, status=HealthStatus.DEGRADED)
+    return answers
+
+
+def _check_of(entry: EntryPoint) -> Health:
+    answer: Health = entry.load()()
+    return answer
 
 
 def _backend(config: Config, kind: str) -> str | None:

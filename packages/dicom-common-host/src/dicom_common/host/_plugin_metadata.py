@@ -49,6 +49,9 @@ EXTENSION = "extension"
 """The entry-point group of extensions: `dicom_common.extension`."""
 COMMANDS = "commands"
 """The entry-point group of subcommands of `dicom-common`, each by its name: `dicom_common.commands`."""
+CHECKS = "checks"
+"""The entry-point group of functions that tell the health of a package itself, for `check`: `dicom_common.checks`. Each
+takes nothing and returns a `Health`."""
 READER = "reader"
 """The entry-point group of the engines that read DICOM, which `reader.engine` chooses from: `dicom_common.reader`."""
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)")
