@@ -24,8 +24,8 @@ _LETTERS = str.maketrans(
         "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ة": "ه", "ى": "ي", "ـ": "",  # noqa: RUF001 - letters
     }
 )  # fmt: skip
-_BETWEEN = re.compile(r"[\s^=,\-.'\\*?\u2010-\u2015\u2018\u2019\u02bc\u02bb\u3001\u30fb\u00b7_/()\[\]\"]+")
-_JAMO = range(0x1100, 0x1200)
+_BETWEEN = r"[\s^=,\-.'\\*?\u2010-\u2015\u2018\u2019\u02bc\u02bb\u3001\u30fb\u00b7_/()\[\]\"]+"
+"""What words end at. It is compiled when it is first used, and `re` keeps it: most commands search no name."""
 
 
 def name_words(name: str) -> tuple[str, ...]:
@@ -41,7 +41,7 @@ def name_words(name: str) -> tuple[str, ...]:
         # Once more: what casefold makes may have marks, such as the dot of a capital I with one.
         bare = "".join([c for c in unicodedata.normalize("NFKD", apart) if not _is_mark(c)])
         folded = unicodedata.normalize("NFC", bare).translate(_LETTERS)
-    words = dict.fromkeys(word[:MAX_WORD] for word in _BETWEEN.split(folded.replace("\0", "")) if word)
+    words = dict.fromkeys(word[:MAX_WORD] for word in re.split(_BETWEEN, folded.replace("\0", "")) if word)
     return tuple(words)[:MAX_WORDS]
 
 

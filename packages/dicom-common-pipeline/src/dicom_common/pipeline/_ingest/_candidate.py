@@ -7,7 +7,6 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -17,7 +16,6 @@ from dicom_common.pipeline._ingest._bounded import Bounded, open_regular, requir
 from dicom_common.pipeline._ingest._reasons import BackendKind, IngestReason, failure_reason, may_succeed_later
 from dicom_common.pipeline._ingest._results import Received, Result, Status
 from dicom_common.pipeline._ingest._upload import Streamed, arrive
-from dicom_common.pipeline._kept_frames import frames_to_keep
 from dicom_common.pipeline._settings import IngestSettings
 
 __all__ = ["Candidate", "SourceLostError", "prepare", "rejection", "same_data_set"]
@@ -42,8 +40,14 @@ class Candidate:
     """Where in a stream the instance begins."""
     streamed: Streamed | None = None
     """The bytes, where they came by a stream that cannot be read again."""
-    frames: bytes = b""
-    """Where its frames lie; see `_kept_frames.py`."""
+    frames: bytes | None = None
+    """Where its frames lie, if that had to be found while its file was open; see `kept_frames`."""
+
+    def kept_frames(self) -> bytes:
+        """Return what the index is to keep of its frames: found here, for what is indexed, and not for duplicates."""
+        from dicom_common.pipeline._kept_frames import frames_to_keep  # noqa: PLC0415 - a duplicate has no use for it
+
+        return frames_to_keep(self.instance, self.held) if self.frames is None else self.frames
 
     @contextmanager
     def source(self) -> Iterator[Source]:
@@ -131,7 +135,7 @@ def _prepare(
                     stream.seek(0)
             if held is None:
                 reading = read(cast("BinaryIO", Bounded(stream, most, beginning)), settings=reader)
-                frames = frames_to_keep(reading.instance, partial(_range_of, stream))
+                frames = _frames_of_file(reading.instance, stream)
             else:
                 beginning.append(held)
                 reading = read(held, settings=reader)
@@ -151,14 +155,17 @@ def _prepare(
             lambda arriving: read(cast("bytes | BinaryIO", arriving), settings=reader),
         )
         held, streamed = (kept, None) if isinstance(kept, bytes) else (None, kept)
-    if frames is None:
-        frames = frames_to_keep(reading.instance, held)
     return Candidate(received, reading.instance, reading.metadata, held, start, streamed, frames)
 
 
-def _range_of(stream: BinaryIO, offset: int, length: int) -> bytes:
-    stream.seek(offset)
-    return stream.read(length)
+def _frames_of_file(instance: Instance, stream: BinaryIO) -> bytes:
+    from dicom_common.pipeline._kept_frames import frames_to_keep  # noqa: PLC0415 - for files that are not held
+
+    def read_range(offset: int, length: int) -> bytes:
+        stream.seek(offset)
+        return stream.read(length)
+
+    return frames_to_keep(instance, read_range)
 
 
 def rejection(  # noqa: PLR0913  # each is a part of the answer

@@ -55,7 +55,7 @@ class Item:
             replace=settings.duplicates == "replace",
             accept_other_patient=settings.other_patient == "accept-first",
             keeps_key=not self.may_discard,
-            frames=self.candidate.frames,
+            frames=self.candidate.kept_frames(),
         )
 
     def stored(self) -> Stored:
