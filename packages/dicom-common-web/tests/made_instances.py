@@ -9,7 +9,7 @@ import pydicom
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
-__all__ = ["instance_uid", "make_instance", "series_uid", "study_uid"]
+__all__ = ["grey", "instance_uid", "make_instance", "series_uid", "study_uid"]
 
 ROOT = "2.25.7"
 
@@ -53,3 +53,10 @@ def make_instance(
     file = FileDataset(stream, dataset, file_meta=meta, preamble=bytes(128))
     pydicom.dcmwrite(stream, file, implicit_vr=False, little_endian=True, enforce_file_format=True)
     return stream.getvalue()
+
+
+def grey(rows: int, columns: int, **attributes: Any) -> dict[str, Any]:
+    """Return the attributes of an image of 8 bits, MONOCHROME2, and further ones."""
+    described = {"Rows": rows, "Columns": columns, "BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
+    described |= {"PixelRepresentation": 0, "SamplesPerPixel": 1}
+    return {**described, "PhotometricInterpretation": "MONOCHROME2", **attributes}

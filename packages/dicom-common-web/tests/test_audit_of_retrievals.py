@@ -10,22 +10,12 @@ from typing import Any
 
 import pytest
 from live_server import LiveServer, TokenIsTenant, live_server
-from made_instances import instance_uid, make_instance, series_uid, study_uid
+from made_instances import grey, instance_uid, make_instance, series_uid, study_uid
 
 STUDY = f"/studies/{study_uid()}"
 INSTANCE = f"{STUDY}/series/{series_uid()}/instances/{instance_uid()}"
 POLICY = {f"policy__{action}": {"roles": ["all"]} for action in ("search", "retrieve", "delete")}
-PIXELS: dict[str, Any] = {
-    "Rows": 1,
-    "Columns": 2,
-    "BitsAllocated": 8,
-    "BitsStored": 8,
-    "HighBit": 7,
-    "PixelRepresentation": 0,
-    "SamplesPerPixel": 1,
-    "PhotometricInterpretation": "MONOCHROME2",
-    "PixelData": b"\1\2",
-}
+PIXELS = grey(1, 2, PixelData=b"\1\2")
 
 
 TOKEN = {"authorization": "Bearer tenant-a"}

@@ -9,25 +9,13 @@ import pydicom
 import pytest
 from dicomweb_client.api import DICOMwebClient
 from live_server import LiveServer
-from made_instances import instance_uid, make_instance, series_uid, study_uid
+from made_instances import grey, instance_uid, make_instance, series_uid, study_uid
 from PIL import Image
 from requests import HTTPError
 
 STUDY, SERIES, INSTANCE = study_uid(), series_uid(), instance_uid()
 PLACES = ((STUDY,), (STUDY, SERIES), (STUDY, SERIES, INSTANCE))
-PIXELS: dict[str, Any] = {
-    "Rows": 4,
-    "Columns": 8,
-    "BitsAllocated": 8,
-    "BitsStored": 8,
-    "HighBit": 7,
-    "PixelRepresentation": 0,
-    "SamplesPerPixel": 1,
-    "PhotometricInterpretation": "MONOCHROME2",
-    "NumberOfFrames": 2,
-    "PixelData": bytes(range(64)),
-    "PatientName": "Doe^Jane",
-}
+PIXELS = grey(4, 8, NumberOfFrames=2, PixelData=bytes(range(64)), PatientName="Doe^Jane")
 
 
 @pytest.fixture

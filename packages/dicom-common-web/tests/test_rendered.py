@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pydicom
 import pytest
 from live_server import LiveServer, TokenIsTenant, live_server
-from made_instances import instance_uid, make_instance, series_uid, study_uid
+from made_instances import grey, instance_uid, make_instance, series_uid, study_uid
 from parts import parts_of
 from PIL import Image
 
@@ -20,20 +19,7 @@ STUDY = f"/studies/{study_uid()}"
 SERIES = f"{STUDY}/series/{series_uid()}"
 INSTANCE = f"{SERIES}/instances/{instance_uid()}"
 REPORT = f"{SERIES}/instances/{instance_uid(1, 1, 3)}"
-PIXELS: dict[str, Any] = {
-    "Rows": 4,
-    "Columns": 8,
-    "BitsAllocated": 8,
-    "BitsStored": 8,
-    "HighBit": 7,
-    "PixelRepresentation": 0,
-    "SamplesPerPixel": 1,
-    "PhotometricInterpretation": "MONOCHROME2",
-    "WindowCenter": 128,
-    "WindowWidth": 256,
-    "NumberOfFrames": 2,
-    "PixelData": bytes(range(0, 256, 8)) + bytes(32),
-}
+PIXELS = grey(4, 8, WindowCenter=128, WindowWidth=256, NumberOfFrames=2, PixelData=bytes(range(0, 256, 8)) + bytes(32))
 
 
 @pytest.fixture(scope="module")

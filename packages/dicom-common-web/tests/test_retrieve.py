@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import pydicom
 import pytest
 from live_server import LiveServer, TokenIsTenant, live_server
-from made_instances import instance_uid, make_instance, series_uid, study_uid
+from made_instances import grey, instance_uid, make_instance, series_uid, study_uid
 from parts import parts_of
 from pydicom.dataset import Dataset
 
@@ -35,19 +35,7 @@ def nested() -> Dataset:
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server with a study of three instances, one of which has three frames, and bulk data; nothing changes it."""
-    pixels: dict[str, Any] = {
-        "Rows": 2,
-        "Columns": 4,
-        "BitsAllocated": 8,
-        "BitsStored": 8,
-        "HighBit": 7,
-        "PixelRepresentation": 0,
-        "SamplesPerPixel": 1,
-        "PhotometricInterpretation": "MONOCHROME2",
-        "NumberOfFrames": 3,
-        "PixelData": bytes(range(24)),
-        "AcquisitionContextSequence": [nested()],
-    }
+    pixels = grey(2, 4, NumberOfFrames=3, PixelData=bytes(range(24)), AcquisitionContextSequence=[nested()])
     with live_server(tmp_path_factory.mktemp("retrieve")) as server:
         results = server.store(*instances(pixels))
         assert {one.status for one in results} == {"stored"}
@@ -122,16 +110,7 @@ def test_3_3_of_a_study_what_cannot_go_out_so_is_left_out_with_a_206(server: Liv
 
 def test_3_3_an_instance_that_cannot_be_converted_does_not_hold_back_a_study(server: LiveServer) -> None:
     rle = "1.2.840.10008.1.2.5"
-    pixels: dict[str, Any] = {
-        "Rows": 2,
-        "Columns": 2,
-        "BitsAllocated": 8,
-        "BitsStored": 8,
-        "HighBit": 7,
-        "PixelRepresentation": 0,
-        "SamplesPerPixel": 1,
-        "PhotometricInterpretation": "MONOCHROME2",
-    }
+    pixels = grey(2, 2)
     data_set = pydicom.dcmread(io.BytesIO(make_instance(1, 1, 2, **pixels)))
     data_set.file_meta.TransferSyntaxUID = pydicom.uid.RLELossless
     data_set.PixelData = pydicom.encaps.encapsulate([b"no image"])
@@ -395,17 +374,7 @@ PATHS = (
 
 
 def test_5_c_what_another_tenant_owns_is_like_what_nobody_owns(tmp_path: Path) -> None:
-    pixels: dict[str, Any] = {
-        "Rows": 2,
-        "Columns": 2,
-        "BitsAllocated": 8,
-        "BitsStored": 8,
-        "HighBit": 7,
-        "PixelRepresentation": 0,
-        "SamplesPerPixel": 1,
-        "PhotometricInterpretation": "MONOCHROME2",
-        "PixelData": bytes(4),
-    }
+    pixels = grey(2, 2, PixelData=bytes(4))
     with live_server(tmp_path, auth=TokenIsTenant(), **POLICY) as server:
         server.store(make_instance(**pixels), tenant="tenant-b")
         mine, foreign = {"authorization": "Bearer tenant-b"}, {"authorization": "Bearer tenant-a"}
