@@ -61,7 +61,7 @@ class Codecs:
         self._pool.close()
 
     def pids(self) -> list[int]:
-        """Give the processes of the workers, for those who watch over them."""
+        """Return the process ids of the workers, for monitoring."""
         return self._pool.pids()
 
     def open(self, source: Source) -> AbstractContextManager[Image]:

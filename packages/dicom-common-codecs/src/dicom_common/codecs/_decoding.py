@@ -94,7 +94,7 @@ def _suitable(coders: list[str], uid: str, header: ImageHeader | None) -> str:
 def _array(frame: bytes, uid: str, coder: str, pixels: PixelDescription) -> tuple[Pixels, str]:
     """Decode as rows, columns and samples.
 
-    No second decoder is tried: what one refuses, another may take for pixels that nobody ever saw.
+    No second decoder is tried: what one refuses, another may decode to pixels that were never in the image.
     """
     try:
         if coder.startswith("imagecodecs"):

@@ -120,4 +120,4 @@ def _decoders(uid: str) -> list[str]:
 
 
 def _nonsense() -> DicomError:
-    return DicomError(CodecReason.CRASHED, "The codec worker gave no answer that makes sense: its decoder is damaged.")
+    return DicomError(CodecReason.CRASHED, "The codec worker gave an invalid answer: reinstall dicom-common-codecs.")

@@ -16,7 +16,7 @@ __all__ = ["whole_file"]
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Write a file beside its place, and put it there at the end; after an error there is none.
 
-    Nobody but its owner may read it (0600): it holds a patient's data.
+    Only its owner may read it (mode 0600): it holds a patient's data.
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:64]}.", dir=path.parent)
     try:

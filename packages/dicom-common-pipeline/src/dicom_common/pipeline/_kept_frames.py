@@ -1,7 +1,7 @@
 """What the index keeps of the frames of an instance: their places, or why there are none to be found.
 
 The places are those of `FrameIndex.to_bytes`, whose first byte is its version. Behind a first byte of 0 stands the
-reason why there are no frames: so that nobody reads the object again to find that out.
+reason why there are no frames: so that the object is not read again to find that out.
 """
 
 from __future__ import annotations

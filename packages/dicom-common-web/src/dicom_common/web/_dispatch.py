@@ -138,7 +138,7 @@ def _as_it_ended(event: AuditEvent, status: int) -> AuditEvent:
 
 
 def _told(error: Exception) -> HttpError:
-    """Return what the client is told; the rest goes to the log, without anything of a data set."""
+    """Return what the client learns; the rest goes to the log, without anything of a data set."""
     told = as_http_error(error)
     if told.status >= 500 and not isinstance(error, HttpError):
         # The text of a foreign exception may quote a value of a data set.

@@ -28,7 +28,7 @@ def find_frames_task(services: Services) -> Callable[[list[Stored]], list[bytes]
 
 def _find(storage: Storage, stored: Stored, settings: ReaderSettings) -> bytes:
     read_range = partial(_range_of, storage, stored.key)
-    # What cannot be read is told by the comparison of storage and index, where it is damaged.
+    # Where it cannot be read because it is damaged, the comparison of storage and index reports it.
     with suppress(DicomError, BackendError):
         reading = read_header(read_range, size=stored.size, sha256=stored.sha256, settings=settings)
         return frames_to_keep(reading.instance, read_range)

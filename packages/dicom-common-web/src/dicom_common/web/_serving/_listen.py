@@ -58,7 +58,7 @@ def _why(error: OSError, host: str, port: int) -> str:
 def url_of(settings: WebSettings, listening: socket.socket) -> tuple[str, bool]:
     """Return the URL of the site's root, with the port that is really listened on, and whether others can use it.
 
-    Nobody reaches a server by the address `0.0.0.0` or `::`: there, links follow the request.
+    `0.0.0.0` and `::` are no addresses of a server: there, links follow the request.
     """
     host = settings.host.removeprefix("[").removesuffix("]")
     try:

@@ -17,7 +17,7 @@ __all__ = ["protocol"]
 _LINGER_SECONDS = 10.0
 _LINGER_BYTES = 64 * 1024 * 1024
 """How long, and for how many bytes, the rest of a body is read that was answered before its end. Who closes at once has
-the answer lost on its way: the client's system drops it when it is told that its bytes were not wanted."""
+the answer lost on its way: the client's system drops it when it learns that its bytes were not wanted."""
 
 
 class _Limited(HttpToolsProtocol):
