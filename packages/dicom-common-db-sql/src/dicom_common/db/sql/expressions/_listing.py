@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, bindparam, literal_column, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    ScalarSelect,
+    Select,
+    and_,
+    bindparam,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from dicom_common.core import Level
 from dicom_common.db.sql.expressions._compile import Among
@@ -124,35 +135,23 @@ def first_of_patients(among: Among) -> Select[Any]:
 
 def _first_study(patient_fk: ColumnElement[int]) -> ScalarSelect[int]:
     one = study.alias()
-    chosen = select(one.c.pk).where(one.c.patient_fk == patient_fk)
-    return (
-        chosen.order_by(one.c.study_date.desc(), one.c.study_uid)
-        .limit(literal_column("1"))
-        .correlate_except(one)
-        .scalar_subquery()
-    )
+    return _first(one, one.c.patient_fk == patient_fk, one.c.study_date.desc(), one.c.study_uid)
 
 
 def _first_series(study_fk: ColumnElement[int]) -> ScalarSelect[int]:
     one = series.alias()
-    chosen = select(one.c.pk).where(one.c.study_fk == study_fk)
-    return (
-        chosen.order_by(one.c.series_number, one.c.series_uid)
-        .limit(literal_column("1"))
-        .correlate_except(one)
-        .scalar_subquery()
-    )
+    return _first(one, one.c.study_fk == study_fk, one.c.series_number, one.c.series_uid)
 
 
 def _first_instance(series_fk: ColumnElement[int]) -> ScalarSelect[int]:
     one = instance.alias()
-    chosen = select(one.c.pk).where(one.c.series_fk == series_fk)
-    return (
-        chosen.order_by(one.c.instance_number, one.c.sop_uid)
-        .limit(literal_column("1"))
-        .correlate_except(one)
-        .scalar_subquery()
-    )
+    return _first(one, one.c.series_fk == series_fk, one.c.instance_number, one.c.sop_uid)
+
+
+def _first(one: FromClause, of: ColumnElement[bool], *order: ColumnElement[Any]) -> ScalarSelect[int]:
+    """Return the first of the rows below another one."""
+    chosen = select(one.c.pk).where(of).order_by(*order).limit(literal_column("1"))
+    return chosen.correlate_except(one).scalar_subquery()
 
 
 def place(_: SqlExpressions, of_series: bool, of_instance: bool) -> Select[Any]:
