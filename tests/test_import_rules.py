@@ -12,7 +12,7 @@ import pytest
 from _workspace import META, ROOT, Package, all_packages
 
 PACKAGES = [package for package in all_packages() if package.module]
-PROGRAMS = {"host", "pipeline", "cli", "web"}
+PROGRAMS = {"host", "pipeline", "cli", "web", "dimse"}
 """Packages that work with the host; each other one is a plugin, or what plugins are built on."""
 CORE = "dicom_common.core"
 MOST_CORE_LINES = 2400

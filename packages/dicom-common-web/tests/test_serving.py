@@ -20,9 +20,9 @@ from server_process import COMMAND, STUDIES, ServerProcess, multipart, server_pr
 
 from dicom_common.certs import Authority, Usage
 from dicom_common.core import ConfigError
-from dicom_common.host import Services
+from dicom_common.host import Services, listen
 from dicom_common.web import WebSettings
-from dicom_common.web._serving import listen, url_of
+from dicom_common.web._serving import url_of
 
 
 def refused(*options: str, data: Path, **settings: str) -> str:
@@ -50,7 +50,7 @@ def test_a_port_in_use_is_one_sentence(process: ServerProcess, tmp_path: Path) -
 @pytest.mark.parametrize("host", ["192.0.2.1", "host.invalid", "2001:db8::1"])
 def test_a_host_that_is_not_ours_is_one_sentence(host: str) -> None:
     with pytest.raises(ConfigError, match="is not an address of this machine"):
-        listen(WebSettings(host=host, port=0)).close()
+        listen(host, 0, table="web").close()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may listen on every port")
@@ -72,7 +72,7 @@ def test_links_have_the_address_that_is_listened_on_unless_it_is_a_wildcard(
     host: str, shown: str, is_usable: bool
 ) -> None:
     settings = WebSettings(host=host, port=0)
-    with closing(listen(settings)) as listening:
+    with closing(listen(settings.host, settings.port, table="web")) as listening:
         url, usable = url_of(settings, listening)
     assert url.startswith(shown)
     assert usable is is_usable

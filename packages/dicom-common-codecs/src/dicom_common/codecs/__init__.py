@@ -2,7 +2,6 @@
 
 from dicom_common.codecs._codecs import Codecs
 from dicom_common.codecs._coders import Missing
-from dicom_common.codecs._file_meta import file_start
 from dicom_common.codecs._frames import DecodedFrame
 from dicom_common.codecs._images import Image
 from dicom_common.codecs._pixel_description import PixelDescription
@@ -27,5 +26,4 @@ __all__ = [
     "Viewport",
     "Window",
     "WindowShape",
-    "file_start",
 ]

@@ -9,13 +9,12 @@ from dicom_common.codecs._attributes import text, whole
 from dicom_common.codecs._coders import ENCODERS, EXPLICIT, available, named
 from dicom_common.codecs._conversion import Changes, Conversion, IconPixels
 from dicom_common.codecs._elements import ITEM, SEQUENCE_END, ElementReader, Head, malformed, written_head
-from dicom_common.codecs._file_meta import file_start
 from dicom_common.codecs._frames import DecodedFrame, FrameCodec
 from dicom_common.codecs._images import Image
 from dicom_common.codecs._pixel_description import PixelDescription
 from dicom_common.codecs._reasons import CodecReason
 from dicom_common.core import DicomError
-from dicom_common.dicom import TransferSyntax, swapped, transfer_syntax
+from dicom_common.dicom import TransferSyntax, file_start, swapped, transfer_syntax
 
 __all__ = ["transcoded"]
 
@@ -54,7 +53,7 @@ def transcoded(image: Image, target: str, frames: FrameCodec, max_bytes: int) ->
     pixels = _Pixels(image, source, target, frames, icons) if there else _NoPixels(icons)
     reader = ElementReader(image.ranges, image.start, image.encoding)
     signed = image.instance.pixel_representation == 1
-    yield file_start(image.instance, target)
+    yield file_start(image.instance.sop_class_uid, image.instance.sop_uid, target)
     yield from Conversion(reader, pixels, signed=signed, max_icon_bytes=max_bytes).pieces()
 
 

@@ -6,6 +6,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dicom_common.dicom._absolute_uris import absolute_bulk_data as absolute_bulk_data
     from dicom_common.dicom._dictionary import dictionary_vr as dictionary_vr, private_vr as private_vr
+    from dicom_common.dicom._file_start import (
+        IMPLEMENTATION_CLASS_UID as IMPLEMENTATION_CLASS_UID,
+        IMPLEMENTATION_VERSION_NAME as IMPLEMENTATION_VERSION_NAME,
+        file_start as file_start,
+    )
     from dicom_common.dicom._fragments import ByteRange as ByteRange, ReadRange as ReadRange
     from dicom_common.dicom._frames import Frame as Frame, FrameIndex as FrameIndex, index_frames as index_frames
     from dicom_common.dicom._from_json import BulkData as BulkData, dataset_from_json as dataset_from_json
@@ -38,6 +43,8 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "IMPLEMENTATION_CLASS_UID",
+    "IMPLEMENTATION_VERSION_NAME",
     "TRANSFER_SYNTAXES",
     "BulkData",
     "ByteRange",
@@ -55,6 +62,7 @@ __all__ = [
     "absolute_bulk_data",
     "dataset_from_json",
     "dictionary_vr",
+    "file_start",
     "find_value",
     "find_values",
     "hash_uid",
@@ -79,6 +87,8 @@ _HOMES = {
     "ByteRange": "_fragments",
     "Frame": "_frames",
     "FrameIndex": "_frames",
+    "IMPLEMENTATION_CLASS_UID": "_file_start",
+    "IMPLEMENTATION_VERSION_NAME": "_file_start",
     "ReadRange": "_fragments",
     "NamedInstance": "_named",
     "Readable": "_read",
@@ -92,6 +102,7 @@ _HOMES = {
     "absolute_bulk_data": "_absolute_uris",
     "dataset_from_json": "_from_json",
     "dictionary_vr": "_dictionary",
+    "file_start": "_file_start",
     "find_value": "_value_places",
     "find_values": "_value_places",
     "hash_uid": "_uid",

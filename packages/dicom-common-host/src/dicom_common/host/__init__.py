@@ -8,6 +8,7 @@ from dicom_common.host._config import Config, General
 from dicom_common.host._explain import Explained, explain
 from dicom_common.host._extensions import Extensions
 from dicom_common.host._health import health_within
+from dicom_common.host._listen import listen
 from dicom_common.host._loading import Plugins
 from dicom_common.host._loopback import require_loopback
 from dicom_common.host._plugin_metadata import CHECKS, COMMANDS, EXTENSION, KINDS, PluginInfo, installed_plugins
@@ -40,6 +41,7 @@ __all__ = [
     "explain",
     "health_within",
     "installed_plugins",
+    "listen",
     "require_loopback",
     "server_context",
 ]

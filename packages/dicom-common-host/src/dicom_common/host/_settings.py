@@ -123,13 +123,24 @@ def _value(raw: Raw, kind: Any, key: str, data: Path, environment: Mapping[str, 
     item = _item_type(shape)
     if item is not None:
         raw = _parsed(raw)
-        if isinstance(raw.value, list | tuple):
-            parts = enumerate(raw.value)
-            return container(
-                _value(dataclasses.replace(raw, value=part), item, f"{key}[{place}]", data, environment)
-                for place, part in parts
-            )
+        parts = _parts(raw, container, key)
+        if parts is not None:
+            values = [
+                _value(dataclasses.replace(raw, value=part), item, place, data, environment) for place, part in parts
+            ]
+            return dict(zip(raw.value, values, strict=True)) if container is dict else container(values)
     return _converted(raw, kind, key)
+
+
+def _parts(raw: Raw, container: Any, key: str) -> list[tuple[str, Any]] | None:
+    """Return the parts of a list or of a table of tables, each with where it stands; None where it is no such thing."""
+    if container is dict:
+        if not isinstance(raw.value, Mapping):
+            raise ConfigError(f"{raw.origin}: {key} has to be a table of tables.")
+        return [(f"{key}.{name}", part) for name, part in raw.value.items()]
+    if isinstance(raw.value, list | tuple):
+        return [(f"{key}[{place}]", part) for place, part in enumerate(raw.value)]
+    return None
 
 
 def _without_none(kind: Any) -> Any:
@@ -140,8 +151,10 @@ def _without_none(kind: Any) -> Any:
 
 
 def _item_type(kind: Any) -> Any:
-    """Return X of `tuple[X, ...]` and `list[X]`, None for everything else."""
+    """Return X of `tuple[X, ...]`, `list[X]` and, where X is a dataclass, `dict[str, X]`; None for everything else."""
     container, parts = typing.get_origin(kind), typing.get_args(kind)
+    if container is dict:
+        return parts[1] if dataclasses.is_dataclass(parts[1]) else None
     if (container is tuple and parts[1:] == (...,)) or container is list:
         return parts[0]
     return None

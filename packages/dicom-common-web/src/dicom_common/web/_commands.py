@@ -9,8 +9,8 @@ import click
 
 from dicom_common.cli import ExitCode, RelayThread, Session, below, note, pass_session, stopping_on_signals
 from dicom_common.core import AuditKind, hookimpl
-from dicom_common.host import require_loopback
-from dicom_common.web._serving import Serving, listen, serve as serve_here, serve_by_workers, url_of
+from dicom_common.host import listen, require_loopback
+from dicom_common.web._serving import Serving, serve as serve_here, serve_by_workers, url_of
 from dicom_common.web._settings import WebSettings
 
 __all__ = ["serve"]
@@ -56,7 +56,7 @@ def serve(session: Session, *, host: str | None, port: int | None, workers: int 
     if authenticator is not None or not settings.clients:
         require_loopback(authenticator, settings.host)
     _ = services.storage, services.db, services.broker  # a wrong configuration fails now
-    with closing(listen(settings)) as listening:
+    with closing(listen(settings.host, settings.port, table="web")) as listening:
         site, usable = url_of(settings, listening)
         public_url = config.general.public_url or (site + settings.root if usable else "")
         serving = Serving(settings=settings, listening=listening, public_url=public_url)

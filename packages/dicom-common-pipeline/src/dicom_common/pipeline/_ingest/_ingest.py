@@ -160,6 +160,10 @@ class Ingest:
         item = Item(tenant=tenant, candidate=candidate, key=key)
         if study_uid is not None and candidate.instance.study_uid != study_uid:
             item.reject(IngestReason.OTHER_STUDY, "It is of another study than the one that it was sent to.")
+        elif received.sop_class_uid not in ("", candidate.instance.sop_class_uid):
+            item.reject(IngestReason.OTHER_SOP_CLASS, "Its data set is of another SOP class than its request says.")
+        elif received.sop_uid not in ("", candidate.instance.sop_uid):
+            item.reject(IngestReason.OTHER_SOP_INSTANCE, "Its data set is another SOP instance than its request says.")
         return item
 
     def _decide(self, received: Sequence[Received], read: list[_Read]) -> list[Item]:

@@ -22,6 +22,10 @@ class Received:
     name: str
     """What the sender calls it, for messages: a path, or where it stood in a request."""
     origin: Origin = field(default_factory=Origin)
+    sop_class_uid: str = ""
+    """Of what class the request that it came with says it is: another one is refused. Empty: it does not say."""
+    sop_uid: str = ""
+    """Which SOP instance the request says it is, likewise."""
 
 
 class Status(StrEnum):

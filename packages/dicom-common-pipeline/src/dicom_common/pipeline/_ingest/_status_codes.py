@@ -50,6 +50,8 @@ STATUSES: Final[dict[IngestReason | Reason, int]] = {
     IngestReason.UID_IN_OTHER_SERIES: 0xA901,
     IngestReason.OTHER_PATIENT: 0xA902,
     IngestReason.OTHER_STUDY: 0xA903,
+    IngestReason.OTHER_SOP_CLASS: 0xA900,
+    IngestReason.OTHER_SOP_INSTANCE: 0xA904,
     IngestReason.REFUSED: _NOT_AUTHORIZED,
     IngestReason.UNREADABLE: _PROCESSING_FAILURE,
     IngestReason.CHANGED: _PROCESSING_FAILURE,

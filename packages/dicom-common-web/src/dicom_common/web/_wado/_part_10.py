@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dicom_common.codecs import file_start
 from dicom_common.core import Stored
+from dicom_common.dicom import file_start
 
 __all__ = ["dicom_file"]
 
@@ -40,5 +40,5 @@ def _completed(chunks: Iterator[bytes], stored: Stored, *, keep_preamble: bool) 
     elif head[:2] == b"\x02\x00":
         yield bytes(_PREAMBLE) + _PREFIX + head
     else:
-        yield file_start(stored, stored.transfer_syntax_uid) + head
+        yield file_start(stored.sop_class_uid, stored.sop_uid, stored.transfer_syntax_uid) + head
     yield from chunks

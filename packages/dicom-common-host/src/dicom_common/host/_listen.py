@@ -1,31 +1,34 @@
-"""The socket that is listened on, and how clients reach it."""
+"""The socket that a server listens on."""
 
 from __future__ import annotations
 
 import errno
-import ipaddress
 import socket
 
 from dicom_common.core import ConfigError
-from dicom_common.web._settings import WebSettings
 
-__all__ = ["listen", "url_of"]
+__all__ = ["listen"]
 
 _BACKLOG = 1024
 
 
-def listen(settings: WebSettings) -> socket.socket:
+def listen(host: str, port: int, *, table: str) -> socket.socket:
     """Bind a socket and listen on it: who connects from now on waits for the server, and is not refused.
+
+    Args:
+        host: an address of this machine, or a name of it.
+        port: 0: any free one.
+        table: the table of the configuration that they are from, for messages.
 
     Raises:
         ConfigError: that is not possible; the message says what to change.
     """
-    host, port = settings.host.removeprefix("[").removesuffix("]"), settings.port
+    host = host.removeprefix("[").removesuffix("]")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except (OSError, UnicodeError):
         raise ConfigError(
-            f"web.host {host!r} is not an address of this machine: give one, such as 127.0.0.1."
+            f"{table}.host {host!r} is not an address of this machine: give one, such as 127.0.0.1."
         ) from None
     # asyncio sends small pieces at once (TCP_NODELAY) only where the socket names its protocol: 40 ms a request.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -38,36 +41,18 @@ def listen(settings: WebSettings) -> socket.socket:
         listening.listen(_BACKLOG)
     except OSError as error:
         listening.close()
-        raise ConfigError(_why(error, host, port)) from error
+        raise ConfigError(_why(error, host, port, table)) from error
     listening.setblocking(False)
     return listening
 
 
-def _why(error: OSError, host: str, port: int) -> str:
+def _why(error: OSError, host: str, port: int, table: str) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"Port {port} of {host} is in use: end the program that listens there, or choose another with --port."
     if error.errno == errno.EACCES:
         return f"Port {port} needs privileges that this user does not have: choose one from 1024 on with --port."
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"web.host {host} is not an address of this machine: choose one of its own with --host."
+        return f"{table}.host {host} is not an address of this machine: choose one of its own with --host."
     return (
         f"The server cannot listen on port {port} of {host} ({error.strerror}): choose others with --host and --port."
     )
-
-
-def url_of(settings: WebSettings, listening: socket.socket) -> tuple[str, bool]:
-    """Return the URL of the site's root, with the port that is really listened on, and whether others can use it.
-
-    `0.0.0.0` and `::` are no addresses of a server: there, links follow the request.
-    """
-    host = settings.host.removeprefix("[").removesuffix("]")
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        shown, usable = host, bool(host)
-    else:
-        shown, usable = f"[{host}]" if address.version == 6 else host, not address.is_unspecified
-    scheme = "https" if settings.tls is not None else "http"
-    port = listening.getsockname()[1]
-    default = {"http": 80, "https": 443}[scheme]
-    return f"{scheme}://{shown}" + (f":{port}" if port != default else ""), usable

@@ -1,0 +1,93 @@
+"""The application entity: associations are accepted in threads of this process."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from types import TracebackType
+from typing import Self
+
+from dicom_common.dimse._receiving import Listener, Site
+from dicom_common.dimse._services import services_of
+from dicom_common.dimse._settings import DimseSettings
+from dicom_common.host import Services, listen
+
+__all__ = ["ApplicationEntity", "create_ae"]
+
+
+class ApplicationEntity:
+    """An application entity that accepts associations from `start` on; a context manager that starts and closes it.
+
+    Args:
+        services: the backends; they stay the caller's, and are closed by the caller, after the application entity.
+        settings: the table `[dimse]`.
+        listening: a socket that listens already, which stays the caller's; by default one of its own.
+    """
+
+    def __init__(self, services: Services, settings: DimseSettings, listening: socket.socket | None = None) -> None:
+        self.settings = settings
+        self._owned = listen(settings.host, settings.port, table="dimse") if listening is None else None
+        self._listening = listening or self._owned
+        assert self._listening is not None
+        try:
+            self._site = Site.open(services, settings, services_of(settings))
+            self._listener = Listener(self._site, self._listening)
+        except BaseException:
+            if self._owned is not None:
+                self._owned.close()
+            raise
+        self._thread = threading.Thread(target=self.serve, name="dicom-common-ae", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        assert self._listening is not None
+        return int(self._listening.getsockname()[1])
+
+    def start(self) -> None:
+        """Accept associations from now on, in threads."""
+        self._thread.start()
+
+    def serve(self) -> None:
+        """Accept associations until `stop`, in this thread; return when those that are open have ended."""
+        try:
+            self._listener.serve()
+        finally:
+            self._site.close()
+
+    def stop(self) -> None:
+        """Accept no more, and let what is in hand end. From any thread, or a signal handler."""
+        self._listener.stop()
+
+    def close(self) -> None:
+        """End it: requests in hand are answered, for up to `shutdown_seconds`."""
+        self.stop()
+        if self._thread.ident is not None:
+            self._thread.join()
+        if self._owned is not None:
+            self._owned.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def create_ae(services: Services, settings: DimseSettings | None = None) -> ApplicationEntity:
+    """Make the DICOM application entity of some services, which listens already, and accepts when it is started.
+
+        with Services.from_file("dicom-common.toml") as services, create_ae(services) as ae:
+            print(ae.port)
+
+    Args:
+        services: the backends.
+        settings: the table `[dimse]`; that of the configuration by default.
+
+    Raises:
+        DicomCommonError: the configuration is wrong, the port cannot be listened on, or a backend cannot be opened.
+    """
+    return ApplicationEntity(services, settings or services.settings("dimse", DimseSettings))

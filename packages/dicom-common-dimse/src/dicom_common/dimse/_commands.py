@@ -1,0 +1,68 @@
+"""`dicom-common scp`: the DICOM application entity."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import click
+
+from dicom_common.cli import ExitCode, RelayThread, Session, below, note, pass_session, stopping_on_signals
+from dicom_common.core import AuditKind, hookimpl
+from dicom_common.dimse._ae import ApplicationEntity
+from dicom_common.dimse._settings import DimseSettings
+from dicom_common.host import listen
+
+__all__ = ["scp"]
+
+_STOPPING = "Stopping when the requests in hand are answered; a second signal ends it at once."
+
+
+@click.command(
+    epilog=below(
+        {
+            "Examples": [
+                "dicom-common --config site.toml scp",
+                "dicom-common --config site.toml scp --host 0.0.0.0 --port 104 --workers 4",
+                "echoscu -aet CT1 -aec DICOMCOMMON 127.0.0.1 11112",
+            ],
+        }
+    )
+)
+@click.option("--host", metavar="ADDRESS", help="The address to listen on; by default dimse.host.")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port; 0: any free one. By default dimse.port.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes that share the port; by default dimse.workers.")
+@pass_session
+def scp(session: Session, *, host: str | None, port: int | None, workers: int | None) -> int:
+    """Serve DIMSE: C-ECHO, C-STORE, C-FIND, C-MOVE, C-GET and storage commitment.
+
+    Accepts associations of the peers below [dimse.peers] only. Publishes events, as `relay` does. SIGINT or SIGTERM
+    ends it when the requests in hand are answered, or after dimse.shutdown_seconds.
+
+    Exits 0 when it was told to stop, 2 if it cannot listen or a backend cannot be opened.
+    """
+    given = {"host": host, "port": port, "workers": workers}
+    session.override({f"dimse.{name}": str(value) for name, value in given.items() if value is not None})
+    services, config = session.services, session.config
+    settings = config.section("dimse", DimseSettings)
+    _ = services.storage, services.db, services.broker  # a wrong configuration fails now
+    with closing(listen(settings.host, settings.port, table="dimse")) as listening:
+        with session.auditing(AuditKind.APPLICATION_STARTED, None, command="scp") as deed:
+            deed.record()
+        with (
+            session.auditing(AuditKind.APPLICATION_STOPPED, None, command="scp"),
+            closing(RelayThread(session)) as relay,
+        ):
+            relay.start()
+            with stopping_on_signals(_STOPPING) as stop, ApplicationEntity(services, settings, listening):
+                note(f"Listening as {settings.ae_title} on {settings.host} port {listening.getsockname()[1]}")
+                if not settings.peers:
+                    note("There are no peers: nobody is let in. Name them below [dimse.peers].")
+                stop.wait()
+            relay.finish()
+    return ExitCode.OK
+
+
+@hookimpl
+def dicom_common_commands() -> list[click.Command]:
+    """Offer `dicom-common scp`."""
+    return [scp]

@@ -1,0 +1,195 @@
+"""An accepted association: requests are answered one after the other, until its end (PS3.7 7, PS3.8 7)."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from dicom_common.dimse._peers import Peer
+from dicom_common.dimse._receiving._command_set import Command, Operation, Tag, Value, encode_command
+from dicom_common.dimse._receiving._incoming import Incoming, Messages
+from dicom_common.dimse._receiving._negotiation import Agreement
+from dicom_common.dimse._receiving._pdu import AssociateRequest, AssociationEndError, ProtocolError, p_data
+from dicom_common.dimse._receiving._service import Context, Request, Response
+from dicom_common.dimse._receiving._site import Site
+from dicom_common.dimse._receiving._wire import Wire
+from dicom_common.host import TRACEBACKS
+
+__all__ = ["Association"]
+
+_log = logging.getLogger(__name__)
+_MOST_SENT: Final = 131_072
+"""The longest PDU that is sent, also where the peer takes longer ones."""
+_LEAST_SENT: Final = 128
+_SEND: Final = 262_144
+"""Bytes that are handed to the system at once."""
+NOT_AUTHORIZED: Final = 0x0124
+UNRECOGNIZED_OPERATION: Final = 0x0211
+PROCESSING_FAILURE: Final = 0x0110
+
+
+class Association:
+    """An association that was accepted, for one thread.
+
+    Args:
+        site: what associations share.
+        wire: its connection.
+        peer: who has called.
+        request: what the peer asked for.
+        agreement: what it got.
+    """
+
+    def __init__(self, site: Site, wire: Wire, peer: Peer, request: AssociateRequest, agreement: Agreement) -> None:
+        self.site, self.peer = site, peer
+        self.calling, self.called = request.calling, request.called
+        self.contexts = agreement.contexts
+        self.is_idle = False
+        """Whether it waits for a request."""
+        settings = site.settings
+        self._wire = wire
+        self._messages = Messages(wire, settings.idle_seconds, settings.receive_seconds)
+        most = request.most_sent or _MOST_SENT
+        self._most_sent = max(_LEAST_SENT, min(most, _MOST_SENT))
+        self._cancelled: set[int] = set()
+        self._waiting: deque[tuple[int, Command]] = deque()
+        self._last_id = 0
+
+    @property
+    def tenant(self) -> str:
+        """Whose data it is about."""
+        return self.peer.tenant
+
+    def serve(self) -> None:
+        """Answer requests until the association ends.
+
+        Raises:
+            AssociationEndError: always, with how it ended.
+        """
+        while True:
+            self.is_idle = not self._waiting
+            context_id, command = self._waiting.popleft() if self._waiting else self._messages.next_command()
+            self.is_idle = False
+            context = self.contexts.get(context_id)
+            if context is None:
+                raise ProtocolError("a message names a presentation context that was not accepted")
+            if command.field == Operation.C_CANCEL:
+                continue  # it comes late: what it means was answered already (PS3.7 9.3.2.3)
+            if command.field & Operation.RESPONSE:
+                raise ProtocolError("a response comes without a request", reason=2)
+            self._answer(context, command)
+
+    def is_cancelled(self, message_id: int) -> bool:
+        """Tell, without waiting, whether the peer has sent a C-CANCEL for a request."""
+        while message_id not in self._cancelled and not self._waiting and self._messages.has_more():
+            self._take(*self._messages.next_command())
+        return message_id in self._cancelled
+
+    def request(
+        self,
+        context: Context,
+        operation: Operation,
+        values: Mapping[Tag, Value],
+        data: Iterable[bytes | memoryview] | None = None,
+    ) -> Command:
+        """Send a request of ours, such as the C-STORE of a C-GET, and return its response.
+
+        Args:
+            context: an accepted one.
+            operation: its Command Field.
+            values: the rest of its command set, but the Message ID.
+            data: its data set, piece by piece; None without one.
+
+        Raises:
+            AssociationEndError: the association is over.
+        """
+        self._last_id = self._last_id % 65535 + 1
+        command = {**values, Tag.COMMAND_FIELD: int(operation), Tag.MESSAGE_ID: self._last_id}
+        self._send(context, command, data)
+        while True:
+            context_id, response = self._messages.next_command()
+            if response.field != operation | Operation.RESPONSE:
+                self._take(context_id, response)
+                continue
+            if response.number(Tag.RESPONDED_TO) != self._last_id:
+                raise ProtocolError("a response is to another request", reason=2)
+            if response.has_data_set:
+                Incoming(self._messages.data_set(context_id)).drain()
+            return response
+
+    def _take(self, context_id: int, command: Command) -> None:
+        """Keep what comes while a request is being answered: a C-CANCEL, or the next request."""
+        if command.field == Operation.C_CANCEL:
+            self._cancelled.add(command.number(Tag.RESPONDED_TO) or 0)
+        elif command.field & Operation.RESPONSE or self._waiting:
+            raise ProtocolError("a message comes where it must not", reason=2)
+        else:
+            self._waiting.append((context_id, command))
+
+    def _answer(self, context: Context, command: Command) -> None:
+        self._cancelled.clear()
+        data = Incoming(self._messages.data_set(context.id)) if command.has_data_set else None
+        request = Request(association=self, context=context, command=command, data=data)
+        try:
+            for response in self._responses(request):
+                self._respond(request, response)
+        except AssociationEndError:
+            raise
+        except Exception as error:
+            if data is not None and data.end is not None:
+                raise data.end from error
+            # The text of a foreign exception may quote a value of a data set.
+            _log.error("a request of %s failed with %s", self.peer.name, type(error).__name__)
+            TRACEBACKS.debug("a request failed", exc_info=error)
+            self._respond(request, Response(status=PROCESSING_FAILURE))
+        if data is not None:
+            data.drain()
+
+    def _responses(self, request: Request) -> Iterator[Response]:
+        service = request.context.service
+        handler = next((one for key, one in service.operations.items() if key == request.command.field), None)
+        refusal = None
+        if handler is None:
+            refusal = Response(status=UNRECOGNIZED_OPERATION)
+        elif service.permission is not None and not self.peer.may(service.permission):
+            comment = f"This AE may not {service.permission} here."
+            refusal = Response(status=NOT_AUTHORIZED, elements={Tag.ERROR_COMMENT: comment})
+        elif not request.context.peer_is_scu:
+            refusal = Response(status=NOT_AUTHORIZED, elements={Tag.ERROR_COMMENT: "The role SCU was not agreed."})
+        if handler is None or refusal is not None:
+            if request.data is not None:
+                request.data.drain()
+            yield refusal or Response(status=UNRECOGNIZED_OPERATION)
+        else:
+            yield from handler(request)
+
+    def _respond(self, request: Request, response: Response) -> None:
+        asked = request.command
+        values: dict[Tag, Value] = {
+            Tag.AFFECTED_SOP_CLASS: asked.text(Tag.AFFECTED_SOP_CLASS)
+            or asked.text(Tag.REQUESTED_SOP_CLASS)
+            or request.context.abstract_syntax,
+            Tag.COMMAND_FIELD: asked.field | Operation.RESPONSE,
+            Tag.RESPONDED_TO: asked.message_id,
+            Tag.STATUS: response.status,
+        }
+        instance = asked.text(Tag.AFFECTED_SOP_INSTANCE) or asked.text(Tag.REQUESTED_SOP_INSTANCE)
+        if instance:
+            values[Tag.AFFECTED_SOP_INSTANCE] = instance
+        values.update(response.elements)
+        self._send(request.context, values, None if response.data is None else [response.data])
+
+    def _send(self, context: Context, values: Mapping[Tag, Value], data: Iterable[bytes | memoryview] | None) -> None:
+        command = encode_command(values, has_data_set=data is not None)
+        held = list(p_data(context.id, [command], is_command=True, most=self._most_sent))
+        size = len(command)
+        if data is not None:
+            for piece in p_data(context.id, data, is_command=False, most=self._most_sent):
+                held.append(piece)
+                size += len(piece)
+                if size >= _SEND:
+                    self._wire.send(b"".join(held))
+                    held, size = [], 0
+        if held:
+            self._wire.send(b"".join(held))

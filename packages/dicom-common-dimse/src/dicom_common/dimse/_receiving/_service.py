@@ -1,0 +1,103 @@
+"""What a service is to the listening side: which abstract syntaxes it answers to, and a handler for each operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from dicom_common.dimse._peers import Permission
+from dicom_common.dimse._receiving._command_set import Command, Operation, Tag, Value
+from dicom_common.dimse._receiving._incoming import Incoming
+
+if TYPE_CHECKING:
+    from dicom_common.dimse._receiving._association import Association
+
+__all__ = ["UNCOMPRESSED", "Context", "Handler", "Request", "Response", "Service", "Services"]
+
+UNCOMPRESSED: Final = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2")
+"""The transfer syntaxes of data sets without pixel data: Explicit and Implicit VR Little Endian, and Big Endian."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """An accepted presentation context."""
+
+    id: int
+    abstract_syntax: str
+    transfer_syntax: str
+    service: Service
+    peer_is_scu: bool = True
+    """Whether the peer may ask us."""
+    peer_is_scp: bool = False
+    """Whether we may ask the peer, such as by the C-STORE of a C-GET (PS3.7 D.3.3.4)."""
+    extended: bytes = b""
+    """What was agreed by SOP Class Extended Negotiation (PS3.7 D.3.3.5)."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Request:
+    """A request of a peer, whose data set may still be on its way."""
+
+    association: Association
+    context: Context
+    command: Command
+    data: Incoming | None
+    """Its data set; None without one."""
+
+    @property
+    def message_id(self) -> int:
+        """Its Message ID (0000,0110)."""
+        return self.command.message_id
+
+    def is_cancelled(self) -> bool:
+        """Tell, without waiting, whether the peer has sent a C-CANCEL for it."""
+        return self.association.is_cancelled(self.message_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """A response, without what follows from its request: Command Field, Message ID Being Responded To, SOP class."""
+
+    status: int
+    elements: Mapping[Tag, Value] = field(default_factory=dict)
+    """Further elements of its command set."""
+    data: bytes | None = None
+    """Its data set, in the transfer syntax of the context."""
+
+
+Handler = Callable[[Request], Iterator[Response]]
+"""Answers a request: each response is sent as soon as there is one, the last of them is final. What it raises becomes
+0110 (Processing failure), with nothing but the exception's kind in the log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A service class, as SCP."""
+
+    name: str
+    """For records and metrics."""
+    abstract_syntaxes: frozenset[str]
+    operations: Mapping[Operation, Handler]
+    permission: Permission | None
+    """What a peer has to be allowed, or a request is answered with 0124; None: any known peer may."""
+    transfer_syntaxes: tuple[str, ...] = UNCOMPRESSED
+    sends: bool = False
+    """Whether it can be SCU of the abstract syntax too, on the same association."""
+    extended: bytes = b""
+    """What it offers by SOP Class Extended Negotiation: a byte of 1 for each feature."""
+    any_abstract_syntax: bool = False
+    """Whether it takes what no other service does."""
+    any_transfer_syntax: bool = False
+
+
+class Services:
+    """The services that are offered, by abstract syntax."""
+
+    def __init__(self, services: tuple[Service, ...]) -> None:
+        self._by_syntax = {uid: one for one in services for uid in one.abstract_syntaxes}
+        self._default = next((one for one in services if one.any_abstract_syntax), None)
+
+    def get(self, abstract_syntax: str) -> Service | None:
+        """Return the service for an abstract syntax; None without one."""
+        return self._by_syntax.get(abstract_syntax, self._default)

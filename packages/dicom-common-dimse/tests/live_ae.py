@@ -1,0 +1,67 @@
+"""An application entity on a free port of this machine, with backends of its own."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dicom_common.dimse import ApplicationEntity, create_ae
+from dicom_common.host import Config, Services
+
+__all__ = ["PEERS", "LiveAe", "dcmtk", "live_ae"]
+
+PEERS = """
+[dimse.peers.ct1]
+ae_title = "CT1"
+tenant = "local"
+allow = ["store", "find", "retrieve"]
+
+[dimse.peers.viewer]
+ae_title = "VIEWER"
+tenant = "local"
+allow = ["find"]
+"""
+
+
+@dataclass
+class LiveAe:
+    """An application entity and its backends."""
+
+    ae: ApplicationEntity
+    services: Services
+
+    @property
+    def port(self) -> int:
+        return self.ae.port
+
+
+@contextmanager
+def live_ae(folder: Path, settings: str = "", peers: str = PEERS) -> Iterator[LiveAe]:
+    """Serve until the block ends.
+
+    Args:
+        folder: for the configuration and the data.
+        settings: further lines below [dimse].
+        peers: the tables of the peers.
+    """
+    file = folder / "site.toml"
+    file.write_text(f'data = "data"\n[dimse]\nport = 0\n{settings}\n{peers}', encoding="utf-8")
+    with Services(Config.load(file, variables={})) as services, create_ae(services) as ae:
+        yield LiveAe(ae, services)
+
+
+def dcmtk(program: str, *arguments: str | Path, fails: bool = False) -> str:
+    """Run a program of DCMTK and return what it says; skips where it is not installed."""
+    found = shutil.which(program)
+    if found is None:
+        pytest.skip(f"{program} of DCMTK is not installed")
+    done = subprocess.run([found, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
+    said = done.stdout + done.stderr
+    assert (done.returncode != 0) == fails, said
+    return said
