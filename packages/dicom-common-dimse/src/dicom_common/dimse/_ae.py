@@ -30,8 +30,8 @@ class ApplicationEntity:
         self._listening = listening or self._owned
         assert self._listening is not None
         try:
-            self._site = Site.open(services, settings, services_of(settings))
-            self._listener = Listener(self._site, self._listening)
+            self._site = Site.open(services, settings)
+            self._listener = Listener(self._site, services_of(settings), self._listening)
         except BaseException:
             if self._owned is not None:
                 self._owned.close()

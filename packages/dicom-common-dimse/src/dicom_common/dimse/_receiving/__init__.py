@@ -1,6 +1,5 @@
 """The listening side: the upper layer (PS3.8), commands (PS3.7), and what a service has to do with them."""
 
-from dicom_common.dimse._receiving._association import Association
 from dicom_common.dimse._receiving._command_set import (
     NO_DATA_SET,
     Command,
@@ -12,7 +11,15 @@ from dicom_common.dimse._receiving._command_set import (
 from dicom_common.dimse._receiving._incoming import Incoming, TooLargeDataError
 from dicom_common.dimse._receiving._listener import Listener
 from dicom_common.dimse._receiving._pdu import AssociationEndError
-from dicom_common.dimse._receiving._service import UNCOMPRESSED, Context, Handler, Request, Response, Service
+from dicom_common.dimse._receiving._service import (
+    UNCOMPRESSED,
+    Association,
+    Context,
+    Handler,
+    Request,
+    Response,
+    Service,
+)
 from dicom_common.dimse._receiving._site import Site
 
 __all__ = [

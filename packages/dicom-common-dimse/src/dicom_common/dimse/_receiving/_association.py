@@ -17,7 +17,7 @@ from dicom_common.dimse._receiving._site import Site
 from dicom_common.dimse._receiving._wire import Wire
 from dicom_common.host import TRACEBACKS
 
-__all__ = ["Association"]
+__all__ = ["AcceptedAssociation"]
 
 _log = logging.getLogger(__name__)
 _MOST_SENT: Final = 131_072
@@ -30,7 +30,7 @@ UNRECOGNIZED_OPERATION: Final = 0x0211
 PROCESSING_FAILURE: Final = 0x0110
 
 
-class Association:
+class AcceptedAssociation:
     """An association that was accepted, for one thread.
 
     Args:
@@ -93,17 +93,7 @@ class Association:
         values: Mapping[Tag, Value],
         data: Iterable[bytes | memoryview] | None = None,
     ) -> Command:
-        """Send a request of ours, such as the C-STORE of a C-GET, and return its response.
-
-        Args:
-            context: an accepted one.
-            operation: its Command Field.
-            values: the rest of its command set, but the Message ID.
-            data: its data set, piece by piece; None without one.
-
-        Raises:
-            AssociationEndError: the association is over.
-        """
+        """Send a request of ours, and return its response: see `Association`."""
         self._last_id = self._last_id % 65535 + 1
         command = {**values, Tag.COMMAND_FIELD: int(operation), Tag.MESSAGE_ID: self._last_id}
         self._send(context, command, data)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from dicom_common.dimse._peers import Peer
-from dicom_common.dimse._receiving._association import Association
+from dicom_common.dimse._receiving._association import AcceptedAssociation
 from dicom_common.dimse._receiving._negotiation import Rejection, admit, negotiate
 from dicom_common.dimse._receiving._pdu import (
     RELEASE_RP,
@@ -27,6 +27,7 @@ from dicom_common.dimse._receiving._pdu import (
     associate_rj,
     parse_associate,
 )
+from dicom_common.dimse._receiving._service import Offers
 from dicom_common.dimse._receiving._site import Site
 from dicom_common.dimse._receiving._wire import Wire
 from dicom_common.host import TRACEBACKS
@@ -42,14 +43,17 @@ class Connection:
 
     Args:
         site: what associations share.
+        offers: the services.
         accepted: its socket.
         address: where it comes from.
         tls: the context of TLS; None without.
     """
 
-    def __init__(self, site: Site, accepted: socket.socket, address: str, tls: ssl.SSLContext | None) -> None:
-        self._site, self._socket, self._address, self._tls = site, accepted, address, tls
-        self._association: Association | None = None
+    def __init__(
+        self, site: Site, offers: Offers, accepted: socket.socket, address: str, tls: ssl.SSLContext | None
+    ) -> None:
+        self._site, self._offers, self._socket, self._address, self._tls = site, offers, accepted, address, tls
+        self._association: AcceptedAssociation | None = None
         self._is_stopped = False
         self.since = time.monotonic()
 
@@ -115,10 +119,10 @@ class Connection:
         wire.linger(self._site.settings.associate_seconds)
 
     def _associate(self, wire: Wire, peer: Peer, request: AssociateRequest) -> None:
-        agreement = negotiate(request, self._site)
+        agreement = negotiate(request, self._offers, self._site.settings.max_pdu_bytes)
         wire.expect_data()
         wire.send(associate_ac(request.titles, agreement.results, agreement.user_information))
-        self._association = Association(self._site, wire, peer, request, agreement)
+        self._association = AcceptedAssociation(self._site, wire, peer, request, agreement)
         try:
             self._association.serve()
         except AssociationEndError as error:

@@ -10,6 +10,7 @@ import threading
 import time
 
 from dicom_common.dimse._receiving._connection import Connection
+from dicom_common.dimse._receiving._service import Offers, Service
 from dicom_common.dimse._receiving._site import Site
 from dicom_common.host import server_context
 
@@ -23,11 +24,12 @@ class Listener:
 
     Args:
         site: what associations share.
+        services: what is offered.
         listening: the socket; it stays the caller's.
     """
 
-    def __init__(self, site: Site, listening: socket.socket) -> None:
-        self._site, self._listening = site, listening
+    def __init__(self, site: Site, services: tuple[Service, ...], listening: socket.socket) -> None:
+        self._site, self._offers, self._listening = site, Offers(services), listening
         self._tls: ssl.SSLContext | None = server_context(site.settings.tls) if site.settings.tls else None
         self._open: dict[Connection, threading.Thread] = {}
         self._changed = threading.Condition()
@@ -64,7 +66,7 @@ class Listener:
             return
         accepted.setblocking(True)
         self._make_room()
-        connection = Connection(self._site, accepted, address[0], self._tls)
+        connection = Connection(self._site, self._offers, accepted, address[0], self._tls)
         thread = threading.Thread(target=self._run, args=(connection,), name="dicom-common-association", daemon=True)
         with self._changed:
             self._open[connection] = thread

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Any, Final
 
+from dicom_common.dicom import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_common.dimse._peers import Peer
 from dicom_common.dimse._receiving._pdu import APPLICATION_CONTEXT, AssociateRequest, ProposedContext, item
-from dicom_common.dimse._receiving._service import Context, Service
+from dicom_common.dimse._receiving._service import Context, Offers, Service
 from dicom_common.dimse._receiving._site import Site
 
 __all__ = ["Agreement", "Rejection", "admit", "negotiate"]
 
-IMPLEMENTATION_CLASS_UID: Final = "2.25.277420247061944190497811012593119703797"
-IMPLEMENTATION_VERSION_NAME: Final = "DICOM_COMMON"
 _PROTOCOL_VERSION_1: Final = 1
 
 
@@ -65,12 +64,18 @@ def admit(
     return peer or Rejection.CALLING_AE_TITLE
 
 
-def negotiate(request: AssociateRequest, site: Site) -> Agreement:
-    """Agree on presentation contexts and what goes with them."""
+def negotiate(request: AssociateRequest, offers: Offers, most: int) -> Agreement:
+    """Agree on presentation contexts and what goes with them.
+
+    Args:
+        request: what the peer asks for.
+        offers: what it can have.
+        most: the longest PDU that is taken.
+    """
     contexts: dict[int, Context] = {}
     results = []
     for proposed in request.contexts:
-        context = _context(proposed, request, site)
+        context = _context(proposed, request, offers)
         if isinstance(context, Context):
             contexts[proposed.id] = context
             results.append((proposed.id, _Result.ACCEPTED, context.transfer_syntax))
@@ -79,7 +84,7 @@ def negotiate(request: AssociateRequest, site: Site) -> Agreement:
             syntax = proposed.transfer_syntaxes[0] if proposed.transfer_syntaxes else "1.2.840.10008.1.2"
             results.append((proposed.id, context, syntax))
     information = [
-        item(0x51, struct.pack(">I", site.settings.max_pdu_bytes)),
+        item(0x51, struct.pack(">I", most)),
         item(0x52, IMPLEMENTATION_CLASS_UID.encode()),
     ]
     if request.asynchronous is not None:
@@ -91,8 +96,8 @@ def negotiate(request: AssociateRequest, site: Site) -> Agreement:
     return Agreement(contexts=contexts, results=tuple(results), user_information=b"".join(information))
 
 
-def _context(proposed: ProposedContext, request: AssociateRequest, site: Site) -> Context | _Result:
-    service = site.services.get(proposed.abstract_syntax)
+def _context(proposed: ProposedContext, request: AssociateRequest, offers: Offers) -> Context | _Result:
+    service = offers.get(proposed.abstract_syntax)
     if service is None:
         return _Result.ABSTRACT_SYNTAX_NOT_SUPPORTED
     syntax = next((one for one in proposed.transfer_syntaxes if _takes(service, one)), None)

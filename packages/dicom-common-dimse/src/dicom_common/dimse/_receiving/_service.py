@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
-from dicom_common.dimse._peers import Permission
+from dicom_common.dimse._peers import Peer, Permission
 from dicom_common.dimse._receiving._command_set import Command, Operation, Tag, Value
 from dicom_common.dimse._receiving._incoming import Incoming
+from dicom_common.dimse._receiving._site import Site
 
-if TYPE_CHECKING:
-    from dicom_common.dimse._receiving._association import Association
-
-__all__ = ["UNCOMPRESSED", "Context", "Handler", "Request", "Response", "Service", "Services"]
+__all__ = ["UNCOMPRESSED", "Association", "Context", "Handler", "Request", "Response", "Offers", "Service"]
 
 UNCOMPRESSED: Final = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2")
 """The transfer syntaxes of data sets without pixel data: Explicit and Implicit VR Little Endian, and Big Endian."""
@@ -33,6 +31,43 @@ class Context:
     """Whether we may ask the peer, such as by the C-STORE of a C-GET (PS3.7 D.3.3.4)."""
     extended: bytes = b""
     """What was agreed by SOP Class Extended Negotiation (PS3.7 D.3.3.5)."""
+
+
+class Association(Protocol):
+    """What a handler has of the association that a request came by. For the thread of the handler only."""
+
+    site: Site
+    peer: Peer
+    calling: str
+    """The AE title of the peer."""
+    called: str
+    """The AE title by which it has called us."""
+    contexts: dict[int, Context]
+    """The accepted presentation contexts, by their ids."""
+
+    def is_cancelled(self, message_id: int) -> bool:
+        """Tell, without waiting, whether the peer has sent a C-CANCEL for a request."""
+        ...
+
+    def request(
+        self,
+        context: Context,
+        operation: Operation,
+        values: Mapping[Tag, Value],
+        data: Iterable[bytes | memoryview] | None = None,
+    ) -> Command:
+        """Send a request of ours, such as the C-STORE of a C-GET, and return its response.
+
+        Args:
+            context: an accepted one.
+            operation: its Command Field.
+            values: the rest of its command set, but the Message ID.
+            data: its data set, piece by piece; None without one.
+
+        Raises:
+            AssociationEndError: the association is over.
+        """
+        ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,7 +126,7 @@ class Service:
     any_transfer_syntax: bool = False
 
 
-class Services:
+class Offers:
     """The services that are offered, by abstract syntax."""
 
     def __init__(self, services: tuple[Service, ...]) -> None:

@@ -10,9 +10,8 @@ from typing import Self
 from dicom_common.codecs import Codecs, CodecSettings
 from dicom_common.dicom import ReaderSettings
 from dicom_common.dimse._peers import Peers
-from dicom_common.dimse._receiving._service import Service, Services
 from dicom_common.dimse._settings import DimseSettings
-from dicom_common.host import Services as Backends
+from dicom_common.host import Services
 from dicom_common.pipeline import AccessLog, Ingest
 
 __all__ = ["Site"]
@@ -20,12 +19,11 @@ __all__ = ["Site"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """What the associations of one process share. `close` ends what it has begun; the backends stay open."""
+    """What the associations of one process share. `close` ends what it has begun; the services stay open."""
 
-    backends: Backends
+    services: Services
     settings: DimseSettings
     peers: Peers
-    services: Services
     ingest: Ingest
     codecs: Codecs
     access_log: AccessLog
@@ -34,22 +32,21 @@ class Site:
     """Set when no further request is to be begun."""
 
     @classmethod
-    def open(cls, backends: Backends, settings: DimseSettings, services: tuple[Service, ...]) -> Self:
+    def open(cls, services: Services, settings: DimseSettings) -> Self:
         """Open a site.
 
         Raises:
             DicomCommonError: the configuration is wrong, or a backend cannot be opened.
         """
         return cls(
-            backends=backends,
+            services=services,
             settings=settings,
             peers=Peers(settings),
-            services=Services(services),
-            ingest=Ingest(backends),
+            ingest=Ingest(services),
             codecs=Codecs(
-                backends.settings("codecs", CodecSettings), reader=backends.settings("reader", ReaderSettings)
+                services.settings("codecs", CodecSettings), reader=services.settings("reader", ReaderSettings)
             ),
-            access_log=AccessLog(backends),
+            access_log=AccessLog(services),
             places=Places(settings.max_associations),
         )
 
