@@ -96,9 +96,11 @@ class Relay:
                 stop.wait(pause)
             else:
                 pause = _IDLE
-                if not published:
-                    # What waits is another relay's. Counted twice a second, millions would keep the index busy.
-                    stop.wait(max(_IDLE, self._lease / 10) if waiting and not behind else _IDLE)
+                if published < self._batch:
+                    # What is added meanwhile is one batch then: each costs the index some transactions. What waits and
+                    # was not published is another relay's; counted twice a second, millions would keep the index busy.
+                    is_others = waiting and not published and not behind
+                    stop.wait(max(_IDLE, self._lease / 10) if is_others else _IDLE)
         self._release()
 
     def _publish_all(self, events: Sequence[Event]) -> int:
