@@ -32,7 +32,7 @@ class Lane:
         self.name = name
         self._turns = anyio.CapacityLimiter(size)
         self._threads = anyio.CapacityLimiter(size)
-        self._most = waiting
+        self.most_waiting = waiting
         self.waiting = 0
         """How many wait for their turn now."""
 
@@ -41,6 +41,10 @@ class Lane:
         """How many are at work now."""
         return int(self._turns.borrowed_tokens)
 
+    def busy(self) -> HttpError:
+        """Return the answer to a request that there is no room for."""
+        return HttpError(503, f"The server has too many requests to {self.name}: try again.", {"retry-after": "1"})
+
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Be at work.
@@ -48,8 +52,8 @@ class Lane:
         Raises:
             HttpError: 503, too many wait already.
         """
-        if self._turns.available_tokens == 0 and self.waiting >= self._most:
-            raise HttpError(503, f"The server has too many requests to {self.name}: try again.", {"retry-after": "1"})
+        if self._turns.available_tokens == 0 and self.waiting >= self.most_waiting:
+            raise self.busy()
         self.waiting += 1
         try:
             # Not the task: one request of a task may begin another one.

@@ -13,6 +13,7 @@ from dicom_common.pipeline import AccessLog, Ingest, MetadataDocuments
 from dicom_common.web._lanes import Lane
 from dicom_common.web._metrics import Metrics
 from dicom_common.web._settings import WebSettings
+from dicom_common.web._store_calls import StoreCalls
 
 __all__ = ["Lanes", "Site"]
 
@@ -42,6 +43,7 @@ class Site:
     authenticator: Authenticator | None
     policy: Policy
     ingest: Ingest
+    store_calls: StoreCalls
     documents: MetadataDocuments
     codecs: Codecs
     lanes: Lanes
@@ -63,17 +65,20 @@ class Site:
             "search": settings.searches,
             "retrieve": settings.retrieves,
         }
+        lanes = Lanes(**{name: Lane(name, size, settings.waiting) for name, size in sizes.items()})
+        ingest = Ingest(services)
         return cls(
             services=services,
             settings=settings,
             authenticator=_authenticator(services),
             policy=services.settings("policy", Policy),
-            ingest=Ingest(services),
+            ingest=ingest,
+            store_calls=StoreCalls(ingest, lanes.store),
             documents=MetadataDocuments(services, public_url=public_url),
             codecs=Codecs(
                 services.settings("codecs", CodecSettings), reader=services.settings("reader", ReaderSettings)
             ),
-            lanes=Lanes(**{name: Lane(name, size, settings.waiting) for name, size in sizes.items()}),
+            lanes=lanes,
             public_url=public_url,
             access_log=AccessLog(services),
             metrics=Metrics(),

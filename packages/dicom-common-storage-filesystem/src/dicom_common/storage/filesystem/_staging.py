@@ -33,10 +33,10 @@ _DELETED = {errno.ENOENT, errno.EPERM}
 class StagedFile:
     """A file that is being written; it has no name, or one in the writer's own folder. Close it in any case."""
 
-    __slots__ = ("_name", "_staging", "fd")
+    __slots__ = ("_name", "_staging", "fd", "size")
 
     def __init__(self, staging: Staging, fd: int, name: bytes | None) -> None:
-        self.fd = fd
+        self.fd, self.size = fd, 0
         self._staging = staging
         self._name = name
 
@@ -45,6 +45,7 @@ class StagedFile:
         written = 0
         while written < len(data):
             written += os.write(self.fd, data[written:])
+        self.size += written
 
     def link(self, folder: Folder, name: bytes) -> None:
         """Give it a name; a hard link is the one way that never replaces another file.

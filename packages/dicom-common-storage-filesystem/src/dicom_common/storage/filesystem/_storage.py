@@ -210,13 +210,13 @@ class FilesystemStorage:
         position, end = start, None if length is None else start + length
         try:
             yield b""  # where `read` stops
-            while end is None or position < end:
-                with translated(self._path, "reading"):
+            with translated(self._path, "reading"):
+                while end is None or position < end:
                     chunk = os.pread(descriptor, _CHUNK if end is None else min(_CHUNK, end - position), position)
-                if not chunk:
-                    return
-                position += len(chunk)
-                yield chunk
+                    if not chunk:
+                        return
+                    position += len(chunk)
+                    yield chunk
         finally:
             os.close(descriptor)
 

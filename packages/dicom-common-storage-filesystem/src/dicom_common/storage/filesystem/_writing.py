@@ -22,6 +22,7 @@ from dicom_common.storage.filesystem._staging import StagedFile, Staging
 __all__ = ["InParallel", "Step", "Writing"]
 
 _CHUNK = 1 << 20
+_LARGE = 128 * 1024
 InParallel = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 """`map`, or that of a pool of threads."""
 
@@ -118,8 +119,9 @@ class Writing:
             os.fsync(step.file.fd)
             # What is on the disk need not stay in memory: an archive that takes in a terabyte would push out everything
             # that is read. And the pages are used again for the next object: new ones cost up to 2 ms an object of
-            # 500 KB in a virtual machine, more than all the rest of its write (measured; 0.5 ms instead of 1.3 ms).
-            if hasattr(os, "posix_fadvise"):  # not on macOS
+            # 500 KB in a virtual machine, more than all the rest of its write (measured; 0.5 ms instead of 1.3 ms). A
+            # small object has few, and reading it from the disk again takes five times as long as all else of a read.
+            if hasattr(os, "posix_fadvise") and step.file.size >= _LARGE:  # not on macOS
                 os.posix_fadvise(step.file.fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def _place(self, step: Step) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import BinaryIO, cast
@@ -118,7 +118,7 @@ class Intake:
         """Wait for the answers of all complete parts, and return them in their order."""
         while self._is_storing:
             await self._step()
-        await self._store(self._site.ingest.store)
+        await self._store(self._site.store_calls.store)
         while self._uploads:
             await self._step()
         futures = [one for one in self._outcomes if isinstance(one, Future)]
@@ -136,26 +136,31 @@ class Intake:
         """Submit what waits, until nothing does."""
         try:
             while self._waiting:
-                await self._store(self._submit)
+                await self._store(self._submit_all)
                 self._moved_on()
         finally:
             self._is_storing = False
             self._moved_on()
 
-    async def _store(self, function: Callable[..., _Answers]) -> None:
-        """Have what waits stored, by one call of a thread."""
+    async def _store(self, function: Callable[..., Awaitable[_Answers]]) -> None:
+        """Have what waits stored."""
         batch = self._take()
         if not batch:
             return
-        lane = self._site.lanes.store
         answers: _Answers
         try:
-            async with lane.turn():
-                answers = await lane.run(function, batch, tenant=self._call.tenant, study_uid=self._study_uid)
+            answers = await function(batch, tenant=self._call.tenant, study_uid=self._study_uid)
         except HttpError:
             answers = [_busy(one) for one in batch]
         for number, received in enumerate(batch):
             self._outcomes[int(received.name)] = answers[number]
+
+    async def _submit_all(
+        self, batch: Sequence[Received], *, tenant: str, study_uid: str | None
+    ) -> Sequence[Future[Result]]:
+        lane = self._site.lanes.store
+        async with lane.turn():
+            return await lane.run(self._submit, batch, tenant=tenant, study_uid=study_uid)
 
     def _submit(self, batch: Sequence[Received], *, tenant: str, study_uid: str | None) -> Sequence[Future[Result]]:
         return [self._site.ingest.submit(one, tenant=tenant, study_uid=study_uid) for one in batch]
