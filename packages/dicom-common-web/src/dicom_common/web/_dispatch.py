@@ -7,7 +7,6 @@ import logging
 import re
 import time
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
 
 import anyio
 import anyio.to_thread
@@ -22,6 +21,7 @@ from dicom_common.web._call import Call
 from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._errors import HttpError, as_http_error, error_response
 from dicom_common.web._headers import add_headers, is_preflight, preflight
+from dicom_common.web._lanes import Turn
 from dicom_common.web._records import audit, log_access, require_audit
 from dicom_common.web._security import admit, refuse_foreign_host, refuse_foreign_page
 from dicom_common.web._site import Site
@@ -45,6 +45,7 @@ class _Exchange:
         self.began = time.perf_counter()
         self.endpoint: Endpoint | None = None
         self.call: Call | None = None
+        self.turn: Turn | None = None
         self.status, self.sent = _GONE, 0
 
 
@@ -76,19 +77,20 @@ class Dispatch:
             await send(message)
 
         try:
-            async with AsyncExitStack() as turn:
-                try:
-                    response = await self._answer(exchange, turn)
-                except ClientDisconnect:
-                    return
-                except Exception as error:  # noqa: BLE001 - no request ends the server, whatever it holds
-                    response = error_response(_told(error))
-                await response(scope, receive, sending)
+            try:
+                response = await self._answer(exchange)
+            except ClientDisconnect:
+                return
+            except Exception as error:  # noqa: BLE001 - no request ends the server, whatever it holds
+                response = error_response(_told(error))
+            await response(scope, receive, sending)
         finally:
+            if exchange.turn is not None:
+                exchange.turn.end()
             with anyio.CancelScope(shield=True):
                 await self._record(exchange)
 
-    async def _answer(self, exchange: _Exchange, turn: AsyncExitStack) -> Response:
+    async def _answer(self, exchange: _Exchange) -> Response:
         site, request = self._site, exchange.request
         if not self._endpoints:
             raise HttpError(404, "The server has no such resource.")
@@ -106,7 +108,9 @@ class Dispatch:
         call = Call(site=site, request=request, request_id=exchange.request_id, principal=principal)
         exchange.call = call
         if endpoint.lane is not None:
-            await turn.enter_async_context(getattr(site.lanes, endpoint.lane).turn())
+            turn: Turn = getattr(site.lanes, endpoint.lane).turn()
+            await turn.begin()
+            exchange.turn = turn
         # An ingest asks for itself, and records each instance.
         if endpoint.action not in (None, Action.STORE):
             await require_audit(site)

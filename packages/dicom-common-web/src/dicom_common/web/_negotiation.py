@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from starlette.requests import Request
 
@@ -153,6 +154,7 @@ def accepted_by(request: Request) -> Accepted:
     return Accepted(parse_accept(header) if header.strip() else (MediaRange(_ANY, _ANY),))
 
 
+@lru_cache(maxsize=64)
 def parse_accept(text: str) -> tuple[MediaRange, ...]:
     """Return the media ranges of an Accept header; an invalid member accepts nothing, and is left out.
 

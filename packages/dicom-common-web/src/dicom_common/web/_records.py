@@ -45,7 +45,7 @@ async def log_access(call: Call, *, status: int, sent: int, seconds: float) -> N
         time=datetime.now(UTC) - timedelta(seconds=seconds),
         tenant=call.tenant,
         method=request.method,
-        path=request.url.path,
+        path=request.scope["path"],
         status=status,
         request_id=call.request_id,
         query=request.scope["query_string"].decode("latin-1"),

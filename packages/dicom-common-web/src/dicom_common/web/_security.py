@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import anyio.to_thread
@@ -59,13 +60,17 @@ def refuse_foreign_host(site: Site, request: Request) -> None:
         raise HttpError(400, "The request has no Host header.")
     if not site.is_open:
         return
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-    try:
-        is_local = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_local = host == "localhost" or host.endswith(".localhost")
-    if not is_local:
+    if not _is_local(request.headers.get("host", "")):
         raise HttpError(403, "Without authentication the server answers to localhost only: configure [auth].")
+
+
+@lru_cache(maxsize=64)
+def _is_local(host_header: str) -> bool:
+    host = urlsplit(f"//{host_header}").hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def refuse_foreign_page(site: Site, request: Request) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Self
 
 from dicom_common.codecs import Codecs, CodecSettings
@@ -96,6 +96,8 @@ class Site:
         self.ingest.close()
         self.access_log.close()
         self.codecs.close()
+        for one in fields(self.lanes):
+            getattr(self.lanes, one.name).close()
 
 
 def _authenticator(services: Services) -> Authenticator | None:

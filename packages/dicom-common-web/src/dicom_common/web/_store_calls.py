@@ -7,11 +7,10 @@ request waits for no other, and no timer is needed.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-import anyio
 
 from dicom_common.pipeline import Ingest, Received, Result
 from dicom_common.web._errors import HttpError
@@ -30,7 +29,7 @@ class _Waiting:
     """What one request has to store."""
 
     received: Sequence[Received]
-    moved_on: anyio.Event = field(default_factory=anyio.Event)
+    moved_on: asyncio.Event = field(default_factory=asyncio.Event)
     """It has its answers, or may call."""
     answers: Sequence[Result] | Exception | None = None
 
@@ -65,7 +64,7 @@ class StoreCalls:
                 if self._calls[key] < _AT_ONCE:
                     await self._call(key)
                 else:
-                    mine.moved_on = anyio.Event()
+                    mine.moved_on = asyncio.Event()
                     await mine.moved_on.wait()
         finally:
             if mine in waiting:

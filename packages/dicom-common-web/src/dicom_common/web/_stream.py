@@ -47,7 +47,7 @@ class Stream(Response):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_cancel_when_gone, receive, tasks.cancel_scope)
             if scope["method"] == "HEAD":
-                await self._lane.close(self._chunks)
+                await self._lane.close_iterator(self._chunks)
             else:
                 async for piece in self._lane.iterate(self._chunks):
                     with anyio.fail_after(self._send_seconds):

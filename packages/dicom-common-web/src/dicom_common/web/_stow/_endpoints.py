@@ -26,6 +26,7 @@ __all__ = ["STOW"]
 _log = logging.getLogger(__name__)
 _DICOM = "application/dicom"
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
+_USUAL_TYPE = re.compile(r'multipart/related; ?type="application/dicom"; ?boundary=("?)([0-9A-Za-z_.-]{1,70})\1')
 _TAKES = 'multipart/related; type="application/dicom", application/dicom'
 _PLAIN_ENCODINGS = ("", "binary", "7bit", "8bit")
 
@@ -71,6 +72,8 @@ def _boundary(call: Call) -> bytes | None:
     sent = call.request.headers.getlist("content-type")
     if len(sent) != 1:
         raise _unsupported()
+    if (usual := _USUAL_TYPE.fullmatch(sent[0])) is not None:
+        return usual[2].encode("ascii")
     # It reads what clients write: boundaries with an equals sign and without quotation marks, too.
     header = Message()
     header["content-type"] = sent[0]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import deque
-
-import anyio
-import anyio.from_thread
 
 __all__ = ["Feed"]
 
@@ -14,17 +12,15 @@ _MOST_HELD = 1 << 20
 
 
 class Feed:
-    """Bytes that the event loop puts in, and one thread reads. It holds about a MiB.
-
-    The thread has to be one of anyio's, so that it can wake the loop.
-    """
+    """Bytes that the event loop puts in, and one thread reads. It holds about a MiB. Make it in the loop."""
 
     def __init__(self) -> None:
         self._pieces: deque[bytes] = deque()
         self._held = 0
         self._changed = threading.Condition()
         self._is_over = self._is_broken = self._is_unread = False
-        self._has_room = anyio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._has_room = asyncio.Event()
 
     async def put(self, piece: bytes) -> None:
         """Add bytes; waits while so much is held that the reader has to go first."""
@@ -36,7 +32,7 @@ class Feed:
             self._changed.notify()
             if self._held < _MOST_HELD:
                 return
-            self._has_room = anyio.Event()
+            self._has_room = asyncio.Event()
         await self._has_room.wait()
 
     def end(self) -> None:
@@ -91,5 +87,5 @@ class Feed:
             self._held -= len(piece)
             is_awaited = was_full and self._held < _MOST_HELD
         if is_awaited:
-            anyio.from_thread.run_sync(self._has_room.set)
+            self._loop.call_soon_threadsafe(self._has_room.set)
         return piece

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
-import anyio
 from anyio.abc import TaskGroup
 
 from dicom_common.core import Origin
@@ -65,7 +65,7 @@ class Intake:
         self._waiting: list[Received] = []
         self._waiting_size = 0
         self._is_storing = False
-        self._progress = anyio.Event()
+        self._progress = asyncio.Event()
         self._uploads = 0
 
     def begin(self, *, is_supported: bool) -> None:
@@ -202,7 +202,7 @@ class Intake:
 
     def _moved_on(self) -> None:
         self._progress.set()
-        self._progress = anyio.Event()
+        self._progress = asyncio.Event()
 
 
 def _wait(futures: Sequence[Future[Result]]) -> None:
