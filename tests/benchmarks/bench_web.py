@@ -22,6 +22,7 @@ from dicom_common.testing.servers import free_port
 
 _CLIENTS = (1, 4, 8)
 _STUDY_SIZE = 250
+_SEARCHES = 20
 _BOUNDARY = "a-boundary-that-no-file-has"
 _JSON = {"Accept": "application/dicom+json"}
 _FILES = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
@@ -41,6 +42,11 @@ def _store(connection: HTTPConnection, files: Sequence[bytes]) -> None:
 def _get(connection: HTTPConnection, path: str, headers: dict[str, str]) -> bytes:
     connection.request("GET", f"/dicom-web{path}", headers=headers)
     return _answer(connection)
+
+
+def _search(connection: HTTPConnection, patient: str) -> None:
+    for _ in range(_SEARCHES):
+        _get(connection, f"/studies?PatientID={patient}", _JSON)
 
 
 def _answer(connection: HTTPConnection) -> bytes:
@@ -141,7 +147,7 @@ def _studies(ours: int, theirs: int, rounds: int) -> list[dict[str, Any]]:
         uid, patient = f"2.25.4{study:029}", f"PATIENT-{study // 2:06}"
         work: dict[str, Callable[[HTTPConnection], object]] = {
             "store": lambda to, files=files: _store(to, files),  # type: ignore[misc]  # a default binds the round's
-            "search": lambda to, patient=patient: _get(to, f"/studies?PatientID={patient}", _JSON),  # type: ignore[misc]
+            "search": lambda to, patient=patient: _search(to, patient),  # type: ignore[misc]
             "metadata": lambda to, uid=uid: _get(to, f"/studies/{uid}/metadata", _JSON),  # type: ignore[misc]
             "retrieve": lambda to, uid=uid: _get(to, f"/studies/{uid}", _FILES),  # type: ignore[misc]
         }

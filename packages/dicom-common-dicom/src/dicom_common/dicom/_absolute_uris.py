@@ -10,7 +10,7 @@ from typing import Final
 __all__ = ["absolute_bulk_data"]
 
 # In valid JSON this is a member's name and the beginning of its string, and never part of a text: inside a string each
-# quotation mark has a backslash before it (RFC 8259 7). The name stands first: a text without it is passed over at once.
+# quotation mark has a backslash before it (RFC 8259 7). The name stands first: a text without it is soon passed over.
 _RELATIVE: Final = re.compile(rb'"BulkDataURI"(?<!\\"BulkDataURI")[ \t\r\n]*:[ \t\r\n]*"(?=studies/)')
 
 

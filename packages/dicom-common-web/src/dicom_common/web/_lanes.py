@@ -52,7 +52,7 @@ class Lane:
         call = partial(copy_context().run, function, *arguments, **named)
         with anyio.CancelScope(shield=True):
             result = await asyncio.get_running_loop().run_in_executor(self._threads, call)
-        return result
+        return result  # noqa: RET504 - a scope may swallow a cancellation, so `return` within it is none for mypy
 
     async def iterate(self, chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
         """Iterate over bytes whose iterator blocks, in pieces of about a MiB, each by one call of a thread.

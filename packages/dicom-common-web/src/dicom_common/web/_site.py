@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Self
 
 from dicom_common.codecs import Codecs, CodecSettings
-from dicom_common.core import Authenticator, ConfigError, LetsEverybodyIn
+from dicom_common.core import Authenticator, ConfigError, LetsEverybodyIn, LocalFiles
 from dicom_common.dicom import ReaderSettings
 from dicom_common.host import Policy, Services
 from dicom_common.pipeline import AccessLog, Ingest, MetadataDocuments
@@ -73,7 +73,7 @@ class Site:
             authenticator=_authenticator(services),
             policy=services.settings("policy", Policy),
             ingest=ingest,
-            store_calls=StoreCalls(ingest, lanes.store),
+            store_calls=StoreCalls(ingest, lanes.store, at_once=1 if isinstance(services.storage, LocalFiles) else 2),
             documents=MetadataDocuments(services, public_url=public_url),
             codecs=Codecs(
                 services.settings("codecs", CodecSettings), reader=services.settings("reader", ReaderSettings)

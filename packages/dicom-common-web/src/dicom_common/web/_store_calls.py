@@ -18,8 +18,6 @@ from dicom_common.web._lanes import Lane
 
 __all__ = ["StoreCalls"]
 
-_AT_ONCE = 1
-"""Calls for the same tenant and study at once: while one indexes, the next is written."""
 _LARGEST = 64
 """Instances after which a call takes no more of other requests."""
 
@@ -40,10 +38,12 @@ class StoreCalls:
     Args:
         ingest: stores them.
         lane: whose threads call it.
+        at_once: calls for the same tenant and study at once. A second one writes while the first one indexes, which
+            pays where the storage is far away; with files of this machine the two threads cost more than they save.
     """
 
-    def __init__(self, ingest: Ingest, lane: Lane) -> None:
-        self._ingest, self._lane = ingest, lane
+    def __init__(self, ingest: Ingest, lane: Lane, *, at_once: int) -> None:
+        self._ingest, self._lane, self._at_once = ingest, lane, at_once
         self._waiting: dict[tuple[str, str | None], list[_Waiting]] = {}
         self._calls = Counter[tuple[str, str | None]]()
 
@@ -61,7 +61,7 @@ class StoreCalls:
         waiting.append(mine)
         try:
             while mine.answers is None:
-                if self._calls[key] < _AT_ONCE:
+                if self._calls[key] < self._at_once:
                     await self._call(key)
                 else:
                     mine.moved_on = asyncio.Event()
@@ -97,7 +97,7 @@ class StoreCalls:
     def _wake(self, key: tuple[str, str | None]) -> None:
         """Let the next one call, if it may; forget what nothing waits for."""
         waiting = self._waiting.get(key)
-        if waiting and self._calls[key] < _AT_ONCE:
+        if waiting and self._calls[key] < self._at_once:
             waiting[0].moved_on.set()
         elif not waiting and not self._calls[key]:
             self._waiting.pop(key, None)

@@ -135,7 +135,7 @@ def serve(
         _ended_well(create_app(services, settings, public_url=serving.public_url)),
         http=protocol(settings),
         ws="none",
-        loop="auto",
+        loop="auto",  # uvloop, where there is one
         lifespan="on",
         log_config=None,
         access_log=False,
