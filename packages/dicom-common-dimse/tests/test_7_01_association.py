@@ -29,9 +29,7 @@ from raw_scu import (
 
 def results(body: bytes) -> dict[int, tuple[int, str]]:
     """Result and transfer syntax of each context of an A-ASSOCIATE-AC."""
-    return {
-        value[0]: (value[2], value[8:].decode()) for kind, value in items(body[68:]) if kind == 0x21
-    }
+    return {value[0]: (value[2], value[8:].decode()) for kind, value in items(body[68:]) if kind == 0x21}
 
 
 def user_items(body: bytes) -> dict[int, bytes]:
@@ -56,7 +54,7 @@ def items(data: bytes) -> list[tuple[int, bytes]]:
         ({"application_context": "1.2.3"}, (1, 1, 2)),
         ({"version": 2}, (1, 2, 2)),
     ],
-    ids=lambda value: str(value),
+    ids=str,
 )
 def test_7_1_a_peer_is_rejected_with_the_reason(
     ae: LiveAe, options: dict[str, object], expected: tuple[int, int, int]
@@ -154,7 +152,8 @@ def test_7_1_private_classes_and_syntaxes_are_accepted_where_they_are_configured
 
 def test_7_13_what_is_not_known_is_skipped_and_order_means_nothing(ae: LiveAe) -> None:
     unknown = item(0x99, b"whatever") + item(0x31, b"")
-    asked = associate_rq(items=unknown, user_items=item(0x7E, b"?") + item(0x58, struct.pack(">BBH", 1, 0, 1) + b"u\0\0"))
+    user = item(0x7E, b"?") + item(0x58, struct.pack(">BBH", 1, 0, 1) + b"u\0\0")
+    asked = associate_rq(items=unknown, user_items=user)
     head, body = asked[:74], asked[74:]
     backwards = b"".join(item(kind, value) for kind, value in reversed(items(body)))
     for pdu_sent in (asked, head + backwards):
