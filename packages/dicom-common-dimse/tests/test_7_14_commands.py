@@ -36,7 +36,8 @@ def objects(ae: LiveAe) -> int:
 
 def leftovers(folder: Path) -> list[Path]:
     """Files of uploads that were begun."""
-    return [path for path in (folder / "data").rglob("*") if path.is_file() and "tmp" in path.name]
+    writing = (folder / "data/objects/.dicom-common/writing").rglob("*")
+    return [path for path in writing if path.is_file() and path.suffix != ".lock"]
 
 
 @pytest.mark.parametrize("field", [0x0002, 0x0055, 0x0020, 0x0021, 0x0010, 0x0140, 0x7FFF])
