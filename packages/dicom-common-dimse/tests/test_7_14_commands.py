@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from live_ae import LiveAe, live_ae
+from live_ae import LiveAe, associations, live_ae, until
 from raw_scu import (
     ABORT,
     ECHO,
@@ -106,7 +105,7 @@ def test_7_9_a_peer_that_goes_in_the_middle_leaves_nothing(ae: LiveAe, tmp_path:
         elif end == "protocol":
             scu.send(b"\4\0\xff\xff\xff\xff")
             assert scu.read()[0] == ABORT
-    _until(lambda: not _associations(ae))
+    until(lambda: not associations(ae))
     assert instances(ae) == {uid_of(7)}
     assert objects(ae) == 1
     assert leftovers(tmp_path) == []
@@ -158,16 +157,3 @@ def test_9_8_nothing_of_a_patient_is_in_the_log(ae: LiveAe, caplog: pytest.LogCa
     assert SECONDARY_CAPTURE not in caplog.text
     assert "CANARY" not in caplog.text
     assert "SECRETVALUE" not in caplog.text
-
-
-def _associations(ae: LiveAe) -> int:
-    return int(ae.ae.metrics.get_sample_value("dicom_common_dimse_associations", {"peer": "ct1"}) or 0)
-
-
-def _until(is_so: Callable[[], bool], seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if is_so():
-            return
-        time.sleep(0.02)
-    pytest.fail("it did not happen in time")
