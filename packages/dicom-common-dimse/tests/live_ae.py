@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from dicom_common.dimse import ApplicationEntity, create_ae
 from dicom_common.host import Config, Services
 
-__all__ = ["PEERS", "LiveAe", "dcmtk", "live_ae"]
+__all__ = ["PEERS", "LiveAe", "associations", "dcmtk", "live_ae", "until"]
 
 PEERS = """
 [dimse.peers.ct1]
@@ -65,3 +66,16 @@ def dcmtk(program: str, *arguments: str | Path, fails: bool = False) -> str:
     said = done.stdout + done.stderr
     assert (done.returncode != 0) == fails, said
     return said
+
+
+def associations(ae: LiveAe, peer: str = "ct1") -> int:
+    """How many associations a peer has."""
+    return int(ae.ae.metrics.get_sample_value("dicom_common_dimse_associations", {"peer": peer}) or 0)
+
+
+def until(is_so: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)

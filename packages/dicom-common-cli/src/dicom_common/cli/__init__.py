@@ -4,7 +4,8 @@
 `print_table`, which let no control character through to a terminal; `note` and `progress` write to stderr. `age` and
 `moment` read what people type, `as_json` is the option `--json`, `below` makes the examples of a `--help`. A
 `CommandError` ends the command with one sentence; what the command returns is its `ExitCode`. `RelayThread` publishes
-events beside a command, and `log_as_configured` sets up the log of a further process.
+events beside a command, `log_as_configured` sets up the log of a further process, and `run_processes` runs several that
+share a port.
 """
 
 from __future__ import annotations
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
         print_line as print_line,
         print_table as print_table,
     )
+    from dicom_common.cli._processes import (
+        end_with_parent as end_with_parent,
+        run_processes as run_processes,
+        services_of_process as services_of_process,
+    )
     from dicom_common.cli._progress import progress as progress
     from dicom_common.cli._relay_thread import RelayThread as RelayThread
     from dicom_common.cli._session import Session as Session, pass_session as pass_session
@@ -39,6 +45,7 @@ __all__ = [
     "age",
     "as_json",
     "below",
+    "end_with_parent",
     "log_as_configured",
     "main",
     "moment",
@@ -48,6 +55,8 @@ __all__ = [
     "print_line",
     "print_table",
     "progress",
+    "run_processes",
+    "services_of_process",
     "stopping_on_signals",
 ]
 
@@ -60,6 +69,7 @@ _HOMES = {
     "age": "_moments",
     "as_json": "_instances",
     "below": "_help",
+    "end_with_parent": "_processes",
     "log_as_configured": "_logging",
     "moment": "_moments",
     "note": "_output",
@@ -68,6 +78,8 @@ _HOMES = {
     "print_line": "_output",
     "print_table": "_output",
     "progress": "_progress",
+    "run_processes": "_processes",
+    "services_of_process": "_processes",
     "stopping_on_signals": "_interrupt",
 }
 

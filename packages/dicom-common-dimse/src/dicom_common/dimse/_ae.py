@@ -7,6 +7,8 @@ import threading
 from types import TracebackType
 from typing import Self
 
+from prometheus_client import CollectorRegistry
+
 from dicom_common.dimse._receiving import Listener, Site
 from dicom_common.dimse._services import services_of
 from dicom_common.dimse._settings import DimseSettings
@@ -55,6 +57,11 @@ class ApplicationEntity:
         finally:
             self._site.close()
 
+    @property
+    def metrics(self) -> CollectorRegistry:
+        """Its metrics, for Prometheus: of all processes that share the port, where there are several."""
+        return self._site.metrics.registry
+
     def stop(self) -> None:
         """Accept no more, and let what is in hand end. From any thread, or a signal handler."""
         self._listener.stop()
@@ -64,6 +71,8 @@ class ApplicationEntity:
         self.stop()
         if self._thread.ident is not None:
             self._thread.join()
+        else:
+            self._site.close()
         if self._owned is not None:
             self._owned.close()
 

@@ -10,6 +10,7 @@ from dicom_common.cli import ExitCode, RelayThread, Session, below, note, pass_s
 from dicom_common.core import AuditKind, hookimpl
 from dicom_common.dimse._ae import ApplicationEntity
 from dicom_common.dimse._settings import DimseSettings
+from dicom_common.dimse._workers import serve_by_workers
 from dicom_common.host import listen
 
 __all__ = ["scp"]
@@ -53,11 +54,15 @@ def scp(session: Session, *, host: str | None, port: int | None, workers: int | 
             closing(RelayThread(session)) as relay,
         ):
             relay.start()
-            with stopping_on_signals(_STOPPING) as stop, ApplicationEntity(services, settings, listening):
-                note(f"Listening as {settings.ae_title} on {settings.host} port {listening.getsockname()[1]}")
-                if not settings.peers:
-                    note("There are no peers: nobody is let in. Name them below [dimse.peers].")
-                stop.wait()
+            note(f"Listening as {settings.ae_title} on {settings.host} port {listening.getsockname()[1]}")
+            if not settings.peers:
+                note("There are no peers, so that all are rejected: name them below [dimse.peers].")
+            with stopping_on_signals(_STOPPING) as stop:
+                if settings.workers == 1:
+                    with ApplicationEntity(services, settings, listening):
+                        stop.wait()
+                else:
+                    serve_by_workers(config, settings, listening, stop, verbose=session.verbose)
             relay.finish()
     return ExitCode.OK
 

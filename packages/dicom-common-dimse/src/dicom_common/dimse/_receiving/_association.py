@@ -12,6 +12,7 @@ from dicom_common.dimse._receiving._command_set import Command, Operation, Tag, 
 from dicom_common.dimse._receiving._incoming import Incoming, Messages
 from dicom_common.dimse._receiving._negotiation import Agreement
 from dicom_common.dimse._receiving._pdu import AssociateRequest, AssociationEndError, ProtocolError, p_data
+from dicom_common.dimse._receiving._records import Record, Records
 from dicom_common.dimse._receiving._service import Context, Request, Response
 from dicom_common.dimse._receiving._site import Site
 from dicom_common.dimse._receiving._wire import Wire
@@ -55,6 +56,7 @@ class AcceptedAssociation:
         self._cancelled: set[int] = set()
         self._waiting: deque[tuple[int, Command]] = deque()
         self._last_id = 0
+        self._records = Records(site, peer, called=request.called)
 
     @property
     def tenant(self) -> str:
@@ -67,6 +69,12 @@ class AcceptedAssociation:
         Raises:
             AssociationEndError: always, with how it ended.
         """
+        try:
+            self._serve()
+        finally:
+            self._records.close()
+
+    def _serve(self) -> None:
         while True:
             self.is_idle = not self._waiting
             context_id, command = self._waiting.popleft() if self._waiting else self._messages.next_command()
@@ -76,7 +84,7 @@ class AcceptedAssociation:
                 raise ProtocolError("a message names a presentation context that was not accepted")
             if command.field == Operation.C_CANCEL:
                 continue  # it comes late: what it means was answered already (PS3.7 9.3.2.3)
-            if command.field & Operation.RESPONSE:
+            if command.is_response:
                 raise ProtocolError("a response comes without a request", reason=2)
             self._answer(context, command)
 
@@ -112,7 +120,7 @@ class AcceptedAssociation:
         """Keep what comes while a request is being answered: a C-CANCEL, or the next request."""
         if command.field == Operation.C_CANCEL:
             self._cancelled.add(command.number(Tag.RESPONDED_TO) or 0)
-        elif command.field & Operation.RESPONSE or self._waiting:
+        elif command.is_response or self._waiting:
             raise ProtocolError("a message comes where it must not", reason=2)
         else:
             self._waiting.append((context_id, command))
@@ -121,9 +129,10 @@ class AcceptedAssociation:
         self._cancelled.clear()
         data = Incoming(self._messages.data_set(context.id)) if command.has_data_set else None
         request = Request(association=self, context=context, command=command, data=data)
+        record = Record(self.peer, command.field)
         try:
             for response in self._responses(request):
-                self._respond(request, response)
+                self._respond(request, response, record)
         except AssociationEndError:
             raise
         except Exception as error:
@@ -132,29 +141,27 @@ class AcceptedAssociation:
             # The text of a foreign exception may quote a value of a data set.
             _log.error("a request of %s failed with %s", self.peer.name, type(error).__name__)
             TRACEBACKS.debug("a request failed", exc_info=error)
-            self._respond(request, Response(status=PROCESSING_FAILURE))
-        if data is not None:
-            data.drain()
+            self._respond(request, Response(status=PROCESSING_FAILURE), record)
+        finally:
+            record.bytes = 0 if data is None else data.size
+            self._records.add(record)
 
     def _responses(self, request: Request) -> Iterator[Response]:
         service = request.context.service
         handler = next((one for key, one in service.operations.items() if key == request.command.field), None)
-        refusal = None
         if handler is None:
-            refusal = Response(status=UNRECOGNIZED_OPERATION)
+            yield Response(status=UNRECOGNIZED_OPERATION)
         elif service.permission is not None and not self.peer.may(service.permission):
-            comment = f"This AE may not {service.permission} here."
-            refusal = Response(status=NOT_AUTHORIZED, elements={Tag.ERROR_COMMENT: comment})
+            yield _not_authorized(f"This AE may not {service.permission} here.")
         elif not request.context.peer_is_scu:
-            refusal = Response(status=NOT_AUTHORIZED, elements={Tag.ERROR_COMMENT: "The role SCU was not agreed."})
-        if handler is None or refusal is not None:
-            if request.data is not None:
-                request.data.drain()
-            yield refusal or Response(status=UNRECOGNIZED_OPERATION)
+            yield _not_authorized("The role SCU was not agreed.")
         else:
             yield from handler(request)
 
-    def _respond(self, request: Request, response: Response) -> None:
+    def _respond(self, request: Request, response: Response, record: Record) -> None:
+        if request.data is not None:
+            request.data.drain()  # what a handler did not want to read
+        record.status = response.status
         asked = request.command
         values: dict[Tag, Value] = {
             Tag.AFFECTED_SOP_CLASS: asked.text(Tag.AFFECTED_SOP_CLASS)
@@ -183,3 +190,7 @@ class AcceptedAssociation:
                     held, size = [], 0
         if held:
             self._wire.send(b"".join(held))
+
+
+def _not_authorized(comment: str) -> Response:
+    return Response(status=NOT_AUTHORIZED, elements={Tag.ERROR_COMMENT: comment})

@@ -90,6 +90,11 @@ class Command:
         return self.number(Tag.MESSAGE_ID) or 0
 
     @property
+    def is_response(self) -> bool:
+        """Whether it is a response."""
+        return bool(self.field & Operation.RESPONSE)
+
+    @property
     def has_data_set(self) -> bool:
         """Whether a data set follows."""
         return self.number(Tag.DATA_SET_TYPE) != NO_DATA_SET
@@ -113,8 +118,10 @@ def parse_command(data: bytes | bytearray) -> Command:
         elements[element] = bytes(data[at : at + length])
         at += length
     command = Command(elements)
-    if command.number(Tag.COMMAND_FIELD) is None or command.number(Tag.DATA_SET_TYPE) is None:
-        raise ProtocolError("a command set has no Command Field, or no Command Data Set Type")
+    # C-CANCEL has the id of what it cancels, as a response has.
+    names = Tag.RESPONDED_TO if command.is_response or command.field == Operation.C_CANCEL else Tag.MESSAGE_ID
+    if any(command.number(tag) is None for tag in (Tag.COMMAND_FIELD, Tag.DATA_SET_TYPE, names)):
+        raise ProtocolError("a command set has no Command Field, Command Data Set Type or Message ID")
     return command
 
 

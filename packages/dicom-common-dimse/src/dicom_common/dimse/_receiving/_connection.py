@@ -36,6 +36,8 @@ __all__ = ["Connection"]
 
 _log = logging.getLogger(__name__)
 _SERVICE_USER, _SERVICE_PROVIDER = 0, 2
+_ALARMING = ("tls", "calling-ae-title")
+"""A peer was not who it should be (PS3.15 A.5.3.11, Node Authentication)."""
 
 
 class Connection:
@@ -55,7 +57,7 @@ class Connection:
         self._site, self._offers, self._socket, self._address, self._tls = site, offers, accepted, address, tls
         self._association: AcceptedAssociation | None = None
         self._is_stopped = False
-        self.since = time.monotonic()
+        self.is_broken_off = False
 
     @property
     def is_associated(self) -> bool:
@@ -82,6 +84,7 @@ class Connection:
 
     def break_off(self) -> None:
         """End it at once. From another thread: what is being read then ends, as if the peer had closed."""
+        self.is_broken_off = True
         with suppress(OSError):
             # Not SSLSocket.shutdown, which takes the TLS away from the thread that is using it.
             socket.socket.shutdown(self._socket, socket.SHUT_RD)
@@ -91,14 +94,12 @@ class Connection:
         end = time.monotonic() + settings.associate_seconds
         certificate: Mapping[str, Any] | None = None
         if self._tls is not None:
-            self._socket.settimeout(settings.associate_seconds)
-            secured = self._tls.wrap_socket(self._socket, server_side=True)
-            self._socket, certificate = secured, secured.getpeercert()
+            certificate = self._secure(self._tls)
         wire = Wire(self._socket, settings.max_pdu_bytes, settings.send_seconds)
         try:
             request = _request(wire, end - time.monotonic())
         except ProtocolError as error:
-            _log.warning("a connection from %s was refused: %s", self._address, error)
+            self._refuse("protocol", str(error))
             wire.send(abort(_SERVICE_USER))  # AA-1
             wire.linger(settings.associate_seconds)
             return
@@ -113,10 +114,29 @@ class Connection:
             peer = Rejection.LOCAL_LIMIT
         self._reject(wire, peer)
 
+    def _secure(self, tls: ssl.SSLContext) -> Mapping[str, Any] | None:
+        """Agree on TLS, and return the peer's verified certificate."""
+        self._socket.settimeout(self._site.settings.associate_seconds)
+        secured = tls.wrap_socket(self._socket, server_side=True, do_handshake_on_connect=False)
+        self._socket = secured
+        try:
+            secured.do_handshake()
+        except ssl.SSLError as error:
+            self._refuse("tls", f"its TLS handshake failed ({error.reason})")
+            raise
+        return secured.getpeercert()
+
     def _reject(self, wire: Wire, why: Rejection) -> None:
-        _log.warning("an association from %s was rejected: %s", self._address, why.name.lower().replace("_", " "))
+        self._refuse(why.name.lower().replace("_", "-"), f"rejected for its {why.name.lower().replace('_', ' ')}")
         wire.send(associate_rj(*why.value))
         wire.linger(self._site.settings.associate_seconds)
+
+    def _refuse(self, why: str, told: str) -> None:
+        """Record that there is no association."""
+        _log.warning("an association from %s was refused: %s", self._address, told)
+        self._site.metrics.reject(why)
+        if why in _ALARMING:
+            self._site.alerts.record(self._address, why)
 
     def _associate(self, wire: Wire, peer: Peer, request: AssociateRequest) -> None:
         agreement = negotiate(request, self._offers, self._site.settings.max_pdu_bytes)

@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 import time
+from contextlib import suppress
 
 from dicom_common.dimse._receiving._connection import Connection
 from dicom_common.dimse._receiving._service import Offers, Service
@@ -52,7 +53,8 @@ class Listener:
     def stop(self) -> None:
         """Accept no more, and end what is open when its requests are answered. From any thread, or a signal handler."""
         self._site.stopping.set()
-        self._waker.send(b"x")
+        with suppress(OSError):  # it has ended already
+            self._waker.send(b"x")
 
     def _accept(self) -> None:
         try:
@@ -93,7 +95,7 @@ class Listener:
         with self._changed:
             if len(self._open) < self._site.settings.max_connections:
                 return
-            silent = next((one for one in self._open if not one.is_associated), None)
+            silent = next((one for one in self._open if not (one.is_associated or one.is_broken_off)), None)
         if silent is not None:
             silent.break_off()
 

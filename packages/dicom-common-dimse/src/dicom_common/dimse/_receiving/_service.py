@@ -11,7 +11,7 @@ from dicom_common.dimse._receiving._command_set import Command, Operation, Tag, 
 from dicom_common.dimse._receiving._incoming import Incoming
 from dicom_common.dimse._receiving._site import Site
 
-__all__ = ["UNCOMPRESSED", "Association", "Context", "Handler", "Request", "Response", "Offers", "Service"]
+__all__ = ["UNCOMPRESSED", "Association", "Context", "Handler", "Offers", "Request", "Response", "Service"]
 
 UNCOMPRESSED: Final = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2")
 """The transfer syntaxes of data sets without pixel data: Explicit and Implicit VR Little Endian, and Big Endian."""

@@ -10,6 +10,8 @@ from typing import Self
 from dicom_common.codecs import Codecs, CodecSettings
 from dicom_common.dicom import ReaderSettings
 from dicom_common.dimse._peers import Peers
+from dicom_common.dimse._receiving._alerts import Alerts
+from dicom_common.dimse._receiving._metrics import Metrics
 from dicom_common.dimse._settings import DimseSettings
 from dicom_common.host import Services
 from dicom_common.pipeline import AccessLog, Ingest
@@ -27,6 +29,8 @@ class Site:
     ingest: Ingest
     codecs: Codecs
     access_log: AccessLog
+    metrics: Metrics
+    alerts: Alerts
     places: Places
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when no further request is to be begun."""
@@ -47,6 +51,8 @@ class Site:
                 services.settings("codecs", CodecSettings), reader=services.settings("reader", ReaderSettings)
             ),
             access_log=AccessLog(services),
+            metrics=Metrics(),
+            alerts=Alerts(services),
             places=Places(settings.max_associations),
         )
 

@@ -6,6 +6,7 @@ import select
 import socket
 import ssl
 import time
+from contextlib import suppress
 from typing import Final
 
 from dicom_common.dimse._receiving._pdu import LostError, Pdu, ProtocolError
@@ -14,6 +15,8 @@ __all__ = ["Wire"]
 
 _HEAD: Final = 6
 _MOST_ASSOCIATE: Final = 1 << 20
+_LINGER_BYTES: Final = 64 << 20
+"""How much is read past, at most, behind the end of an association."""
 _SHORT: Final = 4
 """The length of all but A-ASSOCIATE-RQ and P-DATA-TF."""
 _QUICKACK: Final = getattr(socket, "TCP_QUICKACK", None)
@@ -89,15 +92,18 @@ class Wire:
             raise LostError(f"sending failed with {type(error).__name__}") from error
 
     def linger(self, seconds: float) -> None:
-        """Read past what comes until the peer closes the connection, for so long at most (ARTIM)."""
-        end = time.monotonic() + seconds
-        try:
-            while (left := end - time.monotonic()) > 0:
+        """Read past what comes until the peer closes the connection, for so long at most (ARTIM).
+
+        Who closes at once has the answer lost on its way: the system drops it where bytes come that were not read.
+        """
+        end, size = time.monotonic() + seconds, 0
+        with suppress(OSError):
+            while (left := end - time.monotonic()) > 0 and size < _LINGER_BYTES:
                 self._socket.settimeout(left)
-                if not self._socket.recv_into(self._buffer):
+                read = self._socket.recv_into(self._buffer)
+                if not read:
                     return
-        except OSError:
-            return
+                size += read
 
     def _judge(self, kind: int, length: int) -> None:
         if kind not in Pdu.__members__.values():
@@ -113,6 +119,8 @@ class Wire:
 
     def _fill(self, size: int, end: float) -> None:
         """Have at least `size` bytes in the buffer, from `_begin` on."""
+        if self._begin == self._end:
+            self._begin = self._end = 0
         while self._end - self._begin < size:
             if self._end == len(self._buffer) or len(self._buffer) - self._begin < size <= len(self._buffer):
                 self._make_room()

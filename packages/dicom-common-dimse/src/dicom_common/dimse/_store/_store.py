@@ -98,10 +98,10 @@ def _store(request: Request) -> Iterator[Response]:
     elif request.data is None:
         yield _refusal(_EMPTY, "The request has no data set.")
     else:
-        yield _response(_ingest(request, request.data, class_uid, sop_uid))
+        yield _ingest(request, request.data, class_uid, sop_uid)
 
 
-def _ingest(request: Request, data: Incoming, class_uid: str, sop_uid: str) -> Result:
+def _ingest(request: Request, data: Incoming, class_uid: str, sop_uid: str) -> Response:
     association = request.association
     peer = association.peer
     held = bytearray(
@@ -109,6 +109,8 @@ def _ingest(request: Request, data: Incoming, class_uid: str, sop_uid: str) -> R
     )
     most = len(held) + (_WHEN_CROWDED if _Held.size > _CROWDED else _MOST_IN_MEMORY)
     is_whole = data.collect(held, most)
+    if not data.size:
+        return _refusal(_EMPTY, "The data set is empty.")
     with _holding(len(held)):
         received = Received(
             source=bytes(held) if is_whole else cast("BinaryIO", _Arriving(held, data)),
@@ -118,7 +120,7 @@ def _ingest(request: Request, data: Incoming, class_uid: str, sop_uid: str) -> R
             sop_uid=sop_uid,
         )
         (result,) = association.site.ingest.store([received], tenant=peer.tenant)
-    return result
+    return _response(result)
 
 
 def _refusal(status: int, comment: str) -> Response:

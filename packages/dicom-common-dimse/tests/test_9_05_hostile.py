@@ -1,0 +1,147 @@
+"""conformance.md 9.5, 7.16, T6: what hostile peers send costs them more than us, and others notice nothing."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from live_ae import LiveAe, live_ae
+from raw_scu import (
+    ABORT,
+    ACCEPT,
+    ECHO,
+    IMPLICIT,
+    associate_rq,
+    data_set,
+    fragment,
+    item,
+    p_data,
+    pdu,
+    raw_scu,
+    store_rq,
+    uid_of,
+)
+from scp_process import scp_process
+
+from dicom_common.dimse._receiving._pdu import LostError
+from dicom_common.dimse._receiving._wire import Wire
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize("kind", [1, 4, 5, 6, 7])
+@pytest.mark.parametrize("is_associated", [False, True])
+def test_9_5_a_length_is_judged_before_anything_is_read(ae: LiveAe, kind: int, *, is_associated: bool) -> None:
+    with raw_scu(ae.port) as scu:
+        if is_associated:
+            scu.associate()
+        scu.send(struct.pack(">BxI", kind, 0xFFFFFFFF))
+        assert scu.read()[0] == ABORT
+
+
+def test_9_5_the_agreed_length_is_the_limit(tmp_path: Path) -> None:
+    with live_ae(tmp_path, "max_pdu_bytes = 4096") as ae:
+        for length, expected in ((4096, 4), (4097, ABORT)):
+            with raw_scu(ae.port) as scu:
+                scu.associate()
+                asked = store_rq(uid_of(1))
+                scu.send(p_data(fragment(3, asked, is_command=True, is_last=True)))
+                scu.send(p_data(fragment(3, bytes(length - 6), is_command=False, is_last=True)))
+                assert scu.read()[0] == expected
+
+
+def test_9_5_a_command_set_without_end_is_not_collected(ae: LiveAe) -> None:
+    with raw_scu(ae.port) as scu:
+        scu.associate()
+        endless = p_data(fragment(1, bytes(16000), is_command=True, is_last=False))
+        scu.send(*[endless] * 5)
+        assert scu.read()[0] == ABORT
+
+
+def test_9_5_many_contexts_and_items_are_no_trouble(ae: LiveAe) -> None:
+    syntaxes = tuple(f"1.2.3.{number}" for number in range(40))
+    contexts = [(number, ECHO, (*syntaxes, IMPLICIT)) for number in range(1, 256, 2)]
+    with raw_scu(ae.port) as scu:
+        scu.send(associate_rq(contexts=contexts, user_items=item(0x77, bytes(50)) * 1000))
+        assert scu.read()[0] == ACCEPT
+        assert scu.echo() == 0
+
+
+def test_7_16_200_silent_and_half_open_connections_harm_no_other(tmp_path: Path) -> None:
+    with live_ae(tmp_path, "associate_seconds = 30.0") as ae, ExitStack() as stack:
+        for number in range(200):
+            silent = stack.enter_context(socket.create_connection(("127.0.0.1", ae.port)))
+            silent.sendall(associate_rq()[: number % 30])
+        began = time.monotonic()
+        with raw_scu(ae.port) as scu:
+            assert scu.associate()[0] == ACCEPT
+            assert scu.store(1) == 0
+        assert time.monotonic() - began < 5
+
+
+def test_7_16_of_too_many_connections_the_oldest_silent_one_is_closed(tmp_path: Path) -> None:
+    settings = "associate_seconds = 30.0\nmax_connections = 20"
+    with live_ae(tmp_path, settings) as ae, raw_scu(ae.port) as busy, ExitStack() as stack:
+        assert busy.associate()[0] == ACCEPT
+        silent = [stack.enter_context(raw_scu(ae.port)) for _ in range(30)]
+        assert silent[0].is_closed()
+        assert silent[5].is_closed()
+        with raw_scu(ae.port) as scu:
+            assert scu.associate()[0] == ACCEPT
+            assert scu.echo() == 0
+        assert busy.echo() == 0
+
+
+def test_9_5_a_peer_that_drips_is_cut_off(tmp_path: Path) -> None:
+    with live_ae(tmp_path, "receive_seconds = 0.5") as ae, raw_scu(ae.port) as scu:
+        scu.associate()
+        scu.send(p_data(fragment(3, store_rq(uid_of(1)), is_command=True, is_last=True)))
+        dripped = p_data(fragment(3, data_set(1), is_command=False, is_last=True))
+        began = time.monotonic()
+        with pytest.raises(OSError, match=r"."):  # noqa: PT012 - each byte may be the last that is taken
+            for begin in range(len(dripped)):
+                scu.send(dripped[begin : begin + 1])
+                time.sleep(0.05)
+        assert time.monotonic() - began < 5
+
+
+def test_9_5_a_peer_that_takes_nothing_is_given_up() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listening,
+        socket.create_connection(listening.getsockname()) as deaf,
+        listening.accept()[0] as ours,
+    ):
+        began = time.monotonic()
+        with pytest.raises(LostError, match="sending failed with TimeoutError"):
+            Wire(ours, 16384, send_seconds=0.3).send(bytes(64 * MIB))
+        assert time.monotonic() - began < 5
+        assert deaf.recv(10) == bytes(10)
+
+
+@pytest.mark.kills
+@pytest.mark.slow
+def test_9_5_memory_is_bounded_whatever_is_sent(tmp_path: Path) -> None:
+    with scp_process(tmp_path) as running:
+        with raw_scu(running.port) as scu:
+            scu.associate()
+            assert scu.store(1, size=1000) == 0
+        before = running.memory()
+        for kind in (1, 4, 7):
+            for _ in range(20):
+                with raw_scu(running.port) as scu:
+                    scu.associate()
+                    scu.send(struct.pack(">BxI", kind, 300 * MIB), bytes(MIB))
+        with raw_scu(running.port) as scu, raw_scu(running.port) as slow:
+            slow.send(pdu(1, bytes(MIB))[: MIB // 2])
+            scu.associate()
+            scu.send(p_data(fragment(3, store_rq(uid_of(2)), is_command=True, is_last=True)))
+            piece = p_data(fragment(3, bytes(130_000), is_command=False, is_last=False))
+            for _ in range(1500):  # 195 MB that are no data set
+                scu.send(piece)
+            scu.send(p_data(fragment(3, b"", is_command=False, is_last=True)))
+            assert scu.status() == 0xA910  # no UIDs
+        assert running.memory() - before < 64 * MIB
