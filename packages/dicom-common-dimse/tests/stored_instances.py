@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,11 +20,16 @@ from pynetdicom.events import Event
 from dicom_common.pipeline import Ingest, Received
 
 __all__ = [
+    "PATIENT_ROOT",
     "ROOT",
+    "STUDY_ROOT",
     "Arrived",
+    "MoveDestination",
     "ask",
     "asked",
+    "data_set_of",
     "destination",
+    "free_port",
     "ingest",
     "instance_uid",
     "key",
@@ -84,7 +90,7 @@ def ingest(live: LiveAe, *files: bytes, tenant: str = "local") -> None:
     received = [Received(source=file, name=str(number)) for number, file in enumerate(files)]
     with Ingest(live.services) as taker:
         results = list(taker.store(received, tenant=tenant))
-    assert all(result.ok for result in results), results
+    assert all(result.status in ("stored", "duplicate") for result in results), results
 
 
 def key(level: str, **keys: Any) -> Dataset:
@@ -97,12 +103,14 @@ def key(level: str, **keys: Any) -> Dataset:
 
 
 @contextmanager
-def asked(live: LiveAe, *abstract: str, calling: str = "CT1", **negotiated: Any) -> Iterator[Association]:
-    """Have an association for SOP classes; `ext_neg` and `evt_handlers` as `AE.associate` has them."""
+def asked(
+    live: LiveAe, *abstract: str, calling: str = "CT1", transfer_syntax: str = ImplicitVRLittleEndian, **options: Any
+) -> Iterator[Association]:
+    """Have an association for SOP classes; further options are those of `AE.associate`."""
     scu = AE(ae_title=calling)
     for uid in abstract:
-        scu.add_requested_context(uid)
-    association = scu.associate("127.0.0.1", live.port, ae_title="DICOMCOMMON", **negotiated)
+        scu.add_requested_context(uid, transfer_syntax)
+    association = scu.associate("127.0.0.1", live.port, ae_title="DICOMCOMMON", **options)
     assert association.is_established
     try:
         yield association
@@ -112,13 +120,24 @@ def asked(live: LiveAe, *abstract: str, calling: str = "CT1", **negotiated: Any)
 
 
 def ask(
-    live: LiveAe, identifier: Dataset, model: str = STUDY_ROOT, **negotiated: Any
+    live: LiveAe, identifier: Dataset, model: str = STUDY_ROOT, **options: Any
 ) -> tuple[list[Dataset], list[Dataset]]:
     """Send a C-FIND; return the identifiers and the statuses of the responses."""
     uid = f"{model}.1"
-    with asked(live, uid, **negotiated) as association:
+    with asked(live, uid, **options) as association:
         answers = list(association.send_c_find(identifier, uid))
     return [found for _, found in answers if found is not None], [status for status, _ in answers]
+
+
+def data_set_of(file: bytes) -> bytes:
+    """Return the data set of a file that `make_instance` made."""
+    return file[144 + int.from_bytes(file[140:144], "little") :]
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
 
 
 @dataclass
@@ -181,4 +200,6 @@ def destination(
     try:
         yield made
     finally:
+        for association in scp.active_associations:
+            association.abort()
         server.shutdown()

@@ -29,6 +29,8 @@ _REQUEST: Final = 1
 _LONGEST_ITEM: Final = 200
 """Bytes of an item with two UIDs."""
 _POLL_SECONDS: Final = 0.02
+_GRACE_SECONDS: Final = 0.1
+"""For how long a peer may still end the association: a report then would cross with its release."""
 _FIRST_TRY: Final = timedelta(minutes=2)
 """Behind it another process takes a commitment up whose own has died."""
 
@@ -75,6 +77,7 @@ def _report_here(request: Request, reporting: Reporting, in_hand: InHand) -> Non
     association = request.association
     end = time.monotonic() + association.site.settings.commitment.same_association_seconds
     try:
+        time.sleep(_GRACE_SECONDS)
         while not in_hand.wait(_POLL_SECONDS):
             if time.monotonic() > end or association.has_more() or association.site.stopping.is_set():
                 return
