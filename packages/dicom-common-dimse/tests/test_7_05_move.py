@@ -16,12 +16,10 @@ from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.uid import (
+    JPEG2000,
     CTImageStorage,
-    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
-    JPEG2000,
-    RLELossless,
     SecondaryCaptureImageStorage,
 )
 from pynetdicom import ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts
@@ -29,7 +27,6 @@ from pynetdicom.events import Event
 from stored_instances import (
     PATIENT_ROOT,
     STUDY_ROOT,
-    MoveDestination,
     asked,
     data_set_of,
     destination,
@@ -160,7 +157,7 @@ def test_7_5_series_images_and_lists(tmp_path: Path) -> None:
         assert there.associations == 1, "the association to the destination is kept"
 
 
-def test_7_5_zero_matches_are_0000_with_zeros(archive: tuple[LiveAe, int], n: int) -> None:
+def test_7_5_zero_matches_are_0000_with_zeros(archive: tuple[LiveAe, int]) -> None:
     live, _ = archive
     (status,), listed = _move(live, key("STUDY", StudyInstanceUID="1.2.3"))
     assert (status.Status, _counts(status), listed or None) == (0x0000, (None, 0, 0, 0), None)
