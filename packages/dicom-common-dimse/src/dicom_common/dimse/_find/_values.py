@@ -12,7 +12,7 @@ from typing import Any, Final
 from dicom_common.core import PersonName, RequestAttributes, Value
 from dicom_common.dimse._identifiers import Encoding, Identifier, Written
 
-__all__ = ["empty", "from_json", "from_match"]
+__all__ = ["empty", "from_json", "from_match", "text_of"]
 
 _INTEGERS: Final = {"US": "H", "UL": "I", "UV": "Q", "SS": "h", "SL": "i", "SV": "q"}
 _FLOATS: Final = {"FL": "f", "FD": "d"}
@@ -44,7 +44,7 @@ def from_match(tag: int, vr: str, value: Value, encoding: Encoding, key: Identif
         return Written(tag, vr, tuple(items))
     if vr == "US":
         return Written(tag, vr, int(value).to_bytes(2, encoding.byte_order))  # type: ignore[arg-type]  # a US is an int
-    return Written(tag, vr, _text(value))
+    return Written(tag, vr, text_of(value))
 
 
 def _request(one: RequestAttributes, key: Identifier | None) -> tuple[Written, ...]:
@@ -55,7 +55,8 @@ def _request(one: RequestAttributes, key: Identifier | None) -> tuple[Written, .
     return tuple(known.get(tag) or empty(tag, element.vr) for tag, element in key.elements.items())
 
 
-def _text(value: Value) -> str:
+def text_of(value: Value) -> str:
+    """Return a value that is no sequence as text; "" for none."""
     if isinstance(value, str):
         return value
     if isinstance(value, PersonName):
@@ -66,7 +67,7 @@ def _text(value: Value) -> str:
         whole = f"{value.hour:02}{value.minute:02}{value.second:02}"
         return f"{whole}.{value.microsecond:06}".rstrip("0") if value.microsecond else whole
     if isinstance(value, tuple):
-        return "\\".join(_text(one) for one in value)  # type: ignore[arg-type]  # of text or numbers
+        return "\\".join(text_of(one) for one in value)  # type: ignore[arg-type]  # of text or numbers
     return "" if value is None else _number(value)
 
 

@@ -5,7 +5,7 @@ from dicom_common.dimse._identifiers._reading import read_identifier
 from dicom_common.dimse._identifiers._request import identifier_of
 from dicom_common.dimse._identifiers._status_error import StatusError
 from dicom_common.dimse._identifiers._texts import TextEncoder, encoder_for
-from dicom_common.dimse._identifiers._writing import Written, write_identifier
+from dicom_common.dimse._identifiers._writing import Written, head_writer, write_ascii, write_identifier
 
 __all__ = [
     "Element",
@@ -16,7 +16,9 @@ __all__ = [
     "Written",
     "encoder_for",
     "encoding_of",
+    "head_writer",
     "identifier_of",
     "read_identifier",
+    "write_ascii",
     "write_identifier",
 ]

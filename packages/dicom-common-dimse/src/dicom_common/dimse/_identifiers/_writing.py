@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from dicom_common.dimse._identifiers._elements import CHARACTER_SET, Encoding
 from dicom_common.dimse._identifiers._texts import UTF_8, TextEncoder
 
-__all__ = ["Written", "write_identifier"]
+__all__ = ["Written", "head_writer", "write_ascii", "write_identifier"]
 
 _AFFECTED = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
 _LONG_VRS = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"))
@@ -20,6 +20,9 @@ _SHORT, _HEADS = (
         True: (struct.Struct(">HHI"), struct.Struct(">HH2sH"), struct.Struct(">HH2sHI")),
     },
 )
+
+
+_ASCII = TextEncoder(())
 
 
 class Written(NamedTuple):
@@ -77,15 +80,31 @@ def _element(one: Written, encoding: Encoding, texts: TextEncoder) -> bytes:
         data = value
     else:
         data = b"".join(_item(item, encoding, texts) for item in value)
+    return head_writer(tag, vr, encoding)(len(data)) + data
+
+
+def write_ascii(one: Written, encoding: Encoding) -> bytes:
+    """Write one element whose text is ASCII, which is the same in every character set.
+
+    Raises:
+        UnicodeEncodeError: it is not.
+    """
+    return _element(one, encoding, _ASCII)
+
+
+def head_writer(tag: int, vr: str, encoding: Encoding) -> Callable[[int], bytes]:
+    """Return what writes the head of an element of a VR other than SQ, given the length of its value."""
     implicit, short, long = _HEADS[encoding.big_endian]
-    group, element = tag >> 16, tag & 0xFFFF
+    group, element, letters = tag >> 16, tag & 0xFFFF, vr.encode()
     if encoding.implicit:
-        return implicit.pack(group, element, len(data)) + data
+        return lambda length: implicit.pack(group, element, length)
     if vr in _LONG_VRS:
-        return long.pack(group, element, vr.encode(), 0, len(data)) + data
-    if len(data) > _SHORT:  # PS3.5 6.2.2: such a value is written as UN
-        return long.pack(group, element, b"UN", 0, len(data)) + data
-    return short.pack(group, element, vr.encode(), len(data)) + data
+        return lambda length: long.pack(group, element, letters, 0, length)
+    return lambda length: (
+        short.pack(group, element, letters, length)
+        if length <= _SHORT
+        else long.pack(group, element, b"UN", 0, length)  # PS3.5 6.2.2
+    )
 
 
 def _item(elements: tuple[Written, ...], encoding: Encoding, texts: TextEncoder) -> bytes:
