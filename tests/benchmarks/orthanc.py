@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 __all__ = ["DICOMWEB", "is_installed", "orthanc", "post"]
 
@@ -27,8 +30,20 @@ def is_installed() -> bool:
 
 
 @contextmanager
-def orthanc(folder: Path, *plugins: Path) -> Iterator[int]:
-    """Run it on the loopback interface, with a configuration of its own; give its port."""
+def orthanc(
+    folder: Path,
+    *plugins: Path,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[int]:
+    """Run it on the loopback interface, with a configuration of its own; give its port.
+
+    Args:
+        folder: for its files; it makes it.
+        plugins: what it loads.
+        settings: further ones.
+        variables: further variables of its environment.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
@@ -42,10 +57,13 @@ def orthanc(folder: Path, *plugins: Path) -> Iterator[int]:
         "DicomServerEnabled": False,
         "KeepAlive": True,
         "Plugins": list(map(str, plugins)),
+        **settings,
     }
     (folder / "orthanc.json").write_text(json.dumps(configuration))
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(["Orthanc", str(folder / "orthanc.json")], stdout=log, stderr=log)
+        process = subprocess.Popen(
+            ["Orthanc", str(folder / "orthanc.json")], stdout=log, stderr=log, env={**os.environ, **variables}
+        )
         try:
             _wait_until_it_answers(process, port)
             yield port

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dicom_common.dicom._absolute_uris import absolute_bulk_data as absolute_bulk_data
+    from dicom_common.dicom._attribute_of import Asked as Asked, attribute_of as attribute_of
+    from dicom_common.dicom._character_sets import CharacterSet as CharacterSet, character_set as character_set
     from dicom_common.dicom._dictionary import dictionary_vr as dictionary_vr, private_vr as private_vr
     from dicom_common.dicom._file_start import (
         IMPLEMENTATION_CLASS_UID as IMPLEMENTATION_CLASS_UID,
@@ -46,8 +48,10 @@ __all__ = [
     "IMPLEMENTATION_CLASS_UID",
     "IMPLEMENTATION_VERSION_NAME",
     "TRANSFER_SYNTAXES",
+    "Asked",
     "BulkData",
     "ByteRange",
+    "CharacterSet",
     "Frame",
     "FrameIndex",
     "NamedInstance",
@@ -60,6 +64,8 @@ __all__ = [
     "TransferSyntax",
     "ValuePlace",
     "absolute_bulk_data",
+    "attribute_of",
+    "character_set",
     "dataset_from_json",
     "dictionary_vr",
     "file_start",
@@ -83,8 +89,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Asked": "_attribute_of",
     "BulkData": "_from_json",
     "ByteRange": "_fragments",
+    "CharacterSet": "_character_sets",
     "Frame": "_frames",
     "FrameIndex": "_frames",
     "IMPLEMENTATION_CLASS_UID": "_file_start",
@@ -100,6 +108,8 @@ _HOMES = {
     "TransferSyntax": "_transfer_syntaxes",
     "ValuePlace": "_value_places",
     "absolute_bulk_data": "_absolute_uris",
+    "attribute_of": "_attribute_of",
+    "character_set": "_character_sets",
     "dataset_from_json": "_from_json",
     "dictionary_vr": "_dictionary",
     "file_start": "_file_start",

@@ -4,6 +4,15 @@
 """
 
 from dicom_common.dimse._ae import ApplicationEntity, create_ae
+from dicom_common.dimse._service_settings import CommitmentSettings, FindSettings, RetrieveSettings
 from dicom_common.dimse._settings import DimseSettings, PeerSettings
 
-__all__ = ["ApplicationEntity", "DimseSettings", "PeerSettings", "create_ae"]
+__all__ = [
+    "ApplicationEntity",
+    "CommitmentSettings",
+    "DimseSettings",
+    "FindSettings",
+    "PeerSettings",
+    "RetrieveSettings",
+    "create_ae",
+]

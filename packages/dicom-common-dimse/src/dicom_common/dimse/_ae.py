@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -33,7 +34,8 @@ class ApplicationEntity:
         assert self._listening is not None
         try:
             self._site = Site.open(services, settings)
-            self._listener = Listener(self._site, services_of(settings), self._listening)
+            self._offered = services_of(settings)
+            self._listener = Listener(self._site, self._offered, self._listening)
         except BaseException:
             if self._owned is not None:
                 self._owned.close()
@@ -52,10 +54,14 @@ class ApplicationEntity:
 
     def serve(self) -> None:
         """Accept associations until `stop`, in this thread; return when those that are open have ended."""
-        try:
+        with ExitStack() as ending:
+            ending.callback(self._site.close)
+            for service in self._offered:
+                if service.stop is not None:
+                    ending.callback(service.stop)
+                if service.start is not None:
+                    service.start(self._site)
             self._listener.serve()
-        finally:
-            self._site.close()
 
     @property
     def metrics(self) -> CollectorRegistry:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from dicom_common.core import validate_tenant
 from dicom_common.dicom import is_valid_uid
+from dicom_common.dimse._service_settings import CommitmentSettings, FindSettings, RetrieveSettings
 from dicom_common.host import ServerTls
 
 __all__ = ["DimseSettings", "PeerSettings"]
@@ -79,6 +80,12 @@ class DimseSettings:
     """The tables `[dimse.peers.NAME]`: who may call, and where instances may be sent."""
     tls: ServerTls | None = None
     """The table `[dimse.tls]`: TLS, and certificates of clients."""
+    find: FindSettings = field(default_factory=FindSettings)
+    """The table `[dimse.find]`: limits of C-FIND."""
+    retrieve: RetrieveSettings = field(default_factory=RetrieveSettings)
+    """The table `[dimse.retrieve]`: limits of C-MOVE and C-GET."""
+    commitment: CommitmentSettings = field(default_factory=CommitmentSettings)
+    """The table `[dimse.commitment]`: reports of storage commitment."""
     sop_classes: tuple[str, ...] = ()
     """UIDs of SOP classes that are stored beside those of the standard, such as private ones."""
     transfer_syntaxes: tuple[str, ...] = ()

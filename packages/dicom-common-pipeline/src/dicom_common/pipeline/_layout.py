@@ -9,7 +9,7 @@ from datetime import date
 from dicom_common.core import Instance, validate_key, validate_tenant
 from dicom_common.dicom import hash_uid, validate_uid
 
-__all__ = ["DEFAULT_LAYOUT", "UNDATED", "Layout", "date_segment", "fields_of"]
+__all__ = ["DEFAULT_LAYOUT", "UNDATED", "Layout", "date_segment", "fields_of", "is_beside_instances"]
 
 DEFAULT_LAYOUT = "{tenant}/{study_date}/{study_uid}/{series_uid}/{sop_uid}.dcm"
 UNDATED = "undated"
@@ -42,8 +42,10 @@ class Layout:
             raise ValueError("layout has to hold {sop_uid} or {sop_uid_hash} behind its last /: each has its own key")
         longest = template.format_map(_LONGEST)
         validate_key(longest + _TOKEN)
-        if longest.split("/")[1] == "metadata":
-            raise ValueError("layout must not put instances below {tenant}/metadata, where metadata documents lie")
+        if is_beside_instances(longest):
+            raise ValueError(
+                f"layout must not put instances below {{tenant}}/{longest.split('/')[1]}: others lie there"
+            )
         self._hashes = any(name.endswith("_hash") for name in fields)
         self._template = template
 
@@ -68,6 +70,14 @@ class Layout:
             token = secrets.token_hex(8)
             key = f"{stem}~{token}.{suffix}" if dot and "/" not in suffix else f"{key}~{token}"
         return validate_key(key)
+
+
+def is_beside_instances(key: str) -> bool:
+    """Tell whether a key is in a folder of a tenant that holds no instances.
+
+    `metadata` has documents, `commitments` what the storage commitments of dicom-common-dimse remember.
+    """
+    return key.split("/", 2)[1:2] in (["metadata"], ["commitments"])
 
 
 def fields_of(template: str) -> list[str]:

@@ -5,12 +5,14 @@ from dicom_common.dimse._receiving._command_set import (
     Command,
     Operation,
     Tag,
+    Value,
     encode_command,
     parse_command,
 )
-from dicom_common.dimse._receiving._incoming import Incoming, TooLargeDataError
+from dicom_common.dimse._receiving._incoming import Incoming, Messages, TooLargeDataError
 from dicom_common.dimse._receiving._listener import Listener
-from dicom_common.dimse._receiving._pdu import AssociationEndError
+from dicom_common.dimse._receiving._negotiation import IMPLEMENTATION
+from dicom_common.dimse._receiving._pdu import AssociationEndError, Pdu, ProtocolError, item, items, p_data
 from dicom_common.dimse._receiving._service import (
     UNCOMPRESSED,
     Association,
@@ -21,8 +23,10 @@ from dicom_common.dimse._receiving._service import (
     Service,
 )
 from dicom_common.dimse._receiving._site import Site
+from dicom_common.dimse._receiving._wire import Wire
 
 __all__ = [
+    "IMPLEMENTATION",
     "NO_DATA_SET",
     "UNCOMPRESSED",
     "Association",
@@ -32,13 +36,21 @@ __all__ = [
     "Handler",
     "Incoming",
     "Listener",
+    "Messages",
     "Operation",
+    "Pdu",
+    "ProtocolError",
     "Request",
     "Response",
     "Service",
     "Site",
     "Tag",
     "TooLargeDataError",
+    "Value",
+    "Wire",
     "encode_command",
+    "item",
+    "items",
+    "p_data",
     "parse_command",
 ]

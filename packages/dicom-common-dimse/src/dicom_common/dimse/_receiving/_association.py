@@ -94,6 +94,10 @@ class AcceptedAssociation:
             self._take(*self._messages.next_command())
         return message_id in self._cancelled
 
+    def has_more(self) -> bool:
+        """Tell, without waiting, whether the peer has sent something that was not read."""
+        return bool(self._waiting) or self._messages.has_more()
+
     def request(
         self,
         context: Context,

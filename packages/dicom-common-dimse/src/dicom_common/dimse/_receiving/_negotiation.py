@@ -14,8 +14,10 @@ from dicom_common.dimse._receiving._pdu import APPLICATION_CONTEXT, AssociateReq
 from dicom_common.dimse._receiving._service import Context, Offers, Service
 from dicom_common.dimse._receiving._site import Site
 
-__all__ = ["Agreement", "Rejection", "admit", "negotiate"]
+__all__ = ["IMPLEMENTATION", "Agreement", "Rejection", "admit", "negotiate"]
 
+IMPLEMENTATION: Final = item(0x52, IMPLEMENTATION_CLASS_UID.encode()) + item(0x55, IMPLEMENTATION_VERSION_NAME.encode())
+"""The sub-items that say whose implementation this is (PS3.7 D.3.3.2)."""
 _PROTOCOL_VERSION_1: Final = 1
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "associate_ac",
     "associate_rj",
     "item",
+    "items",
     "p_data",
     "parse_associate",
 ]
@@ -127,7 +128,7 @@ def parse_associate(body: bytes) -> AssociateRequest:
         calling=_title(body[20:36]),
         titles=body[4:68],
     )
-    for kind, value in _items(body[68:]):
+    for kind, value in items(body[68:]):
         if kind == 0x10:
             request.application_context = _uid(value)
         elif kind == 0x20:
@@ -140,7 +141,12 @@ def parse_associate(body: bytes) -> AssociateRequest:
     return request
 
 
-def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
+def items(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Iterate over the types and values of items or sub-items.
+
+    Raises:
+        ProtocolError: one is longer than what it is in.
+    """
     at = 0
     while at < len(data):
         if at + 4 > len(data):
@@ -156,7 +162,7 @@ def _context(value: bytes) -> ProposedContext:
     if len(value) < 4 or value[0] % 2 == 0:
         raise ProtocolError("a presentation context has no odd id")
     abstract, transfer = "", []
-    for kind, text in _items(value[4:]):
+    for kind, text in items(value[4:]):
         if kind == 0x30:
             abstract = _uid(text)
         elif kind == 0x40:
@@ -165,7 +171,7 @@ def _context(value: bytes) -> ProposedContext:
 
 
 def _read_user_information(request: AssociateRequest, data: bytes) -> None:
-    for kind, value in _items(data):
+    for kind, value in items(data):
         if kind == 0x51:
             request.most_sent = int.from_bytes(_sized(value, 4), "big")
         elif kind == 0x53:

@@ -49,6 +49,10 @@ class Association(Protocol):
         """Tell, without waiting, whether the peer has sent a C-CANCEL for a request."""
         ...
 
+    def has_more(self) -> bool:
+        """Tell, without waiting, whether the peer has sent something that was not read."""
+        ...
+
     def request(
         self,
         context: Context,
@@ -124,6 +128,10 @@ class Service:
     any_abstract_syntax: bool = False
     """Whether it takes what no other service does."""
     any_transfer_syntax: bool = False
+    start: Callable[[Site], None] | None = None
+    """Begins what goes on beside requests, in each process; None: nothing does."""
+    stop: Callable[[], None] | None = None
+    """Ends it, and waits for that."""
 
 
 class Offers:

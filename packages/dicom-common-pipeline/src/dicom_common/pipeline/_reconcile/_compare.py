@@ -8,7 +8,7 @@ from datetime import datetime
 
 from dicom_common.core import DamagedError, EncryptionKeys, NotFoundError, RefusedError, Storage, Stored
 from dicom_common.host import Services
-from dicom_common.pipeline._documents._layout import is_document
+from dicom_common.pipeline._layout import is_beside_instances
 from dicom_common.pipeline._read import read_verified
 from dicom_common.pipeline._side_by_side import side_by_side
 
@@ -34,7 +34,7 @@ def pairs(services: Services, *, after: str = "") -> Iterator[Pair]:
 
 
 def _is_instance(key: str) -> bool:
-    return "/" in key and not is_document(key)
+    return "/" in key and not is_beside_instances(key)
 
 
 def compare_task(services: Services) -> Callable[[list[Pair]], list[str]]:

@@ -9,8 +9,7 @@ import msgspec
 
 from dicom_common.core import Database, Level, Match
 from dicom_common.dicom import absolute_bulk_data, match_to_json
-from dicom_common.web._qido._attributes import AVAILABLE_TRANSFER_SYNTAX
-from dicom_common.web._qido._request import SearchRequest
+from dicom_common.web._qido._request import AVAILABLE_TRANSFER_SYNTAX, SearchRequest
 
 __all__ = ["Answer", "search"]
 

@@ -6,14 +6,18 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dicom_common.core import Query
-from dicom_common.dicom import parse_query
+from dicom_common.core import ATTRIBUTES_BY_KEYWORD, Query
+from dicom_common.dicom import Asked, attribute_of, parse_query
+from dicom_common.toolkit.query_rules import COMPUTED
 from dicom_common.web._errors import HttpError
-from dicom_common.web._qido._attributes import AVAILABLE_TRANSFER_SYNTAX, INDEXED, Asked, attribute_of
 from dicom_common.web._qido._resources import Resource
 from dicom_common.web._settings import WebSettings
 
-__all__ = ["SearchRequest", "parse_search"]
+__all__ = ["AVAILABLE_TRANSFER_SYNTAX", "SearchRequest", "parse_search"]
+
+AVAILABLE_TRANSFER_SYNTAX = 0x00083002
+"""It is an attribute of searches alone (PS3.18 10.6.3.3.3)."""
+_LEVELS = {keyword: one.level for keyword, one in (ATTRIBUTES_BY_KEYWORD | COMPUTED).items()}
 
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _SWITCHES = ("fuzzymatching", "emptyvaluematching", "multiplevaluematching")
@@ -72,7 +76,7 @@ def parse_search(
     asked = [*_included(included), *_asked(key for key, _ in keys)]
     keywords = (*resource.required, *(one.keyword for one in asked if one.keyword and one.level <= resource.level))
     if "all" in included:
-        if_present = tuple(keyword for keyword, (_, level) in INDEXED.items() if level <= resource.level)
+        if_present = tuple(keyword for keyword, level in _LEVELS.items() if level <= resource.level)
     else:
         if_present = resource.if_present
     query = parse_query(

@@ -8,14 +8,12 @@ from typing import NamedTuple
 from dicom_common.core import ATTRIBUTES_BY_KEYWORD, Level
 from dicom_common.toolkit.query_rules import COMPUTED
 
-__all__ = ["AVAILABLE_TRANSFER_SYNTAX", "INDEXED", "Asked", "attribute_of"]
+__all__ = ["Asked", "attribute_of"]
 
 _HEX = re.compile(r"[0-9A-Fa-f]{8}")
-AVAILABLE_TRANSFER_SYNTAX = 0x00083002
-"""It is an attribute of searches alone (PS3.18 10.6.3.3.3)."""
-INDEXED = {keyword: (one.tag, one.level) for keyword, one in (ATTRIBUTES_BY_KEYWORD | COMPUTED).items()}
+_INDEXED = {keyword: (one.tag, one.level) for keyword, one in (ATTRIBUTES_BY_KEYWORD | COMPUTED).items()}
 """What a match can have: the tag and the level of each keyword."""
-_BY_TAG = {tag: keyword for keyword, (tag, _) in INDEXED.items()}
+_BY_TAG = {tag: keyword for keyword, (tag, _) in _INDEXED.items()}
 
 # What else belongs to a study or a series whatever the instance is: the Patient, Clinical Trial Subject, General
 # Study, Patient Study and Clinical Trial Study Modules (PS3.3 C.7.1, C.7.2), and the General Series Module (C.7.3.1).
@@ -49,21 +47,23 @@ class Asked(NamedTuple):
 
     tag: int
     keyword: str
-    """Its keyword where a match has it; otherwise "": the kept metadata has it."""
+    """Its keyword where a match of `Database.find` has it; otherwise "": the kept metadata has it."""
     level: Level
+    """From which level on it is one attribute (PS3.3 C.7): a study has what all its instances have alike."""
 
 
 def attribute_of(key: str) -> Asked | None:
-    """Return the attribute that a keyword, eight hex digits, or a path of these into a sequence stand for; None: none.
+    """Return what a key of a search (QIDO-RS, C-FIND) asks answers to have; None: it is no attribute.
 
-    A path stands for its sequence.
+    Args:
+        key: a keyword, eight hex digits, or a path of these into a sequence, which stands for its sequence.
     """
     first = key.partition(".")[0]
-    tag = int(first, 16) if _HEX.fullmatch(first) else INDEXED[first][0] if first in INDEXED else _known_tag(first)
+    tag = int(first, 16) if _HEX.fullmatch(first) else _INDEXED[first][0] if first in _INDEXED else _known_tag(first)
     if tag is None:
         return None
     if (keyword := _BY_TAG.get(tag)) is not None:
-        return Asked(tag, keyword, INDEXED[keyword][1])
+        return Asked(tag, keyword, _INDEXED[keyword][1])
     level = Level.STUDY if tag in _OF_STUDY else Level.SERIES if tag in _OF_SERIES else Level.INSTANCE
     return Asked(tag, "", level)
 

@@ -1,0 +1,195 @@
+"""Reports on their way: by the association that asked, or by one of our own, for days if need be."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from dicom_common.core import BackendError, UnavailableError
+from dicom_common.dimse._commitment._records import Commitment, Commitments
+from dicom_common.dimse._commitment._report import Report, verify
+from dicom_common.dimse._commitment._request import CLASS, INSTANCE
+from dicom_common.dimse._identifiers import encoding_of
+from dicom_common.dimse._moving import Outgoing, Proposal, address_of
+from dicom_common.dimse._receiving import UNCOMPRESSED, Operation, Site, Tag, Value
+
+__all__ = ["InHand", "Reporting", "report_values"]
+
+_log = logging.getLogger(__name__)
+_LEASE: Final = timedelta(minutes=5)
+"""For how long a process has a commitment alone; then it is taken for dead."""
+_LOOK_SECONDS: Final = 15.0
+"""Seconds between two looks for what is due."""
+_THREADS: Final = 2
+_SUCCESS: Final = 0x0000
+
+
+class InHand:
+    """A commitment that this process works on, while the association that asked for it may still wait.
+
+    Args:
+        commitment: what was asked for.
+    """
+
+    def __init__(self, commitment: Commitment) -> None:
+        self.commitment = commitment
+        self.report: Report | None = None
+        self._lock = threading.Lock()
+        self._is_ready, self._is_left = threading.Event(), False
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the report; tell whether it is there."""
+        return self._is_ready.wait(seconds)
+
+    def leave(self) -> bool:
+        """Wait no longer; tell whether the report is there, and now has to go by another association."""
+        with self._lock:
+            self._is_left = True
+            return self._is_ready.is_set()
+
+    def is_ready(self, report: Report | None) -> bool:
+        """Hand the report over, None if it cannot be made now; tell whether somebody waits for it."""
+        with self._lock:
+            self.report = report
+            self._is_ready.set()
+            return not self._is_left
+
+
+class Reporting:
+    """Verifies what is to be committed, and sends the reports. One for each process.
+
+    Args:
+        site: what the associations of the process share.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._settings = site.settings.commitment
+        self.commitments = Commitments(site.services.storage, _LEASE)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="commitment")
+        self._stopping = threading.Event()
+        self._looking = threading.Thread(target=self._look, name="commitments", daemon=True)
+        self._looking.start()
+
+    def close(self) -> None:
+        """End, without waiting for peers: what is not reported is remembered."""
+        self._stopping.set()
+        self._looking.join()
+        self._threads.shutdown(cancel_futures=True)
+        with suppress(BackendError):
+            self.commitments.release()
+
+    def begin(self, commitment: Commitment) -> InHand | None:
+        """Work on a commitment that was just asked for; None: another process has it already."""
+        if not self.commitments.claim(commitment):
+            return None
+        in_hand = InHand(commitment)
+        self._threads.submit(self._verify, in_hand)
+        return in_hand
+
+    def leave(self, in_hand: InHand) -> None:
+        """Wait no longer for a report: it goes by an association of our own."""
+        if in_hand.leave():
+            with suppress(RuntimeError):  # the process ends: it is remembered
+                self._threads.submit(self._deliver, in_hand.commitment, in_hand.report)
+
+    def arrived(self, commitment: Commitment) -> None:
+        """Say that the report has arrived."""
+        self.commitments.settle(commitment)
+
+    def _verify(self, in_hand: InHand) -> None:
+        report = self._report(in_hand.commitment)
+        if not in_hand.is_ready(report):
+            self._deliver(in_hand.commitment, report)
+
+    def _report(self, commitment: Commitment) -> Report | None:
+        try:
+            return verify(self._site.services, commitment.tenant, commitment.transaction_uid, commitment.references)
+        except BackendError as error:
+            _log.warning("a storage commitment cannot be verified now: %s", type(error).__name__)
+            return None
+
+    def _deliver(self, commitment: Commitment, report: Report | None) -> None:
+        """Send a report by an association of our own, or have it sent later."""
+        try:
+            if report is None or self._stopping.is_set() or not self._sent(commitment, report):
+                self._postpone(commitment)
+            else:
+                self.arrived(commitment)
+        except BackendError as error:
+            _log.warning("a storage commitment cannot be noted now: %s", type(error).__name__)
+
+    def _sent(self, commitment: Commitment, report: Report) -> bool:
+        peer = self._site.settings.peers.get(commitment.peer)
+        destination = None if peer is None else address_of(peer)
+        if destination is None:
+            _log.warning("the peer %s has no address for a report of storage commitment", commitment.peer)
+            return False
+        retrieve = self._site.settings.retrieve
+        try:
+            association = Outgoing.open(
+                destination,
+                commitment.called,
+                [Proposal(CLASS, (syntax,)) for syntax in UNCOMPRESSED[:2]],
+                connect_seconds=retrieve.connect_seconds,
+                response_seconds=retrieve.response_seconds,
+                as_scp=True,
+            )
+        except UnavailableError as error:
+            _log.warning("a report of storage commitment was not sent: %s", error)
+            return False
+        try:
+            if not association.accepted:
+                _log.warning("the peer %s does not accept reports of storage commitment", commitment.peer)
+                return False
+            (_, (syntax,)), context_id = next(iter(association.accepted.items()))
+            data = report.data_set(encoding_of(syntax), commitment.called)
+            response = association.request(context_id, Operation.N_EVENT_REPORT, report_values(report), [data])
+        except UnavailableError as error:
+            _log.warning("a report of storage commitment was not answered: %s", error)
+            return False
+        finally:
+            association.release()
+        return response.number(Tag.STATUS) == _SUCCESS
+
+    def _postpone(self, commitment: Commitment) -> None:
+        settings, now = self._settings, datetime.now(UTC)
+        if now - commitment.asked > timedelta(days=settings.give_up_days):
+            _log.error("a report of storage commitment to %s was given up", commitment.peer)
+            self.commitments.forget(commitment)
+            return
+        seconds = min(settings.retry_seconds * 2.0 ** min(commitment.tries, 30), settings.max_retry_seconds)
+        self.commitments.postpone(commitment, now + timedelta(seconds=seconds))
+
+    def _look(self) -> None:
+        """Take up what is due: reports that did not arrive, and what a process left when it died."""
+        while not self._stopping.wait(min(_LOOK_SECONDS, self._settings.retry_seconds)):
+            try:
+                self._take_up()
+            except BackendError as error:
+                _log.warning("commitments cannot be looked for now: %s", type(error).__name__)
+
+    def _take_up(self) -> None:
+        now = datetime.now(UTC)
+        peers = self._site.settings.peers.values()
+        for tenant in sorted({tenant for peer in peers for tenant in (peer.tenant, *peer.called.values()) if tenant}):
+            for one in self.commitments.all_of(tenant):
+                if one.reported and now - one.asked > timedelta(days=self._settings.give_up_days):
+                    self.commitments.forget(one)
+                elif (
+                    not one.reported and one.due <= now and not self._stopping.is_set() and self.commitments.claim(one)
+                ):
+                    self._deliver(one, self._report(one))
+
+
+def report_values(report: Report) -> dict[Tag, Value]:
+    """Return the command set of an N-EVENT-REPORT, as far as it says what is reported (PS3.7 10.3.1.1)."""
+    return {
+        Tag.AFFECTED_SOP_CLASS: CLASS,
+        Tag.AFFECTED_SOP_INSTANCE: INSTANCE,
+        Tag.EVENT_TYPE: report.event_type,
+    }

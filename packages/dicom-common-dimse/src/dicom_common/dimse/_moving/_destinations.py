@@ -1,0 +1,32 @@
+"""Where instances may be sent: to peers of the configuration that have an address, and to nowhere else."""
+
+from __future__ import annotations
+
+from dicom_common.dimse._moving._outgoing import Destination
+from dicom_common.dimse._receiving import Request, Tag
+from dicom_common.dimse._settings import PeerSettings
+
+__all__ = ["address_of", "destination_for"]
+
+
+def destination_for(request: Request) -> Destination | None:
+    """Return the Move Destination (0000,0600) of a C-MOVE; None where the configuration has none for this tenant.
+
+    A peer that is of other tenants is no destination for this one: what one tenant has goes to no other.
+    """
+    title = request.command.text(Tag.MOVE_DESTINATION)
+    association = request.association
+    for peer in association.site.settings.peers.values():
+        tenants = {peer.tenant, *peer.called.values()} - {""}
+        if peer.ae_title == title and (not tenants or association.peer.tenant in tenants):
+            destination = address_of(peer)
+            if destination is not None:
+                return destination
+    return None
+
+
+def address_of(peer: PeerSettings) -> Destination | None:
+    """Return where a peer can be asked for an association; None where it has no address."""
+    if not peer.host or not peer.port:
+        return None
+    return Destination(peer.ae_title, peer.host, peer.port)

@@ -1,0 +1,216 @@
+"""conformance.md 7.7: storage commitment. Remembered durably, verified by digest, reported here or there, for days."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from live_ae import LiveAe, live_ae
+from pydicom.dataset import Dataset
+from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
+from pynetdicom import AE, evt
+from pynetdicom.events import Event
+from stored_instances import free_port, ingest, instance_uid, make_instance
+
+from dicom_common.pipeline import Reconciliation
+
+_CLASS, _INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
+
+
+@dataclass
+class _Reports:
+    """The reports that came to a peer."""
+
+    event_types: list[int] = field(default_factory=list)
+    data_sets: list[Dataset] = field(default_factory=list)
+    came: threading.Event = field(default_factory=threading.Event)
+    status: int = 0x0000
+
+    def take(self, event: Event) -> tuple[int, None]:
+        self.event_types.append(event.request.EventTypeID)
+        self.data_sets.append(event.event_information)
+        self.came.set()
+        return self.status, None
+
+    @property
+    def committed(self) -> list[str]:
+        return [str(one.ReferencedSOPInstanceUID) for one in self.data_sets[-1].get("ReferencedSOPSequence", [])]
+
+    @property
+    def failed(self) -> dict[str, int]:
+        listed = self.data_sets[-1].get("FailedSOPSequence", [])
+        return {str(one.ReferencedSOPInstanceUID): one.FailureReason for one in listed}
+
+
+@contextmanager
+def _archive(folder: Path, port: int = 0, settings: str = "") -> Iterator[LiveAe]:
+    address = f'host = "127.0.0.1"\nport = {port}\n' if port else ""
+    peers = f'[dimse.peers.ct1]\nae_title = "CT1"\ntenant = "local"\nallow = ["store"]\n{address}'
+    with live_ae(folder, f"[dimse.commitment]\nretry_seconds = 0.2\n{settings}", peers) as live:
+        yield live
+
+
+@contextmanager
+def _peer(port: int, reports: _Reports) -> Iterator[None]:
+    """Run a peer that takes reports on associations of ours."""
+    scp = AE(ae_title="CT1")
+    scp.add_supported_context(_CLASS, scu_role=False, scp_role=True)
+    server = scp.start_server(("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_N_EVENT_REPORT, reports.take)])
+    assert server is not None
+    try:
+        yield
+    finally:
+        server.shutdown()
+
+
+def _request(transaction: str | None, *references: tuple[str, str]) -> Dataset:
+    request = Dataset()
+    if transaction is not None:
+        request.TransactionUID = transaction
+    items = []
+    for sop_class, sop_instance in references:
+        item = Dataset()
+        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class, sop_instance
+        items.append(item)
+    request.ReferencedSOPSequence = items
+    return request
+
+
+def _act(
+    live: LiveAe,
+    request: Dataset | None,
+    *,
+    reports: _Reports | None = None,
+    wait: float = 0.0,
+    action: int = 1,
+    sop_instance: str = _INSTANCE,
+) -> int:
+    """Send an N-ACTION and return its status; wait for the report on the same association."""
+    scu = AE(ae_title="CT1")
+    scu.add_requested_context(_CLASS)
+    handlers: list[Any] = [(evt.EVT_N_EVENT_REPORT, reports.take)] if reports is not None else []
+    association = scu.associate("127.0.0.1", live.port, ae_title="DICOMCOMMON", evt_handlers=handlers)
+    assert association.is_established
+    status, _ = association.send_n_action(request, action, _CLASS, sop_instance)
+    if reports is not None and wait:
+        assert reports.came.wait(wait)
+        time.sleep(0.05)  # for the response to the report
+    association.release()
+    return int(status.Status)
+
+
+def _eventually(true: Callable[[], bool], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _remembered(live: LiveAe) -> list[str]:
+    return [info.key for info in live.services.storage.scan("local/commitments/")]
+
+
+_SC = str(SecondaryCaptureImageStorage)
+
+
+def test_7_7_the_report_comes_on_the_same_association_and_says_what_is_safe(tmp_path: Path) -> None:
+    with _archive(tmp_path) as live:
+        ingest(live, *(make_instance(1, 1, number) for number in (1, 2, 3)))
+        damaged = live.services.db.stored("local", [instance_uid(1, 1, 3)])[instance_uid(1, 1, 3)]
+        reports = _Reports()
+        wanted = [(_SC, instance_uid(1, 1, number)) for number in (1, 2)]
+        assert _act(live, _request("2.25.1", *wanted), reports=reports, wait=10) == 0x0000
+        assert (reports.event_types, reports.committed, reports.failed) == ([1], [uid for _, uid in wanted], {})
+        assert (reports.data_sets[0].TransactionUID, reports.data_sets[0].RetrieveAETitle) == ("2.25.1", "DICOMCOMMON")
+
+        live.services.storage.write(damaged.key, b"x" * damaged.size)
+        reports.came.clear()
+        request = _request(
+            "2.25.2", *wanted[:1], (_SC, "1.2.3"), (CTImageStorage, instance_uid(1, 1, 2)), (_SC, damaged.sop_uid)
+        )
+        assert _act(live, request, reports=reports, wait=10) == 0x0000
+        assert (reports.event_types[-1], reports.committed) == (2, [instance_uid(1, 1, 1)])
+        assert reports.failed == {"1.2.3": 0x0112, instance_uid(1, 1, 2): 0x0119, damaged.sop_uid: 0x0110}
+        # An instance that is named by two classes is two references.
+        assert len(reports.data_sets) == 2
+
+
+def test_7_7_the_report_comes_on_a_new_association_where_the_first_one_is_over(tmp_path: Path) -> None:
+    port, reports = free_port(), _Reports()
+    with _archive(tmp_path, port) as live, _peer(port, reports):
+        ingest(live, make_instance(1))
+        assert _act(live, _request("2.25.1", (_SC, instance_uid(1)))) == 0x0000
+        assert reports.came.wait(10)
+        assert (reports.event_types, reports.committed) == ([1], [instance_uid(1)])
+        _eventually(lambda: not any(key.endswith(".claim") for key in _remembered(live)))
+        time.sleep(0.5)
+        assert len(reports.data_sets) == 1, "it is reported once"
+
+
+def test_7_7_a_report_that_does_not_arrive_is_tried_again_also_by_the_next_process(tmp_path: Path) -> None:
+    port, reports = free_port(), _Reports()
+    with _archive(tmp_path, port) as live:
+        ingest(live, make_instance(1))
+        assert _act(live, _request("2.25.1", (_SC, instance_uid(1)))) == 0x0000
+        _eventually(lambda: len(_remembered(live)) == 1)
+    reports.status = 0x0110
+    with _peer(port, reports), _archive(tmp_path, port):
+        _eventually(lambda: len(reports.data_sets) >= 2)  # what is answered with a failure is sent again
+        reports.status = 0x0000
+        count = len(reports.data_sets)
+        _eventually(lambda: len(reports.data_sets) > count)
+        assert reports.committed == [instance_uid(1)]
+        time.sleep(0.1)
+        count = len(reports.data_sets)
+        time.sleep(1.0)
+        assert len(reports.data_sets) == count
+
+
+def test_7_7_a_transaction_uid_that_was_used_before_is_0131(tmp_path: Path) -> None:
+    with _archive(tmp_path) as live:
+        ingest(live, make_instance(1))
+        reports = _Reports()
+        request = _request("2.25.1", (_SC, instance_uid(1)))
+        assert _act(live, request, reports=reports, wait=10) == 0x0000
+        assert _act(live, request) == 0x0131
+        assert _act(live, _request("2.25.2", (_SC, instance_uid(1)))) == 0x0000
+
+
+@pytest.mark.parametrize(
+    ("request_", "options", "status"),
+    [
+        (_request(None, (_SC, "1.2.3")), {}, 0x0120),
+        (_request("", (_SC, "1.2.3")), {}, 0x0121),
+        (_request("2.25.1"), {}, 0x0121),
+        (None, {}, 0x0120),
+        (_request("2.25.1", (_SC, "")), {}, 0x0121),
+        (_request("2.25.1", (_SC, "1.2.3")), {"action": 2}, 0x0123),
+        (_request("2.25.1", (_SC, "1.2.3")), {"sop_instance": "1.2.3"}, 0x0112),
+    ],
+)
+def test_7_7_what_is_missing_or_unknown_is_told_apart(
+    live: LiveAe, request_: Dataset | None, options: dict[str, Any], status: int
+) -> None:
+    assert _act(live, request_, **options) == status
+    assert _remembered(live) == []
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAe]:
+    """An archive without an instance."""
+    with _archive(tmp_path_factory.mktemp("commitment")) as live:
+        yield live
+
+
+def test_7_7_reconciliation_leaves_what_is_remembered_alone(tmp_path: Path) -> None:
+    with _archive(tmp_path) as live:
+        ingest(live, make_instance(1))
+        assert _act(live, _request("2.25.1", (_SC, instance_uid(1)))) == 0x0000
+        assert list(Reconciliation(live.services.config).run()) == []
+        assert _remembered(live)
