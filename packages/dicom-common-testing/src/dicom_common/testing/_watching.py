@@ -63,21 +63,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(wrapper=True, trylast=True, specname="pytest_runtest_setup")
-def watch_setup(item: pytest.Item) -> Generator[None, None, None]:
+def pytest_watch_setup(item: pytest.Item) -> Generator[None, None, None]:
     """Watch over the fixtures as they are made."""
     with _watched(item):
         yield
 
 
 @pytest.hookimpl(wrapper=True, trylast=True, specname="pytest_runtest_call")
-def watch_call(item: pytest.Item) -> Generator[None, None, None]:
+def pytest_watch_call(item: pytest.Item) -> Generator[None, None, None]:
     """Watch over the test."""
     with _watched(item):
         yield
 
 
 @pytest.hookimpl(wrapper=True, trylast=True, specname="pytest_runtest_teardown")
-def watch_teardown(item: pytest.Item) -> Generator[None, None, None]:
+def pytest_watch_teardown(item: pytest.Item) -> Generator[None, None, None]:
     """Watch over the fixtures as they end."""
     with _watched(item):
         yield
