@@ -14,7 +14,7 @@ from dicom_common.testing._away import AwayServer, away
 from dicom_common.testing._health import health_of
 from dicom_common.testing._services import Endpoint
 
-__all__ = ["Contract", "ServedContract", "ability", "missing_fixture"]
+__all__ = ["Contract", "ServedContract", "ability", "across_processes", "missing_fixture"]
 
 
 class Contract:
@@ -33,6 +33,9 @@ class Contract:
     and must fail: one that passes fails the run. It holds for this class alone, not for those that inherit from it."""
     overridden: ClassVar[Mapping[str, str]] = {}
     """Which tests the class replaces, or leaves out by setting them to None: the name of a test -> why."""
+    shared_between_processes: bool = True
+    """Whether another process that opens the backend sees what this one wrote. False leaves out the tests that start
+    and kill processes: then nothing is proven of what outlives a crash."""
     time_limit: float = 10.0
     """Seconds within which a call must fail whose server is away: the limits in the settings, with slack for a busy
     machine."""
@@ -101,6 +104,10 @@ def _try(open_at: Callable[[Endpoint], Any], endpoint: Endpoint, call: Callable[
 def missing_fixture(name: str, gives: str) -> Any:
     """End a test whose class does not give a fixture that the contract needs."""
     pytest.fail(f"The test class gives no fixture `{name}`: write one that returns {gives}.", pytrace=False)
+
+
+across_processes = pytest.mark.across_processes
+"""Marks a test that starts other processes: it is skipped where `shared_between_processes` is False."""
 
 
 def ability(protocol: type) -> pytest.MarkDecorator:

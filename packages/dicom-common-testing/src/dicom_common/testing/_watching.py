@@ -6,6 +6,7 @@ import inspect
 import signal
 import threading
 import traceback
+from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
@@ -18,6 +19,7 @@ from dicom_common.testing._contract import Contract
 __all__: list[str] = []
 
 _KIT = "dicom_common."
+_UNWRITTEN = pytest.StashKey[Counter[str]]()
 _AGAIN = 5.0
 """Seconds after which a hanging test is ended once more: what it does to clean up may hang as well."""
 
@@ -56,6 +58,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip the tests of an ability that the class does not declare."""
     contract = _contract_of(item)
+    if contract is not None and not contract.shared_between_processes and item.get_closest_marker("across_processes"):
+        pytest.skip(f"`shared_between_processes` of {contract.__name__} is False")
     for mark in item.iter_markers("ability"):
         ability = mark.args[0]
         if contract is not None and ability not in contract.abilities:
@@ -81,6 +85,36 @@ def pytest_watch_teardown(item: pytest.Item) -> Generator[None, None, None]:
     """Watch over the fixtures as they end."""
     with _watched(item):
         yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Write down which method of the backend a test has asked for in vain."""
+    report = yield
+    error = call.excinfo.value if call.excinfo is not None else None
+    if isinstance(error, NotImplementedError) and call.when != "teardown" and _contract_of(item) is not None:
+        item.config.stash.setdefault(_UNWRITTEN, Counter()).update([str(error)])
+        report.longrepr = f"the backend's method `{error}` is not written yet"
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> Generator[None, None, None]:
+    """Say what is to be written next, below all else."""
+    yield
+    unwritten = config.stash.get(_UNWRITTEN, None)
+    if unwritten:
+        terminalreporter.section("what to write next")
+        for name, count in unwritten.most_common():
+            terminalreporter.line(
+                f"  {name}: {count} {'test' if count == 1 else 'tests'} of the contract ask for it first"
+            )
+        first = unwritten.most_common(1)[0][0]
+        terminalreporter.line(f"Write `{first}`, then run the tests again.")
 
 
 def _contract_of(item: pytest.Item) -> type[Contract] | None:

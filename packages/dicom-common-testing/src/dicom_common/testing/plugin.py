@@ -56,6 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "kills: the test kills processes, or starts servers of its own")
     config.addinivalue_line("markers", "slow: the test takes seconds")
     config.addinivalue_line("markers", "ability(protocol): the test is of an ability that not every backend offers")
+    config.addinivalue_line("markers", "across_processes: the contract test starts processes that share the backend")
     config.addinivalue_line("markers", "canary(reason): the test may log or raise what looks like a patient's data")
     config.pluginmanager.register(_watching, "dicom-common-contracts")
     config.stash[_KNOWN] = {}

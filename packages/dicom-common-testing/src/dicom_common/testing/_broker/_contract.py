@@ -15,7 +15,7 @@ from dicom_common.core import BackendError, Broker, Groups, HealthStatus, Messag
 from dicom_common.testing._broker import _children as children
 from dicom_common.testing._broker._fixtures import bodies, numbered
 from dicom_common.testing._broker._messages import BrokerMessages
-from dicom_common.testing._contract import ServedContract
+from dicom_common.testing._contract import ServedContract, across_processes
 from dicom_common.testing._health import health_of
 from dicom_common.testing._processes import child, run_children
 
@@ -141,6 +141,7 @@ class BrokerContract(BrokerMessages, ServedContract):
 
     # Members
 
+    @across_processes
     def test_two_members_share_the_work_and_lose_nothing(
         self, broker: Broker, open_broker: Callable[[], Broker], case_topic: str
     ) -> None:
@@ -175,6 +176,7 @@ class BrokerContract(BrokerMessages, ServedContract):
         assert sorted(set(seen), key=int) == [b"%d" % number for number in range(60)]
         assert set(bodies(unacknowledged)) <= set(seen)
 
+    @across_processes
     @pytest.mark.kills
     def test_what_a_killed_member_held_goes_to_the_others(
         self, broker: Broker, open_broker: Callable[[], Broker], case_topic: str
@@ -188,6 +190,7 @@ class BrokerContract(BrokerMessages, ServedContract):
             received = self.gather(consumer, 40)
         assert sorted(bodies(received)) == sorted(held)
 
+    @across_processes
     @pytest.mark.kills
     def test_members_that_are_killed_under_load_leave_the_order_of_each_key(
         self, broker: Broker, open_broker: Callable[[], Broker], case_topic: str
@@ -216,6 +219,7 @@ class BrokerContract(BrokerMessages, ServedContract):
 
     # Crash
 
+    @across_processes
     @pytest.mark.kills
     def test_a_killed_publisher_leaves_all_that_it_was_told_is_durable(
         self, broker: Broker, open_broker: Callable[[], Broker]
@@ -236,6 +240,7 @@ class BrokerContract(BrokerMessages, ServedContract):
             self.assert_order(numbers, range(len(numbers)))
             assert all(len(each.message.body) > 2000 for each in received), "half a message is visible"
 
+    @across_processes
     @pytest.mark.kills
     def test_a_group_resumes_after_its_only_member_was_killed(
         self, broker: Broker, open_broker: Callable[[], Broker], case_topic: str
@@ -261,6 +266,7 @@ class BrokerContract(BrokerMessages, ServedContract):
 
     # Several at once
 
+    @across_processes
     def test_threads_and_processes_publish_at_once_and_lose_nothing(
         self, broker: Broker, open_broker: Callable[[], Broker], case_topic: str
     ) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from dicom_common.core import BackendError, Cache, HealthStatus
 from dicom_common.testing._cache import _children as children
-from dicom_common.testing._contract import ServedContract, missing_fixture
+from dicom_common.testing._contract import ServedContract, across_processes, missing_fixture
 from dicom_common.testing._health import health_of
 from dicom_common.testing._processes import run_children
 
@@ -38,8 +38,6 @@ class CacheContract(ServedContract):
     can call it.
     """
 
-    shared_between_processes = True
-    """Whether what one process sets another one gets."""
     value_limit: int | None = None
     """Bytes of the largest value that is kept, where there is a limit that the test can reach."""
     moment = 0.2
@@ -215,11 +213,10 @@ class CacheContract(ServedContract):
             list(pool.map(work, range(4)))
         assert most == 1
 
+    @across_processes
     def test_of_many_processes_that_add_one_is_told_true(
         self, cache: Cache, open_cache: Callable[[], Cache], case_key: str
     ) -> None:
-        if not self.shared_between_processes:
-            pytest.skip("the cache belongs to one process")
         keys = [f"{case_key}:{number}" for number in range(200)]
         won = run_children(children.add_all, [(open_cache, keys, b"%d" % number) for number in range(3)])
         assert Counter(each for share in won for each in share) == dict.fromkeys(keys, 1)

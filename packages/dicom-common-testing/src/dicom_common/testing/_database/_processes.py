@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 import pytest
 
 from dicom_common.core import AddStatus, Database, Entry, Event, Level, Outcome
+from dicom_common.testing._contract import across_processes
 from dicom_common.testing._database._checks import assert_consistent, rows
 from dicom_common.testing._instances import make_entry, make_instance
 from dicom_common.testing._processes import child
@@ -112,6 +113,7 @@ class ProcessesContract:
             added = sum(pool.map(lambda seed: _add_all(database, seed), range(6)))
         _assert_all_there(database, added)
 
+    @across_processes
     @pytest.mark.kills
     def test_processes_that_add_the_same_studies_leave_each_instance_once(
         self, database: Database, open_database: Open
@@ -143,6 +145,7 @@ class ProcessesContract:
         assert seen == sorted(seen)
         assert len(rows(database, Level.INSTANCE)) == _STUDIES * _SERIES * _NUMBERS
 
+    @across_processes
     @pytest.mark.kills
     def test_what_was_added_survives_a_kill_and_a_batch_is_there_whole_or_not_at_all(self, open_database: Open) -> None:
         chance = random.Random(2)
@@ -165,6 +168,7 @@ class ProcessesContract:
         finally:
             database.close()
 
+    @across_processes
     @pytest.mark.kills
     def test_a_kill_while_instances_are_removed_and_replaced_leaves_all_in_agreement(self, open_database: Open) -> None:
         chance = random.Random(3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -25,7 +26,7 @@ from dicom_common.core import (
     Storage,
     Uploads,
 )
-from dicom_common.testing._contract import ServedContract, ability
+from dicom_common.testing._contract import ServedContract, ability, across_processes
 from dicom_common.testing._health import health_of
 from dicom_common.testing._processes import child, run_children
 from dicom_common.testing._storage import _children as children
@@ -60,6 +61,7 @@ class StorageContract(StorageObjects, StorageKeys, StorageWrites, StorageUploads
 
     # Several at once
 
+    @across_processes
     def test_readers_see_whole_objects_while_processes_replace_them(
         self, storage: Storage, open_storage: Callable[[], Storage]
     ) -> None:
@@ -116,6 +118,7 @@ class StorageContract(StorageObjects, StorageKeys, StorageWrites, StorageUploads
                 numbers = range(max(last, 0), last + 3) if name == "same" else [int(name)]
                 assert whole in [pattern(number, children.CRASH_SIZE) for number in numbers]
 
+    @across_processes
     def test_a_killed_writer_leaves_whole_objects_and_all_that_it_acknowledged(
         self, open_storage: Callable[[], Storage]
     ) -> None:
@@ -123,6 +126,7 @@ class StorageContract(StorageObjects, StorageKeys, StorageWrites, StorageUploads
         for attempt in range(self.crash_rounds):
             self._crash(open_storage, children.write_on, f"crash/{attempt}/", moments.random() / 5)
 
+    @across_processes
     @ability(BatchWrites)
     def test_a_writer_killed_in_a_batch_leaves_whole_objects_and_all_that_it_acknowledged(
         self, open_storage: Callable[[], Storage]
@@ -205,6 +209,23 @@ class StorageContract(StorageObjects, StorageKeys, StorageWrites, StorageUploads
             storage.open_object("../a")
 
     @ability(LocalFiles)
+    def test_a_local_file_is_synced_before_its_write_returns(
+        self, storage: Storage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert isinstance(storage, LocalFiles)
+        synced: list[tuple[int, int]] = []
+        _note_syncs(monkeypatch, synced)
+        for key in ("a/b", "a/c"):
+            synced.clear()
+            storage.write(key, b"x")
+            file = storage.local_path(key)
+            for what, path in (("the file", file), ("the folder that has its name", file.parent)):
+                assert _identity(path.stat()) in synced, (
+                    f"no os.fsync of {what} was seen: a power failure loses what was acknowledged. A storage that syncs"
+                    " by other means says so in `overridden`"
+                )
+
+    @ability(LocalFiles)
     def test_local_files_are_where_it_says(self, storage: Storage) -> None:
         assert isinstance(storage, LocalFiles)
         for key in self.held(["a/b", "a/b c/é"]):
@@ -214,3 +235,21 @@ class StorageContract(StorageObjects, StorageKeys, StorageWrites, StorageUploads
             storage.local_path("a/missing")
         with pytest.raises(ValueError, match="storage key"):
             storage.local_path("../a")
+
+
+def _note_syncs(monkeypatch: pytest.MonkeyPatch, synced: list[tuple[int, int]]) -> None:
+    """Write down which file or folder is synced."""
+
+    def noting(sync: Callable[[int], None]) -> Callable[[int], None]:
+        def sync_and_note(descriptor: int) -> None:
+            sync(descriptor)
+            synced.append(_identity(os.fstat(descriptor)))
+
+        return sync_and_note
+
+    for name in {"fsync", "fdatasync"} & vars(os).keys():
+        monkeypatch.setattr(os, name, noting(getattr(os, name)))
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino

@@ -20,7 +20,7 @@ from dicom_common.core import (
     Upload,
     Uploads,
 )
-from dicom_common.testing._contract import ability
+from dicom_common.testing._contract import ability, across_processes
 from dicom_common.testing._processes import child, run_children
 from dicom_common.testing._storage import _children as children
 from dicom_common.testing._storage._fixtures import MEMORY_LIMIT, StorageFixtures, content, few_descriptors
@@ -222,6 +222,7 @@ class StorageUploads(StorageFixtures):
 
     # Processes
 
+    @across_processes
     @ability(Uploads)
     def test_a_killed_process_leaves_the_uploads_that_it_committed(
         self, storage: Storage, open_storage: Callable[[], Storage]

@@ -20,7 +20,7 @@ from dicom_common.core import (
     Storage,
     Write,
 )
-from dicom_common.testing._contract import ability
+from dicom_common.testing._contract import ability, across_processes
 from dicom_common.testing._processes import run_children
 from dicom_common.testing._storage import _children as children
 from dicom_common.testing._storage._fixtures import StorageFixtures, content
@@ -104,6 +104,7 @@ class StorageWrites(StorageFixtures):
                 assert won.count(True) == 1
                 assert content(storage, key) == pattern(won.index(True), 20_000)
 
+    @across_processes
     def test_of_many_processes_that_claim_a_key_one_wins(
         self, storage: Storage, open_storage: Callable[[], Storage]
     ) -> None:
