@@ -1,15 +1,21 @@
-"""`tools/new_backend.py` makes a repository that installs, is listed, and passes the contract of its kind."""
+"""A new backend: its repository installs, is listed, and says what to write; and the guide leads to one that passes."""
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from _workspace import ROOT
+from guide import follow
+
+import dicom_common.core
+from dicom_common.testing._scaffold._make import PROTOCOLS
 
 KINDS = ("storage", "db", "cache", "broker", "auth", "keyring")
 CONTRACTS = ("storage", "cache", "auth")
@@ -53,7 +59,8 @@ def test_a_working_template_passes_its_contract(made: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - set(CONTRACTS)))
 def test_the_methods_that_are_to_be_written_fail_their_contract_one_by_one(made: Path, kind: str) -> None:
     output = run(sys.executable, "-m", "pytest", "-q", "-x", cwd=made / kind, path=made / "installed", code=1)
-    assert "NotImplementedError" in output
+    assert re.search(r"the backend's method `\w+` is not written yet", output)
+    assert re.search(r"Write `\w+`, then run the tests again\.\n$", output)
 
 
 def test_the_backend_can_be_used_by_configuration(made: Path, tmp_path: Path) -> None:
@@ -66,6 +73,40 @@ def test_the_backend_can_be_used_by_configuration(made: Path, tmp_path: Path) ->
 def test_a_name_that_cannot_be_one_is_refused(name: str, tmp_path: Path) -> None:
     run(sys.executable, "tools/new_backend.py", "storage", f"--output={tmp_path / 'made'}", "--", name, code=2)
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.kills
+def test_a_storage_in_a_dictionary_passes_its_contract_by_following_the_guide(tmp_path: Path) -> None:
+    made = follow(Path(sys.executable), tmp_path)
+    words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--override-ini=xfail_strict=true"]
+    output = run(sys.executable, *words, cwd=made, path=made / "src")
+    assert re.search(r"^1[0-9]{2} passed, [0-9]+ skipped, 1 xfailed", output, re.MULTILINE), output
+
+
+def test_the_tool_and_the_kit_make_the_same(tmp_path: Path) -> None:
+    for folder, words in (("tool", ["tools/new_backend.py"]), ("kit", ["-m", "dicom_common.testing", "new"])):
+        run(sys.executable, *words, "broker", "nats", "--output", tmp_path / folder)
+    files = {path.relative_to(tmp_path / "kit") for path in (tmp_path / "kit").rglob("*") if path.is_file()}
+    assert len(files) == 8
+    for file in files:
+        assert (tmp_path / "tool" / file).read_bytes() == (tmp_path / "kit" / file).read_bytes()
+
+
+def test_an_installed_name_is_refused(tmp_path: Path) -> None:
+    words = ["new", "storage", "filesystem", "--output", tmp_path / "made"]
+    run(sys.executable, "-m", "dicom_common.testing", *words, code=2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_guide_names_what_a_contract_promises_and_every_method(kind: str) -> None:
+    page = run(sys.executable, "-m", "dicom_common.testing", "guide", kind)
+    assert page.startswith("# Write ")
+    assert "| only you can show it |" in page
+    protocol = getattr(dicom_common.core, PROTOCOLS[kind])
+    for name in vars(protocol):
+        if inspect.isfunction(getattr(protocol, name)) and not name.startswith("_"):
+            assert f"`{name}" in page, f"the guide of {kind} does not name {name}"
 
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:

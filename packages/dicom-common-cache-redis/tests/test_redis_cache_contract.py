@@ -19,6 +19,10 @@ class TestRedisCache(CacheContract):
         # A timeout for machines that are busy with other tests.
         return partial(RedisCache, Settings(url=f"redis://{service_endpoint}/0", timeout=30, connect_timeout=30))
 
+    @pytest.fixture
+    def open_at(self) -> Callable[[Endpoint], RedisCache]:
+        return lambda endpoint: RedisCache(Settings(url=f"redis://{endpoint}/0", timeout=1, connect_timeout=1))
+
 
 class TestRedisCacheRestart(CacheRestartContract):
     @pytest.fixture

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from uuid import uuid4
 
 import MySQLdb
 import pytest
 
-from dicom_common.core import Database
+from dicom_common.core import Database, DerivedRows, KeptFrames, Logs, Migrations, Revisions
 from dicom_common.db.mysql import MysqlDatabase, Settings
 from dicom_common.db.sql.expressions import metadata
 from dicom_common.testing import DatabaseContract, Endpoint
@@ -48,7 +49,14 @@ def empty(settings: Settings) -> None:
 
 @pytest.mark.service("mysql")
 class TestMysql(DatabaseContract):
+    abilities = (DerivedRows, KeptFrames, Logs, Migrations, Revisions)
+
     @pytest.fixture
     def open_database(self, prepared: Settings) -> Callable[[], Database]:
         empty(prepared)
         return partial(MysqlDatabase, prepared)
+
+    @pytest.fixture
+    def open_at(self, prepared: Settings) -> Callable[[Endpoint], Database]:
+        limits = {"connect_timeout": 1.0, "statement_timeout": 1.0, "retry_timeout": 1.0}
+        return lambda endpoint: MysqlDatabase(replace(prepared, host=endpoint.host, port=endpoint.port, **limits))

@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 
+from dicom_common.core import BatchWrites, SignedUrls, Uploads
 from dicom_common.storage.azure import AzureStorage, Settings
 from dicom_common.testing import FaultProxy, FaultStyle, RemoteStorageContract
 
@@ -13,6 +14,7 @@ LIMITS = {"read_timeout": 1.0, "deadline": 6.0, "part_size": 5 << 20, "multipart
 
 @pytest.mark.service("azure")
 class TestAzureFaults(RemoteStorageContract):
+    abilities = (BatchWrites, SignedUrls, Uploads)
     fault_style: FaultStyle = "azure"
     multipart_bytes = (10 << 20) + 1
 

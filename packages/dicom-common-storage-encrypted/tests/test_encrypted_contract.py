@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dicom_common.core import BatchWrites, EncryptionKeys, LocalFiles, Secret, SignedUrls, Storage
+from dicom_common.core import BatchWrites, EncryptionKeys, Secret, Storage, Uploads
 from dicom_common.keyring import local
 from dicom_common.storage import filesystem
 from dicom_common.storage.encrypted import Settings, open_over
@@ -18,13 +18,9 @@ KEYS = local.Settings(
 
 
 class TestEncrypted(StorageContract):
+    abilities = (BatchWrites, EncryptionKeys, Uploads)  # and no way around the encryption
+
     @pytest.fixture
     def open_storage(self, tmp_path: Path) -> Callable[[], Storage]:
         inner = partial(filesystem.FilesystemStorage, filesystem.Settings(root=tmp_path / "objects"))
         return partial(open_over, inner, partial(local.open_keyring, KEYS), Settings(storage="inner"))
-
-    def test_it_offers_batches_and_keys_and_no_way_around_the_encryption(self, storage: Storage) -> None:
-        assert isinstance(storage, BatchWrites)
-        assert isinstance(storage, EncryptionKeys)
-        assert not isinstance(storage, LocalFiles)
-        assert not isinstance(storage, SignedUrls)

@@ -5,13 +5,14 @@ from functools import partial
 
 import pytest
 
-from dicom_common.core import BatchWrites, SignedUrls
+from dicom_common.core import BatchWrites, SignedUrls, Uploads
 from dicom_common.storage.gcs import GcsStorage, Settings
-from dicom_common.testing import StorageContract
+from dicom_common.testing import Endpoint, StorageContract
 
 
 @pytest.mark.service("gcs")
 class TestGcs(StorageContract):
+    abilities = (BatchWrites, SignedUrls, Uploads)
     large_object_bytes = 64 << 20
     crash_rounds = 2
 
@@ -19,6 +20,6 @@ class TestGcs(StorageContract):
     def open_storage(self, settings_of: Callable[..., Settings]) -> Callable[[], GcsStorage]:
         return partial(GcsStorage, settings_of())
 
-    def test_it_offers_batches_and_signed_urls(self, storage: GcsStorage) -> None:
-        assert isinstance(storage, BatchWrites)
-        assert isinstance(storage, SignedUrls)
+    @pytest.fixture
+    def open_at(self, settings_of: Callable[..., Settings]) -> Callable[[Endpoint], GcsStorage]:
+        return lambda endpoint: GcsStorage(settings_of(endpoint=f"http://{endpoint}", read_timeout=1.0, deadline=2.0))

@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 
+from dicom_common.core import BatchWrites, SignedUrls, Uploads
 from dicom_common.storage.gcs import GcsStorage, Settings
 from dicom_common.testing import FaultProxy, FaultStyle, RemoteStorageContract
 
@@ -13,6 +14,7 @@ LIMITS = {"read_timeout": 1.0, "deadline": 6.0, "part_size": 5 << 20, "multipart
 
 @pytest.mark.service("gcs")
 class TestGcsFaults(RemoteStorageContract):
+    abilities = (BatchWrites, SignedUrls, Uploads)
     fault_style: FaultStyle = "gcs"
     multipart_bytes = (10 << 20) + 1
 

@@ -5,24 +5,29 @@ from functools import partial
 
 import pytest
 
-from dicom_common.core import BatchWrites, SignedUrls
+from dicom_common.core import BatchWrites, SignedUrls, Uploads
 from dicom_common.storage.s3 import S3Storage, Settings
-from dicom_common.testing import FaultProxy, RemoteStorageContract, StorageContract
+from dicom_common.testing import Endpoint, FaultProxy, RemoteStorageContract, StorageContract
 
 
 @pytest.mark.service("s3")
 class TestS3(StorageContract):
+    abilities = (BatchWrites, SignedUrls, Uploads)
+
     @pytest.fixture
     def open_storage(self, settings_of: Callable[..., Settings]) -> Callable[[], S3Storage]:
         return partial(S3Storage, settings_of())
 
-    def test_it_offers_batches_and_signed_urls(self, storage: S3Storage) -> None:
-        assert isinstance(storage, BatchWrites)
-        assert isinstance(storage, SignedUrls)
+    @pytest.fixture
+    def open_at(self, settings_of: Callable[..., Settings]) -> Callable[[Endpoint], S3Storage]:
+        return lambda endpoint: S3Storage(
+            settings_of(endpoint=str(endpoint), connect_timeout=1.0, read_timeout=1.0, deadline=2.0)
+        )
 
 
 @pytest.mark.service("s3")
 class TestS3Remote(RemoteStorageContract):
+    abilities = (BatchWrites, SignedUrls, Uploads)
     fault_style = "s3"
     multipart_bytes = (10 << 20) + 1  # three of the smallest parts
 

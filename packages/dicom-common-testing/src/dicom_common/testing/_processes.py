@@ -8,20 +8,33 @@ test file itself cannot be found.
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 import resource
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Child", "child", "memory_peak", "run_children"]
+__all__ = ["HANG", "Child", "child", "memory_peak", "run_children"]
 
 _SPAWN = multiprocessing.get_context("spawn")
 HANG = 120.0
 """Seconds after which a child counts as hanging. A guard, no measure: children that work take far less."""
+_INSTALLED = (
+    "Build what the fixture returns of installed code, such as functools.partial(MyStorage, Settings(...)): a lambda,"
+    " and what is defined in the test file, cannot be handed to another process."
+)
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """What a child sends whose function has failed."""
+
+    text: str
 
 
 class Child:
@@ -30,20 +43,49 @@ class Child:
     def __init__(self, process: BaseProcess, reports: Connection) -> None:
         self.process = process
         self._reports = reports
+        self.is_killed = False
 
     def report(self) -> Any:
         """Wait for one report.
 
         Raises:
-            EOFError: the child ended without one.
+            AssertionError: the child failed, or ended without a report.
             TimeoutError: it hangs.
         """
         if not self._reports.poll(HANG):
             raise TimeoutError("a child process of a contract test does not report")
-        return self._reports.recv()
+        try:
+            return _checked(self._reports.recv())
+        except EOFError:
+            self.process.join(HANG)
+            raise AssertionError(
+                f"a child process of a contract test ended without a report (exit code {self.process.exitcode})."
+                f" {_INSTALLED}"
+            ) from None
+
+    def until_dead(self) -> Iterator[Any]:
+        """Iterate over its reports until it has ended, by itself or because `process.kill` was called.
+
+        Raises:
+            AssertionError: the child failed.
+            TimeoutError: it hangs.
+        """
+        while True:
+            if not self._reports.poll(HANG):
+                raise TimeoutError("a child process of a contract test does not report")
+            try:
+                report = self._reports.recv()
+            except (EOFError, OSError):
+                return  # the last report may have been cut
+            yield _checked(report)
 
     def kill(self) -> list[Any]:
-        """Kill it with SIGKILL and return the reports that it had sent before."""
+        """Kill it with SIGKILL and return the reports that it had sent before.
+
+        Raises:
+            AssertionError: its function had failed before.
+        """
+        self.is_killed = True
         self.process.kill()
         self.process.join(HANG)
         reports = []
@@ -51,25 +93,33 @@ class Child:
             try:
                 if not self._reports.poll():
                     break
-                reports.append(self._reports.recv())
+                report = self._reports.recv()
             except (EOFError, OSError):
                 break  # the last report may have been cut
+            reports.append(_checked(report))
         return reports
+
+    def close(self) -> None:
+        """Kill it if it still runs, and free the pipe."""
+        self.process.kill()
+        self.process.join(HANG)
+        self._reports.close()
 
 
 @contextmanager
 def child(function: Callable[..., None], *arguments: Any) -> Iterator[Child]:
-    """Run `function(reports, *arguments)` in a process of its own; at the end it is killed if it still runs."""
-    receiving, sending = _SPAWN.Pipe(duplex=False)
-    process = _SPAWN.Process(target=function, args=(sending, *arguments), daemon=True)
-    process.start()
-    sending.close()
+    """Run `function(reports, *arguments)` in a process of its own; at the end it is killed if it still runs.
+
+    Raises:
+        AssertionError: the function failed, and nobody has read that report.
+    """
+    running = _start(function, arguments)
     try:
-        yield Child(process, receiving)
+        yield running
+        if not running.is_killed:
+            running.kill()
     finally:
-        process.kill()
-        process.join(HANG)
-        receiving.close()
+        running.close()
 
 
 def run_children(function: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
@@ -78,31 +128,44 @@ def run_children(function: Callable[..., Any], arguments: list[tuple[Any, ...]])
     Raises:
         AssertionError: a child failed; the message is its error.
     """
-    children = []
-    for values in arguments:
-        receiving, sending = _SPAWN.Pipe(duplex=False)
-        process = _SPAWN.Process(target=_answer, args=(sending, function, values), daemon=True)
-        process.start()
-        sending.close()
-        children.append(Child(process, receiving))
-    answers = []
+    children: list[Child] = []
     try:
-        for each in children:
-            failed, answer = each.report()
-            assert not failed, answer
-            answers.append(answer)
+        children.extend(_start(_answer, (function, values)) for values in arguments)
+        return [each.report() for each in children]
     finally:
         for each in children:
-            each.kill()
-    return answers
+            each.close()
+
+
+def _start(function: Callable[..., None], arguments: tuple[Any, ...]) -> Child:
+    receiving, sending = _SPAWN.Pipe(duplex=False)
+    process = _SPAWN.Process(target=_run, args=(function, sending, arguments), daemon=True)
+    try:
+        process.start()
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        receiving.close()
+        raise AssertionError(f"The backend cannot be opened in another process ({error}). {_INSTALLED}") from error
+    finally:
+        sending.close()
+    return Child(process, receiving)
+
+
+def _run(function: Callable[..., None], reports: Connection, arguments: tuple[Any, ...]) -> None:
+    try:
+        function(reports, *arguments)
+    except BaseException as error:
+        reports.send(_Failure(f"a child process of this test failed: {type(error).__name__}: {error}"))
+        raise
 
 
 def _answer(reports: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    try:
-        reports.send((False, function(*arguments)))
-    except BaseException as error:
-        reports.send((True, f"{type(error).__name__}: {error}"))
-        raise
+    reports.send(function(*arguments))
+
+
+def _checked(report: Any) -> Any:
+    if isinstance(report, _Failure):
+        raise AssertionError(report.text)  # noqa: TRY004  # the test fails with it
+    return report
 
 
 def memory_peak() -> int:

@@ -6,6 +6,8 @@ against which server, one JSON object a line.
 
 It also watches for canaries: a test in which a test patient's name or number gets into a log record, an error, or the
 key or a header of a message fails. `@pytest.mark.canary(reason)` lets one pass that means to.
+
+And it watches over the tests of contracts: see `Contract`.
 """
 
 from __future__ import annotations
@@ -24,12 +26,14 @@ pytest.register_assert_rewrite(
     "dicom_common.testing._authenticator",
     "dicom_common.testing._broker",
     "dicom_common.testing._cache",
+    "dicom_common.testing._contract",
     "dicom_common.testing._database",
     "dicom_common.testing._keyring",
     "dicom_common.testing._storage",
 )
 
-from dicom_common.testing._canary import Watch  # noqa: E402  # behind the registration, on purpose
+from dicom_common.testing import _watching  # noqa: E402  # behind the registration, on purpose
+from dicom_common.testing._canary import Watch  # noqa: E402  # as above
 from dicom_common.testing._services import Endpoint, Found, find_options, find_service  # noqa: E402  # as above
 
 _KNOWN = pytest.StashKey[dict[str, Found]]()
@@ -51,7 +55,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "service(name): the test needs this server, such as redis or kafka")
     config.addinivalue_line("markers", "kills: the test kills processes, or starts servers of its own")
     config.addinivalue_line("markers", "slow: the test takes seconds")
+    config.addinivalue_line("markers", "ability(protocol): the test is of an ability that not every backend offers")
+    config.addinivalue_line("markers", "across_processes: the contract test starts processes that share the backend")
     config.addinivalue_line("markers", "canary(reason): the test may log or raise what looks like a patient's data")
+    config.pluginmanager.register(_watching, "dicom-common-contracts")
     config.stash[_KNOWN] = {}
     path = config.getoption("--service-report")
     # With pytest-xdist the workers' results reach the controller, which writes them.

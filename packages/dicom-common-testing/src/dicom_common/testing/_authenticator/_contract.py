@@ -68,17 +68,17 @@ class AuthenticatorContract(PublishedKeys):
     """
 
     @pytest.mark.parametrize(
-        "case", AUTHENTICATOR_CASES, ids=lambda case: case.name.encode("ascii", "replace").decode()
+        "case_of_table", AUTHENTICATOR_CASES, ids=lambda case: case.name.encode("ascii", "replace").decode()
     )
     def test_the_attack_table(
         self,
-        case: Case,
+        case_of_table: Case,
         open_authenticator: OpenAuthenticator,
         plain_provider: IdentityProvider,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         caplog.set_level(logging.DEBUG)
-        play_case(case, open_authenticator, plain_provider)
+        play_case(case_of_table, open_authenticator, plain_provider)
         assert "radiologist-7" not in caplog.text
         assert "eyJ" not in caplog.text, "a log line has a part of a token"
 

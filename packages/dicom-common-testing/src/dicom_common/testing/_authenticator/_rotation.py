@@ -13,6 +13,7 @@ from dicom_common.core import AuthenticationError, Authenticator, HealthStatus, 
 from dicom_common.testing._authenticator._identity_provider import Answer, IdentityProvider
 from dicom_common.testing._authenticator._token_keys import signing_key
 from dicom_common.testing._authenticator._token_scene import OpenAuthenticator, Scene, SteppedClock
+from dicom_common.testing._contract import Contract, missing_fixture
 from dicom_common.testing._health import health_of
 
 __all__ = ["PublishedKeys"]
@@ -40,13 +41,16 @@ def is_refused(authenticator: Authenticator, token: str) -> bool:
     return False
 
 
-class PublishedKeys:
+class PublishedKeys(Contract):
     """Tests of `AuthenticatorContract`."""
 
     @pytest.fixture
     def open_authenticator(self) -> OpenAuthenticator:
         """Return what opens an authenticator. A backend's test class overrides it."""
-        raise NotImplementedError("give the fixture open_authenticator")
+        opens: OpenAuthenticator = missing_fixture(
+            "open_authenticator", "a callable: (Trust, SteppedClock) -> Authenticator"
+        )
+        return opens
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
 
-from dicom_common.core import BackendError, Broker, HealthStatus, Message
+from dicom_common.core import BackendError, Broker, Groups, HealthStatus, Message, TopicChecks
 from dicom_common.testing._broker import _children as children
 from dicom_common.testing._broker._fixtures import bodies, numbered
 from dicom_common.testing._broker._messages import BrokerMessages
+from dicom_common.testing._contract import ServedContract, across_processes
 from dicom_common.testing._health import health_of
 from dicom_common.testing._processes import child, run_children
 
 __all__ = ["BrokerContract"]
 
 
-class BrokerContract(BrokerMessages):
+class BrokerContract(BrokerMessages, ServedContract):
     """Inherit from it in a class whose name starts with `Test`, and give two fixtures.
 
     `broker` is an open broker. `open_broker` is a callable without arguments that opens the same broker once more, also
@@ -28,115 +30,126 @@ class BrokerContract(BrokerMessages):
     after which time a crashed member's work goes to others, set it to a few seconds.
     """
 
+    calls: ClassVar[Mapping[str, Callable[[Any], object]]] = {
+        "publish": lambda broker: broker.publish("test", numbered(1)),
+        "consume": lambda broker: broker.consume(["test"], "readers").receive(1, timeout=0.1),
+        "backlog": lambda broker: broker.backlog("test", "readers"),
+        "create_topics": lambda broker: broker.create_topics(["test"]),
+    }
+
+    def test_it_offers_the_abilities_that_are_declared(self, broker: Broker) -> None:
+        self.assert_declared(broker, (Groups, TopicChecks))
+
     # Groups
 
-    def test_two_groups_both_get_everything(self, broker: Broker, topic: str) -> None:
-        broker.publish(topic, numbered(40))
-        with broker.consume([topic], "one") as one, broker.consume([topic], "two") as two:
+    def test_two_groups_both_get_everything(self, broker: Broker, case_topic: str) -> None:
+        broker.publish(case_topic, numbered(40))
+        with broker.consume([case_topic], "one") as one, broker.consume([case_topic], "two") as two:
             first = self.gather(one, 40)
-            assert broker.backlog(topic, "one") == 0
-            assert broker.backlog(topic, "two") == 40
+            assert broker.backlog(case_topic, "one") == 0
+            assert broker.backlog(case_topic, "two") == 40
             second = self.gather(two, 40)
         assert sorted(bodies(first)) == sorted(bodies(second))
 
-    def test_a_new_group_begins_at_the_first_message_or_at_the_next(self, broker: Broker, topic: str) -> None:
-        broker.publish(topic, numbered(10))
+    def test_a_new_group_begins_at_the_first_message_or_at_the_next(self, broker: Broker, case_topic: str) -> None:
+        broker.publish(case_topic, numbered(10))
         with (
-            broker.consume([topic], "all") as everything,
-            broker.consume([topic], "new", from_start=False) as new,
+            broker.consume([case_topic], "all") as everything,
+            broker.consume([case_topic], "new", from_start=False) as new,
         ):
             new.receive(1, timeout=0)
-            assert broker.backlog(topic, "new") == 0
-            broker.publish(topic, [Message(key="late", body=b"late")])
+            assert broker.backlog(case_topic, "new") == 0
+            broker.publish(case_topic, [Message(key="late", body=b"late")])
             assert bodies(self.gather(new, 1)) == [b"late"]
             assert new.receive(10, timeout=0.3) == []
             assert len(self.gather(everything, 11)) == 11
 
-    def test_a_group_that_is_known_goes_on_where_it_was(self, broker: Broker, topic: str) -> None:
-        broker.publish(topic, numbered(10))
-        with broker.consume([topic], "readers") as consumer:
+    def test_a_group_that_is_known_goes_on_where_it_was(self, broker: Broker, case_topic: str) -> None:
+        broker.publish(case_topic, numbered(10))
+        with broker.consume([case_topic], "readers") as consumer:
             self.gather(consumer, 10)
-        broker.publish(topic, [Message(key="k", body=b"new")])
+        broker.publish(case_topic, [Message(key="k", body=b"new")])
         for from_start in (True, False):  # only a new group is asked
-            with broker.consume([topic], "readers", from_start=from_start) as consumer:
+            with broker.consume([case_topic], "readers", from_start=from_start) as consumer:
                 assert bodies(self.gather(consumer, 1, acknowledge=not from_start)) == [b"new"]
 
-    def test_backlog_counts_what_is_not_acknowledged(self, broker: Broker, topic: str) -> None:
-        assert broker.backlog(topic, "readers") == 0
-        broker.publish(topic, numbered(20))
-        assert broker.backlog(topic, "readers") == 20
-        with broker.consume([topic], "readers") as consumer:
+    def test_backlog_counts_what_is_not_acknowledged(self, broker: Broker, case_topic: str) -> None:
+        assert broker.backlog(case_topic, "readers") == 0
+        broker.publish(case_topic, numbered(20))
+        assert broker.backlog(case_topic, "readers") == 20
+        with broker.consume([case_topic], "readers") as consumer:
             received = self.gather(consumer, 20, acknowledge=False)
-            assert broker.backlog(topic, "readers") == 20
+            assert broker.backlog(case_topic, "readers") == 20
             consumer.acknowledge(received[:5])
             consumer.acknowledge(received[:5])
-            assert broker.backlog(topic, "readers") == 15
+            assert broker.backlog(case_topic, "readers") == 15
             consumer.acknowledge(received)
-            assert broker.backlog(topic, "readers") == 0
+            assert broker.backlog(case_topic, "readers") == 0
 
     # Acknowledgement and redelivery
 
     def test_what_is_not_acknowledged_is_not_delivered_again_to_the_same_consumer(
-        self, broker: Broker, topic: str
+        self, broker: Broker, case_topic: str
     ) -> None:
-        broker.publish(topic, numbered(30))
-        with broker.consume([topic], "readers") as consumer:
+        broker.publish(case_topic, numbered(30))
+        with broker.consume([case_topic], "readers") as consumer:
             received = self.gather(consumer, 30, acknowledge=False)
             assert len(set(bodies(received))) == 30
             assert consumer.receive(10, timeout=0.5) == []
-            broker.publish(topic, [Message(key="k", body=b"more")])
+            broker.publish(case_topic, [Message(key="k", body=b"more")])
             assert bodies(self.gather(consumer, 1, acknowledge=False)) == [b"more"]
 
-    def test_what_is_not_acknowledged_comes_again_after_close(self, broker: Broker, topic: str) -> None:
-        broker.publish(topic, numbered(30))
-        with broker.consume([topic], "readers") as consumer:
+    def test_what_is_not_acknowledged_comes_again_after_close(self, broker: Broker, case_topic: str) -> None:
+        broker.publish(case_topic, numbered(30))
+        with broker.consume([case_topic], "readers") as consumer:
             first = self.gather(consumer, 30, acknowledge=False)
             consumer.acknowledge(first[:12])
-        with broker.consume([topic], "readers") as consumer:
+        with broker.consume([case_topic], "readers") as consumer:
             again = self.gather(consumer, 18)
             assert consumer.receive(10, timeout=0.3) == []
         assert sorted(bodies(again)) == sorted(bodies(first[12:]))
         places = {(each.partition, each.offset): each.message.body for each in first}
         assert all(places[each.partition, each.offset] == each.message.body for each in again)
 
-    def test_acknowledging_in_any_order_loses_nothing(self, broker: Broker, topic: str) -> None:
-        broker.publish(topic, numbered(40))
-        with broker.consume([topic], "readers") as consumer:
+    def test_acknowledging_in_any_order_loses_nothing(self, broker: Broker, case_topic: str) -> None:
+        broker.publish(case_topic, numbered(40))
+        with broker.consume([case_topic], "readers") as consumer:
             received = self.gather(consumer, 40, acknowledge=False)
             shuffled = random.Random(3).sample(received, 40)
             for delivery in shuffled[:39]:
                 consumer.acknowledge([delivery])
-            assert broker.backlog(topic, "readers") >= 1
-        with broker.consume([topic], "readers") as consumer:
+            assert broker.backlog(case_topic, "readers") >= 1
+        with broker.consume([case_topic], "readers") as consumer:
             # At least the one that is missing; a broker may know only up to where all is acknowledged.
-            again = bodies(self.gather(consumer, broker.backlog(topic, "readers")))
+            again = bodies(self.gather(consumer, broker.backlog(case_topic, "readers")))
             assert shuffled[39].message.body in again
-        assert broker.backlog(topic, "readers") == 0
+        assert broker.backlog(case_topic, "readers") == 0
 
-    def test_a_slow_consumer_loses_nothing_and_gets_nothing_twice(self, broker: Broker, topic: str) -> None:
-        broker.publish(topic, numbered(12))
+    def test_a_slow_consumer_loses_nothing_and_gets_nothing_twice(self, broker: Broker, case_topic: str) -> None:
+        broker.publish(case_topic, numbered(12))
         received: list[bytes] = []
-        with broker.consume([topic], "readers") as consumer:
+        with broker.consume([case_topic], "readers") as consumer:
             while len(received) < 24:
                 deliveries = consumer.receive(3, timeout=self.patience)
                 time.sleep(0.15)  # meanwhile others publish
                 if len(received) < 12:
                     numbers = range(12 + len(received), 12 + len(received) + len(deliveries))
-                    broker.publish(topic, [Message(key="slow", body=b"%d" % n) for n in numbers])
+                    broker.publish(case_topic, [Message(key="slow", body=b"%d" % n) for n in numbers])
                 consumer.acknowledge(deliveries)
                 received += bodies(deliveries)
         assert len(received) == len(set(received))
 
     # Members
 
+    @across_processes
     def test_two_members_share_the_work_and_lose_nothing(
-        self, broker: Broker, open_broker: Callable[[], Broker], topic: str
+        self, broker: Broker, open_broker: Callable[[], Broker], case_topic: str
     ) -> None:
         count = 600
         for start in range(0, count, 100):
-            broker.publish(topic, numbered(count, keys=40)[start : start + 100])
-        shares = run_children(children.consume_until, [(open_broker, topic, "readers", 1.0) for _ in range(2)])
-        assert broker.backlog(topic, "readers") == 0
+            broker.publish(case_topic, numbered(count, keys=40)[start : start + 100])
+        shares = run_children(children.consume_until, [(open_broker, case_topic, "readers", 1.0) for _ in range(2)])
+        assert broker.backlog(case_topic, "readers") == 0
         received = [int(body) for share in shares for _, body in share]
         assert set(received) == set(range(count))
         assert all(shares), "one member did all the work"
@@ -148,53 +161,55 @@ class BrokerContract(BrokerMessages):
             if len(received) == count:
                 assert all(numbers == sorted(numbers) for numbers in by_key.values())
 
-    def test_a_member_that_leaves_hands_its_work_to_the_others(self, broker: Broker, topic: str) -> None:
-        with broker.consume([topic], "readers") as staying:
-            leaving = broker.consume([topic], "readers")
-            broker.publish(topic, numbered(60, keys=30))
+    def test_a_member_that_leaves_hands_its_work_to_the_others(self, broker: Broker, case_topic: str) -> None:
+        with broker.consume([case_topic], "readers") as staying:
+            leaving = broker.consume([case_topic], "readers")
+            broker.publish(case_topic, numbered(60, keys=30))
             received = staying.receive(10, timeout=1)
             unacknowledged = leaving.receive(10, timeout=1)
             leaving.close()
             staying.acknowledge(received)
             seen = bodies(received)
-            while broker.backlog(topic, "readers"):
+            while broker.backlog(case_topic, "readers"):
                 deliveries = self.gather(staying, 1, batch=10)
                 seen += bodies(deliveries)
         assert sorted(set(seen), key=int) == [b"%d" % number for number in range(60)]
         assert set(bodies(unacknowledged)) <= set(seen)
 
+    @across_processes
     @pytest.mark.kills
     def test_what_a_killed_member_held_goes_to_the_others(
-        self, broker: Broker, open_broker: Callable[[], Broker], topic: str
+        self, broker: Broker, open_broker: Callable[[], Broker], case_topic: str
     ) -> None:
-        broker.publish(topic, numbered(40))
-        with child(children.receive_and_hang, open_broker, topic, "readers", 40) as running:
+        broker.publish(case_topic, numbered(40))
+        with child(children.receive_and_hang, open_broker, case_topic, "readers", 40) as running:
             held = running.report()
             assert len(held) == 40
             running.kill()
-        with broker.consume([topic], "readers") as consumer:
+        with broker.consume([case_topic], "readers") as consumer:
             received = self.gather(consumer, 40)
         assert sorted(bodies(received)) == sorted(held)
 
+    @across_processes
     @pytest.mark.kills
     def test_members_that_are_killed_under_load_leave_the_order_of_each_key(
-        self, broker: Broker, open_broker: Callable[[], Broker], topic: str
+        self, broker: Broker, open_broker: Callable[[], Broker], case_topic: str
     ) -> None:
         count, moments = 600, random.Random(7)
         reports: list[tuple[float, list[tuple[str, bytes]]]] = []
-        arguments = (children.consume_timed, open_broker, topic, "readers")
+        arguments = (children.consume_timed, open_broker, case_topic, "readers")
         with child(*arguments) as staying:
             for round_ in range(self.crash_rounds):
                 with child(*arguments) as dying:
                     share = range(count * round_ // self.crash_rounds, count * (round_ + 1) // self.crash_rounds)
                     for start in range(share.start, share.stop, 20):
                         numbers = range(start, start + 20)
-                        broker.publish(topic, [Message(key=f"k{n % 12}", body=b"%d" % n) for n in numbers])
+                        broker.publish(case_topic, [Message(key=f"k{n % 12}", body=b"%d" % n) for n in numbers])
                         time.sleep(0.02)
                     time.sleep(moments.random())
                     reports += dying.kill()
             end = time.monotonic() + self.patience
-            while broker.backlog(topic, "readers"):
+            while broker.backlog(case_topic, "readers"):
                 assert time.monotonic() < end, "what the killed members held does not come again"
                 time.sleep(0.05)
             reports += staying.kill()
@@ -204,6 +219,7 @@ class BrokerContract(BrokerMessages):
 
     # Crash
 
+    @across_processes
     @pytest.mark.kills
     def test_a_killed_publisher_leaves_all_that_it_was_told_is_durable(
         self, broker: Broker, open_broker: Callable[[], Broker]
@@ -224,23 +240,24 @@ class BrokerContract(BrokerMessages):
             self.assert_order(numbers, range(len(numbers)))
             assert all(len(each.message.body) > 2000 for each in received), "half a message is visible"
 
+    @across_processes
     @pytest.mark.kills
     def test_a_group_resumes_after_its_only_member_was_killed(
-        self, broker: Broker, open_broker: Callable[[], Broker], topic: str
+        self, broker: Broker, open_broker: Callable[[], Broker], case_topic: str
     ) -> None:
         count = 2000
-        broker.publish(topic, numbered(count))
+        broker.publish(case_topic, numbered(count))
         moments = random.Random(6)
         received: set[bytes] = set()
         acknowledged: set[bytes] = set()
         for _ in range(self.crash_rounds):
-            with child(children.consume_on, open_broker, topic, "readers") as running:
+            with child(children.consume_on, open_broker, case_topic, "readers") as running:
                 reports = [running.report()]
                 time.sleep(moments.random() / 10)
                 for kind, what in reports + running.kill():
                     (acknowledged if kind == "acknowledged" else received).update(what)
-        left = broker.backlog(topic, "readers")
-        with broker.consume([topic], "readers") as consumer:
+        left = broker.backlog(case_topic, "readers")
+        with broker.consume([case_topic], "readers") as consumer:
             rest = self.gather(consumer, left)
         again = set(bodies(rest))
         assert not again & acknowledged, "what was acknowledged came again"
@@ -249,23 +266,24 @@ class BrokerContract(BrokerMessages):
 
     # Several at once
 
+    @across_processes
     def test_threads_and_processes_publish_at_once_and_lose_nothing(
-        self, broker: Broker, open_broker: Callable[[], Broker], topic: str
+        self, broker: Broker, open_broker: Callable[[], Broker], case_topic: str
     ) -> None:
         def publish(thread: int) -> None:
             for start in range(0, 100, 20):
                 numbers = range(start, start + 20)
-                broker.publish(topic, [Message(key=f"t{thread}-{n % 10}", body=b"%d" % n) for n in numbers])
+                broker.publish(case_topic, [Message(key=f"t{thread}-{n % 10}", body=b"%d" % n) for n in numbers])
 
         with ThreadPoolExecutor(4) as pool:
             others = pool.submit(
                 run_children,
                 children.publish_numbers,
-                [(open_broker, topic, f"p{number}-", 100, 20) for number in range(2)],
+                [(open_broker, case_topic, f"p{number}-", 100, 20) for number in range(2)],
             )
             list(pool.map(publish, range(3)))
             assert others.result() == [100, 100]
-        with broker.consume([topic], "readers") as consumer:
+        with broker.consume([case_topic], "readers") as consumer:
             received = self.gather(consumer, 500)
         for publisher in ("t0", "t1", "t2", "p0", "p1"):
             mine = [each for each in received if each.message.key.startswith(publisher)]
@@ -273,20 +291,20 @@ class BrokerContract(BrokerMessages):
 
     # Life
 
-    def test_check_says_that_it_works(self, broker: Broker, topic: str) -> None:
+    def test_check_says_that_it_works(self, broker: Broker, case_topic: str) -> None:
         health = health_of(broker)
         assert health.status in (HealthStatus.OK, HealthStatus.DEGRADED)
         assert health.detail
-        assert broker.backlog(topic, "readers") == 0
+        assert broker.backlog(case_topic, "readers") == 0
 
-    def test_closing_twice_is_closing_once(self, open_broker: Callable[[], Broker], topic: str) -> None:
+    def test_closing_twice_is_closing_once(self, open_broker: Callable[[], Broker], case_topic: str) -> None:
         broker = open_broker()
-        consumer = broker.consume([topic], "readers")
+        consumer = broker.consume([case_topic], "readers")
         for _ in range(2):
             consumer.close()
             broker.close()
         with pytest.raises(BackendError):
             consumer.receive(1, timeout=0)
         with pytest.raises(BackendError):
-            broker.publish(topic, numbered(1))
+            broker.publish(case_topic, numbered(1))
         assert health_of(broker).status is HealthStatus.FAILED

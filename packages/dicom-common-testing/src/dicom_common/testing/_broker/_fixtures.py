@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from dicom_common.core import Broker, Consumer, Delivery, Message
+from dicom_common.testing._contract import Contract, missing_fixture
 
 __all__ = ["BrokerFixtures", "bodies", "numbered"]
 
@@ -24,7 +25,7 @@ def bodies(deliveries: list[Delivery]) -> list[bytes]:
     return [delivery.message.body for delivery in deliveries]
 
 
-class BrokerFixtures:
+class BrokerFixtures(Contract):
     """The fixtures and settings of `BrokerContract`."""
 
     patience = 60.0
@@ -41,10 +42,11 @@ class BrokerFixtures:
     @pytest.fixture
     def open_broker(self) -> Callable[[], Broker]:
         """Give the callable that opens the broker."""
-        raise NotImplementedError("give a fixture `open_broker`: a callable, built of installed code")
+        opens: Callable[[], Broker] = missing_fixture("open_broker", "a callable that opens the broker")
+        return opens
 
     @pytest.fixture
-    def topic(self, broker: Broker) -> str:
+    def case_topic(self, broker: Broker) -> str:
         """Make a topic of its own."""
         name = f"test-{uuid4().hex}"
         broker.create_topics([name])

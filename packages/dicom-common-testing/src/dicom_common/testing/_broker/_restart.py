@@ -9,6 +9,7 @@ import pytest
 
 from dicom_common.core import Broker, Consumer, Delivery, HealthStatus, Message, UnavailableError
 from dicom_common.testing._broker._fixtures import BrokerFixtures, bodies, numbered
+from dicom_common.testing._contract import missing_fixture
 from dicom_common.testing._health import health_of
 from dicom_common.testing._restart import KilledServer
 
@@ -25,39 +26,44 @@ class BrokerRestartContract(BrokerFixtures):
     @pytest.fixture
     def killed_server(self) -> KilledServer:
         """Give the server."""
-        raise NotImplementedError("give a fixture `killed_server`: an object with the methods kill() and start()")
+        server: KilledServer = missing_fixture("killed_server", "an object with the methods kill() and start()")
+        return server
 
     @pytest.mark.kills
     def test_messages_and_what_groups_acknowledged_survive_the_server(
-        self, broker: Broker, topic: str, killed_server: KilledServer
+        self, broker: Broker, case_topic: str, killed_server: KilledServer
     ) -> None:
-        broker.publish(topic, numbered(100))
-        with broker.consume([topic], "readers") as consumer:
+        broker.publish(case_topic, numbered(100))
+        with broker.consume([case_topic], "readers") as consumer:
             first = self.gather(consumer, 40)
         before = {(each.partition, each.offset): each.message.body for each in first}
         killed_server.kill()
         killed_server.start()
-        with broker.consume([topic], "readers") as consumer:
+        with broker.consume([case_topic], "readers") as consumer:
             rest = self._gather_in_spite(consumer, 60)
             consumer.acknowledge(rest)
         assert {(each.partition, each.offset) for each in rest}.isdisjoint(before)
         self.assert_order([(each.message.key, each.message.body) for each in first + rest], range(100))
-        with broker.consume([topic], "others") as consumer:
+        with broker.consume([case_topic], "others") as consumer:
             places = {(each.partition, each.offset): each.message.body for each in self.gather(consumer, 100)}
         assert before.items() <= places.items(), "a message has another place now"
 
     @pytest.mark.kills
     def test_while_the_server_is_away_it_says_so_and_afterwards_publishing_goes_on(
-        self, broker: Broker, topic: str, killed_server: KilledServer
+        self, broker: Broker, case_topic: str, killed_server: KilledServer
     ) -> None:
-        broker.publish(topic, numbered(10))
+        broker.publish(case_topic, numbered(10))
         killed_server.kill()
+        started = time.monotonic()
         with pytest.raises(UnavailableError):
-            broker.publish(topic, numbered(1, prefix="refused"))
+            broker.publish(case_topic, numbered(1, prefix="refused"))
+        assert time.monotonic() - started <= self.time_limit, "publish took longer than `time_limit`"
+        started = time.monotonic()
         assert health_of(broker).status is HealthStatus.FAILED
+        assert time.monotonic() - started <= self.time_limit, "check took longer than `time_limit`"
         killed_server.start()
-        self._publish_in_spite(broker, topic, [Message(key="k0", body=b"10")])
-        with broker.consume([topic], "readers") as consumer:
+        self._publish_in_spite(broker, case_topic, [Message(key="k0", body=b"10")])
+        with broker.consume([case_topic], "readers") as consumer:
             received = self._gather_in_spite(consumer, 11)
         # What was refused may have arrived all the same.
         kept = [each for each in received if not each.message.key.startswith("refused")]
@@ -65,7 +71,7 @@ class BrokerRestartContract(BrokerFixtures):
 
     @pytest.mark.kills
     def test_order_holds_for_each_key_over_kills_of_the_server_while_it_is_published(
-        self, broker: Broker, topic: str, killed_server: KilledServer
+        self, broker: Broker, case_topic: str, killed_server: KilledServer
     ) -> None:
         done, stop = 0, Event()
 
@@ -73,7 +79,7 @@ class BrokerRestartContract(BrokerFixtures):
             nonlocal done
             while not stop.is_set():
                 batch = [Message(key=f"k{n % 5}", body=b"%d" % n) for n in range(done, done + 10)]
-                self._publish_in_spite(broker, topic, batch)
+                self._publish_in_spite(broker, case_topic, batch)
                 done += 10
 
         publisher = Thread(target=publish)
@@ -87,8 +93,9 @@ class BrokerRestartContract(BrokerFixtures):
         finally:
             stop.set()
             publisher.join(2 * self.patience)
-        with broker.consume([topic], "readers") as consumer:
-            received = self._gather_in_spite(consumer, broker.backlog(topic, "readers"))
+        assert not publisher.is_alive(), "publishing hangs"
+        with broker.consume([case_topic], "readers") as consumer:
+            received = self._gather_in_spite(consumer, broker.backlog(case_topic, "readers"))
         # Again is allowed, behind is not: the first occurrences are in order, and none is missing.
         first = dict.fromkeys((each.message.key, each.message.body) for each in received)
         self.assert_order(list(first), range(done))

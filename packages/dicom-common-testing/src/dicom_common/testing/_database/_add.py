@@ -198,18 +198,22 @@ class AddingContract:
         assert (study["StudyDescription"], study["PatientName"]) == ("newest", PersonName("newest"))
         assert rows(database, Level.SERIES)[0]["SeriesDescription"] == "newest of 1"
 
-    @pytest.mark.parametrize("value", ODD)
-    def test_any_text_comes_back_as_it_was(self, database: Database, value: str) -> None:
-        group = value.replace("=", "")  # in a name it is the delimiter of groups
+    @pytest.mark.parametrize("case_value", ODD)
+    def test_any_text_comes_back_as_it_was(self, database: Database, case_value: str) -> None:
+        group = case_value.replace("=", "")  # in a name it is the delimiter of groups
         instance = make_instance(
-            1, patient_id=value, patient_name=PersonName(group, group), accession_number=value, image_type=(value, "X")
+            1,
+            patient_id=case_value,
+            patient_name=PersonName(group, group),
+            accession_number=case_value,
+            image_type=(case_value, "X"),
         )
-        database.add([make_entry(instance, metadata=value.encode())])
+        database.add([make_entry(instance, metadata=case_value.encode())])
         (row,) = rows(database, Level.INSTANCE)
-        assert row["PatientID"] == row["AccessionNumber"] == value
+        assert row["PatientID"] == row["AccessionNumber"] == case_value
         assert row["PatientName"] == PersonName(group, group)
-        assert row["ImageType"] == (value, "X")
-        assert list(database.metadata("local", "1.2.3.1")) == [value.encode()]
+        assert row["ImageType"] == (case_value, "X")
+        assert list(database.metadata("local", "1.2.3.1")) == [case_value.encode()]
 
     def test_text_that_no_column_takes_spoils_nothing(self, database: Database) -> None:
         bad = ["x" * 10_000, "nul\0", "\0", "山" * 10_000, "lone\ud800surrogate", ""]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar
 
 import pytest
 
-from dicom_common.core import Database
+from dicom_common.core import Database, DerivedRows, KeptFrames, Level, Logs, Migrations, Query, Revisions
+from dicom_common.testing._contract import ServedContract, missing_fixture
 from dicom_common.testing._database._add import AddingContract
 from dicom_common.testing._database._crowd import CrowdContract
 from dicom_common.testing._database._derived import DerivedContract
@@ -19,6 +21,7 @@ from dicom_common.testing._database._processes import ProcessesContract
 from dicom_common.testing._database._refuse import RefusingContract
 from dicom_common.testing._database._remove import RemovingContract
 from dicom_common.testing._database._revisions import RevisionsContract
+from dicom_common.testing._instances import make_entry
 
 __all__ = ["DatabaseContract"]
 
@@ -36,16 +39,29 @@ class DatabaseContract(
     RevisionsContract,
     ProcessesContract,
     CrowdContract,
+    ServedContract,
 ):
     """Inherit from it in a class whose name starts with `Test`, and give it the fixture `open_database`.
 
     Each test has an empty database of its own; `open_database` opens it, as often as it is called and in any process.
     """
 
+    calls: ClassVar[Mapping[str, Callable[[Any], object]]] = {
+        "add": lambda database: database.add([make_entry()]),
+        "find": lambda database: database.find(Query(tenant="local", level=Level.STUDY)),
+        "remove": lambda database: database.remove("local", "1.2.3"),
+        "pending": lambda database: database.pending(1, relay="test", lease=1),
+        "backlog": lambda database: database.backlog(),
+    }
+
+    def test_it_offers_the_abilities_that_are_declared(self, database: Database) -> None:
+        self.assert_declared(database, (DerivedRows, KeptFrames, Logs, Migrations, Revisions))
+
     @pytest.fixture
     def open_database(self) -> Callable[[], Database]:
         """Return what opens the database of this test: picklable, such as a `functools.partial` of a class."""
-        raise NotImplementedError("give the contract a fixture open_database, which returns a picklable callable")
+        opens: Callable[[], Database] = missing_fixture("open_database", "a callable that opens the index, empty")
+        return opens
 
     @pytest.fixture
     def database(self, open_database: Callable[[], Database]) -> Iterator[Database]:

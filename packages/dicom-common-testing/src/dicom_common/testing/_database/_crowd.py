@@ -12,6 +12,7 @@ from multiprocessing.synchronize import Barrier
 from typing import Any, NamedTuple
 
 from dicom_common.core import AddStatus, Database, Entry, Event, Level, Match, Outcome, PersonName
+from dicom_common.testing._contract import across_processes
 from dicom_common.testing._database._checks import assert_consistent, rows
 from dicom_common.testing._instances import make_entry, make_instance
 from dicom_common.testing._processes import HANG, run_children
@@ -170,6 +171,7 @@ def _assert_attributes_of_the_latest(database: Database) -> None:
 class CrowdContract:
     """Eight processes that add, replace and remove instances of the same fifty studies at the same time."""
 
+    @across_processes
     def test_eight_processes_at_the_same_fifty_studies_leave_every_row_once_and_every_count_exact(
         self, database: Database, open_database: Callable[[], Database]
     ) -> None:
@@ -206,6 +208,7 @@ class CrowdContract:
 
         _assert_attributes_of_the_latest(database)
 
+    @across_processes
     def test_eight_processes_that_add_to_the_same_studies_keep_the_attributes_of_the_latest_instance(
         self, database: Database, open_database: Callable[[], Database]
     ) -> None:

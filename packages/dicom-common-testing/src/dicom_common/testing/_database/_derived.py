@@ -63,14 +63,14 @@ def _patients(database: Database) -> list[tuple[Any, ...]]:
 class DerivedContract:
     """What an index says of patients, studies and series."""
 
-    @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
-    @pytest.mark.parametrize("same_batch", [True, False])
+    @pytest.mark.parametrize("case_order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+    @pytest.mark.parametrize("case_same_batch", [True, False])
     def test_an_empty_value_erases_none_and_each_attribute_is_of_the_latest_that_has_it(
-        self, database: Database, order: Sequence[int], *, same_batch: bool
+        self, database: Database, case_order: Sequence[int], *, case_same_batch: bool
     ) -> None:
         some = {"patient_sex": "O", "study_description": "Second", "series_number": 8}
         made = [_later(1, **_FULL), _later(2, **(_EMPTY | some)), _later(3, **_EMPTY)]
-        for batch in [[made[n] for n in order]] if same_batch else [[made[n]] for n in order]:
+        for batch in [[made[n] for n in case_order]] if case_same_batch else [[made[n]] for n in case_order]:
             database.add(batch)
         expected = _FULL | some
         for level in (Level.SERIES, Level.INSTANCE):
@@ -87,7 +87,7 @@ class DerivedContract:
         assert_consistent(database)
 
     @pytest.mark.parametrize(
-        ("wins", "loses"),
+        ("case_wins", "case_loses"),
         [
             ({"instance_creation_date": date(2026, 1, 2)}, {"instance_creation_date": date(2026, 1, 1)}),
             ({"instance_creation_date": date(2026, 1, 2)}, {"content_date": date(2026, 1, 1), "content_time": time(9)}),
@@ -106,11 +106,11 @@ class DerivedContract:
         ],
     )  # fmt: skip
     def test_an_instance_ranks_by_its_own_clock(
-        self, database: Database, wins: dict[str, Any], loses: dict[str, Any]
+        self, database: Database, case_wins: dict[str, Any], case_loses: dict[str, Any]
     ) -> None:
         no_date = {"study_date": None, "study_time": None}
-        first = make_instance(1, study_description="wins", **(no_date | wins))
-        second = make_instance(2, study_description="loses", **(no_date | loses))
+        first = make_instance(1, study_description="wins", **(no_date | case_wins))
+        second = make_instance(2, study_description="loses", **(no_date | case_loses))
         database.add([make_entry(first, received=_DAY), make_entry(second, received=_DAY + timedelta(seconds=9))])
         assert rows(database, Level.STUDY)[0]["StudyDescription"] == "wins"
 
@@ -148,12 +148,12 @@ class DerivedContract:
         names = [row["PatientName"] for row in rows(database, Level.PATIENT)]
         assert names == [PersonName(f"Made^Up{n}") for n in sorted(range(1, 31), key=str)]
 
-    @pytest.mark.parametrize("patient_id", ["A\\B", "A\\", "\\B", "A\\B\\C"])
-    def test_a_patient_id_of_several_values_is_one_identity(self, database: Database, patient_id: str) -> None:
-        for study, who in enumerate(("A", patient_id, "B", patient_id)):
+    @pytest.mark.parametrize("case_patient_id", ["A\\B", "A\\", "\\B", "A\\B\\C"])
+    def test_a_patient_id_of_several_values_is_one_identity(self, database: Database, case_patient_id: str) -> None:
+        for study, who in enumerate(("A", case_patient_id, "B", case_patient_id)):
             database.add([make_entry(make_instance(study=study, patient_id=who))])
-        assert sorted(who for who, *_ in _patients(database)) == sorted(["A", "B", patient_id])
-        assert [count for who, _, count in _patients(database) if who == patient_id] == [2]
+        assert sorted(who for who, *_ in _patients(database)) == sorted(["A", "B", case_patient_id])
+        assert [count for who, _, count in _patients(database) if who == case_patient_id] == [2]
 
     def test_a_study_whose_instances_are_replaced_moves_with_the_last_and_the_emptied_patient_goes(
         self, database: Database
@@ -170,19 +170,19 @@ class DerivedContract:
         assert rows(database, Level.PATIENT)[0]["PatientSex"] is None
         assert_consistent(database)
 
-    @pytest.mark.parametrize("others", [[], ["A"], ["B"], ["A", "B"]])
+    @pytest.mark.parametrize("case_others", [[], ["A"], ["B"], ["A", "B"]])
     def test_a_study_goes_to_the_patient_of_the_earliest_instance_that_is_left(
-        self, database: Database, others: list[str]
+        self, database: Database, case_others: list[str]
     ) -> None:
-        database.add([make_entry(make_instance(study=5 + n, patient_id=who)) for n, who in enumerate(others)])
+        database.add([make_entry(make_instance(study=5 + n, patient_id=who)) for n, who in enumerate(case_others)])
         database.add([_later(1, patient_id="A"), _later(2, patient_id="B"), _later(3, patient_id="")])
         counts: list[dict[Any, Any]] = []
         for number in (1, 2, 3):
             database.remove("local", "1.2.3.1", None, f"1.2.3.1.1.{number}")
             counts.append({who: count for who, _, count in _patients(database)})
             assert_consistent(database)
-        before = dict.fromkeys(others, 1)
-        assert counts == [before | {"B": others.count("B") + 1}, before | {"": 1}, before]
+        before = dict.fromkeys(case_others, 1)
+        assert counts == [before | {"B": case_others.count("B") + 1}, before | {"": 1}, before]
 
     def test_an_instance_that_was_received_earlier_takes_the_study_along(self, database: Database) -> None:
         database.add([_later(2, patient_id="A")])
@@ -193,10 +193,10 @@ class DerivedContract:
         assert outcome.status is AddStatus.OTHER_PATIENT
         assert_consistent(database)
 
-    @pytest.mark.parametrize("groups", [(6,), (1, 1, 1, 1, 1, 1), (2, 4), (3, 3), (5, 1)])
-    @pytest.mark.parametrize("accepts", [True, False])
+    @pytest.mark.parametrize("case_groups", [(6,), (1, 1, 1, 1, 1, 1), (2, 4), (3, 3), (5, 1)])
+    @pytest.mark.parametrize("case_accepts", [True, False])
     def test_another_patient_is_found_alike_however_the_instances_are_grouped(
-        self, database: Database, groups: Sequence[int], *, accepts: bool
+        self, database: Database, case_groups: Sequence[int], *, case_accepts: bool
     ) -> None:
         entries = [
             _later(4, patient_id="A"),
@@ -207,20 +207,20 @@ class DerivedContract:
             _later(2, patient_id="A"),
             _later(6, patient_id="B"),
         ]
-        waiting = iter([replace(entry, accept_other_patient=accepts) for entry in entries])
-        outcomes = [outcome for size in groups for outcome in database.add(list(islice(waiting, size)))]
-        differing = [False, True, False, False, False, True] if accepts else [False, True, True, True, False, True]
+        waiting = iter([replace(entry, accept_other_patient=case_accepts) for entry in entries])
+        outcomes = [outcome for size in case_groups for outcome in database.add(list(islice(waiting, size)))]
+        differing = [False, True, False, False, False, True] if case_accepts else [False, True, True, True, False, True]
         assert [outcome.patient_differs for outcome in outcomes] == differing
         refused = [outcome.status is AddStatus.OTHER_PATIENT for outcome in outcomes]
-        assert refused == [differs and not accepts for differs in differing]
+        assert refused == [differs and not case_accepts for differs in differing]
         assert [who for who, *_ in _patients(database)] == ["A"]
         assert_consistent(database)
 
-    @pytest.mark.parametrize("seed", range(4))
+    @pytest.mark.parametrize("case_seed", range(4))
     def test_a_random_history_leaves_what_its_instances_say(
-        self, database: Database, open_database: Callable[[], Database], seed: int
+        self, database: Database, open_database: Callable[[], Database], case_seed: int
     ) -> None:
-        chance, model = random.Random(seed), Model()
+        chance, model = random.Random(case_seed), Model()
         for step in range(_STEPS):
             if chance.random() < 0.7:
                 batch = list(_batch(chance, step))
@@ -247,12 +247,12 @@ class DerivedContract:
                 assert rows(other, level, "anew") == rows(database, level)
             assert_consistent(other, "anew")
 
-    @pytest.mark.parametrize("order", list(permutations(range(3))))
+    @pytest.mark.parametrize("case_order", list(permutations(range(3))))
     def test_the_patient_does_not_depend_on_the_order_of_indexing(
-        self, database: Database, order: Sequence[int]
+        self, database: Database, case_order: Sequence[int]
     ) -> None:
         made = [_later(1, patient_id="A"), _later(2, patient_id="B"), _later(3, patient_id="")]
-        for at in order:
+        for at in case_order:
             database.add([made[at]])
         assert [who for who, *_ in _patients(database)] == ["A"]
         assert_consistent(database)

@@ -54,7 +54,7 @@ class FindingContract:
         assert_consistent(database)
 
     @pytest.mark.parametrize(
-        "keys",
+        "case_keys",
         [
             {"PatientName": "common*"},
             {"PatientName": "common*", "StudyDate": "20260103-"},
@@ -67,7 +67,7 @@ class FindingContract:
         ],
     )
     def test_the_pages_of_what_many_have_are_those_of_the_whole_answer(
-        self, database: Database, keys: dict[str, str]
+        self, database: Database, case_keys: dict[str, str]
     ) -> None:
         # A database may look for a page in another way than for all, and for what many have otherwise than for a few.
         database.add(
@@ -89,13 +89,13 @@ class FindingContract:
             ]
         )
         for level in (Level.STUDY, Level.SERIES, Level.INSTANCE):
-            if level is not Level.STUDY and "PatientName" not in keys and "Modality" not in keys:
+            if level is not Level.STUDY and "PatientName" not in case_keys and "Modality" not in case_keys:
                 continue
-            whole = database.find(parse_query("local", level, keys))
+            whole = database.find(parse_query("local", level, case_keys))
             assert len(whole) > 20
-            assert database.count(parse_query("local", level, keys)) == len(whole)
+            assert database.count(parse_query("local", level, case_keys)) == len(whole)
             for limit, offset in ((3, 0), (5, 7), (7, len(whole) - 4)):
-                page = database.find(parse_query("local", level, keys, limit=limit, offset=offset))
+                page = database.find(parse_query("local", level, case_keys, limit=limit, offset=offset))
                 assert page == whole[offset : offset + limit]
 
     def test_a_row_has_all_attributes_of_its_level_and_above(self, database: Database) -> None:

@@ -19,6 +19,7 @@ from dicom_common.core import (
     QueryError,
     RequestAttributes,
 )
+from dicom_common.testing._contract import ability
 from dicom_common.testing._database._corpus import CORPUS
 from dicom_common.testing._instances import make_entry, make_instance
 
@@ -45,21 +46,21 @@ def _always(level: Level) -> set[str]:
 class FrontEndContract:
     """Chosen fields, metadata of matches, and kept frames."""
 
-    @pytest.mark.parametrize("level", Level)
+    @pytest.mark.parametrize("case_level", Level)
     def test_an_answer_has_the_fields_that_are_asked_for_and_the_unique_keys(
-        self, database: Database, level: Level
+        self, database: Database, case_level: Level
     ) -> None:
         requests = (RequestAttributes("STEP", None), RequestAttributes(None, "PROCEDURE"))
         database.add([make_entry(one) for one in CORPUS])
         database.add([make_entry(make_instance(1, study=90, request_attributes=requests))])
-        whole = database.find(Query(tenant="local", level=level))
+        whole = database.find(Query(tenant="local", level=case_level))
         assert len(whole) > 1
-        computed = [keyword for at in Level if at <= level for keyword in _COMPUTED[at]]
-        every = [attribute.keyword for attribute in ATTRIBUTES if attribute.level <= level] + computed
+        computed = [keyword for at in Level if at <= case_level for keyword in _COMPUTED[at]]
+        every = [attribute.keyword for attribute in ATTRIBUTES if attribute.level <= case_level] + computed
         choices = [(), tuple(every), tuple(reversed(every[::3])), *[(one,) for one in every], (every[0], every[0])]
         for fields in choices:
-            found = database.find(Query(tenant="local", level=level, fields=fields))
-            expected = set(fields) | _always(level)
+            found = database.find(Query(tenant="local", level=case_level, fields=fields))
+            expected = set(fields) | _always(case_level)
             assert [set(one) for one in found] == [expected] * len(whole), fields
             assert found == [{keyword: one[keyword] for keyword in expected} for one in whole]
 
@@ -81,7 +82,7 @@ class FrontEndContract:
         assert database.count(query) == database.count(replace(query, fields=None)) > 5
 
     @pytest.mark.parametrize(
-        ("level", "fields", "told"),
+        ("case_level", "case_fields", "case_told"),
         [
             (Level.STUDY, ("NoAttribute",), "NoAttribute"),
             (Level.STUDY, ("PatientName", "pk"), "pk"),
@@ -95,12 +96,12 @@ class FrontEndContract:
         ],
     )
     def test_a_field_that_no_answer_has_is_refused_by_name(
-        self, database: Database, level: Level, fields: tuple[str, ...], told: str
+        self, database: Database, case_level: Level, case_fields: tuple[str, ...], case_told: str
     ) -> None:
-        query = Query(tenant="local", level=level, fields=fields)
-        with pytest.raises(QueryError, match=told):
+        query = Query(tenant="local", level=case_level, fields=case_fields)
+        with pytest.raises(QueryError, match=case_told):
             database.find(query)
-        with pytest.raises(QueryError, match=told):
+        with pytest.raises(QueryError, match=case_told):
             database.count(query)
 
     def test_the_metadata_of_matches_come_in_their_order(self, database: Database) -> None:
@@ -179,6 +180,7 @@ class FrontEndContract:
 
     # Kept frames, where a database keeps them
 
+    @ability(KeptFrames)
     def test_frames_are_kept_with_an_instance_and_go_with_it(self, database: Database) -> None:
         index = _keeping(database)
         first, second = make_instance(1), make_instance(2)
@@ -200,6 +202,7 @@ class FrontEndContract:
         database.remove("local", "1.2.3.1", "1.2.3.1.1", "1.2.3.1.1.1")
         assert index.frames("local", *place, first.sop_uid) is None
 
+    @ability(KeptFrames)
     def test_frames_are_replaced_with_their_instance_and_not_without(self, database: Database) -> None:
         index = _keeping(database)
         old, new = make_instance(1), make_instance(1, revision=1)
@@ -214,6 +217,7 @@ class FrontEndContract:
         assert database.add([third])[0].status is AddStatus.REPLACED
         assert _frames(index, 1) == b""
 
+    @ability(KeptFrames)
     def test_frames_that_are_found_later_are_kept(self, database: Database) -> None:
         index = _keeping(database)
         made = [make_instance(n) for n in range(5)]
@@ -237,6 +241,7 @@ class FrontEndContract:
         assert index.keep_frames([]) == 0
         assert [one.sop_uid for one in database.instances("local", "1.2.3.1")] == [one.sop_uid for one in made]
 
+    @ability(KeptFrames)
     def test_the_walk_over_what_has_no_frames_is_complete(self, database: Database) -> None:
         index = _keeping(database)
         database.add([
@@ -246,8 +251,7 @@ class FrontEndContract:
 
 
 def _keeping(database: Database) -> KeptFrames:
-    if not isinstance(database, KeptFrames):
-        pytest.skip("this database does not keep frames")
+    assert isinstance(database, KeptFrames)
     return database
 
 

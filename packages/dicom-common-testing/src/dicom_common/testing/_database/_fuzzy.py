@@ -116,12 +116,12 @@ class FuzzyContract:
         database.add([make_entry(make_instance(1, patient_name=PersonName("Muller^Jorg")), tenant="other")])
         return database
 
-    @pytest.mark.parametrize("keyword", ["PatientName", "ReferringPhysicianName"])
-    def test_names_are_found_by_their_words(self, named: Database, keyword: str) -> None:
+    @pytest.mark.parametrize("case_keyword", ["PatientName", "ReferringPhysicianName"])
+    def test_names_are_found_by_their_words(self, named: Database, case_keyword: str) -> None:
         differences = []
         for text, expected in _SEARCHES.items():
             for level in Level:
-                query = parse_query("local", level, {keyword: text}, fuzzy=True)
+                query = parse_query("local", level, {case_keyword: text}, fuzzy=True)
                 found = sorted(str(one["PatientID"]) for one in named.find(query))
                 if found != sorted(expected.split()) or named.count(query) != len(found):
                     differences.append(f"{text} at the level {level.name}: {found}")

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 
 import pytest
 
 from dicom_common.core import AddStatus, Database, Entry, Event, Level, Outcome
+from dicom_common.testing._contract import across_processes
 from dicom_common.testing._database._checks import assert_consistent, rows
 from dicom_common.testing._instances import make_entry, make_instance
+from dicom_common.testing._processes import child
 
 __all__ = ["ProcessesContract"]
 
 Open = Callable[[], Database]
-_SPAWN = multiprocessing.get_context("spawn")  # threads run in this process: it must not be forked
 _STUDIES, _SERIES, _NUMBERS = 4, 2, 6
 _BATCH = 5
 _GUARD = 120
@@ -64,7 +62,7 @@ def _add_all(database: Database, seed: int) -> int:
     return added
 
 
-def _writer(open_database: Open, seed: int, answers: Connection) -> None:
+def _writer(answers: Connection, open_database: Open, seed: int) -> None:
     database = open_database()
     try:
         answers.send(_add_all(database, seed))
@@ -72,7 +70,7 @@ def _writer(open_database: Open, seed: int, answers: Connection) -> None:
         database.close()
 
 
-def _endless_writer(open_database: Open, start: int, answers: Connection) -> None:
+def _endless_writer(answers: Connection, open_database: Open, start: int) -> None:
     """Add batches until killed; tell of each only when `add` has returned."""
     database = open_database()
     for batch in range(start, start + 1_000_000):
@@ -81,7 +79,7 @@ def _endless_writer(open_database: Open, start: int, answers: Connection) -> Non
         answers.send(batch)
 
 
-def _remover(open_database: Open, answers: Connection) -> None:
+def _remover(answers: Connection, open_database: Open) -> None:
     database = open_database()
     for number in range(1_000_000):
         entries = [make_entry(make_instance(n, study=7), key=f"local/{number}/{n}") for n in range(_BATCH)]
@@ -89,30 +87,6 @@ def _remover(open_database: Open, answers: Connection) -> None:
         database.remove("local", "1.2.3.7", None, f"1.2.3.7.1.{number % _BATCH}")
         database.add([make_entry(make_instance(1, study=7, revision=number), key=f"local/r{number}", replace=True)])
         answers.send(number)
-
-
-@contextmanager
-def _child(target: Callable[..., None], *arguments: object) -> Iterator[tuple[BaseProcess, Connection]]:
-    ours, theirs = _SPAWN.Pipe(duplex=False)
-    child = _SPAWN.Process(target=target, args=(*arguments, theirs), daemon=True)
-    child.start()
-    theirs.close()
-    try:
-        yield child, ours
-    finally:
-        child.kill()
-        child.join(_GUARD)
-        ours.close()
-
-
-def _answers(answers: Connection) -> Iterator[int]:
-    """Return what a child says until it is dead."""
-    try:
-        while answers.poll(_GUARD):
-            yield answers.recv()
-    except EOFError:
-        return
-    pytest.fail("the child process hangs")
 
 
 def _assert_all_there(database: Database, added: int) -> None:
@@ -139,15 +113,16 @@ class ProcessesContract:
             added = sum(pool.map(lambda seed: _add_all(database, seed), range(6)))
         _assert_all_there(database, added)
 
+    @across_processes
     @pytest.mark.kills
     def test_processes_that_add_the_same_studies_leave_each_instance_once(
         self, database: Database, open_database: Open
     ) -> None:
         with (
-            _child(_writer, open_database, 1) as (_, first),
-            _child(_writer, open_database, 2) as (_, second),
+            child(_writer, open_database, 1) as first,
+            child(_writer, open_database, 2) as second,
         ):
-            added = _add_all(database, 3) + sum(_answers(first)) + sum(_answers(second))
+            added = _add_all(database, 3) + sum(first.until_dead()) + sum(second.until_dead())
         _assert_all_there(database, added)
 
     def test_readers_go_on_while_others_write(self, database: Database) -> None:
@@ -166,20 +141,22 @@ class ProcessesContract:
         finally:
             done.set()
             reader.join(_GUARD)
+        assert not reader.is_alive(), "a reader hangs"
         assert seen == sorted(seen)
         assert len(rows(database, Level.INSTANCE)) == _STUDIES * _SERIES * _NUMBERS
 
+    @across_processes
     @pytest.mark.kills
     def test_what_was_added_survives_a_kill_and_a_batch_is_there_whole_or_not_at_all(self, open_database: Open) -> None:
         chance = random.Random(2)
         acknowledged: list[int] = []
         for kill in range(self.crash_rounds):
-            with _child(_endless_writer, open_database, kill * 1000) as (child, answers):
+            with child(_endless_writer, open_database, kill * 1000) as running:
                 after = chance.randrange(1, 15)
-                for batch in _answers(answers):
+                for batch in running.until_dead():
                     acknowledged.append(batch)
                     if batch - kill * 1000 >= after:
-                        child.kill()  # somewhere in the next batch; what it still says was acknowledged, too
+                        running.process.kill()  # somewhere in the next batch; what it still says was acknowledged, too
         database = open_database()
         try:
             there = {int(str(row["InstanceNumber"])) for row in rows(database, Level.INSTANCE)}
@@ -191,15 +168,16 @@ class ProcessesContract:
         finally:
             database.close()
 
+    @across_processes
     @pytest.mark.kills
     def test_a_kill_while_instances_are_removed_and_replaced_leaves_all_in_agreement(self, open_database: Open) -> None:
         chance = random.Random(3)
         for _ in range(max(self.crash_rounds // 2, 1)):
-            with _child(_remover, open_database) as (child, answers):
+            with child(_remover, open_database) as running:
                 after = chance.randrange(2, 12)
-                for number in _answers(answers):
+                for number in running.until_dead():
                     if number >= after:
-                        child.kill()
+                        running.process.kill()
             database = open_database()
             try:
                 assert_consistent(database)

@@ -111,13 +111,13 @@ class RefusingContract:
         assert answers == []
 
     @pytest.mark.parametrize(
-        ("limit", "offset"),
+        ("case_limit", "case_offset"),
         [(-1, 0), (None, -1), (2**63, 0), (1, 2**70), (1.5, 0), ("1", 0), (True, 0), (None, None)],
     )
-    def test_a_page_is_of_whole_numbers(self, database: Database, limit: Any, offset: Any) -> None:
+    def test_a_page_is_of_whole_numbers(self, database: Database, case_limit: Any, case_offset: Any) -> None:
         database.add([make_entry()])
         with pytest.raises(QueryError, match="limit and offset"):
-            database.find(Query(tenant="local", level=Level.STUDY, limit=limit, offset=offset))
+            database.find(Query(tenant="local", level=Level.STUDY, limit=case_limit, offset=case_offset))
         largest = Query(tenant="local", level=Level.STUDY, limit=2**63 - 1, offset=0)
         assert len(database.find(largest)) == 1
 
@@ -160,10 +160,10 @@ class RefusingContract:
             with pytest.raises(QueryError, match=keyword):
                 parse_query("local", Level.STUDY, {keyword: "\\".join(many)})
 
-    @pytest.mark.parametrize("seed", range(3))
-    def test_whatever_is_asked_the_answer_is_rows_or_a_refusal(self, database: Database, seed: int) -> None:
+    @pytest.mark.parametrize("case_seed", range(3))
+    def test_whatever_is_asked_the_answer_is_rows_or_a_refusal(self, database: Database, case_seed: int) -> None:
         database.add([make_entry(instance) for instance in CORPUS])
-        chance = random.Random(seed)
+        chance = random.Random(case_seed)
         answered = longest = 0
         for _ in range(150):
             level, keys, page = _question(chance)

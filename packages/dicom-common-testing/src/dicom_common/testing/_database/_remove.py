@@ -172,10 +172,12 @@ class RemovingContract:
         assert sorted(database.discarded(5000)) == keys[700:]
         assert database.discard([]) == []
 
-    @pytest.mark.parametrize("same_batch", [True, False])
-    def test_a_key_in_use_survives_an_entry_that_is_not_taken(self, database: Database, *, same_batch: bool) -> None:
+    @pytest.mark.parametrize("case_same_batch", [True, False])
+    def test_a_key_in_use_survives_an_entry_that_is_not_taken(
+        self, database: Database, *, case_same_batch: bool
+    ) -> None:
         good, bad = make_entry(), make_entry(make_instance(revision=1), key=make_entry().key)
-        for batch in [[good, bad]] if same_batch else [[good], [bad]]:
+        for batch in [[good, bad]] if case_same_batch else [[good], [bad]]:
             outcomes = database.add(batch)
         assert outcomes[-1].status is AddStatus.CONFLICT
         assert database.discarded(10) == []

@@ -11,6 +11,7 @@ from typing import cast
 import pytest
 
 from dicom_common.core import AddStatus, Database, Revisions, SeriesRevision
+from dicom_common.testing._contract import ability
 from dicom_common.testing._instances import make_entry, make_instance
 
 __all__ = ["RevisionsContract"]
@@ -24,11 +25,11 @@ class RevisionsContract:
 
     @pytest.fixture
     def revisions(self, database: Database) -> Revisions:
-        """Return the database as what knows revisions; skip where it does not."""
-        if not isinstance(database, Revisions):
-            pytest.skip("this database knows no revisions (dicom_common.core.Revisions)")
+        """Return the database as what knows revisions."""
+        assert isinstance(database, Revisions)
         return database
 
+    @ability(Revisions)
     def test_a_revision_says_what_its_series_is(self, database: Database, revisions: Revisions) -> None:
         start = datetime.now(UTC) - timedelta(minutes=5)
         database.add([make_entry(make_instance(n, series=s)) for s in (1, 2) for n in range(1, s + 1)])
@@ -44,6 +45,7 @@ class RevisionsContract:
         (undated,) = revisions.revisions("local", "1.2.3.2")
         assert undated.study_date is None
 
+    @ability(Revisions)
     def test_what_is_not_there_has_no_revision(self, database: Database, revisions: Revisions) -> None:
         assert revisions.revisions("local", _STUDY) == []
         database.add([make_entry(), make_entry(make_instance(study=2), tenant="other")])
@@ -52,6 +54,7 @@ class RevisionsContract:
         assert revisions.revisions("local", _STUDY, "1.2.3.1.9") == []
         assert revisions.revisions("local", "1.2.3.2", "1.2.3.1.1") == []
 
+    @ability(Revisions)
     def test_every_change_gives_a_revision_that_never_was(self, database: Database, revisions: Revisions) -> None:
         seen: set[str] = set()
 
@@ -76,6 +79,7 @@ class RevisionsContract:
             look()
         assert len(seen) == 6
 
+    @ability(Revisions)
     def test_what_changes_nothing_leaves_the_revision(self, database: Database, revisions: Revisions) -> None:
         database.add([make_entry(), make_entry(make_instance(series=2))])
         before = revisions.revisions("local", _STUDY)
@@ -92,6 +96,7 @@ class RevisionsContract:
         database.remove("local", "1.2.3.2")
         assert revisions.revisions("local", _STUDY) == before
 
+    @ability(Revisions)
     def test_a_change_of_one_series_leaves_the_others(self, database: Database, revisions: Revisions) -> None:
         database.add([make_entry(make_instance(series=s)) for s in (1, 2, 3)])
         before = revisions.revisions("local", _STUDY)
@@ -101,6 +106,7 @@ class RevisionsContract:
         assert one == before[0]
         assert two.revision != before[1].revision
 
+    @ability(Revisions)
     def test_changed_series_come_in_order_from_anywhere_on(self, database: Database, revisions: Revisions) -> None:
         database.add([make_entry(make_instance(series=s)) for s in range(1, 600)])  # more than a page, at one moment
         database.add([make_entry(tenant="other"), make_entry(make_instance(2, series=5))])
@@ -117,10 +123,10 @@ class RevisionsContract:
             assert rest == found[position + 1 :]
         assert list(revisions.changed_series(before=found[0].changed - _LATER)) == []
 
+    @ability(Revisions)
     def test_who_sees_the_rows_of_a_change_sees_its_revision(self, open_database: Callable[[], Database]) -> None:
         with closing(open_database()) as writer, closing(open_database()) as reader:
-            if not isinstance(reader, Revisions):
-                pytest.skip("this database knows no revisions (dicom_common.core.Revisions)")
+            assert isinstance(reader, Revisions)
             writer.add([make_entry(make_instance(1))])
             thread = threading.Thread(
                 target=lambda: [writer.add([make_entry(make_instance(n))]) for n in range(2, 40)], daemon=True

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from threading import Event, Thread
+from typing import Any, ClassVar
 
 import pytest
 
 from dicom_common.core import (
     BackendError,
+    BatchWrites,
+    EncryptionKeys,
     HealthStatus,
     LocalFiles,
     NotFoundError,
     OpenObjects,
+    SignedUrls,
     Storage,
+    Uploads,
 )
+from dicom_common.testing._contract import ServedContract, ability, across_processes
 from dicom_common.testing._health import health_of
 from dicom_common.testing._processes import child, run_children
 from dicom_common.testing._storage import _children as children
@@ -33,15 +40,28 @@ from dicom_common.testing._storage._writes import StorageWrites
 __all__ = ["StorageContract"]
 
 
-class StorageContract(StorageObjects, StorageKeys, StorageWrites, StorageUploads):
+class StorageContract(StorageObjects, StorageKeys, StorageWrites, StorageUploads, ServedContract):
     """Inherit from it in a class whose name starts with `Test`, and give two fixtures.
 
     `storage` is an open, empty storage. `open_storage` is a callable without arguments that opens the same storage once
     more, also in another process: build it of installed code (`functools.partial(FilesystemStorage, settings)`).
     """
 
+    calls: ClassVar[Mapping[str, Callable[[Any], object]]] = {
+        "write": lambda storage: storage.write("a", b"x"),
+        "claim": lambda storage: storage.write("a", b"x", if_absent=True),
+        "read": lambda storage: list(storage.read("a")),
+        "stat": lambda storage: storage.stat("a"),
+        "scan": lambda storage: list(storage.scan()),
+        "delete": lambda storage: storage.delete("a"),
+    }
+
+    def test_it_offers_the_abilities_that_are_declared(self, storage: Storage) -> None:
+        self.assert_declared(storage, (BatchWrites, EncryptionKeys, LocalFiles, OpenObjects, SignedUrls, Uploads))
+
     # Several at once
 
+    @across_processes
     def test_readers_see_whole_objects_while_processes_replace_them(
         self, storage: Storage, open_storage: Callable[[], Storage]
     ) -> None:
@@ -98,6 +118,7 @@ class StorageContract(StorageObjects, StorageKeys, StorageWrites, StorageUploads
                 numbers = range(max(last, 0), last + 3) if name == "same" else [int(name)]
                 assert whole in [pattern(number, children.CRASH_SIZE) for number in numbers]
 
+    @across_processes
     def test_a_killed_writer_leaves_whole_objects_and_all_that_it_acknowledged(
         self, open_storage: Callable[[], Storage]
     ) -> None:
@@ -105,10 +126,11 @@ class StorageContract(StorageObjects, StorageKeys, StorageWrites, StorageUploads
         for attempt in range(self.crash_rounds):
             self._crash(open_storage, children.write_on, f"crash/{attempt}/", moments.random() / 5)
 
+    @across_processes
+    @ability(BatchWrites)
     def test_a_writer_killed_in_a_batch_leaves_whole_objects_and_all_that_it_acknowledged(
-        self, storage: Storage, open_storage: Callable[[], Storage]
+        self, open_storage: Callable[[], Storage]
     ) -> None:
-        self._batches(storage)
         moments = random.Random(10)
         for attempt in range(self.crash_rounds):
             self._crash(open_storage, children.write_batches, f"crash/{attempt}/", moments.random() / 5)
@@ -156,9 +178,9 @@ class StorageContract(StorageObjects, StorageKeys, StorageWrites, StorageUploads
             storage.stat("a")
         assert health_of(storage).status is HealthStatus.FAILED
 
+    @ability(OpenObjects)
     def test_an_object_that_is_held_open_stays_what_it_was(self, storage: Storage) -> None:
-        if not isinstance(storage, OpenObjects):
-            pytest.skip("the storage does not offer OpenObjects")
+        assert isinstance(storage, OpenObjects)
         data = pattern(1, 3_000_000)
         storage.write("a/b", data)
         held = storage.open_object("a/b")
@@ -176,9 +198,9 @@ class StorageContract(StorageObjects, StorageKeys, StorageWrites, StorageUploads
         with pytest.raises(BackendError):
             held.read_into(bytearray(1), 0)
 
+    @ability(OpenObjects)
     def test_only_an_object_can_be_held_open(self, storage: Storage) -> None:
-        if not isinstance(storage, OpenObjects):
-            pytest.skip("the storage does not offer OpenObjects")
+        assert isinstance(storage, OpenObjects)
         storage.write("a/b", b"x")
         for key in ("a", "a/c"):
             with pytest.raises(NotFoundError):
@@ -186,12 +208,48 @@ class StorageContract(StorageObjects, StorageKeys, StorageWrites, StorageUploads
         with pytest.raises(ValueError, match="storage key"):
             storage.open_object("../a")
 
+    @ability(LocalFiles)
+    def test_a_local_file_is_synced_before_its_write_returns(
+        self, storage: Storage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert isinstance(storage, LocalFiles)
+        synced: list[tuple[int, int]] = []
+        _note_syncs(monkeypatch, synced)
+        for key in ("a/b", "a/c"):
+            synced.clear()
+            storage.write(key, b"x")
+            file = storage.local_path(key)
+            for what, path in (("the file", file), ("the folder that has its name", file.parent)):
+                assert _identity(path.stat()) in synced, (
+                    f"no os.fsync of {what} was seen: a power failure loses what was acknowledged. A storage that syncs"
+                    " by other means says so in `overridden`"
+                )
+
+    @ability(LocalFiles)
     def test_local_files_are_where_it_says(self, storage: Storage) -> None:
-        if not isinstance(storage, LocalFiles):
-            pytest.skip("the storage does not offer LocalFiles")
-        storage.write("a/b c/é", b"bytes of the object")
-        assert storage.local_path("a/b c/é").read_bytes() == b"bytes of the object"
+        assert isinstance(storage, LocalFiles)
+        for key in self.held(["a/b", "a/b c/é"]):
+            storage.write(key, key.encode())
+            assert storage.local_path(key).read_bytes() == key.encode()
         with pytest.raises(NotFoundError):
             storage.local_path("a/missing")
         with pytest.raises(ValueError, match="storage key"):
             storage.local_path("../a")
+
+
+def _note_syncs(monkeypatch: pytest.MonkeyPatch, synced: list[tuple[int, int]]) -> None:
+    """Write down which file or folder is synced."""
+
+    def noting(sync: Callable[[int], None]) -> Callable[[int], None]:
+        def sync_and_note(descriptor: int) -> None:
+            sync(descriptor)
+            synced.append(_identity(os.fstat(descriptor)))
+
+        return sync_and_note
+
+    for name in {"fsync", "fdatasync"} & vars(os).keys():
+        monkeypatch.setattr(os, name, noting(getattr(os, name)))
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino

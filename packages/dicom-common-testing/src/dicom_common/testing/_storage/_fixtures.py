@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import timedelta
 
@@ -13,6 +13,7 @@ import pytest
 from dicom_common.core import (
     Storage,
 )
+from dicom_common.testing._contract import Contract, missing_fixture
 
 __all__ = ["CHUNK_LIMIT", "MEMORY_LIMIT", "StorageFixtures", "content", "few_descriptors"]
 
@@ -38,7 +39,7 @@ def content(storage: Storage, key: str) -> bytes:
     return b"".join(storage.read(key))
 
 
-class StorageFixtures:
+class StorageFixtures(Contract):
     """The fixtures and settings of `StorageContract`."""
 
     large_object_bytes = 256 << 20
@@ -46,7 +47,12 @@ class StorageFixtures:
     clock_tolerance = timedelta(minutes=5)
     """By how much the clock of the server may differ from ours."""
     refused_keys: frozenset[str] = frozenset()
-    """Which of `ODD_KEYS` the store cannot hold under their own name: every method must refuse them."""
+    """Keys that the store cannot hold under their own name, of all that the contract writes: every method must refuse
+    them, and no test asks for them elsewhere."""
+
+    def held(self, keys: Sequence[str]) -> list[str]:
+        """Return the keys that the storage need not refuse."""
+        return [key for key in keys if key not in self.refused_keys]
 
     @pytest.fixture
     def storage(self, open_storage: Callable[[], Storage]) -> Iterator[Storage]:
@@ -57,4 +63,5 @@ class StorageFixtures:
     @pytest.fixture
     def open_storage(self) -> Callable[[], Storage]:
         """Give the callable that opens the storage."""
-        raise NotImplementedError("give a fixture `open_storage`: a callable, built of installed code")
+        opens: Callable[[], Storage] = missing_fixture("open_storage", "a callable that opens the storage, empty")
+        return opens

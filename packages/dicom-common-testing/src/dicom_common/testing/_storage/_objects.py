@@ -26,19 +26,19 @@ class StorageObjects(StorageFixtures):
 
     # What is written is read.
 
-    @pytest.mark.parametrize("size", [0, 1, 65_535, CHUNK_LIMIT - 1, CHUNK_LIMIT, CHUNK_LIMIT + 1, 5_000_000])
-    def test_bytes_come_back_as_they_were_written(self, storage: Storage, size: int) -> None:
-        data = pattern(size, size)
+    @pytest.mark.parametrize("case_size", [0, 1, 65_535, CHUNK_LIMIT - 1, CHUNK_LIMIT, CHUNK_LIMIT + 1, 5_000_000])
+    def test_bytes_come_back_as_they_were_written(self, storage: Storage, case_size: int) -> None:
+        data = pattern(case_size, case_size)
         info = storage.write("folder/object.dcm", data)
         chunks = list(storage.read("folder/object.dcm"))
-        assert (info.key, info.size) == ("folder/object.dcm", size)
+        assert (info.key, info.size) == ("folder/object.dcm", case_size)
         assert b"".join(chunks) == data
         assert all(0 < len(chunk) <= CHUNK_LIMIT for chunk in chunks)
 
-    @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, io.BytesIO])
-    def test_every_kind_of_source_is_taken(self, storage: Storage, kind: Callable[[bytes], object]) -> None:
+    @pytest.mark.parametrize("case_kind", [bytes, bytearray, memoryview, io.BytesIO])
+    def test_every_kind_of_source_is_taken(self, storage: Storage, case_kind: Callable[[bytes], object]) -> None:
         data = pattern(1, 100_000)
-        storage.write("a", cast("bytes", kind(data)), sha256=hashlib.sha256(data).hexdigest())
+        storage.write("a", cast("bytes", case_kind(data)), sha256=hashlib.sha256(data).hexdigest())
         assert content(storage, "a") == data
 
     def test_a_memoryview_of_other_items_is_taken_by_its_bytes(self, storage: Storage) -> None:
@@ -84,7 +84,7 @@ class StorageObjects(StorageFixtures):
     # Ranges
 
     @pytest.mark.parametrize(
-        ("start", "length"),
+        ("case_start", "case_length"),
         [
             (0, None),
             (0, 0),
@@ -101,11 +101,11 @@ class StorageObjects(StorageFixtures):
             (10**15, 10),
         ],
     )
-    def test_a_range_gives_what_is_there(self, storage: Storage, start: int, length: int | None) -> None:
+    def test_a_range_gives_what_is_there(self, storage: Storage, case_start: int, case_length: int | None) -> None:
         data = pattern(5, 3_000_000)
         storage.write("a", data)
-        chunks = list(storage.read("a", start=start, length=length))
-        assert b"".join(chunks) == data[start : None if length is None else start + length]
+        chunks = list(storage.read("a", start=case_start, length=case_length))
+        assert b"".join(chunks) == data[case_start : None if case_length is None else case_start + case_length]
         assert all(len(chunk) <= CHUNK_LIMIT for chunk in chunks)
 
     def test_a_range_of_an_empty_object_is_empty(self, storage: Storage) -> None:
@@ -114,11 +114,13 @@ class StorageObjects(StorageFixtures):
         assert b"".join(storage.read("a", start=0, length=5)) == b""
         assert b"".join(storage.read("a", start=5)) == b""
 
-    @pytest.mark.parametrize(("start", "length"), [(-1, None), (0, -1), (-5, -5)])
-    def test_a_negative_range_is_refused_by_the_call(self, storage: Storage, start: int, length: int | None) -> None:
+    @pytest.mark.parametrize(("case_start", "case_length"), [(-1, None), (0, -1), (-5, -5)])
+    def test_a_negative_range_is_refused_by_the_call(
+        self, storage: Storage, case_start: int, case_length: int | None
+    ) -> None:
         storage.write("a", b"x")
         with pytest.raises(ValueError, match="negative"):
-            storage.read("a", start=start, length=length)
+            storage.read("a", start=case_start, length=case_length)
 
     # What is not there
 

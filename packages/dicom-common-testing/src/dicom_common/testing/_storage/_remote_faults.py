@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from dicom_common.core import AlreadyExistsError, NotFoundError, Storage, Uploads
+from dicom_common.testing._contract import ability
 from dicom_common.testing._faults._kinds import RETRYABLE_FAULTS, Fault
 from dicom_common.testing._faults._proxy import FaultProxy
 from dicom_common.testing._storage._fixtures import content
@@ -19,7 +20,7 @@ from dicom_common.testing._storage._samples import pattern, pattern_digest, patt
 __all__ = ["RemoteFaults"]
 
 SMALL = 30_000
-each_fault = pytest.mark.parametrize("fault", RETRYABLE_FAULTS)
+each_fault = pytest.mark.parametrize("case_fault", RETRYABLE_FAULTS)
 IN_ANSWER = (Fault.RESET_IN_ANSWER, Fault.TRUNCATED_ANSWER)
 
 
@@ -28,19 +29,19 @@ class RemoteFaults(RemoteFixtures):
 
     @each_fault
     def test_a_small_write_survives(
-        self, storage: Storage, remote: Storage, fault_proxy: FaultProxy, fault: Fault
+        self, storage: Storage, remote: Storage, fault_proxy: FaultProxy, case_fault: Fault
     ) -> None:
         def write(name: str) -> None:
-            source = pattern_file(3, SMALL) if fault is Fault.RESET_IN_REQUEST else pattern(3, SMALL)
+            source = pattern_file(3, SMALL) if case_fault is Fault.RESET_IN_REQUEST else pattern(3, SMALL)
             info = remote.write(name, source, sha256=pattern_digest(3, SMALL))
             assert (info.key, info.size) == (name, SMALL)
             assert content(storage, name) == pattern(3, SMALL)
 
-        self.survives(fault_proxy, fault, write)
+        self.survives(fault_proxy, case_fault, write)
 
-    @pytest.mark.parametrize("fault", [Fault.RESET_IN_REQUEST, Fault.LOST_ANSWER, Fault.SLOW_DOWN])
+    @pytest.mark.parametrize("case_fault", [Fault.RESET_IN_REQUEST, Fault.LOST_ANSWER, Fault.SLOW_DOWN])
     def test_a_large_write_survives_in_each_of_its_requests(
-        self, storage: Storage, remote: Storage, fault_proxy: FaultProxy, fault: Fault
+        self, storage: Storage, remote: Storage, fault_proxy: FaultProxy, case_fault: Fault
     ) -> None:
         size = self.multipart_bytes
         digest = pattern_digest(4, size)
@@ -49,30 +50,30 @@ class RemoteFaults(RemoteFixtures):
             assert remote.write(name, pattern_file(4, size), sha256=digest).size == size
             assert self._digest(storage, name) == digest
 
-        self.survives(fault_proxy, fault, write)
+        self.survives(fault_proxy, case_fault, write)
 
     @each_fault
-    @pytest.mark.parametrize("kind", ["small", "large"])
+    @pytest.mark.parametrize("case_kind", ["small", "large"])
     def test_a_claim_survives_and_finds_its_own_object_not_there_before(
-        self, storage: Storage, remote: Storage, fault_proxy: FaultProxy, fault: Fault, kind: str
+        self, storage: Storage, remote: Storage, fault_proxy: FaultProxy, case_fault: Fault, case_kind: str
     ) -> None:
-        size = SMALL if kind == "small" else self.multipart_bytes
+        size = SMALL if case_kind == "small" else self.multipart_bytes
         digest = pattern_digest(5, size)
 
         def write(name: str) -> None:
             assert remote.write(name, pattern_file(5, size), if_absent=True, sha256=digest).size == size
             assert self._digest(storage, name) == digest
 
-        self.survives(fault_proxy, fault, write)
+        self.survives(fault_proxy, case_fault, write)
 
-    @pytest.mark.parametrize("fault", [Fault.RESET_IN_REQUEST, Fault.LOST_ANSWER, Fault.SLOW_DOWN])
-    @pytest.mark.parametrize("kind", ["small", "large"])
+    @ability(Uploads)
+    @pytest.mark.parametrize("case_fault", [Fault.RESET_IN_REQUEST, Fault.LOST_ANSWER, Fault.SLOW_DOWN])
+    @pytest.mark.parametrize("case_kind", ["small", "large"])
     def test_an_upload_survives_in_each_of_its_requests(
-        self, storage: Storage, remote: Storage, fault_proxy: FaultProxy, fault: Fault, kind: str
+        self, storage: Storage, remote: Storage, fault_proxy: FaultProxy, case_fault: Fault, case_kind: str
     ) -> None:
-        if not isinstance(remote, Uploads):
-            pytest.skip("the storage does not offer Uploads")
-        size = SMALL if kind == "small" else self.multipart_bytes
+        assert isinstance(remote, Uploads)
+        size = SMALL if case_kind == "small" else self.multipart_bytes
         digest = pattern_digest(10, size)
 
         def upload(name: str) -> None:
@@ -83,11 +84,11 @@ class RemoteFaults(RemoteFixtures):
                 assert opened.commit(name, if_absent=True, sha256=digest).size == size
             assert self._digest(storage, name) == digest
 
-        self.survives(fault_proxy, fault, upload)
+        self.survives(fault_proxy, case_fault, upload)
 
     @each_fault
     def test_a_claim_of_what_is_there_is_refused_all_the_same(
-        self, storage: Storage, remote: Storage, fault_proxy: FaultProxy, fault: Fault
+        self, storage: Storage, remote: Storage, fault_proxy: FaultProxy, case_fault: Fault
     ) -> None:
         data = pattern(6, SMALL)
 
@@ -97,10 +98,12 @@ class RemoteFaults(RemoteFixtures):
                 remote.write(name, data, if_absent=True)  # the same bytes, and yet not ours
             assert content(storage, name) == data
 
-        self.survives(fault_proxy, fault, claim)
+        self.survives(fault_proxy, case_fault, claim)
 
     @each_fault
-    def test_a_read_survives(self, storage: Storage, remote: Storage, fault_proxy: FaultProxy, fault: Fault) -> None:
+    def test_a_read_survives(
+        self, storage: Storage, remote: Storage, fault_proxy: FaultProxy, case_fault: Fault
+    ) -> None:
         data = pattern(7, 5_000_000)
         storage.write("object", data)
 
@@ -111,21 +114,21 @@ class RemoteFaults(RemoteFixtures):
             with pytest.raises(NotFoundError):
                 remote.read("missing")
 
-        self.survives(fault_proxy, fault, read)
+        self.survives(fault_proxy, case_fault, read)
 
-    @pytest.mark.parametrize("fault", IN_ANSWER)
+    @pytest.mark.parametrize("case_fault", IN_ANSWER)
     def test_a_read_that_breaks_again_and_again_goes_on_where_it_was(
-        self, storage: Storage, remote: Storage, fault_proxy: FaultProxy, fault: Fault
+        self, storage: Storage, remote: Storage, fault_proxy: FaultProxy, case_fault: Fault
     ) -> None:
         data = pattern(8, 5_000_000)
         storage.write("object", data)
-        fault_proxy.inject(fault, method="GET", times=4)
+        fault_proxy.inject(case_fault, method="GET", times=4)
         self.within(lambda: _assert_equal(content(remote, "object"), data))
-        assert fault_proxy.injected[fault] == 4
+        assert fault_proxy.injected[case_fault] == 4
 
     @each_fault
     def test_what_is_known_of_an_object_survives(
-        self, storage: Storage, remote: Storage, fault_proxy: FaultProxy, fault: Fault
+        self, storage: Storage, remote: Storage, fault_proxy: FaultProxy, case_fault: Fault
     ) -> None:
         written = storage.write("object", pattern(9, SMALL))
 
@@ -135,11 +138,11 @@ class RemoteFaults(RemoteFixtures):
             with pytest.raises(NotFoundError):
                 remote.stat("missing")
 
-        self.survives(fault_proxy, fault, stat)
+        self.survives(fault_proxy, case_fault, stat)
 
     @each_fault
     def test_a_scan_survives_with_each_object_once(
-        self, storage: Storage, remote: Storage, fault_proxy: FaultProxy, fault: Fault
+        self, storage: Storage, remote: Storage, fault_proxy: FaultProxy, case_fault: Fault
     ) -> None:
         keys = sorted(f"{number % 7}/{number}" for number in range(self.scan_objects))
         _at_once(lambda key: storage.write(key, key.encode()), keys)
@@ -150,17 +153,19 @@ class RemoteFaults(RemoteFixtures):
                 key for key in keys if key.startswith("3/") and key > "3/3"
             ]
 
-        self.survives(fault_proxy, fault, scan)
+        self.survives(fault_proxy, case_fault, scan)
 
     @each_fault
-    def test_a_delete_survives(self, storage: Storage, remote: Storage, fault_proxy: FaultProxy, fault: Fault) -> None:
+    def test_a_delete_survives(
+        self, storage: Storage, remote: Storage, fault_proxy: FaultProxy, case_fault: Fault
+    ) -> None:
         def delete(name: str) -> None:
             storage.write(name, b"x")
             remote.delete(name)
             with pytest.raises(NotFoundError):
                 storage.stat(name)
 
-        self.survives(fault_proxy, fault, delete)
+        self.survives(fault_proxy, case_fault, delete)
 
     def test_a_wrong_date_in_an_answer_does_no_harm(
         self, storage: Storage, remote: Storage, fault_proxy: FaultProxy

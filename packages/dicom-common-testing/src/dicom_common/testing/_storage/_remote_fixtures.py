@@ -8,6 +8,7 @@ from contextlib import closing
 import pytest
 
 from dicom_common.core import Storage, UnavailableError
+from dicom_common.testing._contract import missing_fixture
 from dicom_common.testing._faults._kinds import Fault, FaultStyle
 from dicom_common.testing._faults._proxy import FaultProxy
 from dicom_common.testing._services import Endpoint
@@ -40,7 +41,9 @@ class RemoteFixtures(StorageFixtures):
     @pytest.fixture
     def proxied(self, fault_proxy: FaultProxy) -> Callable[[], Storage]:
         """Give the callable that opens the storage of `open_storage` at `fault_proxy.endpoint`."""
-        raise NotImplementedError(f"give a fixture `proxied`: a callable that opens the storage at {fault_proxy}")
+        what = f"a callable that opens the storage of `open_storage` through the proxy at {fault_proxy.endpoint}"
+        opens: Callable[[], Storage] = missing_fixture("proxied", what)
+        return opens
 
     @pytest.fixture
     def remote(self, proxied: Callable[[], Storage]) -> Iterator[Storage]:

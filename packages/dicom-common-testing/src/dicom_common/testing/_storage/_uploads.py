@@ -20,6 +20,7 @@ from dicom_common.core import (
     Upload,
     Uploads,
 )
+from dicom_common.testing._contract import ability, across_processes
 from dicom_common.testing._processes import child, run_children
 from dicom_common.testing._storage import _children as children
 from dicom_common.testing._storage._fixtures import MEMORY_LIMIT, StorageFixtures, content, few_descriptors
@@ -33,31 +34,32 @@ class StorageUploads(StorageFixtures):
 
     @pytest.fixture
     def uploads(self, storage: Storage) -> Uploads:
-        """Give the storage of the test, if it offers uploads."""
-        if not isinstance(storage, Uploads):
-            pytest.skip("the storage does not offer Uploads")
+        """Give the storage of the test, which offers uploads."""
+        assert isinstance(storage, Uploads)
         return storage
 
     # What arrives is what is there.
 
-    @pytest.mark.parametrize("size", [0, 1, 65_536, 3_000_001])
-    @pytest.mark.parametrize("piece", [1 << 30, 65_537])
+    @ability(Uploads)
+    @pytest.mark.parametrize("case_size", [0, 1, 65_536, 3_000_001])
+    @pytest.mark.parametrize("case_piece", [1 << 30, 65_537])
     def test_an_upload_appears_whole_with_its_commit(
-        self, storage: Storage, uploads: Uploads, size: int, piece: int
+        self, storage: Storage, uploads: Uploads, case_size: int, case_piece: int
     ) -> None:
-        data = pattern(size, size)
+        data = pattern(case_size, case_size)
         with uploads.open_upload() as upload:
-            for start in range(0, size, piece):
-                upload.write(data[start : start + piece])
+            for start in range(0, case_size, case_piece):
+                upload.write(data[start : start + case_piece])
             assert list(storage.scan()) == []
             with pytest.raises(NotFoundError):
                 storage.stat("folder/object.dcm")
             info = upload.commit("folder/object.dcm", sha256=hashlib.sha256(data).hexdigest())
-        assert (info.key, info.size) == ("folder/object.dcm", size)
+        assert (info.key, info.size) == ("folder/object.dcm", case_size)
         assert info.sha256 in (None, hashlib.sha256(data).hexdigest())
         assert content(storage, "folder/object.dcm") == data
-        assert [(found.key, found.size) for found in storage.scan()] == [("folder/object.dcm", size)]
+        assert [(found.key, found.size) for found in storage.scan()] == [("folder/object.dcm", case_size)]
 
+    @ability(Uploads)
     def test_every_kind_of_bytes_is_taken_and_is_the_callers_again(self, storage: Storage, uploads: Uploads) -> None:
         data = pattern(1, 80_000)
         with uploads.open_upload() as upload:
@@ -70,6 +72,7 @@ class StorageUploads(StorageFixtures):
             upload.commit("a")
         assert content(storage, "a") == data * 3
 
+    @ability(Uploads)
     def test_uploads_that_arrive_at_the_same_time_are_kept_apart(self, storage: Storage, uploads: Uploads) -> None:
         opened = [uploads.open_upload() for _ in range(12)]
         for _ in range(5):
@@ -79,6 +82,7 @@ class StorageUploads(StorageFixtures):
             upload.commit(f"a/{number}")
         assert all(content(storage, f"a/{number}") == b"%02d" % number * 5000 for number in range(12))
 
+    @ability(Uploads)
     def test_an_upload_replaces_an_object_unless_it_must_not(self, storage: Storage, uploads: Uploads) -> None:
         storage.write("a/b", b"first")
         with uploads.open_upload() as upload:
@@ -91,6 +95,7 @@ class StorageUploads(StorageFixtures):
 
     # What makes a commit fail
 
+    @ability(Uploads)
     def test_where_another_object_is_an_upload_can_be_committed_elsewhere(
         self, storage: Storage, uploads: Uploads
     ) -> None:
@@ -108,6 +113,7 @@ class StorageUploads(StorageFixtures):
         assert content(storage, "free") == data
         assert content(storage, "taken/1") == content(storage, "taken/2") == b"there"
 
+    @ability(Uploads)
     def test_a_key_that_is_not_valid_is_refused_and_another_one_taken(self, storage: Storage, uploads: Uploads) -> None:
         with uploads.open_upload() as upload:
             upload.write(b"data")
@@ -117,6 +123,7 @@ class StorageUploads(StorageFixtures):
             upload.commit("a")
         assert [found.key for found in storage.scan()] == ["a"]
 
+    @ability(Uploads)
     def test_an_upload_of_another_digest_writes_nothing_and_has_ended(self, storage: Storage, uploads: Uploads) -> None:
         storage.write("old", b"good")
         for key in ("old", "new/key"):
@@ -128,6 +135,7 @@ class StorageUploads(StorageFixtures):
         assert content(storage, "old") == b"good"
         assert [found.key for found in storage.scan()] == ["old"]
 
+    @ability(Uploads)
     def test_of_many_threads_that_commit_to_a_key_one_wins(self, storage: Storage, uploads: Uploads) -> None:
         def claim(number: int) -> bool:
             with uploads.open_upload() as upload:
@@ -147,6 +155,7 @@ class StorageUploads(StorageFixtures):
 
     # The end
 
+    @ability(Uploads)
     def test_an_upload_ends_with_its_commit(self, storage: Storage, uploads: Uploads) -> None:
         with uploads.open_upload() as upload:
             upload.write(b"data")
@@ -155,15 +164,17 @@ class StorageUploads(StorageFixtures):
         upload.abort()
         assert content(storage, "a") == b"data"
 
-    @pytest.mark.parametrize("size", [0, 10, 3_000_000])
-    def test_of_an_aborted_upload_nothing_is_left(self, storage: Storage, uploads: Uploads, size: int) -> None:
+    @ability(Uploads)
+    @pytest.mark.parametrize("case_size", [0, 10, 3_000_000])
+    def test_of_an_aborted_upload_nothing_is_left(self, storage: Storage, uploads: Uploads, case_size: int) -> None:
         upload = uploads.open_upload()
-        upload.write(bytes(size))
+        upload.write(bytes(case_size))
         upload.abort()
         _assert_ended(upload)
         upload.abort()
         assert list(storage.scan()) == []
 
+    @ability(Uploads)
     def test_an_error_on_the_way_aborts_the_upload(self, storage: Storage, uploads: Uploads) -> None:
         def arriving() -> Iterator[bytes]:
             yield bytes(1_000_000)
@@ -181,6 +192,7 @@ class StorageUploads(StorageFixtures):
         _assert_ended(upload)
         assert list(storage.scan()) == []
 
+    @ability(Uploads)
     def test_uploads_that_are_given_up_hold_nothing(self, storage: Storage, uploads: Uploads) -> None:
         with uploads.open_upload() as first:  # what is opened once for all uploads is open now
             first.write(bytes(2_000_000))
@@ -194,11 +206,10 @@ class StorageUploads(StorageFixtures):
                 gc.collect(0)
         assert list(storage.scan()) == []
 
+    @ability(Uploads)
     def test_an_upload_ends_with_its_storage(self, open_storage: Callable[[], Storage]) -> None:
         storage = open_storage()
-        if not isinstance(storage, Uploads):
-            storage.close()
-            pytest.skip("the storage does not offer Uploads")
+        assert isinstance(storage, Uploads)
         upload = storage.open_upload()
         upload.write(b"data")
         storage.close()
@@ -211,11 +222,10 @@ class StorageUploads(StorageFixtures):
 
     # Processes
 
+    @across_processes
+    @ability(Uploads)
     def test_a_killed_process_leaves_the_uploads_that_it_committed(
-        self,
-        uploads: Uploads,  # noqa: ARG002 - skips
-        storage: Storage,
-        open_storage: Callable[[], Storage],
+        self, storage: Storage, open_storage: Callable[[], Storage]
     ) -> None:
         with child(children.upload_on, open_storage, "crash/") as running:
             acknowledged = [running.report() for _ in range(3)] + running.kill()
@@ -227,11 +237,8 @@ class StorageUploads(StorageFixtures):
             assert number <= max(acknowledged) + 1
             assert content(storage, key) == pattern(number, children.CRASH_SIZE)
 
-    def test_a_large_upload_passes_through_little_memory(
-        self,
-        uploads: Uploads,  # noqa: ARG002 - skips
-        open_storage: Callable[[], Storage],
-    ) -> None:
+    @ability(Uploads)
+    def test_a_large_upload_passes_through_little_memory(self, open_storage: Callable[[], Storage]) -> None:
         size = self.large_object_bytes
         [(digest, growth)] = run_children(children.upload_large, [(open_storage, "large/object", size)])
         assert digest == pattern_digest(7, size)

@@ -20,6 +20,7 @@ from dicom_common.core import (
     Storage,
     Write,
 )
+from dicom_common.testing._contract import ability, across_processes
 from dicom_common.testing._processes import run_children
 from dicom_common.testing._storage import _children as children
 from dicom_common.testing._storage._fixtures import StorageFixtures, content
@@ -103,6 +104,7 @@ class StorageWrites(StorageFixtures):
                 assert won.count(True) == 1
                 assert content(storage, key) == pattern(won.index(True), 20_000)
 
+    @across_processes
     def test_of_many_processes_that_claim_a_key_one_wins(
         self, storage: Storage, open_storage: Callable[[], Storage]
     ) -> None:
@@ -113,10 +115,10 @@ class StorageWrites(StorageFixtures):
     # Batches
 
     def _batches(self, storage: Storage) -> BatchWrites:
-        if not isinstance(storage, BatchWrites):
-            pytest.skip("the storage does not offer BatchWrites")
+        assert isinstance(storage, BatchWrites)
         return storage
 
+    @ability(BatchWrites)
     def test_a_batch_answers_in_order_and_one_failure_stops_no_other(self, storage: Storage) -> None:
         batches = self._batches(storage)
         storage.write("b/there", b"old")
@@ -141,15 +143,18 @@ class StorageWrites(StorageFixtures):
         assert content(storage, "b/there") == b"old"
         assert content(storage, "c/d/2") == b"22"
 
+    @ability(BatchWrites)
     def test_an_empty_batch_is_nothing(self, storage: Storage) -> None:
         assert self._batches(storage).write_many([]) == []
 
+    @ability(BatchWrites)
     def test_a_key_that_is_none_refuses_the_batch_before_anything_is_written(self, storage: Storage) -> None:
         batches = self._batches(storage)
         with pytest.raises(ValueError, match="storage key"):
             batches.write_many([Write(key="a", source=b""), Write(key="../b", source=b"")])
         assert list(storage.scan()) == []
 
+    @ability(BatchWrites)
     def test_a_key_twice_in_a_batch_is_claimed_once(self, storage: Storage) -> None:
         batches = self._batches(storage)
         answers = batches.write_many([Write(key="a", source=b"%d" % n, if_absent=True) for n in range(5)])
@@ -158,6 +163,7 @@ class StorageWrites(StorageFixtures):
         assert all(isinstance(answer, ObjectInfo | AlreadyExistsError) for answer in answers)
         assert content(storage, "a") == b"%d" % won[0]
 
+    @ability(BatchWrites)
     def test_a_large_batch_is_whole(self, storage: Storage) -> None:
         batches = self._batches(storage)
         keys = [f"study/{number % 3}/{number}" for number in range(500)]
@@ -165,6 +171,7 @@ class StorageWrites(StorageFixtures):
         assert [answer.key if isinstance(answer, ObjectInfo) else answer for answer in answers] == keys
         assert all(content(storage, key) == key.encode() for key in keys)
 
+    @ability(BatchWrites)
     def test_batches_in_several_threads_do_not_disturb_each_other(self, storage: Storage) -> None:
         batches = self._batches(storage)
 

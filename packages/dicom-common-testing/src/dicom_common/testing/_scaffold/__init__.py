@@ -1,0 +1,1 @@
+"""What makes the repository of a new backend."""
