@@ -35,9 +35,8 @@ SQL = re.compile(
     r"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH|CREATE|ALTER|DROP|TRUNCATE|PRAGMA|COPY|LOCK|SET|GRANT|MERGE|CALL)\s"
 )
 OUR_OWN = {
-    "broker/sqlite/_broker.py": {"table"},
-    "broker/sqlite/_consumer.py": {"','.join('?' * len(partitions))"},
-    "broker/sqlite/_file.py": {"_APPLICATION", "_VERSION"},
+    "broker/sqlite/_schema.py": {"_APPLICATION", "VERSION", "table"},
+    "broker/sqlite/_store.py": {"','.join('?' * len(ids))", "','.join('?' * len(names))"},
     "db/mysql/_driver.py": {
         "', '.join((f'{name} = {value}' for name, value in variables.items()))",
         "_LOCK",

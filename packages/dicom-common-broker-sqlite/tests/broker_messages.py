@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from dicom_common.broker.sqlite._consumer import SqliteConsumer
+from dicom_common.broker.leases import GroupConsumer
 from dicom_common.core import Delivery, Message
 
 __all__ = ["messages", "partitions", "take"]
@@ -14,7 +14,7 @@ def messages(count: int, start: int = 0) -> list[Message]:
     return [Message(key=f"k{number}", body=b"%d" % number) for number in range(start, start + count)]
 
 
-def take(consumer: SqliteConsumer, count: int) -> list[Delivery]:
+def take(consumer: GroupConsumer, count: int) -> list[Delivery]:
     taken: list[Delivery] = []
     deadline = time.monotonic() + 30
     while len(taken) < count and time.monotonic() < deadline:

@@ -15,6 +15,7 @@ import pytest
 from broker_messages import messages
 
 from dicom_common.broker.sqlite import Settings, SqliteBroker
+from dicom_common.broker.sqlite._store import SqliteStore
 from dicom_common.core import BackendError, DamagedError, HealthStatus, Message, PublishError, RefusedError
 from dicom_common.testing import health_of
 
@@ -148,5 +149,7 @@ def test_every_commit_reaches_the_disk(broker: SqliteBroker) -> None:
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     consumer = broker.consume(["t"], "g")
-    assert consumer._opened().execute("PRAGMA synchronous").fetchone() == (2,)
+    store = consumer._opened()
+    assert isinstance(store, SqliteStore)
+    assert store._connection.execute("PRAGMA synchronous").fetchone() == (2,)
     consumer.close()

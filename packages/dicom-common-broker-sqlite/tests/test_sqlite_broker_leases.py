@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 import time
@@ -69,7 +70,8 @@ def test_a_member_that_acknowledges_keeps_its_lease(broker: SqliteBroker) -> Non
 def _watch_leases(path: Path, left: list[float], stop: threading.Event) -> None:
     with closing(sqlite3.connect(path)) as connection:
         while not stop.is_set():
-            left += [lease - time.time() for (lease,) in connection.execute("SELECT lease FROM members")]
+            [(record,)] = connection.execute("SELECT value FROM records WHERE name = 'members/g'")
+            left += [until - time.time() for _, until, _ in json.loads(record)["members"].values()]
             time.sleep(0.01)
 
 
@@ -78,7 +80,12 @@ def test_a_lease_from_before_the_clock_was_set_back_is_void(broker: SqliteBroker
     dead = broker.consume(["t"], "g")
     assert take(dead, 10)
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE members SET lease = lease + 10 * 86400")
+        [(record,)] = connection.execute("SELECT value FROM records WHERE name = 'members/g'")
+        group = json.loads(record)
+        for lease in group["members"].values():
+            lease[1] += 10 * 86400
+        changed = json.dumps(group).encode()
+        connection.execute("UPDATE records SET value = ?, version = version + 1 WHERE name = 'members/g'", (changed,))
     with broker.consume(["t"], "g") as living:
         assert len(take(living, 10)) == 10
     dead.close()

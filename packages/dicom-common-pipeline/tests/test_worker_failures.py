@@ -264,8 +264,8 @@ def test_a_second_copy_restores_an_object_that_was_lost(site: Site, make: Make) 
 
 _KILLED = """
 import os, signal, sys, threading
-from dicom_common.broker.sqlite._consumer import SqliteConsumer
-SqliteConsumer.acknowledge = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+from dicom_common.broker.leases import GroupConsumer
+GroupConsumer.acknowledge = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 """
 
 

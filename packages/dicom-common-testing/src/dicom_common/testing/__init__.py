@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dicom_common.testing._database._corpus import CORPUS, SEARCHES, Search
     from dicom_common.testing._database._corpus_values import VALUE_SEARCHES
     from dicom_common.testing._database._logs import make_access, make_received
+    from dicom_common.testing._extension import ExtensionContract
     from dicom_common.testing._faults._kinds import (
         PERMANENT_FAULTS,
         RETRYABLE_FAULTS,
@@ -56,6 +57,7 @@ __all__ = [
     "CommandAnswer",
     "DatabaseContract",
     "Endpoint",
+    "ExtensionContract",
     "Fault",
     "FaultProxy",
     "FaultStyle",
@@ -96,6 +98,7 @@ _HOMES = {
     "Case": "_authenticator._token_scene",
     "DatabaseContract": "_database._contract",
     "Endpoint": "_services",
+    "ExtensionContract": "_extension",
     "Fault": "_faults._kinds",
     "FaultProxy": "_faults._proxy",
     "FaultStyle": "_faults._kinds",

@@ -28,6 +28,7 @@ pytest.register_assert_rewrite(
     "dicom_common.testing._cache",
     "dicom_common.testing._contract",
     "dicom_common.testing._database",
+    "dicom_common.testing._extension",
     "dicom_common.testing._keyring",
     "dicom_common.testing._storage",
 )

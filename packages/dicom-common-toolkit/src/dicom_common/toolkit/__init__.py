@@ -1,4 +1,4 @@
-"""What plugins share and no contract asks for: meanings of errors, retries, time limits, files, uploads, strict JSON.
+"""What plugins share and no contract asks for: meanings of errors, retries, walks, time limits, files, uploads, JSON.
 
 It depends on the core only. `query_rules` is a module of its own, for databases and readers of query text.
 """
@@ -8,23 +8,29 @@ from dicom_common.toolkit._json import MAX_JSON_DEPTH, parse_json
 from dicom_common.toolkit._meanings import Meaning, Meanings
 from dicom_common.toolkit._private_files import make_private_file, make_private_folder, others_may
 from dicom_common.toolkit._regular_files import NotRegularError, read_regular
+from dicom_common.toolkit._retry import BusyError, DoubtfulError, Retry
 from dicom_common.toolkit._spool import SPOOL_MEMORY, SpoolSink, spooled_upload
 from dicom_common.toolkit._time_limit import EscapedError, TimeLimitError, call_within
 from dicom_common.toolkit._uploads import OpenUploads, Sink, StreamedUpload
+from dicom_common.toolkit._walk import TreeEntry, walk_tree
 
 __all__ = [
     "MAX_JSON_DEPTH",
     "SPOOL_MEMORY",
     "Backoff",
+    "BusyError",
+    "DoubtfulError",
     "EscapedError",
     "Meaning",
     "Meanings",
     "NotRegularError",
     "OpenUploads",
+    "Retry",
     "Sink",
     "SpoolSink",
     "StreamedUpload",
     "TimeLimitError",
+    "TreeEntry",
     "call_within",
     "make_private_file",
     "make_private_folder",
@@ -32,4 +38,5 @@ __all__ = [
     "parse_json",
     "read_regular",
     "spooled_upload",
+    "walk_tree",
 ]

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dicom_common.broker.sqlite._consumer import SqliteConsumer
-from dicom_common.broker.sqlite._file import OFFSET_BITS, connect, translated, writing
+from dicom_common.broker.leases import GroupConsumer, backlog, forget, join, partition_of
+from dicom_common.broker.sqlite._file import connect, reading, translated, writing
 from dicom_common.broker.sqlite._health import check_file
 from dicom_common.broker.sqlite._retention import drop_old
+from dicom_common.broker.sqlite._schema import OFFSET_BITS
 from dicom_common.broker.sqlite._settings import Settings
-from dicom_common.broker.sqlite._topics import ensure_topic, partition_of, partitions_of
+from dicom_common.broker.sqlite._store import SqliteStore
+from dicom_common.broker.sqlite._topics import ensure_topic, partitions_of
 from dicom_common.core import (
     BackendError,
     Health,
@@ -30,21 +32,6 @@ from dicom_common.core import (
 __all__ = ["SqliteBroker"]
 
 _SWEEP_SECONDS = 600.0
-_JOIN = {  # by `from_start`
-    True: "INSERT OR IGNORE INTO positions (consumers, partition, position) SELECT ?, id, first FROM partitions"
-    " WHERE id = ?",
-    False: "INSERT OR IGNORE INTO positions (consumers, partition, position) SELECT ?, id, next FROM partitions"
-    " WHERE id = ?",
-}
-_BACKLOG = """
-SELECT coalesce(sum(
-    p.next - max(p.first, coalesce(s.position, 0))
-    - (SELECT count(*) FROM acknowledged a WHERE a.consumers = s.consumers AND a.partition = p.id)
-), 0)
-FROM topics t JOIN partitions p ON p.topic = t.id
-LEFT JOIN positions s ON s.partition = p.id AND s.consumers = ?
-WHERE t.name = ?
-"""
 _INHERITED: list[sqlite3.Connection] = []
 """Connections of a parent process. Closing one in a forked child could delete the log under the parent."""
 
@@ -89,30 +76,26 @@ class SqliteBroker:
         except UnavailableError as error:
             raise PublishError(str(error), tuple(range(len(messages)))) from error
 
-    def consume(self, topics: Sequence[str], group: str, *, from_start: bool = True) -> SqliteConsumer:
+    def consume(self, topics: Sequence[str], group: str, *, from_start: bool = True) -> GroupConsumer:
         """Join a group; see `Broker.consume`. Topics that are missing are made."""
-        if not topics or not group:
-            raise ValueError("a consumer needs a group and at least one topic")
-        partitions: dict[str, list[int]] = {}
-        with self._connected() as connection, writing(connection):
-            for topic in topics:
-                ids = partitions[topic] = ensure_topic(connection, validate_topic(topic), self._settings.partitions)
-                connection.executemany(_JOIN[from_start], [(group, partition) for partition in ids])
-        connection = connect(self._path, self._settings.timeout)
-        return SqliteConsumer(connection, self._path, group, partitions, self._settings)
+        self.create_topics(topics)
+        store = SqliteStore(connect(self._path, self._settings.timeout), self._path)
+        try:
+            return join(store, topics, group, lease=self._settings.lease, from_start=from_start)
+        except BaseException:
+            store.close()
+            raise
 
     def backlog(self, topic: str, group: str) -> int:
         """Count what the group has not acknowledged; see `Broker.backlog`. For an unknown group, all that is kept."""
         validate_topic(topic)
-        with self._connected() as connection:
-            [(count,)] = connection.execute(_BACKLOG, (group, topic))
-            return int(count)
+        with self._connected() as connection, reading(connection):
+            return backlog(SqliteStore(connection, self._path), topic, group)
 
     def forget(self, group: str) -> None:
         """Forget a group; see `Groups.forget`."""
-        with self._connected() as connection, writing(connection):
-            for table in ("positions", "acknowledged", "members"):
-                connection.execute(f"DELETE FROM {table} WHERE consumers = ?", (group,))  # noqa: S608  # our own names
+        with self._connected() as connection:
+            forget(SqliteStore(connection, self._path), group)
 
     def create_topics(self, topics: Iterable[str]) -> None:
         """Make the topics that are missing; see `Broker.create_topics`."""
@@ -182,5 +165,5 @@ class SqliteBroker:
         if now < self._next_sweep:
             return
         self._next_sweep = now + _SWEEP_SECONDS
-        with suppress(sqlite3.Error):
-            drop_old(connection, time.time(), self._settings.keep_days, self._settings.drop_unacknowledged_days)
+        with suppress(sqlite3.Error, BackendError):
+            drop_old(connection, self._path, self._settings, time.time())

@@ -1,4 +1,4 @@
-"""The SQLite file: its schema, connections to it, transactions, and what its errors mean."""
+"""The SQLite file: connections to it, transactions, and what its errors mean."""
 
 from __future__ import annotations
 
@@ -8,56 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dicom_common.broker.sqlite._schema import VERSION, bring_up_to_date, version_of
 from dicom_common.core import BackendError, DamagedError, RefusedError, TooLargeError, UnavailableError
 from dicom_common.toolkit import Backoff, Meaning, Meanings, make_private_file, make_private_folder
 
-__all__ = ["OFFSET_BITS", "OFFSET_MASK", "connect", "reading", "translated", "writing"]
-
-_APPLICATION = 0x64636D62  # "dcmb": whose file it is, in its header
-_VERSION = 1
-OFFSET_BITS = 40
-OFFSET_MASK = (1 << OFFSET_BITS) - 1
-
-# The id of a message is its partition's id and its offset there, in one number. So the messages of a partition lie
-# side by side in the file, new ones are appended, and no other index has to be written.
-_SCHEMA = """
-CREATE TABLE topics (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-CREATE TABLE partitions (
-    id INTEGER PRIMARY KEY,
-    topic INTEGER NOT NULL REFERENCES topics,
-    number INTEGER NOT NULL,
-    first INTEGER NOT NULL DEFAULT 0,  -- the offset of the first message that is kept
-    next INTEGER NOT NULL DEFAULT 0,   -- the offset of the message that comes next
-    UNIQUE (topic, number)
-);
-CREATE TABLE messages (
-    id INTEGER PRIMARY KEY,
-    published REAL NOT NULL,
-    key TEXT NOT NULL,
-    body BLOB NOT NULL,
-    headers TEXT NOT NULL
-);
-CREATE TABLE positions (
-    consumers TEXT NOT NULL,           -- the group
-    partition INTEGER NOT NULL REFERENCES partitions,
-    position INTEGER NOT NULL,         -- all offsets below are acknowledged
-    owner TEXT,                        -- a member, alive or not
-    PRIMARY KEY (consumers, partition)
-) WITHOUT ROWID;
-CREATE TABLE acknowledged (            -- what is acknowledged above the position
-    consumers TEXT NOT NULL,
-    partition INTEGER NOT NULL,
-    position INTEGER NOT NULL,
-    PRIMARY KEY (consumers, partition, position)
-) WITHOUT ROWID;
-CREATE TABLE members (
-    id TEXT PRIMARY KEY,
-    consumers TEXT NOT NULL,
-    topics TEXT NOT NULL,              -- a JSON array of names
-    lease REAL NOT NULL                -- until when it counts as alive
-) WITHOUT ROWID;
-CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), value INTEGER NOT NULL);
-"""
+__all__ = ["connect", "reading", "translated", "writing"]
 
 _PRIMARY = 0xFF  # the lower byte of an extended result code
 _MEANINGS = (
@@ -173,15 +128,10 @@ def _prepare(connection: sqlite3.Connection, path: Path, timeout: float) -> None
     _switch_to_wal(connection, timeout)
     connection.execute("PRAGMA synchronous = FULL")  # a commit is on the disk when it returns, in WAL mode too
     connection.execute("PRAGMA journal_size_limit = 67108864")
-    if _version(connection, path) == _VERSION:
+    if version_of(connection, path) == VERSION:
         return
     with writing(connection):
-        if _version(connection, path) == _VERSION:
-            return  # another process was faster
-        for statement in _SCHEMA.split(";\n"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-        connection.execute(f"PRAGMA user_version = {_VERSION}")
+        bring_up_to_date(connection, version_of(connection, path))
 
 
 def _switch_to_wal(connection: sqlite3.Connection, timeout: float) -> None:
@@ -195,19 +145,3 @@ def _switch_to_wal(connection: sqlite3.Connection, timeout: float) -> None:
                 raise
         else:
             return
-
-
-def _version(connection: sqlite3.Connection, path: Path) -> int:
-    """Tell the version of the schema; 0 for an empty file."""
-    [(application,)] = connection.execute("PRAGMA application_id")
-    [(version,)] = connection.execute("PRAGMA user_version")
-    if application == _APPLICATION and version > _VERSION:
-        raise RefusedError(
-            f"The broker's file {path} was made by a newer version of dicom-common-broker-sqlite: upgrade this one."
-        )
-    if application == _APPLICATION:
-        return int(version)
-    [(tables,)] = connection.execute("SELECT count(*) FROM sqlite_master")
-    if tables or application:
-        raise RefusedError(f"The file {path} is another program's database: give the broker a file of its own.")
-    return 0

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 
-from dicom_common.broker.sqlite._file import OFFSET_BITS, OFFSET_MASK, writing
+from dicom_common.broker.leases import Partition, lowest_position
+from dicom_common.broker.sqlite._file import writing
+from dicom_common.broker.sqlite._schema import OFFSET_BITS, OFFSET_MASK
+from dicom_common.broker.sqlite._settings import Settings
+from dicom_common.broker.sqlite._store import SqliteStore
 
 __all__ = ["drop_old"]
 
@@ -12,47 +17,49 @@ _CHUNK = 500
 """Messages of one transaction: publishers wait for no longer."""
 
 
-def drop_old(connection: sqlite3.Connection, now: float, keep_days: float, drop_days: float | None) -> int:
-    """Drop what is old; returns how many messages."""
-    dropped = 0
-    for (partition,) in connection.execute("SELECT id FROM partitions").fetchall():
-        while count := _drop_some(connection, partition, now, keep_days, drop_days):
-            dropped += count
+def drop_old(connection: sqlite3.Connection, path: Path, settings: Settings, now: float) -> int:
+    """Drop what is old at a moment (seconds since 1970); returns how many messages."""
+    store, dropped = SqliteStore(connection, path), 0
+    for partition, base in _partitions(connection):
+        while _oldest(connection, base) <= now - settings.keep_days * 86400:
+            with writing(connection):
+                if not (count := _drop_some(connection, base, lowest_position(store, partition), settings, now)):
+                    break
+                dropped += count
     return dropped
 
 
-def _drop_some(
-    connection: sqlite3.Connection, partition: int, now: float, keep_days: float, drop_days: float | None
-) -> int:
-    base = partition << OFFSET_BITS
-    oldest = connection.execute(
+def _partitions(connection: sqlite3.Connection) -> list[tuple[Partition, int]]:
+    """Return each partition, and the number that its messages' ids begin with."""
+    query = "SELECT p.id, t.name, p.number FROM partitions p JOIN topics t ON t.id = p.topic"
+    return [
+        (Partition(topic, number), identity << OFFSET_BITS) for identity, topic, number in connection.execute(query)
+    ]
+
+
+def _oldest(connection: sqlite3.Connection, base: int) -> float:
+    """Tell when the oldest message was published, without a transaction: it is young nearly always."""
+    row = connection.execute(
         "SELECT published FROM messages WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1", (base, base | OFFSET_MASK)
     ).fetchone()
-    if oldest is None or oldest[0] > now - keep_days * 86400:
-        return 0  # without a write transaction: this is the answer nearly always
-    with writing(connection):
-        # Without any group, no reader has to see them.
-        [(seen,)] = connection.execute(
-            "SELECT coalesce(min(position), (SELECT next FROM partitions WHERE id = ?1)) FROM positions"
-            " WHERE partition = ?1",
-            (partition,),
-        )
-        rows = connection.execute(
-            "SELECT id, published FROM messages WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
-            (base, base | OFFSET_MASK, _CHUNK),
-        ).fetchall()
-        end = None
-        for identity, published in rows:
-            days = (now - published) / 86400
-            unseen = identity & OFFSET_MASK >= seen
-            if days < keep_days or (unseen and (drop_days is None or days < drop_days)):
-                break
-            end = identity
-        if end is None:
-            return 0
-        count = connection.execute("DELETE FROM messages WHERE id BETWEEN ? AND ?", (base, end)).rowcount
-        first = (end & OFFSET_MASK) + 1
-        connection.execute("UPDATE partitions SET first = ? WHERE id = ?", (first, partition))
-        connection.execute("UPDATE positions SET position = max(position, ?) WHERE partition = ?", (first, partition))
-        connection.execute("DELETE FROM acknowledged WHERE partition = ? AND position < ?", (partition, first))
-        return int(count)
+    return float("inf") if row is None else float(row[0])
+
+
+def _drop_some(connection: sqlite3.Connection, base: int, seen: int | None, settings: Settings, now: float) -> int:
+    rows = connection.execute(
+        "SELECT id, published FROM messages WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
+        (base, base | OFFSET_MASK, _CHUNK),
+    ).fetchall()
+    end = None
+    for identity, published in rows:
+        days, drop_days = (now - published) / 86400, settings.drop_unacknowledged_days
+        unseen = seen is not None and identity & OFFSET_MASK >= seen  # without any group, no reader has to see it
+        if days < settings.keep_days or (unseen and (drop_days is None or days < drop_days)):
+            break
+        end = identity
+    if end is None:
+        return 0
+    count = connection.execute("DELETE FROM messages WHERE id BETWEEN ? AND ?", (base, end)).rowcount
+    first = (end & OFFSET_MASK) + 1
+    connection.execute("UPDATE partitions SET first = ? WHERE id = ?", (first, base >> OFFSET_BITS))
+    return int(count)

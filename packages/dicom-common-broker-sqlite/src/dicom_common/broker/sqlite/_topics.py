@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-import zlib
 
-__all__ = ["ensure_topic", "partition_of", "partitions_of"]
-
-
-def partition_of(key: str, partitions: int) -> int:
-    """Tell the number of a key's partition: the same in every process, always."""
-    return zlib.crc32(key.encode()) % partitions
+__all__ = ["ensure_topic", "partitions_of"]
 
 
 def partitions_of(connection: sqlite3.Connection, topic: str) -> list[int]:

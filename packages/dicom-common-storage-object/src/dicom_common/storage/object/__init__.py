@@ -5,10 +5,8 @@ from __future__ import annotations
 from dicom_common.storage.object._answers import EmptyBody, clock_compared, with_retry_after
 from dicom_common.storage.object._client import (
     Body,
-    BusyError,
     Client,
     CopyingClient,
-    DoubtfulError,
     Kept,
     Page,
     Part,
@@ -21,6 +19,7 @@ from dicom_common.storage.object._connections import checked_endpoint, connectio
 from dicom_common.storage.object._keys import Keys
 from dicom_common.storage.object._settings import ObjectSettings
 from dicom_common.storage.object._storage import ObjectStorage
+from dicom_common.toolkit import BusyError, DoubtfulError
 
 __all__ = [
     "Body",

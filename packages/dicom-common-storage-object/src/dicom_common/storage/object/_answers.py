@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from dicom_common.core import BackendError
-from dicom_common.storage.object._client import Body, BusyError, Probed, RemoteObject
+from dicom_common.storage.object._client import Body, Probed, RemoteObject
+from dicom_common.toolkit import BusyError
 
 __all__ = ["EmptyBody", "clock_compared", "with_retry_after"]
 

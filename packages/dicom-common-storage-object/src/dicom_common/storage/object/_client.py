@@ -8,14 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from dicom_common.core import RefusedError, UnavailableError
-
 __all__ = [
     "Body",
-    "BusyError",
     "Client",
     "CopyingClient",
-    "DoubtfulError",
     "Kept",
     "Page",
     "Part",
@@ -24,25 +20,6 @@ __all__ = [
     "Unfinished",
     "Upload",
 ]
-
-
-class BusyError(UnavailableError):
-    """The store asks to be left alone for a while (429, 503 SlowDown).
-
-    `retry_after` is what it asked for, in seconds, or None where it did not say.
-    """
-
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-    def __reduce__(self) -> tuple[type[BusyError], tuple[str, float | None]]:
-        # Exceptions are pickled by their `args`; this one has more than its message.
-        return type(self), (str(self), self.retry_after)
-
-
-class DoubtfulError(RefusedError):
-    """A refusal that the store is known to give by mistake, too: it is asked twice more before it is believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

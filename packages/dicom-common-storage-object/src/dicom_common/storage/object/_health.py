@@ -16,9 +16,9 @@ from dicom_common.core import (
     RefusedError,
     UnavailableError,
 )
-from dicom_common.storage.object._client import Client, CopyingClient, DoubtfulError, Kept
-from dicom_common.storage.object._retry import Retry
+from dicom_common.storage.object._client import Client, CopyingClient, Kept
 from dicom_common.storage.object._source import digest_of
+from dicom_common.toolkit import DoubtfulError, Retry
 
 __all__ = ["UPLOADS", "check_store", "copies_parts", "keeps_preconditions"]
 

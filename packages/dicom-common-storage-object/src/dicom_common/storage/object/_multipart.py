@@ -11,10 +11,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from dicom_common.core import AlreadyExistsError, BackendError, DamagedError, NotFoundError, Source, UnavailableError
-from dicom_common.storage.object._client import Client, CopyingClient, DoubtfulError, Kept, Part, RemoteObject, Upload
-from dicom_common.storage.object._retry import Retry
+from dicom_common.storage.object._client import Client, CopyingClient, Kept, Part, RemoteObject, Upload
 from dicom_common.storage.object._sending import Sending
 from dicom_common.storage.object._source import parts_of
+from dicom_common.toolkit import DoubtfulError, Retry
 
 __all__ = ["Multipart", "recognised"]
 

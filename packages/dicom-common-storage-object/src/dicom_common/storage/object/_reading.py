@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from dicom_common.core import DamagedError, NotFoundError, UnavailableError
 from dicom_common.storage.object._client import Body, Client
-from dicom_common.storage.object._retry import Retry
-from dicom_common.toolkit import Backoff
+from dicom_common.toolkit import Backoff, Retry
 
 __all__ = ["ObjectReader"]
 

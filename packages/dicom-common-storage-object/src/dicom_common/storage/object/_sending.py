@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 from dicom_common.core import BackendError
 from dicom_common.storage.object._client import Client, CopyingClient, Part, Upload
-from dicom_common.storage.object._retry import Retry
 from dicom_common.storage.object._source import Bytes
+from dicom_common.toolkit import Retry
 
 __all__ = ["Sending"]
 

@@ -27,11 +27,10 @@ from dicom_common.storage.object._health import UPLOADS, check_store, copies_par
 from dicom_common.storage.object._keys import Keys
 from dicom_common.storage.object._multipart import Multipart, recognised
 from dicom_common.storage.object._reading import ObjectReader
-from dicom_common.storage.object._retry import Retry
 from dicom_common.storage.object._settings import ObjectSettings
 from dicom_common.storage.object._source import digest_of, whole, wide
 from dicom_common.storage.object._upload import PartsSink, PartsStore
-from dicom_common.toolkit import OpenUploads, SpoolSink
+from dicom_common.toolkit import OpenUploads, Retry, SpoolSink
 
 __all__ = ["ObjectStorage"]
 

@@ -7,7 +7,7 @@ share (`@pytest.mark.service`); `private_server` runs one that a test may kill.
 from dicom_common.testing.servers._install import Commands, Install, InstallError
 from dicom_common.testing.servers._kafka import commands as kafka_commands
 from dicom_common.testing.servers._known import HOST, OHIF, SERVERS, Server, server_named, which
-from dicom_common.testing.servers._private import PrivateServer, descendants, private_server
+from dicom_common.testing.servers._private import PrivateServer, command_server, descendants, private_server
 from dicom_common.testing.servers._programs import (
     AbsentError,
     free_port,
@@ -29,6 +29,7 @@ __all__ = [
     "InstallError",
     "PrivateServer",
     "Server",
+    "command_server",
     "descendants",
     "free_port",
     "kafka_commands",

@@ -18,22 +18,24 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from dicom_common.testing.servers._known import HOST, Server, server_named
+from dicom_common.testing.servers._install import Commands
+from dicom_common.testing.servers._known import HOST, Server, server_named, which
 from dicom_common.testing.servers._programs import (
     AbsentError,
     free_port,
     hand_over,
     launch,
+    listens,
     make_folder,
-    prepare,
+    prepare as run_before,
     start_time,
     wait_until_ready,
 )
 
-__all__ = ["AbsentError", "PrivateServer", "descendants", "private_server"]
+__all__ = ["AbsentError", "PrivateServer", "command_server", "descendants", "private_server"]
 
 _GONE_SECONDS, _STOP_SECONDS = 15, 60
 
@@ -75,7 +77,7 @@ class PrivateServer:
             return
         is_new = not (self.folder / "log").exists()
         with (self.folder / "log").open("ab") as log:
-            if is_new and not prepare(self.server, self.folder, self.port, log):
+            if is_new and not run_before(self.server, self.folder, self.port, log):
                 raise AbsentError(f"{self.server.name} cannot be prepared: {_last_line(self.log)}")
             process = self._process = launch(self.server, self.folder, self.port, log, *self.options)
         if not wait_until_ready(self.server, self.port, lambda: process.poll() is None):
@@ -147,6 +149,42 @@ def private_server(name: str) -> Iterator[PrivateServer]:
     if not server.programs and server.install is None:
         raise AbsentError(f"{name} runs in a container only")
     private = PrivateServer(server)
+    try:
+        private.start()
+        yield private
+    finally:
+        private.remove()
+
+
+@contextlib.contextmanager
+def command_server(
+    *command: str | Path, ready: Callable[[int], bool] = listens, prepare: Sequence[Sequence[str | Path]] = ()
+) -> Iterator[PrivateServer]:
+    """Run a server of yours for the length of a block, in a fresh folder that is removed at the end.
+
+        with command_server("my-server", "--listen", "127.0.0.1:{port}", "--data", "{folder}") as server:
+            ...
+
+    It can be killed, and started again on the same folder and port: what the contracts take as `killed_server`.
+
+    Args:
+        command: the words of its command line; `{port}` and `{folder}` are filled in. It stays in the foreground.
+        ready: asks whether it takes work on a port; by default, whether that takes connections.
+        prepare: command lines that run before the first start.
+
+    Raises:
+        AbsentError: this machine does not have the program, or it does not start; the message says why.
+    """
+    words = [str(word) for word in command]
+    program = which(words[0])
+    if program is None:
+        raise AbsentError(f"no {words[0]} on this machine")
+
+    def commands(folder: Path, port: int) -> Commands:
+        lines = [*([str(word) for word in line] for line in prepare), [program, *words[1:]]]
+        return [[word.replace("{port}", str(port)).replace("{folder}", str(folder)) for word in line] for line in lines]
+
+    private = PrivateServer(Server(name=Path(program).name, commands=commands, ready=ready))
     try:
         private.start()
         yield private
