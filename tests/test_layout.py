@@ -55,7 +55,7 @@ def kind_of(package: Package) -> str | None:
 
 def text_files() -> Iterator[Path]:
     endings = {".py", ".toml", ".md", ".txt", ".cfg", ".ini", ".yml", ".yaml", ".json", ".sh", ""}
-    for top in [*sorted(TOP_LEVEL), ".ci", ".gitignore"]:
+    for top in [*sorted(TOP_LEVEL), ".ci", ".github", ".gitignore"]:
         below = (ROOT / top).rglob("*") if (ROOT / top).is_dir() else [ROOT / top]
         yield from (
             path for path in below if path.is_file() and path.suffix in endings and "__pycache__" not in path.parts

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from _environment import BIN, ToolError, make_venv, run, step, tool_environment
+from _environment import BIN, ToolError, make_venv, pythons_here, run, step, tool_environment
 from _lanes import default_lanes, run_sessions
 from _table import print_table
 from _workspace import ROOT, find_package, packages
@@ -21,7 +21,7 @@ from services import running_services
 from dicom_common.testing.servers import SERVERS
 
 REPORTS = ROOT / ".reports"
-PYTHONS = ("3.11", "3.12", "3.13")
+PYTHONS = pythons_here()
 EXPECTED_TO_FAIL = "pytest.xfail"
 """How pytest marks such a test, which it counts as skipped, in its JUnit report."""
 IN_FULL = {

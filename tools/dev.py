@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     test.add_argument("--require-services", action="store_true", help="a test that lacks its server fails")
     pythons = test.add_mutually_exclusive_group()
     pythons.add_argument("--python", metavar="X.Y", help="run the packages' tests on this Python version")
-    pythons.add_argument("--all-pythons", action="store_true", help="run the packages' tests on 3.11, 3.12 and 3.13")
+    pythons.add_argument("--all-pythons", action="store_true", help="run the packages' tests on 3.11 to 3.14")
     test.add_argument(
         "--lanes", type=int, metavar="N", help="how many sessions run at once; default: three on two processors"
     )
