@@ -7,6 +7,7 @@ there is a release of the core, it also says which of these versions do not tell
 
 from __future__ import annotations
 
+import argparse
 import ast
 import difflib
 import re
@@ -178,6 +179,9 @@ def released() -> dict[str, Entry] | None:
 
 def main() -> int:
     """Return 1 where a version was not raised, or the file is not what it should be and `--check` is given."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    is_check = parser.parse_args().check
     now = api()
     problems = list(not_raised(released() or {}, now))
     for problem in problems:
@@ -187,7 +191,7 @@ def main() -> int:
     if made == before:
         return int(bool(problems))
     print("\n".join(difflib.unified_diff(before.splitlines(), made.splitlines(), "frozen", "now", lineterm="", n=1)))
-    if "--check" in sys.argv[1:]:
+    if is_check:
         print(f"{FILE.relative_to(ROOT)} is not what the code says. {CURE}")
         return 1
     FILE.write_text(made, encoding="utf-8")
