@@ -35,6 +35,8 @@ PACKAGES = packages()
 COMPILED = compiled_packages()
 ENGINES = "tests/test_engines.py"
 """The comparison of the two readers, which needs the compiled one."""
+DOCS = "tests/docs_site"
+"""The tests of the built documentation, which need what builds it."""
 PRIMARY = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = sorted({*SUPPORTED, PRIMARY}, key=lambda version: int(version.partition(".")[2]))
 REPORTS = ROOT / ".reports"
@@ -212,7 +214,16 @@ def integration(session: nox.Session) -> None:
     """Run what crosses packages, with all of them installed."""
     sync(session, "--all-packages", "--group=test")
     chosen = [word for word in session.posargs if word.startswith("tests/")]
-    run_pytest(session, *(chosen or ["tests", *(f"--ignore={path}" for path in (*RULES, "tests/wheels"))]))
+    run_pytest(session, *(chosen or ["tests", *(f"--ignore={path}" for path in (*RULES, "tests/wheels", DOCS))]))
+
+
+@nox.session(tags=CI)
+def docs(session: nox.Session) -> None:
+    """Build the documentation, where a warning is an error, and check its links."""
+    sync(session, "--only-group=docs")  # sources are read, not imported
+    session.run("python", "tools/build_docs.py")
+    session.env["DICOM_COMMON_TEST_SITE"] = str(ROOT / "build" / "docs" / "site")
+    run_pytest(session, "--noconftest", DOCS)
 
 
 @nox.session(tags=CI)
@@ -260,5 +271,5 @@ nox.options.sessions = [
     *("lint", "types", "layout"),
     *(f"tests-{package.name}-{PRIMARY}" for package in PACKAGES if any(package.tests.rglob("test_*.py"))),
     *(f"imports-{version}" for version in pythons_here() if version != PRIMARY),
-    *("wheels", "native", "integration"),
+    *("wheels", "docs", "native", "integration"),
 ]

@@ -35,7 +35,7 @@ IN_FULL = {
 
 A variable that is set already stays as it is.
 """
-PLAIN_SESSIONS = ("lint", "types", "layout", "wheels", "native", "integration", "downstream", "constraints")
+PLAIN_SESSIONS = ("lint", "types", "layout", "wheels", "docs", "native", "integration", "downstream", "constraints")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ def plan(choice: Choice) -> tuple[list[str], list[str]]:
     if not choice.names:
         tests = [f"tests-{name}-{python}" for python in pythons for name in tested]
         imports = [] if choice.all_pythons or choice.python else [f"imports-{v}" for v in PYTHONS if v != primary]
-        return ["lint", "types", "layout", *tests, *imports, "wheels", "native", "integration"], []
+        return ["lint", "types", "layout", *tests, *imports, "wheels", "docs", "native", "integration"], []
     sessions: list[str] = []
     paths: list[str] = []
     for name in choice.names:

@@ -63,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="run the benchmarks and compare the ratios with their targets")
     bench.add_argument("names", nargs="*", metavar="NAME", help="only files with one of these words in their name")
     bench.add_argument("--json", action="store_true", help="print the rows as JSON")
+    commands.add_parser("docs", help="build the documentation as a site and check it: the same as `test docs`")
     commands.add_parser("lint", help="ruff: the same as `test lint`")
     commands.add_parser("types", help="mypy --strict: the same as `test types`")
     return top
@@ -78,7 +79,7 @@ def dispatch(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.command == "bench":
         return bench(arguments.names, as_json=arguments.json)
-    if arguments.command in ("lint", "types"):
+    if arguments.command in ("docs", "lint", "types"):
         return test(Choice(names=(arguments.command,)))
     if arguments.quick:
         return quick(lanes=arguments.lanes)
