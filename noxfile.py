@@ -16,7 +16,7 @@ import nox
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "tools"))
-from _environment import NOT_PASSED_ON, tool_environment, uncompilable  # noqa: E402  # found only after the line above
+from _environment import NOT_PASSED_ON, SUPPORTED, pythons_here, tool_environment, uncompilable  # noqa: E402  # found only after the line above
 from _types import search_path, test_turns, tool_files  # noqa: E402  # likewise
 from _versions import CORE, core_tags, lowest, released_packages  # noqa: E402  # likewise
 from _workspace import RULES, Package, compiled_packages, packages, requirement_name  # noqa: E402  # likewise
@@ -35,10 +35,14 @@ PACKAGES = packages()
 COMPILED = compiled_packages()
 ENGINES = "tests/test_engines.py"
 """The comparison of the two readers, which needs the compiled one."""
+DOCS = "tests/docs_site"
+"""The tests of the built documentation, which need what builds it."""
 PRIMARY = f"{sys.version_info.major}.{sys.version_info.minor}"
-PYTHONS = sorted({"3.11", "3.12", "3.13", PRIMARY}, key=lambda version: int(version.partition(".")[2]))
+PYTHONS = sorted({*SUPPORTED, PRIMARY}, key=lambda version: int(version.partition(".")[2]))
 REPORTS = ROOT / ".reports"
 LOCKED: list[bool] = []
+CI = ["ci"]
+"""The tag of what a CI service runs: all but what only measures or writes something."""
 
 
 def lock(session: nox.Session) -> None:
@@ -81,7 +85,7 @@ def run_pytest(session: nox.Session, *paths: str) -> None:
     )
 
 
-@nox.session
+@nox.session(tags=CI)
 def lint(session: nox.Session) -> None:
     """Check style and formatting with ruff."""
     sync(session, "--only-group=lint")
@@ -89,7 +93,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
 
 
-@nox.session
+@nox.session(tags=CI)
 def types(session: nox.Session) -> None:
     """Check types: mypy --strict over all packages, their tests and the tools at once."""
     sync(session, "--all-packages", "--all-groups")
@@ -100,7 +104,7 @@ def types(session: nox.Session) -> None:
     session.run("mypy", *map(str, sorted(ROOT.glob("tests/**/*.py"))), env=search_path(with_tests=True))
 
 
-@nox.session
+@nox.session(tags=CI)
 def layout(session: nox.Session) -> None:
     """Check the rules that make a namespace of many distributions work, and what must not be in any code."""
     sync(session, "--only-group=test")
@@ -149,11 +153,11 @@ def wheel_of(package: Package) -> str:
 
 for _package in PACKAGES:
     if any(_package.tests.rglob("test_*.py")):
-        nox.session(name=f"tests-{_package.name}", python=PYTHONS)(tests_of(_package))
-        nox.session(name=f"oldest-{_package.name}", default=False)(oldest_of(_package))
+        nox.session(name=f"tests-{_package.name}", python=PYTHONS, tags=CI)(tests_of(_package))
+        nox.session(name=f"oldest-{_package.name}", default=False, tags=CI)(oldest_of(_package))
 
 
-@nox.session(default=False)
+@nox.session(default=False, tags=CI)
 def downstream(session: nox.Session) -> None:
     """Run the tests of the plugins that the core's last release had, against today's core."""
     tags = core_tags()
@@ -186,14 +190,14 @@ def constraints(session: nox.Session) -> None:
     )
 
 
-@nox.session(python=PYTHONS)
+@nox.session(python=PYTHONS, tags=CI)
 def imports(session: nox.Session) -> None:
     """Install everything and import every module: what a Python version breaks, it mostly breaks here."""
     sync(session, "--all-packages")
     session.run("python", "-W", "error::SyntaxWarning", "tools/_import_all.py")
 
 
-@nox.session
+@nox.session(tags=CI)
 def wheels(session: nox.Session) -> None:
     """Build every wheel and sdist, install each wheel alone, import it and use it."""
     sync(session, "--only-group=test")
@@ -205,15 +209,24 @@ def wheels(session: nox.Session) -> None:
     run_pytest(session, "--noconftest", "tests/wheels")
 
 
-@nox.session
+@nox.session(tags=CI)
 def integration(session: nox.Session) -> None:
     """Run what crosses packages, with all of them installed."""
     sync(session, "--all-packages", "--group=test")
     chosen = [word for word in session.posargs if word.startswith("tests/")]
-    run_pytest(session, *(chosen or ["tests", *(f"--ignore={path}" for path in (*RULES, "tests/wheels"))]))
+    run_pytest(session, *(chosen or ["tests", *(f"--ignore={path}" for path in (*RULES, "tests/wheels", DOCS))]))
 
 
-@nox.session
+@nox.session(tags=CI)
+def docs(session: nox.Session) -> None:
+    """Build the documentation, where a warning is an error, and check its links."""
+    sync(session, "--only-group=docs")  # sources are read, not imported
+    session.run("python", "tools/build_docs.py")
+    session.env["DICOM_COMMON_TEST_SITE"] = str(ROOT / "build" / "docs" / "site")
+    run_pytest(session, "--noconftest", DOCS)
+
+
+@nox.session(tags=CI)
 def native(session: nox.Session) -> None:
     """Build the packages with compiled code, run the tests of the reader with them, and compare the two readers."""
     if shutil.which("cargo") is None:
@@ -257,6 +270,6 @@ def bench(session: nox.Session) -> None:
 nox.options.sessions = [
     *("lint", "types", "layout"),
     *(f"tests-{package.name}-{PRIMARY}" for package in PACKAGES if any(package.tests.rglob("test_*.py"))),
-    *(f"imports-{version}" for version in PYTHONS if version != PRIMARY),
-    *("wheels", "native", "integration"),
+    *(f"imports-{version}" for version in pythons_here() if version != PRIMARY),
+    *("wheels", "docs", "native", "integration"),
 ]

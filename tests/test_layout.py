@@ -56,7 +56,7 @@ def kind_of(package: Package) -> str | None:
 
 def text_files() -> Iterator[Path]:
     endings = {".py", ".toml", ".md", ".txt", ".cfg", ".ini", ".yml", ".yaml", ".json", ".sh", ""}
-    for top in [*sorted(TOP_LEVEL), ".ci", ".gitignore"]:
+    for top in [*sorted(TOP_LEVEL), ".ci", ".github", ".gitignore"]:
         below = (ROOT / top).rglob("*") if (ROOT / top).is_dir() else [ROOT / top]
         yield from (
             path for path in below if path.is_file() and path.suffix in endings and "__pycache__" not in path.parts
@@ -147,6 +147,22 @@ def test_entry_points_agree_with_the_name(package: Package) -> None:
         assert set(groups) <= {"dicom_common.extension"}
     else:
         assert groups == {f"dicom_common.{kind}": {package.short_name.removeprefix(f"{kind}-"): package.module}}
+
+
+def test_the_plugins_that_a_pip_line_names_are_those_that_are_here() -> None:
+    file = ROOT / "packages" / "dicom-common-host" / "src" / "dicom_common" / "host" / "_listed_plugins.py"
+    [listed] = [node for node in ast.parse(file.read_text(encoding="utf-8")).body if isinstance(node, ast.AnnAssign)]
+    assert listed.value is not None
+    here: dict[str, dict[str, str]] = {}
+    for package in PACKAGES:
+        for kind in (*KINDS, "extension"):
+            for name in package.entry_points.get(f"dicom_common.{kind}", {}):
+                here.setdefault(kind, {})[name] = package.name
+    found = {
+        kind: {name: distribution for name, distribution in names.items() if distribution.startswith("dicom-common-")}
+        for kind, names in ast.literal_eval(listed.value).items()
+    }
+    assert found == here, "add the plugin to _listed_plugins.py, or remove it there"
 
 
 @each_package

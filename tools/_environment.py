@@ -27,6 +27,11 @@ NOT_PASSED_ON = (
 """Variables of whoever starts a tool that would change what the tool does."""
 
 
+SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
+"""The Python versions that packages are tested on, the oldest first."""
+NEWEST = SUPPORTED[-1]
+
+
 COMPILED = {"mysqlclient": ("libmariadb", "mysqlclient")}
 """Requirements that pip compiles on Linux, and the pkg-config modules of which one is needed for it."""
 
@@ -61,9 +66,7 @@ def tool_environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
     environment["UV_COMPILE_BYTECODE"] = "1"
     pyenv = Path(environment.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     readable = os.access(pyenv, os.R_OK | os.X_OK)  # it may be another user's, under `sudo -u`
-    versions = [
-        str(path) for minor in ("11", "12", "13") if readable for path in sorted(pyenv.glob(f"3.{minor}.*/bin"))
-    ]
+    versions = [str(path) for version in SUPPORTED if readable for path in sorted(pyenv.glob(f"{version}.*/bin"))]
     path = [str(BIN), *versions, environment.get("PATH", os.defpath)]
     environment["PATH"] = os.pathsep.join(dict.fromkeys(os.pathsep.join(path).split(os.pathsep)))
     environment["UV_PYTHON_DOWNLOADS"] = "never"
@@ -75,6 +78,12 @@ def tool_environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
         if ours in environment:
             environment.setdefault(theirs, environment[ours])
     return environment
+
+
+def pythons_here() -> tuple[str, ...]:
+    """Return the versions to test on: the newest only where it is installed; that another one is missing is said."""
+    is_there = shutil.which(f"python{NEWEST}", path=tool_environment()["PATH"]) is not None
+    return tuple(version for version in SUPPORTED if version != NEWEST or is_there)
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from _environment import BIN, ToolError, make_venv, run, step, tool_environment
+from _environment import BIN, ToolError, make_venv, pythons_here, run, step, tool_environment
 from _lanes import default_lanes, run_sessions
 from _table import print_table
 from _workspace import ROOT, find_package, packages
@@ -21,7 +21,7 @@ from services import running_services
 from dicom_common.testing.servers import SERVERS
 
 REPORTS = ROOT / ".reports"
-PYTHONS = ("3.11", "3.12", "3.13")
+PYTHONS = pythons_here()
 EXPECTED_TO_FAIL = "pytest.xfail"
 """How pytest marks such a test, which it counts as skipped, in its JUnit report."""
 IN_FULL = {
@@ -35,7 +35,7 @@ IN_FULL = {
 
 A variable that is set already stays as it is.
 """
-PLAIN_SESSIONS = ("lint", "types", "layout", "wheels", "native", "integration", "downstream", "constraints")
+PLAIN_SESSIONS = ("lint", "types", "layout", "wheels", "docs", "native", "integration", "downstream", "constraints")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ def plan(choice: Choice) -> tuple[list[str], list[str]]:
     if not choice.names:
         tests = [f"tests-{name}-{python}" for python in pythons for name in tested]
         imports = [] if choice.all_pythons or choice.python else [f"imports-{v}" for v in PYTHONS if v != primary]
-        return ["lint", "types", "layout", *tests, *imports, "wheels", "native", "integration"], []
+        return ["lint", "types", "layout", *tests, *imports, "wheels", "docs", "native", "integration"], []
     sessions: list[str] = []
     paths: list[str] = []
     for name in choice.names:

@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     test.add_argument("--require-services", action="store_true", help="a test that lacks its server fails")
     pythons = test.add_mutually_exclusive_group()
     pythons.add_argument("--python", metavar="X.Y", help="run the packages' tests on this Python version")
-    pythons.add_argument("--all-pythons", action="store_true", help="run the packages' tests on 3.11, 3.12 and 3.13")
+    pythons.add_argument("--all-pythons", action="store_true", help="run the packages' tests on 3.11 to 3.14")
     test.add_argument(
         "--lanes", type=int, metavar="N", help="how many sessions run at once; default: three on two processors"
     )
@@ -63,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="run the benchmarks and compare the ratios with their targets")
     bench.add_argument("names", nargs="*", metavar="NAME", help="only files with one of these words in their name")
     bench.add_argument("--json", action="store_true", help="print the rows as JSON")
+    commands.add_parser("docs", help="build the documentation as a site and check it: the same as `test docs`")
     commands.add_parser("lint", help="ruff: the same as `test lint`")
     commands.add_parser("types", help="mypy --strict: the same as `test types`")
     return top
@@ -78,7 +79,7 @@ def dispatch(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.command == "bench":
         return bench(arguments.names, as_json=arguments.json)
-    if arguments.command in ("lint", "types"):
+    if arguments.command in ("docs", "lint", "types"):
         return test(Choice(names=(arguments.command,)))
     if arguments.quick:
         return quick(lanes=arguments.lanes)

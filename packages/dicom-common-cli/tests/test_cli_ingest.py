@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from cli_command import HANG, Answer, Installation
 
-KEYS = ["path", "status", "sop_instance_uid", "key", "reason", "warnings"]
+KEYS = ["path", "status", "sop_instance_uid", "key", "reason", "message", "warnings"]
 
 
 def test_json_tells_of_each_file_what_became_of_it(new: Installation, samples: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cli_command import Installation
+from cli_command import Answer, Installation, run
 
 Plant = Callable[[str, str, str], None]
 BACKEND = """
@@ -206,6 +206,55 @@ def test_what_an_extension_prints_when_it_is_opened_is_no_result(
     assert "hello" in answer.err
 
 
+def test_the_reason_of_an_extension_that_refuses_reaches_json(own: Installation, plant: Plant, samples: Path) -> None:
+    code = EXTENSION.replace("audit_refusal(self)", "accept(self, tenant, instance, origin)")
+    for part, with_what in {"OPEN": "pass", "REFUSAL": "return 'no consent on file'", "CLOSE": "pass"}.items():
+        code = code.replace(part, with_what)
+    plant("dicom_common.extension", "odd = odd_extension", code)
+    own.variables["DICOM_COMMON_EXTENSIONS"] = '["odd"]'
+    answer = own("ingest", "--json", samples / "MR_small.dcm")
+    assert answer.code == 1, answer
+    [line] = answer.lines
+    assert (line["status"], line["reason"]) == ("rejected", "refused")
+    assert line["message"] == "It was refused: extension odd: no consent on file."
+
+
+def test_init_does_not_call_ready_what_is_not(new: Installation, plant_cache: Callable[[str], None]) -> None:
+    plant_cache("FAILED")
+    new.variables["DICOM_COMMON_CACHE__BACKEND"] = "odd"
+    for _ in range(2):  # it writes the file, then finds it
+        answer = new("init") if not (new.data.parent / "dicom-common.toml").exists() else run_again(new)
+        assert answer.code == 1, answer
+        assert "not ready: cache." in answer.err
+        assert "dicom-common.toml" in answer.out
+        assert "is ready" not in answer.out
+        assert "is next" not in answer.out
+    plant_cache("OK")
+    answer = run_again(new)
+    assert answer.code == 0, answer
+    assert "what it configures is ready" in answer.out
+
+
+def run_again(installation: Installation) -> Answer:
+    return run("init", cwd=installation.data.parent, variables=installation.variables)
+
+
+@pytest.fixture
+def plant_cache(new: Installation, tmp_path: Path) -> Callable[[str], None]:
+    """Install a cache whose health is given."""
+
+    def planted(status: str) -> None:
+        info = tmp_path / "site" / "odd_cache-1.0.dist-info"
+        info.mkdir(parents=True, exist_ok=True)
+        code = textwrap.dedent(BACKEND).replace("HealthStatus.OK", f"HealthStatus.{status}")
+        (tmp_path / "site" / f"odd_cache_{status.lower()}.py").write_text(code)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: odd-cache\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[dicom_common.cache]\nodd = odd_cache_{status.lower()}\n")
+        new.variables["PYTHONPATH"] = str(tmp_path / "site")
+
+    return planted
+
+
 COMMANDS = """
     import click
     from dicom_common.core import hookimpl
@@ -234,6 +283,18 @@ def test_the_help_imports_no_command_of_a_package_and_check_names_one_that_is_br
     told = {line["kind"]: line for line in answer.lines}
     assert told["commands.odd"]["status"] == "failed"
     assert "The commands plugin 'odd' is broken" in told["commands.odd"]["detail"]
+
+
+@pytest.mark.parametrize("failure", ["1 / 0", "raise SystemExit(0)", "raise RuntimeError('hunter2-correct-horse')"])
+def test_a_command_that_crashes_names_its_distribution(own: Installation, plant: Plant, failure: str) -> None:
+    code = COMMANDS.replace("NAME", "odd").replace('"Does something."', failure)
+    plant("dicom_common.commands", "odd = odd_commands", code)
+    answer = own("odd")
+    answer.fails_with_one_line(
+        "this is a bug of odd-commands, which offers the command `odd`: ", "in odd_commands.py line", "to its authors"
+    )
+    assert "hunter2" not in answer.err
+    assert "Traceback" in own("--verbose", "odd").err
 
 
 @pytest.mark.parametrize("value", ["not_there", "not_there:commands", "not a module"])

@@ -237,7 +237,9 @@ def test_a_command_that_is_shadowed_misnamed_or_broken_is_reported(extended: Ins
 def test_a_bug_is_one_line_that_tells_no_value(extended: Installation) -> None:
     answer = extended("bug")
 
-    answer.fails_with_one_line("this is a bug: ZeroDivisionError in counting.py line", "--verbose")
+    answer.fails_with_one_line(
+        "this is a bug of counting, which offers the command `bug`: ZeroDivisionError in counting.py line", "--verbose"
+    )
     assert "Doe" not in answer.err
 
 

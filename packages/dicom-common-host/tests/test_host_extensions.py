@@ -159,6 +159,39 @@ def dicom_common_extension():
     assert accept(services) == "extension gate: reason"
 
 
+@pytest.mark.parametrize(
+    ("answer", "what"),
+    [
+        ("True", "a value of type bool"),
+        ("False", "a value of type bool"),
+        ("0", "a value of type int"),
+        (f"[{PATIENT!r}]", "a value of type list"),
+        (f"{PATIENT!r}.encode()", "a value of type bytes"),
+        ("''", "an empty text"),
+        ("' '", "an empty text"),
+    ],
+)
+def test_a_gate_that_answers_anything_but_none_or_a_reason_stays_shut_and_is_named(
+    services_with: Callable[..., Services], answer: str, what: str
+) -> None:
+    services = services_with(a=ACCEPT + f"return {answer}", b=ACCEPT + "return None")
+    message = str(accept(services))
+    assert message.startswith(f"extension a: its dicom_common_accept returned {what}, and has to return None")
+    assert PATIENT not in message
+    assert module("b").CALLS == []
+
+
+def test_a_property_of_an_extension_that_fails_is_told_without_its_text(
+    services_with: Callable[..., Services],
+) -> None:
+    hook = f"@property\ndef state(self):\n    raise ValueError({PATIENT!r})\n{ACCEPT}return None"
+    try:
+        _ = services_with(a=hook).extensions
+    except BrokenPluginError as error:  # pluggy before 1.6 reads properties
+        assert PATIENT not in str(error)  # noqa: PT017 - only where it is raised
+        assert "do not fit those of this core (ValueError)" in str(error)  # noqa: PT017
+
+
 @pytest.mark.parametrize("failure", ["KeyError", "SystemExit", "TimeoutError"])
 def test_a_gate_that_fails_stays_shut_and_its_message_is_not_repeated(
     services_with: Callable[..., Services], failure: str

@@ -6,17 +6,21 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from packaging.requirements import Requirement
 
 from dicom_common.core import (
     Backend,
     BrokenPluginError,
+    ConfigError,
     IncompatiblePluginError,
     PluginConflictError,
     PluginNotFoundError,
 )
-from dicom_common.host import KINDS, PluginInfo, Plugins, installed_plugins
+from dicom_common.host import KINDS, Config, PluginInfo, Plugins, Services, explain, installed_plugins
+from dicom_common.host._listed_plugins import LISTED
 
 Add = Callable[..., None]
 
@@ -74,12 +78,25 @@ def test_a_plugin_that_is_not_installed_is_told_with_those_that_are_and_how_to_a
     assert "No cache plugin called 'fak' is installed" in message
     assert "fake" in message.partition("installed: ")[2].partition(")")[0]
     assert "Did you mean 'fake'?" in message
-    assert "pip install dicom-common-cache-fak" in message
 
 
-def test_an_unknown_extension_is_told_without_a_guess_at_its_distribution() -> None:
-    with pytest.raises(PluginNotFoundError, match=r"No extension plugin called 'gate' .* To add it: pip install its"):
-        Plugins().backend("extension", "gate")
+@pytest.mark.parametrize("kind", [*KINDS, "extension"])
+def test_no_pip_line_is_made_up_for_a_name_that_is_not_listed(kind: str) -> None:
+    with pytest.raises(
+        PluginNotFoundError, match=f"No {kind} plugin called 'tape' .* To add it: install the distrib"
+    ) as caught:
+        Plugins().backend(kind, "tape")
+    assert "pip install" not in str(caught.value)  # whoever registers that name on an index would be installed
+
+
+def test_the_pip_line_of_a_listed_plugin_names_its_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.path", [])  # nothing is installed
+    for kind, listed in LISTED.items():
+        for name, distribution in listed.items():
+            with pytest.raises(PluginNotFoundError, match=f"To add it: pip install {distribution}[.]$"):
+                Plugins().backend(kind, name)
+    with pytest.raises(PluginNotFoundError, match=r"called 'postgress' .* Did you mean 'postgres'\?"):
+        Plugins().backend("db", "postgress")
 
 
 def test_two_distributions_with_one_name_are_a_conflict_that_names_both(add_distribution: Add) -> None:
@@ -91,6 +108,67 @@ def test_two_distributions_with_one_name_are_a_conflict_that_names_both(add_dist
         ("acme-cache", "conflict"),
         ("other-cache", "conflict"),
     ]
+
+
+SIZED = """
+import dataclasses
+from dicom_common.core import Backend, hookimpl
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    size: int = SIZE
+
+@hookimpl
+def dicom_common_KIND():
+    return Backend("fake", Settings, lambda settings, *inner: settings)
+"""
+
+
+@pytest.fixture
+def twins(add_distribution: Add) -> None:
+    """Two distributions that offer a cache, and an extension, of one name."""
+    for place, name in enumerate(("acme", "other"), 1):
+        for kind in ("cache", "extension"):
+            source = SIZED.replace("SIZE", str(place)).replace("KIND", kind)
+            module = f"{name}_{kind}"
+            add_distribution(f"{name}-{kind}", {f"dicom_common.{kind}": f"fake = {module}"}, {module: source})
+
+
+@pytest.mark.usefixtures("twins")
+def test_two_distributions_with_one_name_are_told_apart_by_the_distribution() -> None:
+    plugins = Plugins()
+    for kind in ("cache", "extension"):
+        for size, chosen in enumerate((f"acme-{kind}:fake", f"Other_{kind}:fake"), 1):
+            assert plugins.backend(kind, chosen).settings().size == size
+    with pytest.raises(
+        PluginConflictError, match=r'write backend = "acme-cache:fake" below \[cache\] to choose one, or un'
+    ):
+        plugins.backend("cache", "fake")
+    with pytest.raises(PluginConflictError, match=r'write extensions = \["acme-extension:fake"\] to choose one'):
+        plugins.backend("extension", "fake")
+    with pytest.raises(
+        PluginNotFoundError,
+        match="No cache plugin 'nobody:fake' is installed: 'fake' is offered by acme-cache and other",
+    ):
+        plugins.backend("cache", "nobody:fake")
+
+
+@pytest.mark.usefixtures("twins")
+def test_a_configuration_names_the_distribution_of_a_backend_and_of_an_extension() -> None:
+    overrides = {
+        "cache": {"backend": "other-cache:fake", "size": 7},
+        "extensions": ["other-extension:fake"],
+        "fake": {"size": 9},
+    }
+    config = Config.load(overrides=overrides)
+    with Services(config) as services:
+        assert cast("Any", services.cache).size == 7
+    rows = {row.key: row.value for row in explain(config, Plugins())}
+    assert rows["cache.backend"] == "other-cache:fake"
+    assert rows["cache.size"] == 7
+    assert rows["fake.size"] == 9
+    with pytest.raises(ConfigError, match="extensions has 'fake' more than once"):
+        Config.load(overrides={"extensions": ["fake", "acme-extension:fake"]})
 
 
 @pytest.mark.parametrize("name", ["dicom-common-core", "Dicom_Common.Core"])
@@ -123,9 +201,46 @@ def test_a_missing_requirement_is_named(add_distribution: Add) -> None:
     assert listed("fake")[0].state == "broken"
 
 
+@pytest.mark.parametrize("wanted", [">=99", "<0.1", "~=0.1", ">=1.3,!=1.5.0", "[testing]>=99"])
+def test_every_requirement_is_compared_with_what_is_installed(add_distribution: Add, wanted: str) -> None:
+    add_distribution("acme-cache", CACHE, {"fake_cache": GOOD}, requires=(f"pluggy{wanted}",))
+    present = version("pluggy")
+    if Requirement(f"pluggy{wanted}").specifier.contains(present):
+        assert listed("fake")[0].state == "ready"
+        return
+    with pytest.raises(IncompatiblePluginError) as caught:
+        Plugins().backend("cache", "fake")
+    assert f"(acme-cache) needs pluggy{wanted}, and {present} is installed" in str(caught.value)
+    assert (listed("fake")[0].state, listed("fake")[0].reason) == ("incompatible", str(caught.value))
+
+
+SECRET = "hunter2-correct-horse"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"raise ImportError({SECRET!r})",
+        f"raise ModuleNotFoundError({SECRET!r})",
+        f"raise ModuleNotFoundError('x', name={SECRET!r})",
+        f"raise SyntaxError({SECRET!r})",
+        f"raise SyntaxError('x', ({SECRET!r}, 1, 1, {SECRET!r}))",
+        f"int({SECRET!r})",
+    ],
+)
+def test_the_text_of_an_import_error_is_treated_as_a_secret(add_distribution: Add, source: str) -> None:
+    add_distribution("acme-cache", CACHE, {"fake_cache": source})
+    message = broken()
+    assert "importing fake_cache failed" in message
+    assert "hunter2" not in message
+    assert "Error" in message
+
+
 @pytest.mark.parametrize(
     ("source", "told"),
     [
+        ("from json import no_such_name", "ImportError in fake_cache.py line 1"),
+        ("\ndef (", "SyntaxError in fake_cache.py line 2"),
         ("import no_such_sdk", "ModuleNotFoundError: No module named 'no_such_sdk'"),
         ("1 / 0", "ZeroDivisionError"),
         ("raise SystemExit(3)", "SystemExit"),

@@ -91,7 +91,7 @@ def test_the_extension_of_the_readme_refuses_what_is_too_large(add_distribution:
 def test_the_configuration_of_the_readme_means_what_it_says() -> None:
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class Settings:
-        password: Secret
+        secret_key: Secret
 
     secret = Path("s3").absolute()
     secret.write_text("hunter2\n")
@@ -99,7 +99,7 @@ def test_the_configuration_of_the_readme_means_what_it_says() -> None:
     config = Config.load(variables={"SITE": "north"})
     assert (config.general.data, config.general.tenant) == (Path("/srv/pacs"), "north")
     assert config.backend("storage") == "s3"
-    assert config.section("storage", Settings).password.reveal() == "hunter2"
+    assert config.section("storage", Settings).secret_key.reveal() == "hunter2"
 
 
 def test_the_table_of_settings_is_that_of_the_code() -> None:

@@ -8,7 +8,6 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from enum import IntEnum
-from types import TracebackType
 
 import click
 
@@ -16,7 +15,7 @@ from dicom_common.cli._output import complain
 from dicom_common.cli._streams import abandon_what_cannot_be_written
 from dicom_common.core import DicomCommonError
 
-__all__ = ["CommandError", "ExitCode", "ending"]
+__all__ = ["CommandError", "ExitCode", "ending", "kind_and_place"]
 
 
 class ExitCode(IntEnum):
@@ -68,7 +67,7 @@ def _ending(work: Callable[[], object], verbose: Callable[[], bool]) -> int:
     except BaseException as error:  # noqa: BLE001 - the last place to catch it; its text may hold anything, so it is not told
         # A SystemExit is one, too: no command of ours raises it, and a plugin's must not pass for success.
         complain(
-            f"this is a bug: {type(error).__name__} in {_place(error.__traceback__)}. "
+            f"this is a bug: {kind_and_place(error)}. "
             "Please report it, with the traceback that `dicom-common --verbose ...` prints."
         )
         _show_trace(verbose)
@@ -93,6 +92,8 @@ def _show_trace(verbose: Callable[[], bool]) -> None:
             traceback.print_exc()
 
 
-def _place(trace: TracebackType | None) -> str:
-    frames = traceback.extract_tb(trace)
-    return f"{os.path.basename(frames[-1].filename)} line {frames[-1].lineno}" if frames else "an unknown place"  # noqa: PTH119 - a name in a message
+def kind_and_place(error: BaseException) -> str:
+    """Say what was raised and where. The text of an exception that is not ours may hold anything, so it is left out."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{os.path.basename(frames[-1].filename)} line {frames[-1].lineno}" if frames else "an unknown place"  # noqa: PTH119 - a name in a message
+    return f"{type(error).__name__} in {place}"

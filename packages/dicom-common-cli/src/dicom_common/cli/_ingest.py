@@ -39,7 +39,7 @@ _GIVE_UP = 500
             ],
             "With --json, one line a file, printed when the file is safe; the summary goes to stderr": [
                 '{"path", "status": "stored|queued|duplicate|replaced|rejected|skipped|missed",',
-                ' "sop_instance_uid", "key", "reason", "warnings": [{"tag", "rule", "action"}]}',
+                ' "sop_instance_uid", "key", "reason", "message", "warnings": [{"tag", "rule", "action"}]}',
             ],
         }
     )

@@ -84,7 +84,12 @@ class Report:
         if result.retry:
             tally.obstacle = result.message
         warnings = [finding._asdict() for finding in result.warnings]
-        self._line(result.name, status, result.reason, sop_uid=result.sop_uid, key=result.key, warnings=warnings)
+        self._line(
+            *(result.name, status, result.reason, result.message),
+            sop_uid=result.sop_uid,
+            key=result.key,
+            warnings=warnings,
+        )
         if status == "rejected" and not result.retry and not self._as_json:
             print_line(f"rejected {result.name}: {result.message} [{result.reason}]")
 
@@ -92,7 +97,7 @@ class Report:
         """Tell of what a walk did not take."""
         status = "skipped" if missed.reason == "hidden" else "missed"
         self._tally.add(status, missed.reason)
-        self._line(str(missed.path), status, missed.reason)
+        self._line(str(missed.path), status, missed.reason, missed.message)
         if status == "missed" and not self._as_json:
             print_line(f"missed {missed.path}: {missed.message} [{missed.reason}]")
 
@@ -114,6 +119,7 @@ class Report:
         path: str,
         status: str,
         reason: str,
+        message: str,
         *,
         sop_uid: str | None = None,
         key: str | None = None,
@@ -127,6 +133,7 @@ class Report:
                     "sop_instance_uid": sop_uid,
                     "key": key,
                     "reason": reason,
+                    "message": message,
                     "warnings": warnings or [],
                 }
             )

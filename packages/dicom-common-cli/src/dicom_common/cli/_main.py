@@ -16,7 +16,7 @@ import click
 from dicom_common.cli._errors import CommandError, ending
 from dicom_common.cli._logging import LogSettings, log_as_configured, log_to_stderr
 from dicom_common.cli._output import note
-from dicom_common.cli._own_commands import HOMES, as_command, shadowed
+from dicom_common.cli._own_commands import HOMES, as_command, failure_of, shadowed
 from dicom_common.cli._session import Session
 from dicom_common.cli._streams import only_results, prepare_streams
 from dicom_common.core import DicomCommonError, PluginNotFoundError
@@ -26,6 +26,12 @@ __all__ = ["run"]
 
 _OF_ALL_TENANTS = frozenset({"reconcile", "migrate", "prune", "worker", "relay", "events"})
 """Commands that work for the installation as a whole: who names a tenant means something that they cannot do."""
+
+_EXPECTED = (
+    *(click.ClickException, click.Abort, click.exceptions.Exit),
+    *(DicomCommonError, OSError, KeyboardInterrupt),
+)
+"""What a command may raise; `ending` makes one line of each."""
 
 
 class _Commands(click.Group):
@@ -44,6 +50,18 @@ class _Commands(click.Group):
             return self._offered(cmd_name)
         except PluginNotFoundError:
             return None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what that of a package raises and no command may raise is the package's bug, not ours."""
+        try:
+            return super().invoke(ctx)
+        except _EXPECTED:
+            raise
+        except BaseException as error:
+            name = ctx.invoked_subcommand
+            if name is None or name in HOMES:
+                raise
+            raise failure_of(name, error) from error
 
     @staticmethod
     def _offered(cmd_name: str) -> click.Command:

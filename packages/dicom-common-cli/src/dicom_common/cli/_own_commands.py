@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from dicom_common.cli._errors import CommandError
+from dicom_common.cli._errors import CommandError, kind_and_place
+from dicom_common.host import COMMANDS, installed_plugins
 
-__all__ = ["HOMES", "as_command", "shadowed"]
+__all__ = ["HOMES", "as_command", "failure_of", "shadowed"]
 
 HOMES = {
     "init": "_init",
@@ -37,6 +38,15 @@ HOMES = {
 def shadowed(name: str) -> str:
     """Say that a package registers a command that can never be called."""
     return f"A package registers the command `{name}`, which dicom-common has itself: uninstall the package."
+
+
+def failure_of(name: str, error: BaseException) -> CommandError:
+    """Make the error for the command of a package that raised what no command may raise: it names the distribution."""
+    distribution = " and ".join(plugin.distribution for plugin in installed_plugins(COMMANDS) if plugin.name == name)
+    return CommandError(
+        f"this is a bug of {distribution}, which offers the command `{name}`: {kind_and_place(error)}. Please report it"
+        " to its authors, with the traceback that `dicom-common --verbose ...` prints."
+    )
 
 
 def as_command(name: str, offered: Any) -> click.Command:

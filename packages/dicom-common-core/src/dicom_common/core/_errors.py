@@ -59,7 +59,7 @@ class PluginConflictError(PluginError):
 
 
 class IncompatiblePluginError(PluginError):
-    """A plugin was built for another version of dicom-common-core."""
+    """A plugin needs another version of dicom-common-core, or of another requirement, than is installed."""
 
 
 class BrokenPluginError(PluginError):

@@ -16,7 +16,7 @@ from dicom_common.core import DEFAULT_TENANT, STORAGES, ConfigError, did_you_mea
 from dicom_common.host import _layers
 from dicom_common.host._config_files import is_there
 from dicom_common.host._layers import Raw, Tree
-from dicom_common.host._plugin_metadata import EXTENSION, KINDS
+from dicom_common.host._plugin_metadata import EXTENSION, KINDS, plugin_name
 from dicom_common.host._settings import convert, follow
 
 __all__ = ["DEFAULT_BACKENDS", "FILE_NAME", "SETTINGS_GROUP", "Config", "General"]
@@ -46,7 +46,7 @@ class General:
     tenant: str = DEFAULT_TENANT
     """The tenant of the command line."""
     extensions: tuple[str, ...] = ()
-    """The extensions that are called, by name and in this order."""
+    """The extensions that are called, by name (`distribution:name` where two offer it) and in this order."""
     extension_time_limit: float = 10.0
     """Seconds that an extension may take for one call, and to be opened and closed."""
     public_url: str = ""
@@ -56,9 +56,10 @@ class General:
     def __post_init__(self) -> None:
         """Refuse a tenant that is not valid."""
         validate_tenant(self.tenant)
-        if twice := [name for name, count in Counter(self.extensions).items() if count > 1]:
+        names = [plugin_name(chosen) for chosen in self.extensions]
+        if twice := [name for name, count in Counter(names).items() if count > 1]:
             raise ValueError(f"extensions has {twice[0]!r} more than once: name each extension once")
-        if taken := set(self.extensions) & {*KINDS, *_layers.NAMED, *(setting.name for setting in fields(self))}:
+        if taken := set(names) & {*KINDS, *_layers.NAMED, *(setting.name for setting in fields(self))}:
             raise ValueError(
                 f"extensions cannot have {min(taken)!r} in it: that is the name of another table or setting"
             )

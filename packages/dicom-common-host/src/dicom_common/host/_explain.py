@@ -12,7 +12,7 @@ from dicom_common.core import BrokenPluginError, Secret, storage_table
 from dicom_common.host._config import Config, settings_tables
 from dicom_common.host._layers import Raw
 from dicom_common.host._loading import Plugins
-from dicom_common.host._plugin_metadata import EXTENSION, KINDS, distributions_of
+from dicom_common.host._plugin_metadata import EXTENSION, KINDS, distributions_of, plugin_name
 from dicom_common.host._settings import field_types
 from dicom_common.toolkit import TimeLimitError, call_within
 
@@ -60,8 +60,8 @@ def explain(config: Config, plugins: Plugins, *, time_limit: float = 60.0) -> li
         rows.append(Explained(f"{table}.backend", name, raws["backend"].origin if "backend" in raws else "default"))
         settings = plugins.backend(kind, name, time_limit=time_limit).settings
         rows.extend(_rows(f"{table}.", config.section(table, settings), raws))
-    for name in config.general.extensions:
-        settings = plugins.backend(EXTENSION, name, time_limit=time_limit).settings
+    for chosen in config.general.extensions:
+        name, settings = plugin_name(chosen), plugins.backend(EXTENSION, chosen, time_limit=time_limit).settings
         rows.extend(_rows(f"{name}.", config.section(name, settings), config.table(name)))
     in_use = distributions_of([*tables.values(), *((EXTENSION, name) for name in config.general.extensions)])
     for name, entry in sorted(settings_tables().items()):

@@ -9,7 +9,7 @@ from typing import Any
 import pluggy
 
 from dicom_common.core import AuditEvent, BrokenPluginError, Extension, Instance, Origin, PluginError, Stored
-from dicom_common.host._loading import CALLED_HOOKS
+from dicom_common.host._loading import CALLED_HOOKS, misfit
 from dicom_common.host._tracebacks import TRACEBACKS
 from dicom_common.toolkit import TimeLimitError, call_within
 
@@ -22,9 +22,9 @@ _MAX_HANGS = 3
 class Extensions:
     """The enabled extensions, in the order of the configuration. Thread-safe.
 
-    An extension that fails or hangs is isolated: `accept` then refuses the instance (a gate that is broken stays shut;
-    the sender keeps the instance and may try again), `stored` and `audit` have no say any more. One that hung three
-    times is not called again.
+    An extension that fails, hangs or answers anything but None or a text is isolated: `accept` then refuses the
+    instance (a gate that is broken stays shut; the sender keeps the instance and may try again), `stored` and `audit`
+    have no say any more. One that hung three times is not called again.
 
     Args:
         manager: knows the hook specifications.
@@ -109,8 +109,8 @@ class Extensions:
                 reason = self._call(name, caller, **arguments)
             except _FailedError as error:
                 return str(error)
-            if reason:
-                return f"extension {name}: {reason}"
+            if reason is not None:
+                return f"extension {name}: {reason}" if _is_reason(reason) else _no_reason(name, hook, reason)
         return None
 
     def _call(self, name: str, caller: pluggy.HookCaller, **arguments: Any) -> Any:
@@ -127,15 +127,27 @@ class Extensions:
             raise _FailedError(f"extension {name} failed ({type(error).__name__})") from error
 
 
+def _is_reason(answer: object) -> bool:
+    return isinstance(answer, str) and bool(answer.strip())
+
+
+def _no_reason(name: str, hook: str, answer: object) -> str:
+    """Say what is wrong with an answer; the answer itself may be anything."""
+    what = "an empty text" if isinstance(answer, str) else f"a value of type {type(answer).__name__}"
+    return (
+        f"extension {name}: its {hook} returned {what}, and has to return None to let it pass or a reason against it as"
+        " text: upgrade the extension"
+    )
+
+
 def _register(manager: pluggy.PluginManager, name: str, extension: Extension) -> None:
     try:
         manager.register(extension, f"extension {name}")
         manager.check_pending()
-    except (pluggy.PluginValidationError, ValueError) as error:
-        why = " ".join(str(error).split())
+    except Exception as error:  # pluggy looks at every attribute, and each may be a property
         raise BrokenPluginError(
-            f"The hooks of the extension {name!r} do not fit those of this core ({why}): upgrade it, or remove it from"
-            " `extensions`."
+            f"The hooks of the extension {name!r} do not fit those of this core ({misfit(error)}): upgrade it, or"
+            " remove it from `extensions`."
         ) from error
 
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pluggy
 
-from dicom_common.core import (
-    Backend,
-    PluginNotFoundError,
-    did_you_mean,
-    hookspecs,
-)
-from dicom_common.host._plugin_metadata import COMMANDS, KINDS, broken, entries_of, only_entry
+from dicom_common.core import Backend, hookspecs
+from dicom_common.host._plugin_metadata import COMMANDS, broken, find_entry, plugin_name
 from dicom_common.host._settings import field_types
 from dicom_common.toolkit import TimeLimitError, call_within
 
-__all__ = ["CALLED_HOOKS", "Plugins", "let_through"]
+__all__ = ["CALLED_HOOKS", "Plugins", "let_through", "misfit"]
 
 CALLED_HOOKS = frozenset(
     ("dicom_common_accept", "dicom_common_stored", "dicom_common_audit", "dicom_common_audit_refusal")
@@ -47,7 +44,7 @@ class Plugins:
 
         Args:
             kind: one of `KINDS`, or `EXTENSION`.
-            name: the entry point's.
+            name: the entry point's, or `distribution:name` where two distributions offer it.
             time_limit: seconds that its import may take; by default it is waited for. One that is being imported by
                 another thread, which may have given up, is not waited for.
 
@@ -67,16 +64,13 @@ class Plugins:
             raise broken(kind, name, f"its import has not come to an end within {time_limit:g} s") from None
 
     def _backend(self, kind: str, name: str) -> Backend[Any]:
-        offered = self._offered(kind, name, f"{hookspecs.PROJECT}_{kind}", Backend)
+        hook, own = f"{hookspecs.PROJECT}_{kind}", plugin_name(name)
+        offered = self._offered(kind, name, hook, Backend)
         # One module may offer several backends of a kind under several names.
-        chosen = [backend for backend in offered if backend.name == name]
+        chosen = [backend for backend in offered if backend.name == own]
         if len(chosen) != 1 or not callable(chosen[0].open):
             others = ", ".join(repr(backend.name) for backend in offered) or "none"
-            raise broken(
-                kind,
-                name,
-                f"its hook {hookspecs.PROJECT}_{kind} has to return one Backend called {name!r}, and returns {others}",
-            )
+            raise broken(kind, name, f"its hook {hook} has to return one Backend called {own!r}, and returns {others}")
         try:
             field_types(chosen[0].settings)
         except Exception as error:  # whatever reading an annotation raises
@@ -138,7 +132,7 @@ class Plugins:
             self.manager.check_pending()
         except (pluggy.PluginValidationError, ValueError) as error:
             self._forget(module)
-            raise broken(kind, name, f"its hooks do not fit those of this core ({_line(error)})") from error
+            raise broken(kind, name, f"its hooks do not fit those of this core ({misfit(error)})") from error
         misplaced = {caller.name for caller in self.manager.get_hookcallers(module) or ()} & CALLED_HOOKS
         if misplaced:
             self._forget(module)
@@ -151,33 +145,33 @@ class Plugins:
             self.manager.unregister(module)
 
 
+def misfit(error: Exception) -> str:
+    """Say why pluggy did not register a plugin; of what is not pluggy's own error, only the kind."""
+    is_known = isinstance(error, pluggy.PluginValidationError)
+    return " ".join(str(error).split()) if is_known else type(error).__name__
+
+
 def _module_of(kind: str, name: str) -> Any:
-    known = entries_of(kind)
-    if name not in known:
-        raise PluginNotFoundError(_not_found(kind, name, known))
-    entry = only_entry(kind, name, known[name])
+    entry = find_entry(kind, name)
     try:
         return entry.load()
     except BaseException as error:  # a plugin may do anything when it is imported
         let_through(error)
-        # The text of an error may hold anything, a secret too; that of these two is Python's own.
-        text = f": {_line(error)}" if isinstance(error, ImportError | SyntaxError) else ""
-        raise broken(kind, name, f"importing {entry.value} failed ({type(error).__name__}{text})") from error
+        raise broken(kind, name, f"importing {entry.value} failed ({_failure(error)})") from error
+
+
+def _failure(error: BaseException) -> str:
+    """Describe a failed import without the text of the error, which may hold anything, a secret too."""
+    kind, missing = type(error).__name__, getattr(error, "name", None)
+    if isinstance(error, ModuleNotFoundError) and all(part.isidentifier() for part in str(missing).split(".")):
+        return f"{kind}: No module named {missing!r}"
+    if isinstance(error, SyntaxError) and isinstance(error.filename, str) and Path(error.filename).is_file():
+        return f"{kind} in {Path(error.filename).name} line {error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{kind} in {Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else kind
 
 
 def let_through(error: BaseException) -> None:
     """Raise Ctrl-C of a person again, which only the main thread gets; elsewhere a plugin made it."""
     if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
         raise error
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())
-
-
-def _not_found(kind: str, name: str, known: Iterable[str]) -> str:
-    installed = ", ".join(sorted(known)) or "none"
-    hint = did_you_mean(name, known)
-    # The pip line is a guess by our naming rule; a third party's distribution may be called anything.
-    what = f"pip install dicom-common-{kind}-{name}" if kind in KINDS else "pip install its distribution"
-    return f"No {kind} plugin called {name!r} is installed (installed: {installed}).{hint} To add it: {what}"

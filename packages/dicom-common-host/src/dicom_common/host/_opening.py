@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dicom_common.core import STORAGES, Backend, BackendError, BrokenPluginError, ConfigError, DicomCommonError
+from dicom_common import core
+from dicom_common.core import (
+    CONTRACTS,
+    STORAGES,
+    Backend,
+    BackendError,
+    BrokenPluginError,
+    ConfigError,
+    Contract,
+    DicomCommonError,
+)
 from dicom_common.host._loading import let_through
 from dicom_common.host._plugin_metadata import KINDS
 
-__all__ = ["built_on", "close_backend", "open_backend"]
+__all__ = ["built_on", "close_backend", "open_backend", "warn_of_deprecated"]
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +58,7 @@ def open_backend(backend: Backend[Any], table: str, settings: Any, *inner: Any) 
         BackendError: it cannot be opened.
     """
     try:
-        return backend.open(settings, *inner)
+        opened = backend.open(settings, *inner)
     except DicomCommonError:
         raise
     except BaseException as error:
@@ -57,6 +68,25 @@ def open_backend(backend: Backend[Any], table: str, settings: Any, *inner: Any) 
         raise BackendError(
             f"The {table} backend {backend.name!r} cannot be opened ({type(error).__name__}): check its settings."
         ) from error
+    warn_of_deprecated(f"The {table} backend {backend.name!r}", opened)
+    return opened
+
+
+def warn_of_deprecated(who: str, opened: Any, contracts: Mapping[str, Contract] = CONTRACTS) -> None:
+    """Warn the author of a backend whose Protocol is on its way out; of a hook, pluggy warns.
+
+    A `DeprecationWarning`, which tests show and Python hides from operators, who can do nothing about it.
+    """
+    for name, contract in contracts.items():
+        protocol = getattr(core, name, None)
+        # Those that are not for `isinstance` are the kinds themselves, which have hooks.
+        if contract.deprecated and getattr(protocol, "_is_runtime_protocol", False) and isinstance(opened, protocol):  # type: ignore[arg-type]  # a Protocol
+            warnings.warn(
+                f"{who} implements {name}, which is deprecated since dicom-common-core {contract.deprecated} and leaves"
+                f" in {contract.leaves}: use {contract.instead}.",
+                DeprecationWarning,
+                stacklevel=2,
+            )
 
 
 def close_backend(name: str, opened: Any) -> None:

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import pkgutil
-import re
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
 from importlib.machinery import PathFinder
-from importlib.metadata import (
-    Distribution,
-    EntryPoint,
-    EntryPoints,
-    PackageNotFoundError,
-    distribution as find_distribution,
-    entry_points,
-)
-from typing import TYPE_CHECKING
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 
 from dicom_common.core import (
     BrokenPluginError,
     IncompatiblePluginError,
     PluginConflictError,
     PluginError,
+    PluginNotFoundError,
+    did_you_mean,
     hookspecs,
 )
-
-if TYPE_CHECKING:
-    from packaging.requirements import Requirement
+from dicom_common.host._listed_plugins import LISTED
+from dicom_common.host._requirements import headers, normalized, unmet
 
 __all__ = [
     "COMMANDS",
@@ -38,9 +29,9 @@ __all__ = [
     "PluginInfo",
     "broken",
     "distributions_of",
-    "entries_of",
+    "find_entry",
     "installed_plugins",
-    "only_entry",
+    "plugin_name",
 ]
 
 KINDS = ("storage", "db", "cache", "broker", "auth", "keyring")
@@ -54,10 +45,6 @@ CHECKS = "checks"
 takes nothing and returns a `Health`."""
 READER = "reader"
 """The entry-point group of the engines that read DICOM, which `reader.engine` chooses from: `dicom_common.reader`."""
-_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)")
-_OF_EXTRA = re.compile(r";(?:(?!\bor\b).)*\bextra\s*==\s*(['\"])[^'\"]+\1\s*$")
-_BOUND = re.compile(r"(>=|<)\s*(\d+(?:\.\d+)*)")
-_RELEASE = re.compile(r"\d+(?:\.\d+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,9 +112,51 @@ def entries_of(kind: str, select: Callable[..., EntryPoints] = entry_points) -> 
     return {name: [entry for _, entry in sorted(entries.items())] for name, entries in found.items()}
 
 
+def plugin_name(chosen: str) -> str:
+    """Return the name of a plugin as a configuration chooses it: `name`, or `distribution:name`."""
+    return chosen.rpartition(":")[2]
+
+
 def distributions_of(plugins: Iterable[tuple[str, str]]) -> set[str]:
     """Return the names of the distributions that offer these plugins, given by kind and name. Nothing is imported."""
-    return {_distribution(entry) for kind, name in plugins for entry in entries_of(kind).get(name, ())}
+    return {_distribution(entry) for kind, name in plugins for entry in _offering(kind, name, entries_of(kind))}
+
+
+def find_entry(kind: str, chosen: str) -> EntryPoint:
+    """Return the one entry point that a configuration chooses, if it may be imported, judged by metadata alone.
+
+    Args:
+        kind: of a backend, or `EXTENSION` or `COMMANDS`.
+        chosen: the entry point's name, or `distribution:name` where two distributions offer it.
+
+    Raises:
+        PluginNotFoundError, PluginConflictError, IncompatiblePluginError, BrokenPluginError: as their names say.
+    """
+    known = entries_of(kind)
+    entries = _offering(kind, chosen, known)
+    if not entries:
+        raise PluginNotFoundError(_not_found(kind, chosen, known))
+    return only_entry(kind, plugin_name(chosen), entries)
+
+
+def _offering(kind: str, chosen: str, known: Mapping[str, list[EntryPoint]]) -> list[EntryPoint]:
+    entries = known.get(plugin_name(chosen), [])
+    distribution = chosen.rpartition(":")[0]
+    if kind in (READER, COMMANDS) or not distribution:
+        return entries
+    return [entry for entry in entries if normalized(_distribution(entry)) == normalized(distribution)]
+
+
+def _not_found(kind: str, chosen: str, known: Mapping[str, list[EntryPoint]]) -> str:
+    name = plugin_name(chosen)
+    installed = ", ".join(sorted(known)) or "none"
+    if name in known:
+        offering = " and ".join(_distribution(entry) for entry in known[name])
+        return f"No {kind} plugin {chosen!r} is installed: {name!r} is offered by {offering}."
+    listed = LISTED.get(kind, {})
+    hint = did_you_mean(name, {*known, *listed})
+    what = f"pip install {listed[name]}" if name in listed else "install the distribution that offers it"
+    return f"No {kind} plugin called {name!r} is installed (installed: {installed}).{hint} To add it: {what}."
 
 
 def _distribution(entry: EntryPoint) -> str:
@@ -135,93 +164,35 @@ def _distribution(entry: EntryPoint) -> str:
 
 
 def _header(entry: EntryPoint, key: str) -> str:
-    return next(iter(_headers(entry, key)), "")
-
-
-def _headers(entry: EntryPoint, key: str) -> list[str]:
-    """Return the values of a field of the metadata of an entry point's distribution."""
-    lines = _lines(entry.dist) if entry.dist else ()
-    return [line.partition(":")[2].strip() for line in lines if line.startswith(f"{key}:")]
-
-
-@lru_cache
-def _lines(distribution: Distribution) -> tuple[str, ...]:
-    """Return the fields of the metadata of a distribution.
-
-    Read line by line: `importlib.metadata` takes a parser of e-mail for it, which costs more than all else here. A
-    half-removed distribution may have entry points and no metadata. It is known by identity: `entry_points` makes a new
-    one each time, so what was installed or removed meanwhile is seen.
-    """
-    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
-    return tuple(text.partition("\n\n")[0].splitlines())
+    return next(iter(headers(entry.dist, key) if entry.dist else ()), "")
 
 
 def only_entry(kind: str, name: str, entries: list[EntryPoint]) -> EntryPoint:
     """Return the one entry point that may be imported, judged by metadata alone."""
     if len(entries) > 1:
-        names = " and ".join(sorted(_distribution(entry) for entry in entries))
-        raise PluginConflictError(f"{names} both offer the {kind} plugin {name!r}: uninstall one of them.")
-    entry = entries[0]
-    for text in _headers(entry, "Requires-Dist"):
-        _check_requirement(kind, name, _distribution(entry), text)
-    return entry
-
-
-def _check_requirement(kind: str, name: str, distribution: str, text: str) -> None:
-    match = _REQUIREMENT.match(text)
-    if match is None or (";" in text and not _applies(text)):
-        return
-    required = match[1]
-    try:
-        present = find_distribution(required)
-    except PackageNotFoundError:
-        raise broken(kind, name, f"{distribution} needs {required}, which is not installed") from None
-    if _normalized(required) == "dicom-common-core" and not _allows(text, present.version):
-        wanted = text[match.end() :].strip()
-        raise IncompatiblePluginError(
-            f"The {kind} plugin {name!r} ({distribution}) needs dicom-common-core{wanted}, and {present.version}"
-            f" is installed: upgrade one of them, for example with pip install --upgrade {distribution}"
+        distributions = sorted(_distribution(entry) for entry in entries)
+        choice = _choice(kind, f"{distributions[0]}:{name}")
+        raise PluginConflictError(
+            f"{' and '.join(distributions)} both offer the {kind} plugin {name!r}: {choice}uninstall one of them."
         )
+    entry = entries[0]
+    lacking = unmet(entry.dist) if entry.dist else None
+    if lacking is None:
+        return entry
+    distribution = _distribution(entry)
+    if lacking.present is None:
+        raise broken(kind, name, f"{distribution} needs {lacking.required}, which is not installed")
+    raise IncompatiblePluginError(
+        f"The {kind} plugin {name!r} ({distribution}) needs {normalized(lacking.required)}{lacking.wanted}, and"
+        f" {lacking.present} is installed: upgrade one of them, for example with pip install --upgrade {distribution}"
+    )
 
 
-def _applies(text: str) -> bool:
-    """Tell whether a requirement with a marker, such as that of an extra, is one here."""
-    if _OF_EXTRA.search(text):
-        return False
-    requirement = _parsed(text)
-    return requirement is not None and (not requirement.marker or bool(requirement.marker.evaluate({"extra": ""})))
-
-
-@cache
-def _allows(text: str, present: str) -> bool:
-    """Tell whether a version is among those that a requirement allows."""
-    written = text.partition(";")[0][len(_REQUIREMENT.match(text)[0]) :].strip(" ()")  # type: ignore[index]  # it matched
-    bounds = [_BOUND.fullmatch(one.strip()) for one in written.split(",")]
-    if all(bounds) and _RELEASE.fullmatch(present):  # plain numbers: no need of the library
-        has = _numbers(present)
-        return all(has >= _numbers(one[2]) if one[1] == ">=" else has < _numbers(one[2]) for one in bounds if one)
-    requirement = _parsed(text)
-    return requirement is None or requirement.specifier.contains(present, prereleases=True)
-
-
-def _numbers(release: str) -> tuple[int, ...]:
-    numbers = [int(part) for part in release.split(".")]
-    while numbers and not numbers[-1]:  # 1.0 is 1
-        numbers.pop()
-    return tuple(numbers)
-
-
-def _parsed(text: str) -> Requirement | None:
-    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - 20 ms, needed here only
-
-    try:
-        return Requirement(text)
-    except InvalidRequirement:
-        return None
-
-
-def _normalized(distribution: str) -> str:
-    return re.sub(r"[-_.]+", "-", distribution).lower()
+def _choice(kind: str, example: str) -> str:
+    """Say how a configuration tells two distributions apart, where one can."""
+    if kind == EXTENSION:
+        return f'write extensions = ["{example}"] to choose one, or '
+    return f'write backend = "{example}" below [{kind}] to choose one, or ' if kind in KINDS else ""
 
 
 def _check_module(kind: str, entry: EntryPoint) -> None:

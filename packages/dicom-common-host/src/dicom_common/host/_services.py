@@ -28,7 +28,7 @@ from dicom_common.host._extensions import Extensions
 from dicom_common.host._health import health_within
 from dicom_common.host._loading import Plugins
 from dicom_common.host._opening import built_on, close_backend, open_backend
-from dicom_common.host._plugin_metadata import EXTENSION, KINDS
+from dicom_common.host._plugin_metadata import EXTENSION, KINDS, plugin_name
 from dicom_common.toolkit import TimeLimitError, call_within
 
 __all__ = ["Services"]
@@ -243,8 +243,8 @@ class Services:
         general = self.config.general
         opened: dict[str, Extension] = {}
         try:
-            for name in general.extensions:
-                opened[name] = self._open_extension(name)
+            for chosen in general.extensions:
+                opened[plugin_name(chosen)] = self._open_extension(chosen)
             return Extensions(self.plugins.manager, opened, general.extension_time_limit)
         except BaseException:
             for name, extension in reversed(opened.items()):
@@ -253,7 +253,7 @@ class Services:
 
     def _open_extension(self, name: str) -> Extension:
         backend = self.plugins.backend(EXTENSION, name)
-        settings = self.config.section(name, backend.settings)
+        settings = self.config.section(plugin_name(name), backend.settings)
         inner = [partial(self._named, table) for table in built_on(backend, EXTENSION, settings)]
         limit = self.config.general.extension_time_limit
         try:
