@@ -15,9 +15,9 @@ import pytest
 from orthanc import DICOMWEB, is_installed, orthanc
 from orthanc_differences import DIFFERENCES, VERSION
 from pydicom.data import get_testdata_file
-from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+from pydicom.dataset import Dataset
 from web_exchange import Answer, Difference, ask, difference, multipart, parts
+from web_instances import made
 from web_site import serving
 
 pytestmark = [pytest.mark.kills, pytest.mark.slow]
@@ -46,25 +46,6 @@ class Servers(NamedTuple):
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> tuple[Answer, Answer]:
         ours, theirs = (ask(port, method, f"{ROOT}{path}", headers, body) for port in self)
         return ours, theirs
-
-
-def made(study: int, series: int, instance: int, **attributes: Any) -> bytes:
-    """Make an instance whose UIDs are `2.25.7.<study>.<series>.<instance>` and its beginnings."""
-    uid = f"2.25.7.{study}.{series}.{instance}"
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
-    meta.MediaStorageSOPInstanceUID = UID(uid)
-    dataset = Dataset()
-    dataset.SpecificCharacterSet = "ISO_IR 192"
-    dataset.SOPClassUID, dataset.SOPInstanceUID = SecondaryCaptureImageStorage, UID(uid)
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = f"2.25.7.{study}", f"2.25.7.{study}.{series}"
-    for keyword, value in attributes.items():
-        setattr(dataset, keyword, value)
-    stream = io.BytesIO()
-    file = FileDataset(stream, dataset, file_meta=meta, preamble=bytes(128))
-    pydicom.dcmwrite(stream, file, implicit_vr=False, little_endian=True, enforce_file_format=True)
-    return stream.getvalue()
 
 
 def population() -> list[bytes]:
