@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ import pytest
 from _workspace import ROOT
 from PIL import Image
 from pydicom.data import get_testdata_file
+from web_site import PROGRAM, serving
 
 from dicom_common.testing.servers import OHIF
 
@@ -26,25 +25,17 @@ STUDY = "1.3.6.1.4.1.5962.1.2.1.20040119072730.12322"
 
 
 @contextmanager
-def serving(folder: Path, *options: str) -> Iterator[str]:
+def filled(folder: Path, *options: str) -> Iterator[str]:
     """Store pydicom's CT image in an embedded set and serve it; the address."""
-    program = [sys.executable, "-m", "dicom_common.cli", "--data", str(folder)]
+    program = [*PROGRAM, "--data", str(folder)]
     file = get_testdata_file("CT_small.dcm", download=False)
     subprocess.run([*program, "ingest", str(file)], check=True, capture_output=True)
     # A study without a modality, too: what viewers do not expect.
     subprocess.run(
         [*program, "ingest", str(get_testdata_file("rtplan.dcm", download=False))], check=True, capture_output=True
     )
-    process = subprocess.Popen([*program, "serve", "--port", "0", *options], stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stderr is not None
-        told = process.stderr.readline()
-        found = re.search(r"http://[0-9.]+:\d+", told)
-        assert found, told
-        yield found[0]
-    finally:
-        process.terminate()
-        process.wait(30)
+    with serving(folder, *options) as address:
+        yield address
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +60,7 @@ def shades(picture: Path, left: float, right: float) -> int:
 
 
 def test_the_page_lists_studies_and_shows_a_study_a_series_and_its_image(tmp_path: Path) -> None:
-    with serving(tmp_path / "data") as address:
+    with filled(tmp_path / "data") as address:
         listed = browser.document(f"{address}/", tmp_path)
         study = browser.document(f"{address}/#/studies/{STUDY}", tmp_path)
         series = f"{address}/#/studies/{STUDY}/series/{series_of(address)}"
@@ -87,7 +78,7 @@ def test_the_page_lists_studies_and_shows_a_study_a_series_and_its_image(tmp_pat
 
 
 def test_the_page_says_what_did_not_work(tmp_path: Path) -> None:
-    with serving(tmp_path / "data") as address:
+    with filled(tmp_path / "data") as address:
         unknown = browser.document(f"{address}/#/studies/1.2.3", tmp_path)
         wrong = browser.document(f"{address}/#/?StudyDate=nonsense", tmp_path)
     assert "This study is not here." in unknown
@@ -99,7 +90,7 @@ def test_ohif_lists_the_studies_and_shows_an_image(tmp_path: Path, request: pyte
     if not OHIF.is_there():
         reason = "OHIF is not installed: run `python3 tools/services.py install ohif`"
         (pytest.fail if request.config.getoption("--require-services") else pytest.skip)(reason)
-    with serving(tmp_path / "data", "--viewer", str(OHIF.path.parent)) as address:
+    with filled(tmp_path / "data", "--viewer", str(OHIF.path.parent)) as address:
         listed = browser.document(f"{address}/ohif/", tmp_path, seconds=30)
         picture = PICTURES / "ohif-study.png"
         for seconds in (30, 60, 120):  # of the page's own time, which goes on while its workers decode

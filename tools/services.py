@@ -37,6 +37,7 @@ from _workspace import ROOT
 
 from dicom_common.testing.servers import (
     HOST,
+    NO_SERVERS,
     OHIF,
     SERVERS,
     AbsentError,
@@ -287,17 +288,18 @@ def main() -> int:
         prog="services.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("command", choices=("install", "start", "stop", "status", "env"))
-    names = ", ".join(server.name for server in SERVERS)
-    parser.add_argument("names", nargs="*", metavar="SERVER", help=f"{names}; and `install ohif`, a viewer")
+    names, others = (", ".join(one.name for one in several) for several in (SERVERS, NO_SERVERS))
+    parser.add_argument("names", nargs="*", metavar="SERVER", help=f"{names}; and to install: {others}")
     arguments = parser.parse_args()
-    viewers = {OHIF.name} if arguments.command == "install" else set()
-    if unknown := set(arguments.names) - {server.name for server in SERVERS} - viewers:
+    installed = {one.name for one in NO_SERVERS} if arguments.command == "install" else set()
+    if unknown := set(arguments.names) - {server.name for server in SERVERS} - installed:
         parser.error(f"there is no server {min(unknown)!r} in dicom_common.testing.servers")
     if arguments.command == "install":
         wanted = [server for server in SERVERS if not arguments.names or server.name in arguments.names]
         failed = install_all(wanted)
-        if not arguments.names or OHIF.name in arguments.names:
-            failed += install(OHIF.name, OHIF)
+        for one in NO_SERVERS:
+            if not arguments.names or one.name in arguments.names:
+                failed += install(one.name, one)
         return 1 if failed else 0
     if arguments.command == "start":
         absent = start_all(arguments.names or [server.name for server in SERVERS], keep=True)

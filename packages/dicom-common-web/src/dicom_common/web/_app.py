@@ -13,7 +13,7 @@ from starlette.routing import Route
 from dicom_common.host import Services
 from dicom_common.web._dispatch import Dispatch
 from dicom_common.web._endpoint import Endpoint
-from dicom_common.web._operations import OPERATIONS, capabilities
+from dicom_common.web._operations import OPERATIONS, capabilities, openapi
 from dicom_common.web._page import PAGE, viewer_endpoints
 from dicom_common.web._qido import SEARCHES
 from dicom_common.web._settings import WebSettings
@@ -44,10 +44,12 @@ def create_app(services: Services, settings: WebSettings | None = None, *, publi
         DicomCommonError: the configuration is wrong, or a backend cannot be opened.
     """
     settings = settings or services.settings("web", WebSettings)
+    by_uri = uri_endpoints(settings.uri_path)
     endpoints = (
         *ENDPOINTS,
         *capabilities(ENDPOINTS),
-        *uri_endpoints(settings.uri_path),
+        *by_uri,
+        openapi((*ENDPOINTS, *by_uri)),
         *(PAGE if settings.page else ()),
         *(viewer_endpoints(settings.viewer) if settings.viewer else ()),
     )

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from starlette.responses import Response
 
 from dicom_common.host import Action
 from dicom_common.web._call import Call
 
-__all__ = ["Endpoint", "Handler"]
+__all__ = ["Endpoint", "Handler", "Parameter"]
 
 Handler = Callable[[Call], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of the query, for the description of the service."""
+
+    name: str
+    meaning: str
+    schema: Mapping[str, Any]
+    """Its values, as a JSON Schema."""
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,3 +46,9 @@ class Endpoint:
     """For metrics and logs: it has nothing of the request in it."""
     beside: bool = False
     """Whether the path does not lie below the service root."""
+    parameters: tuple[Parameter, ...] = ()
+    """The parameters of the query that it knows beside `accept`."""
+    takes: tuple[str, ...] = ()
+    """The media types of a request's body; none: it has no body."""
+    gives: tuple[str, ...] = ()
+    """The media types of an answer, the default first; those of multipart are those of the parts."""

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dicom_common.codecs import CodecReason, Codecs, Image, Picture, Rendering, Viewport, Window
 from dicom_common.core import DicomError, Stored
 from dicom_common.dicom import Reason
+from dicom_common.web._endpoint import Parameter
 from dicom_common.web._errors import HttpError
 
-__all__ = ["PICTURES", "entity_tag", "parse_number", "parse_rendering", "render", "rendering_error"]
+__all__ = ["PARAMETERS", "PICTURES", "entity_tag", "parse_number", "parse_rendering", "render", "rendering_error"]
 
 PICTURES = ("image/jpeg", "image/png", "image/gif")
 """The media types of pictures, the default first (PS3.18 table 8.7.4-1)."""
@@ -19,6 +20,14 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,12}(?:\.[0-9]{0,12})?|\.[0-9]{1,12})(?:[e
 _WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
 _PROFILES = ("no", "yes", "srgb", "adobergb", "rommrgb", "displayp3")
 _ANNOTATIONS = ("patient", "technique")
+PARAMETERS = (
+    Parameter("quality", "The quality of a JPEG image.", {"type": "integer", "minimum": 1, "maximum": 100}),
+    Parameter("viewport", "The size of the picture, and the part of the image: vw,vh,sx,sy,sw,sh.", {"type": "string"}),
+    Parameter("window", "The VOI window: center,width,shape.", {"type": "string"}),
+    Parameter("annotation", "Not burned in.", {"type": "string", "enum": list(_ANNOTATIONS)}),
+    Parameter("iccprofile", "Not embedded.", {"type": "string", "enum": list(_PROFILES)}),
+)
+"""What `parse_rendering` understands."""
 _NO_PICTURE = (CodecReason.NOT_AN_IMAGE, CodecReason.NO_SUCH_FRAME, Reason.NO_PIXEL_DATA)
 
 

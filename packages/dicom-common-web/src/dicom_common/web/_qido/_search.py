@@ -15,7 +15,7 @@ from dicom_common.web._multipart import Part, multipart_type, new_boundary, writ
 from dicom_common.web._negotiation import Offer, accepted_by
 from dicom_common.web._parameters import query_pairs
 from dicom_common.web._qido._answer import Answer, search
-from dicom_common.web._qido._request import SearchRequest, parse_search
+from dicom_common.web._qido._request import OPTIONS, SearchRequest, matching_keys, parse_search
 from dicom_common.web._qido._resources import RESOURCES, Resource
 from dicom_common.web._xml import to_xml
 
@@ -69,6 +69,8 @@ SEARCHES = tuple(
         lane="search",
         handler=partial(_search, resource=resource),
         name=f"search {resource.path}",
+        parameters=(*OPTIONS, *matching_keys(resource.level)),
+        gives=tuple(one.media_type for one in _OFFERS),
     )
     for resource in RESOURCES
 )

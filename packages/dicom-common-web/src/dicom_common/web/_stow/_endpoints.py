@@ -134,6 +134,15 @@ def _unsupported() -> HttpError:
 
 # No lane: a request is not at work while its sender is slow. Each instance takes its turn when it has come.
 STOW = tuple(
-    Endpoint(path=path, method="POST", action=Action.STORE, lane=None, handler=_store, name="store")
+    Endpoint(
+        path=path,
+        method="POST",
+        action=Action.STORE,
+        lane=None,
+        handler=_store,
+        name="store",
+        takes=("multipart/related", _DICOM),
+        gives=tuple(one.media_type for one in OFFERS),
+    )
     for path in ("/studies", "/studies/{study}")
 )

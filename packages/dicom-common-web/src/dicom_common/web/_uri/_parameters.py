@@ -7,14 +7,30 @@ from collections.abc import Mapping
 
 from dicom_common.codecs import Image, Rendering, Viewport, Window
 from dicom_common.dicom import is_valid_uid
+from dicom_common.web._endpoint import Parameter
 from dicom_common.web._errors import HttpError
 from dicom_common.web._rendering import parse_number, parse_rendering
 from dicom_common.web._wado._place import Place
 
-__all__ = ["frame_of", "place_of_query", "rendering_of"]
+__all__ = ["PARAMETERS", "frame_of", "place_of_query", "rendering_of"]
 
 _WHOLE = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 _UIDS = ("studyUID", "seriesUID", "objectUID")
+_TEXT, _POSITIVE = {"type": "string"}, {"type": "integer", "minimum": 1}
+PARAMETERS = (
+    Parameter("requestType", "Always WADO.", {"type": "string", "enum": ["WADO"]}, required=True),
+    *(Parameter(name, "Of the object.", {"type": "string", "maxLength": 64}, required=True) for name in _UIDS),
+    Parameter("contentType", "A media type of the answer.", _TEXT),
+    Parameter("frameNumber", "Which frame is rendered.", _POSITIVE),
+    Parameter("rows", "The height of the picture.", _POSITIVE),
+    Parameter("columns", "The width of the picture.", _POSITIVE),
+    Parameter("region", "The part of the image, from 0 to 1: xmin,ymin,xmax,ymax.", _TEXT),
+    Parameter("windowCenter", "The center of the VOI window.", {"type": "number"}),
+    Parameter("windowWidth", "The width of the VOI window.", {"type": "number"}),
+    Parameter("imageQuality", "The quality of a JPEG image.", {"type": "integer", "minimum": 1, "maximum": 100}),
+    Parameter("transferSyntax", "Of an answer of DICOM.", _TEXT),
+)
+"""What a request of WADO-URI may have."""
 
 
 def place_of_query(parameters: Mapping[str, str]) -> Place:

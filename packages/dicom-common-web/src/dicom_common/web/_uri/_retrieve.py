@@ -17,7 +17,7 @@ from dicom_common.web._errors import HttpError
 from dicom_common.web._negotiation import Accepted, MediaRange, Offer, parse_accept
 from dicom_common.web._parameters import single_parameters
 from dicom_common.web._rendering import PICTURES, render, rendering_error
-from dicom_common.web._uri._parameters import frame_of, place_of_query, rendering_of
+from dicom_common.web._uri._parameters import PARAMETERS, frame_of, place_of_query, rendering_of
 from dicom_common.web._wado._converted import ranges_of
 from dicom_common.web._wado._instances import single_instance
 from dicom_common.web._wado._offers import DICOM, dicom_offers
@@ -91,5 +91,7 @@ def uri_endpoints(path: str) -> tuple[Endpoint, ...]:
             handler=_retrieve,
             name="retrieve by WADO-URI",
             beside=True,
+            parameters=PARAMETERS,
+            gives=(*PICTURES, DICOM),
         ),
     )

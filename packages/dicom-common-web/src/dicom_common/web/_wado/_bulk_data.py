@@ -116,7 +116,9 @@ async def _all(call: Call, *, pixels_only: bool) -> Response:
 
 def _endpoint(path: str, name: str, pixels_only: bool) -> Endpoint:
     handler = partial(_all, pixels_only=pixels_only)
-    return Endpoint(path=path, method="GET", action=Action.RETRIEVE, lane="retrieve", handler=handler, name=name)
+    return Endpoint(
+        path=path, method="GET", action=Action.RETRIEVE, lane="retrieve", handler=handler, name=name, gives=(OCTETS,)
+    )
 
 
 _OUTER = (
@@ -138,6 +140,7 @@ BULK_DATA = (
             lane="retrieve",
             handler=_value,
             name="retrieve bulk data",
+            gives=(OCTETS,),
         )
         for outer in _OUTER
     ),

@@ -19,7 +19,7 @@ from dicom_common.web._multipart import Part
 from dicom_common.web._negotiation import Offer, accepted_by
 from dicom_common.web._wado._body import decoded_or_stored, stream_parts, stream_single
 from dicom_common.web._wado._frame_parts import frame_bytes, frame_parts, frame_type
-from dicom_common.web._wado._offers import pixel_offers
+from dicom_common.web._wado._offers import OCTETS, pixel_offers
 from dicom_common.web._wado._place import INSTANCE, Place, location_of, place_of
 
 __all__ = ["FRAMES", "frame_numbers", "opened_frames"]
@@ -98,5 +98,6 @@ FRAMES = (
         lane="retrieve",
         handler=_retrieve,
         name="retrieve frames",
+        gives=(OCTETS,),
     ),
 )

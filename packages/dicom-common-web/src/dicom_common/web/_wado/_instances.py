@@ -20,7 +20,7 @@ from dicom_common.web._negotiation import Accepted, Offer, accepted_by, not_acce
 from dicom_common.web._wado._body import begun, stream_parts, stream_single
 from dicom_common.web._wado._bulk_parts import bulk_response
 from dicom_common.web._wado._converted import converted
-from dicom_common.web._wado._offers import OCTETS, dicom_offers, may_go_out
+from dicom_common.web._wado._offers import DICOM, OCTETS, dicom_offers, may_go_out
 from dicom_common.web._wado._part_10 import dicom_file
 from dicom_common.web._wado._place import LEVELS, Place, location_of, place_of, stored_of
 
@@ -138,7 +138,13 @@ def _cannot_convert() -> HttpError:
 
 INSTANCES = tuple(
     Endpoint(
-        path=path, method="GET", action=Action.RETRIEVE, lane="retrieve", handler=_retrieve, name=f"retrieve {path}"
+        path=path,
+        method="GET",
+        action=Action.RETRIEVE,
+        lane="retrieve",
+        handler=_retrieve,
+        name=f"retrieve {path}",
+        gives=(DICOM, OCTETS),
     )
     for path in LEVELS
 )

@@ -23,7 +23,7 @@ from dicom_common.web._errors import HttpError
 from dicom_common.web._multipart import Part
 from dicom_common.web._negotiation import Offer, accepted_by
 from dicom_common.web._parameters import single_parameters
-from dicom_common.web._rendering import PICTURES, entity_tag, parse_rendering, render, rendering_error
+from dicom_common.web._rendering import PARAMETERS, PICTURES, entity_tag, parse_rendering, render, rendering_error
 from dicom_common.web._wado._body import stream_parts
 from dicom_common.web._wado._converted import ranges_of
 from dicom_common.web._wado._frames import frame_numbers
@@ -123,6 +123,8 @@ def _endpoint(path: str, what: str) -> Endpoint:
         lane="retrieve",
         handler=partial(_retrieve, thumbnail=what == "thumbnail"),
         name=f"retrieve {path}/{what}",
+        parameters=PARAMETERS,
+        gives=PICTURES,
     )
 
 
