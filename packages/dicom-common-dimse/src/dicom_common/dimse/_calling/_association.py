@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,10 +19,11 @@ from dicom_common.dimse._calling._destination import Destination
 
 __all__ = ["NoContextError", "associated", "break_off"]
 
-# Identifiers hold a patient's attributes.
+# Identifiers hold a patient's attributes, and so may the exceptions that it logs; our errors say what went wrong.
 _config.LOG_REQUEST_IDENTIFIERS = False
 _config.LOG_RESPONSE_IDENTIFIERS = False
 _config.LOG_HANDLER_LEVEL = "none"
+logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
 
 _PERMANENT: Final = 1
 _REJECTIONS: Final = {

@@ -6,10 +6,14 @@ import re
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
+from dicom_common.core import ConfigError, did_you_mean
+from dicom_common.core.tls import client_context
+from dicom_common.dimse._settings import DimseSettings
+
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["Destination"]
+__all__ = ["Destination", "destination_of"]
 
 _AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")
 """PS3.5 6.2: no backslash, no control character."""
@@ -30,7 +34,7 @@ class Destination:
     host: str
     port: int
     calling_ae_title: str
-    """Our own AE title, under which it knows us."""
+    """Our AE title, under which it knows us."""
     tls: ssl.SSLContext | None = field(default=None, repr=False)
     """The context for a connection by TLS; None: no TLS."""
     character_set: str = ""
@@ -60,3 +64,31 @@ class Destination:
 
     def __str__(self) -> str:
         return f"{self.name} ({self.ae_title} at {self.host}:{self.port})"
+
+
+def destination_of(settings: DimseSettings, name: str) -> Destination:
+    """Return a peer of the configuration as a destination.
+
+    Args:
+        settings: the table `[dimse]`.
+        name: NAME of `[dimse.peers.NAME]`.
+
+    Raises:
+        ConfigError: there is no such peer, it has no address, or a file of its TLS cannot be used.
+    """
+    peer = settings.peers.get(name)
+    if peer is None:
+        hint = did_you_mean(name, settings.peers) or (f" Known: {', '.join(settings.peers)}." if settings.peers else "")
+        raise ConfigError(f"There is no peer {name!r}: write a table [dimse.peers.{name}].{hint}")
+    if not peer.host or not peer.port:
+        raise ConfigError(f"The peer {name!r} has no address: write host and port below [dimse.peers.{name}].")
+    return Destination(
+        name=name,
+        ae_title=peer.ae_title,
+        host=peer.host,
+        port=peer.port,
+        calling_ae_title=settings.ae_title,
+        tls=client_context(peer.tls) if peer.tls is not None and peer.tls.wanted(peer.host) else None,
+        character_set=peer.character_set,
+        max_pdu=settings.max_pdu_bytes,
+    )

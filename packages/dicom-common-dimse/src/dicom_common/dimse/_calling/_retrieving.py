@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import StoragePresentationContexts, evt
 
 from dicom_common.core import DicomCommonError, Level, Origin
+from dicom_common.dicom import file_start
 from dicom_common.dimse._calling._association import associated, break_off
 from dicom_common.dimse._calling._contexts import MOST_CONTEXTS, UNCOMPRESSED, ContextKey, contexts_for_get
 from dicom_common.dimse._calling._destination import Destination
@@ -80,9 +81,14 @@ def get(
     origin = Origin(source="dimse", ae_title=destination.ae_title, ip=destination.host)
 
     def on_store(event: evt.Event) -> int:
-        sop_uid = str(event.request.AffectedSOPInstanceUID)
+        request = event.request
+        class_uid, sop_uid = str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID)
+        start = file_start(class_uid, sop_uid, event.context.transfer_syntax, source_ae_title=destination.ae_title)
+        source = start + event.encoded_dataset(include_meta=False)
         try:
-            result = take(Received(source=event.encoded_dataset(), name=sop_uid, origin=origin))
+            result = take(
+                Received(source=source, name=sop_uid, origin=origin, sop_class_uid=class_uid, sop_uid=sop_uid)
+            )
         except DicomCommonError as error:
             errors.append(error)
             return _OUT_OF_RESOURCES
