@@ -68,15 +68,12 @@ def associated(
 
     def on_open(event: evt.Event) -> None:
         connected.append(True)
-        with suppress(OSError):
-            event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _set(event.assoc, "TCP_NODELAY")
 
     def on_sent(event: evt.Event) -> None:
         # Many peers send a response in two pieces, and would wait 40 ms for our ACK of the first. It holds for what
         # comes next only.
-        if hasattr(socket, "TCP_QUICKACK"):
-            with suppress(OSError, AttributeError):
-                event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        _set(event.assoc, "TCP_QUICKACK")
 
     entity = AE(ae_title=destination.calling_ae_title)
     entity.connection_timeout = destination.connect_seconds
@@ -109,11 +106,23 @@ def associated(
     association.release()
 
 
+def _set(association: Association, option: str) -> None:
+    """Set an option of the connection, where this system has it and the connection is still there."""
+    connection = _connection(association)
+    if connection is not None and hasattr(socket, option):
+        with suppress(OSError):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), 1)
+
+
+def _connection(association: Association) -> socket.socket | None:
+    return None if association.dul.socket is None else association.dul.socket.socket
+
+
 def break_off(association: Association) -> None:
     """Abort an association, also one whose peer reads nothing any more."""
     if not association.is_established:
         return
-    connection = association.dul.socket.socket if association.dul.socket is not None else None
+    connection = _connection(association)
     if connection is not None and not association.dul.to_provider_queue.empty():
         # An A-ABORT would wait behind what cannot be sent.
         with suppress(OSError):
@@ -142,7 +151,7 @@ def _not_established(
     if association.is_rejected:
         answer = association.acceptor.primitive
         source, reason = (answer.result_source, answer.diagnostic) if answer is not None else (0, 0)
-        why = _REJECTIONS.get((source, reason), f"source {source}, reason {reason}").format(
+        why = _REJECTIONS.get((source or 0, reason or 0), f"source {source}, reason {reason}").format(
             calling=destination.calling_ae_title, called=destination.ae_title
         )
         message = f"The peer {destination} rejected the association: {why}."

@@ -22,7 +22,7 @@ __all__ = ["FetchStatus", "Fetched", "fetch"]
 
 _ASKED_AT_ONCE: Final = 200
 """SOP Instance UIDs in an identifier: a value has up to 65,534 bytes in explicit VR."""
-_FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
 
 
 class FetchStatus(StrEnum):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, cast
 
 from pydicom.dataset import Dataset
 from pynetdicom import StoragePresentationContexts, evt
+from pynetdicom.dimse_primitives import C_STORE
 
 from dicom_common.core import DicomCommonError, Level, Origin
 from dicom_common.dicom import file_start
@@ -81,7 +82,7 @@ def get(
     origin = Origin(source="dimse", ae_title=destination.ae_title, ip=destination.host)
 
     def on_store(event: evt.Event) -> int:
-        request = event.request
+        request = cast(C_STORE, event.request)
         class_uid, sop_uid = str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID)
         start = file_start(class_uid, sop_uid, event.context.transfer_syntax, source_ae_title=destination.ae_title)
         source = start + event.encoded_dataset(include_meta=False)

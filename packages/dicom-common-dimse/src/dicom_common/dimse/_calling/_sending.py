@@ -27,7 +27,7 @@ _BATCH: Final = 1000
 _OUT_OF_RESOURCES: Final = range(0xA700, 0xA800)
 _MOST_BREAKS: Final = 3
 """Associations that may break off at one instance, before the others go on without it."""
-_FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
 
 
 class SendStatus(StrEnum):
