@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pydicom
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
+from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import build_context
 
 from dicom_common.dicom import TRANSFER_SYNTAXES
@@ -39,14 +40,47 @@ class MadePeer:
     queries: list[Dataset] = field(default_factory=list)
     files: list[Dataset] = field(default_factory=list)
     """What it has."""
-    on_store: Callable[[evt.Event], int] = lambda _: 0
+    on_store: Callable[[str, Association], int] = lambda _, __: 0
+    """Is told each SOP Instance UID, and returns the status."""
     associations: int = 0
-    cancelled: threading.Event = field(default_factory=threading.Event)
 
     def client(self, attempts: int = 3, **settings: Any) -> Client:
         """Return a client for it."""
         given = {"name": "made", "ae_title": "MADE", "calling_ae_title": "DICOMCOMMON", **settings}
         return Client(destination=Destination(host="127.0.0.1", port=self.port, **given), attempts=attempts)
+
+    def stored(self, event: evt.Event) -> int:
+        """Answer a C-STORE."""
+        uid = str(cast(C_STORE, event.request).AffectedSOPInstanceUID)
+        self.stores.append(uid)
+        status = self.on_store(uid, event.assoc)
+        if status == 0 or status >> 12 == 0xB:
+            self.received[uid] = event.encoded_dataset(include_meta=False)
+        return status
+
+    def found(self, event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
+        """Answer a C-FIND."""
+        asked = event.identifier
+        self.queries.append(asked)
+        key = _KEYS.get(asked.QueryRetrieveLevel, "PatientID")
+        matches = {one.get(key): one for one in reversed(_matching(self.files, asked))}
+        for one in matches.values():
+            if event.is_cancelled:
+                yield 0xFE00, None
+                return
+            yield 0xFF00, _answer(one, asked)
+
+    def retrieved(self, event: evt.Event) -> Iterator[Any]:
+        """Answer a C-GET."""
+        self.retrievals.append(event.identifier)
+        found = _matching(self.files, event.identifier)
+        yield len(found)
+        for one in found:
+            yield 0xFF00, one
+
+    def accepted(self, _: evt.Event) -> None:
+        """Count an association."""
+        self.associations += 1
 
 
 @contextmanager
@@ -62,57 +96,29 @@ def made_peer(
         entity.add_supported_context(uid, list(syntaxes or TRANSFER_SYNTAXES), scu_role=True, scp_role=True)
     peer = MadePeer(0, files=[pydicom.dcmread(path) for path in files])
 
-    def on_store(event: evt.Event) -> int:
-        uid = str(event.request.AffectedSOPInstanceUID)
-        peer.stores.append(uid)
-        status = peer.on_store(event)
-        if status == 0 or status >> 12 == 0xB:
-            peer.received[uid] = event.encoded_dataset(include_meta=False)
-        return status
-
-    def on_find(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
-        asked = event.identifier
-        peer.queries.append(asked)
-        told: set[str] = set()
-        for one in _matching(peer.files, asked):
-            if event.is_cancelled:
-                peer.cancelled.set()
-                yield 0xFE00, None
-                return
-            key = _KEYS.get(asked.QueryRetrieveLevel, "PatientID")
-            if one.get(key) in told:
-                continue
-            told.add(one.get(key))
-            answer = Dataset()
-            answer.SpecificCharacterSet = one.get("SpecificCharacterSet", "ISO_IR 192")
-            answer.QueryRetrieveLevel = asked.QueryRetrieveLevel
-            for element in asked:
-                if element.keyword not in ("SpecificCharacterSet", "QueryRetrieveLevel"):
-                    answer.add(one[element.tag] if element.tag in one else type(element)(element.tag, element.VR, None))
-            yield 0xFF00, answer
-
-    def on_get(event: evt.Event) -> Iterator[Any]:
-        peer.retrievals.append(event.identifier)
-        found = _matching(peer.files, event.identifier)
-        yield len(found)
-        for one in found:
-            yield 0xFF00, one
-
-    def on_accepted(_: evt.Event) -> None:
-        peer.associations += 1
-
     handlers: list[Any] = [
-        (evt.EVT_C_STORE, on_store),
-        (evt.EVT_C_FIND, on_find),
-        (evt.EVT_C_GET, on_get),
-        (evt.EVT_ACCEPTED, on_accepted),
+        (evt.EVT_C_STORE, peer.stored),
+        (evt.EVT_C_FIND, peer.found),
+        (evt.EVT_C_GET, peer.retrieved),
+        (evt.EVT_ACCEPTED, peer.accepted),
     ]
     server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    assert server is not None
     peer.port = server.server_address[1]
     try:
         yield peer
     finally:
         server.shutdown()
+
+
+def _answer(one: Dataset, asked: Dataset) -> Dataset:
+    answer = Dataset()
+    answer.SpecificCharacterSet = one.get("SpecificCharacterSet", "ISO_IR 192")
+    answer.QueryRetrieveLevel = asked.QueryRetrieveLevel
+    for element in asked:
+        if element.keyword not in ("SpecificCharacterSet", "QueryRetrieveLevel"):
+            answer.add(one[element.tag] if element.tag in one else type(element)(element.tag, element.VR, None))
+    return answer
 
 
 def _matching(files: Sequence[Dataset], asked: Dataset) -> list[Dataset]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from made_peer import MadePeer, made_peer
 from pydicom.data import get_testdata_file
-from pynetdicom import evt
+from pynetdicom.association import Association
 
 from dicom_common.cli import main
 
@@ -102,20 +102,13 @@ def test_fetch_then_send_brings_back_the_same(site: Path, peer: MadePeer, capsys
 def test_send_goes_on_where_it_was_lost(site: Path, peer: MadePeer, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(site, "fetch", "pacs", _study(peer)) == 0
     capsys.readouterr()
-    last = None
-
-    def on_store(event: evt.Event) -> int:
-        if event.request.AffectedSOPInstanceUID == last:
-            return 0xC000
-        return 0
-
-    last = sorted(one.SOPInstanceUID for one in peer.files)[-1]
-    peer.on_store = on_store
+    last = max(one.SOPInstanceUID for one in peer.files)
+    peer.on_store = lambda uid, _: 0xC000 if uid == last else 0
     assert _run(site, "send", "pacs", _study(peer)) == 1
     out = capsys.readouterr().out
     assert f"failed {last}: the peer refused it (C000) [refused]" in out
     assert "3 instances: 1 failed, 2 sent (1 refused)" in out
-    peer.on_store = lambda _: 0
+    peer.on_store = lambda _, __: 0
     peer.stores.clear()
     assert _run(site, "send", "pacs", _study(peer), "--json") == 0
     assert _lines(capsys)[-1]["statuses"] == {"sent-before": 2, "sent": 1}
@@ -137,7 +130,7 @@ def test_a_killed_send_goes_on(site: Path, peer: MadePeer) -> None:
     assert _run(site, "fetch", "pacs", _study(peer)) == 0
     command = [sys.executable, "-m", "dicom_common.cli", "--config", str(site), "send", "pacs", _study(peer)]
 
-    def on_store(event: evt.Event) -> int:
+    def on_store(_: str, __: Association) -> int:
         if len(peer.stores) == 2:
             running.kill()
             running.wait()
@@ -148,7 +141,7 @@ def test_a_killed_send_goes_on(site: Path, peer: MadePeer) -> None:
     running.wait(60)
     assert len(peer.stores) == 2
     first = peer.stores[0]
-    peer.on_store = lambda _: 0
+    peer.on_store = lambda _, __: 0
     peer.stores.clear()
     assert _run(site, "send", "pacs", _study(peer)) == 0
     assert first not in peer.stores

@@ -1,4 +1,4 @@
-"""`Client.find` and `Client.fetch`: what a peer has is listed, and what is absent here is fetched through the ingest."""
+"""`Client.find` and `Client.fetch`: what a peer has is listed, and what is absent here goes through the ingest."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pydicom
 import pytest
 from made_peer import MadePeer, made_peer
 from pydicom.data import get_testdata_file
+from pydicom.uid import UID
 
 from dicom_common.core import BackendError, Level, NotFoundError, QueryError
 from dicom_common.dicom import data_set_offset
@@ -34,7 +35,7 @@ def _made(folder: Path, name: str, series: str, number: int, patient: str) -> Pa
     made.SpecificCharacterSet = "ISO_IR 100"
     made.PatientName = patient
     made.StudyInstanceUID, made.SeriesInstanceUID = _STUDY, series
-    made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = f"{series}.{number}"
+    made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = UID(f"{series}.{number}")
     path = folder / f"{series}.{number}.dcm"
     made.save_as(path)
     return path

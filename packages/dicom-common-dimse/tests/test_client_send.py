@@ -11,7 +11,8 @@ import pytest
 from live_ae import LiveAe, live_ae
 from made_peer import made_peer
 from pydicom.data import get_testdata_file
-from pynetdicom import evt
+from pydicom.uid import UID
+from pynetdicom.association import Association
 
 from dicom_common.core import RefusedError, Stored, UnavailableError
 from dicom_common.dicom import data_set_offset
@@ -100,9 +101,7 @@ def test_what_a_peer_has_no_resources_for_is_sent_again(services: Services) -> N
     instances = _all(services)
     first = instances[0].sop_uid
     with made_peer() as peer:
-        peer.on_store = lambda event: (
-            0xA700 if event.request.AffectedSOPInstanceUID == first and peer.stores.count(first) < 2 else 0
-        )
+        peer.on_store = lambda uid, _: 0xA700 if uid == first and peer.stores.count(first) < 2 else 0
         sent = list(peer.client().send(services.storage, instances))
     assert {one.status for one in sent} == {SendStatus.SENT}
     assert peer.stores.count(first) == 2
@@ -111,7 +110,7 @@ def test_what_a_peer_has_no_resources_for_is_sent_again(services: Services) -> N
 
 def test_what_a_peer_never_has_resources_for_is_given_up(services: Services) -> None:
     with made_peer() as peer:
-        peer.on_store = lambda _: 0xA701
+        peer.on_store = lambda _, __: 0xA701
         (sent,) = peer.client(attempts=2).send(services.storage, _all(services)[:1])
     assert (sent.status, sent.reason, sent.retry) == (SendStatus.FAILED, SendReason.OUT_OF_RESOURCES, True)
     assert len(peer.stores) == 2
@@ -126,7 +125,7 @@ def test_the_status_of_the_peer_is_the_report(
     services: Services, code: int, status: SendStatus, reason: SendReason | None
 ) -> None:
     with made_peer() as peer:
-        peer.on_store = lambda _: code
+        peer.on_store = lambda _, __: code
         (sent,) = peer.client().send(services.storage, _all(services)[:1])
     assert (sent.status, sent.code, sent.reason, sent.retry) == (status, code, reason, False)
     assert len(peer.stores) == 1  # it has been answered
@@ -136,9 +135,9 @@ def test_an_association_that_breaks_off_is_asked_for_again(services: Services) -
     instances = _all(services)
     second = instances[1].sop_uid
 
-    def on_store(event: evt.Event) -> int:
-        if event.request.AffectedSOPInstanceUID == second and peer.stores.count(second) == 1:
-            event.assoc.abort()
+    def on_store(uid: str, association: Association) -> int:
+        if uid == second and peer.stores.count(second) == 1:
+            association.abort()
         return 0
 
     with made_peer() as peer:
@@ -154,9 +153,9 @@ def test_an_instance_that_breaks_every_association_does_not_hold_up_the_others(s
     instances = _all(services)
     bad = instances[1].sop_uid
 
-    def on_store(event: evt.Event) -> int:
-        if event.request.AffectedSOPInstanceUID == bad:
-            event.assoc.abort()
+    def on_store(uid: str, association: Association) -> int:
+        if uid == bad:
+            association.abort()
         return 0
 
     with made_peer() as peer:
@@ -197,7 +196,7 @@ def test_what_the_storage_has_lost_or_damaged_does_not_hold_up_the_others(tmp_pa
 
 def test_a_large_instance_goes_out_by_pieces(tmp_path: Path) -> None:
     made = pydicom.dcmread(_FILES[0])
-    made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4.5"
+    made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = UID("1.2.3.4.5")
     made.Rows = made.Columns = 2048
     made.PixelData = bytes(range(256)) * (2 * 2048 * 2048 // 256)
     made.save_as(tmp_path / "large.dcm")

@@ -22,6 +22,7 @@ from dicom_common.core import (
     _records,
     _revisions,
     _secret,
+    _statement,
     _storage,
 )
 from dicom_common.core._attributes import *
@@ -41,6 +42,7 @@ from dicom_common.core._query import *
 from dicom_common.core._records import *
 from dicom_common.core._revisions import *
 from dicom_common.core._secret import *
+from dicom_common.core._statement import *
 from dicom_common.core._storage import *
 from dicom_common.core.hookspecs import hookimpl, hookspec
 
@@ -62,4 +64,5 @@ __all__ += _query.__all__
 __all__ += _records.__all__
 __all__ += _revisions.__all__
 __all__ += _secret.__all__
+__all__ += _statement.__all__
 __all__ += _storage.__all__
