@@ -26,6 +26,8 @@ NEEDS_KIND = {"auth", "keyring"}
 REGISTERS_NOTHING = {"dicom-common-broker-leases", "dicom-common-db-sql", "dicom-common-storage-object"}
 """Packages of a kind that other plugins of that kind are built on."""
 HAS_NO_SETTINGS = {"dicom-common-broker-leases", "dicom-common-db-sql"}
+OF_ANY_PACKAGE = tuple(f"dicom_common.{group}" for group in ("checks", "commands", "conformance", "reader"))
+"""Entry-point groups that say nothing of the kind of a package."""
 TOP_LEVEL = {"packages", "tests", "tools", "noxfile.py", "pyproject.toml", "README.md", "LICENSE"}
 MADE_HERE = {"uv.lock", "dist", "build", "dicom-common-data", "__pycache__"}
 PYTHON = ">=3.11"
@@ -140,8 +142,7 @@ def test_entry_points_agree_with_the_name(package: Package) -> None:
     groups = {
         group: entries
         for group, entries in package.entry_points.items()
-        if group.startswith("dicom_common.")
-        and group not in (settings, "dicom_common.checks", "dicom_common.commands", "dicom_common.reader")
+        if group.startswith("dicom_common.") and group not in (settings, *OF_ANY_PACKAGE)
     }
     if kind is None or package.name in REGISTERS_NOTHING:
         assert set(groups) <= {"dicom_common.extension"}

@@ -19,6 +19,7 @@ HOMES = {
     "get": "_get",
     "remove": "_remove",
     "check": "_inspect",
+    "conformance": "_conformance",
     "plugins": "_inspect",
     "config": "_settings",
     "reconcile": "_reconcile",

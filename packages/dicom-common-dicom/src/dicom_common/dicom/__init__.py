@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from dicom_common.dicom._absolute_uris import absolute_bulk_data as absolute_bulk_data
     from dicom_common.dicom._attribute_of import Asked as Asked, attribute_of as attribute_of
     from dicom_common.dicom._character_sets import CharacterSet as CharacterSet, character_set as character_set
+    from dicom_common.dicom._data_set_start import data_set_offset as data_set_offset
     from dicom_common.dicom._dictionary import dictionary_vr as dictionary_vr, private_vr as private_vr
     from dicom_common.dicom._file_start import (
         IMPLEMENTATION_CLASS_UID as IMPLEMENTATION_CLASS_UID,
@@ -66,6 +67,7 @@ __all__ = [
     "absolute_bulk_data",
     "attribute_of",
     "character_set",
+    "data_set_offset",
     "dataset_from_json",
     "dictionary_vr",
     "file_start",
@@ -110,6 +112,7 @@ _HOMES = {
     "absolute_bulk_data": "_absolute_uris",
     "attribute_of": "_attribute_of",
     "character_set": "_character_sets",
+    "data_set_offset": "_data_set_start",
     "dataset_from_json": "_from_json",
     "dictionary_vr": "_dictionary",
     "file_start": "_file_start",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from encodings.aliases import aliases
 
-__all__ = ["codec_of", "has_right_half", "prohibits_escapes"]
+__all__ = ["DEFINED_TERMS", "codec_of", "has_right_half", "prohibits_escapes"]
 
 # Repertoires without code extensions (PS3.3 table C.12-2 and C.12-5): defined term -> Python codec.
 _TERMS = {
@@ -35,6 +35,23 @@ _TERMS = {
     "GBK": "gbk",
     "GB2312": "gb18030",  # no defined term; its writers use EUC-CN, of which GB18030 is a superset, mostly unescaped
 }
+_EXTENSIONS_ONLY = ("ISO_IR 58", "ISO_IR 87", "ISO_IR 149", "ISO_IR 159")
+"""Multi-byte sets that DICOM has with code extensions only (PS3.3 table C.12-4)."""
+_WITHOUT_EXTENSIONS = ("ISO_IR 192", "GB18030", "GBK")
+_NO_DEFINED_TERMS = ("", "ISO_IR 157", "ISO_IR 199", "ISO_IR 226", "GB2312")
+DEFINED_TERMS = {
+    **{
+        term: "multi-byte, without code extensions" if term in _WITHOUT_EXTENSIONS else "single-byte"
+        for term in _TERMS
+        if term not in (*_NO_DEFINED_TERMS, *_EXTENSIONS_ONLY)
+    },
+    **{
+        term.replace("ISO_IR", "ISO 2022 IR"): "multi-byte" if term in _EXTENSIONS_ONLY else "single-byte"
+        for term in _TERMS
+        if term not in (*_NO_DEFINED_TERMS, *_WITHOUT_EXTENSIONS)
+    },
+}
+"""The defined terms of the standard that are read (PS3.3 tables C.12-2 to C.12-5), and of which form each is."""
 _NUMBERED = re.compile(r"(?:ISO)?(?:2022)?IR0*(\d{1,3})")
 _BEFORE_NAMES = re.compile(r"^(?:ISO2022|ISOIR|ISO(?=LATIN|10646UTF)|X|CS)")
 """What is written before a name of another registry: `ISO 2022 GBK`, `ISO_IR GB18030`, `x-sjis`, `csShiftJIS`."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from dicom_common.core import validate_tenant
+from dicom_common.core.tls import Tls
 from dicom_common.dicom import is_valid_uid
 from dicom_common.dimse._service_settings import CommitmentSettings, FindSettings, RetrieveSettings
 from dicom_common.host import ServerTls
@@ -38,6 +39,8 @@ class PeerSettings:
     """A name in its certificate: it may call with such a certificate only, by TLS."""
     called: dict[str, str] = field(default_factory=dict)
     """Further AE titles of ours by which it may call us, each with the tenant that it means."""
+    tls: Tls | None = None
+    """The table `[dimse.peers.NAME.tls]`: TLS towards it as a destination; none: no TLS."""
     character_set: str = ""
     """The Specific Character Set (0008,0005) of answers to it; empty: that of its query."""
     max_associations: int = 64

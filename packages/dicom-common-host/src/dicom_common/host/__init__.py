@@ -11,7 +11,15 @@ from dicom_common.host._health import health_within
 from dicom_common.host._listen import listen
 from dicom_common.host._loading import Plugins
 from dicom_common.host._loopback import require_loopback
-from dicom_common.host._plugin_metadata import CHECKS, COMMANDS, EXTENSION, KINDS, PluginInfo, installed_plugins
+from dicom_common.host._plugin_metadata import (
+    CHECKS,
+    COMMANDS,
+    CONFORMANCE,
+    EXTENSION,
+    KINDS,
+    PluginInfo,
+    installed_plugins,
+)
 from dicom_common.host._policy import Action, Needs, Policy, authorize
 from dicom_common.host._server_tls import ServerTls, TlsClient, client_of, server_context
 from dicom_common.host._services import Services
@@ -20,6 +28,7 @@ from dicom_common.host._tracebacks import TRACEBACKS
 __all__ = [
     "CHECKS",
     "COMMANDS",
+    "CONFORMANCE",
     "EXTENSION",
     "KINDS",
     "TRACEBACKS",

@@ -24,6 +24,7 @@ from dicom_common.host._requirements import headers, normalized, unmet
 
 __all__ = [
     "COMMANDS",
+    "CONFORMANCE",
     "EXTENSION",
     "KINDS",
     "PluginInfo",
@@ -43,6 +44,9 @@ COMMANDS = "commands"
 CHECKS = "checks"
 """The entry-point group of functions that tell the health of a package itself, for `check`: `dicom_common.checks`. Each
 takes nothing and returns a `Health`."""
+CONFORMANCE = "conformance"
+"""The entry-point group of functions that write a package's part of the conformance statement, for `conformance`:
+`dicom_common.conformance`. Each takes the `Config` and returns a `StatementSection`."""
 READER = "reader"
 """The entry-point group of the engines that read DICOM, which `reader.engine` chooses from: `dicom_common.reader`."""
 

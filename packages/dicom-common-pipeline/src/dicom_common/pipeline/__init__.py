@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from dicom_common.pipeline._ingest._reasons import IngestReason as IngestReason, IngestRule as IngestRule
     from dicom_common.pipeline._ingest._results import Received as Received, Result as Result, Status as Status
     from dicom_common.pipeline._ingest._status_codes import StatusCodes as StatusCodes, status_codes as status_codes
+    from dicom_common.pipeline._journal_file import open_journal as open_journal
     from dicom_common.pipeline._layout import DEFAULT_LAYOUT as DEFAULT_LAYOUT, Layout as Layout
     from dicom_common.pipeline._object_ranges import ranges_of as ranges_of
     from dicom_common.pipeline._process_pool import WorkerDiedError as WorkerDiedError, default_jobs as default_jobs
@@ -138,6 +139,7 @@ __all__ = [
     "open_all_bulk_data",
     "open_bulk_data",
     "open_frames",
+    "open_journal",
     "ranges_of",
     "read_ahead",
     "read_verified",
@@ -207,6 +209,7 @@ _HOMES = {
     "open_all_bulk_data": "_bulk_data",
     "open_bulk_data": "_bulk_data",
     "open_frames": "_frames",
+    "open_journal": "_journal_file",
     "ranges_of": "_object_ranges",
     "read_ahead": "_retrieve",
     "read_verified": "_read",

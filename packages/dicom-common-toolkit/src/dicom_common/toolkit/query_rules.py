@@ -35,8 +35,10 @@ __all__ = [
     "MAX_WORD",
     "MAX_WORDS",
     "MODALITIES",
+    "SEARCHED",
     "SEQUENCE",
     "UNIQUE_KEYS",
+    "WILDCARD_VRS",
     "name_words",
     "number_of",
     "shown",
@@ -57,7 +59,7 @@ _MAX_ROW = 2**63 - 1
 SEQUENCE = "RequestAttributesSequence"
 ITEM_KEYS = {"ScheduledProcedureStepID": 0x00400009, "RequestedProcedureID": 0x00401001}
 MODALITIES = Attribute("ModalitiesInStudy", 0x00080061, "CS", Level.SERIES, "modality")
-_SEARCHED = {
+SEARCHED = {
     **{keyword: attribute for keyword, attribute in ATTRIBUTES_BY_KEYWORD.items() if attribute.vr != "SQ"},
     MODALITIES.keyword: MODALITIES,
     **{
@@ -65,6 +67,7 @@ _SEARCHED = {
         for name, tag in ITEM_KEYS.items()
     },
 }
+"""The attributes that can be matched, by their keys."""
 
 
 class Computed(NamedTuple):
@@ -95,7 +98,8 @@ UNIQUE_KEYS = {
 }
 """What tells the rows of each level apart (PS3.4 C.6); every answer has it, of its level and of those above."""
 _FIELDS = {keyword: attribute.level for keyword, attribute in (ATTRIBUTES_BY_KEYWORD | COMPUTED).items()}
-_WILDCARD_VRS = ("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT")
+WILDCARD_VRS = ("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT")
+"""The VRs in whose values `*` and `?` are wildcards (PS3.4 C.2.2.2.4)."""
 _RANGES = {"IS": (-(2**31), 2**31 - 1), "US": (0, 2**16 - 1), "DS": (-sys.float_info.max, sys.float_info.max)}
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INTERVALS = (("DA",), ("TM",), ("DA", "TM"))
@@ -144,7 +148,7 @@ def _check(condition: Condition) -> None:
 
 
 def _attribute(keyword: object) -> Attribute:
-    attribute = _SEARCHED.get(keyword) if isinstance(keyword, str) else None
+    attribute = SEARCHED.get(keyword) if isinstance(keyword, str) else None
     if attribute is None:
         raise QueryError(f"{shown(keyword)} cannot be searched: it is not an attribute that the index keeps.")
     return attribute
@@ -215,7 +219,7 @@ def number_of(attribute: Attribute, value: object) -> float:
 
 def _check_pattern(attribute: Attribute, pattern: object) -> None:
     keyword = attribute.keyword
-    if attribute.vr not in _WILDCARD_VRS:
+    if attribute.vr not in WILDCARD_VRS:
         raise QueryError(f"{keyword} does not take wildcards (its VR is {attribute.vr}).")
     _check_text(keyword, pattern)
     text = re.sub(r"\*+", "*", str(pattern))
@@ -278,5 +282,5 @@ def _check_alternatives(parts: Sequence[OneOf | Like | Fuzzy | Interval | Absent
     ((keyword, *_),) = keywords
     if len(parts) > _MAX_ALTERNATIVES:
         raise QueryError(f"{keyword} is searched by up to {_MAX_ALTERNATIVES} alternatives, beside a list of texts.")
-    if _SEARCHED[keyword].vr in ("PN", *_RANGES) and names > _MAX_ALTERNATIVES:
+    if SEARCHED[keyword].vr in ("PN", *_RANGES) and names > _MAX_ALTERNATIVES:
         raise QueryError(f"{keyword} is searched by up to {_MAX_ALTERNATIVES} values.")

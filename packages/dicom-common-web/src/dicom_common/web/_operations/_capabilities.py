@@ -12,10 +12,10 @@ from dicom_common.web._call import Call
 from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._negotiation import Offer, accepted_by
 
-__all__ = ["capabilities"]
+__all__ = ["OFFERS", "capabilities"]
 
 _WADL = "application/vnd.sun.wadl+xml"
-_OFFERS = tuple(Offer(media_type=name) for name in (_WADL, "application/json", "application/xml"))
+OFFERS = tuple(Offer(media_type=name) for name in (_WADL, "application/json", "application/xml"))
 
 
 def capabilities(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
@@ -23,7 +23,7 @@ def capabilities(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
     described = [one for one in endpoints if not one.beside]
 
     async def answer(call: Call) -> Response:
-        chosen = accepted_by(call.request).require(_OFFERS).media_type
+        chosen = accepted_by(call.request).require(OFFERS).media_type
         body = _json(described) if chosen == "application/json" else _wadl(described, call.service_root)
         return Response(body, headers={"content-type": chosen})
 

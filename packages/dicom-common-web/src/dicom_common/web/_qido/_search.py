@@ -19,16 +19,16 @@ from dicom_common.web._qido._request import OPTIONS, SearchRequest, matching_key
 from dicom_common.web._qido._resources import RESOURCES, Resource
 from dicom_common.web._xml import to_xml
 
-__all__ = ["SEARCHES"]
+__all__ = ["OFFERS", "SEARCHES"]
 
 _XML = Offer(media_type="application/dicom+xml", multipart=True)
-_OFFERS = (Offer(media_type="application/dicom+json"), Offer(media_type="application/json"), _XML)
+OFFERS = (Offer(media_type="application/dicom+json"), Offer(media_type="application/json"), _XML)
 _AGENT = "dicom-common"
 _PARENTS = {"study": "StudyInstanceUID", "series": "SeriesInstanceUID"}
 
 
 async def _search(call: Call, *, resource: Resource) -> Response:
-    accepted = accepted_by(call.request).require(_OFFERS)
+    accepted = accepted_by(call.request).require(OFFERS)
     parents = [(_PARENTS[name], call.uid(name)) for name in call.request.path_params]
     request = parse_search(resource, call.tenant, query_pairs(call.request), parents, call.site.settings)
     audit_search(call)

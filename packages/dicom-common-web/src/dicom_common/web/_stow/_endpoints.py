@@ -21,13 +21,13 @@ from dicom_common.web._stow._body import body_of
 from dicom_common.web._stow._intake import Intake, Outcome
 from dicom_common.web._stow._parts import END, Head, MultipartError, PartParser
 
-__all__ = ["STOW"]
+__all__ = ["STOW", "TAKES"]
 
 _log = logging.getLogger(__name__)
 _DICOM = "application/dicom"
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 _USUAL_TYPE = re.compile(r'multipart/related; ?type="application/dicom"; ?boundary=("?)([0-9A-Za-z_.-]{1,70})\1')
-_TAKES = 'multipart/related; type="application/dicom", application/dicom'
+TAKES = 'multipart/related; type="application/dicom", application/dicom'
 _PLAIN_ENCODINGS = ("", "binary", "7bit", "8bit")
 
 
@@ -127,9 +127,7 @@ def _is_supported(head: Head) -> bool:
 
 
 def _unsupported() -> HttpError:
-    return HttpError(
-        415, f"The body has to be {_TAKES}: metadata with bulk data is not taken.", {"accept-post": _TAKES}
-    )
+    return HttpError(415, f"The body has to be {TAKES}: metadata with bulk data is not taken.", {"accept-post": TAKES})
 
 
 # No lane: a request is not at work while its sender is slow. Each instance takes its turn when it has come.

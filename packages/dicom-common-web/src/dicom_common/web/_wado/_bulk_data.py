@@ -22,9 +22,9 @@ from dicom_common.web._wado._bulk_parts import bulk_response, encapsulated_parts
 from dicom_common.web._wado._offers import OCTETS, pixel_offers
 from dicom_common.web._wado._place import INSTANCE, LEVELS, SERIES, STUDY, Place, location_of, place_of, stored_of
 
-__all__ = ["BULK_DATA"]
+__all__ = ["BULK_DATA", "OFFERS"]
 
-_OFFERS = (Offer(media_type=OCTETS, multipart=True), Offer(media_type=OCTETS))
+OFFERS = (Offer(media_type=OCTETS, multipart=True), Offer(media_type=OCTETS))
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.ASCII | re.IGNORECASE)
 
 
@@ -45,7 +45,7 @@ async def _value(call: Call) -> Response:
     location = f"{location_of(call, stored)}/bulkdata/{path}"
     asked = call.request.headers.get("range")
     # A part of a value is a part of one object: a client that names a range and takes single parts gets that.
-    offer = accepted.require(_OFFERS if asked is None else _OFFERS[::-1])
+    offer = accepted.require(OFFERS if asked is None else OFFERS[::-1])
     if offer.multipart:
         parts = [Part({"Content-Type": OCTETS, "Content-Location": location}, data.chunks())]
         return await stream_parts(call, offer, parts)

@@ -25,16 +25,16 @@ from dicom_common.web._wado._body import stream_parts
 from dicom_common.web._wado._place import LEVELS, Place, place_of, stored_of
 from dicom_common.web._xml import to_xml
 
-__all__ = ["METADATA"]
+__all__ = ["METADATA", "OFFERS"]
 
 _XML = Offer(media_type="application/dicom+xml", multipart=True)
-_OFFERS = (Offer(media_type="application/dicom+json"), Offer(media_type="application/json"), _XML)
+OFFERS = (Offer(media_type="application/dicom+json"), Offer(media_type="application/json"), _XML)
 _AT_ONCE = 256 * 1024
 """Bytes of a kept document up to which it is answered at once."""
 
 
 async def _retrieve(call: Call) -> Response:
-    place, offer = place_of(call), accepted_by(call.request).require(_OFFERS)
+    place, offer = place_of(call), accepted_by(call.request).require(OFFERS)
     lane = call.site.lanes.search
     if keeps_trail(call):
         await lane.run(_audit, call, place)

@@ -1,0 +1,36 @@
+"""What the conformance statement says of transfer syntaxes: what is kept, and what can be done with each (PS3.5)."""
+
+from __future__ import annotations
+
+from dicom_common.codecs._coders import DECODERS, ENCODERS, available
+from dicom_common.core import StatementSection, StatementTable
+from dicom_common.dicom import TRANSFER_SYNTAXES, TransferSyntax
+
+__all__ = ["conformance"]
+
+_TEXT = """\
+Instances of every transfer syntax are stored as they are received; a private one too, where
+`reader.accept_unknown_transfer_syntaxes` is set. A conversion is made for an answer only, and never changes what is
+stored. Pixel data is encoded without loss only, so an instance keeps its SOP Instance UID. "Decoded" depends on what is
+installed: this is the state of this installation."""
+
+
+def conformance(_config: object) -> StatementSection:
+    """Return the section on transfer syntaxes."""
+    rows = tuple(
+        (one.name, one.uid, "yes" if _is_decoded(one) else "no", "yes" if _is_encoded(one) else "no")
+        for one in TRANSFER_SYNTAXES.values()
+        if not one.private
+    )
+    table = StatementTable(title="Transfer syntaxes", columns=("Name", "UID", "Decoded", "Encoded"), rows=rows)
+    return StatementSection(place=50, title="Transfer syntaxes and pixel data", text=_TEXT, tables=(table,))
+
+
+def _is_decoded(syntax: TransferSyntax) -> bool:
+    if syntax.video or syntax.referenced:
+        return False
+    return not syntax.encapsulated or bool(available(DECODERS.get(syntax.uid, ())))
+
+
+def _is_encoded(syntax: TransferSyntax) -> bool:
+    return syntax.uid == "1.2.840.10008.1.2.1" or bool(available(ENCODERS.get(syntax.uid, ())))

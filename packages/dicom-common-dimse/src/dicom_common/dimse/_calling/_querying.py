@@ -1,0 +1,116 @@
+"""Asking a peer whether it is there (C-ECHO), and what it has (C-FIND)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping
+from typing import Final
+
+from dicom_common.core import BackendError, Level, UnavailableError
+from dicom_common.dimse._calling._association import associated, break_off
+from dicom_common.dimse._calling._contexts import UNCOMPRESSED, ContextKey
+from dicom_common.dimse._calling._destination import Destination
+from dicom_common.dimse._calling._identifiers import Match, identifier, match_of
+from dicom_common.dimse._status_ranges import StatusCategory, category_of
+
+__all__ = ["echo", "failed", "find", "require_answer"]
+
+_VERIFICATION: Final = "1.2.840.10008.1.1"
+_PATIENT_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.1.1"
+_STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
+
+
+def echo(destination: Destination) -> None:
+    """Verify that a peer is there and knows us (PS3.7 9.1.5).
+
+    Raises:
+        UnavailableError: it cannot be reached, or does not answer.
+        RefusedError: it rejects the association.
+        BackendError: it answers with a failure.
+    """
+    with associated(destination, [ContextKey(_VERIFICATION, UNCOMPRESSED)]) as association:
+        code = require_answer(association.send_c_echo().get("Status"), destination, "C-ECHO")
+        if category_of(code) is StatusCategory.FAILURE:
+            raise failed(destination, "C-ECHO", code)
+
+
+def find(
+    destination: Destination,
+    level: Level,
+    keys: Mapping[str, str],
+    fields: Iterable[str] = (),
+    *,
+    limit: int | None = None,
+) -> Generator[Match, None, None]:
+    """Ask a peer for what matches, and iterate over the answers as they come (PS3.4 C.4.1).
+
+    At the level of patients the Patient Root is asked, else the Study Root.
+
+    Args:
+        destination: whom to ask.
+        level: what to ask for. Below studies the unique keys of the levels above are needed.
+        keys: what has to match; see `identifier`.
+        fields: what else is wanted of each match.
+        limit: how many matches are enough: then the query is cancelled.
+
+    Raises:
+        QueryError: a key is no attribute, or a value cannot be written.
+        UnavailableError: the peer cannot be reached, or broke off: there may be more matches.
+        RefusedError: it rejects the association, or does not offer the service.
+        BackendError: it answers with a failure, or with what cannot be read.
+    """
+    model = _PATIENT_ROOT_FIND if level is Level.PATIENT else _STUDY_ROOT_FIND
+    asked = identifier(level, keys, fields, character_set=destination.character_set)
+    number, is_cancelled = 0, limit == 0
+    if is_cancelled:
+        return
+    with associated(destination, [ContextKey(model, UNCOMPRESSED)]) as association:
+        try:
+            for status, answer in association.send_c_find(asked, model):
+                code = require_answer(status.get("Status"), destination, "C-FIND")
+                category = category_of(code)
+                if category is StatusCategory.FAILURE:
+                    raise failed(destination, "C-FIND", code)
+                if category is not StatusCategory.PENDING:
+                    return
+                if answer is None:
+                    raise BackendError(
+                        f"The peer {destination} answered C-FIND with an identifier that is no data set."
+                    )
+                if is_cancelled:
+                    continue
+                number += 1
+                yield match_of(answer)
+                if number == limit:
+                    is_cancelled = True
+                    association.send_c_cancel(1, query_model=model)
+        except GeneratorExit:
+            break_off(association)  # in the middle of the answers
+            raise
+
+
+def require_answer(code: int | None, destination: Destination, service: str) -> int:
+    """Return the status of a response.
+
+    Raises:
+        UnavailableError: there was no response.
+    """
+    if code is None:
+        raise UnavailableError(
+            f"The peer {destination} gave no response to {service} in time, or broke the association off."
+        )
+    return int(code)
+
+
+def failed(destination: Destination, service: str, code: int) -> BackendError:
+    """Make the error for a response with a failure; its Error Comment may hold anything, and is left out."""
+    from pynetdicom.status import (  # noqa: PLC0415 - only where something failed
+        GENERAL_STATUS,
+        QR_FIND_SERVICE_CLASS_STATUS,
+        QR_GET_SERVICE_CLASS_STATUS,
+    )
+
+    known = {**QR_GET_SERVICE_CLASS_STATUS, **QR_FIND_SERVICE_CLASS_STATUS, **GENERAL_STATUS}
+    meaning = known.get(code, ("", ""))[1]
+    return BackendError(
+        f"The peer {destination} answered {service} with {code:04X}{f' ({meaning})' if meaning else ''}."
+    )

@@ -1,0 +1,52 @@
+"""The statuses of the services, with their meanings."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from dicom_common.core import StatementTable
+from dicom_common.dimse._status_ranges import category_of
+
+__all__ = ["STATUSES", "statuses"]
+
+STATUSES: Final = (
+    ("C-ECHO", 0x0000, "verified"),
+    ("C-STORE", 0x0000, 'durable and indexed; for the others see "Storing instances"'),
+    ("C-STORE", 0x0117, "Affected SOP Instance UID is not a UID"),
+    ("C-STORE", 0x0122, "the SOP class is not that of the presentation context"),
+    ("C-STORE", 0xC001, "there is no data set"),
+    ("C-FIND", 0x0000, "all matches were sent"),
+    ("C-FIND", 0xFF00, "a match, with all keys that were asked for"),
+    ("C-FIND", 0xFF01, "a match; an optional key is not supported"),
+    ("C-FIND", 0xFE00, "cancelled"),
+    ("C-FIND", 0xA700, "the limit of matches is reached, or a backend is down"),
+    ("C-FIND", 0xA900, "the identifier does not match the SOP class: level, unique keys of the levels above"),
+    ("C-FIND", 0xC000, "the identifier cannot be understood"),
+    ("C-MOVE, C-GET", 0x0000, "all sub-operations succeeded"),
+    ("C-MOVE, C-GET", 0xFF00, "sub-operations go on"),
+    ("C-MOVE, C-GET", 0xFE00, "cancelled"),
+    ("C-MOVE, C-GET", 0xB000, "some sub-operations failed, or had a warning"),
+    ("C-MOVE, C-GET", 0xA701, "the matches cannot be counted: a backend is down"),
+    ("C-MOVE, C-GET", 0xA702, "no sub-operation succeeded"),
+    ("C-MOVE", 0xA801, "the destination is not in the configuration"),
+    ("C-MOVE, C-GET", 0xA900, "the identifier does not match the SOP class; a unique key is absent, empty or `*`"),
+    ("All", 0x0110, "processing failure"),
+    ("All", 0x0124, "the peer is not allowed this service"),
+    ("All", 0x0211, "the operation is not one of the SOP class"),
+)
+"""Operations, status and meaning."""
+
+
+def statuses(offered: Collection[str]) -> StatementTable:
+    """Return the table of statuses.
+
+    Args:
+        offered: the names of the operations that there is a service for, such as `C-STORE`.
+    """
+    rows = tuple(
+        (names, f"{code:04X}", category_of(code).value, meaning)
+        for names, code, meaning in STATUSES
+        if names == "All" or set(names.split(", ")) & set(offered)
+    )
+    return StatementTable(title="Statuses", columns=("Operation", "Status", "Category", "Meaning"), rows=rows)
