@@ -43,16 +43,17 @@ class LiveAe:
 
 
 @contextmanager
-def live_ae(folder: Path, settings: str = "", peers: str = PEERS) -> Iterator[LiveAe]:
+def live_ae(folder: Path, settings: str = "", peers: str = PEERS, *, top: str = "") -> Iterator[LiveAe]:
     """Serve until the block ends.
 
     Args:
         folder: for the configuration and the data.
         settings: further lines below [dimse].
         peers: the tables of the peers.
+        top: further lines above all tables.
     """
     file = folder / "site.toml"
-    file.write_text(f'data = "data"\n[dimse]\nport = 0\n{settings}\n{peers}', encoding="utf-8")
+    file.write_text(f'data = "data"\n{top}\n[dimse]\nport = 0\n{settings}\n{peers}', encoding="utf-8")
     with Services(Config.load(file, variables={})) as services, create_ae(services) as ae:
         yield LiveAe(ae, services)
 

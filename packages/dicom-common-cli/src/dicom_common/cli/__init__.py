@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dicom_common.cli._beside import servers_beside as servers_beside
     from dicom_common.cli._errors import CommandError as CommandError, ExitCode as ExitCode
     from dicom_common.cli._help import below as below
     from dicom_common.cli._instances import as_json as as_json
@@ -56,6 +57,7 @@ __all__ = [
     "print_table",
     "progress",
     "run_processes",
+    "servers_beside",
     "services_of_process",
     "stopping_on_signals",
 ]
@@ -79,6 +81,7 @@ _HOMES = {
     "print_table": "_output",
     "progress": "_progress",
     "run_processes": "_processes",
+    "servers_beside": "_beside",
     "services_of_process": "_processes",
     "stopping_on_signals": "_interrupt",
 }

@@ -76,7 +76,7 @@ def run_processes(  # noqa: PLR0913 - each is a part of what is run
             for one, _ in running:
                 one.kill()
                 one.join()
-            if os.environ[_METRICS] == folder:
+            if os.environ.get(_METRICS) == folder:
                 del os.environ[_METRICS]
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import click
 
 from dicom_common.cli import ExitCode, RelayThread, Session, below, note, pass_session, stopping_on_signals
 from dicom_common.core import AuditKind, hookimpl
 from dicom_common.dimse._ae import ApplicationEntity
+from dicom_common.dimse._metrics_port import shown_metrics
 from dicom_common.dimse._settings import DimseSettings
 from dicom_common.dimse._workers import serve_by_workers
 from dicom_common.host import listen
@@ -54,17 +58,49 @@ def scp(session: Session, *, host: str | None, port: int | None, workers: int | 
             closing(RelayThread(session)) as relay,
         ):
             relay.start()
-            note(f"Listening as {settings.ae_title} on {settings.host} port {listening.getsockname()[1]}")
-            if not settings.peers:
-                note("There are no peers, so that all are rejected: name them below [dimse.peers].")
+            _tell(settings, listening)
             with stopping_on_signals(_STOPPING) as stop:
-                if settings.workers == 1:
-                    with ApplicationEntity(services, settings, listening):
-                        stop.wait()
-                else:
-                    serve_by_workers(config, settings, listening, stop, verbose=session.verbose)
+                _serve(session, settings, listening, stop)
             relay.finish()
     return ExitCode.OK
+
+
+@contextmanager
+def beside(session: Session) -> Iterator[None]:
+    """Serve DIMSE beside the server of another command, until the block ends.
+
+    Raises:
+        DicomCommonError: the configuration is wrong, or the port cannot be listened on.
+    """
+    settings = session.config.section("dimse", DimseSettings)
+    stop = threading.Event()
+    with closing(listen(settings.host, settings.port, table="dimse")) as listening:
+        _tell(settings, listening)
+        if settings.workers == 1:
+            with ApplicationEntity(session.services, settings, listening) as ae, shown_metrics(settings, ae.metrics):
+                yield
+            return
+        thread = threading.Thread(target=_serve, args=(session, settings, listening, stop), name="dimse-workers")
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+
+def _serve(session: Session, settings: DimseSettings, listening: socket.socket, stop: threading.Event) -> None:
+    if settings.workers > 1:
+        serve_by_workers(session.config, settings, listening, stop, verbose=session.verbose)
+        return
+    with ApplicationEntity(session.services, settings, listening) as ae, shown_metrics(settings, ae.metrics):
+        stop.wait()
+
+
+def _tell(settings: DimseSettings, listening: socket.socket) -> None:
+    note(f"Listening as {settings.ae_title} on {settings.host} port {listening.getsockname()[1]}")
+    if not settings.peers:
+        note("There are no peers, so that all are rejected: name them below [dimse.peers].")
 
 
 @hookimpl

@@ -79,6 +79,8 @@ class DimseSettings:
     """The port to listen on; 0: any free one."""
     workers: int = 1
     """Processes that share the port."""
+    metrics_port: int = 0
+    """The port of this machine's loopback address at which Prometheus finds metrics; 0: none."""
     peers: dict[str, PeerSettings] = field(default_factory=dict)
     """The tables `[dimse.peers.NAME]`: who may call, and where instances may be sent."""
     tls: ServerTls | None = None
@@ -119,8 +121,8 @@ class DimseSettings:
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
         _check_ae_title(self.ae_title)
-        if not 0 <= self.port <= 65535:
-            raise ValueError("port has to be from 0 to 65535")
+        if not (0 <= self.port <= 65535 and 0 <= self.metrics_port <= 65535):
+            raise ValueError("port and metrics_port have to be from 0 to 65535")
         for uid in (*self.sop_classes, *self.transfer_syntaxes):
             if not is_valid_uid(uid):
                 raise ValueError(f"{uid!r} of sop_classes or transfer_syntaxes is not a UID")
@@ -131,7 +133,7 @@ class DimseSettings:
                 raise ValueError(f"the peer {name} has a certificate: name its authority as dimse.tls.client_ca")
         for setting in fields(self):
             value = getattr(self, setting.name)
-            if setting.name != "port" and type(value) is int and value < 1:
+            if setting.name not in ("port", "metrics_port") and type(value) is int and value < 1:
                 raise ValueError(f"{setting.name} has to be at least 1")
             if type(value) is float and not 0 < value < float("inf"):
                 raise ValueError(f"{setting.name} has to be a number of seconds above 0")

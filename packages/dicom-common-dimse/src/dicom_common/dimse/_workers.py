@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 import socket
 import threading
+from contextlib import suppress
 
 from dicom_common.cli import end_with_parent, run_processes, services_of_process
 from dicom_common.dimse._ae import ApplicationEntity
+from dicom_common.dimse._metrics_port import shown_metrics
 from dicom_common.dimse._settings import DimseSettings
 from dicom_common.host import Config
 
@@ -39,7 +41,16 @@ def serve_by_workers(
         name="scp",
         stop=stop,
         shutdown_seconds=settings.shutdown_seconds,
+        died=_forget,
     )
+
+
+def _forget(pid: int | None) -> None:
+    """Have what a dead process was doing right then counted no more."""
+    from prometheus_client import multiprocess  # noqa: PLC0415 - imported only with its environment variable set
+
+    with suppress(OSError):
+        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]  # has no types
 
 
 def _work(config: Config, settings: DimseSettings, listening: socket.socket, verbose: bool) -> None:
@@ -47,4 +58,5 @@ def _work(config: Config, settings: DimseSettings, listening: socket.socket, ver
         ae = ApplicationEntity(services, settings, listening)
         signal.signal(signal.SIGTERM, lambda _, __: ae.stop())
         end_with_parent(ae.stop)
-        ae.serve()
+        with shown_metrics(settings, ae.metrics):
+            ae.serve()

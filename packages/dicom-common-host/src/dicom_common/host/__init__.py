@@ -17,6 +17,7 @@ from dicom_common.host._plugin_metadata import (
     CONFORMANCE,
     EXTENSION,
     KINDS,
+    SERVERS,
     PluginInfo,
     installed_plugins,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "CONFORMANCE",
     "EXTENSION",
     "KINDS",
+    "SERVERS",
     "TRACEBACKS",
     "Action",
     "Config",

@@ -27,6 +27,7 @@ __all__ = [
     "CONFORMANCE",
     "EXTENSION",
     "KINDS",
+    "SERVERS",
     "PluginInfo",
     "broken",
     "distributions_of",
@@ -47,6 +48,9 @@ takes nothing and returns a `Health`."""
 CONFORMANCE = "conformance"
 """The entry-point group of functions that write a package's part of the conformance statement, for `conformance`:
 `dicom_common.conformance`. Each takes the `Config` and returns a `StatementSection`."""
+SERVERS = "servers"
+"""The entry-point group of servers that a command can run beside its own, each by its name: `dicom_common.servers`.
+Each takes the command's `Session`, and returns a context manager: it listens and serves until that ends."""
 READER = "reader"
 """The entry-point group of the engines that read DICOM, which `reader.engine` chooses from: `dicom_common.reader`."""
 

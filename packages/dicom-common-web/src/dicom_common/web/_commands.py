@@ -7,7 +7,16 @@ from pathlib import Path
 
 import click
 
-from dicom_common.cli import ExitCode, RelayThread, Session, below, note, pass_session, stopping_on_signals
+from dicom_common.cli import (
+    ExitCode,
+    RelayThread,
+    Session,
+    below,
+    note,
+    pass_session,
+    servers_beside,
+    stopping_on_signals,
+)
 from dicom_common.core import AuditKind, hookimpl
 from dicom_common.host import listen, require_loopback
 from dicom_common.web._serving import Serving, serve as serve_here, serve_by_workers, url_of
@@ -65,6 +74,7 @@ def serve(session: Session, *, host: str | None, port: int | None, workers: int 
         with (
             session.auditing(AuditKind.APPLICATION_STOPPED, None, command="serve"),
             closing(RelayThread(session)) as relay,
+            servers_beside(session, settings.beside, setting="web.beside"),
         ):
             relay.start()
             note(f"Listening on {site}{settings.root}" + (f"; the page is {site}/" if settings.page else ""))

@@ -25,6 +25,8 @@ class WebSettings:
     """The port to listen on; 0: any free one."""
     workers: int = 1
     """Processes that share the port."""
+    beside: tuple[str, ...] = ()
+    """Further servers that `serve` runs in its own process, by their names, such as `dimse`."""
     root: str = "/dicom-web"
     """The path of the DICOMweb service root."""
     uri_path: str = "/wado"
