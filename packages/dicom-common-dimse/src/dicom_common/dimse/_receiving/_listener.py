@@ -64,6 +64,7 @@ class Listener:
         except OSError as error:
             # Too many open files: what is open goes on, and gives some back.
             _log.error("a connection cannot be accepted: %s", error.strerror)
+            self._drop_silent()
             time.sleep(0.1)
             return
         accepted.setblocking(True)
@@ -91,10 +92,15 @@ class Listener:
             self._changed.notify_all()
 
     def _make_room(self) -> None:
-        """Close the connection that has been silent longest, where there are too many."""
+        """Where there are too many connections, close one that is silent."""
         with self._changed:
-            if len(self._open) < self._site.settings.max_connections:
-                return
+            is_full = len(self._open) >= self._site.settings.max_connections
+        if is_full:
+            self._drop_silent()
+
+    def _drop_silent(self) -> None:
+        """Close the connection that was without an association longest."""
+        with self._changed:
             silent = next((one for one in self._open if not (one.is_associated or one.is_broken_off)), None)
         if silent is not None:
             silent.break_off()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from dicom_common.core import WebAccess, uuid7
+from dicom_common.core import DicomCommonError, WebAccess, uuid7
 from dicom_common.dimse._peers import Peer
 from dicom_common.dimse._receiving._command_set import Operation
 from dicom_common.dimse._receiving._site import Site
@@ -78,21 +79,21 @@ class Records:
     def _log(self, method: str, status: int, seconds: float, size: int, *, query: str = "") -> None:
         if not self._peer.tenant:
             return
-        self._site.access_log.write(
-            WebAccess(
-                id=str(uuid7()),
-                time=datetime.now(UTC) - timedelta(seconds=seconds),
-                tenant=self._peer.tenant,
-                method=method,
-                path=f"/dimse/{self._called}",
-                status=status,
-                query=query,
-                peer=self._peer.address,
-                user=self._peer.user or self._peer.settings.ae_title,
-                content_length=size,
-                duration_ms=round(seconds * 1000, 3),
-            )
+        record = WebAccess(
+            id=str(uuid7()),
+            time=datetime.now(UTC) - timedelta(seconds=seconds),
+            tenant=self._peer.tenant,
+            method=method,
+            path=f"/dimse/{self._called}",
+            status=status,
+            query=query,
+            peer=self._peer.address,
+            user=self._peer.user or self._peer.settings.ae_title,
+            content_length=size,
+            duration_ms=round(seconds * 1000, 3),
         )
+        with suppress(DicomCommonError):  # the log is closed: the association was broken off at the end of the process
+            self._site.access_log.write(record)
 
 
 def _is_failure(status: int) -> bool:
