@@ -118,7 +118,7 @@ def default_of(field: Field) -> str:
     if field.default is None:
         return "required"
     text = ast.unparse(field.default)
-    if text in ("None", "''", "Secret('')", "()"):
+    if text in ("None", "''", "Secret('')", "()", "field(default_factory=dict)"):
         return "none"
     if "default_factory" in text:
         return f"the table `{field.name}`"

@@ -27,7 +27,7 @@ class FindSettings:
 class RetrieveSettings:
     """The table `[dimse.retrieve]`: what C-MOVE and C-GET may send, and how."""
 
-    max_instances: int = _MOST_COUNTED
+    max_instances: int = 65_535
     """The most instances of one request; one for more is refused with A701."""
     keep_seconds: float = 5.0
     """Seconds for which the association to a destination of C-MOVE stays open for the next request; 0: none."""
