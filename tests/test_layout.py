@@ -26,7 +26,7 @@ NEEDS_KIND = {"auth", "keyring"}
 REGISTERS_NOTHING = {"dicom-common-broker-leases", "dicom-common-db-sql", "dicom-common-storage-object"}
 """Packages of a kind that other plugins of that kind are built on."""
 HAS_NO_SETTINGS = {"dicom-common-broker-leases", "dicom-common-db-sql"}
-OF_ANY_PACKAGE = tuple(f"dicom_common.{group}" for group in ("checks", "commands", "conformance", "reader"))
+OF_ANY_PACKAGE = tuple(f"dicom_common.{group}" for group in ("checks", "commands", "conformance", "reader", "servers"))
 """Entry-point groups that say nothing of the kind of a package."""
 TOP_LEVEL = {"packages", "tests", "tools", "noxfile.py", "pyproject.toml", "README.md", "LICENSE"}
 MADE_HERE = {"uv.lock", "dist", "build", "dicom-common-data", "__pycache__"}
