@@ -63,7 +63,9 @@ class MadePeer:
         asked = event.identifier
         self.queries.append(asked)
         key = _KEYS.get(asked.QueryRetrieveLevel, "PatientID")
-        matches = {one.get(key): one for one in reversed(_matching(self.files, asked))}
+        matches: dict[Any, Dataset] = {}
+        for one in _matching(self.files, asked):
+            matches.setdefault(one.get(key), one)
         for one in matches.values():
             if event.is_cancelled:
                 yield 0xFE00, None

@@ -267,8 +267,11 @@ def p_data(
                 yield _p_data_head(context, len(waiting), is_command)
                 yield waiting
             waiting = view[begin : begin + size]
-    yield _p_data_head(context, len(waiting), is_command | _LAST)
+    # Fragments are of even length (PS3.8 E.1): a deflated data set of an odd one gets the zero that PS3.5 A.5 wants.
+    padding = bytes(len(waiting) % 2)
+    yield _p_data_head(context, len(waiting) + len(padding), is_command | _LAST)
     yield waiting
+    yield padding
 
 
 _LAST = 2

@@ -27,10 +27,23 @@ STATUSES: Final = (
     ("C-MOVE, C-GET", 0xFF00, "sub-operations go on"),
     ("C-MOVE, C-GET", 0xFE00, "cancelled"),
     ("C-MOVE, C-GET", 0xB000, "some sub-operations failed, or had a warning"),
-    ("C-MOVE, C-GET", 0xA701, "the matches cannot be counted: a backend is down"),
+    ("C-MOVE, C-GET", 0xA701, "there are too many matches, or they cannot be counted: a backend is down"),
     ("C-MOVE, C-GET", 0xA702, "no sub-operation succeeded"),
     ("C-MOVE", 0xA801, "the destination is not in the configuration"),
     ("C-MOVE, C-GET", 0xA900, "the identifier does not match the SOP class; a unique key is absent, empty or `*`"),
+    ("C-MOVE, C-GET", 0xC000, "the identifier cannot be understood"),
+    ("N-ACTION", 0x0000, "the request is remembered, and a report follows"),
+    ("N-ACTION", 0x0112, "the SOP instance is not the well-known one"),
+    ("N-ACTION", 0x0115, "an attribute has a value that it cannot have"),
+    ("N-ACTION", 0x0118, "the SOP class is not that of the presentation context"),
+    ("N-ACTION", 0x0120, "Transaction UID or Referenced SOP Sequence is absent"),
+    ("N-ACTION", 0x0121, "Transaction UID or Referenced SOP Sequence is empty"),
+    ("N-ACTION", 0x0123, "the action type is not 1"),
+    ("N-ACTION", 0x0131, "the Transaction UID is known from another request"),
+    ("N-ACTION", 0x0213, "more instances than are taken in one request"),
+    ("N-EVENT-REPORT, as Failure Reason", 0x0110, "the object cannot be verified now"),
+    ("N-EVENT-REPORT, as Failure Reason", 0x0112, "there is no such instance, or its bytes are not those that were stored"),
+    ("N-EVENT-REPORT, as Failure Reason", 0x0119, "the instance is of another SOP class"),
     ("All", 0x0110, "processing failure"),
     ("All", 0x0124, "the peer is not allowed this service"),
     ("All", 0x0211, "the operation is not one of the SOP class"),
@@ -47,6 +60,6 @@ def statuses(offered: Collection[str]) -> StatementTable:
     rows = tuple(
         (names, f"{code:04X}", category_of(code).value, meaning)
         for names, code, meaning in STATUSES
-        if names == "All" or set(names.split(", ")) & set(offered)
+        if names == "All" or set(names.split(", ")) & {*offered, "N-EVENT-REPORT"}
     )
     return StatementTable(title="Statuses", columns=("Operation", "Status", "Category", "Meaning"), rows=rows)

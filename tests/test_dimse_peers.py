@@ -1,0 +1,461 @@
+"""Issue 16: DCMTK, pynetdicom's applications and Orthanc as peers, in both directions: byte-identical data sets.
+
+All of pydicom's files by default; with DICOM_COMMON_PEERS_REAL_FILES=1 the real files too, where they are.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import pydicom
+import pytest
+from dimse_peers import (
+    HOST,
+    Site,
+    data_set,
+    dcmtk,
+    free_ports,
+    pynetdicom_app,
+    rest,
+    run,
+    running,
+    scp,
+    write_files,
+)
+from embedded import real_files
+
+from dicom_common.core import Stored
+from dicom_common.dicom import file_start
+
+pytestmark = [pytest.mark.kills, pytest.mark.slow]
+
+_REAL = os.environ.get("DICOM_COMMON_PEERS_REAL_FILES", "") not in ("", "0")
+_PREFIX = re.compile(r"^[A-Za-z]+\.")
+_READER = ("-aet", "READER", "-aec", "DICOMCOMMON")
+_NOT_OF_DCMTK = ("1.2.840.10008.1.2.4.20", "1.2.840.10008.1.2.4.11", "1.2.840.10008.1.2.8.", "1.2.840.10008.1.2.7.")
+"""Transfer syntaxes that DCMTK 3.6.7 does not know: HTJ2K, JPEG XL, deflated frames, SMPTE."""
+_NOT_PARSED = "1.2.826.0.1.3680043.8.498.13002811185086637637347356263722492924"
+"""An instance of pydicom's files that DCMTK, and Orthanc, which is built on it, cannot parse: they drop its sender."""
+
+
+@pytest.fixture(scope="module")
+def ports() -> dict[str, int]:
+    names = ("us", "fetcher", "storescp", "qrscp", "pystore", "orthanc", "http", "mover", "pymover")
+    return dict(zip(names, free_ports(len(names)), strict=True))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, ports: dict[str, int]) -> Iterator[Site]:
+    """Our `scp`, with all files in the tenant `local`."""
+    folder = tmp_path_factory.mktemp("site")
+    destinations = {
+        "storescp": "STORESCP",
+        "qrscp": "QRSCP",
+        "pystore": "PYSTORE",
+        "mover": "MOVER",
+        "pymover": "PYMOVER",
+    }
+    tables = "".join(
+        f'[dimse.peers.{name}]\nae_title = "{title}"\nhost = "{HOST}"\nport = {ports[name]}\ntenant = "local"\n'
+        for name, title in destinations.items()
+    )
+    (folder / "site.toml").write_text(
+        f"""data = "data"
+        [dimse]
+        port = {ports["us"]}
+        [dimse.retrieve]
+        keep_seconds = 0
+        [dimse.peers.dcmtk]
+        ae_title = "DCMTK"
+        tenant = "dcmtk"
+        allow = ["store"]
+        [dimse.peers.python]
+        ae_title = "PYTHON"
+        tenant = "python"
+        allow = ["store"]
+        [dimse.peers.reader]
+        ae_title = "READER"
+        tenant = "local"
+        allow = ["find", "retrieve"]
+        [dimse.peers.orthanc]
+        ae_title = "ORTHANC"
+        host = "{HOST}"
+        port = {ports["orthanc"]}
+        tenant = "local"
+        allow = ["store", "find", "retrieve"]
+        called = {{ INBOX = "orthanc" }}
+        {tables}""",
+        encoding="utf-8",
+    )
+    site = Site(folder / "site.toml", ports["us"])
+    bundled = Path(pydicom.__file__).parent / "data" / "test_files"
+    files = list(real_files()) if _REAL else [bundled]
+    site.command("ingest", *files, codes=(0, 1))
+    with scp(site):
+        yield site
+
+
+@pytest.fixture(scope="module")
+def instances(site: Site) -> list[Stored]:
+    """What is stored in the tenant `local`."""
+    with site.services as services:
+        return [one for one in services.db.walk() if one.tenant == "local"]
+
+
+@pytest.fixture(scope="module")
+def stored(site: Site, instances: list[Stored]) -> dict[str, bytes]:
+    """The data set of each, by SOP Instance UID."""
+    assert len(instances) > 100
+    return site.data_sets("local")
+
+
+@pytest.fixture(scope="module")
+def files(site: Site, instances: list[Stored]) -> Path:
+    """The same as DICOM files."""
+    folder = site.file.parent / "files"
+    with site.services as services:
+        write_files(services, instances, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def orthanc(site: Site, ports: dict[str, int]) -> Iterator[int]:
+    """Orthanc; the port of its REST API."""
+    program, folder = dcmtk("Orthanc"), site.file.parent / "orthanc"
+    folder.mkdir()
+    (folder / "orthanc.json").write_text(
+        f"""{{"StorageDirectory": "{folder}", "IndexDirectory": "{folder}", "HttpPort": {ports["http"]},
+        "DicomPort": {ports["orthanc"]}, "DicomAet": "ORTHANC", "RemoteAccessAllowed": false,
+        "AuthenticationEnabled": false, "DicomAlwaysAllowStore": true, "DicomAlwaysAllowFind": true,
+        "DicomAlwaysAllowGet": true, "DicomAlwaysAllowMove": true, "UnknownSopClassAccepted": true,
+        "DicomModalities": {{"us": ["DICOMCOMMON", "{HOST}", {ports["us"]}], "inbox": ["INBOX", "{HOST}", {ports["us"]}],
+        "fetcher": ["FETCHER", "{HOST}", {ports["fetcher"]}]}}, "Plugins": []}}""",
+        encoding="utf-8",
+    )
+    with running([program, str(folder / "orthanc.json")], ports["http"], folder):
+        yield ports["http"]
+
+
+def _studies(instances: list[Stored]) -> list[str]:
+    return sorted({one.study_uid for one in instances})
+
+
+def _known_to_dcmtk(instances: list[Stored]) -> set[str]:
+    known = {one.sop_uid for one in instances if not one.transfer_syntax_uid.startswith(_NOT_OF_DCMTK)}
+    return known - {_NOT_PARSED}
+
+
+def _differing(theirs: dict[str, bytes], ours: dict[str, bytes]) -> list[str]:
+    return sorted(uid for uid, data in theirs.items() if ours[uid] != data)
+
+
+def _changed(theirs: dict[str, bytes], ours: dict[str, bytes], instances: list[Stored]) -> list[str]:
+    """Return what has other elements: a peer that decodes what it sends may write lengths and VRs otherwise."""
+    syntaxes = {one.sop_uid: one.transfer_syntax_uid for one in instances}
+    return sorted(
+        uid
+        for uid, data in theirs.items()
+        if ours[uid] != data and _elements(data, syntaxes[uid]) != _elements(ours[uid], syntaxes[uid])
+    )
+
+
+def _elements(data: bytes, transfer_syntax: str) -> dict[int, object]:
+    file = BytesIO(file_start("1.2", "1.2", transfer_syntax) + data)
+    read = pydicom.dcmread(file, force=True)
+    return {
+        int(one.tag): str(one.value) if one.VR == "SQ" else one.value
+        for one in read
+        if one.tag.element and one.tag != 0xFFFCFFFC
+    }
+
+
+def _read_folder(folder: Path) -> dict[str, bytes]:
+    """Return the data sets of the files that a peer has written, by SOP Instance UID: `CT.1.2.3` or `1.2.3`."""
+    files = [path for path in folder.iterdir() if path.is_file()]
+    return {_PREFIX.sub("", path.name): data_set(path.read_bytes()) for path in files}
+
+
+# They send to us.
+
+
+def test_echoes(site: Site) -> None:
+    run(dcmtk("echoscu"), *_READER, HOST, str(site.port))
+    run(*pynetdicom_app("echoscu"), HOST, str(site.port), *_READER)
+
+
+def test_dcmsend_brings_every_data_set(
+    site: Site, ports: dict[str, int], files: Path, instances: list[Stored], tmp_path: Path
+) -> None:
+    words = ("-dn", "+sd", "-nh", "-aet", "DCMTK", "-aec", "DICOMCOMMON", HOST)
+    codes = (0, 1, 43, 60, 63, 67, 68)
+    run(dcmtk("dcmsend"), *words, str(site.port), files, codes=codes)
+    # It decodes what it sends: the reference is what it sends to a receiver that writes the bytes as they come.
+    with running(_storescp(ports["storescp"], tmp_path), ports["storescp"], tmp_path / "server"):
+        run(dcmtk("dcmsend"), *words, str(ports["storescp"]), files, codes=codes)
+    ours, reference = site.data_sets("dcmtk"), _read_folder(tmp_path)
+    assert set(ours) == set(reference) >= _known_to_dcmtk(instances)
+    assert _differing(ours, reference) == []
+
+
+def _storescp(port: int, folder: Path) -> list[str]:
+    return [dcmtk("storescp"), "+xa", "-pm", "+B", "-aet", "STORESCP", "-od", str(folder), str(port)]
+
+
+def test_storescu_brings_the_data_set(
+    site: Site, files: Path, instances: list[Stored], stored: dict[str, bytes]
+) -> None:
+    uids = [one.sop_uid for one in instances if one.transfer_syntax_uid == "1.2.840.10008.1.2.1"][:5]
+    words = ("-R", "-aet", "DCMTK", "-aec", "DICOMCOMMON", HOST, str(site.port))
+    said = run(dcmtk("storescu"), "-v", *words, *(files / f"{uid}.dcm" for uid in uids))
+    assert said.count("Received Store Response (Success)") == len(uids)
+    theirs = site.data_sets("dcmtk")
+    assert set(uids) <= set(theirs)
+    assert _changed({uid: theirs[uid] for uid in uids}, stored, instances) == []
+
+
+def test_storescu_of_pynetdicom_brings_every_instance(site: Site, files: Path, instances: list[Stored]) -> None:
+    run(
+        *pynetdicom_app("storescu"),
+        HOST,
+        str(site.port),
+        str(files),
+        "-r",
+        "-cx",
+        "-aet",
+        "PYTHON",
+        "-aec",
+        "DICOMCOMMON",
+        codes=(0, 1),
+    )
+    with site.services as services:
+        theirs = {one.sop_uid for one in services.db.walk() if one.tenant == "python"}
+    assert len(theirs) >= len(instances) * 0.9  # it decodes what it sends, and cannot do so with all of them
+
+
+def test_orthanc_brings_every_data_set_that_it_takes(
+    site: Site, orthanc: int, files: Path, instances: list[Stored], stored: dict[str, bytes]
+) -> None:
+    taken = {}
+    for path in sorted(files.iterdir()):
+        try:
+            taken[path.stem] = rest(orthanc, "POST", "/instances", path.read_bytes())["ID"]
+        except OSError:
+            continue  # what it cannot parse
+    assert len(taken) >= len(stored) * 0.95
+    rest(orthanc, "POST", "/modalities/inbox/store", {"Resources": list(taken.values()), "Synchronous": True})
+    theirs = site.data_sets("orthanc")
+    assert set(theirs) == set(taken)
+    assert _changed(theirs, stored, instances) == []
+
+
+# We send to them.
+
+
+def test_send_to_storescp(
+    site: Site, ports: dict[str, int], instances: list[Stored], stored: dict[str, bytes], tmp_path: Path
+) -> None:
+    command = _storescp(ports["storescp"], tmp_path)
+    with running(command, ports["storescp"], tmp_path / "server"):
+        *sent, summary = site.lines("send", "storescp", *_studies(instances), codes=(0, 1))
+    known = {one["sop_instance_uid"] for one in sent if one["status"] == "sent"}
+    assert known >= _known_to_dcmtk(instances)
+    assert {one["reason"] for one in sent if one["status"] == "failed"} <= {"not-accepted"}
+    assert sum(summary["statuses"].values()) == len(instances)
+    theirs = _read_folder(tmp_path)
+    assert set(theirs) >= known
+    assert _differing({uid: theirs[uid] for uid in known}, stored) == []
+
+
+def test_send_to_storescp_of_pynetdicom(
+    site: Site, ports: dict[str, int], instances: list[Stored], stored: dict[str, bytes], tmp_path: Path
+) -> None:
+    command = [*pynetdicom_app("storescp"), str(ports["pystore"]), "-aet", "PYSTORE", "-od", str(tmp_path)]
+    with running(command, ports["pystore"], tmp_path / "server"):
+        *sent, _ = site.lines("send", "pystore", *_studies(instances), codes=(0, 1))
+    known = {one["sop_instance_uid"] for one in sent if one["status"] == "sent"}
+    assert len(known) >= len(instances) * 0.9
+    theirs = _read_folder(tmp_path)
+    # It decodes what it receives, and writes it anew.
+    assert _changed({uid: theirs[uid] for uid in known}, stored, instances) == []
+
+
+def test_send_to_orthanc(site: Site, orthanc: int, instances: list[Stored], stored: dict[str, bytes]) -> None:
+    assert "ORTHANC" in site.command("echo", "orthanc")
+    studies = _studies([one for one in instances if one.sop_uid != _NOT_PARSED])
+    *sent, _ = site.lines("send", "orthanc", *studies, codes=(0, 1))
+    known = {one["sop_instance_uid"] for one in sent if one["status"] in ("sent", "warning")}
+    assert len(known) >= len(sent) * 0.95
+    theirs = {}
+    for one in rest(orthanc, "GET", "/instances"):
+        data = rest(orthanc, "GET", f"/instances/{one}/file")
+        theirs[rest(orthanc, "GET", f"/instances/{one}/simplified-tags")["SOPInstanceUID"]] = data_set(data)
+    assert known <= set(theirs)
+    assert _differing({uid: theirs[uid] for uid in known}, stored) == []
+
+
+# They query and retrieve us.
+
+
+def test_findscu_lists_every_study(site: Site, instances: list[Stored]) -> None:
+    words = ("-S", "-k", "QueryRetrieveLevel=STUDY", "-k", "StudyInstanceUID")
+    said = run(dcmtk("findscu"), "-v", *_READER, HOST, str(site.port), *words)
+    assert all(f"[{uid}" in said for uid in _studies(instances))
+    said = run(*pynetdicom_app("findscu"), HOST, str(site.port), *_READER, *words)
+    assert all(uid in said for uid in _studies(instances))
+
+
+def test_movescu_gets_every_data_set(
+    site: Site, ports: dict[str, int], instances: list[Stored], stored: dict[str, bytes], tmp_path: Path
+) -> None:
+    # With +B it writes into the current folder, whatever -od says.
+    words = ("-S", "+xa", "+B", "-aem", "MOVER", "+P", str(ports["mover"]))
+    for study in _studies(instances):
+        keys = ("-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={study}")
+        run(dcmtk("movescu"), *_READER, *words, HOST, str(site.port), *keys, codes=(0, 69, 70), cwd=tmp_path)
+    theirs = _read_folder(tmp_path)
+    native = {one.sop_uid for one in instances if one.sop_uid in _known_to_dcmtk(instances)}
+    assert set(theirs) >= native
+    assert _differing({uid: theirs[uid] for uid in native}, stored) == []
+
+
+def test_getscu_gets_the_data_sets_of_a_study(
+    site: Site, instances: list[Stored], stored: dict[str, bytes], tmp_path: Path
+) -> None:
+    explicit = [
+        one for one in instances if one.transfer_syntax_uid == "1.2.840.10008.1.2.1" and "1.1.2" in one.sop_class_uid
+    ]
+    study = explicit[0].study_uid
+    keys = ("-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={study}")
+    run(dcmtk("getscu"), "-S", "+B", "-od", tmp_path, *_READER, HOST, str(site.port), *keys)
+    theirs = _read_folder(tmp_path)
+    assert set(theirs) == {one.sop_uid for one in instances if one.study_uid == study}
+    assert _differing(theirs, stored) == []
+    run(*pynetdicom_app("getscu"), HOST, str(site.port), *_READER, "-S", *keys, "-od", str(tmp_path / "python"))
+    assert set(_read_folder(tmp_path / "python")) == set(theirs)
+
+
+def test_movescu_of_pynetdicom_gets_a_study(
+    site: Site, ports: dict[str, int], instances: list[Stored], tmp_path: Path
+) -> None:
+    study = max(_studies(instances), key=lambda uid: sum(one.study_uid == uid for one in instances))
+    keys = ("-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={study}")
+    store = (
+        "-aem",
+        "PYMOVER",
+        "--store",
+        "--store-port",
+        str(ports["pymover"]),
+        "--store-aet",
+        "PYMOVER",
+        "-od",
+        str(tmp_path),
+    )
+    run(*pynetdicom_app("movescu"), HOST, str(site.port), *_READER, "-S", *keys, *store)
+    assert set(_read_folder(tmp_path)) == {one.sop_uid for one in instances if one.study_uid == study}
+
+
+def test_orthanc_queries_and_retrieves(
+    site: Site, orthanc: int, instances: list[Stored], stored: dict[str, bytes]
+) -> None:
+    asked = rest(orthanc, "POST", "/modalities/us/query", {"Level": "Study", "Query": {"StudyInstanceUID": ""}})["ID"]
+    answers = rest(orthanc, "GET", f"/queries/{asked}/answers")
+    assert len(answers) == len(_studies(instances))
+    ct = next(one for one in instances if one.sop_class_uid == "1.2.840.10008.5.1.4.1.1.2")
+    asked = rest(
+        orthanc, "POST", "/modalities/us/query", {"Level": "Study", "Query": {"StudyInstanceUID": ct.study_uid}}
+    )["ID"]
+    rest(orthanc, "POST", f"/queries/{asked}/retrieve", {"TargetAet": "ORTHANC", "Synchronous": True})
+    (found,) = rest(orthanc, "POST", "/tools/lookup", ct.sop_uid.encode())
+    assert data_set(rest(orthanc, "GET", f"/instances/{found['ID']}/file")) == stored[ct.sop_uid]
+
+
+# We query and retrieve them.
+
+
+@pytest.fixture
+def fetcher(ports: dict[str, int], tmp_path: Path) -> Site:
+    """Another installation of ours, which is empty."""
+    (tmp_path / "site.toml").write_text(
+        f"""data = "data"
+        [dimse]
+        ae_title = "FETCHER"
+        port = {ports["fetcher"]}
+        [dimse.peers.orthanc]
+        ae_title = "ORTHANC"
+        host = "{HOST}"
+        port = {ports["orthanc"]}
+        tenant = "local"
+        allow = ["store"]
+        [dimse.peers.qrscp]
+        ae_title = "QRSCP"
+        host = "{HOST}"
+        port = {ports["qrscp"]}
+        tenant = "local"
+        allow = ["store"]
+        """,
+        encoding="utf-8",
+    )
+    return Site(tmp_path / "site.toml", ports["fetcher"])
+
+
+def test_fetch_from_orthanc(
+    fetcher: Site, orthanc: int, instances: list[Stored], files: Path, stored: dict[str, bytes]
+) -> None:
+    cts = [one for one in instances if one.sop_class_uid == "1.2.840.10008.5.1.4.1.1.2"]
+    for one in cts:
+        rest(orthanc, "POST", "/instances", (files / f"{one.sop_uid}.dcm").read_bytes())
+    studies = _studies(cts)
+    known = {one["StudyInstanceUID"][0] for one in fetcher.lines("query", "orthanc", "ModalitiesInStudy=CT")}
+    assert known >= set(studies)
+    half = len(studies) // 2
+    assert fetcher.lines("fetch", "orthanc", *studies[:half])[-1]["statuses"].keys() == {"fetched"}
+    with scp(fetcher):
+        assert fetcher.lines("fetch", "orthanc", *studies, "--by", "move")[-1]["statuses"].keys() == {
+            "fetched",
+            "present",
+        }
+    ours = fetcher.data_sets("local")
+    assert {one.sop_uid for one in cts} <= set(ours)
+    assert _changed(ours, stored, instances) == []
+
+
+def test_send_to_dcmqrscp_and_fetch_it_again(
+    site: Site, fetcher: Site, ports: dict[str, int], instances: list[Stored], stored: dict[str, bytes], tmp_path: Path
+) -> None:
+    folder = tmp_path / "qrscp"
+    (folder / "data").mkdir(parents=True)
+    (folder / "dcmqrscp.cfg").write_text(
+        f"""NetworkTCPPort = {ports["qrscp"]}
+MaxPDUSize = 16384
+MaxAssociations = 16
+HostTable BEGIN
+fetcher = (FETCHER, {HOST}, {ports["fetcher"]})
+HostTable END
+VendorTable BEGIN
+VendorTable END
+AETable BEGIN
+QRSCP {folder / "data"} RW (500, 1024mb) ANY
+AETable END
+""",
+        encoding="utf-8",
+    )
+    cts = [
+        one
+        for one in instances
+        if one.sop_class_uid == "1.2.840.10008.5.1.4.1.1.2" and one.transfer_syntax_uid == "1.2.840.10008.1.2.1"
+    ]
+    studies = _studies(cts)
+    with running([dcmtk("dcmqrscp"), "-c", str(folder / "dcmqrscp.cfg")], ports["qrscp"], folder):
+        sent = site.lines("send", "qrscp", *studies)[-1]["statuses"]
+        assert set(sent) == {"sent"}
+        assert fetcher.lines("fetch", "qrscp", *studies[:1])[-1]["statuses"].keys() == {"fetched"}
+        with scp(fetcher):
+            fetcher.lines("fetch", "qrscp", *studies, "--by", "move")
+        assert fetcher.lines("fetch", "qrscp", *studies)[-1]["statuses"] == {"present": sent["sent"]}
+    ours = fetcher.data_sets("local")
+    assert len(ours) == sent["sent"]
+    assert _changed(ours, stored, instances) == []
