@@ -1,7 +1,8 @@
 """Faults that are put into the embedded backends by hand, to see whether their contracts find them.
 
-A mutant replaces one function or method of a backend while its process lives, in children of the tests, too. It is run
-against the contract of its kind by `python tests/mutants.py NAME`, in a process of its own; `--all --json` makes the table.
+A mutant replaces one function or method of a backend while its process lives, in children of the tests, too.
+`python tests/mutants.py NAME` runs it against the contract of its kind, in a process of its own; `--all --json` makes
+the table.
 """
 
 from __future__ import annotations
