@@ -28,7 +28,7 @@ Made = TypeVar("Made")
 VARIABLE = "DICOM_COMMON_MUTANT"
 MODULES = ("mutants_storage", "mutants_index", "mutants_cache", "mutants_broker", "mutants_keys")
 TESTS = Path(__file__).parent
-SECONDS = 300.0
+SECONDS = 1800.0
 """A run that takes longer has hung, and found the mutant in that way."""
 
 
