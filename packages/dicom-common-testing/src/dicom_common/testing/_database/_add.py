@@ -21,16 +21,6 @@ ODD = [
     *("Z\u00fcrich", "山田", "%_\\[]*?'\"", "a\tb", "\U0001f600", "\u2019", " a  b "),
     *("' OR 1=1--", "'; DROP TABLE study; --"),
 ]
-    "Z\u00fcrich",
-    "山田",
-    "%_\\[]*?'\"",
-    "a\tb",
-    "\U0001f600",
-    "' OR 1=1--",
-    "'; DROP TABLE study; --",
-    "\u2019",
-    " a  b ",
-]
 
 
 def statuses(outcomes: Sequence[Outcome]) -> list[AddStatus]:
