@@ -1,7 +1,8 @@
 """Faults that are put into the embedded backends by hand, to see whether their contracts find them.
 
-A mutant replaces one function or method of a backend while its process lives, in children of the tests, too. It is run
-against the contract of its kind by `python tests/mutants.py NAME`, in a process of its own; `--all --json` makes the table.
+A mutant replaces one function or method of a backend while its process lives, in children of the tests, too.
+`python tests/mutants.py NAME` runs it against the contract of its kind, in a process of its own; `--all --json` makes
+the table.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ Made = TypeVar("Made")
 VARIABLE = "DICOM_COMMON_MUTANT"
 MODULES = ("mutants_storage", "mutants_index", "mutants_cache", "mutants_broker", "mutants_keys")
 TESTS = Path(__file__).parent
-SECONDS = 300.0
+SECONDS = 1800.0
 """A run that takes longer has hung, and found the mutant in that way."""
 
 

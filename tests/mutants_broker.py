@@ -226,8 +226,8 @@ def forgets_that_leases_end(original: Any, self: Any, connection: Any, now: floa
 
 
 @mutant(B, Membership, "__init__", "order")
-def ends_leases_at_once(original: Any, self: Any, member: str, group: str, partitions: Any, lease: float) -> None:
-    original(self, member, group, partitions, lease / 100)
+def ends_leases_at_once(original: Any, self: Any, *arguments: Any) -> None:
+    original(self, *arguments[:-1], arguments[-1] / 100)
 
 
 @mutant(B, Membership, "apply", "killed_under_load")

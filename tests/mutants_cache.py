@@ -51,7 +51,7 @@ def keeps_the_first_value(original: Any, self: Any, key: str, value: bytes, *, t
 
 
 @mutant(B, Cache, "add", "add")
-def replaces_when_it_adds(original: Any, self: Any, key: str, value: bytes, *, ttl: float) -> bool:
+def replaces_when_it_adds(_original: Any, self: Any, key: str, value: bytes, *, ttl: float) -> bool:
     self.set(key, value, ttl=ttl)
     return True
 
@@ -63,7 +63,7 @@ def always_says_it_added(original: Any, *arguments: Any, **named: Any) -> bool:
 
 
 @mutant(B, Cache, "add", "threads_that_add")
-def looks_before_it_adds(original: Any, self: Any, key: str, value: bytes, *, ttl: float) -> bool:
+def looks_before_it_adds(_original: Any, self: Any, key: str, value: bytes, *, ttl: float) -> bool:
     if self.get(key) is not None:
         return False
     time.sleep(0.0001)
@@ -85,7 +85,7 @@ def always_says_it_deleted(original: Any, *arguments: Any, **named: Any) -> bool
 
 
 @mutant(B, Cache, "delete", "delete")
-def deletes_nothing(original: Any, self: Any, key: str, **_: Any) -> bool:
+def deletes_nothing(_original: Any, self: Any, key: str, **_: Any) -> bool:
     return self.get(key) is not None
 
 

@@ -119,7 +119,7 @@ def counts_without_conditions(original: Any, self: Any, query: Query) -> int:
 
 
 @mutant(B, Index, "count", "count")
-def counts_a_page(original: Any, self: Any, query: Query) -> int:
+def counts_a_page(_original: Any, self: Any, query: Query) -> int:
     return len(self.find(query))
 
 

@@ -76,7 +76,7 @@ def acknowledges_before_it_writes(original: Any, self: Any, key: str, source: An
 
 
 @mutant(B, Storage, "_chunks", "reader_that_began")
-def reads_what_has_the_name_now(_original: Any, self: Any, descriptor: int, start: int, length: int | None) -> Any:
+def reads_what_has_the_name_now(_original: Any, _self: Any, descriptor: int, start: int, length: int | None) -> Any:
     path = Path(f"/proc/self/fd/{descriptor}").readlink()
     end = None if length is None else start + length
     yield b""

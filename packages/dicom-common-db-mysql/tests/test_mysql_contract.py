@@ -58,5 +58,5 @@ class TestMysql(DatabaseContract):
 
     @pytest.fixture
     def open_at(self, prepared: Settings) -> Callable[[Endpoint], Database]:
-        limits = {"connect_timeout": 1.0, "statement_timeout": 1.0, "retry_timeout": 1.0}
-        return lambda endpoint: MysqlDatabase(replace(prepared, host=endpoint.host, port=endpoint.port, **limits))
+        quick = replace(prepared, connect_timeout=1.0, statement_timeout=1.0, retry_timeout=1.0)
+        return lambda endpoint: MysqlDatabase(replace(quick, host=endpoint.host, port=endpoint.port))

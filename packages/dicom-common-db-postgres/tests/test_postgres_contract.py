@@ -23,5 +23,5 @@ class TestPostgres(DatabaseContract):
 
     @pytest.fixture
     def open_at(self, index: Settings) -> Callable[[Endpoint], Database]:
-        limits = {"connect_timeout": 1.0, "statement_timeout": 1.0, "retry_timeout": 1.0}
-        return lambda endpoint: PostgresDatabase(replace(index, host=endpoint.host, port=endpoint.port, **limits))
+        quick = replace(index, connect_timeout=1.0, statement_timeout=1.0, retry_timeout=1.0)
+        return lambda endpoint: PostgresDatabase(replace(quick, host=endpoint.host, port=endpoint.port))

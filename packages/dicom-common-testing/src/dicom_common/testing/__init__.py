@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dicom_common.testing._cache._restart import CacheRestartContract
     from dicom_common.testing._canary import find_canary
     from dicom_common.testing._command_line import CommandAnswer, run_command
+    from dicom_common.testing._contract import Contract
     from dicom_common.testing._database._checks import assert_consistent
     from dicom_common.testing._database._contract import DatabaseContract
     from dicom_common.testing._database._corpus import CORPUS, SEARCHES, Search
@@ -55,6 +56,7 @@ __all__ = [
     "CacheRestartContract",
     "Case",
     "CommandAnswer",
+    "Contract",
     "DatabaseContract",
     "Endpoint",
     "ExtensionContract",
@@ -94,6 +96,7 @@ _HOMES = {
     "CacheContract": "_cache._contract",
     "CacheRestartContract": "_cache._restart",
     "CommandAnswer": "_command_line",
+    "Contract": "_contract",
     "run_command": "_command_line",
     "Case": "_authenticator._token_scene",
     "DatabaseContract": "_database._contract",

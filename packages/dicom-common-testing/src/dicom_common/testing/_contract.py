@@ -33,13 +33,13 @@ class Contract:
     and must fail: one that passes fails the run. It holds for this class alone, not for those that inherit from it."""
     overridden: ClassVar[Mapping[str, str]] = {}
     """Which tests the class replaces, or leaves out by setting them to None: the name of a test -> why."""
-    shared_between_processes: bool = True
+    shared_between_processes: ClassVar[bool] = True
     """Whether another process that opens the backend sees what this one wrote. False leaves out the tests that start
     and kill processes: then nothing is proven of what outlives a crash."""
-    time_limit: float = 10.0
+    time_limit: ClassVar[float] = 10.0
     """Seconds within which a call must fail whose server is away: the limits in the settings, with slack for a busy
     machine."""
-    test_limit: float = 600.0
+    test_limit: ClassVar[float] = 600.0
     """Seconds after which a test counts as hanging. A guard, no measure."""
 
     def assert_declared(self, backend: object, known: Collection[type]) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from dicom_common.core import AuditEvent, AuditKind, Backend, Extension, Origin, Stored, hookspecs
 from dicom_common.testing._canary import find_canary
+from dicom_common.testing._contract import Contract, missing_fixture
 from dicom_common.testing._instances import make_instance
 
 __all__ = ["ExtensionContract"]
@@ -29,7 +30,7 @@ _CALLED = {
 _OF_INSTANCE = ("study_uid", "series_uid", "sop_uid", "sop_class_uid", "transfer_syntax_uid", "size", "sha256")
 
 
-class ExtensionContract:
+class ExtensionContract(Contract):
     """Inherit from it in a class whose name starts with `Test`; give the fixture `open_extension` and set `name`.
 
     `open_extension` is a callable without arguments that opens the extension; it is called several times in a test.
@@ -46,7 +47,8 @@ class ExtensionContract:
     @pytest.fixture
     def open_extension(self) -> Callable[[], Extension]:
         """Give the callable that opens the extension."""
-        raise NotImplementedError("give a fixture `open_extension`: a callable without arguments")
+        opens: Callable[[], Extension] = missing_fixture("open_extension", "a callable that opens the extension")
+        return opens
 
     @pytest.fixture
     def extension(self, open_extension: Callable[[], Extension]) -> Iterator[Extension]:

@@ -8,7 +8,6 @@ test file itself cannot be found.
 from __future__ import annotations
 
 import multiprocessing
-import pickle
 import resource
 import sys
 from collections.abc import Callable, Iterator
@@ -142,7 +141,10 @@ def _start(function: Callable[..., None], arguments: tuple[Any, ...]) -> Child:
     process = _SPAWN.Process(target=_run, args=(function, sending, arguments), daemon=True)
     try:
         process.start()
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
+    except OSError:
+        receiving.close()
+        raise
+    except Exception as error:  # what an argument raises that cannot be handed over, of whatever kind
         receiving.close()
         raise AssertionError(f"The backend cannot be opened in another process ({error}). {_INSTALLED}") from error
     finally:

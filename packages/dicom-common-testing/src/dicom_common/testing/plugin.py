@@ -35,6 +35,7 @@ pytest.register_assert_rewrite(
 
 from dicom_common.testing import _watching  # noqa: E402  # behind the registration, on purpose
 from dicom_common.testing._canary import Watch  # noqa: E402  # as above
+from dicom_common.testing._outcomes import OutcomeFile  # noqa: E402  # as above
 from dicom_common.testing._services import Endpoint, Found, find_options, find_service  # noqa: E402  # as above
 
 _KNOWN = pytest.StashKey[dict[str, Found]]()
@@ -43,11 +44,14 @@ _PROPERTY = "dicom_common_service"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the two options."""
+    """Add the options."""
     group = parser.getgroup("dicom-common", "tests that need a server")
     group.addoption("--require-services", action="store_true", help="fail, do not skip, where a server is missing")
     group.addoption(
         "--service-report", type=Path, metavar="FILE", help="append what ran against which server, as lines of JSON"
+    )
+    group.addoption(
+        "--contract-outcomes", type=Path, metavar="FILE", help="append what became of each test of a contract, likewise"
     )
 
 
@@ -65,6 +69,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # With pytest-xdist the workers' results reach the controller, which writes them.
     if path is not None and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Report(path), "dicom-common-service-report")
+    outcomes = config.getoption("--contract-outcomes")
+    if outcomes is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(OutcomeFile(outcomes), "dicom-common-contract-outcomes")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

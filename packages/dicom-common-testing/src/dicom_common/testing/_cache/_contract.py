@@ -96,7 +96,9 @@ class CacheContract(ServedContract):
         ]
         for number, each in enumerate(keys):
             cache.set(each, b"%d" % number, ttl=60)
-        assert [cache.get(each) for each in keys] == [b"%d" % number for number in range(len(keys))]
+        for order in (range(len(keys)), reversed(range(len(keys)))):
+            for number in order:
+                assert cache.get(keys[number]) == b"%d" % number
 
     @pytest.mark.parametrize("case_bad", INVALID_KEYS, ids=ascii)
     def test_what_is_no_key_is_refused_by_every_method(self, cache: Cache, case_bad: str) -> None:

@@ -17,7 +17,10 @@ from dicom_common.testing._instances import make_entry, make_instance
 __all__ = ["AddingContract"]
 
 ADDED, SAME, REPLACED, CONFLICT = AddStatus.ADDED, AddStatus.SAME, AddStatus.REPLACED, AddStatus.CONFLICT
-ODD = ["Z\u00fcrich", "山田", "%_\\[]*?'\"", "a\tb", "\U0001f600", "' OR 1=1--", "'; DROP TABLE study; --", "\u2019"]
+ODD = [
+    *("Z\u00fcrich", "山田", "%_\\[]*?'\"", "a\tb", "\U0001f600", "\u2019", " a  b "),
+    *("' OR 1=1--", "'; DROP TABLE study; --"),
+]
 
 
 def statuses(outcomes: Sequence[Outcome]) -> list[AddStatus]:

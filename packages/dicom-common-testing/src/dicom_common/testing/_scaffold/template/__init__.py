@@ -1,0 +1,1 @@
+"""What `new` fills in: backends that work, and texts. They are read, not imported."""

@@ -1,0 +1,65 @@
+"""Which backend is verified: as text, which the process of the tests and its children are given."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dicom_common.cli import Session
+from dicom_common.testing._verify._scratch import ScratchCache, scratch_storage
+
+__all__ = ["KINDS", "Target", "open_scratch"]
+
+KINDS = ("broker", "cache", "db", "storage")
+"""What can be verified live: the keys of a keyring in use must not be rotated, and an issuer signs no test's tokens."""
+_VARIABLE = "DICOM_COMMON_TEST_VERIFY"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """The backend of a table of a configuration."""
+
+    kind: str
+    table: str
+    """`storage`, or the name of a further one."""
+    file: str | None
+    data: str | None
+    scratch: Mapping[str, str] = field(default_factory=dict)
+    """Settings of an index of the tests' own; `{}` in a value is another text for each test."""
+    not_promised: Mapping[str, str] = field(default_factory=dict)
+
+    def environment(self) -> dict[str, str]:
+        """Return what lets a process find this target."""
+        return os.environ | {_VARIABLE: json.dumps(asdict(self))}
+
+    @classmethod
+    def named(cls) -> Target:
+        """Return the target of this process."""
+        return cls(**json.loads(os.environ[_VARIABLE]))
+
+    def session(self, scratch: str = "") -> Session:
+        """Return a session of its own, whose services belong to who opens the backend."""
+        session = Session(file=self.file and Path(self.file), data=self.data and Path(self.data))
+        session.override({key: value.replace("{}", scratch) for key, value in self.scratch.items()})
+        return session
+
+
+def live(target: Target, scratch: str = "") -> Any:
+    """Open the backend itself."""
+    services = target.session(scratch).services
+    if target.kind == "storage" and target.table != "storage":
+        return services.storage_named(target.table)
+    return getattr(services, target.kind)
+
+
+def open_scratch(scratch: str) -> Any:
+    """Open the backend of this process's target for one test."""
+    target = Target.named()
+    opened = live(target, scratch)
+    if target.kind == "storage":
+        return scratch_storage(opened, f"{scratch}/")
+    return ScratchCache(opened) if target.kind == "cache" else opened

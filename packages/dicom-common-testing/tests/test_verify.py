@@ -1,0 +1,114 @@
+"""`dicom-common verify` runs the contract of a live backend, and leaves it as it was."""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+from dicom_common.testing import run_command
+
+pytest_plugins = ["pytester"]
+
+FAULTY = """
+from dataclasses import dataclass
+from dicom_common.core import Backend, hookimpl
+from faulty_backends import FolderStorage
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    folder: str = "objects"
+
+class Forgetful(FolderStorage):
+    def delete(self, key):
+        self.file(key)
+        if "never" not in key:
+            super().delete(key)
+        else:
+            raise RuntimeError("it is not there")
+
+@hookimpl
+def dicom_common_storage():
+    return Backend("forgetful", Settings, lambda settings: Forgetful(settings.folder))
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A folder with a configuration, and an installed plugin that breaks a promise."""
+    installed = tmp_path / "installed"
+    info = installed / "forgetful_storage-2.5.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: forgetful-storage\nVersion: 2.5\n")
+    (info / "entry_points.txt").write_text("[dicom_common.storage]\nforgetful = forgetful_storage\n")
+    (installed / "forgetful_storage.py").write_text(FAULTY)
+    backends = Path(__file__).with_name("faulty_backends.py").read_text(encoding="utf-8")
+    (installed / "faulty_backends.py").write_text(backends)
+    (tmp_path / "site.toml").write_text(f'[storage]\nbackend = "forgetful"\nfolder = "{tmp_path / "objects"}"\n')
+    return tmp_path
+
+
+def test_the_command_comes_from_this_distribution() -> None:
+    [found] = entry_points(group="dicom_common.commands", name="verify")
+    assert found.dist is not None
+    assert found.dist.name == "dicom-common-testing"
+
+
+def test_a_storage_is_verified_below_prefixes_and_left_as_it_was(tmp_path: Path) -> None:
+    kept = tmp_path / "dicom-common-data" / "objects" / "a" / "b.dcm"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"an object of the archive")
+    badge = tmp_path / "badge.svg"
+    words = ["--only", "scan_is or longest or BatchWrites or empty_batch or local_files_are", "--badge", str(badge)]
+    answer = run_command("verify", "storage", *words, "--json", cwd=tmp_path)
+    assert answer.code == 0, answer
+    [statement] = answer.lines
+    assert statement["backend"]["distribution"] == "dicom-common-storage-filesystem"
+    assert statement["contracts"] == ["StorageContract"]
+    assert statement["proven"] == [
+        "test_a_scan_is_in_the_order_of_the_bytes",
+        "test_an_empty_batch_is_nothing",
+        "test_local_files_are_where_it_says",
+    ]
+    assert [one["test"] for one in statement["skipped"]] == ["test_the_longest_key_is_taken"]
+    assert badge.read_text().startswith("<svg ")
+    objects = tmp_path / "dicom-common-data" / "objects"
+    left = [path for path in objects.rglob("*") if path.is_file() and ".dicom-common" not in path.parts]
+    assert left == [kept]
+    assert kept.read_bytes() == b"an object of the archive"
+
+
+def test_a_promise_that_is_not_kept_is_told_and_can_be_declared(site: Path) -> None:
+    variables = {"PYTHONPATH": os.pathsep.join([str(site / "installed")])}
+    words = ["--config", "site.toml", "verify", "storage", "--only", "deleting_is or size_and_time"]
+    answer = run_command(*words, cwd=site, variables=variables)
+    assert answer.code == 1, answer
+    assert "NOT KEPT  deleting is repeatable: RuntimeError: it is not there" in answer.out
+    assert "1 promises are proven, 1 not kept" in answer.out
+    declared = ["--not-promised", "test_deleting_is_repeatable=it forgets", "--json"]
+    answer = run_command(*words, *declared, cwd=site, variables=variables)
+    assert answer.code == 0, answer
+    statement = json.loads(answer.out)
+    assert statement["not_promised"] == [{"test": "test_deleting_is_repeatable", "reason": "it forgets"}]
+    assert (statement["backend"]["distribution"], statement["backend"]["version"]) == ("forgetful-storage", "2.5")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["storage", "--scratch", "db.path=x"], "--scratch is for `verify db` only"),
+        (["cache", "--storage", "other"], "--storage names a further storage"),
+        (["storage", "--not-promised", "test_x"], "--not-promised takes a name and a text with = between them"),
+        (["storage", "--storage", "other"], "There is no storage 'other'"),
+    ],
+)
+def test_what_cannot_be_verified_is_said_in_one_line(tmp_path: Path, words: list[str], told: str) -> None:
+    run_command("verify", *words, cwd=tmp_path).fails_with_one_line(told)
+
+
+def test_without_a_test_of_that_name_it_fails(tmp_path: Path) -> None:
+    answer = run_command("verify", "storage", "--only", "no_such_words", cwd=tmp_path)
+    answer.fails_with_one_line("No test of the contract has the words 'no_such_words'")
