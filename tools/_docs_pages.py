@@ -32,7 +32,7 @@ def write_pages(folder: Path) -> dict[str, Any]:
         if package.module and not package.is_compiled:
             _write(pages / "api" / f"{package.short_name}.md", _api_page(package))
     _write(pages / "settings.md", _settings_page())
-    _write(pages / "architecture.svg", picture(all_packages()))
+    _write(pages / "architecture.svg", picture([package for package in all_packages() if package.module]))
     configuration = _configuration(folder)
     # JSON is YAML: no library is needed to write it.
     _write(folder / "mkdocs.yml", json.dumps(configuration, indent=1))
@@ -67,9 +67,11 @@ def _api_page(package: Package) -> str:
 def _settings_page() -> str:
     """Return all tables of settings that READMEs have, by package."""
     introduction = (
-        "Every setting that a package reads, as its README has it. `dicom-common config explain` shows those that are"
-        " in effect, and where each was written. The general ones, outside every table, are in the README of"
-        " [dicom-common-host](packages/dicom-common-host/README.md#configuration)."
+        "The settings of backends, extensions and front ends, made from the classes that read them. Those of ingests"
+        " and workers are in the README of [dicom-common-pipeline](packages/dicom-common-pipeline/README.md#settings),"
+        " those of the log in that of [dicom-common-cli](packages/dicom-common-cli/README.md#the-log), the general ones"
+        " and the policy in that of [dicom-common-host](packages/dicom-common-host/README.md#configuration)."
+        " `dicom-common config explain` shows all that are in effect, and where each was written."
     )
     parts = ["# Settings", introduction]
     for package in all_packages():
@@ -121,6 +123,7 @@ def _configuration(folder: Path) -> dict[str, Any]:
             {"toc": {"permalink": True}},
         ],
         "extra": {"generator": False},
+        "extra_css": ["assets/site.css"],
         "validation": {
             "omitted_files": "warn",
             "absolute_links": "warn",
