@@ -61,7 +61,11 @@ def _more(package: Package) -> str:
 def _api_page(package: Package) -> str:
     description = package.pyproject["project"]["description"]
     readme = f"../packages/{package.name}/README.md"
-    return f"# {package.module}\n\n{description}. [README]({readme})\n\n::: {package.module}\n"
+    parts = [f"# {package.module}", f"{description}. [README]({readme})", f"::: {package.module}"]
+    for path in sorted(package.module_folder.glob("*.py")) if package.module_folder else ():
+        if not path.stem.startswith("_"):  # a public module beside the package itself
+            parts += [f"## {package.module}.{path.stem}", f"::: {package.module}.{path.stem}"]
+    return "\n\n".join(parts) + "\n"
 
 
 def _settings_page() -> str:

@@ -118,6 +118,7 @@ def test_there_is_a_page_for_every_package_and_its_api(site: Site) -> None:
             assert site.folder / "api" / f"{package.short_name}.html" in site.pages
     core = site.pages[site.folder / "api" / "core.html"].anchors
     assert {"dicom_common.core.Storage", "dicom_common.core.Storage.write", "dicom_common.core.Backend"} <= core
+    assert {"dicom_common.core.hookspecs.dicom_common_accept", "dicom_common.core.tls.Tls"} <= core
 
 
 def test_the_picture_has_every_package_above_what_it_requires(site: Site) -> None:
