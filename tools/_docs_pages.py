@@ -13,6 +13,8 @@ from _workspace import META, PREFIX, ROOT, Package, all_packages
 from settings_tables import MARKED, table
 
 SOURCES = ROOT / "tools" / "docs"
+GUIDES = ROOT / "packages" / "dicom-common-testing" / "src" / "dicom_common" / "testing" / "_guide"
+"""A page a kind, which `python -m dicom_common.testing guide KIND` prints."""
 KINDS = ("storage", "db", "cache", "broker", "auth", "keyring")
 _SOURCE_LINK = re.compile(r"\]\((?:\.\./)*(?:packages/)?(dicom-common[a-z0-9-]*)/src/[^)]+\)")
 
@@ -31,6 +33,7 @@ def write_pages(folder: Path) -> dict[str, Any]:
         shutil.copy(package.folder / "CHANGELOG.md", here / "CHANGELOG.md")
         if package.module and not package.is_compiled:
             _write(pages / "api" / f"{package.short_name}.md", _api_page(package))
+    shutil.copytree(GUIDES, pages / "guides")
     _write(pages / "settings.md", _settings_page())
     _write(pages / "architecture.svg", picture([package for package in all_packages() if package.module]))
     configuration = _configuration(folder)
@@ -165,7 +168,7 @@ def _navigation() -> list[Any]:
         {"Packages": [_page(package) for package in others]},
         {"Plugins": groups},
         {"Operations": ["operations.md", {"Settings": "settings.md"}]},
-        {"Write a backend": "write-a-backend.md"},
+        {"Write a backend": ["write-a-backend.md", *({kind: f"guides/{kind}.md"} for kind in KINDS)]},
         {"API": api},
         {"Changes": changes},
     ]
