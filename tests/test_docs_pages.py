@@ -112,6 +112,32 @@ EXPECTED: dict[str, Iterable[str]] = {
 """What the page says that a command prints."""
 
 
+MADE_UP = {
+    "/path/to/dicom": "samples",
+    "1.2.3.4": "1.3.6.1.4.1.5962.1.2.1.20040119072730.12322",
+}
+"""What the README makes up, and what stands in its place here."""
+STAY = ("serve", "worker")
+"""Commands that run until they are stopped; they have tests of their own."""
+
+
+def test_the_commands_of_the_readme_run_one_after_another(tmp_path: Path) -> None:
+    reader = Reader(tmp_path)
+    ran = []
+    for block in blocks(ROOT / "README.md", "README.md"):
+        lines = shell_lines(block.code) if block.is_shell else []
+        for line in lines:
+            command = line.removeprefix("dicom-common ")
+            if command == line or command.startswith(STAY):
+                continue
+            for made_up, real in MADE_UP.items():
+                line = line.replace(made_up, real)  # noqa: PLW2901 - the same command
+            reader.run(block, ["bash", "-euc", line])
+            ran.append(command.split()[0])
+    assert ran == ["ingest", "find", "metadata", "get", "check", "check", "dead-letters"]
+    assert len(list((tmp_path / "study").rglob("*.dcm"))) == 1
+
+
 def test_a_page_whose_commands_fail_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# A page\n\n```sh\ndicom-common find --level galaxy\n```\n", encoding="utf-8")

@@ -27,7 +27,12 @@ from dicom_common.cli._main import _program
 from dicom_common.core import DicomCommonError
 from dicom_common.host import EXTENSION, KINDS, Plugins
 
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("packages/*/README.md")), *sorted((ROOT / "tools/docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted(ROOT.glob("packages/*/README.md")),
+    *sorted((ROOT / "tools" / "docs").rglob("*.md")),
+    *sorted(ROOT.glob("packages/dicom-common-testing/src/**/_guide/*.md")),
+]
 COMPILED = {package.module for package in all_packages() if package.is_compiled}
 CUT = {"|", "||", "&&", ";", "&", ">", ">>", "<", "2>"}
 """Where a command of a shell ends."""
@@ -123,7 +128,7 @@ def faults_of_python(block: Block) -> Iterator[str]:
         yield f"line {error.lineno} is no Python"
         return
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("dicom_common"):
+        if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("dicom_common."):
             if node.module in COMPILED:
                 continue
             try:

@@ -9,13 +9,15 @@ from _workspace import PREFIX, Package, requirement_name
 
 WIDTH, HEIGHT, GAP, RISE, MOST = 150, 46, 14, 74, 8
 """A box, the space beside it, the distance from row to row, and how many boxes a row has."""
+LONGEST = 28
+"""How many characters of the small print a box has room for."""
 _STYLE = """
   text { font: 12px system-ui, sans-serif; fill: #1c2733 }
   .needs { font-size: 9px; fill: #5b6b7a }
   rect { fill: #eef3f8; stroke: #7b93ab }
   .api rect { fill: #dcebd7; stroke: #6c9a5d }
   .plugin rect { fill: #fdf1dd; stroke: #c79a4b }
-  path { fill: none; stroke: #9aa8b5; stroke-width: 1 }
+  path { fill: none; stroke: #b4c0cb; stroke-width: 1 }
 """
 
 
@@ -26,26 +28,28 @@ def picture(packages: Sequence[Package]) -> str:
         package.name: {requirement_name(text) for text in package.requirements} & names - {package.name}
         for package in packages
     }
-    levels = _levels(needs)
-    rows = list(_rows(levels))
-    places = {
-        name: (GAP + column * (WIDTH + GAP) + (MOST - len(row)) * (WIDTH + GAP) // 2, GAP + place * RISE)
-        for place, row in enumerate(reversed(rows))
-        for column, name in enumerate(row)
-    }
+    direct = {name: needs[name] - _reached(needs, needs[name]) for name in needs}
+    rows = list(_rows(_levels(needs)))
+    places: dict[str, tuple[int, int]] = {}
+    for place, row in enumerate(rows):
+        margin = GAP + (MOST - len(row)) * (WIDTH + GAP) // 2
+        for column, name in enumerate(sorted(row, key=lambda name: (_middle(direct[name], places), name))):
+            places[name] = (margin + column * (WIDTH + GAP), GAP + (len(rows) - 1 - place) * RISE)
     by_name = {package.name: package for package in packages}
     boxes = "".join(_box(by_name[name], *places[name]) for name in sorted(places))
-    lines = "".join(
-        _line(places[name], places[needed])
-        for name in sorted(needs)
-        for needed in sorted(needs[name] - _reached(needs, needs[name]))
-    )
+    lines = "".join(_line(places[name], places[other]) for name in sorted(direct) for other in sorted(direct[name]))
     width, height = GAP + MOST * (WIDTH + GAP), GAP + len(rows) * RISE
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">'
         f"<title>The packages of {PREFIX}, each above those that it requires</title><style>{_STYLE}</style>"
         f"{lines}{boxes}</svg>\n"
     )
+
+
+def _middle(names: Iterable[str], places: Mapping[str, tuple[int, int]]) -> float:
+    """Return where the packages that one requires are on the average: it stands best above them."""
+    lefts = [places[name][0] for name in names]
+    return sum(lefts) / len(lefts) if lefts else 0.0
 
 
 def _levels(needs: Mapping[str, set[str]]) -> dict[str, int]:
@@ -86,7 +90,8 @@ def _reached(needs: Mapping[str, set[str]], names: Iterable[str]) -> set[str]:
 def _box(package: Package, left: int, top: int) -> str:
     sort = "api" if package.short_name in ("core", "host") else "plugin" if _is_plugin(package) else "library"
     theirs = sorted(name for name in map(requirement_name, package.requirements) if not name.startswith(PREFIX))
-    shown = ", ".join(theirs[:3]) + (", …" if len(theirs) > 3 else "")
+    shown = ", ".join(theirs)
+    shown = shown if len(shown) <= LONGEST else shown[:LONGEST].rpartition(",")[0] + ", …"
     middle = left + WIDTH // 2
     return (
         f'<g class="{sort}"><title>{escape(str(package.pyproject["project"]["description"]))}</title>'

@@ -13,6 +13,8 @@ from _workspace import META, PREFIX, ROOT, Package, all_packages
 from settings_tables import MARKED, table
 
 SOURCES = ROOT / "tools" / "docs"
+GUIDES = ROOT / "packages" / "dicom-common-testing" / "src" / "dicom_common" / "testing" / "_guide"
+"""A page a kind, which `python -m dicom_common.testing guide KIND` prints."""
 KINDS = ("storage", "db", "cache", "broker", "auth", "keyring")
 _SOURCE_LINK = re.compile(r"\]\((?:\.\./)*(?:packages/)?(dicom-common[a-z0-9-]*)/src/[^)]+\)")
 
@@ -31,8 +33,9 @@ def write_pages(folder: Path) -> dict[str, Any]:
         shutil.copy(package.folder / "CHANGELOG.md", here / "CHANGELOG.md")
         if package.module and not package.is_compiled:
             _write(pages / "api" / f"{package.short_name}.md", _api_page(package))
+    shutil.copytree(GUIDES, pages / "guides")
     _write(pages / "settings.md", _settings_page())
-    _write(pages / "architecture.svg", picture(all_packages()))
+    _write(pages / "architecture.svg", picture([package for package in all_packages() if package.module]))
     configuration = _configuration(folder)
     # JSON is YAML: no library is needed to write it.
     _write(folder / "mkdocs.yml", json.dumps(configuration, indent=1))
@@ -61,15 +64,21 @@ def _more(package: Package) -> str:
 def _api_page(package: Package) -> str:
     description = package.pyproject["project"]["description"]
     readme = f"../packages/{package.name}/README.md"
-    return f"# {package.module}\n\n{description}. [README]({readme})\n\n::: {package.module}\n"
+    parts = [f"# {package.module}", f"{description}. [README]({readme})", f"::: {package.module}"]
+    for path in sorted(package.module_folder.glob("*.py")) if package.module_folder else ():
+        if not path.stem.startswith("_"):  # a public module beside the package itself
+            parts += [f"## {package.module}.{path.stem}", f"::: {package.module}.{path.stem}"]
+    return "\n\n".join(parts) + "\n"
 
 
 def _settings_page() -> str:
     """Return all tables of settings that READMEs have, by package."""
     introduction = (
-        "Every setting that a package reads, as its README has it. `dicom-common config explain` shows those that are"
-        " in effect, and where each was written. The general ones, outside every table, are in the README of"
-        " [dicom-common-host](packages/dicom-common-host/README.md#configuration)."
+        "The settings of backends, extensions and front ends, made from the classes that read them. Those of ingests"
+        " and workers are in the README of [dicom-common-pipeline](packages/dicom-common-pipeline/README.md#settings),"
+        " those of the log in that of [dicom-common-cli](packages/dicom-common-cli/README.md#the-log), the general ones"
+        " and the policy in that of [dicom-common-host](packages/dicom-common-host/README.md#configuration)."
+        " `dicom-common config explain` shows all that are in effect, and where each was written."
     )
     parts = ["# Settings", introduction]
     for package in all_packages():
@@ -121,6 +130,7 @@ def _configuration(folder: Path) -> dict[str, Any]:
             {"toc": {"permalink": True}},
         ],
         "extra": {"generator": False},
+        "extra_css": ["assets/site.css"],
         "validation": {
             "omitted_files": "warn",
             "absolute_links": "warn",
@@ -158,7 +168,7 @@ def _navigation() -> list[Any]:
         {"Packages": [_page(package) for package in others]},
         {"Plugins": groups},
         {"Operations": ["operations.md", {"Settings": "settings.md"}]},
-        {"Write a backend": "write-a-backend.md"},
+        {"Write a backend": ["write-a-backend.md", *({kind: f"guides/{kind}.md"} for kind in KINDS)]},
         {"API": api},
         {"Changes": changes},
     ]

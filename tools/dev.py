@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     test = commands.add_parser(
         "test",
         help="run checks and tests, and sum up what ran against which server",
-        description="Without names: everything. A name is a session (lint, types, layout, wheels, integration, "
+        description="Without names: everything. A name is a session (lint, types, layout, wheels, docs, integration, "
         "imports), a package (core, storage-filesystem, ...) or a part of tests/ (chaos, readme, ...).",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
