@@ -132,7 +132,7 @@ METADATA = tuple(
         lane="search",
         handler=_retrieve,
         name=f"retrieve {level}/metadata",
-        gives=tuple(one.media_type for one in _OFFERS),
+        gives=tuple(one.media_type for one in OFFERS),
     )
     for level in LEVELS
 )
