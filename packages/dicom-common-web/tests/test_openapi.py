@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from live_server import LiveServer, TokenIsTenant, live_server
 from made_instances import grey, instance_uid, make_instance, series_uid, study_uid
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
 from server_process import ServerProcess
 
@@ -79,6 +80,7 @@ def _as_it_is(_context: object, value: object) -> bytes:
 def operations(process: ServerProcess) -> Iterator[Any]:
     document = json.loads(process.request("GET", "/openapi.json").body)
     for result in schemathesis.openapi.from_dict(document).get_all_operations():
+        assert isinstance(result, Ok), result
         yield result.ok()
 
 

@@ -4,6 +4,6 @@
 """
 
 from dicom_common.web._app import create_app
-from dicom_common.web._settings import WebSettings
+from dicom_common.web._settings import LinkSettings, WebSettings
 
-__all__ = ["WebSettings", "create_app"]
+__all__ = ["LinkSettings", "WebSettings", "create_app"]

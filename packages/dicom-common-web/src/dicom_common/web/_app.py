@@ -13,6 +13,7 @@ from starlette.routing import Route
 from dicom_common.host import Services
 from dicom_common.web._dispatch import Dispatch
 from dicom_common.web._endpoint import Endpoint
+from dicom_common.web._links import LINK_PATH, LinkedRequests
 from dicom_common.web._operations import OPERATIONS, capabilities, openapi
 from dicom_common.web._page import PAGE, viewer_endpoints
 from dicom_common.web._qido import SEARCHES
@@ -61,6 +62,10 @@ def create_app(services: Services, settings: WebSettings | None = None, *, publi
         await anyio.to_thread.run_sync(site.close)
 
     app = Starlette(routes=list(routes(site, endpoints)), lifespan=lifespan)
+    if settings.links is not None:
+        app.router.routes.append(
+            Route(settings.root + LINK_PATH, LinkedRequests(app.router, settings.root), include_in_schema=False)
+        )
     app.router.redirect_slashes = False
     app.router.default = Dispatch(site, {})
     app.state.site, app.state.readiness = site, anyio.Lock()

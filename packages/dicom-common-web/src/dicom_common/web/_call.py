@@ -8,7 +8,9 @@ from starlette.requests import Request
 
 from dicom_common.core import AuditEvent, Principal
 from dicom_common.dicom import is_valid_uid
+from dicom_common.pipeline import MetadataDocuments
 from dicom_common.web._errors import HttpError
+from dicom_common.web._links import link_of, root_of
 from dicom_common.web._site import Site
 
 __all__ = ["Call"]
@@ -45,12 +47,23 @@ class Call:
     @property
     def user(self) -> str | None:
         """Who is calling, for records; None where everybody is let in."""
-        return None if self.site.is_open else self.principal.subject
+        return None if self.site.is_open and link_of(self.request) is None else self.principal.subject
+
+    @property
+    def documents(self) -> MetadataDocuments:
+        """The metadata documents whose links the caller can follow."""
+        return self.site.documents if link_of(self.request) is None else self.site.relative_documents
+
+    @property
+    def bulk_data_root(self) -> str:
+        """By which BulkDataURIs are absolute; "": they are relative to the service root."""
+        return self.site.public_url if link_of(self.request) is None else ""
 
     @property
     def service_root(self) -> str:
         """The service root as this client knows it, absolute, without a slash at its end: for Retrieve URLs."""
-        if self.site.public_url:
-            return self.site.public_url
-        url = self.request.url
-        return f"{url.scheme}://{url.netloc}{self.site.settings.root}"
+        root, link = self.site.public_url, link_of(self.request)
+        if not root:
+            url = self.request.url
+            root = f"{url.scheme}://{url.netloc}{self.site.settings.root}"
+        return root if link is None else root_of(root, link)

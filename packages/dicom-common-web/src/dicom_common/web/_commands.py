@@ -1,4 +1,4 @@
-"""`dicom-common serve`: the DICOMweb server."""
+"""`dicom-common serve`, the DICOMweb server, and `dicom-common link`, which shows one study of it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ from pathlib import Path
 import click
 
 from dicom_common.cli import (
+    CommandError,
     ExitCode,
     RelayThread,
     Session,
     below,
     note,
     pass_session,
+    print_line,
     servers_beside,
     stopping_on_signals,
 )
 from dicom_common.core import AuditKind, hookimpl
 from dicom_common.host import listen, require_loopback
+from dicom_common.web._links import capabilities_of, root_of
 from dicom_common.web._serving import Serving, serve as serve_here, serve_by_workers, url_of
 from dicom_common.web._settings import WebSettings
 
-__all__ = ["serve"]
+__all__ = ["link", "serve"]
 
 _STOPPING = "Stopping when the requests in hand are answered; a second signal ends it at once."
 
@@ -89,7 +92,49 @@ def serve(session: Session, *, host: str | None, port: int | None, workers: int 
     return ExitCode.OK
 
 
+@click.command(
+    epilog=below(
+        {
+            "Examples": [
+                "dicom-common link 1.2.826.0.1.3680043",
+                "dicom-common link 1.2.826.0.1.3680043 --series 1.2.826.0.1.3680043.7 --seconds 600",
+            ],
+        }
+    )
+)
+@click.argument("study")
+@click.option("--series", metavar="UID", help="Only this series of the study.")
+@click.option("--seconds", type=click.IntRange(1, 604_800), help="How long it is good; by default web.links.seconds.")
+@click.option("--tenant", metavar="TENANT", help="Whose study it is.")
+@pass_session
+def link(session: Session, *, study: str, series: str | None, seconds: int | None, tenant: str | None) -> int:
+    """Print a link to a study: the root of a DICOMweb service that shows it, and nothing else, for a while.
+
+    Whoever has the link may look at the study until it expires. It is for a viewer that cannot send a token.
+
+    Exits 2 if there is no such study or series, or the configuration has no public_url or no [web.links].
+    """
+    services, config = session.existing, session.config
+    settings = config.section("web", WebSettings)
+    capabilities = capabilities_of(settings.links)
+    if settings.links is None or capabilities is None:
+        raise CommandError("Links need a key that signs them: see [web.links] in the configuration.")
+    public_url = config.general.public_url
+    if not public_url:
+        raise CommandError("A link begins with public_url: set it at the top of the configuration.")
+    whose = session.tenant(tenant)
+    told = {"command": "link", "series": series, "seconds": seconds or settings.links.seconds}
+    with session.auditing(AuditKind.SECURITY_CHANGED, whose, **told) as deed:
+        deed.about(services, study)
+        if next(iter(services.db.instances(whose, study, series)), None) is None:
+            raise CommandError("There is no such study or series: `dicom-common find` tells what there is.")
+        signed = capabilities.sign(whose, study, series or "", seconds=seconds or settings.links.seconds)
+        deed.record()
+        print_line(root_of(public_url, signed))
+    return ExitCode.OK
+
+
 @hookimpl
 def dicom_common_commands() -> list[click.Command]:
-    """Offer `dicom-common serve`."""
-    return [serve]
+    """Offer `dicom-common serve` and `dicom-common link`."""
+    return [serve, link]

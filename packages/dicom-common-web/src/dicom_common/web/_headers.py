@@ -6,6 +6,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 
+from dicom_common.web._links import link_of
 from dicom_common.web._settings import WebSettings
 
 __all__ = ["add_headers", "is_preflight", "preflight"]
@@ -19,6 +20,8 @@ def add_headers(headers: MutableHeaders, request: Request, settings: WebSettings
     """Add what every answer has; what an answer says itself stays."""
     headers["x-request-id"] = request_id
     headers["x-content-type-options"] = "nosniff"
+    if link_of(request) is not None:
+        headers["referrer-policy"] = "no-referrer"
     headers.setdefault("cache-control", "private, no-store")
     vary = [headers["vary"]] if "vary" in headers else ["Accept, Authorization"]
     if settings.cors_origins:

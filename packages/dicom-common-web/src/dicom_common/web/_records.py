@@ -50,7 +50,8 @@ async def log_access(call: Call, *, status: int, sent: int, seconds: float) -> N
         request_id=call.request_id,
         query=request.scope["query_string"].decode("latin-1"),
         peer=request.client.host if request.client else None,
-        headers=dict(request.headers.items()),
+        # The page that a link was followed from may have the link in its own address.
+        headers={name: value for name, value in request.headers.items() if name != "referer" or "/links/" not in value},
         user=call.user,
         content_length=sent,
         duration_ms=round(seconds * 1000, 3),

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from dicom_common.core import AuthenticationError, LetsEverybodyIn, Principal
 from dicom_common.host import Action, authorize, bearer_token, client_of
 from dicom_common.web._errors import HttpError
+from dicom_common.web._links import link_of, linked
 from dicom_common.web._site import Site
 
 __all__ = ["admit", "refuse_foreign_host", "refuse_foreign_page"]
@@ -25,8 +26,11 @@ async def admit(site: Site, request: Request, action: Action) -> Principal:
     Raises:
         AuthenticationError: it is not known who is calling.
         AuthorizationError: the caller may not do that.
+        NotFoundError: the caller has a link to something else.
         UnavailableError: the keys that verify tokens cannot be had now.
     """
+    if (link := link_of(request)) is not None:
+        return linked(site.capabilities, request, link, action)
     if site.authenticator is None and site.is_open:
         return Principal(subject="local", tenant=site.services.config.general.tenant)
     principal = await _principal(site, request)

@@ -7,12 +7,30 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
+from dicom_common.crypto import SigningKey
 from dicom_common.host import ServerTls, TlsClient
 
-__all__ = ["WebSettings"]
+__all__ = ["LinkSettings", "WebSettings"]
 
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _ORIGIN = re.compile(r"https?://[^/\s*]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkSettings:
+    """Signed links, for viewers that cannot send tokens."""
+
+    keys: tuple[SigningKey, ...] = ()
+    """The tables `[[web.links.keys]]`: `id`, `key` (32 random bytes in base64) and `active`; one of them signs."""
+    seconds: int = 3600
+    """Seconds for which a link is good, where the command does not say otherwise: 1 to 604800."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        if not 1 <= self.seconds <= 604_800:
+            raise ValueError("seconds has to be from 1 to 604800")
+        if not self.keys:
+            raise ValueError("links needs a key: [[web.links.keys]] with id, key and active = true")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +57,8 @@ class WebSettings:
     """The table `[web.tls]`: HTTPS, and certificates of clients."""
     clients: tuple[TlsClient, ...] = ()
     """The tables `[[web.clients]]`: clients that a certificate stands for."""
+    links: LinkSettings | None = None
+    """The table `[web.links]`: links that show one study for a while, without a token."""
     cors_origins: tuple[str, ...] = ()
     """The origins, such as `https://viewer.example`, whose pages may use the service from a browser."""
     stores: int = 16

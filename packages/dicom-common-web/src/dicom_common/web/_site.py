@@ -7,10 +7,12 @@ from typing import Self
 
 from dicom_common.codecs import Codecs, CodecSettings
 from dicom_common.core import Authenticator, ConfigError, LetsEverybodyIn, LocalFiles
+from dicom_common.crypto import Capabilities
 from dicom_common.dicom import ReaderSettings
 from dicom_common.host import Policy, Services
 from dicom_common.pipeline import AccessLog, Ingest, MetadataDocuments
 from dicom_common.web._lanes import Lane
+from dicom_common.web._links import capabilities_of
 from dicom_common.web._metrics import Metrics
 from dicom_common.web._settings import WebSettings
 from dicom_common.web._store_calls import StoreCalls
@@ -35,6 +37,8 @@ class Site:
 
     Attributes:
         authenticator: None: everybody is let in, as the tenant of the configuration; on loopback only.
+        relative_documents: those of requests by links, whose BulkDataURIs stay below the link.
+        capabilities: what verifies links; None: there are none.
         public_url: the service root as clients know it, without a slash at its end; "" where that is not known.
     """
 
@@ -45,6 +49,8 @@ class Site:
     ingest: Ingest
     store_calls: StoreCalls
     documents: MetadataDocuments
+    relative_documents: MetadataDocuments
+    capabilities: Capabilities | None
     codecs: Codecs
     lanes: Lanes
     public_url: str
@@ -75,6 +81,8 @@ class Site:
             ingest=ingest,
             store_calls=StoreCalls(ingest, lanes.store, at_once=1 if isinstance(services.storage, LocalFiles) else 2),
             documents=MetadataDocuments(services, public_url=public_url),
+            relative_documents=MetadataDocuments(services, public_url=""),
+            capabilities=capabilities_of(settings.links),
             codecs=Codecs(
                 services.settings("codecs", CodecSettings), reader=services.settings("reader", ReaderSettings)
             ),

@@ -50,10 +50,24 @@ class Stream(Response):
                 await self._lane.close_iterator(self._chunks)
             else:
                 async for piece in self._lane.iterate(self._chunks):
-                    with anyio.fail_after(self._send_seconds):
+                    with anyio.move_on_after(self._send_seconds) as limit:
                         await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    if limit.cancelled_caught:
+                        break_off(scope)
             await send({"type": "http.response.body", "body": b""})
             tasks.cancel_scope.cancel()
+
+
+def break_off(scope: Scope) -> None:
+    """Break the connection off, with what waits to be sent: its client does not read.
+
+    Raises:
+        TimeoutError: the server is not ours; the error is what breaks the answer off.
+    """
+    abort = scope.get("extensions", {}).get("dicom_common.abort")
+    if abort is None:
+        raise TimeoutError("the client took too long for a piece of an answer")
+    abort()
 
 
 async def _cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:

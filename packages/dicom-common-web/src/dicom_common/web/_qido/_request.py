@@ -18,7 +18,7 @@ __all__ = ["AVAILABLE_TRANSFER_SYNTAX", "OPTIONS", "SearchRequest", "matching_ke
 
 AVAILABLE_TRANSFER_SYNTAX = 0x00083002
 """It is an attribute of searches alone (PS3.18 10.6.3.3.3)."""
-_LEVELS = {keyword: one.level for keyword, one in (ATTRIBUTES_BY_KEYWORD | COMPUTED).items()}
+_INDEXED = {keyword: (one.tag, one.level) for keyword, one in (ATTRIBUTES_BY_KEYWORD | COMPUTED).items()}
 
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _SWITCHES = ("fuzzymatching", "emptyvaluematching", "multiplevaluematching")
@@ -85,7 +85,7 @@ def parse_search(
     asked = [*_included(included), *_asked(key for key, _ in keys)]
     keywords = (*resource.required, *(one.keyword for one in asked if one.keyword and one.level <= resource.level))
     if "all" in included:
-        if_present = tuple(keyword for keyword, level in _LEVELS.items() if level <= resource.level)
+        if_present = tuple(keyword for keyword, (_, level) in _INDEXED.items() if level <= resource.level)
     else:
         if_present = resource.if_present
     query = parse_query(
@@ -114,7 +114,7 @@ def matching_keys(level: Level) -> tuple[Parameter, ...]:
     """Return the attributes that a search matches by: those of its level, and those of the levels above and below."""
     return tuple(
         Parameter(keyword, f"Matches the {of.name.lower()}'s ({tag >> 16:04X},{tag & 0xFFFF:04X}).", {"type": "string"})
-        for keyword, (tag, of) in INDEXED.items()
+        for keyword, (tag, of) in _INDEXED.items()
         if of <= level or keyword in ATTRIBUTES_BY_KEYWORD
     )
 

@@ -70,7 +70,7 @@ SEARCHES = tuple(
         handler=partial(_search, resource=resource),
         name=f"search {resource.path}",
         parameters=(*OPTIONS, *matching_keys(resource.level)),
-        gives=tuple(one.media_type for one in _OFFERS),
+        gives=tuple(one.media_type for one in OFFERS),
     )
     for resource in RESOURCES
 )

@@ -64,8 +64,10 @@ class _Limited(HttpToolsProtocol):
         self._wait(None)
         self._in_head, self._head_bytes = False, 0
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        extensions: Any = self.scope.setdefault("extensions", {})
+        # Who closes waits until all is sent, for as long as the client likes.
+        extensions["dicom_common.abort"] = self.transport.abort
         if self._certificate:
-            extensions = self.scope.setdefault("extensions", {})
             extensions["dicom_common.client_certificate"] = self._certificate
         app = self.app
         if size > self.limits.max_head_bytes:

@@ -77,7 +77,7 @@ async def _retrieve(call: Call) -> Response:
 
 
 def _document(call: Call, place: Place) -> Document:
-    documents = call.site.documents
+    documents = call.documents
     if place.series is None:
         return documents.study(call.tenant, place.study)
     return documents.series(call.tenant, place.study, place.series)
@@ -97,13 +97,13 @@ def _of_instance(call: Call, place: Place) -> bytes:
     objects = list(valid_objects(call.site.services.db.metadata(call.tenant, *place)))
     if not objects:
         raise _absent()
-    return absolute_bulk_data(b"[" + objects[0] + b"]\n", call.site.public_url)
+    return absolute_bulk_data(b"[" + objects[0] + b"]\n", call.bulk_data_root)
 
 
 def _as_xml(call: Call, objects: Iterable[bytes]) -> Iterator[Part]:
     """Give each instance as a part, one at a time: no document of that form is kept."""
     for one in objects:
-        data = to_xml(json.loads(absolute_bulk_data(one, call.site.public_url)))
+        data = to_xml(json.loads(absolute_bulk_data(one, call.bulk_data_root)))
         yield Part({"Content-Type": _XML.media_type}, iter((data,)))
 
 
@@ -132,7 +132,7 @@ METADATA = tuple(
         lane="search",
         handler=_retrieve,
         name=f"retrieve {level}/metadata",
-        gives=tuple(one.media_type for one in _OFFERS),
+        gives=tuple(one.media_type for one in OFFERS),
     )
     for level in LEVELS
 )

@@ -1,0 +1,86 @@
+"""Signed links: a service root of its own, for viewers that cannot send tokens, that shows one study for a while."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from dicom_common.core import AuthorizationError, NotFoundError, Principal
+from dicom_common.crypto import Capabilities
+from dicom_common.host import Action
+from dicom_common.web._settings import LinkSettings
+
+__all__ = ["LINK_PATH", "LinkedRequests", "capabilities_of", "link_of", "linked", "root_of"]
+
+LINK_PATH = "/links/{link}/{rest:path}"
+"""Below the service root. What stands behind the link is what stands below the service root otherwise."""
+_LINK = "dicom_common.link"
+_SHOWS = (Action.RETRIEVE, Action.SEARCH)
+
+
+class LinkedRequests:
+    """Answers requests whose path has a link: as without it, but on the permission that the link is.
+
+    From here on the path is without the link, so that no record and no log has it.
+
+    Args:
+        app: what answers a request whose path has no link.
+        root: the path of the service root.
+    """
+
+    def __init__(self, app: ASGIApp, root: str) -> None:
+        self._app, self._root = app, root
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        path_params = scope["path_params"]
+        path = f"{scope.get('root_path', '')}{self._root}/{path_params['rest']}"
+        # The first link counts: none within another one widens it.
+        link = scope.get(_LINK, path_params["link"])
+        inner = {**scope, "path": path, "raw_path": path.encode(), "path_params": {}, _LINK: link}
+        await self._app(inner, receive, send)
+
+
+def link_of(request: Request) -> str | None:
+    """Return the link of a request's path; None: it had none."""
+    link: str | None = request.scope.get(_LINK)
+    return link
+
+
+def root_of(public_root: str, link: str) -> str:
+    """Return the service root that a link is.
+
+    Args:
+        public_root: the service root without it, absolute.
+        link: the signed text.
+    """
+    return f"{public_root}/links/{link}"
+
+
+def capabilities_of(settings: LinkSettings | None) -> Capabilities | None:
+    """Return what signs and verifies links; None: there are none.
+
+    Raises:
+        ConfigError: a key is invalid, or not exactly one is active.
+    """
+    return None if settings is None else Capabilities(settings.keys)
+
+
+def linked(capabilities: Capabilities | None, request: Request, link: str, action: Action) -> Principal:
+    """Return who may make a request by its link.
+
+    Raises:
+        AuthenticationError: the link is not valid, or not any more.
+        AuthorizationError: no link permits that.
+        NotFoundError: the link is for another study or series, or there are no links.
+    """
+    if capabilities is None:
+        raise NotFoundError("The server has no links.")
+    capability = capabilities.verify(link)
+    if action not in _SHOWS:
+        raise AuthorizationError("A link is for looking at what it names, and for nothing else.")
+    asked = request.path_params
+    series = capability.series_uid
+    if asked.get("study") != capability.study_uid or (series and asked.get("series") != series):
+        raise NotFoundError("The link is for another study or series.")
+    return Principal(subject="link", tenant=capability.tenant)
