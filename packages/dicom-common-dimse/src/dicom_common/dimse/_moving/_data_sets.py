@@ -24,22 +24,15 @@ _META: Final = struct.Struct("<HH2sHI")
 
 
 class DataSet:
-    """A data set that can be sent: its bytes were compared with the index.
-
-    One of odd length, which no data set should be, ends with a zero: fragments are of even length (PS3.8 E.1).
-    """
+    """A data set that can be sent: its bytes were compared with the index."""
 
     def __init__(self, file: IO[bytes], start: int) -> None:
         self._file, self._start = file, start
 
     def __iter__(self) -> Iterator[bytes]:
         self._file.seek(self._start)
-        size = 0
         while piece := self._file.read(_PIECE):
-            size += len(piece)
             yield piece
-        if size % 2:
-            yield b"\0"
 
 
 @contextmanager
