@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
 from dicom_common.pipeline import Ingest, Received
@@ -35,6 +36,7 @@ __all__ = [
     "key",
     "make_instance",
     "series_uid",
+    "stored_by",
     "study_uid",
 ]
 
@@ -140,6 +142,12 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
+def stored_by(event: Event) -> str:
+    """Return the SOP Instance UID that a C-STORE says it has."""
+    assert isinstance(event.request, C_STORE)
+    return str(event.request.AffectedSOPInstanceUID)
+
+
 @dataclass
 class Arrived:
     """What came to a Move Destination."""
@@ -180,6 +188,7 @@ def destination(
 
     def store(event: Event) -> int:
         asked_for = event.request
+        assert isinstance(asked_for, C_STORE)
         originator = (asked_for.MoveOriginatorApplicationEntityTitle, asked_for.MoveOriginatorMessageID)
         data = event.encoded_dataset(include_meta=False)
         made.arrived.append(

@@ -325,12 +325,12 @@ def _statuses(association: Association, *messages: Any) -> list[int]:
     """Send messages together, and return the statuses of the responses up to the final one."""
     association._reactor_checkpoint.clear()
     for message in messages:
-        association.dimse.send_msg(message, association.accepted_contexts[0].context_id)
-    statuses = []
+        association.dimse.send_msg(message, association.accepted_contexts[0].context_id or 0)
+    statuses: list[int] = []
     while not statuses or statuses[-1] in (0xFF00, 0xFF01):
         _, answer = association.dimse.get_msg(block=True)
         assert answer is not None
-        statuses.append(answer.Status)
+        statuses.append(int(answer.Status or 0))
     association._reactor_checkpoint.set()
     return statuses
 
@@ -355,7 +355,7 @@ allow = ["find"]
 def test_7_4_findscu_of_dcmtk_lists_in_every_transfer_syntax(live: LiveAe) -> None:
     for syntax in ("-xe", "-xb", "-xi"):
         said = dcmtk(
-            "findscu", "-v", "-S", syntax, "-aet", "CT1", "-aec", "DICOMCOMMON", "127.0.0.1", live.port,
+            "findscu", "-v", "-S", syntax, "-aet", "CT1", "-aec", "DICOMCOMMON", "127.0.0.1", str(live.port),
             "-k", "0008,0052=STUDY", "-k", "PatientName=Doe*", "-k", "NumberOfStudyRelatedInstances", "-k", "StudyDate",
         )  # fmt: skip
         assert said.count("Find Response: ") == 1, said

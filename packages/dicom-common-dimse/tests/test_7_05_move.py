@@ -36,6 +36,7 @@ from stored_instances import (
     key,
     make_instance,
     series_uid,
+    stored_by,
     study_uid,
 )
 
@@ -194,9 +195,7 @@ def test_7_5_failures_and_warnings_are_counted_and_the_failed_are_listed_in_the_
     """conformance.md 7.15: the Failed SOP Instance UID List is in the data set, not in the command."""
 
     def status_of(event: Event) -> int:
-        return {instance_uid(n, 1, 1): 0xA700, instance_uid(n, 1, 2): 0xB000}.get(
-            str(event.request.AffectedSOPInstanceUID), 0x0000
-        )
+        return {instance_uid(n, 1, 1): 0xA700, instance_uid(n, 1, 2): 0xB000}.get(stored_by(event), 0x0000)
 
     live, port = archive
     with destination(port, _EVERY_CLASS, ALL_TRANSFER_SYNTAXES, status_of):
@@ -277,7 +276,7 @@ def test_7_5_c_cancel_ends_the_sub_operations_with_fe00_and_what_remains(archive
     uid, seen = f"{STUDY_ROOT}.2", threading.Event()
 
     def slow(event: Event) -> int:
-        if event.request.AffectedSOPInstanceUID != instance_uid(n, 1, 1):
+        if stored_by(event) != instance_uid(n, 1, 1):
             seen.wait(5)
         return 0x0000
 
@@ -373,8 +372,8 @@ def test_7_5_movescu_and_storescp_of_dcmtk(tmp_path: Path) -> None:
         own = tmp_path / "moved"
         own.mkdir()
         said = dcmtk(
-            "movescu", "-v", "-S", "-aet", "CT1", "-aem", "DEST", "-aec", "DICOMCOMMON", "+P", port, "-od", own,
-            "127.0.0.1", live.port, "-k", "0008,0052=STUDY", "-k", f"0020,000D={study_uid(1)}",
+            "movescu", "-v", "-S", "-aet", "CT1", "-aem", "DEST", "-aec", "DICOMCOMMON", "+P", str(port), "-od", own,
+            "127.0.0.1", str(live.port), "-k", "0008,0052=STUDY", "-k", f"0020,000D={study_uid(1)}",
         )  # fmt: skip
         assert "Received Final Move Response (Success)" in said
         (moved,) = own.iterdir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from live_ae import LiveAe, dcmtk, live_ae
@@ -28,6 +29,7 @@ from stored_instances import (
     instance_uid,
     key,
     make_instance,
+    stored_by,
     study_uid,
 )
 
@@ -64,7 +66,7 @@ class _Got:
         def store(event: Event) -> int:
             syntax = str(event.context.transfer_syntax)
             data = event.encoded_dataset(include_meta=False)
-            self.arrived[str(event.request.AffectedSOPInstanceUID)] = (syntax, data)
+            self.arrived[stored_by(event)] = (syntax, data)
             if len(self.arrived) == cancel_after:
                 event.assoc.send_c_cancel(3, query_model=uid)
             return status
@@ -73,7 +75,7 @@ class _Got:
         scu.add_requested_context(uid)
         for sop_class, syntaxes in classes:
             scu.add_requested_context(sop_class, list(syntaxes))
-        roles = [build_role(sop_class, scp_role=True) for sop_class, _ in classes] if with_roles else []
+        roles: list[Any] = [build_role(sop_class, scp_role=True) for sop_class, _ in classes] if with_roles else []
         association = scu.associate(
             "127.0.0.1", live.port, ae_title="DICOMCOMMON", ext_neg=roles, evt_handlers=[(evt.EVT_C_STORE, store)]
         )
@@ -187,7 +189,7 @@ def test_7_6_the_same_refusals_as_c_move(live: LiveAe) -> None:
 def test_7_6_getscu_of_dcmtk(live: LiveAe, tmp_path: Path) -> None:
     said = dcmtk(
         "getscu", "-v", "-S", "-aet", "CT1", "-aec", "DICOMCOMMON", "-od", tmp_path,
-        "127.0.0.1", live.port, "-k", "0008,0052=STUDY", "-k", f"0020,000D={study_uid(1)}",
+        "127.0.0.1", str(live.port), "-k", "0008,0052=STUDY", "-k", f"0020,000D={study_uid(1)}",
     )  # fmt: skip
     assert "Received C-GET Response (Success)" in said
     assert len(list(tmp_path.iterdir())) == 2

@@ -15,6 +15,7 @@ from live_ae import LiveAe, live_ae
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
 from pynetdicom import AE, evt
+from pynetdicom.dimse_primitives import N_EVENT_REPORT
 from pynetdicom.events import Event
 from stored_instances import free_port, ingest, instance_uid, make_instance
 
@@ -33,7 +34,8 @@ class _Reports:
     status: int = 0x0000
 
     def take(self, event: Event) -> tuple[int, None]:
-        self.event_types.append(event.request.EventTypeID)
+        assert isinstance(event.request, N_EVENT_REPORT)
+        self.event_types.append(event.request.EventTypeID or 0)
         self.data_sets.append(event.event_information)
         self.came.set()
         return self.status, None

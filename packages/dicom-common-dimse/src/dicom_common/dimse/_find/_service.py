@@ -62,7 +62,7 @@ def _answers(request: Request) -> Iterator[Response]:
             comment = f"More than {count} matches: narrow the query."
             yield Response(status=_OUT_OF_RESOURCES, elements={Tag.ERROR_COMMENT: comment})
             return
-        yield Response(status=status, data=answers.identifier(match, metadata))
+        yield Response(status=status, data=answers.identifier(match, metadata), soon=True)
     yield Response(status=_SUCCESS)
 
 

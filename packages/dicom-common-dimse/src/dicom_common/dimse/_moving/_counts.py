@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from dicom_common.dimse._identifiers import Encoding, TextEncoder, Written, write_identifier
 from dicom_common.dimse._receiving import Response, Tag, Value
+from dicom_common.dimse._status_ranges import StatusCategory, category_of
 
 __all__ = ["SubOperations"]
 
 _SUCCESS, _PENDING, _CANCEL, _FAILED, _PARTLY = 0x0000, 0xFF00, 0xFE00, 0xA702, 0xB000
-_WARNINGS = frozenset((0x0001, 0x0107, 0x0116))
 _FAILED_LIST = 0x00080058
 _ASCII = TextEncoder(())
 
@@ -30,9 +30,10 @@ class SubOperations:
     def count(self, sop_uid: str, status: int) -> None:
         """Count a sub-operation by its status (PS3.7 annex C)."""
         self.remaining -= 1
-        if status == _SUCCESS:
+        category = category_of(status)
+        if category is StatusCategory.SUCCESS:
             self.completed += 1
-        elif status in _WARNINGS or status >> 12 == 0xB:
+        elif category is StatusCategory.WARNING:
             self.warnings += 1
         else:
             self.failed.append(sop_uid)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from dicom_common.core.tls import client_context
 from dicom_common.dimse._moving._outgoing import Destination
 from dicom_common.dimse._receiving import Request, Tag
 from dicom_common.dimse._settings import PeerSettings
@@ -26,7 +29,16 @@ def destination_for(request: Request) -> Destination | None:
 
 
 def address_of(peer: PeerSettings) -> Destination | None:
-    """Return where a peer can be asked for an association; None where it has no address."""
+    """Return where a peer can be asked for an association; None where it has no address.
+
+    Raises:
+        ConfigError: a file of its TLS cannot be used.
+    """
     if not peer.host or not peer.port:
         return None
-    return Destination(peer.ae_title, peer.host, peer.port)
+    tls = _context(peer.tls) if peer.tls is not None and peer.tls.wanted(peer.host) else None
+    return Destination(peer.ae_title, peer.host, peer.port, tls)
+
+
+_context = lru_cache(64)(client_context)
+"""Made once for each table: associations are kept by their destination, of which it is a part."""

@@ -10,8 +10,8 @@ from dicom_common.dimse._moving._outgoing import Destination, Outgoing, Proposal
 
 __all__ = ["KeptAssociations"]
 
-_MOST_KEPT = 16
-"""Associations to one destination that are kept."""
+_MOST_KEPT = 4
+"""Associations to one destination that are kept: a destination may take but few at once."""
 
 
 class KeptAssociations:
@@ -42,11 +42,15 @@ class KeptAssociations:
                 idle = self._idle.get((destination, calling), [])
                 at = next((at for at, (proposed, _) in enumerate(idle) if wanted <= proposed), None)
                 if at is None:
+                    # Those that do not fit would only take the place of the new one.
+                    unfit = self._idle.pop((destination, calling), [])
                     break
                 _, kept = idle.pop(at)
             if not kept.has_ended():
                 return kept, True
             kept.abort()
+        for _, kept in unfit:
+            kept.release()
         return open_one(), False
 
     def give_back(

@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 _MOST_SENT: Final = 131_072
 """The longest PDU that is sent, also where the peer takes longer ones."""
 _LEAST_SENT: Final = 128
+_TOGETHER: Final = 16_384
+"""Bytes of responses that follow each other at once, up to which they wait for each other."""
 _SEND: Final = 262_144
 """Bytes that are handed to the system at once."""
 NOT_AUTHORIZED: Final = 0x0124
@@ -56,6 +58,8 @@ class AcceptedAssociation:
         self._cancelled: set[int] = set()
         self._waiting: deque[tuple[int, Command]] = deque()
         self._last_id = 0
+        self._held: list[bytes | memoryview] = []
+        self._held_size = 0
         self._records = Records(site, peer, called=request.called)
 
     @property
@@ -179,19 +183,33 @@ class AcceptedAssociation:
         if instance:
             values[Tag.AFFECTED_SOP_INSTANCE] = instance
         values.update(response.elements)
-        self._send(request.context, values, None if response.data is None else [response.data])
+        data = None if response.data is None else [response.data]
+        self._send(request.context, values, data, at_once=not response.soon)
 
-    def _send(self, context: Context, values: Mapping[Tag, Value], data: Iterable[bytes | memoryview] | None) -> None:
+    def _send(
+        self,
+        context: Context,
+        values: Mapping[Tag, Value],
+        data: Iterable[bytes | memoryview] | None,
+        *,
+        at_once: bool = True,
+    ) -> None:
         command = encode_command(values, has_data_set=data is not None)
-        held = list(p_data(context.id, [command], is_command=True, most=self._most_sent))
-        size = len(command)
+        self._hold(p_data(context.id, [command], is_command=True, most=self._most_sent))
         if data is not None:
-            for piece in p_data(context.id, data, is_command=False, most=self._most_sent):
-                held.append(piece)
-                size += len(piece)
-                if size >= _SEND:
-                    self._wire.send(b"".join(held))
-                    held, size = [], 0
+            self._hold(p_data(context.id, data, is_command=False, most=self._most_sent))
+        if at_once or self._held_size >= _TOGETHER:
+            self._flush()
+
+    def _hold(self, pieces: Iterable[bytes | memoryview]) -> None:
+        for piece in pieces:
+            self._held.append(piece)
+            self._held_size += len(piece)
+            if self._held_size >= _SEND:
+                self._flush()
+
+    def _flush(self) -> None:
+        held, self._held, self._held_size = self._held, [], 0
         if held:
             self._wire.send(b"".join(held))
 

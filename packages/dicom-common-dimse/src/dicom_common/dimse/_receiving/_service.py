@@ -103,11 +103,14 @@ class Response:
     """Further elements of its command set."""
     data: bytes | None = None
     """Its data set, in the transfer syntax of the context."""
+    soon: bool = False
+    """Whether the next response follows at once, so that the two may go out together."""
 
 
 Handler = Callable[[Request], Iterator[Response]]
-"""Answers a request: each response is sent as soon as there is one, the last of them is final. What it raises becomes
-0110 (Processing failure), with nothing but the exception's kind in the log."""
+"""Answers a request: each response is sent when there is one (see `Response.soon`), the last is final.
+
+What it raises becomes 0110 (Processing failure), with nothing but the exception's kind in the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

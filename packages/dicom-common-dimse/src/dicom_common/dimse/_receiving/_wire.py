@@ -37,6 +37,8 @@ class Wire:
         self._buffer = memoryview(bytearray(8192))
         self._begin = self._end = 0
         self._is_plain = not isinstance(connection, ssl.SSLSocket)
+        self._poll = select.poll()
+        self._poll.register(connection, select.POLLIN)
         if self._is_plain:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -75,9 +77,7 @@ class Wire:
         """Tell, without waiting, whether the peer has sent something that was not read."""
         if self._end > self._begin or (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()):
             return True
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(self._poll.poll(0))
 
     def send(self, data: bytes) -> None:
         """Send bytes.
