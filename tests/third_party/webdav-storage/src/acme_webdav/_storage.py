@@ -7,7 +7,7 @@ import io
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from typing import IO, TypeVar
 from uuid import uuid4
@@ -143,13 +143,12 @@ class WebDavStorage:
             yield b""
             return
         client = self._opened()
-        opened = client.get(key, start, length)
-        chunks = _asked_again(lambda: self._retry.call(opened.__enter__))
-        try:
+        with ExitStack() as opened:
+            chunks = _asked_again(
+                lambda: self._retry.call(lambda: opened.enter_context(client.get(key, start, length)))
+            )
             yield b""
             yield from chunks
-        finally:
-            opened.__exit__(None, None, None)
 
     def _make_folders(self, key: str) -> None:
         client, segments = self._opened(), key.split("/")[:-1]
