@@ -1,0 +1,17 @@
+"""The contract of indexes."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+from acme_duckdb import DuckDatabase, Settings
+
+from dicom_common.testing import DatabaseContract
+
+
+class TestDuckDatabase(DatabaseContract):
+    @pytest.fixture
+    def open_database(self, tmp_path: Path) -> partial[DuckDatabase]:
+        return partial(DuckDatabase, Settings(path=tmp_path / "index.duckdb"))
