@@ -11,10 +11,10 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE
 from pynetdicom.presentation import build_context
 
-from dicom_common.core import StatementSection
 from dicom_common.dimse._statement import conformance
 from dicom_common.dimse._statement._statuses import STATUSES
 from dicom_common.host import Config
+from dicom_common.toolkit import StatementSection
 
 
 def _rows(section: StatementSection, title: str) -> tuple[tuple[str, ...], ...]:

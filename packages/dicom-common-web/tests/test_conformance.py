@@ -9,9 +9,9 @@ from live_server import LiveServer
 from made_instances import make_instance, study_uid
 from server_process import multipart
 
-from dicom_common.core import StatementSection
 from dicom_common.dicom import TRANSFER_SYNTAXES
 from dicom_common.host import Config
+from dicom_common.toolkit import StatementSection
 from dicom_common.web._conformance import STATUSES, conformance
 
 _NAMES = {one.uid: one.name for one in TRANSFER_SYNTAXES.values()}

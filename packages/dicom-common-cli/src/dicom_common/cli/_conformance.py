@@ -14,8 +14,9 @@ from dicom_common.cli._errors import CommandError
 from dicom_common.cli._help import below
 from dicom_common.cli._output import print_line
 from dicom_common.cli._session import Session, pass_session
-from dicom_common.core import DicomCommonError, StatementSection, StatementTable
+from dicom_common.core import DicomCommonError
 from dicom_common.host import CONFORMANCE, Config
+from dicom_common.toolkit import StatementSection, StatementTable
 
 __all__ = ["conformance"]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dicom_common.codecs._coders import DECODERS, ENCODERS, available
-from dicom_common.core import StatementSection, StatementTable
 from dicom_common.dicom import TRANSFER_SYNTAXES, TransferSyntax
+from dicom_common.toolkit import StatementSection, StatementTable
 
 __all__ = ["conformance"]
 

@@ -23,7 +23,6 @@ from dicom_common.core import (
     _records,
     _revisions,
     _secret,
-    _statement,
     _storage,
 )
 from dicom_common.core._attributes import *
@@ -44,7 +43,6 @@ from dicom_common.core._query import *
 from dicom_common.core._records import *
 from dicom_common.core._revisions import *
 from dicom_common.core._secret import *
-from dicom_common.core._statement import *
 from dicom_common.core._storage import *
 from dicom_common.core.hookspecs import hookimpl, hookspec
 
@@ -67,5 +65,4 @@ __all__ += _query.__all__
 __all__ += _records.__all__
 __all__ += _revisions.__all__
 __all__ += _secret.__all__
-__all__ += _statement.__all__
 __all__ += _storage.__all__

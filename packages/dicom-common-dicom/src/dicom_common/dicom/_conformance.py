@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dicom_common.core import StatementSection, StatementTable
 from dicom_common.dicom._character_set_names import DEFINED_TERMS
+from dicom_common.toolkit import StatementSection, StatementTable
 
 __all__ = ["conformance"]
 

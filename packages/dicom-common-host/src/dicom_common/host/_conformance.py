@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dicom_common.core import StatementSection, StatementTable
 from dicom_common.host._config import Config
 from dicom_common.host._policy import Action, Policy
+from dicom_common.toolkit import StatementSection, StatementTable
 
 __all__ = ["conformance"]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dicom_common.core import ATTRIBUTES, StatementSection, StatementTable
+from dicom_common.core import ATTRIBUTES
 from dicom_common.pipeline._ingest._status_codes import DOUBTFUL, STATUSES
 from dicom_common.pipeline._settings import IngestSettings
+from dicom_common.toolkit import StatementSection, StatementTable
 from dicom_common.toolkit.query_rules import COMPUTED, SEARCHED, WILDCARD_VRS
 
 if TYPE_CHECKING:

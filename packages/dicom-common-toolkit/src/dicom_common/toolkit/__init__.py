@@ -1,4 +1,4 @@
-"""What plugins share and no contract asks for: meanings of errors, retries, walks, time limits, files, uploads, JSON.
+"""What plugins share and no contract asks for: meanings of errors, retries, walks, files, uploads, JSON, statements.
 
 It depends on the core only. `query_rules` is a module of its own, for databases and readers of query text.
 """
@@ -10,6 +10,7 @@ from dicom_common.toolkit._private_files import make_private_file, make_private_
 from dicom_common.toolkit._regular_files import NotRegularError, read_regular
 from dicom_common.toolkit._retry import BusyError, DoubtfulError, Retry
 from dicom_common.toolkit._spool import SPOOL_MEMORY, SpoolSink, spooled_upload
+from dicom_common.toolkit._statement import StatementSection, StatementTable
 from dicom_common.toolkit._time_limit import EscapedError, TimeLimitError, call_within
 from dicom_common.toolkit._uploads import OpenUploads, Sink, StreamedUpload
 from dicom_common.toolkit._walk import TreeEntry, walk_tree
@@ -28,6 +29,8 @@ __all__ = [
     "Retry",
     "Sink",
     "SpoolSink",
+    "StatementSection",
+    "StatementTable",
     "StreamedUpload",
     "TimeLimitError",
     "TreeEntry",

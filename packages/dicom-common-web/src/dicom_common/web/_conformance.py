@@ -7,8 +7,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from dicom_common.codecs import Codecs
-from dicom_common.core import StatementSection, StatementTable, Stored
+from dicom_common.core import Stored
 from dicom_common.dicom import TRANSFER_SYNTAXES
+from dicom_common.toolkit import StatementSection, StatementTable
 from dicom_common.web._app import ENDPOINTS
 from dicom_common.web._negotiation import Offer
 from dicom_common.web._operations import CAPABILITY_OFFERS

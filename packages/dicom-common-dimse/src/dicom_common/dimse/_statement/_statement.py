@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from pydicom.uid import UID
 
-from dicom_common.core import StatementSection, StatementTable
 from dicom_common.dicom import TRANSFER_SYNTAXES
 from dicom_common.dimse._receiving import Operation, Service
 from dicom_common.dimse._services import services_of
 from dicom_common.dimse._settings import DimseSettings
 from dicom_common.dimse._statement._statuses import statuses
+from dicom_common.toolkit import StatementSection, StatementTable
 
 if TYPE_CHECKING:
     from dicom_common.host import Config

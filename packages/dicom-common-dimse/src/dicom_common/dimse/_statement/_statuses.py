@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from dicom_common.core import StatementTable
 from dicom_common.dimse._status_ranges import category_of
+from dicom_common.toolkit import StatementTable
 
 __all__ = ["STATUSES", "statuses"]
 
