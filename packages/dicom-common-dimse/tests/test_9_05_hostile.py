@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import struct
 import time
@@ -120,6 +121,24 @@ def test_9_5_a_peer_that_takes_nothing_is_given_up() -> None:
             Wire(ours, 16384, send_seconds=0.3).send(bytes(64 * MIB))
         assert time.monotonic() - began < 5
         assert deaf.recv(10) == bytes(10)
+
+
+@pytest.mark.kills
+def test_9_5_silent_connections_that_take_all_file_descriptors_give_them_back(tmp_path: Path) -> None:
+    settings = "associate_seconds = 60.0"
+    with (
+        scp_process(tmp_path, settings=settings, expected="a connection cannot be accepted") as running,
+        ExitStack() as stack,
+    ):
+        with raw_scu(running.port) as scu:
+            scu.associate()
+            assert scu.store(1) == 0
+        resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, (80, 80))
+        for _ in range(120):
+            stack.enter_context(socket.create_connection(("127.0.0.1", running.port)))
+        with raw_scu(running.port) as scu:
+            assert scu.associate()[0] == ACCEPT
+            assert scu.echo() == 0
 
 
 @pytest.mark.kills

@@ -23,14 +23,15 @@ __all__ = ["AcceptedAssociation"]
 _log = logging.getLogger(__name__)
 _MOST_SENT: Final = 131_072
 """The longest PDU that is sent, also where the peer takes longer ones."""
-_LEAST_SENT: Final = 128
+_LEAST_SENT: Final = 8
+"""A P-DATA-TF of 2 bytes, whatever a peer says it takes."""
 _TOGETHER: Final = 16_384
 """Bytes of responses that follow each other at once, up to which they wait for each other."""
 _SEND: Final = 262_144
 """Bytes that are handed to the system at once."""
-NOT_AUTHORIZED: Final = 0x0124
-UNRECOGNIZED_OPERATION: Final = 0x0211
-PROCESSING_FAILURE: Final = 0x0110
+_NOT_AUTHORIZED: Final = 0x0124
+_UNRECOGNIZED_OPERATION: Final = 0x0211
+_PROCESSING_FAILURE: Final = 0x0110
 
 
 class AcceptedAssociation:
@@ -149,7 +150,7 @@ class AcceptedAssociation:
             # The text of a foreign exception may quote a value of a data set.
             _log.error("a request of %s failed with %s", self.peer.name, type(error).__name__)
             TRACEBACKS.debug("a request failed", exc_info=error)
-            self._respond(request, Response(status=PROCESSING_FAILURE), record)
+            self._respond(request, Response(status=_PROCESSING_FAILURE), record)
         finally:
             record.bytes = 0 if data is None else data.size
             self._records.add(record)
@@ -158,7 +159,7 @@ class AcceptedAssociation:
         service = request.context.service
         handler = next((one for key, one in service.operations.items() if key == request.command.field), None)
         if handler is None:
-            yield Response(status=UNRECOGNIZED_OPERATION)
+            yield Response(status=_UNRECOGNIZED_OPERATION)
         elif service.permission is not None and not self.peer.may(service.permission):
             yield _not_authorized(f"This AE may not {service.permission} here.")
         elif not request.context.peer_is_scu:
@@ -215,4 +216,4 @@ class AcceptedAssociation:
 
 
 def _not_authorized(comment: str) -> Response:
-    return Response(status=NOT_AUTHORIZED, elements={Tag.ERROR_COMMENT: comment})
+    return Response(status=_NOT_AUTHORIZED, elements={Tag.ERROR_COMMENT: comment})
