@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from live_ae import LiveAe, live_ae
+from live_ae import LiveAe, live_ae, until
 from raw_scu import (
     ABORT,
     ACCEPT,
@@ -30,6 +30,7 @@ from scp_process import scp_process
 
 from dicom_common.dimse._receiving._pdu import LostError
 from dicom_common.dimse._receiving._wire import Wire
+from dicom_common.dimse._store import _store
 
 MIB = 1 << 20
 
@@ -121,6 +122,25 @@ def test_9_5_a_peer_that_takes_nothing_is_given_up() -> None:
             Wire(ours, 16384, send_seconds=0.3).send(bytes(64 * MIB))
         assert time.monotonic() - began < 5
         assert deaf.recv(10) == bytes(10)
+
+
+def test_9_5_what_associations_hold_together_is_bounded(ae: LiveAe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_store, "_CROWDED", MIB)
+    with ExitStack() as stack:
+        slow = [stack.enter_context(raw_scu(ae.port)) for _ in range(8)]
+        instances = [data_set(number, size=1_900_000) for number in range(1, 9)]
+        for number, (scu, data) in enumerate(zip(slow, instances, strict=True), 1):
+            scu.associate()
+            scu.send(p_data(fragment(3, store_rq(uid_of(number)), is_command=True, is_last=True)))
+            for begin in range(0, 1_800_000, 100_000):
+                piece = data[begin : begin + 100_000]
+                scu.send(p_data(fragment(3, piece, is_command=False, is_last=False)))
+        until(lambda: _store._Held.size > MIB)
+        assert _store._Held.size < MIB + 8 * 512 * 1024
+        for scu, data in zip(slow, instances, strict=True):
+            scu.send(p_data(fragment(3, data[1_800_000:], is_command=False, is_last=True)))
+        assert [scu.status() for scu in slow] == [0] * 8
+    until(lambda: _store._Held.size == 0)
 
 
 @pytest.mark.kills

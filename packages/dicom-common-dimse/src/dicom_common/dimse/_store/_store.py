@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import BinaryIO, Final, cast
 
 from dicom_common.core import Origin
@@ -19,9 +18,10 @@ __all__ = ["store_service"]
 
 _MOST_IN_MEMORY: Final = 2 * 1024 * 1024
 """A larger instance goes into the storage while it arrives."""
-_WHEN_CROWDED: Final = 64 * 1024
+_STEP: Final = 256 * 1024
+"""Bytes that are collected before it is looked again how much is held."""
 _CROWDED: Final = 128 * 1024 * 1024
-"""Bytes that all associations of a process may hold together; beyond, only small instances are held."""
+"""Bytes that all associations of a process may hold together; beyond, only the first step of an instance is held."""
 _CLASS_NOT_SUPPORTED: Final = 0x0122
 _INVALID_INSTANCE: Final = 0x0117
 _EMPTY: Final = 0xC001
@@ -70,21 +70,16 @@ class _Arriving:
 
 
 class _Held:
-    """How many bytes the associations of this process hold."""
+    """How many bytes the associations of this process hold, those that are still arriving too."""
 
     lock = threading.Lock()
     size = 0
 
-
-@contextmanager
-def _holding(size: int) -> Iterator[None]:
-    with _Held.lock:
-        _Held.size += size
-    try:
-        yield
-    finally:
-        with _Held.lock:
-            _Held.size -= size
+    @classmethod
+    def add(cls, size: int) -> None:
+        """Count more bytes, or with a number below 0 fewer."""
+        with cls.lock:
+            cls.size += size
 
 
 def _store(request: Request) -> Iterator[Response]:
@@ -107,11 +102,15 @@ def _ingest(request: Request, data: Incoming, class_uid: str, sop_uid: str) -> R
     held = bytearray(
         file_start(class_uid, sop_uid, request.context.transfer_syntax, source_ae_title=association.calling)
     )
-    most = len(held) + (_WHEN_CROWDED if _Held.size > _CROWDED else _MOST_IN_MEMORY)
-    is_whole = data.collect(held, most)
-    if not data.size:
-        return _refusal(_EMPTY, "The data set is empty.")
-    with _holding(len(held)):
+    counted = 0
+    try:
+        is_whole = False
+        while not is_whole and len(held) <= _MOST_IN_MEMORY and (not counted or _Held.size <= _CROWDED):
+            is_whole = data.collect(held, len(held) + _STEP)
+            _Held.add(len(held) - counted)
+            counted = len(held)
+        if not data.size:
+            return _refusal(_EMPTY, "The data set is empty.")
         received = Received(
             source=bytes(held) if is_whole else cast("BinaryIO", _Arriving(held, data)),
             name=f"C-STORE {request.message_id}",
@@ -120,6 +119,8 @@ def _ingest(request: Request, data: Incoming, class_uid: str, sop_uid: str) -> R
             sop_uid=sop_uid,
         )
         (result,) = association.site.ingest.store([received], tenant=peer.tenant)
+    finally:
+        _Held.add(-counted)
     return _response(result)
 
 
