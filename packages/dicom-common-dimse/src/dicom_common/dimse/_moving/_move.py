@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Final
@@ -21,6 +22,7 @@ from dicom_common.dimse._service_settings import RetrieveSettings
 
 __all__ = ["Mover"]
 
+_log = logging.getLogger(__name__)
 _UNKNOWN: Final = 0xA801
 _MOST_TRIES: Final = 3
 """Instances that fail one after the other for want of an association, before the rest is not tried."""
@@ -170,7 +172,8 @@ class _Sender:
                 self._association, self._was_kept = self._kept.take(
                     self._destination, self._calling, self._proposals, self._ask
                 )
-            except UnavailableError:
+            except UnavailableError as error:
+                _log.warning("instances were not sent: %s", error)
                 self._failures = _MOST_TRIES
                 self.problem = "The Move Destination does not accept an association."
                 raise
