@@ -20,10 +20,14 @@ from dicom_common.dimse._receiving import UNCOMPRESSED, Operation, Site, Tag, Va
 __all__ = ["InHand", "Reporting", "report_values"]
 
 _log = logging.getLogger(__name__)
-_LEASE: Final = timedelta(minutes=5)
+_LEASE: Final = timedelta(minutes=2)
 """For how long a process has a commitment alone; then it is taken for dead."""
 _LOOK_SECONDS: Final = 60.0
 """Seconds between two looks for what is due."""
+_RESPONSE_SECONDS: Final = 30.0
+"""Seconds that a peer may take to answer a report."""
+_PATIENCE_SECONDS: Final = 5.0
+"""Seconds for which the end of a process waits for a report that is on its way."""
 _THREADS: Final = 2
 _SUCCESS: Final = 0x0000
 
@@ -78,8 +82,8 @@ class Reporting:
     def close(self) -> None:
         """End, without waiting for peers: what is not reported is remembered."""
         self._stopping.set()
-        self._looking.join()
-        self._threads.shutdown(cancel_futures=True)
+        self._looking.join(_PATIENCE_SECONDS)
+        self._threads.shutdown(wait=False, cancel_futures=True)
         with suppress(BackendError):
             self.commitments.release()
 
@@ -138,7 +142,7 @@ class Reporting:
                 commitment.called,
                 [Proposal(CLASS, (syntax,)) for syntax in UNCOMPRESSED[:2]],
                 connect_seconds=retrieve.connect_seconds,
-                response_seconds=retrieve.response_seconds,
+                response_seconds=_RESPONSE_SECONDS,
                 as_scp=True,
             )
         except UnavailableError as error:

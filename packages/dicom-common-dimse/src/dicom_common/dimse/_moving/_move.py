@@ -120,19 +120,19 @@ class _Sender:
 
     def store(self, stored: Stored, transfer_syntax: str, data: DataSet) -> int:
         """See `Receiver`."""
-        try:
-            status = self._store(stored, transfer_syntax, data)
-        except UnavailableError:
-            was_kept = self._was_kept
-            self._drop()
-            if not was_kept:
+        while True:
+            try:
+                status = self._store(stored, transfer_syntax, data)
+            except UnavailableError:
+                was_kept = self._was_kept
+                self._drop()
+                if was_kept:
+                    continue  # its peer may have closed it at this very moment: that is no failure of the instance
                 self._failures += 1
-                self.problem = "The association to the Move Destination broke."
+                self.problem = self.problem or "The association to the Move Destination broke."
                 raise
-            # What was kept may have been closed by its peer at this very moment: that is no failure of the instance.
-            status = self._store(stored, transfer_syntax, data)
-        self._failures, self._was_kept = 0, False
-        return status
+            self._failures, self._was_kept = 0, False
+            return status
 
     def close(self) -> None:
         """Keep the association for others."""
