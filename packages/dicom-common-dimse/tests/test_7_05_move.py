@@ -125,7 +125,8 @@ def test_7_5_bundled_files_of_every_transfer_syntax_arrive_byte_for_byte(archive
             made = dcmread(BytesIO(file), stop_before_pixels=True)
             one, *_ = [one for one in there.arrived if one.sop_uid == made.SOPInstanceUID]
             assert one.transfer_syntax == made.file_meta.TransferSyntaxUID, name
-            assert file.endswith(one.data), name
+            # One of odd length, a deflated one, gets the zero that PS3.8 E.1 wants.
+            assert file.endswith(one.data) or (one.data[-1:] == b"\0" and file.endswith(one.data[:-1])), name
             assert len(one.data) > len(file) - 1500, name
 
 

@@ -17,6 +17,7 @@ from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
 from pynetdicom import AE, evt
 from pynetdicom.dimse_primitives import N_EVENT_REPORT
 from pynetdicom.events import Event
+from scp_process import ScpProcess, scp_process
 from stored_instances import free_port, ingest, instance_uid, make_instance
 
 from dicom_common.pipeline import Reconciliation
@@ -85,7 +86,7 @@ def _request(transaction: str | None, *references: tuple[str, str]) -> Dataset:
 
 
 def _act(
-    live: LiveAe,
+    live: LiveAe | ScpProcess,
     request: Dataset | None,
     *,
     reports: _Reports | None = None,
@@ -216,3 +217,24 @@ def test_7_7_reconciliation_leaves_what_is_remembered_alone(tmp_path: Path) -> N
         assert _act(live, _request("2.25.1", (_SC, instance_uid(1)))) == 0x0000
         assert list(Reconciliation(live.services.config).run()) == []
         assert _remembered(live)
+
+
+@pytest.mark.kills
+def test_7_7_what_was_answered_0000_is_reported_by_the_process_after_one_that_was_killed(tmp_path: Path) -> None:
+    port, reports = free_port(), _Reports()
+    peers = (
+        f'[dimse.peers.ct1]\nae_title = "CT1"\ntenant = "local"\nallow = ["store"]\nhost = "127.0.0.1"\nport = {port}\n'
+    )
+    options = {"settings": "[dimse.commitment]\nretry_seconds = 0.2", "peers": peers}
+
+    def claims() -> list[Path]:
+        return list(tmp_path.rglob("commitments/*.claim"))
+
+    with scp_process(tmp_path, **options) as running:
+        assert _act(running, _request("2.25.1", (_SC, "1.2.3"))) == 0x0000
+        _eventually(lambda: not claims())  # the first try is over
+        running.process.kill()
+        running.process.wait()
+    with _peer(port, reports), scp_process(tmp_path, **options):
+        assert reports.came.wait(30)
+        assert (reports.event_types[0], reports.failed) == (2, {"1.2.3": 0x0112})

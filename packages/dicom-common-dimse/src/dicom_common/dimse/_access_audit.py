@@ -18,14 +18,14 @@ def keeps_trail(services: Services) -> bool:
     return bool(services.config.general.extensions and services.extensions.audits)
 
 
-def require_trail(services: Services) -> None:
+def require_trail(services: Services, status: int) -> None:
     """Refuse to show anything of which the audit trail would not know.
 
     Raises:
-        StatusError: A700, the trail cannot record it.
+        StatusError: the trail cannot record it.
     """
     if keeps_trail(services) and services.extensions.audit_refusal() is not None:
-        raise StatusError(0xA700, "The audit trail cannot record this request: try again later.")
+        raise StatusError(status, "The audit trail cannot record this request: try again later.")
 
 
 def audit_query(services: Services, peer: Peer, query: str) -> None:

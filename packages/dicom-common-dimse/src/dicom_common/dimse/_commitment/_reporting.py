@@ -20,10 +20,14 @@ from dicom_common.dimse._receiving import UNCOMPRESSED, Operation, Site, Tag, Va
 __all__ = ["InHand", "Reporting", "report_values"]
 
 _log = logging.getLogger(__name__)
-_LEASE: Final = timedelta(minutes=5)
+_LEASE: Final = timedelta(minutes=2)
 """For how long a process has a commitment alone; then it is taken for dead."""
-_LOOK_SECONDS: Final = 15.0
+_LOOK_SECONDS: Final = 60.0
 """Seconds between two looks for what is due."""
+_RESPONSE_SECONDS: Final = 30.0
+"""Seconds that a peer may take to answer a report."""
+_PATIENCE_SECONDS: Final = 5.0
+"""Seconds for which the end of a process waits for a report that is on its way."""
 _THREADS: Final = 2
 _SUCCESS: Final = 0x0000
 
@@ -78,8 +82,8 @@ class Reporting:
     def close(self) -> None:
         """End, without waiting for peers: what is not reported is remembered."""
         self._stopping.set()
-        self._looking.join()
-        self._threads.shutdown(cancel_futures=True)
+        self._looking.join(_PATIENCE_SECONDS)
+        self._threads.shutdown(wait=False, cancel_futures=True)
         with suppress(BackendError):
             self.commitments.release()
 
@@ -113,15 +117,17 @@ class Reporting:
             _log.warning("a storage commitment cannot be verified now: %s", type(error).__name__)
             return None
 
-    def _deliver(self, commitment: Commitment, report: Report | None) -> None:
-        """Send a report by an association of our own, or have it sent later."""
+    def _deliver(self, commitment: Commitment, report: Report | None) -> bool:
+        """Send a report by an association of our own, or have it sent later; tell whether it has arrived."""
+        has_arrived = report is not None and not self._stopping.is_set() and self._sent(commitment, report)
         try:
-            if report is None or self._stopping.is_set() or not self._sent(commitment, report):
-                self._postpone(commitment)
-            else:
+            if has_arrived:
                 self.arrived(commitment)
+            else:
+                self._postpone(commitment)
         except BackendError as error:
             _log.warning("a storage commitment cannot be noted now: %s", type(error).__name__)
+        return has_arrived
 
     def _sent(self, commitment: Commitment, report: Report) -> bool:
         peer = self._site.settings.peers.get(commitment.peer)
@@ -136,7 +142,7 @@ class Reporting:
                 commitment.called,
                 [Proposal(CLASS, (syntax,)) for syntax in UNCOMPRESSED[:2]],
                 connect_seconds=retrieve.connect_seconds,
-                response_seconds=retrieve.response_seconds,
+                response_seconds=_RESPONSE_SECONDS,
                 as_scp=True,
             )
         except UnavailableError as error:
@@ -167,23 +173,29 @@ class Reporting:
 
     def _look(self) -> None:
         """Take up what is due: reports that did not arrive, and what a process left when it died."""
-        while not self._stopping.wait(min(_LOOK_SECONDS, self._settings.retry_seconds)):
+        while not self._stopping.is_set():
             try:
                 self._take_up()
             except BackendError as error:
                 _log.warning("commitments cannot be looked for now: %s", type(error).__name__)
+            self._stopping.wait(min(_LOOK_SECONDS, self._settings.retry_seconds))
 
     def _take_up(self) -> None:
         now = datetime.now(UTC)
         peers = self._site.settings.peers.values()
+        silent: set[str] = set()
         for tenant in sorted({tenant for peer in peers for tenant in (peer.tenant, *peer.called.values()) if tenant}):
             for one in self.commitments.all_of(tenant):
-                if one.reported and now - one.asked > timedelta(days=self._settings.give_up_days):
+                if self._stopping.is_set():
+                    return
+                is_old = now - one.asked > timedelta(days=self._settings.give_up_days)
+                if one.reported and is_old:
                     self.commitments.forget(one)
-                elif (
-                    not one.reported and one.due <= now and not self._stopping.is_set() and self.commitments.claim(one)
-                ):
-                    self._deliver(one, self._report(one))
+                # A peer that takes no report is not asked again in this round: it must not hold up the others.
+                if one.reported or one.due > now or one.peer in silent or not self.commitments.claim(one):
+                    continue
+                if not self._deliver(one, self._report(one)):
+                    silent.add(one.peer)
 
 
 def report_values(report: Report) -> dict[Tag, Value]:

@@ -42,7 +42,7 @@ def _answers(request: Request) -> Iterator[Response]:
     site, peer = association.site, association.peer
     most = site.settings.find.max_results
     identifier = identifier_of(request, site.settings.max_identifier_bytes)
-    require_trail(site.services)
+    require_trail(site.services, _OUT_OF_RESOURCES)
     asked = find_request(
         identifier,
         FIND_MODELS[context.abstract_syntax],

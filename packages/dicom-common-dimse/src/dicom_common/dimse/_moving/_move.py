@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Final
@@ -21,6 +22,7 @@ from dicom_common.dimse._service_settings import RetrieveSettings
 
 __all__ = ["Mover"]
 
+_log = logging.getLogger(__name__)
 _UNKNOWN: Final = 0xA801
 _MOST_TRIES: Final = 3
 """Instances that fail one after the other for want of an association, before the rest is not tried."""
@@ -118,19 +120,19 @@ class _Sender:
 
     def store(self, stored: Stored, transfer_syntax: str, data: DataSet) -> int:
         """See `Receiver`."""
-        try:
-            status = self._store(stored, transfer_syntax, data)
-        except UnavailableError:
-            was_kept = self._was_kept
-            self._drop()
-            if not was_kept:
+        while True:
+            try:
+                status = self._store(stored, transfer_syntax, data)
+            except UnavailableError:
+                was_kept = self._was_kept
+                self._drop()
+                if was_kept:
+                    continue  # its peer may have closed it at this very moment: that is no failure of the instance
                 self._failures += 1
-                self.problem = "The association to the Move Destination broke."
+                self.problem = self.problem or "The association to the Move Destination broke."
                 raise
-            # What was kept may have been closed by its peer at this very moment: that is no failure of the instance.
-            status = self._store(stored, transfer_syntax, data)
-        self._failures, self._was_kept = 0, False
-        return status
+            self._failures, self._was_kept = 0, False
+            return status
 
     def close(self) -> None:
         """Keep the association for others."""
@@ -170,7 +172,8 @@ class _Sender:
                 self._association, self._was_kept = self._kept.take(
                     self._destination, self._calling, self._proposals, self._ask
                 )
-            except UnavailableError:
+            except UnavailableError as error:
+                _log.warning("instances were not sent: %s", error)
                 self._failures = _MOST_TRIES
                 self.problem = "The Move Destination does not accept an association."
                 raise

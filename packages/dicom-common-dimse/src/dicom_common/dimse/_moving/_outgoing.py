@@ -142,7 +142,8 @@ class Outgoing:
             answered_in, response = self._messages.next_command()
             if response.has_data_set:
                 Incoming(self._messages.data_set(answered_in)).drain()
-            if response.field != operation | Operation.RESPONSE:
+            is_answer = response.field == operation | Operation.RESPONSE
+            if not is_answer or response.number(Tag.RESPONDED_TO) != self._last_id:
                 raise ProtocolError("something else than the response came", reason=2)
         except AssociationEndError as error:
             raise UnavailableError("The association to the destination is over.") from error

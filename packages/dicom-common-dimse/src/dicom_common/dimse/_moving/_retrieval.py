@@ -17,6 +17,7 @@ from dicom_common.dimse._receiving import Request, Response
 __all__ = ["Retrieval", "retrieval_of"]
 
 _OUT_OF_RESOURCES: Final = 0xA701
+_CANNOT_PERFORM: Final = 0xA702
 _MODELS: Final = MOVE_MODELS | GET_MODELS
 
 
@@ -44,7 +45,7 @@ def retrieval_of(
     site, peer = association.site, association.peer
     try:
         identifier = identifier_of(request, site.settings.max_identifier_bytes)
-        require_trail(site.services)
+        require_trail(site.services, _CANNOT_PERFORM)
         instances = wanted_instances(
             site.services.db,
             peer.tenant,
