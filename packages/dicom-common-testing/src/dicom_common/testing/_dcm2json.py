@@ -31,7 +31,7 @@ def dcm2json(file: Path) -> Mapping[str, Any] | None:
     program = shutil.which("dcm2json")
     if program is None:
         pytest.skip("DCMTK's dcm2json is not installed (apt-get install dcmtk)")
-    done = subprocess.run([program, file], capture_output=True, check=False, timeout=_SECONDS)
+    done = subprocess.run([program, file], capture_output=True, check=False, timeout=_SECONDS)  # noqa: S603 - a program of DCMTK
     try:
         tree = json.loads(done.stdout)
     except ValueError:

@@ -41,11 +41,11 @@ STATUSES: Final = (
     ("N-ACTION", 0x0123, "the action type is not 1"),
     ("N-ACTION", 0x0131, "the Transaction UID is known from another request"),
     ("N-ACTION", 0x0213, "more instances than are taken in one request"),
-    ("N-EVENT-REPORT, as Failure Reason", 0x0110, "the object cannot be verified now"),
+    ("N-EVENT-REPORT, as Failure Reason", 0x0110, "its bytes are damaged, or gone from the storage"),
     (
         "N-EVENT-REPORT, as Failure Reason",
         0x0112,
-        "there is no such instance, or its bytes are not those that were stored",
+        "there is no such instance",
     ),
     ("N-EVENT-REPORT, as Failure Reason", 0x0119, "the instance is of another SOP class"),
     ("All", 0x0110, "processing failure"),
