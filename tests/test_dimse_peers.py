@@ -132,7 +132,8 @@ def orthanc(site: Site, ports: dict[str, int]) -> Iterator[int]:
         "DicomPort": {ports["orthanc"]}, "DicomAet": "ORTHANC", "RemoteAccessAllowed": false,
         "AuthenticationEnabled": false, "DicomAlwaysAllowStore": true, "DicomAlwaysAllowFind": true,
         "DicomAlwaysAllowGet": true, "DicomAlwaysAllowMove": true, "UnknownSopClassAccepted": true,
-        "DicomModalities": {{"us": ["DICOMCOMMON", "{HOST}", {ports["us"]}], "inbox": ["INBOX", "{HOST}", {ports["us"]}],
+        "DicomModalities": {{"us": ["DICOMCOMMON", "{HOST}", {ports["us"]}],
+        "inbox": ["INBOX", "{HOST}", {ports["us"]}],
         "fetcher": ["FETCHER", "{HOST}", {ports["fetcher"]}]}}, "Plugins": []}}""",
         encoding="utf-8",
     )
@@ -360,9 +361,7 @@ def test_movescu_of_pynetdicom_gets_a_study(
     assert set(_read_folder(tmp_path)) == {one.sop_uid for one in instances if one.study_uid == study}
 
 
-def test_orthanc_queries_and_retrieves(
-    site: Site, orthanc: int, instances: list[Stored], stored: dict[str, bytes]
-) -> None:
+def test_orthanc_queries_and_retrieves(orthanc: int, instances: list[Stored], stored: dict[str, bytes]) -> None:
     asked = rest(orthanc, "POST", "/modalities/us/query", {"Level": "Study", "Query": {"StudyInstanceUID": ""}})["ID"]
     answers = rest(orthanc, "GET", f"/queries/{asked}/answers")
     assert len(answers) == len(_studies(instances))
@@ -425,7 +424,7 @@ def test_fetch_from_orthanc(
     assert _changed(ours, stored, instances) == []
 
 
-def test_send_to_dcmqrscp_and_fetch_it_again(
+def test_send_to_dcmqrscp_and_fetch_it_again(  # noqa: PLR0917 - fixtures
     site: Site, fetcher: Site, ports: dict[str, int], instances: list[Stored], stored: dict[str, bytes], tmp_path: Path
 ) -> None:
     folder = tmp_path / "qrscp"

@@ -27,9 +27,9 @@ __all__ = ["conformance"]
 
 _TEXT: Final = """\
 The service is an origin server of PS3.18: Studies Service and Resources (chapter 10) below `{root}`, and the URI
-service (chapter 9) at `{uri}`. `OPTIONS` of the service root describes the resources (8.9). An `Accept` header that names
-nothing acceptable is a 406; one that is absent gets the default. A request of a caller who is not known is a 401, one
-that the policy does not allow a 403, and what belongs to another tenant is a 404 like what does not exist.
+service (chapter 9) at `{uri}`. `OPTIONS` of the service root describes the resources (8.9). An `Accept` header that
+names nothing acceptable is a 406; one that is absent gets the default. A request of a caller who is not known is a
+401, one that the policy does not allow a 403, and what belongs to another tenant is a 404 like what does not exist.
 
 STOW-RS: metadata with bulk data parts is not taken (415). Each part is in exactly one sequence of the response. No
 attribute is coerced.
