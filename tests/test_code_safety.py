@@ -64,6 +64,7 @@ OUR_OWN = {
         "int(self._settings.busy_timeout * 1000)",
     },
     "db/sqlite/_dialect.py": {"table"},
+    "dimse/_calling/_journal.py": {"_VERSION"},
     "pipeline/_copy/_journal.py": {"marks", "_VERSION"},
     "pipeline/_reconcile/_journal.py": {"table", "columns"},
 }

@@ -132,7 +132,8 @@ def orthanc(site: Site, ports: dict[str, int]) -> Iterator[int]:
         "DicomPort": {ports["orthanc"]}, "DicomAet": "ORTHANC", "RemoteAccessAllowed": false,
         "AuthenticationEnabled": false, "DicomAlwaysAllowStore": true, "DicomAlwaysAllowFind": true,
         "DicomAlwaysAllowGet": true, "DicomAlwaysAllowMove": true, "UnknownSopClassAccepted": true,
-        "DicomModalities": {{"us": ["DICOMCOMMON", "{HOST}", {ports["us"]}], "inbox": ["INBOX", "{HOST}", {ports["us"]}],
+        "DicomModalities": {{"us": ["DICOMCOMMON", "{HOST}", {ports["us"]}],
+        "inbox": ["INBOX", "{HOST}", {ports["us"]}],
         "fetcher": ["FETCHER", "{HOST}", {ports["fetcher"]}]}}, "Plugins": []}}""",
         encoding="utf-8",
     )
@@ -273,11 +274,12 @@ def test_send_to_storescp(
 def test_send_to_storescp_of_pynetdicom(
     site: Site, ports: dict[str, int], instances: list[Stored], stored: dict[str, bytes], tmp_path: Path
 ) -> None:
+    studies = _studies(instances) if _REAL else _studies(instances)[::3]
     command = [*pynetdicom_app("storescp"), str(ports["pystore"]), "-aet", "PYSTORE", "-od", str(tmp_path)]
     with running(command, ports["pystore"], tmp_path / "server"):
-        *sent, _ = site.lines("send", "pystore", *_studies(instances), codes=(0, 1))
+        *sent, _ = site.lines("send", "pystore", *studies, codes=(0, 1))
     known = {one["sop_instance_uid"] for one in sent if one["status"] == "sent"}
-    assert len(known) >= len(instances) * 0.9
+    assert len(known) >= len(sent) * 0.9
     theirs = _read_folder(tmp_path)
     # It decodes what it receives, and writes it anew.
     assert _changed({uid: theirs[uid] for uid in known}, stored, instances) == []
@@ -311,15 +313,16 @@ def test_findscu_lists_every_study(site: Site, instances: list[Stored]) -> None:
 def test_movescu_gets_every_data_set(
     site: Site, ports: dict[str, int], instances: list[Stored], stored: dict[str, bytes], tmp_path: Path
 ) -> None:
+    known = _known_to_dcmtk(instances)
+    studies = set(_studies(instances)) - {one.study_uid for one in instances if one.sop_uid not in known}
+    keys = ("-k", "QueryRetrieveLevel=STUDY", "-k", "StudyInstanceUID=" + "\\".join(sorted(studies)))
     # With +B it writes into the current folder, whatever -od says.
-    words = ("-S", "+xa", "+B", "-aem", "MOVER", "+P", str(ports["mover"]))
-    for study in _studies(instances):
-        keys = ("-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={study}")
-        run(dcmtk("movescu"), *_READER, *words, HOST, str(site.port), *keys, codes=(0, 69, 70), cwd=tmp_path)
+    words = (*_READER, "-S", "+xa", "+B", "-aem", "MOVER", "+P", str(ports["mover"]), HOST, str(site.port))
+    run(dcmtk("movescu"), *words, *keys, cwd=tmp_path)
     theirs = _read_folder(tmp_path)
-    native = {one.sop_uid for one in instances if one.sop_uid in _known_to_dcmtk(instances)}
-    assert set(theirs) >= native
-    assert _differing({uid: theirs[uid] for uid in native}, stored) == []
+    assert set(theirs) == {one.sop_uid for one in instances if one.study_uid in studies}
+    assert len(theirs) >= len(instances) * 0.9
+    assert _differing(theirs, stored) == []
 
 
 def test_getscu_gets_the_data_sets_of_a_study(
@@ -358,9 +361,7 @@ def test_movescu_of_pynetdicom_gets_a_study(
     assert set(_read_folder(tmp_path)) == {one.sop_uid for one in instances if one.study_uid == study}
 
 
-def test_orthanc_queries_and_retrieves(
-    site: Site, orthanc: int, instances: list[Stored], stored: dict[str, bytes]
-) -> None:
+def test_orthanc_queries_and_retrieves(orthanc: int, instances: list[Stored], stored: dict[str, bytes]) -> None:
     asked = rest(orthanc, "POST", "/modalities/us/query", {"Level": "Study", "Query": {"StudyInstanceUID": ""}})["ID"]
     answers = rest(orthanc, "GET", f"/queries/{asked}/answers")
     assert len(answers) == len(_studies(instances))
@@ -423,7 +424,7 @@ def test_fetch_from_orthanc(
     assert _changed(ours, stored, instances) == []
 
 
-def test_send_to_dcmqrscp_and_fetch_it_again(
+def test_send_to_dcmqrscp_and_fetch_it_again(  # noqa: PLR0917 - fixtures
     site: Site, fetcher: Site, ports: dict[str, int], instances: list[Stored], stored: dict[str, bytes], tmp_path: Path
 ) -> None:
     folder = tmp_path / "qrscp"

@@ -10,9 +10,9 @@ __all__ = ["conformance"]
 
 _TEXT = """\
 Connections by TLS are of version 1.2 or later with the cipher suites that BCP 195 (RFC 9325) recommends, to which the
-Secure Transport Connection Profiles of PS3.15 annex B refer. Certificates of servers and clients are verified; verification
-cannot be turned off. Every row, object and event belongs to a tenant; which one a caller works for follows from a
-verified token, its certificate, or the configuration, never from a data set.
+Secure Transport Connection Profiles of PS3.15 annex B refer. Certificates of servers and clients are verified;
+verification cannot be turned off. Every row, object and event belongs to a tenant; which one a caller works for follows
+from a verified token, its certificate, or the configuration, never from a data set.
 
 {authenticator} What a caller needs for each action is below; what is not named is denied to everybody."""
 

@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 __all__ = ["conformance"]
 
 _TEXT: Final = """\
-The service is an origin server of PS3.18: Studies Service and Resources (chapter 10) below `{root}`, and the URI service
-(chapter 9) at `{uri}`. `OPTIONS` of the service root describes the resources (8.9). An `Accept` header that names
-nothing acceptable is a 406; one that is absent gets the default. A request of a caller who is not known is a 401, one
-that the policy does not allow a 403, and what belongs to another tenant is a 404 like what does not exist.
+The service is an origin server of PS3.18: Studies Service and Resources (chapter 10) below `{root}`, and the URI
+service (chapter 9) at `{uri}`. `OPTIONS` of the service root describes the resources (8.9). An `Accept` header that
+names nothing acceptable is a 406; one that is absent gets the default. A request of a caller who is not known is a
+401, one that the policy does not allow a 403, and what belongs to another tenant is a 404 like what does not exist.
 
 STOW-RS: metadata with bulk data parts is not taken (415). Each part is in exactly one sequence of the response. No
 attribute is coerced.
 
 QIDO-RS: an attribute that is no attribute of DICOM is a 400; one that the index does not keep is ignored with a
-`Warning`, and returned. A repeated attribute is a 400. Fuzzy matching is by the beginnings of the words of a name; case,
-accents and order do not count.
+`Warning`, and returned. A repeated attribute is a 400. Fuzzy matching is by the beginnings of the words of a name;
+case, accents and order do not count.
 
-WADO-RS: implicit VR and big endian never go out. As stored means byte for byte, but for the preamble{preamble}. Rendered
-images have no annotation and no profile."""
+WADO-RS: implicit VR and big endian never go out. As stored means byte for byte, but for the preamble{preamble}.
+Rendered images have no annotation and no profile."""
 _PARAMETERS: Final = (
     ("QIDO-RS", "{attribute}", "matching key: keyword, eight hex digits, or a path of them"),
     ("QIDO-RS", "includefield", "attributes to return, as a list or repeated; `all` stands alone"),

@@ -29,11 +29,12 @@ limit is a transient rejection (2/3/2). Of the transfer syntaxes of a presentati
 is accepted. An asynchronous operations window is answered with 1, 1.
 
 Requests of a service that a peer is not allowed are answered with 0124. What is stored is described in "Storing
-instances"; data sets go out byte for byte as they are stored.
+instances". Data sets go out byte for byte as they are stored; by C-MOVE and C-GET, to a peer that does not take the
+transfer syntax, as Explicit or Implicit VR Little Endian where they can be decoded.
 
 As SCU, one presentation context is proposed for each SOP class and transfer syntax to be sent; where 128 are not
-enough, there are several associations. An association that breaks off, and an instance that is answered with A7xx, is tried
-again."""
+enough, there are several associations. For `send`, an association that breaks off, and an instance that is answered
+with A7xx, is tried again."""
 _CALLS: Final = (
     ("Verification", "1.2.840.10008.1.1", "C-ECHO"),
     ("Patient Root Query/Retrieve Information Model - FIND", "1.2.840.10008.5.1.4.1.2.1.1", "C-FIND (patients)"),
