@@ -14,6 +14,11 @@ from dicom_common.db.sqlite import SqliteDatabase as Index
 B = "index"
 
 
+def others(index: Any, tenant: str) -> list[str]:
+    """Tell which other tenants there are."""
+    return sorted({one.tenant for one in index.walk()} - {tenant})
+
+
 # Adding
 
 
@@ -75,9 +80,10 @@ def answers_backwards(original: Any, self: Any, entries: Any, *, events: Any = N
 
 @mutant(B, Index, "find", "tenants")
 def leaks_another_tenant(original: Any, self: Any, query: Query) -> Any:
-    return original(self, query) + [
-        row for other in ("other", "b") for row in original(self, replace(query, tenant=other))
-    ]
+    found = original(self, query)
+    for other in others(self, query.tenant):
+        found += original(self, replace(query, tenant=other))
+    return found
 
 
 @mutant(B, Index, "find", "limit or page")
@@ -131,7 +137,10 @@ def gives_metadata_backwards(original: Any, *arguments: Any, **named: Any) -> An
 @mutant(B, Index, "stored", "tenants")
 def looks_up_in_every_tenant(original: Any, self: Any, tenant: str, sop_uids: Any) -> Any:
     uids = list(sop_uids)
-    return {**original(self, "other", uids), **original(self, tenant, uids)}
+    found = {}
+    for each in (*others(self, tenant), tenant):
+        found |= original(self, each, uids)
+    return found
 
 
 @mutant(B, Index, "walk", "walk_is")
@@ -149,7 +158,8 @@ def removes_nothing(_original: Any, self: Any, *arguments: Any, **_: Any) -> Any
 
 @mutant(B, Index, "remove", "tenants or removing")
 def removes_from_every_tenant(original: Any, self: Any, tenant: str, *arguments: Any, **named: Any) -> Any:
-    original(self, "other", *arguments)
+    for other in others(self, tenant):
+        original(self, other, *arguments)
     return original(self, tenant, *arguments, **named)
 
 

@@ -123,8 +123,8 @@ def test_by_the_guide_alone_a_storage_in_a_dictionary_passes_its_contract(tmp_pa
     kit = next(package for package in PACKAGES if package.short_name == "testing")
     environment = Environment(tmp_path / "environment", kit)
     made = follow(environment.python, tmp_path)
-    install = ["uv", "pip", "install", "--quiet", "--no-deps", f"--python={environment.python}", "--editable", made]
-    subprocess.run(install, check=True)
+    install = ["uv", "pip", "install", "--quiet", "--no-deps", f"--python={environment.python}"]
+    subprocess.run([*install, "--editable", str(made)], check=True)
     output = environment.run("pytest", "-q", "-p", "no:cacheprovider", cwd=made)
     assert re.search(r"1[0-9]{2} passed, [0-9]+ skipped, 1 xfailed", output), output
 
