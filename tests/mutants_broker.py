@@ -10,10 +10,13 @@ from typing import Any
 
 from mutants import mutant
 
+from dicom_common.broker.leases import GroupConsumer as Consumer
+from dicom_common.broker.leases._members import Membership
+from dicom_common.broker.leases._names import ALL_OFFSETS
 from dicom_common.broker.sqlite import SqliteBroker as Broker, _broker, _file
-from dicom_common.broker.sqlite._consumer import SqliteConsumer as Consumer
-from dicom_common.broker.sqlite._membership import Membership
-from dicom_common.core import BackendError, Message, PublishError
+from dicom_common.broker.sqlite._health import check_file
+from dicom_common.broker.sqlite._store import SqliteStore
+from dicom_common.core import BackendError, Message, PublishError, validate_topic
 
 B = "broker"
 
@@ -21,7 +24,7 @@ B = "broker"
 # Publishing
 
 
-@mutant(B, _file, "connect", "durable")
+@mutant(B, _broker, "connect", "durable")
 def lost_fsync(original: Any, *arguments: Any) -> Any:
     connection = original(*arguments)
     connection.execute("PRAGMA synchronous = OFF")
@@ -40,7 +43,7 @@ def takes_a_thousand_at_most(original: Any, self: Any, connection: Any, topic: s
 
 @mutant(B, Broker, "publish", "killed_publisher")
 def acknowledges_before_it_has_published(original: Any, self: Any, topic: str, messages: Any) -> None:
-    _broker.validate_topic(topic)
+    validate_topic(topic)
     self._connected().__enter__  # noqa: B018  # it may be closed
     if self._closed:
         raise BackendError("It is closed.")
@@ -59,7 +62,7 @@ def acknowledges_before_it_has_published(original: Any, self: Any, topic: str, m
 
 
 @mutant(B, _broker, "partition_of", "order")
-def shares_out_the_messages_of_a_key(_original: Any, _key: str, partitions: int) -> int:
+def shares_out_the_messages_of_a_key(_original: Any, _key: str, partitions: int) -> Any:
     return random.randrange(partitions)
 
 
@@ -81,7 +84,7 @@ def refuses_an_empty_batch(original: Any, self: Any, topic: str, messages: Any) 
 
 
 @mutant(B, _broker, "validate_topic", "no_topic")
-def takes_any_topic(_original: Any, name: str) -> str:
+def takes_any_topic(_original: Any, name: str) -> Any:
     return name
 
 
@@ -126,14 +129,14 @@ def acknowledges_what_it_gives(original: Any, self: Any, max_messages: int, *, t
     return found
 
 
-@mutant(B, Consumer, "_fetch", "same_consumer")
-def gives_the_same_again(original: Any, self: Any, *arguments: Any) -> Any:
-    before = {partition: state.cursor for partition, state in self._readings.items()}
-    found = original(self, *arguments)
-    if len(found) > 1:
-        for partition, state in self._readings.items():
-            state.cursor = before[partition]
-    return found
+@mutant(B, Consumer, "_delivered", "same_consumer")
+def gives_the_same_again(original: Any, self: Any, found: Any) -> Any:
+    before = {partition: reading.cursor for partition, reading in self._readings.items()}
+    delivered = original(self, found)
+    if len(delivered) > 1:
+        for partition, reading in self._readings.items():
+            reading.cursor = before[partition]
+    return delivered
 
 
 @mutant(B, Consumer, "receive", "one_place")
@@ -147,7 +150,7 @@ def counts_places_for_itself(original: Any, self: Any, max_messages: int, *, tim
 
 @mutant(B, Consumer, "receive", "several_topics")
 def mixes_topics_up(original: Any, self: Any, max_messages: int, *, timeout: float) -> Any:
-    first = min(topic for topic, _ in self._places.values())
+    first = min(self._partitions)
     return [replace(one, topic=first) for one in original(self, max_messages, timeout=timeout)]
 
 
@@ -211,35 +214,34 @@ def skips_what_waits_for_a_known_group(
 
 
 @mutant(B, Broker, "backlog", "backlog")
-def counts_all_that_is_kept(original: Any, self: Any, topic: str, _group: str) -> int:
+def counts_all_that_is_kept(original: Any, self: Any, topic: str, _group: str) -> Any:
     return original(self, topic, "nobody")
 
 
 @mutant(B, Broker, "backlog", "backlog")
-def counts_ten_at_most(original: Any, self: Any, topic: str, group: str) -> int:
+def counts_ten_at_most(original: Any, self: Any, topic: str, group: str) -> Any:
     return min(original(self, topic, group), 10)
 
 
-@mutant(B, Membership, "view", "killed_member")
-def forgets_that_leases_end(original: Any, self: Any, connection: Any, now: float, busy: Any) -> Any:
-    return original(self, connection, min(now, self.__dict__.setdefault("began", now)), busy)
+@mutant(B, Membership, "_is_alive", "killed_member")
+def forgets_that_leases_end(_original: Any, _self: Any, _name: str, _member: Any) -> Any:
+    return True
+
+
+@mutant(B, Membership, "_is_alive", "killed_under_load")
+def takes_what_others_own(_original: Any, _self: Any, _name: str, _member: Any) -> Any:
+    return False
 
 
 @mutant(B, Membership, "__init__", "order")
-def ends_leases_at_once(original: Any, self: Any, *arguments: Any) -> None:
-    original(self, *arguments[:-1], arguments[-1] / 100)
+def ends_leases_at_once(original: Any, self: Any, member: str, *arguments: Any) -> None:
+    partitions, lease, clock_error = arguments
+    original(self, member, partitions, lease / 100, clock_error)
 
 
-@mutant(B, Membership, "apply", "killed_under_load")
-def takes_what_others_own(original: Any, self: Any, connection: Any, now: float, busy: Any) -> Any:
-    original(self, connection, now, busy)
-    connection.execute("UPDATE positions SET owner = ? WHERE consumers = ?", (self._member, self._group))
-    return self.view(connection, now, busy)
-
-
-@mutant(B, Membership, "leave", "leaves")
-def keeps_what_it_had(_original: Any, self: Any, connection: Any) -> None:
-    connection.execute("UPDATE members SET lease = lease + 1e4 WHERE id = ?", (self._member,))
+@mutant(B, Membership, "leaving", "leaves or after_close")
+def keeps_what_it_had(_original: Any, _self: Any, group: Any) -> Any:
+    return group
 
 
 @mutant(B, Broker, "forget", "forgotten")
@@ -248,11 +250,11 @@ def forgets_no_group(_original: Any, _self: Any, _group: str) -> None:
 
 
 @mutant(B, Broker, "forget", "forgotten")
-def forgets_every_group(original: Any, self: Any, _group: str) -> None:
+def forgets_every_group(original: Any, self: Any, group: str) -> None:
+    original(self, group)
     with self._connected() as connection:
-        groups = [group for (group,) in connection.execute("SELECT DISTINCT consumers FROM positions")]
-    for group in groups:
-        original(self, group)
+        store = SqliteStore(connection, self._path)
+        store.delete(store.names(ALL_OFFSETS))
 
 
 # Life
@@ -260,7 +262,7 @@ def forgets_every_group(original: Any, self: Any, _group: str) -> None:
 
 @mutant(B, Broker, "check", "closing")
 def is_well_when_it_is_closed(_original: Any, self: Any) -> Any:
-    return _broker.check_file(self._path)
+    return check_file(self._path)
 
 
 @mutant(B, Consumer, "close", "closing")

@@ -14,17 +14,17 @@ B = "cache"
 
 
 @mutant(B, _cache, "_expiry", "time")
-def never_expires(original: Any, ttl: float) -> float:
+def never_expires(original: Any, ttl: float) -> Any:
     return original(ttl) + 1e9
 
 
 @mutant(B, _cache, "_expiry", "time")
-def takes_seconds_for_milliseconds(original: Any, ttl: float) -> float:
+def takes_seconds_for_milliseconds(original: Any, ttl: float) -> Any:
     return original(ttl / 1000)
 
 
 @mutant(B, _cache, "_expiry", "time_to_live")
-def takes_any_time_to_live(original: Any, ttl: float) -> float:
+def takes_any_time_to_live(original: Any, ttl: float) -> Any:
     return original(ttl) if ttl > 0 else 0.0
 
 
@@ -51,19 +51,19 @@ def keeps_the_first_value(original: Any, self: Any, key: str, value: bytes, *, t
 
 
 @mutant(B, Cache, "add", "add")
-def replaces_when_it_adds(_original: Any, self: Any, key: str, value: bytes, *, ttl: float) -> bool:
+def replaces_when_it_adds(_original: Any, self: Any, key: str, value: bytes, *, ttl: float) -> Any:
     self.set(key, value, ttl=ttl)
     return True
 
 
 @mutant(B, Cache, "add", "add")
-def always_says_it_added(original: Any, *arguments: Any, **named: Any) -> bool:
+def always_says_it_added(original: Any, *arguments: Any, **named: Any) -> Any:
     original(*arguments, **named)
     return True
 
 
 @mutant(B, Cache, "add", "threads_that_add")
-def looks_before_it_adds(_original: Any, self: Any, key: str, value: bytes, *, ttl: float) -> bool:
+def looks_before_it_adds(_original: Any, self: Any, key: str, value: bytes, *, ttl: float) -> Any:
     if self.get(key) is not None:
         return False
     time.sleep(0.0001)
@@ -72,42 +72,42 @@ def looks_before_it_adds(_original: Any, self: Any, key: str, value: bytes, *, t
 
 
 @mutant(B, Cache, "add", "owner_died")
-def counts_the_dead(original: Any, self: Any, key: str, value: bytes, *, ttl: float) -> bool:
+def counts_the_dead(original: Any, self: Any, key: str, value: bytes, *, ttl: float) -> Any:
     if key in self._entries:
         return False
     return original(self, key, value, ttl=ttl)
 
 
 @mutant(B, Cache, "delete", "delete")
-def always_says_it_deleted(original: Any, *arguments: Any, **named: Any) -> bool:
+def always_says_it_deleted(original: Any, *arguments: Any, **named: Any) -> Any:
     original(*arguments, **named)
     return True
 
 
 @mutant(B, Cache, "delete", "delete")
-def deletes_nothing(_original: Any, self: Any, key: str, **_: Any) -> bool:
+def deletes_nothing(_original: Any, self: Any, key: str, **_: Any) -> Any:
     return self.get(key) is not None
 
 
 @mutant(B, Cache, "delete", "only_if")
-def ignores_only_if(original: Any, self: Any, key: str, **_: Any) -> bool:
+def ignores_only_if(original: Any, self: Any, key: str, **_: Any) -> Any:
     return original(self, key)
 
 
 @mutant(B, Cache, "delete", "only_if")
-def takes_an_empty_only_if_for_none(original: Any, self: Any, key: str, *, only_if: bytes | None = None) -> bool:
+def takes_an_empty_only_if_for_none(original: Any, self: Any, key: str, *, only_if: bytes | None = None) -> Any:
     return original(self, key, only_if=only_if or None)
 
 
 @mutant(B, Cache, "delete", "only_if")
-def compares_beginnings(original: Any, self: Any, key: str, *, only_if: bytes | None = None) -> bool:
+def compares_beginnings(original: Any, self: Any, key: str, *, only_if: bytes | None = None) -> Any:
     value = self.get(key)
     begins = bool(only_if) and value is not None and value.startswith(only_if)
     return original(self, key, only_if=value if begins else only_if)
 
 
 @mutant(B, Cache, "delete", "threads_that_delete")
-def looks_before_it_deletes(original: Any, self: Any, key: str, **named: Any) -> bool:
+def looks_before_it_deletes(original: Any, self: Any, key: str, **named: Any) -> Any:
     value, only_if = self.get(key), named.get("only_if")
     if value is None or only_if not in (None, value):
         return False

@@ -14,6 +14,11 @@ from dicom_common.db.sqlite import SqliteDatabase as Index
 B = "index"
 
 
+def others(index: Any, tenant: str) -> list[str]:
+    """Tell which other tenants there are."""
+    return sorted({one.tenant for one in index.walk()} - {tenant})
+
+
 # Adding
 
 
@@ -65,7 +70,7 @@ def takes_the_time_of_the_receipt_from_the_first(original: Any, self: Any, entri
     return original(self, [replace(entry, received=first) for entry in entries], events=events)
 
 
-@mutant(B, Index, "add", "order")
+@mutant(B, Index, "add", "twice")
 def answers_backwards(original: Any, self: Any, entries: Any, *, events: Any = None) -> Any:
     return original(self, entries, events=events)[::-1]
 
@@ -73,11 +78,12 @@ def answers_backwards(original: Any, self: Any, entries: Any, *, events: Any = N
 # Searching
 
 
-@mutant(B, Index, "find", "tenant")
+@mutant(B, Index, "find", "tenants")
 def leaks_another_tenant(original: Any, self: Any, query: Query) -> Any:
-    return original(self, query) + [
-        row for other in ("other", "b") for row in original(self, replace(query, tenant=other))
-    ]
+    found = original(self, query)
+    for other in others(self, query.tenant):
+        found += original(self, replace(query, tenant=other))
+    return found
 
 
 @mutant(B, Index, "find", "limit or page")
@@ -105,7 +111,7 @@ def gives_every_field(original: Any, self: Any, query: Query) -> Any:
     return original(self, replace(query, fields=None))
 
 
-@mutant(B, Index, "find", "text or odd")
+@mutant(B, Index, "find", "any_text")
 def strips_values(original: Any, self: Any, query: Query) -> Any:
     return [
         {key: value.strip() if isinstance(value, str) else value for key, value in row.items()}
@@ -114,27 +120,30 @@ def strips_values(original: Any, self: Any, query: Query) -> Any:
 
 
 @mutant(B, Index, "count", "count")
-def counts_without_conditions(original: Any, self: Any, query: Query) -> int:
+def counts_without_conditions(original: Any, self: Any, query: Query) -> Any:
     return original(self, replace(query, conditions=()))
 
 
-@mutant(B, Index, "count", "count")
-def counts_a_page(_original: Any, self: Any, query: Query) -> int:
+@mutant(B, Index, "count", "pages_put")
+def counts_a_page(_original: Any, self: Any, query: Query) -> Any:
     return len(self.find(query))
 
 
-@mutant(B, Index, "metadata", "metadata")
+@mutant(B, Index, "metadata", "metadata_come")
 def gives_metadata_backwards(original: Any, *arguments: Any, **named: Any) -> Any:
     yield from list(original(*arguments, **named))[::-1]
 
 
-@mutant(B, Index, "stored", "tenant")
+@mutant(B, Index, "stored", "tenants")
 def looks_up_in_every_tenant(original: Any, self: Any, tenant: str, sop_uids: Any) -> Any:
     uids = list(sop_uids)
-    return {**original(self, "other", uids), **original(self, tenant, uids)}
+    found = {}
+    for each in (*others(self, tenant), tenant):
+        found |= original(self, each, uids)
+    return found
 
 
-@mutant(B, Index, "walk", "walk")
+@mutant(B, Index, "walk", "walk_is")
 def walks_one_page(original: Any, self: Any, *, after: str = "") -> Any:
     yield from list(original(self, after=after))[:500]
 
@@ -142,23 +151,24 @@ def walks_one_page(original: Any, self: Any, *, after: str = "") -> Any:
 # Removing and discarded keys
 
 
-@mutant(B, Index, "remove", "remov")
+@mutant(B, Index, "remove", "removing")
 def removes_nothing(_original: Any, self: Any, *arguments: Any, **_: Any) -> Any:
     return list(self.instances(*arguments))
 
 
-@mutant(B, Index, "remove", "tenant")
+@mutant(B, Index, "remove", "tenants or removing")
 def removes_from_every_tenant(original: Any, self: Any, tenant: str, *arguments: Any, **named: Any) -> Any:
-    original(self, "other", *arguments)
+    for other in others(self, tenant):
+        original(self, other, *arguments)
     return original(self, tenant, *arguments, **named)
 
 
-@mutant(B, Index, "remove", "remov")
+@mutant(B, Index, "remove", "events_of_a_removal")
 def removes_without_events(original: Any, self: Any, *arguments: Any, **_: Any) -> Any:
     return original(self, *arguments)
 
 
-@mutant(B, Index, "remove", "remov")
+@mutant(B, Index, "remove", "removing_an_instance")
 def removes_the_whole_study(original: Any, self: Any, tenant: str, study_uid: str, *_: Any, **named: Any) -> Any:
     return original(self, tenant, study_uid, **named)
 
@@ -168,19 +178,19 @@ def forgets_discarded_keys(original: Any, self: Any, limit: int) -> Any:
     return original(self, limit)[:0]
 
 
-@mutant(B, Index, "deleted", "discard or deleted")
+@mutant(B, Index, "deleted", "discard")
 def keeps_keys_that_are_deleted(_original: Any, _self: Any, _keys: Any) -> None:
     return None
 
 
-@mutant(B, Index, "discard", "discard")
+@mutant(B, Index, "discard", "discarded")
 def discards_keys_in_use(original: Any, self: Any, keys: Any) -> Any:
     every = list(keys)
     original(self, every)
     return every
 
 
-@mutant(B, Index, "owners", "owner or discard")
+@mutant(B, Index, "owners", "added_instance")
 def knows_no_owners(_original: Any, _self: Any, _keys: Any) -> Any:
     return {}
 
@@ -188,33 +198,33 @@ def knows_no_owners(_original: Any, _self: Any, _keys: Any) -> Any:
 # The outbox
 
 
-@mutant(B, Index, "pending", "outbox or relay or event")
+@mutant(B, Index, "pending", "one_relay")
 def gives_events_to_every_relay(original: Any, self: Any, limit: int, *, relay: str, lease: float) -> Any:
     del relay
     return original(self, limit, relay="all", lease=lease)
 
 
-@mutant(B, Index, "pending", "relay or lease")
+@mutant(B, Index, "pending", "relay_that_died")
 def never_ends_a_lease(original: Any, self: Any, limit: int, *, relay: str, lease: float) -> Any:
     return original(self, limit, relay=relay, lease=max(lease, 3600))
 
 
-@mutant(B, Index, "pending", "event or order")
+@mutant(B, Index, "pending", "events_come")
 def gives_the_latest_events_first(original: Any, self: Any, limit: int, *, relay: str, lease: float) -> Any:
     return original(self, limit, relay=relay, lease=lease)[::-1]
 
 
-@mutant(B, Index, "published", "publish")
+@mutant(B, Index, "published", "published")
 def publishes_again_and_again(_original: Any, _self: Any, _events: Any) -> None:
     return None
 
 
-@mutant(B, Index, "published", "publish")
+@mutant(B, Index, "published", "published")
 def forgets_what_waits(original: Any, self: Any, events: Any) -> None:
     original(self, list(events) + self.pending(10_000, relay="test", lease=0))
 
 
-@mutant(B, Index, "backlog", "backlog or event")
+@mutant(B, Index, "backlog", "backlog")
 def knows_no_backlog(original: Any, self: Any) -> Any:
     return replace(original(self), events=0)
 
@@ -227,23 +237,23 @@ def keeps_one_revision(original: Any, *arguments: Any, **named: Any) -> Any:
     return [replace(one, revision="1") for one in original(*arguments, **named)]
 
 
-@mutant(B, Index, "changed_series", "changed")
+@mutant(B, Index, "changed_series", "changed_series")
 def tells_of_changes_too_early(original: Any, self: Any, *, before: Any, after: str = "") -> Any:
     yield from original(self, before=before + timedelta(days=1), after=after)
 
 
 @mutant(B, Index, "keep_frames", "frames")
-def keeps_frames_of_other_bytes(original: Any, self: Any, frames: Any) -> int:
+def keeps_frames_of_other_bytes(original: Any, self: Any, frames: Any) -> Any:
     there = [(self.frames("local", one.study_uid, one.series_uid, one.sop_uid), data) for one, data in frames]
     return original(self, [(found[0], data) for found, data in there if found is not None])
 
 
-@mutant(B, Index, "close", "clos")
+@mutant(B, Index, "close", "closed")
 def does_not_close(_original: Any, _self: Any) -> None:
     return None
 
 
-@mutant(B, Index, "close", "clos")
+@mutant(B, Index, "close", "closed")
 def closes_only_once(original: Any, self: Any) -> None:
     if getattr(self, "is_closed", False):
         raise BackendError("It is closed.")
@@ -251,7 +261,7 @@ def closes_only_once(original: Any, self: Any) -> None:
     self.is_closed = True
 
 
-@mutant(B, Index, "check", "check or clos")
+@mutant(B, Index, "check", "closed")
 def is_always_well(original: Any, self: Any) -> Any:
     self.health = getattr(self, "health", None) or original(self)
     return self.health

@@ -18,45 +18,45 @@ B = "keyring"
 
 
 @mutant(B, _keyring, "_bound", "context")
-def does_not_bind_the_context(original: Any, key_id: str, tenant: str, _context: bytes) -> bytes:
+def does_not_bind_the_context(original: Any, key_id: str, tenant: str, _context: bytes) -> Any:
     return original(key_id, tenant, b"")
 
 
 @mutant(B, _keyring, "_bound", "tenant")
-def does_not_bind_the_tenant(original: Any, key_id: str, _tenant: str, context: bytes) -> bytes:
+def does_not_bind_the_tenant(original: Any, key_id: str, _tenant: str, context: bytes) -> Any:
     return original(key_id, "", context)
 
 
 @mutant(B, _keyring, "_bound", "one_text")
-def joins_tenant_and_context(_original: Any, key_id: str, tenant: str, context: bytes) -> bytes:
+def joins_tenant_and_context(_original: Any, key_id: str, tenant: str, context: bytes) -> Any:
     return key_id.encode() + tenant.encode() + context
 
 
 @mutant(B, _keyring, "_bound", "context")
-def folds_the_case_of_the_context(original: Any, key_id: str, tenant: str, context: bytes) -> bytes:
+def folds_the_case_of_the_context(original: Any, key_id: str, tenant: str, context: bytes) -> Any:
     return original(key_id, tenant, context.lower())
 
 
 @mutant(B, Keyring, "wrap", "never_wrapped")
-def uses_one_nonce(_original: Any, self: Any, tenant: str, key: bytes, context: bytes) -> WrappedKey:
+def uses_one_nonce(_original: Any, self: Any, tenant: str, key: bytes, context: bytes) -> Any:
     key_id, nonce = self.active(tenant), bytes(12)
     bound = _keyring._bound(key_id, tenant, context)
     return WrappedKey(key_id, nonce + self._ciphers[key_id][1].encrypt(nonce, key, bound))
 
 
 @mutant(B, Keyring, "wrap", "stored")
-def keeps_the_key_beside(original: Any, self: Any, tenant: str, key: bytes, context: bytes) -> WrappedKey:
+def keeps_the_key_beside(original: Any, self: Any, tenant: str, key: bytes, context: bytes) -> Any:
     wrapped = original(self, tenant, key, context)
     return WrappedKey(wrapped.key_id, wrapped.data + key)
 
 
 @mutant(B, Keyring, "unwrap", "stored")
-def ignores_what_is_behind(original: Any, self: Any, tenant: str, wrapped: WrappedKey, context: bytes) -> bytes:
+def ignores_what_is_behind(original: Any, self: Any, tenant: str, wrapped: WrappedKey, context: bytes) -> Any:
     return original(self, tenant, WrappedKey(wrapped.key_id, wrapped.data[:60]), context)
 
 
 @mutant(B, Keyring, "unwrap", "byte")
-def gives_what_is_damaged(original: Any, self: Any, tenant: str, wrapped: WrappedKey, context: bytes) -> bytes:
+def gives_what_is_damaged(original: Any, self: Any, tenant: str, wrapped: WrappedKey, context: bytes) -> Any:
     try:
         return original(self, tenant, wrapped, context)
     except DamagedError:
@@ -64,7 +64,7 @@ def gives_what_is_damaged(original: Any, self: Any, tenant: str, wrapped: Wrappe
 
 
 @mutant(B, Keyring, "unwrap", "not_there")
-def tries_every_key(original: Any, self: Any, tenant: str, wrapped: WrappedKey, context: bytes) -> bytes:
+def tries_every_key(original: Any, self: Any, tenant: str, wrapped: WrappedKey, context: bytes) -> Any:
     try:
         return original(self, tenant, wrapped, context)
     except RefusedError:
@@ -72,7 +72,7 @@ def tries_every_key(original: Any, self: Any, tenant: str, wrapped: WrappedKey, 
 
 
 @mutant(B, Keyring, "active", "rotation")
-def wraps_with_the_first_key(original: Any, self: Any, tenant: str) -> str:
+def wraps_with_the_first_key(original: Any, self: Any, tenant: str) -> Any:
     original(self, tenant)
     return next(iter(self._ciphers))
 
@@ -89,7 +89,7 @@ def shows_its_keys(original: Any, self: Any, entries: Any, place: str) -> None:
 
 
 @mutant(B, Keyring, "unwrap", "threads")
-def is_for_one_thread(original: Any, self: Any, tenant: str, wrapped: WrappedKey, context: bytes) -> bytes:
+def is_for_one_thread(original: Any, self: Any, tenant: str, wrapped: WrappedKey, context: bytes) -> Any:
     import time  # noqa: PLC0415  # here to be seen with the race
 
     self.context = context
@@ -103,12 +103,12 @@ def does_not_close(_original: Any, _self: Any) -> None:
 
 
 @mutant(B, Keyring, "check", "closing")
-def is_always_well(_original: Any, _self: Any) -> Health:
+def is_always_well(_original: Any, _self: Any) -> Any:
     return Health(status=HealthStatus.OK, detail="well")
 
 
 @mutant(B, _keyring, "_key_of", "opens_again")
-def makes_a_key_of_its_own(_original: Any, _entry: Any, _place: str) -> bytes:
+def makes_a_key_of_its_own(_original: Any, _entry: Any, _place: str) -> Any:
     return AESGCM.generate_key(256)
 
 
@@ -116,7 +116,7 @@ T = "tokens"
 
 
 @mutant(T, Authenticator, "authenticate", "expired")
-def remembers_who_came(original: Any, self: Any, token: str) -> Principal:
+def remembers_who_came(original: Any, self: Any, token: str) -> Any:
     known = self.__dict__.setdefault("known", {})
     if token not in known:
         known[token] = original(self, token)
@@ -124,13 +124,13 @@ def remembers_who_came(original: Any, self: Any, token: str) -> Principal:
 
 
 @mutant(T, Authenticator, "authenticate", "principal")
-def forgets_the_roles(original: Any, self: Any, token: str) -> Principal:
+def forgets_the_roles(original: Any, self: Any, token: str) -> Any:
     found = original(self, token)
     return Principal(subject=found.subject, tenant=found.tenant, scopes=found.scopes)
 
 
 @mutant(T, Authenticator, "authenticate", "principal")
-def puts_all_into_one_tenant(original: Any, self: Any, token: str) -> Principal:
+def puts_all_into_one_tenant(original: Any, self: Any, token: str) -> Any:
     found = original(self, token)
     return Principal(
         subject=found.subject,
@@ -142,12 +142,12 @@ def puts_all_into_one_tenant(original: Any, self: Any, token: str) -> Principal:
 
 
 @mutant(T, Authenticator, "check", "check")
-def is_never_well(_original: Any, _self: Any) -> Health:
+def is_never_well(_original: Any, _self: Any) -> Any:
     return Health(status=HealthStatus.FAILED, detail="not well")
 
 
 @mutant(T, IssuerKeys, "_may_search", "unknown")
-def asks_for_every_unknown_key(_original: Any, _self: Any, _kid: str) -> bool:
+def asks_for_every_unknown_key(_original: Any, _self: Any, _kid: str) -> Any:
     return True
 
 

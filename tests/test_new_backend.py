@@ -60,7 +60,7 @@ def test_a_working_template_passes_its_contract(made: Path, kind: str) -> None:
 def test_the_methods_that_are_to_be_written_fail_their_contract_one_by_one(made: Path, kind: str) -> None:
     output = run(sys.executable, "-m", "pytest", "-q", "-x", cwd=made / kind, path=made / "installed", code=1)
     assert re.search(r"the backend's method `\w+` is not written yet", output)
-    assert re.search(r"Write `\w+`, then run the tests again\.\n$", output)
+    assert re.search(r"Write `\w+`, then run the tests again\.", output)
 
 
 def test_the_backend_can_be_used_by_configuration(made: Path, tmp_path: Path) -> None:
@@ -84,8 +84,21 @@ def test_a_storage_in_a_dictionary_passes_its_contract_by_following_the_guide(tm
     assert re.search(r"^1[0-9]{2} passed, [0-9]+ skipped, 1 xfailed", output, re.MULTILINE), output
 
 
+@pytest.mark.slow
+def test_what_is_made_is_typed(made: Path) -> None:
+    pytest.importorskip("mypy")
+    sources = [str(made / kind / "src") for kind in KINDS]
+    words = ["-m", "mypy", "--strict", "--namespace-packages", "--explicit-package-bases", *sources]
+    environment = os.environ | {"MYPYPATH": os.pathsep.join(sources), "MYPY_CACHE_DIR": str(made / "types")}
+    done = subprocess.run(
+        [sys.executable, *words], cwd=made, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
 def test_the_tool_and_the_kit_make_the_same(tmp_path: Path) -> None:
-    for folder, words in (("tool", ["tools/new_backend.py"]), ("kit", ["-m", "dicom_common.testing", "new"])):
+    ways = {"tool": ["tools/new_backend.py"], "kit": ["-m", "dicom_common.testing", "new"]}
+    for folder, words in ways.items():
         run(sys.executable, *words, "broker", "nats", "--output", tmp_path / folder)
     files = {path.relative_to(tmp_path / "kit") for path in (tmp_path / "kit").rglob("*") if path.is_file()}
     assert len(files) == 8
@@ -94,7 +107,7 @@ def test_the_tool_and_the_kit_make_the_same(tmp_path: Path) -> None:
 
 
 def test_an_installed_name_is_refused(tmp_path: Path) -> None:
-    words = ["new", "storage", "filesystem", "--output", tmp_path / "made"]
+    words = ["new", "storage", "filesystem", "--output", str(tmp_path / "made")]
     run(sys.executable, "-m", "dicom_common.testing", *words, code=2)
 
 

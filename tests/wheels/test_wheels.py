@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from _workspace import META, Package, packages
+from guide import follow
 
 FOLDER = Path(os.environ["DICOM_COMMON_TEST_WHEELS"]) if "DICOM_COMMON_TEST_WHEELS" in os.environ else None
 PACKAGES = packages()
@@ -116,3 +117,20 @@ def test_the_embedded_set_ingests_a_folder_with_no_configuration(tmp_path: Path)
     assert "1.3.6.1.4.1.5962.1.2.1.20040119072730.12322" in environment.run(
         "dicom-common", "find", "--json", cwd=tmp_path
     )
+
+
+def test_by_the_guide_alone_a_storage_in_a_dictionary_passes_its_contract(tmp_path: Path) -> None:
+    kit = next(package for package in PACKAGES if package.short_name == "testing")
+    environment = Environment(tmp_path / "environment", kit)
+    made = follow(environment.python, tmp_path)
+    install = ["uv", "pip", "install", "--quiet", "--no-deps", f"--python={environment.python}"]
+    subprocess.run([*install, "--editable", str(made)], check=True)
+    output = environment.run("pytest", "-q", "-p", "no:cacheprovider", cwd=made)
+    assert re.search(r"1[0-9]{2} passed, [0-9]+ skipped, 1 xfailed", output), output
+
+
+def test_without_the_kit_there_is_no_command_verify(tmp_path: Path) -> None:
+    command = next(package for package in PACKAGES if package.short_name == "cli")
+    environment = Environment(tmp_path / "environment", command)
+    assert "verify" not in environment.run("dicom-common", "--help")
+    environment.run("dicom-common", "verify", "storage", code=2)

@@ -65,7 +65,9 @@ class ServedContract(Contract):
         """Give the callable that opens the backend at an address."""
         if request.node.get_closest_marker("service") is None:
             pytest.skip("the backend has no server; one that has gives a fixture `open_at`")
-        return missing_fixture("open_at", "a callable from an Endpoint to the backend there, with short time limits")
+        gives = "a callable from an Endpoint to the backend there, with short time limits"
+        opens: Callable[[Endpoint], Any] = missing_fixture("open_at", gives)
+        return opens
 
     @pytest.mark.parametrize("case_away", AwayServer)
     def test_while_the_server_is_away_each_call_fails_in_time(

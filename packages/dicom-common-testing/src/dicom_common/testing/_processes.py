@@ -18,7 +18,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-__all__ = ["HANG", "Child", "child", "memory_peak", "run_children"]
+__all__ = ["HANG", "Child", "child", "memory_peak", "run_children", "unwritten_method"]
 
 _SPAWN = multiprocessing.get_context("spawn")
 HANG = 120.0
@@ -34,6 +34,8 @@ class _Failure:
     """What a child sends whose function has failed."""
 
     text: str
+    unwritten: str = ""
+    """The method of the backend that is not written yet, if that was why."""
 
 
 class Child:
@@ -156,7 +158,8 @@ def _run(function: Callable[..., None], reports: Connection, arguments: tuple[An
     try:
         function(reports, *arguments)
     except BaseException as error:
-        reports.send(_Failure(f"a child process of this test failed: {type(error).__name__}: {error}"))
+        text = f"a child process of this test failed: {type(error).__name__}: {error}"
+        reports.send(_Failure(text, unwritten_method(error)))
         raise
 
 
@@ -165,9 +168,20 @@ def _answer(reports: Connection, function: Callable[..., Any], arguments: tuple[
 
 
 def _checked(report: Any) -> Any:
+    if isinstance(report, _Failure) and report.unwritten:
+        raise NotImplementedError(report.unwritten)
     if isinstance(report, _Failure):
         raise AssertionError(report.text)  # noqa: TRY004  # the test fails with it
     return report
+
+
+def unwritten_method(error: BaseException) -> str:
+    """Return the name of the method that was missed first, where an error is that one is not written; else ""."""
+    name, cause = "", error if isinstance(error, NotImplementedError) else None
+    while cause is not None:
+        name = str(cause) if isinstance(cause, NotImplementedError) else name
+        cause = cause.__context__
+    return name
 
 
 def memory_peak() -> int:

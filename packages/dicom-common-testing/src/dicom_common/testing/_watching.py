@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from dicom_common.testing._contract import Contract
+from dicom_common.testing._processes import unwritten_method
 
 __all__: list[str] = []
 
@@ -93,10 +94,12 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Write down which method of the backend a test has asked for in vain."""
     report = yield
-    error = call.excinfo.value if call.excinfo is not None else None
-    if isinstance(error, NotImplementedError) and call.when != "teardown" and _contract_of(item) is not None:
-        item.config.stash.setdefault(_UNWRITTEN, Counter()).update([str(error)])
-        report.longrepr = f"the backend's method `{error}` is not written yet"
+    if call.excinfo is None or _contract_of(item) is None:
+        return report
+    if name := unwritten_method(call.excinfo.value):
+        report.longrepr = f"the backend's method `{name}` is not written yet"
+        if call.when != "teardown":
+            item.config.stash.setdefault(_UNWRITTEN, Counter()).update([name])
     return report
 
 
@@ -110,9 +113,7 @@ def pytest_terminal_summary(
     if unwritten:
         terminalreporter.section("what to write next")
         for name, count in unwritten.most_common():
-            terminalreporter.line(
-                f"  {name}: {count} {'test' if count == 1 else 'tests'} of the contract ask for it first"
-            )
+            terminalreporter.line(f"  {name}: {count} {'test stops' if count == 1 else 'tests stop'} here")
         first = unwritten.most_common(1)[0][0]
         terminalreporter.line(f"Write `{first}`, then run the tests again.")
 

@@ -185,8 +185,8 @@ def _outcomes(target: Target, only: str) -> Iterator[Outcome]:
         file.touch()
         settings = Path(folder) / "pytest.ini"
         settings.write_text("[pytest]\n", encoding="utf-8")
-        words = ["-q", "-p", "no:cacheprovider", "-c", settings, f"--contract-outcomes={file}", "-k", only]
-        command = [sys.executable, "-m", "pytest", *words, f"--basetemp={folder}/made", _CONTRACTS]
+        command: list[str | Path] = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", settings]
+        command += [f"--contract-outcomes={file}", "-k", only, f"--basetemp={folder}/made", _CONTRACTS]
         with (
             log.open("w", encoding="utf-8") as output,
             subprocess.Popen(  # noqa: S603  # pytest, with our own file

@@ -122,7 +122,8 @@ ABILITIES: dict[type, type[ScratchStorage]] = {
 def scratch_storage(inner: Storage, prefix: str) -> ScratchStorage:
     """Return a storage that has the abilities of the inner one."""
     parts = tuple(part for ability, part in ABILITIES.items() if isinstance(inner, ability))
-    return type("ScratchStorage", parts or (ScratchStorage,), {})(inner, prefix)
+    made: type[ScratchStorage] = type("ScratchStorage", parts or (ScratchStorage,), {})
+    return made(inner, prefix)
 
 
 def empty(storage: Storage, prefix: str) -> None:

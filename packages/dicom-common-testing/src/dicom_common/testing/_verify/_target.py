@@ -43,7 +43,10 @@ class Target:
 
     def session(self, scratch: str = "") -> Session:
         """Return a session of its own, whose services belong to who opens the backend."""
-        session = Session(file=self.file and Path(self.file), data=self.data and Path(self.data))
+        session = Session(
+            file=Path(self.file) if self.file is not None else None,
+            data=Path(self.data) if self.data is not None else None,
+        )
         session.override({key: value.replace("{}", scratch) for key, value in self.scratch.items()})
         return session
 
