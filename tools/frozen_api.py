@@ -62,20 +62,14 @@ def api(folder: Path = CORE) -> dict[str, Entry]:
 
 
 def _versions(tree: ast.Module) -> dict[str, str]:
-    """Return the versions that `CONTRACTS` gives."""
-    [default] = [
-        str(ast.literal_eval(part.value))
-        for node in tree.body
-        if isinstance(node, ast.ClassDef) and node.name == "Contract"
-        for part in node.body
-        if isinstance(part, ast.AnnAssign) and ast.unparse(part.target) == "version" and part.value
-    ]
-    [made] = [node for node in ast.walk(tree) if isinstance(node, ast.Dict)]
-    found = {}
-    for key, value in zip(made.keys, made.values, strict=True):
-        given = {word.arg: word.value for word in value.keywords} if isinstance(value, ast.Call) else {}
-        name = str(ast.literal_eval(key)) if key else ""
-        found[name] = str(ast.literal_eval(given["version"])) if "version" in given else default
+    """Return the versions that `CONTRACTS` gives: those of the names in `_FIRST`, and those that have changed since."""
+    values = {ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)}
+    found = dict.fromkeys(str(ast.literal_eval(values["_FIRST"])).split(), "1.0")
+    for node in ast.walk(tree):
+        for key, value in zip(node.keys, node.values, strict=True) if isinstance(node, ast.Dict) else ():
+            given = {word.arg: word.value for word in value.keywords} if isinstance(value, ast.Call) else {}
+            if key is not None and "version" in given:
+                found[str(ast.literal_eval(key))] = str(ast.literal_eval(given["version"]))
     return found
 
 

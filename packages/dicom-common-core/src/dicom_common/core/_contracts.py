@@ -13,12 +13,9 @@ __all__ = ["CONTRACTS", "Contract"]
 class Contract:
     """The state of one hook or Protocol.
 
-    The version is `MAJOR.MINOR`. The major number rises where an implementation has to change: a method of a Protocol
-    comes or goes or takes other arguments, a hook loses an argument. The minor number rises where it need not: a hook
-    gains an argument, which an implementation may leave out.
-
-    A contract that goes away is deprecated first, and stays for two minor versions of dicom-common-core at least.
-    Meanwhile whoever implements it gets a `DeprecationWarning` that names what to use instead.
+    Of its version, `MAJOR.MINOR`, the major number rises where an implementation has to change: a method of a Protocol
+    comes, goes or takes other arguments, a hook loses an argument. The minor number rises where it need not: a hook
+    gains an argument. What goes away is deprecated first, and stays for two minor versions of this core at least.
     """
 
     version: str = "1.0"
@@ -29,47 +26,18 @@ class Contract:
     instead: str = ""
     """What to use instead, as the end of the sentence "use ..."."""
 
+    def warning(self, name: str, who: str = "A plugin") -> DeprecationWarning | None:
+        """Return the warning for who implements it; None where it is not deprecated."""
+        since = f"deprecated since dicom-common-core {self.deprecated}, and leaves in {self.leaves}"
+        return DeprecationWarning(f"{who} implements {name}: {since}. Use {self.instead}.") if self.deprecated else None
 
-CONTRACTS: Mapping[str, Contract] = MappingProxyType(
-    {
-        # Hooks
-        "dicom_common_accept": Contract(),
-        "dicom_common_audit": Contract(),
-        "dicom_common_audit_refusal": Contract(),
-        "dicom_common_auth": Contract(),
-        "dicom_common_broker": Contract(),
-        "dicom_common_cache": Contract(),
-        "dicom_common_commands": Contract(),
-        "dicom_common_db": Contract(),
-        "dicom_common_extension": Contract(),
-        "dicom_common_keyring": Contract(),
-        "dicom_common_storage": Contract(),
-        "dicom_common_stored": Contract(),
-        # Protocols
-        "Authenticator": Contract(),
-        "BatchWrites": Contract(),
-        "Broker": Contract(),
-        "Cache": Contract(),
-        "Consumer": Contract(),
-        "Database": Contract(),
-        "DerivedRows": Contract(),
-        "EncryptionKeys": Contract(),
-        "Extension": Contract(),
-        "Groups": Contract(),
-        "KeptFrames": Contract(),
-        "Keyring": Contract(),
-        "LetsEverybodyIn": Contract(),
-        "LocalFiles": Contract(),
-        "Logs": Contract(),
-        "Migrations": Contract(),
-        "OpenObject": Contract(),
-        "OpenObjects": Contract(),
-        "Revisions": Contract(),
-        "SignedUrls": Contract(),
-        "Storage": Contract(),
-        "TopicChecks": Contract(),
-        "Upload": Contract(),
-        "Uploads": Contract(),
-    }
+
+_FIRST = (
+    "dicom_common_accept dicom_common_audit dicom_common_audit_refusal dicom_common_auth dicom_common_broker "
+    "dicom_common_cache dicom_common_commands dicom_common_db dicom_common_extension dicom_common_keyring "
+    "dicom_common_storage dicom_common_stored Authenticator BatchWrites Broker Cache Consumer Database DerivedRows "
+    "EncryptionKeys Extension Groups KeptFrames Keyring LetsEverybodyIn LocalFiles Logs Migrations OpenObject "
+    "OpenObjects Revisions SignedUrls Storage TopicChecks Upload Uploads"
 )
-"""By the name of the hook or Protocol."""
+CONTRACTS: Mapping[str, Contract] = MappingProxyType(dict.fromkeys(_FIRST.split(), Contract()) | {})
+"""By the name of the hook or Protocol: those that are as they began, then those that have changed."""

@@ -78,15 +78,10 @@ def warn_of_deprecated(who: str, opened: Any, contracts: Mapping[str, Contract] 
     A `DeprecationWarning`, which tests show and Python hides from operators, who can do nothing about it.
     """
     for name, contract in contracts.items():
-        protocol = getattr(core, name, None)
+        protocol: Any = getattr(core, name, None)
         # Those that are not for `isinstance` are the kinds themselves, which have hooks.
-        if contract.deprecated and getattr(protocol, "_is_runtime_protocol", False) and isinstance(opened, protocol):  # type: ignore[arg-type]  # a Protocol
-            warnings.warn(
-                f"{who} implements {name}, which is deprecated since dicom-common-core {contract.deprecated} and leaves"
-                f" in {contract.leaves}: use {contract.instead}.",
-                DeprecationWarning,
-                stacklevel=2,
-            )
+        if contract.deprecated and getattr(protocol, "_is_runtime_protocol", False) and isinstance(opened, protocol):
+            warnings.warn(str(contract.warning(name, who)), DeprecationWarning, stacklevel=2)
 
 
 def close_backend(name: str, opened: Any) -> None:
