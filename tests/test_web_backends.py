@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pydicom
 import pytest
 from starlette.testclient import TestClient
-from tenant_sites import backends_of, opened, site_of
+from tenant_sites import SITES, backends_of, opened, site_of
 from web_exchange import multipart
 
 from dicom_common.core import DicomError, Logs, WebAccess
@@ -16,7 +17,8 @@ from dicom_common.dicom import index_frames, read
 from dicom_common.host import Services
 from dicom_common.pipeline import AccessLog, Ingest, Received, list_bulk_data, open_bulk_data, open_frames
 from dicom_common.pipeline._frames import _cache
-from dicom_common.testing import make_access
+from dicom_common.testing import Endpoint, make_access
+from dicom_common.testing._services import find_options
 from dicom_common.testing.servers import AbsentError, private_server
 from dicom_common.web import create_app
 
@@ -128,6 +130,26 @@ def test_a_client_over_every_broker(backend: tuple[str, str], request: pytest.Fi
 
 def used(backend: tuple[str, str], request: pytest.FixtureRequest, data: Path) -> None:
     for services in opened(site_of(backend, request, data)):
+        with TestClient(create_app(services), base_url="http://localhost") as client:
+            use(client)
+
+
+@pytest.mark.service("s3")
+@pytest.mark.service("redis")
+@pytest.mark.service("kafka")
+@pytest.mark.parametrize(
+    "index", [pytest.param(name, marks=pytest.mark.service(name)) for name in ("postgres", "mysql")]
+)
+def test_a_client_over_servers_of_every_kind(
+    index: str, service_finder: Callable[[str], Endpoint], pytestconfig: pytest.Config, tmp_path: Path
+) -> None:
+    site = {"data": str(tmp_path)}
+    for kind, name in (("db", index), ("storage", "s3"), ("cache", "redis"), ("broker", "kafka")):
+        server, prepare = SITES[kind, name]
+        assert server is not None
+        options = find_options(server, pytestconfig.rootpath)
+        site |= {f"{kind}.backend": name, **prepare(service_finder(server), options)}
+    for services in opened(site):
         with TestClient(create_app(services), base_url="http://localhost") as client:
             use(client)
 

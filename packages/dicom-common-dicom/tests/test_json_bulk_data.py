@@ -9,11 +9,32 @@ from made_attributes import BASE, attributes, element, one, reading
 from made_elements import item
 
 
-@pytest.mark.parametrize("vr", ["OB", "UN", "UT", "LT", "DS", "UC"])
+@pytest.mark.parametrize("vr", ["OB", "UN", "DS"])
 def test_a_long_value_is_a_bulk_data_uri_and_a_short_one_is_not(vr: str) -> None:
     value = b"1" * 64
     assert one(0x00091001, vr, value, bulk_data_threshold=63) == {"vr": vr, "BulkDataURI": f"{BASE}00091001"}
     assert "BulkDataURI" not in one(0x00091001, vr, value, bulk_data_threshold=64)
+
+
+@pytest.mark.parametrize("vr", ["UT", "LT", "UC", "ST"])
+def test_text_is_bulk_data_only_where_it_is_too_long_to_be_held(vr: str) -> None:
+    limits = {"bulk_data_threshold": 8, "max_element_value": 64}
+    assert one(0x00091001, vr, b"1" * 64, **limits) == {"vr": vr, "Value": ["1" * 64]}
+    assert one(0x00091001, vr, b"1" * 66, **limits) == {"vr": vr, "BulkDataURI": f"{BASE}00091001"}
+    assert one(0x00091001, vr, b"1" * 66, bulk_data_threshold=66, max_element_value=8) == {
+        "vr": vr,
+        "Value": ["1" * 66],
+    }
+
+
+@pytest.mark.parametrize("vr", ["UT", "LT", "UC", "ST"])
+@pytest.mark.parametrize(
+    ("term", "codec"), [("ISO_IR 100", "latin-1"), ("ISO_IR 144", "iso8859-5"), ("GB18030", "gb18030")]
+)
+def test_long_text_is_in_utf_8_whatever_its_data_set_has(vr: str, term: str, codec: str) -> None:
+    text = {"latin-1": "Größe", "iso8859-5": "Размер", "gb18030": "大小"}[codec] * 800
+    result = reading(element(0x00080005, "CS", term.encode()), element(0x00091001, vr, text.encode(codec)))
+    assert attributes(result)["00091001"] == {"vr": vr, "Value": [text]}
 
 
 @pytest.mark.parametrize("vr", ["LO", "SH", "PN", "CS", "UI", "DA"])

@@ -279,6 +279,10 @@ impl<'a> Scanner<'a> {
             return Err(NotMine("an indexed attribute of no certain VR"));
         }
         let mut hold = if vr.is_bulk() { self.limits.bulk_data_threshold } else { self.limits.max_element_value };
+        // Bulk data goes out in the character set of the data set, DICOM JSON in UTF-8.
+        if matches!(vr, Vr::LT | Vr::ST | Vr::UC | Vr::UT) {
+            hold = hold.max(self.limits.max_element_value);
+        }
         if is_kept {
             hold = hold.max(HOLD_INDEXED);
         }

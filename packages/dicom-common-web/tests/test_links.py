@@ -59,7 +59,7 @@ def test_a_link_shows_its_study_as_a_service_root_of_its_own(server: LiveServer)
     link = sign()
     root = f"{server.url}/links/{link}"
     assert server.client.get(f"/studies/{STUDY}/metadata").status_code == 401
-    with httpx.Client(base_url=root) as viewer:
+    with httpx.Client(base_url=root, timeout=60) as viewer:
         found = viewer.get(f"/studies/{STUDY}/series").json()
         assert len(found) == 2
         assert found[0]["00081190"]["Value"] == [f"{root}/studies/{STUDY}/series/{found[0]['0020000E']['Value'][0]}"]
@@ -69,7 +69,9 @@ def test_a_link_shows_its_study_as_a_service_root_of_its_own(server: LiveServer)
             for base in (f"{root}/", str(metadata.url)):
                 resolved = urljoin(base, uri)
                 assert resolved.startswith(root)
-                assert httpx.get(resolved, headers={"accept": "application/octet-stream"}).content == bytes(range(32))
+                assert httpx.get(resolved, timeout=60, headers={"accept": "application/octet-stream"}).content == bytes(
+                    range(32)
+                )
         frame = viewer.get(f"{PATH}/frames/1", headers={"accept": "application/octet-stream"})
         assert frame.content == bytes(range(32))
         assert frame.headers["referrer-policy"] == "no-referrer"
@@ -120,7 +122,7 @@ def test_a_path_out_of_the_link_leads_nowhere(server: LiveServer) -> None:
     link = sign()
     for rest in ("/../studies", "/..%2fstudies", f"/%2e%2e/{STUDY}", "//studies", "/../../metrics", "/../../healthz"):
         raw = httpx.URL(f"{server.url}/links/{link}").copy_with(raw_path=f"/dicom-web/links/{link}{rest}".encode())
-        assert httpx.get(raw).status_code in (400, 401, 404), rest
+        assert httpx.get(raw, timeout=60).status_code in (400, 401, 404), rest
     # A link within a link is the first one.
     other = sign(study_uid(2))
     assert status(server, link, f"/links/{other}/studies/{study_uid(2)}/metadata") == 404

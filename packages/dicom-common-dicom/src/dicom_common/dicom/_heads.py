@@ -97,6 +97,8 @@ BULK_VRS = frozenset(
     ]
 ) | {"US or SS"}
 """The VRs for which DICOM JSON allows a BulkDataURI (PS3.18 F.2.2)."""
+_TEXT_VRS = frozenset(["LT", "ST", "UC", "UT"])
+"""Those of them that are text: bulk data goes out in the character set of the data set, DICOM JSON in UTF-8."""
 _WIDTHS = {"US": 2, "SS": 2, "US or SS": 2, "AT": 2, "OW": 2, "UL": 4, "SL": 4, "FL": 4, "OL": 4, "OF": 4}
 _WIDTHS |= {"FD": 8, "OD": 8, "SV": 8, "UV": 8, "OV": 8}
 _HOLD_INDEXED = 4096
@@ -311,6 +313,8 @@ class Heads(dict[bytes, Start]):
         elif kind is Kind.PIXEL_DATA and vr not in BULK_VRS:
             vr = "OB"  # under no VR that may have a BulkDataURI it could be in no JSON
         hold = self._threshold if vr in BULK_VRS else self._max
+        if vr in _TEXT_VRS:
+            hold = max(hold, self._max)
         if tag in INDEXED or tag in _IDENTITY:
             hold = max(hold, _HOLD_INDEXED)
         return Head(tag, vr, kind, hold=hold, long=long)

@@ -33,7 +33,8 @@ class ReaderSettings:
     """How many sequence items and pixel data fragments it may have."""
     max_element_value: int = 1 << 16
     """Bytes of one value that has to be held in memory: what explicit VR can hold (PS3.5 7.1.2). A longer one of a VR
-    for which DICOM JSON allows no BulkDataURI is left out of the JSON, with a warning."""
+    for which DICOM JSON allows no BulkDataURI is left out of the JSON, with a warning. Text of LT, ST, UC and UT is
+    held up to this length, too: as bulk data it would go out in the character set of the data set."""
     max_values: int = 500_000
     """How many values a data set may have that are written one by one: those of text with backslashes, of DS and IS
     that are not plain numbers, of FL and FD. What takes longer counts as more (an escape sequence as two, text that is
@@ -48,7 +49,8 @@ class ReaderSettings:
     """Above 16 MiB, how many times larger than the deflated bytes the inflated ones may be. Deflate itself ends
     at 1032, which an image of one value reaches."""
     bulk_data_threshold: int = 1024
-    """Values of more bytes become a BulkDataURI in the DICOM JSON where PS3.18 F.2.2 allows that."""
+    """Values of more bytes become a BulkDataURI in the DICOM JSON where PS3.18 F.2.2 allows that; text of LT, ST, UC
+    and UT does above `max_element_value`."""
     engine: Literal["auto", "python", "native"] = "auto"
     """Which reader runs: `native` is that of dicom-common-native, `auto` takes it where it is installed. Both give the
     same answers; whatever is not ordinary is read by the Python reader in any case."""

@@ -76,6 +76,7 @@ class Dispatch:
                 exchange.sent += len(message.get("body", b""))
             await send(message)
 
+        span = None if (tracing := self._site.tracing) is None else tracing.begin(exchange.request)
         try:
             try:
                 response = await self._answer(exchange)
@@ -89,6 +90,18 @@ class Dispatch:
                 exchange.turn.end()
             with anyio.CancelScope(shield=True):
                 await self._record(exchange)
+            if span is not None:
+                span.end(
+                    self._route(exchange.endpoint),
+                    status=exchange.status,
+                    sent=exchange.sent,
+                    request_id=exchange.request_id,
+                )
+
+    def _route(self, endpoint: Endpoint | None) -> str:
+        if endpoint is None:
+            return ""
+        return endpoint.path if endpoint.beside else self._site.settings.root + endpoint.path
 
     async def _answer(self, exchange: _Exchange) -> Response:
         site, request = self._site, exchange.request

@@ -13,6 +13,7 @@ from typing import TypeVar
 import anyio
 
 from dicom_common.web._errors import HttpError
+from dicom_common.web._tracing import Tracing
 
 __all__ = ["PIECE", "Lane", "Turn", "pieces"]
 
@@ -28,10 +29,11 @@ class Lane:
         name: for messages.
         size: how many are at work at once, each with one thread at most.
         waiting: how many more may wait.
+        tracing: makes a span of each call; None: nobody takes spans.
     """
 
-    def __init__(self, name: str, size: int, waiting: int) -> None:
-        self.name = name
+    def __init__(self, name: str, size: int, waiting: int, tracing: Tracing | None = None) -> None:
+        self.name, self._tracing = name, tracing
         self.most_waiting = waiting
         self._turns = asyncio.Semaphore(size)
         # Not those of anyio: with its limiters they cost a search a tenth of its time.
@@ -49,6 +51,12 @@ class Lane:
 
     async def run(self, function: Callable[..., T], *arguments: object, **named: object) -> T:
         """Call a function that blocks, in a thread. Where the client goes away, its result is still waited for."""
+        if self._tracing is not None:
+            name = getattr(function, "__name__", type(function).__name__).strip("_")
+            function = partial(self._tracing.work, f"{self.name}: {name}", function)
+        return await self._run(function, *arguments, **named)
+
+    async def _run(self, function: Callable[..., T], *arguments: object, **named: object) -> T:
         call = partial(copy_context().run, function, *arguments, **named)
         with anyio.CancelScope(shield=True):
             result = await asyncio.get_running_loop().run_in_executor(self._threads, call)
@@ -60,7 +68,7 @@ class Lane:
         The iterator is closed at the end, in a thread, if it can be.
         """
         try:
-            while (piece := await self.run(_next, chunks)) is not None:
+            while (piece := await self._run(_next, chunks)) is not None:
                 yield piece
         finally:
             await self.close_iterator(chunks)
@@ -69,7 +77,7 @@ class Lane:
         """Close an iterator in a thread, if it can be closed; the caller's cancellation waits for it."""
         close = getattr(chunks, "close", None)
         if close is not None:
-            await self.run(close)
+            await self._run(close)
 
     def close(self) -> None:
         """End the threads."""

@@ -16,6 +16,7 @@ from dicom_common.web._links import capabilities_of
 from dicom_common.web._metrics import Metrics
 from dicom_common.web._settings import WebSettings
 from dicom_common.web._store_calls import StoreCalls
+from dicom_common.web._tracing import Tracing, open_tracing
 
 __all__ = ["Lanes", "Site"]
 
@@ -39,6 +40,7 @@ class Site:
         authenticator: None: everybody is let in, as the tenant of the configuration; on loopback only.
         relative_documents: those of requests by links, whose BulkDataURIs stay below the link.
         capabilities: what verifies links; None: there are none.
+        tracing: makes spans of OpenTelemetry; None: nobody takes them.
         public_url: the service root as clients know it, without a slash at its end; "" where that is not known.
     """
 
@@ -56,6 +58,7 @@ class Site:
     public_url: str
     access_log: AccessLog
     metrics: Metrics
+    tracing: Tracing | None
 
     @classmethod
     def open(cls, services: Services, settings: WebSettings, *, public_url: str = "") -> Self:
@@ -71,7 +74,8 @@ class Site:
             "search": settings.searches,
             "retrieve": settings.retrieves,
         }
-        lanes = Lanes(**{name: Lane(name, size, settings.waiting) for name, size in sizes.items()})
+        tracing = open_tracing()
+        lanes = Lanes(**{name: Lane(name, size, settings.waiting, tracing) for name, size in sizes.items()})
         ingest = Ingest(services)
         return cls(
             services=services,
@@ -90,6 +94,7 @@ class Site:
             public_url=public_url,
             access_log=AccessLog(services),
             metrics=Metrics(),
+            tracing=tracing,
         )
 
     @property
@@ -106,6 +111,8 @@ class Site:
         self.codecs.close()
         for one in fields(self.lanes):
             getattr(self.lanes, one.name).close()
+        if self.tracing is not None:
+            self.tracing.close()
 
 
 def _authenticator(services: Services) -> Authenticator | None:

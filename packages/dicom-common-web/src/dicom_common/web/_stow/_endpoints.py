@@ -53,6 +53,8 @@ async def _store(call: Call) -> Response:
         finally:
             intake.close()
     call.site.metrics.count_stores(outcomes)
+    if call.site.tracing is not None:
+        call.site.tracing.tell_stores(str(one.status) if isinstance(one, Result) else "not-read" for one in outcomes)
     for one in outcomes:
         if isinstance(one, Result) and one.reason.endswith("-failed"):  # the answer has a code for it and no words
             _log.error("an instance was not stored: %s", one.message)
