@@ -175,11 +175,15 @@ class WebDavStorage:
         except AlreadyExistsError:
             if if_absent:
                 raise
-            [there] = client.list(key, depth=0) or [None]
-            if there is not None and there.is_folder:
+            self._refuse_folder(key)
+            self._retry.call(lambda: move(replace=True))
+
+    def _refuse_folder(self, key: str) -> None:
+        client = self._opened()
+        with suppress(NotFoundError):  # another writer is replacing it
+            if any(there.is_folder for there in self._retry.call(lambda: client.list(key, depth=0))):
                 # Replaced by MOVE it would go, with all objects in it.
                 raise RefusedError("The storage key is the folder of others: a key must not be that.") from None
-            self._retry.call(lambda: move(replace=True))
 
 
 def _spool(source: Source, body: IO[bytes]) -> tuple[int, str]:
