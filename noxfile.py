@@ -17,7 +17,7 @@ import nox
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "tools"))
 from _environment import NOT_PASSED_ON, SUPPORTED, pythons_here, tool_environment, uncompilable  # noqa: E402  # found only after the line above
-from _types import search_path, test_turns, tool_files  # noqa: E402  # likewise
+from _types import search_path, test_files, test_turns, tool_files  # noqa: E402  # likewise
 from _versions import CORE, core_tags, lowest, released_packages  # noqa: E402  # likewise
 from _workspace import RULES, Package, compiled_packages, packages, requirement_name  # noqa: E402  # likewise
 
@@ -37,6 +37,8 @@ ENGINES = "tests/test_engines.py"
 """The comparison of the two readers, which needs the compiled one."""
 DOCS = "tests/docs_site"
 """The tests of the built documentation, which need what builds it."""
+THIRD_PARTY = "tests/third_party/test_third_party.py"
+"""Repositories of their own, built and tested from wheels alone."""
 PRIMARY = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = sorted({*SUPPORTED, PRIMARY}, key=lambda version: int(version.partition(".")[2]))
 REPORTS = ROOT / ".reports"
@@ -101,7 +103,7 @@ def types(session: nox.Session) -> None:
     session.run("mypy", *sources, *map(str, tool_files()), env=search_path())
     for turn in test_turns([*PACKAGES, *COMPILED]):
         session.run("mypy", *map(str, turn), env=search_path())
-    session.run("mypy", *map(str, sorted(ROOT.glob("tests/**/*.py"))), env=search_path(with_tests=True))
+    session.run("mypy", *map(str, test_files()), env=search_path(with_tests=True))
 
 
 @nox.session(tags=CI)
@@ -159,7 +161,13 @@ for _package in PACKAGES:
 
 @nox.session(default=False, tags=CI)
 def downstream(session: nox.Session) -> None:
-    """Run the tests of the plugins that the core's last release had, against today's core."""
+    """Run the contracts of third parties from wheels, and the tests of the core's last release's plugins, today.
+
+    The plugins of the last release are tested against today's core.
+    """
+    sync(session, "--only-group=test")
+    session.env["DICOM_COMMON_TEST_WHEELS"] = str(build_wheels(session, REPORTS / "downstream" / "today"))
+    run_pytest(session, "--noconftest", THIRD_PARTY)
     tags = core_tags()
     if not tags:
         session.skip("no release of dicom-common-core is tagged yet")
@@ -167,8 +175,7 @@ def downstream(session: nox.Session) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     plugins = released_packages(tags[0], folder)
     before = build_wheels(session, REPORTS / "downstream" / "released", of=folder)
-    today = build_wheels(session, REPORTS / "downstream" / "today")
-    [core] = today.glob(f"{CORE.replace('-', '_')}-[0-9]*.whl")
+    [core] = (REPORTS / "downstream" / "today").glob(f"{CORE.replace('-', '_')}-[0-9]*.whl")
     for plugin in plugins:
         if any(plugin.tests.rglob("test_*.py")):
             wanted = [*plugin.groups.get("test", []), *map(str, before.glob(wheel_of(plugin)))]
@@ -206,7 +213,7 @@ def wheels(session: nox.Session) -> None:
     session.run("uv", "build", "--all-packages", "--quiet", f"--out-dir={folder}")
     session.env["DICOM_COMMON_TEST_WHEELS"] = str(folder)
     session.env["DICOM_COMMON_TEST_LEFT_OUT"] = " ".join(uncompilable())
-    run_pytest(session, "--noconftest", "tests/wheels")
+    run_pytest(session, "--noconftest", "tests/wheels", THIRD_PARTY)
 
 
 @nox.session(tags=CI)
@@ -214,7 +221,10 @@ def integration(session: nox.Session) -> None:
     """Run what crosses packages, with all of them installed."""
     sync(session, "--all-packages", "--group=test")
     chosen = [word for word in session.posargs if word.startswith("tests/")]
-    run_pytest(session, *(chosen or ["tests", *(f"--ignore={path}" for path in (*RULES, "tests/wheels", DOCS))]))
+    run_pytest(
+        session,
+        *(chosen or ["tests", *(f"--ignore={path}" for path in (*RULES, "tests/wheels", "tests/third_party", DOCS))]),
+    )
 
 
 @nox.session(tags=CI)

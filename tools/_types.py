@@ -22,6 +22,16 @@ def tool_files() -> list[Path]:
     return [*sorted(ROOT.glob("tools/*.py")), *sorted(ROOT.glob("tools/template/*.py")), ROOT / "noxfile.py"]
 
 
+def test_files() -> list[Path]:
+    """Return the tests of the whole; repositories of third parties import what only their environments have."""
+    repositories = [path.parent for path in ROOT.glob("tests/third_party/*/pyproject.toml")]
+    return [
+        path
+        for path in sorted(ROOT.glob("tests/**/*.py"))
+        if not any(path.is_relative_to(repository) for repository in repositories)
+    ]
+
+
 def test_turns(chosen: Iterable[Package]) -> Iterator[list[Path]]:
     """Give the test files of packages in turns: mypy takes one file of a name at a time, such as `conftest`."""
     waiting = sorted(file for package in chosen for file in package.tests.rglob("*.py"))

@@ -85,7 +85,7 @@ def _meets(row: IndexRow, condition: Condition) -> bool:
     if isinstance(condition, AnyOf):
         return any(_meets(row, part) for part in condition.conditions)
     keyword = _keyword(condition)
-    if keyword == MODALITIES:
+    if keyword == MODALITIES.keyword:
         return _meets_modality(row, condition)
     return any(_test(each.values, condition) for each in row.at(ATTRIBUTES_BY_KEYWORD[keyword].level))
 
@@ -95,7 +95,7 @@ def _meets_modality(row: IndexRow, condition: Condition) -> bool:
     of_studies = [[each.values for each in study.at(Level.SERIES)] for study in row.at(Level.STUDY)]
     if isinstance(condition, Absent):
         return any(not any(values["Modality"] for values in series) for series in of_studies)
-    return any(_test({MODALITIES: values["Modality"]}, condition) for series in of_studies for values in series)
+    return any(_test({MODALITIES.keyword: values["Modality"]}, condition) for series in of_studies for values in series)
 
 
 def _has_item(row: IndexRow, conditions: Sequence[Condition]) -> bool:

@@ -69,10 +69,15 @@ class DuckDatabase:
                 retired=retired,
                 referred=lambda some: _referred(connection, some),
             )
-            for (tenant, sop_uid), entry in added.written.items():
-                one = entry.instance
-                row = [tenant, one.study_uid, one.series_uid, sop_uid, entry.key, entry_text(entry)]
-                connection.execute("INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?)", row)
+            _write(
+                connection,
+                "entry",
+                [
+                    (tenant, one.study_uid, one.series_uid, uid, entry.key, entry_text(entry))
+                    for (tenant, uid), entry in added.written.items()
+                    for one in (entry.instance,)
+                ],
+            )
             _discard(connection, added.discarded)
             if events is not None:
                 _put(connection, events(added.outcomes))
@@ -251,14 +256,27 @@ def _referred(connection: DuckDBPyConnection, keys: Collection[str]) -> list[str
     return [key for (key,) in connection.execute(query, [list(keys)]).fetchall()]
 
 
+def _write(connection: DuckDBPyConnection, table: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Write rows as columns: one statement for all."""
+    if rows:
+        marks = ", ".join(["unnest(?)"] * len(rows[0]))
+        connection.execute(
+            f"INSERT OR REPLACE INTO {table} SELECT {marks}", [list(column) for column in zip(*rows, strict=True)]
+        )
+
+
 def _discard(connection: DuckDBPyConnection, keys: Collection[str]) -> None:
-    for key in sorted(keys):
-        connection.execute("INSERT OR REPLACE INTO discarded VALUES (?, ?, NULL)", [key, time.time()])
+    _write(connection, "discarded", [(key, time.time(), None) for key in sorted(keys)])
 
 
 def _put(connection: DuckDBPyConnection, events: Iterable[Event | LogRecord]) -> None:
-    for event in events:
-        if isinstance(event, Event):  # log records are only given to a database that keeps logs
-            headers = json.dumps(dict(event.headers))
-            row = [event.id, event.tenant, event.topic, event.key, headers, event.body, time.time()]
-            connection.execute("INSERT INTO event VALUES (nextval('numbers'), ?, ?, ?, ?, ?, ?, ?)", row)
+    ((last,),) = connection.execute("SELECT coalesce(max(number), 0) FROM event").fetchall()
+    made = [event for event in events if isinstance(event, Event)]  # only a database that keeps logs is given records
+    _write(
+        connection,
+        "event",
+        [
+            (last + at, one.id, one.tenant, one.topic, one.key, json.dumps(dict(one.headers)), one.body, time.time())
+            for at, one in enumerate(made, 1)
+        ],
+    )

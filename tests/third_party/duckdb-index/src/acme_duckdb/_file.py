@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS entry (
 );
 CREATE TABLE IF NOT EXISTS discarded (key TEXT PRIMARY KEY, entered DOUBLE, deleted DOUBLE);
 CREATE TABLE IF NOT EXISTS event (
-    number BIGINT, id TEXT, tenant TEXT, topic TEXT, key TEXT, headers TEXT, body BLOB, created DOUBLE
+    number BIGINT PRIMARY KEY, id TEXT, tenant TEXT, topic TEXT, key TEXT, headers TEXT, body BLOB, created DOUBLE
 );
 CREATE TABLE IF NOT EXISTS relay (name TEXT, until DOUBLE);
 CREATE SEQUENCE IF NOT EXISTS numbers;

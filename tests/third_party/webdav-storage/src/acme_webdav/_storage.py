@@ -35,6 +35,7 @@ T = TypeVar("T")
 _UPLOADS = f"{RESERVED_SEGMENT}/uploads"
 _STALE = timedelta(days=1)
 _MEMORY, _CHUNK = 1 << 20, 1 << 20
+_CUT = ";?#"
 _ASKED_AGAIN = (0.02, 0.05, 0.1)
 """Seconds to wait before an object counts as missing: a server may delete before it moves (RFC 4918 9.9.3)."""
 
@@ -51,7 +52,7 @@ class WebDavStorage:
     def write(self, key: str, source: Source, *, if_absent: bool = False, sha256: str | None = None) -> ObjectInfo:
         """Upload the bytes under a hidden name, and move them to their key."""
         client = self._opened()
-        validate_key(key)
+        _refuse_name(key)
         with tempfile.SpooledTemporaryFile(_MEMORY) as body:  # its size and its digest are known before it is sent
             size, found = _spool(source, body)
             if sha256 is not None and sha256.lower() != found:
@@ -81,7 +82,7 @@ class WebDavStorage:
 
     def stat(self, key: str) -> ObjectInfo:
         """Tell what is known of an object."""
-        return _info(key, self._found(validate_key(key)))
+        return _info(key, self._found(_refuse_name(key)))
 
     def scan(self, prefix: str = "", *, after: str = "") -> Iterator[ObjectInfo]:
         """Iterate over the objects, a listing for each folder."""
@@ -101,7 +102,7 @@ class WebDavStorage:
         """Delete an object. A folder of that name is none, and stays."""
         client = self._opened()
         with suppress(NotFoundError):
-            self._found(validate_key(key))
+            self._found(_refuse_name(key))
             self._retry.call(lambda: client.delete(key))
 
     def check(self) -> Health:
@@ -173,13 +174,24 @@ class WebDavStorage:
         try:
             self._retry.call(lambda: move(replace=False))
         except AlreadyExistsError:
+            self._refuse_folder(key)
             if if_absent:
                 raise
-            [there] = client.list(key, depth=0) or [None]
-            if there is not None and there.is_folder:
+            self._retry.call(lambda: move(replace=True))
+
+    def _refuse_folder(self, key: str) -> None:
+        client = self._opened()
+        with suppress(NotFoundError):  # another writer is replacing it
+            if any(there.is_folder for there in self._retry.call(lambda: client.list(key, depth=0))):
                 # Replaced by MOVE it would go, with all objects in it.
                 raise RefusedError("The storage key is the folder of others: a key must not be that.") from None
-            self._retry.call(lambda: move(replace=True))
+
+
+def _refuse_name(key: str) -> str:
+    """Refuse names that a server cuts which reads the header Destination in another order than RFC 4918 10.3 says."""
+    if any(mark in validate_key(key) for mark in _CUT):
+        raise RefusedError("A WebDAV server may cut a name at ; ? or #: the storage takes no key with one of them.")
+    return key
 
 
 def _spool(source: Source, body: IO[bytes]) -> tuple[int, str]:
