@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -74,20 +75,27 @@ class _Commands(click.Group):
             name: getattr(import_module(f"dicom_common.cli.{home}"), name.replace("-", "_"))
             for name, home in HOMES.items()
         }
-        commands: list[tuple[str, click.Command]] = [(name, one) for name, one in ours.items() if not one.hidden]
+        rows = [(name, command) for name, command in ours.items() if not command.hidden]
+        limit = formatter.width - 6 - max(len(name) for name, _ in rows)
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(limit=limit)) for name, command in rows])
+        of_packages: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         for plugin in installed_plugins(COMMANDS):
             if plugin.name in HOMES:
                 note(shadowed(plugin.name))
             elif plugin.state != "ready":
                 note(plugin.reason)
             else:
-                commands.append(
-                    (plugin.name, click.Command(plugin.name, help=plugin.summary or f"(from {plugin.distribution})"))
+                of_packages[plugin.distribution, plugin.summary].append(plugin.name)
+        if of_packages:
+            with formatter.section("Commands of packages; --help of each says more"):
+                formatter.write_dl(
+                    [
+                        (", ".join(sorted(names)), summary or f"Of {distribution}.")
+                        for (distribution, summary), names in sorted(of_packages.items())
+                    ],
+                    col_max=28,
                 )
-        limit = formatter.width - 6 - max(len(name) for name, _ in commands)
-        rows = [(name, command.get_short_help_str(limit=limit)) for name, command in commands]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
