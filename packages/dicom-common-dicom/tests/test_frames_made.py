@@ -190,10 +190,17 @@ def test_fragments_that_nothing_groups_are_refused() -> None:
         assert refused(lambda: index_frames(data, record)) == "no-frames"  # noqa: B023  # called at once
 
 
-def test_more_fragments_or_frames_than_the_limit_are_refused() -> None:
-    data, record = encapsulated([b"aa"] * 11, number_of_frames=1)
-    assert refused(lambda: index_frames(data, record, max_fragments=10)) == "too-many-items"
+def test_a_number_of_frames_above_the_limit_hides_no_frame() -> None:
+    data, record = encapsulated([SOI + b"aa", SOI + b"bb"], number_of_frames=11)
+    index = index_frames(data, record, max_fragments=10)
+    assert frames(data, index) == [SOI + b"aa", SOI + b"bb"]
+    assert [finding.rule for finding in index.warnings] == ["frame-count-differs"]
     data, record = encapsulated([b"aa"], number_of_frames=11)
+    assert refused(lambda: index_frames(data, record, max_fragments=10)) == "no-frames"
+
+
+def test_more_fragments_than_the_limit_are_refused() -> None:
+    data, record = encapsulated([b"aa"] * 11, number_of_frames=1)
     assert refused(lambda: index_frames(data, record, max_fragments=10)) == "too-many-items"
     data, record = encapsulated([b"aa"], table=range(11))
     assert refused(lambda: index_frames(data, record, max_fragments=10)) == "too-many-items"

@@ -287,7 +287,7 @@ class _Indexing:
         pixel, limit = self._pixel, self._limit
         frames = 1 if self._video else self._geometry.frames
         if frames is not None and frames > limit:
-            raise DicomError(Reason.TOO_MANY_ITEMS, f"Number of Frames is above {limit}, the limit on fragments.")
+            frames = limit  # not to be believed, as there may not be so many fragments: the pixel data tells
         end = self._size if pixel.length is None else pixel.offset + pixel.length
         if frames is not None and not self._video:
             found = frames_by_extended_table(self._reader, pixel, frames, end)
@@ -337,7 +337,8 @@ class _Indexing:
             return (0, 1)
         if frames_by_extended_table(self._reader, self._pixel, count, self._size) is not None:
             return range(count + 1)
-        told = "Number of Frames cannot be read" if frames is None else f"there should be {frames} frames"
+        stated = self._geometry.frames
+        told = "Number of Frames cannot be read" if stated is None else f"there should be {stated} frames"
         raise DicomError(
             Reason.NO_FRAMES,
             f"The pixel data has {count} fragments, {told}, and nothing tells which fragments make which frame: "
