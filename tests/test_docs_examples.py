@@ -19,6 +19,7 @@ from doc_blocks import blocks
 NEEDED = {
     "dicom-common-broker-kafka": "a server: Kafka",
     "dicom-common-cache-redis": "a server: Redis",
+    "dicom-common-dimse": "an application entity to send to",
     "dicom-common-db-mysql": "a server: MySQL",
     "dicom-common-db-postgres": "a server: PostgreSQL",
     "dicom-common-storage-azure": "a server: Azure Blob Storage",
