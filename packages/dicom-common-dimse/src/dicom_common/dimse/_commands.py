@@ -64,8 +64,8 @@ def scp(session: Session, *, file: Path | None, host: str | None, port: int | No
             closing(RelayThread(session)) as relay,
         ):
             relay.start()
-            _tell(settings, listening)
             with stopping_on_signals(_STOPPING) as stop:
+                _tell(settings, listening)
                 _serve(session, settings, listening, stop)
             relay.finish()
     return ExitCode.OK
