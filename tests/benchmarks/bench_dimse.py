@@ -107,8 +107,8 @@ def run(rounds: int = 5) -> list[dict[str, Any]]:
                         made += number
                         mine = _seconds(program, ours, folders, environment)
                         taken.append((mine, _seconds(program, theirs, folders, environment)))
-                    rates = [number / mine for mine, _ in taken]
-                    print(f"{program} {how} {label} {associations}: {sorted(round(one) for one in rates)} a second")
+                    rates = ", ".join(f"{number / mine:.0f} and {number / other:.0f}" for mine, other in taken)
+                    print(f"{program} {how}, {label}, {associations}: {rates} a second", flush=True)
                     name = f"C-STORE, {program} {how}, {label}, {associations} association{'s' * (associations > 1)}"
                     rows.append(row(name, [other / mine for mine, other in taken], target))
     return rows

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,15 +42,20 @@ class ScpProcess:
 
 @contextmanager
 def scp_process(
-    folder: Path, *options: str, settings: str = "", peers: str = PEERS, expected: str = ""
+    folder: Path,
+    *options: str,
+    settings: str = "",
+    peers: str = PEERS,
+    expected: str = "",
+    before: Sequence[str] = (),
 ) -> Iterator[ScpProcess]:
     """Run it until the block ends; then it has to end in good order.
 
-    An error in its log is a failure, unless it has `expected` in it.
+    An error in its log is a failure, unless it has `expected` in it. `before` stands before the command.
     """
     file = folder / "site.toml"
     file.write_text(f'data = "data"\n[dimse]\nport = 0\n{settings}\n{peers}', encoding="utf-8")
-    command = [*COMMAND, "--config", str(file), "scp", *options]
+    command = [*COMMAND, *before, "scp", "--config", str(file), *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ.copy())
     assert process.stderr is not None
     said: list[str] = []

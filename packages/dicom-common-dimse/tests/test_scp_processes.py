@@ -132,6 +132,14 @@ def test_7_10_a_store_in_hand_is_finished_when_it_is_told_to_stop(tmp_path: Path
 
 
 @pytest.mark.kills
+def test_the_configuration_may_be_named_behind_the_command(tmp_path: Path) -> None:
+    (tmp_path / "other.toml").write_text("[log]\nlevel = 'info'\n", encoding="utf-8")
+    with scp_process(tmp_path, before=("--config", str(tmp_path / "other.toml"))) as running:
+        dcmtk("echoscu", "-aet", "CT1", "-aec", "DICOMCOMMON", "127.0.0.1", str(running.port))
+        assert (tmp_path / "data").is_dir()
+
+
+@pytest.mark.kills
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     with scp_process(tmp_path) as running, raw_scu(running.port) as scu:
         scu.associate()

@@ -13,6 +13,7 @@ import click
 
 from dicom_common.cli._auditing import Deed, auditing
 from dicom_common.cli._errors import CommandError
+from dicom_common.cli._logging import LogSettings, log_as_configured
 from dicom_common.cli._streams import only_results
 from dicom_common.core import AuditKind, uuid7, validate_tenant
 from dicom_common.host import KINDS, Config, Services
@@ -54,6 +55,16 @@ class Session:
         """
         if overrides:
             self.config = self.load(overrides)
+
+    def use_file(self, file: Path) -> None:
+        """Read another configuration, which a command was given by an option of its own. Before anything is opened.
+
+        Raises:
+            ConfigError: it is wrong.
+        """
+        self.file = file
+        self.config = self.load()
+        log_as_configured(self.config.section("log", LogSettings), verbose=self.verbose)
 
     @cached_property
     def services(self) -> Services:

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import click
 
@@ -26,18 +27,21 @@ _STOPPING = "Stopping when the requests in hand are answered; a second signal en
     epilog=below(
         {
             "Examples": [
-                "dicom-common --config site.toml scp",
+                "dicom-common scp --config site.toml",
                 "dicom-common --config site.toml scp --host 0.0.0.0 --port 104 --workers 4",
                 "echoscu -aet CT1 -aec DICOMCOMMON 127.0.0.1 11112",
             ],
         }
     )
 )
+@click.option(
+    "--config", "file", type=click.Path(path_type=Path), metavar="FILE", help="The configuration: as before `scp`."
+)
 @click.option("--host", metavar="ADDRESS", help="The address to listen on; by default dimse.host.")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port; 0: any free one. By default dimse.port.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes that share the port; by default dimse.workers.")
 @pass_session
-def scp(session: Session, *, host: str | None, port: int | None, workers: int | None) -> int:
+def scp(session: Session, *, file: Path | None, host: str | None, port: int | None, workers: int | None) -> int:
     """Serve DIMSE: C-ECHO, C-STORE, C-FIND, C-MOVE, C-GET and storage commitment.
 
     Accepts associations of the peers below [dimse.peers] only. Publishes events, as `relay` does. SIGINT or SIGTERM
@@ -45,6 +49,8 @@ def scp(session: Session, *, host: str | None, port: int | None, workers: int | 
 
     Exits 0 when it was told to stop, 2 if it cannot listen or a backend cannot be opened.
     """
+    if file is not None:
+        session.use_file(file)
     given = {"host": host, "port": port, "workers": workers}
     session.override({f"dimse.{name}": str(value) for name, value in given.items() if value is not None})
     services, config = session.services, session.config
@@ -58,8 +64,8 @@ def scp(session: Session, *, host: str | None, port: int | None, workers: int | 
             closing(RelayThread(session)) as relay,
         ):
             relay.start()
-            _tell(settings, listening)
             with stopping_on_signals(_STOPPING) as stop:
+                _tell(settings, listening)
                 _serve(session, settings, listening, stop)
             relay.finish()
     return ExitCode.OK
