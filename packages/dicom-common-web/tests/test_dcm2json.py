@@ -1,6 +1,6 @@
 """Issue 15, B.8: what DCMTK's dcm2json says of an instance that came back is what its metadata says.
 
-Over pydicom's files, of which a third by default and all with DICOM_COMMON_DCM2JSON_ALL=1. conformance.md 11 has the
+Over pydicom's files: a third by default, all with DICOM_COMMON_TEST_DCM2JSON_ALL=1. conformance.md 11 has the
 traps: compressed Pixel Data is erased from a copy first, and some character sets are refused.
 """
 
@@ -19,7 +19,7 @@ from dicom_common.testing import dcm2json, dcm2json_differences
 
 _FOLDER = Path(pydicom.__file__).parent / "data" / "test_files"
 _FILES = sorted(path for path in _FOLDER.rglob("*") if path.is_file() and path.suffix in ("", ".dcm"))
-_STEP = 1 if os.environ.get("DICOM_COMMON_DCM2JSON_ALL", "") not in ("", "0") else 3
+_STEP = 1 if os.environ.get("DICOM_COMMON_TEST_DCM2JSON_ALL", "") not in ("", "0") else 3
 _POLICY = {f"policy__{action}": {"roles": ["all"]} for action in ("store", "search", "retrieve")}
 
 
