@@ -137,7 +137,7 @@ def gives_metadata_backwards(original: Any, *arguments: Any, **named: Any) -> An
 @mutant(B, Index, "stored", "tenants")
 def looks_up_in_every_tenant(original: Any, self: Any, tenant: str, sop_uids: Any) -> Any:
     uids = list(sop_uids)
-    found = {}
+    found: dict[str, Any] = {}
     for each in (*others(self, tenant), tenant):
         found |= original(self, each, uids)
     return found

@@ -148,6 +148,19 @@ def test_a_declared_replacement_is_taken(run: Run) -> None:
     run(storage(f'overridden = {{"{STAT}": "why"}}\n{STAT} = None'), STAT).assert_outcomes(deselected=None)
 
 
+def test_a_method_that_is_there_to_be_replaced_needs_no_reason(run: Run) -> None:
+    text = """
+from dicom_common.testing import ExtensionContract
+
+class TestIt(ExtensionContract):
+    name = "made-up"
+
+    def offered_instances(self):
+        return []
+"""
+    assert run(text, "no_test_of_this_name").ret == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
 def test_what_is_not_promised_has_to_fail_and_only_in_its_class(run: Run) -> None:
     digest = "test_a_wrong_digest_writes_nothing"
     promise = f'not_promised = {{"{STAT}": "the clock is odd", "{digest}": "digests are not compared"}}'

@@ -196,6 +196,7 @@ class KeyringContract(ServedContract):
     def test_closing_twice_is_closing_once(self, open_keyring: Callable[[], Keyring], case_key: bytes) -> None:
         keyring = open_keyring()
         wrapped = keyring.wrap("a", case_key, b"context")
+        assert health_of(keyring).status is HealthStatus.OK
         keyring.close()
         keyring.close()
         calls: tuple[Callable[[], object], ...] = (

@@ -177,7 +177,8 @@ def _checked(report: Any) -> Any:
 
 def unwritten_method(error: BaseException) -> str:
     """Return the name of the method that was missed first, where an error is that one is not written; else ""."""
-    name, cause = "", error if isinstance(error, NotImplementedError) else None
+    name = ""
+    cause: BaseException | None = error if isinstance(error, NotImplementedError) else None
     while cause is not None:
         name = str(cause) if isinstance(cause, NotImplementedError) else name
         cause = cause.__context__

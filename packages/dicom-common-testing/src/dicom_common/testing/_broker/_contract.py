@@ -300,6 +300,7 @@ class BrokerContract(BrokerMessages, ServedContract):
     def test_closing_twice_is_closing_once(self, open_broker: Callable[[], Broker], case_topic: str) -> None:
         broker = open_broker()
         consumer = broker.consume([case_topic], "readers")
+        assert health_of(broker).status is not HealthStatus.FAILED
         for _ in range(2):
             consumer.close()
             broker.close()

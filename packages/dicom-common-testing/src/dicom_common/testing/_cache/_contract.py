@@ -243,6 +243,7 @@ class CacheContract(ServedContract):
 
     def test_closing_twice_is_closing_once(self, open_cache: Callable[[], Cache], case_key: str) -> None:
         cache = open_cache()
+        assert health_of(cache).status is HealthStatus.OK
         cache.close()
         cache.close()
         with pytest.raises(BackendError):

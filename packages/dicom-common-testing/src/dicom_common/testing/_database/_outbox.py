@@ -85,6 +85,7 @@ class OutboxContract:
     ) -> None:
         database = open_database()
         database.add([make_entry()])
+        assert health_of(database).status is not HealthStatus.FAILED
         database.close()
         database.close()
         assert health_of(database).status is HealthStatus.FAILED

@@ -172,6 +172,7 @@ class StorageContract(StorageObjects, StorageKeys, StorageWrites, StorageUploads
     def test_closing_twice_is_closing_once(self, open_storage: Callable[[], Storage]) -> None:
         storage = open_storage()
         storage.write("a", b"x")
+        assert health_of(storage).status is not HealthStatus.FAILED
         storage.close()
         storage.close()
         with pytest.raises(BackendError):
