@@ -20,7 +20,14 @@ def test_dicomweb_client_of_npm_does_each_of_its_operations(tmp_path: Path, requ
     if not DICOMWEB_CLIENT.is_there():
         reason = "dicomweb-client is not installed: run `python3 tools/services.py install dicomweb-client`"
         (pytest.fail if request.config.getoption("--require-services") else pytest.skip)(reason)
-    image: dict[str, Any] = {"Rows": 4, "Columns": 8, "BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelRepresentation": 0}
+    image: dict[str, Any] = {
+        "Rows": 4,
+        "Columns": 8,
+        "BitsAllocated": 8,
+        "BitsStored": 8,
+        "HighBit": 7,
+        "PixelRepresentation": 0,
+    }
     image |= {"SamplesPerPixel": 1, "NumberOfFrames": 2, "PixelData": bytes(range(64))}
     files = [tmp_path / "1.dcm", tmp_path / "2.dcm"]
     for number, file in enumerate(files, 1):

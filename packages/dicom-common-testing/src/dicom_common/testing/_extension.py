@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import fields, is_dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 import pluggy
@@ -21,7 +21,7 @@ from dicom_common.testing._instances import make_instance
 
 __all__ = ["ExtensionContract"]
 
-_CALLED = {
+_CALLED: dict[str, dict[str, Any]] = {
     "dicom_common_accept": {"tenant": "local", "instance": make_instance(), "origin": Origin(source="test")},
     "dicom_common_stored": {"instances": ()},
     "dicom_common_audit": {"events": ()},
@@ -66,7 +66,7 @@ class ExtensionContract(Contract):
     def test_its_settings_are_a_frozen_dataclass_of_keywords(self) -> None:
         settings = self._registered().settings
         assert is_dataclass(settings), "settings are a dataclass"
-        assert settings.__dataclass_params__.frozen, "settings are frozen"
+        assert cast("Any", settings).__dataclass_params__.frozen, "settings are frozen"
         assert all(field.kw_only for field in fields(settings)), "settings are keyword-only"
 
     # Hooks
