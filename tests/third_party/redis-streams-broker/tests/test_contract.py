@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 from acme_redis_streams import RedisStreamsBroker, Settings
 
-from dicom_common.core import HealthStatus, Message
+from dicom_common.core import Groups, HealthStatus, Message
 from dicom_common.testing import BrokerContract, BrokerRestartContract
 from dicom_common.testing.servers import PrivateServer, command_server
 
@@ -37,6 +37,8 @@ def killed_server() -> Iterator[PrivateServer]:
 
 
 class TestRedisStreams(BrokerContract):
+    abilities = (Groups,)
+
     @pytest.fixture
     def open_broker(self, killed_server: PrivateServer) -> partial[RedisStreamsBroker]:
         return opener(killed_server)
