@@ -80,8 +80,8 @@ class ReturnsACount:
     ],
 )
 def test_what_breaks_the_contract_is_said(test: str, extension: type[Any], said: str) -> None:
+    asks = "reason" in test or "same" in test
     with pytest.raises(Exception, match=said):
-        asks = "reason" in test or "same" in test
         getattr(Contract(), test)(extension(), *([[make_instance()]] if asks else []))
 
 
