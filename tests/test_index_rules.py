@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from dicom_common.core import AddStatus, Entry, Level, Outcome, PersonName, Query, Removed, RequestAttributes
+from dicom_common.core import AddStatus, Entry, Event, Level, Outcome, PersonName, Query, Removed, RequestAttributes
 from dicom_common.db.sqlite import Settings, SqliteDatabase
 from dicom_common.dicom import parse_query
 from dicom_common.testing import CORPUS, SEARCHES, VALUE_SEARCHES, make_entry, make_instance
@@ -112,6 +113,11 @@ class Model:
         return removed
 
 
+def note(told: list[Removed], removed: Sequence[Removed]) -> list[Event]:
+    told.extend(removed)
+    return []
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_batches_and_removals_leave_what_they_leave_in_sqlite(database: SqliteDatabase, seed: int) -> None:
     chance, model = random.Random(seed), Model()
@@ -124,7 +130,7 @@ def test_batches_and_removals_leave_what_they_leave_in_sqlite(database: SqliteDa
         if chance.random() < 0.2:
             study = f"1.2.3.{chance.randint(1, 3)}"
             told: list[Removed] = []
-            database.remove("local", study, events=lambda removed, told=told: told.extend(removed) or [])
+            database.remove("local", study, events=partial(note, told))
             ours = model.remove(study)
             assert [(one.key, one.series) for one in ours] == [(one.key, one.series) for one in told]
         assert sorted(model.discarded) == sorted(database.discarded(1000))

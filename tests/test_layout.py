@@ -32,9 +32,19 @@ TOP_LEVEL = {"packages", "tests", "tools", "noxfile.py", "pyproject.toml", "READ
 MADE_HERE = {"uv.lock", "dist", "build", "dicom-common-data", "__pycache__"}
 PYTHON = ">=3.11"
 MOST_LINES, MANY_LINES = 400, 300
-PUBLIC_MODULES = {"__init__.py", "__main__.py", "plugin.py", "testing.py", "tls.py", "hookspecs.py", "query_rules.py"}
+PUBLIC_MODULES = {
+    "__init__.py",
+    "__main__.py",
+    "plugin.py",
+    "testing.py",
+    "tls.py",
+    "hookspecs.py",
+    "query_rules.py",
+    "index_rules.py",
+}
 """`plugin` is pytest's, `testing` is what tests of other packages inherit, of the core `tls` imports `ssl`, which only
-clients of servers need, and `query_rules` is what databases and readers of query text share."""
+clients of servers need, `query_rules` is what databases and readers of query text share, and `index_rules` what
+databases without SQL call."""
 VAGUE = re.compile(r"^_*(utils?|helpers?|common|misc|managers?)$")
 VAGUE_CLASS = re.compile(r"(Manager|Helper|Utils?)$")
 MACHINE = re.compile(r"(?<![\w.])/(wor" + r"k|home/\w+|Users/\w+|root/\.)/")

@@ -97,12 +97,13 @@ def test_an_acknowledgement_that_another_member_overtakes_loses_neither() -> Non
     theirs = second.receive(30, timeout=1)
     assert len(theirs) == 30
 
+    store = first._opened()
+    assert isinstance(store, MemoryStore)
+
     def overtake() -> None:
         store.before_write = lambda: None
         second.acknowledge(theirs[15:])
 
-    store = first._opened()
-    assert isinstance(store, MemoryStore)
     store.before_write = overtake
     first.acknowledge(mine)
     assert backlog(MemoryStore(shelf), TOPIC, "g") == 5

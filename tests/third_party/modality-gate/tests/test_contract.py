@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pydicom.data
 import pytest
 from acme_modality_gate import ModalityGate, Settings
 
+from dicom_common.core import Instance
 from dicom_common.testing import ExtensionContract, make_instance, run_command
 
 CT, MR = (Path(pydicom.data.get_testdata_file(name) or "") for name in ("CT_small.dcm", "MR_small.dcm"))
@@ -23,7 +23,8 @@ class TestModalityGate(ExtensionContract):
     def open_extension(self, tmp_path: Path) -> partial[ModalityGate]:
         return partial(ModalityGate, Settings(modalities=("MR",), counts=tmp_path / "counts.sqlite"))
 
-    def offered_instances(self) -> list[Any]:
+    @pytest.fixture
+    def offered_instances(self) -> list[Instance]:
         return [
             make_instance(number, modality=modality) for number, modality in enumerate(("CT", "MR", "CANARY", None))
         ]

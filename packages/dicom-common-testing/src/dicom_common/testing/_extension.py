@@ -8,20 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import fields, is_dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 import pluggy
 import pytest
 
-from dicom_common.core import AuditEvent, AuditKind, Backend, Extension, Origin, Stored, hookspecs
+from dicom_common.core import AuditEvent, AuditKind, Backend, Extension, Instance, Origin, Stored, hookspecs
 from dicom_common.testing._canary import find_canary
 from dicom_common.testing._contract import Contract, missing_fixture
 from dicom_common.testing._instances import make_instance
 
 __all__ = ["ExtensionContract"]
 
-_CALLED = {
+_CALLED: dict[str, dict[str, Any]] = {
     "dicom_common_accept": {"tenant": "local", "instance": make_instance(), "origin": Origin(source="test")},
     "dicom_common_stored": {"instances": ()},
     "dicom_common_audit": {"events": ()},
@@ -57,6 +57,11 @@ class ExtensionContract(Contract):
         with closing(open_extension()) as extension:
             yield extension
 
+    @pytest.fixture
+    def offered_instances(self) -> list[Instance]:
+        """Give the instances that `dicom_common_accept` is asked of; a test adds those that its extension refuses."""
+        return [make_instance(number, study=number % 3 + 1) for number in range(1, 10)]
+
     # How it is found
 
     def test_its_entry_point_offers_it_under_its_name(self) -> None:
@@ -67,7 +72,7 @@ class ExtensionContract(Contract):
     def test_its_settings_are_a_frozen_dataclass_of_keywords(self) -> None:
         settings = self._registered().settings
         assert is_dataclass(settings), "settings are a dataclass"
-        assert settings.__dataclass_params__.frozen, "settings are frozen"
+        assert cast("Any", settings).__dataclass_params__.frozen, "settings are frozen"
         assert all(field.kw_only for field in fields(settings)), "settings are keyword-only"
 
     # Hooks
@@ -82,15 +87,19 @@ class ExtensionContract(Contract):
             self._judge(name, call(**_CALLED[name]))
             assert time.monotonic() - begin < self.time_limit, f"{name} takes longer than {self.time_limit:g} s"
 
-    def test_a_reason_holds_nothing_of_the_instance(self, extension: Extension) -> None:
+    def test_a_reason_holds_nothing_of_the_instance(
+        self, extension: Extension, offered_instances: list[Instance]
+    ) -> None:
         accept = self._hooks(extension).get("dicom_common_accept")
         if accept is None:
             pytest.skip("it does not implement dicom_common_accept")
-        for instance in self.offered_instances():
+        for instance in offered_instances:
             reason = accept(tenant="local", instance=instance, origin=Origin(source="test", ae_title="CANARY"))
             self._judge("dicom_common_accept", reason)
 
-    def test_the_same_instance_has_the_same_answer_in_every_thread(self, extension: Extension) -> None:
+    def test_the_same_instance_has_the_same_answer_in_every_thread(
+        self, extension: Extension, offered_instances: list[Instance]
+    ) -> None:
         accept = self._hooks(extension).get("dicom_common_accept")
         if accept is None:
             pytest.skip("it does not implement dicom_common_accept")
@@ -98,7 +107,7 @@ class ExtensionContract(Contract):
         def ask(_: int) -> list[object]:
             return [
                 accept(tenant="local", instance=instance, origin=Origin(source="test"))
-                for instance in self.offered_instances()
+                for instance in offered_instances
             ]
 
         with ThreadPoolExecutor(8) as pool:
@@ -152,10 +161,6 @@ class ExtensionContract(Contract):
             for extension in (first, second):
                 for name, call in self._hooks(extension).items():
                     self._judge(name, call(**_CALLED[name]))
-
-    def offered_instances(self) -> list[Any]:
-        """Return the instances that `dicom_common_accept` is asked of; override it to add what yours refuses."""
-        return [make_instance(number, study=number % 3 + 1) for number in range(1, 10)]
 
     def _hooks(self, extension: Extension) -> dict[str, Callable[..., object]]:
         manager = pluggy.PluginManager(hookspecs.PROJECT)

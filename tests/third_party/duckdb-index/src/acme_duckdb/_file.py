@@ -70,7 +70,7 @@ class DuckFile:
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Run a transaction: what it wrote is on the disk at its end, or nothing of it."""
         with self._locked():
-            connection = duckdb.connect(str(self._path))
+            connection = duckdb.connect(str(self._path), config={"threads": 1})
             try:
                 connection.begin()
                 yield connection

@@ -44,6 +44,9 @@ class DatabaseContract(
     """Inherit from it in a class whose name starts with `Test`, and give it the fixture `open_database`.
 
     Each test has an empty database of its own; `open_database` opens it, as often as it is called and in any process.
+
+    A database without SQL need not build the rules again: `dicom_common.toolkit.index_rules` has them as functions, and
+    the README of dicom-common-toolkit says which tests need which.
     """
 
     calls: ClassVar[Mapping[str, Callable[[Any], object]]] = {
