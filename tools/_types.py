@@ -19,7 +19,7 @@ def search_path(*, with_tests: bool = False) -> dict[str, str]:
 
 def tool_files() -> list[Path]:
     """Return the files of the tools, and the noxfile."""
-    return [*sorted(ROOT.glob("tools/*.py")), *sorted(ROOT.glob("tools/template/*.py")), ROOT / "noxfile.py"]
+    return [*sorted(ROOT.glob("tools/*.py")), ROOT / "noxfile.py"]
 
 
 def test_files() -> list[Path]:
