@@ -364,7 +364,8 @@ def test_movescu_gets_every_data_set(  # noqa: PLR0917 - fixtures
     theirs = _read_folder(tmp_path)
     wanted = {one.sop_uid for one in instances if one.study_uid in studies}
     assert set(theirs) <= wanted
-    assert len(theirs) >= max(len(wanted) * 0.98, len(instances) * 0.85)
+    assert len(theirs) >= len(wanted) * 0.98
+    assert _REAL or len(wanted) >= len(instances) * 0.9
     assert _differing(theirs, stored) == []
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from typing import Final, Literal
 
-from dicom_common.core import Level, NotFoundError, UnavailableError
+from dicom_common.core import BackendError, Level, NotFoundError, RefusedError, UnavailableError
 from dicom_common.dimse._calling._contexts import in_pieces
 from dicom_common.dimse._calling._destination import Destination
 from dicom_common.dimse._calling._identifiers import Match
@@ -20,6 +21,7 @@ from dicom_common.toolkit import Backoff
 
 __all__ = ["FetchStatus", "Fetched", "fetch"]
 
+_log = logging.getLogger(__name__)
 _ASKED_AT_ONCE: Final = 200
 """SOP Instance UIDs in an identifier: a value has up to 65,534 bytes in explicit VR."""
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
@@ -81,7 +83,8 @@ def fetch(  # noqa: PLR0913 - from whom, to where, what, and how
         NotFoundError: the peer has no such study or series.
         UnavailableError: it could not be reached, or broke off, at each of the attempts.
         RefusedError: it rejects the association, or does not offer the service.
-        BackendError: it answers with a failure; or the index or the storage here failed.
+        BackendError: it answers a question with a failure; or the index or the storage here failed. Of a series that it
+            fails to send, what did not come is told as failed.
     """
     named = {"StudyInstanceUID": study_uid, **({} if series_uid is None else {"SeriesInstanceUID": series_uid})}
     matches = _asked(destination, Level.SERIES, named, ("SeriesInstanceUID",), attempts)
@@ -108,7 +111,8 @@ def fetch(  # noqa: PLR0913 - from whom, to where, what, and how
             yield from _brought(destination, wanted, bring, tenant=tenant, attempts=attempts)
 
 
-_Bring = Callable[..., Iterable[tuple[str, FetchStatus, Result | None]]]
+_Brought = tuple[str, FetchStatus, Result | None]
+_Bring = Callable[..., Iterable[_Brought]]
 
 
 def _brought(
@@ -126,7 +130,7 @@ def _brought(
 
     while True:
         try:
-            for sop_uid, status, result in bring(destination, wanted.without(told), tenant=tenant):
+            for sop_uid, status, result in _sent(bring(destination, wanted.without(told), tenant=tenant)):
                 if sop_uid in wanted.classes and sop_uid not in told:
                     backoff.restart()
                     yield about(sop_uid, status, result)
@@ -141,9 +145,17 @@ def _brought(
         yield about(sop_uid, FetchStatus.FAILED)
 
 
-def _by_get(
-    destination: Destination, wanted: Wanted, *, tenant: str, ingest: Ingest
-) -> Iterator[tuple[str, FetchStatus, Result | None]]:
+def _sent(brought: Iterable[_Brought]) -> Iterator[_Brought]:
+    """Give what comes, until the peer fails: an instance that it cannot send must not hold back the other series."""
+    try:
+        yield from brought
+    except (UnavailableError, RefusedError):
+        raise
+    except BackendError as error:
+        _log.warning("%s", error)
+
+
+def _by_get(destination: Destination, wanted: Wanted, *, tenant: str, ingest: Ingest) -> Iterator[_Brought]:
     def take(received: Received) -> Result:
         (result,) = ingest.store([received], tenant=tenant, study_uid=wanted.study_uid)
         return result
@@ -152,9 +164,7 @@ def _by_get(
         yield sop_uid, FetchStatus.REJECTED if result.status is Status.REJECTED else FetchStatus.FETCHED, result
 
 
-def _by_move(
-    destination: Destination, wanted: Wanted, *, tenant: str, services: Services
-) -> Iterator[tuple[str, FetchStatus, Result | None]]:
+def _by_move(destination: Destination, wanted: Wanted, *, tenant: str, services: Services) -> Iterator[_Brought]:
     try:
         move(destination, wanted, destination.calling_ae_title)
     finally:
