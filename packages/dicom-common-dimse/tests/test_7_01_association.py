@@ -64,6 +64,18 @@ def test_7_1_a_peer_is_rejected_with_the_reason(
         assert (kind, tuple(body[1:])) == (REJECT, expected)
 
 
+@pytest.mark.parametrize(
+    ("calling", "expected"), [("CT1", None), ("VIEWER", (1, 1, 7)), ("STRANGER", (1, 1, 7))], ids=str
+)
+def test_7_1_an_ae_title_of_ours_is_one_for_its_peer_only(
+    tmp_path: Path, calling: str, expected: tuple[int, int, int] | None
+) -> None:
+    peers = PEERS.replace('"CT1"', '"CT1"\ncalled = { RESEARCH = "research" }')
+    with live_ae(tmp_path, peers=peers) as ae, raw_scu(ae.port) as scu:
+        kind, body = scu.associate(calling=calling, called="RESEARCH")
+        assert (kind == ACCEPT) if expected is None else (kind, tuple(body[1:])) == (REJECT, expected)
+
+
 @pytest.mark.parametrize("calling", ["CT1", " CT1", "  CT1 "])
 def test_7_13_spaces_of_an_ae_title_mean_nothing(ae: LiveAe, calling: str) -> None:
     with raw_scu(ae.port) as scu:

@@ -186,7 +186,7 @@ def test_5_c_the_tenant_is_that_of_the_peer_and_of_what_it_calls(tmp_path: Path)
             assert [row["SOPInstanceUID"] for row in instances(ae, tenant)] == [uid_of(1)]
             assert object_of(ae, uid_of(1), tenant).endswith(data_set(1, size=size))
         with raw_scu(ae.port) as scu:
-            assert tuple(scu.associate(calling="VIEWER", called="HOSP_B")[1][1:]) == (1, 1, 3)
+            assert tuple(scu.associate(calling="VIEWER", called="HOSP_B")[1][1:]) == (1, 1, 7)
 
 
 def test_7_12_fragments_come_in_every_shape(ae: LiveAe) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -20,7 +21,21 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 from pynetdicom import AE, build_role, evt
+from pynetdicom.dsutils import encode
 from pynetdicom.events import Event
+from raw_scu import (
+    ABORT,
+    ACCEPT,
+    EXPLICIT,
+    IMPLICIT,
+    P_DATA,
+    SECONDARY_CAPTURE,
+    command,
+    fragment,
+    item,
+    p_data,
+    raw_scu,
+)
 from stored_instances import (
     PATIENT_ROOT,
     STUDY_ROOT,
@@ -193,3 +208,19 @@ def test_7_6_getscu_of_dcmtk(live: LiveAe, tmp_path: Path) -> None:
     )  # fmt: skip
     assert "Received C-GET Response (Success)" in said
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_7_6_a_requestor_that_answers_no_c_store_is_waited_for_as_a_destination_is(tmp_path: Path) -> None:
+    with live_ae(tmp_path, "[dimse.retrieve]\nresponse_seconds = 0.3") as live, raw_scu(live.port) as scu:
+        ingest(live, make_instance(1))
+        contexts = ((1, f"{STUDY_ROOT}.3", (IMPLICIT,)), (3, SECONDARY_CAPTURE, (EXPLICIT, IMPLICIT)))
+        role = item(0x54, struct.pack(">H", len(SECONDARY_CAPTURE)) + SECONDARY_CAPTURE.encode() + b"\0\1")
+        assert scu.associate(contexts=contexts, user_items=role)[0] == ACCEPT
+        asked = command({2: f"{STUDY_ROOT}.3", 0x100: 0x10, 0x110: 1, 0x700: 0}, has_data_set=True)
+        identifier = encode(key("STUDY", StudyInstanceUID=study_uid(1)), is_implicit_vr=True, is_little_endian=True)
+        assert identifier is not None
+        scu.send(p_data(fragment(1, asked, is_command=True, is_last=True)))
+        scu.send(p_data(fragment(1, identifier, is_command=False, is_last=True)))
+        while (read := scu.read())[0] == P_DATA:
+            pass
+        assert read[0] == ABORT

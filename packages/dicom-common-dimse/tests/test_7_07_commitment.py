@@ -16,7 +16,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
 from pynetdicom import AE, evt
 from pynetdicom.dimse_primitives import N_EVENT_REPORT
+from pynetdicom.dsutils import encode
 from pynetdicom.events import Event
+from raw_scu import EXPLICIT, IMPLICIT, P_DATA, RELEASE_RP, RELEASE_RQ, command, fragment, p_data, raw_scu
 from scp_process import ScpProcess, scp_process
 from stored_instances import free_port, ingest, instance_uid, make_instance
 
@@ -142,6 +144,48 @@ def test_7_7_the_report_comes_on_the_same_association_and_says_what_is_safe(tmp_
         assert reports.failed == {"1.2.3": 0x0112, instance_uid(1, 1, 2): 0x0119, damaged.sop_uid: 0x0110}
         # An instance that is named by two classes is two references.
         assert len(reports.data_sets) == 2
+
+
+def test_7_7_each_report_comes_on_the_association_that_asked_whatever_else_is_asked_there(tmp_path: Path) -> None:
+    reports = _Reports()
+    with _archive(tmp_path) as live:
+        ingest(live, make_instance(1))
+        scu = AE(ae_title="CT1")
+        scu.add_requested_context(_CLASS)
+        scu.add_requested_context("1.2.840.10008.1.1")
+        handlers: list[Any] = [(evt.EVT_N_EVENT_REPORT, reports.take)]
+        association = scu.associate("127.0.0.1", live.port, ae_title="DICOMCOMMON", evt_handlers=handlers)
+        for number in (1, 2, 3):
+            request = _request(f"2.25.{number}", (_SC, instance_uid(1)))
+            status, _ = association.send_n_action(request, 1, _CLASS, _INSTANCE)
+            assert (status.Status, association.send_c_echo().Status) == (0x0000, 0x0000)
+        _eventually(lambda: len(reports.data_sets) == 3)
+        association.release()
+        assert sorted(one.TransactionUID for one in reports.data_sets) == ["2.25.1", "2.25.2", "2.25.3"]
+
+
+def test_7_7_a_report_and_a_request_of_the_peer_may_cross(tmp_path: Path) -> None:
+    with _archive(tmp_path) as live, raw_scu(live.port) as scu:
+        contexts = ((1, _CLASS, (IMPLICIT,)), (3, _SC, (EXPLICIT,)))
+        scu.associate(contexts=contexts)
+        action = command({3: _CLASS, 0x100: 0x130, 0x110: 7, 0x1001: _INSTANCE, 0x1008: 1}, has_data_set=True)
+        wanted = encode(_request("2.25.1", (_SC, "1.2.3")), is_implicit_vr=True, is_little_endian=True)
+        assert wanted is not None
+        scu.send(p_data(fragment(1, action, is_command=True, is_last=True)))
+        scu.send(p_data(fragment(1, wanted, is_command=False, is_last=True)))
+        assert scu.status() == 0x0000
+        report = scu.response()
+        assert int.from_bytes(report[0x100], "little") == 0x0100
+        assert scu.read()[0] == P_DATA
+        assert scu.store(1) == 0x0000  # before the report is answered
+        answer = command({2: _CLASS, 0x100: 0x8100, 0x120: 1, 0x900: 0, 0x1000: _INSTANCE, 0x1002: 2})
+        scu.send(p_data(fragment(1, answer, is_command=True, is_last=True)), RELEASE_RQ)
+        assert scu.read()[0] == RELEASE_RP
+        _eventually(lambda: [b'"reported":true' in _read(live, key) for key in _remembered(live)] == [True])
+
+
+def _read(live: LiveAe, key: str) -> bytes:
+    return b"".join(live.services.storage.read(key))
 
 
 def test_7_7_the_report_comes_on_a_new_association_where_the_first_one_is_over(tmp_path: Path) -> None:

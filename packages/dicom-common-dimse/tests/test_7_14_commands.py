@@ -11,7 +11,9 @@ import pytest
 from live_ae import LiveAe, associations, live_ae, until
 from raw_scu import (
     ABORT,
+    CONTEXTS,
     ECHO,
+    IMPLICIT,
     SECONDARY_CAPTURE,
     command,
     data_set,
@@ -53,6 +55,25 @@ def test_7_14_an_operation_that_is_not_offered_is_0211(ae: LiveAe, field: int, *
         assert int.from_bytes(response[0x0100], "little") == field | 0x8000
         assert int.from_bytes(response[0x0120], "little") == 513
         assert scu.echo() == 0
+
+
+@pytest.mark.parametrize(("context", "field"), [(1, 0x0030), (3, 0x0001), (5, 0x0020), (7, 0x0021), (9, 0x0010)])
+def test_7_14_a_sop_class_that_is_not_that_of_the_context_is_0122(ae: LiveAe, context: int, field: int) -> None:
+    contexts = [*CONTEXTS, *((number, uid, (IMPLICIT,)) for number, uid in QUERY_RETRIEVE)]
+    with raw_scu(ae.port) as scu:
+        scu.associate(contexts=contexts)
+        asked = command({2: "1.2.840.10008.5.1.4.1.1.2", 0x100: field, 0x110: 1, 0x1000: "1.2.3"}, has_data_set=True)
+        scu.send(p_data(fragment(context, asked, is_command=True, is_last=True)))
+        scu.send(p_data(fragment(context, b"a data set", is_command=False, is_last=True)))
+        assert scu.status() == 0x0122
+        assert scu.echo() == 0
+
+
+QUERY_RETRIEVE = (
+    (5, "1.2.840.10008.5.1.4.1.2.2.1"),
+    (7, "1.2.840.10008.5.1.4.1.2.2.2"),
+    (9, "1.2.840.10008.5.1.4.1.2.2.3"),
+)
 
 
 def test_7_14_a_late_c_cancel_is_met_with_silence(ae: LiveAe) -> None:

@@ -49,9 +49,11 @@ class Peers:
         self._ae_title = settings.ae_title
         self._peers = settings.peers
 
-    def is_called(self, called: str) -> bool:
-        """Tell whether an AE title is ours."""
-        return called == self._ae_title or any(called in peer.called for peer in self._peers.values())
+    def is_called(self, called: str, calling: str) -> bool:
+        """Tell whether an AE title is ours, for whoever calls by another one."""
+        return called == self._ae_title or any(
+            called in peer.called for peer in self._peers.values() if peer.ae_title == calling
+        )
 
     def recognise(
         self, *, calling: str, called: str, address: str, certificate: Mapping[str, Any] | None

@@ -34,7 +34,7 @@ class RetrieveSettings:
     connect_seconds: float = 10.0
     """Seconds that a destination may take to accept an association."""
     response_seconds: float = 120.0
-    """Seconds that a destination may take to answer a C-STORE."""
+    """Seconds that a destination, or the requestor of a C-GET, may take to answer a C-STORE."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
@@ -49,8 +49,8 @@ class CommitmentSettings:
     """The table `[dimse.commitment]`: how long reports of storage commitment are tried."""
 
     same_association_seconds: float = 10.0
-    """Seconds for which an association that asked for a commitment is waited on with the report; 0: not at all. Behind
-    them, or where the peer ends it before, the report goes by an association of our own."""
+    """Seconds of silence for which an association that asked for a commitment is waited on with the report; 0: not at
+    all. Behind them, or where the peer ends it before, the report goes by an association of our own."""
     retry_seconds: float = 60.0
     """Seconds behind which a report that did not arrive is sent again; twice as many after each further try."""
     max_retry_seconds: float = 3600.0

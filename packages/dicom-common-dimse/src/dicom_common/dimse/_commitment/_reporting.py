@@ -95,15 +95,13 @@ class Reporting:
         self._threads.submit(self._verify, in_hand)
         return in_hand
 
-    def leave(self, in_hand: InHand) -> None:
-        """Wait no longer for a report: it goes by an association of our own."""
-        if in_hand.leave():
+    def leave(self, in_hand: InHand, *, has_arrived: bool) -> None:
+        """Wait no longer for a report: if it has not arrived, it goes by an association of our own."""
+        if has_arrived:
+            self._note(in_hand.commitment, has_arrived=True)
+        elif in_hand.leave():
             with suppress(RuntimeError):  # the process ends: it is remembered
                 self._threads.submit(self._deliver, in_hand.commitment, in_hand.report)
-
-    def arrived(self, commitment: Commitment) -> None:
-        """Say that the report has arrived."""
-        self.commitments.settle(commitment)
 
     def _verify(self, in_hand: InHand) -> None:
         report = self._report(in_hand.commitment)
@@ -120,14 +118,18 @@ class Reporting:
     def _deliver(self, commitment: Commitment, report: Report | None) -> bool:
         """Send a report by an association of our own, or have it sent later; tell whether it has arrived."""
         has_arrived = report is not None and not self._stopping.is_set() and self._sent(commitment, report)
+        self._note(commitment, has_arrived=has_arrived)
+        return has_arrived
+
+    def _note(self, commitment: Commitment, *, has_arrived: bool) -> None:
+        """Remember that a report has arrived, or when it is tried again."""
         try:
             if has_arrived:
-                self.arrived(commitment)
+                self.commitments.settle(commitment)
             else:
                 self._postpone(commitment)
         except BackendError as error:
             _log.warning("a storage commitment cannot be noted now: %s", type(error).__name__)
-        return has_arrived
 
     def _sent(self, commitment: Commitment, report: Report) -> bool:
         peer = self._site.settings.peers.get(commitment.peer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -13,7 +12,7 @@ from dicom_common.dimse._commitment._reporting import InHand, Reporting, report_
 from dicom_common.dimse._commitment._request import CLASS, INSTANCE, references_of, transaction_of
 from dicom_common.dimse._identifiers import StatusError, encoding_of, identifier_of
 from dicom_common.dimse._peers import Permission
-from dicom_common.dimse._receiving import Operation, Request, Response, Service, Site, Tag
+from dicom_common.dimse._receiving import Errand, Operation, Request, Response, Service, Site, Tag
 
 __all__ = ["commitment_service"]
 
@@ -28,7 +27,6 @@ _REQUEST: Final = 1
 """The Action Type ID of a request for commitment."""
 _LONGEST_ITEM: Final = 200
 """Bytes of an item with two UIDs."""
-_POLL_SECONDS: Final = 0.02
 _GRACE_SECONDS: Final = 0.1
 """For how long a peer may still end the association: a report then would cross with its release."""
 _FIRST_TRY: Final = timedelta(minutes=2)
@@ -51,7 +49,7 @@ class _Commitment:
             self._reporting.close()
 
     def action(self, request: Request) -> Iterator[Response]:
-        """Answer one N-ACTION, and send the report on the same association if it is waited for there."""
+        """Answer one N-ACTION, and have the report sent on the same association if it is waited for there."""
         reporting = self._reporting
         assert reporting is not None
         try:
@@ -69,30 +67,27 @@ class _Commitment:
         yield Response(status=_SUCCESS, elements={Tag.ACTION_TYPE: _REQUEST})
         in_hand = reporting.begin(commitment)
         if in_hand is not None:
-            _report_here(request, reporting, in_hand)
+            request.association.begin(_report_here(request, reporting, in_hand))
 
 
-def _report_here(request: Request, reporting: Reporting, in_hand: InHand) -> None:
-    """Send the report on the association that asked, unless that ends, brings another request, or waits too long."""
-    association = request.association
-    end = time.monotonic() + association.site.settings.commitment.same_association_seconds
+def _report_here(request: Request, reporting: Reporting, in_hand: InHand) -> Errand:
+    """Send the report on the association that asked, between its requests, unless it ends or is silent too long."""
+    association, has_arrived = request.association, False
+    most = association.site.settings.commitment.same_association_seconds
     try:
-        time.sleep(_GRACE_SECONDS)
-        while not in_hand.wait(_POLL_SECONDS):
-            if time.monotonic() > end or association.has_more() or association.site.stopping.is_set():
+        while association.silence() < _GRACE_SECONDS or not in_hand.wait(0):
+            if association.silence() > most:
                 return
+            yield None
         report = in_hand.report
-        if report is None or time.monotonic() > end or association.has_more():
+        if report is None or association.silence() > most:
             return
         data = report.data_set(encoding_of(request.context.transfer_syntax), association.called)
         values = report_values(report)
-        response = association.request(request.context, Operation.N_EVENT_REPORT, values, [data])
-        if response.number(Tag.STATUS) == _SUCCESS:
-            reporting.arrived(in_hand.commitment)
-            in_hand = None  # type: ignore[assignment]  # nothing is left to be done
+        response = yield association.send(request.context, Operation.N_EVENT_REPORT, values, [data])
+        has_arrived = response is not None and response.number(Tag.STATUS) == _SUCCESS
     finally:
-        if in_hand is not None:
-            reporting.leave(in_hand)
+        reporting.leave(in_hand, has_arrived=has_arrived)
 
 
 def _commitment_of(request: Request) -> Commitment:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
@@ -13,7 +14,7 @@ from dicom_common.dimse._receiving._incoming import Incoming, Messages
 from dicom_common.dimse._receiving._negotiation import Agreement
 from dicom_common.dimse._receiving._pdu import AssociateRequest, AssociationEndError, ProtocolError, p_data
 from dicom_common.dimse._receiving._records import Record, Records
-from dicom_common.dimse._receiving._service import Context, Request, Response
+from dicom_common.dimse._receiving._service import Context, Errand, Request, Response
 from dicom_common.dimse._receiving._site import Site
 from dicom_common.dimse._receiving._wire import Wire
 from dicom_common.host import TRACEBACKS
@@ -29,7 +30,9 @@ _TOGETHER: Final = 16_384
 """Bytes of responses that follow each other at once, up to which they wait for each other."""
 _SEND: Final = 262_144
 """Bytes that are handed to the system at once."""
+_POLL_SECONDS: Final = 0.02
 _NOT_AUTHORIZED: Final = 0x0124
+_SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
 _UNRECOGNIZED_OPERATION: Final = 0x0211
 _PROCESSING_FAILURE: Final = 0x0110
 
@@ -59,6 +62,10 @@ class AcceptedAssociation:
         self._cancelled: set[int] = set()
         self._waiting: deque[tuple[int, Command]] = deque()
         self._last_id = 0
+        self._errands: deque[Errand] = deque()
+        self._expecting: dict[int, Errand] = {}
+        """Errands that go on with the response to a Message ID."""
+        self._silent_since = time.monotonic()
         self._held: list[bytes | memoryview] = []
         self._held_size = 0
         self._records = Records(site, peer, called=request.called)
@@ -78,9 +85,12 @@ class AcceptedAssociation:
             self._serve()
         finally:
             self._records.close()
+            for errand in (*self._errands, *self._expecting.values()):
+                errand.close()
 
     def _serve(self) -> None:
         while True:
+            self._run_errands()
             self.is_idle = not self._waiting
             context_id, command = self._waiting.popleft() if self._waiting else self._messages.next_command()
             self.is_idle = False
@@ -90,8 +100,43 @@ class AcceptedAssociation:
             if command.field == Operation.C_CANCEL:
                 continue  # it comes late: what it means was answered already (PS3.7 9.3.2.3)
             if command.is_response:
-                raise ProtocolError("a response comes without a request", reason=2)
-            self._answer(context, command)
+                self._take_response(context_id, command)
+            else:
+                self._answer(context, command)
+
+    def silence(self) -> float:
+        """Return for how many seconds the peer has been silent since its last request was answered."""
+        return time.monotonic() - self._silent_since
+
+    def begin(self, errand: Errand) -> None:
+        """Do something else behind the request in hand: see `Errand`."""
+        self._silent_since = time.monotonic()
+        self._go_on(errand, None)  # a generator that has not begun would not notice its end
+
+    def _run_errands(self) -> None:
+        """Go on with errands until the peer sends something, or one has sent something: one request at a time."""
+        self._silent_since = time.monotonic()
+        while self._errands and not (self._expecting or self._has_more(_POLL_SECONDS) or self.site.stopping.is_set()):
+            self._go_on(self._errands.popleft(), None)
+
+    def _go_on(self, errand: Errand, response: Command | None) -> None:
+        try:
+            message_id = errand.send(response)
+        except StopIteration:
+            return
+        if message_id is None:
+            self._errands.append(errand)
+        else:
+            self._expecting[message_id] = errand
+
+    def _take_response(self, context_id: int, response: Command) -> None:
+        """Go on with the errand that waits for a response."""
+        errand = self._expecting.pop(response.number(Tag.RESPONDED_TO) or 0, None)
+        if errand is None:
+            raise ProtocolError("a response comes without a request", reason=2)
+        if response.has_data_set:
+            Incoming(self._messages.data_set(context_id)).drain()
+        self._go_on(errand, response)
 
     def is_cancelled(self, message_id: int) -> bool:
         """Tell, without waiting, whether the peer has sent a C-CANCEL for a request."""
@@ -99,9 +144,8 @@ class AcceptedAssociation:
             self._take(*self._messages.next_command())
         return message_id in self._cancelled
 
-    def has_more(self) -> bool:
-        """Tell, without waiting, whether the peer has sent something that was not read."""
-        return bool(self._waiting) or self._messages.has_more()
+    def _has_more(self, seconds: float) -> bool:
+        return bool(self._waiting) or self._messages.has_more(seconds)
 
     def request(
         self,
@@ -111,25 +155,38 @@ class AcceptedAssociation:
         data: Iterable[bytes | memoryview] | None = None,
     ) -> Command:
         """Send a request of ours, and return its response: see `Association`."""
-        self._last_id = self._last_id % 65535 + 1
-        command = {**values, Tag.COMMAND_FIELD: int(operation), Tag.MESSAGE_ID: self._last_id}
-        self._send(context, command, data)
+        message_id = self.send(context, operation, values, data)
         while True:
-            context_id, response = self._messages.next_command()
+            context_id, response = self._messages.next_command(self.site.settings.retrieve.response_seconds)
             if response.field != operation | Operation.RESPONSE:
                 self._take(context_id, response)
                 continue
-            if response.number(Tag.RESPONDED_TO) != self._last_id:
+            if response.number(Tag.RESPONDED_TO) != message_id:
                 raise ProtocolError("a response is to another request", reason=2)
             if response.has_data_set:
                 Incoming(self._messages.data_set(context_id)).drain()
             return response
 
+    def send(
+        self,
+        context: Context,
+        operation: Operation,
+        values: Mapping[Tag, Value],
+        data: Iterable[bytes | memoryview] | None = None,
+    ) -> int:
+        """Send a request of ours, and return its Message ID: see `Association`."""
+        self._last_id = self._last_id % 65535 + 1
+        command = {**values, Tag.COMMAND_FIELD: int(operation), Tag.MESSAGE_ID: self._last_id}
+        self._send(context, command, data)
+        return self._last_id
+
     def _take(self, context_id: int, command: Command) -> None:
-        """Keep what comes while a request is being answered: a C-CANCEL, or the next request."""
+        """Keep what comes while a request is being answered: a C-CANCEL, the next request, or a late response."""
         if command.field == Operation.C_CANCEL:
             self._cancelled.add(command.number(Tag.RESPONDED_TO) or 0)
-        elif command.is_response or self._waiting:
+        elif command.is_response:
+            self._take_response(context_id, command)
+        elif self._waiting:
             raise ProtocolError("a message comes where it must not", reason=2)
         else:
             self._waiting.append((context_id, command))
@@ -164,6 +221,9 @@ class AcceptedAssociation:
             yield _not_authorized(f"This AE may not {service.permission} here.")
         elif not request.context.peer_is_scu:
             yield _not_authorized("The role SCU was not agreed.")
+        elif request.command.text(Tag.AFFECTED_SOP_CLASS) not in ("", request.context.abstract_syntax):
+            comment = "The SOP class is not that of the presentation context."
+            yield Response(status=_SOP_CLASS_NOT_SUPPORTED, elements={Tag.ERROR_COMMENT: comment})
         else:
             yield from handler(request)
 

@@ -40,12 +40,15 @@ class Messages:
         self._wire, self._idle_seconds, self._receive_seconds = wire, idle_seconds, receive_seconds
         self._body, self._at = memoryview(b""), 0
 
-    def has_more(self) -> bool:
-        """Tell, without waiting, whether there is something to read."""
-        return self._at < len(self._body) or self._wire.has_more()
+    def has_more(self, seconds: float = 0) -> bool:
+        """Tell whether there is something to read, or is within some seconds."""
+        return self._at < len(self._body) or self._wire.has_more(seconds)
 
-    def next_command(self) -> tuple[int, Command]:
+    def next_command(self, seconds: float | None = None) -> tuple[int, Command]:
         """Wait for a command, and return the id of its context with it.
+
+        Args:
+            seconds: for which it is waited for; None: `idle_seconds`.
 
         Raises:
             ProtocolError: what comes is no command.
@@ -54,7 +57,7 @@ class Messages:
         context, held = 0, bytearray()
         is_first = True
         while True:
-            one = self._next_fragment(is_first=is_first)
+            one = self._next_fragment(seconds, is_first=is_first)
             if not one.is_command or not (is_first or one.context == context):
                 raise ProtocolError("a fragment belongs to no message", reason=6)
             context, is_first = one.context, False
@@ -68,16 +71,16 @@ class Messages:
         """Iterate over the fragments of the data set that follows a command. Each is good until the next."""
         is_last = False
         while not is_last:
-            one = self._next_fragment(is_first=False)
+            one = self._next_fragment(None, is_first=False)
             if one.is_command or one.context != context:
                 raise ProtocolError("a fragment belongs to no message", reason=6)
             is_last = one.is_last
             yield one.data
 
-    def _next_fragment(self, *, is_first: bool) -> Fragment:
+    def _next_fragment(self, seconds: float | None, *, is_first: bool) -> Fragment:
         body, at = self._body, self._at
         if at >= len(body):
-            body, at = self._next_body(is_first=is_first), 0
+            body, at = self._next_body(seconds, is_first=is_first), 0
         if at + 6 > len(body):
             raise ProtocolError("a P-DATA-TF has no whole fragment in it")
         length = int.from_bytes(body[at : at + 4], "big")
@@ -88,10 +91,11 @@ class Messages:
         control = body[at + 5]
         return Fragment(body[at + 4], bool(control & 1), bool(control & 2), body[at + 6 : end])
 
-    def _next_body(self, *, is_first: bool) -> memoryview:
+    def _next_body(self, seconds: float | None, *, is_first: bool) -> memoryview:
         self._body, self._at = memoryview(b""), 0
-        seconds = self._receive_seconds
-        kind, body = self._wire.read(self._idle_seconds if is_first else seconds, within=seconds)
+        patience = self._idle_seconds if seconds is None else seconds
+        within = self._receive_seconds
+        kind, body = self._wire.read(patience if is_first else within, within=within)
         if kind == Pdu.RELEASE_RQ:
             raise ReleasedError
         if kind == Pdu.ABORT:

@@ -58,7 +58,7 @@ def admit(
         return Rejection.PROTOCOL_VERSION
     if request.application_context != APPLICATION_CONTEXT:
         return Rejection.APPLICATION_CONTEXT
-    if not site.peers.is_called(request.called):
+    if not site.peers.is_called(request.called, request.calling):
         return Rejection.CALLED_AE_TITLE
     peer = site.peers.recognise(
         calling=request.calling, called=request.called, address=address, certificate=certificate

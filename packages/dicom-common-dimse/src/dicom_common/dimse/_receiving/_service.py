@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -11,7 +11,7 @@ from dicom_common.dimse._receiving._command_set import Command, Operation, Tag, 
 from dicom_common.dimse._receiving._incoming import Incoming
 from dicom_common.dimse._receiving._site import Site
 
-__all__ = ["UNCOMPRESSED", "Association", "Context", "Handler", "Offers", "Request", "Response", "Service"]
+__all__ = ["UNCOMPRESSED", "Association", "Context", "Errand", "Handler", "Offers", "Request", "Response", "Service"]
 
 UNCOMPRESSED: Final = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2")
 """The transfer syntaxes of data sets without pixel data: Explicit and Implicit VR Little Endian, and Big Endian."""
@@ -33,6 +33,13 @@ class Context:
     """What was agreed by SOP Class Extended Negotiation (PS3.7 D.3.3.5)."""
 
 
+Errand = Generator[int | None, Command | None, None]
+"""What an association does of its own while its peer is silent, such as the report of a storage commitment.
+
+It yields None to go on a moment later, if the peer is still silent, or the Message ID of what it has sent, to go on
+with the response. It is closed when the association ends before that."""
+
+
 class Association(Protocol):
     """What a handler has of the association that a request came by. For the thread of the handler only."""
 
@@ -49,8 +56,22 @@ class Association(Protocol):
         """Tell, without waiting, whether the peer has sent a C-CANCEL for a request."""
         ...
 
-    def has_more(self) -> bool:
-        """Tell, without waiting, whether the peer has sent something that was not read."""
+    def silence(self) -> float:
+        """Return for how many seconds the peer has been silent since its last request was answered."""
+        ...
+
+    def begin(self, errand: Errand) -> None:
+        """Do something else behind the request in hand: its first step is taken at once."""
+        ...
+
+    def send(
+        self,
+        context: Context,
+        operation: Operation,
+        values: Mapping[Tag, Value],
+        data: Iterable[bytes | memoryview] | None = None,
+    ) -> int:
+        """Send a request of ours as `request` does, and return its Message ID without waiting for its response."""
         ...
 
     def request(

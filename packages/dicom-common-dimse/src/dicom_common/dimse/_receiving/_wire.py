@@ -73,11 +73,11 @@ class Wire:
         self._begin += _HEAD + length
         return kind, body
 
-    def has_more(self) -> bool:
-        """Tell, without waiting, whether the peer has sent something that was not read."""
+    def has_more(self, seconds: float = 0) -> bool:
+        """Tell whether the peer has sent something that was not read, or does so within some seconds."""
         if self._end > self._begin or (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()):
             return True
-        return bool(self._poll.poll(0))
+        return bool(self._poll.poll(1000 * seconds))
 
     def send(self, data: bytes) -> None:
         """Send bytes.

@@ -14,7 +14,7 @@ STATUSES: Final = (
     ("C-ECHO", 0x0000, "verified"),
     ("C-STORE", 0x0000, 'durable and indexed; for the others see "Storing instances"'),
     ("C-STORE", 0x0117, "Affected SOP Instance UID is not a UID"),
-    ("C-STORE", 0x0122, "the SOP class is not that of the presentation context"),
+    ("C-ECHO, C-STORE, C-FIND, C-MOVE, C-GET", 0x0122, "the SOP class is not that of the presentation context"),
     ("C-STORE", 0xC001, "there is no data set"),
     ("C-FIND", 0x0000, "all matches were sent"),
     ("C-FIND", 0xFF00, "a match, with all keys that were asked for"),
