@@ -92,6 +92,8 @@ def verify(  # noqa: PLR0913  # its options
     the tests remove; a broker with topics named test-..., which stay; an index must be one of the tests' own
     (--scratch; of SQLite it is made in a temporary folder). A run takes minutes.
     """
+    if badge is not None and not badge.parent.is_dir():
+        raise CommandError(f"{badge} cannot be written, because there is no folder {badge.parent}: make it first.")
     with _target(session, kind, table, scratch, not_promised) as target:
         backend = _backend(session, target)
         outcomes = list(_outcomes(target, only))
