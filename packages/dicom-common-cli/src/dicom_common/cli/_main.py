@@ -104,8 +104,9 @@ class _Commands(click.Group):
         try:
             name, command, rest = super().resolve_command(ctx, args)
         except click.UsageError as error:
-            error.message += did_you_mean(args[0], self.list_commands(ctx))
-            raise
+            if not (hint := did_you_mean(args[0], self.list_commands(ctx))):
+                raise
+            raise click.UsageError(error.message + hint, error.ctx) from None
         if name in _OF_ALL_TENANTS and ctx.ensure_object(Session).tenant_name is not None:
             raise CommandError(f"`{name}` works for all tenants together: leave --tenant out.")
         return name, command, rest
