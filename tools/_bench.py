@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -15,9 +16,24 @@ from _table import print_table
 from _workspace import ROOT
 
 
+def benchmark_files() -> list[Path]:
+    """Return the files of all benchmarks."""
+    return [*ROOT.glob("tests/benchmarks/bench_*.py"), *ROOT.glob("packages/*/tests/benchmarks/bench_*.py")]
+
+
+def list_benchmarks() -> int:
+    """Print the word by which `dev.py bench` runs each file, and what it measures: the first line of its docstring."""
+    rows = []
+    for file in sorted(benchmark_files(), key=lambda one: one.name):
+        told = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+        rows.append((file.stem.removeprefix("bench_"), told.partition("\n")[0]))
+    print_table("Benchmarks", ("name", "what it measures"), rows)
+    return 0
+
+
 def bench(names: Sequence[str], *, as_json: bool) -> int:
     """Run the benchmark files that have one of `names` in their name (none: all); 1 where a target is missed."""
-    files = [*ROOT.glob("tests/benchmarks/bench_*.py"), *ROOT.glob("packages/*/tests/benchmarks/bench_*.py")]
+    files = benchmark_files()
     chosen = sorted(file for file in files if not names or any(name in file.name for name in names))
     if not chosen:
         raise ToolError(

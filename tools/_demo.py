@@ -44,7 +44,7 @@ def demo() -> int:
     print_abridged(instances[0])
 
     heading("Done")
-    print(f"The data lie in {short(DATA)}: the files as received, the index, the events; delete the folder at will.")
+    print(f"The files as received, the index and the events are in {short(DATA)}, which you may delete.")
     print("Type next:")
     program = short(BIN / "dicom-common")
     for words in (
@@ -76,7 +76,9 @@ def ingest(source: Path) -> None:
     rows = [(str(number), status, reason) for (status, reason), number in counted.most_common()]
     print_table(f"{len(files)} files", ("files", "status", "reason"), rows)
     if done.returncode == 1:
-        print("\nThat files were rejected is right: pydicom ships broken ones, files that are no DICOM instances, and")
+        print(
+            "\nThe rejections are as they should be: pydicom ships broken files, files that are no DICOM instances, and"
+        )
         print("several files under one SOP Instance UID, of which the first is kept. None of them harmed the others.")
 
 

@@ -9,7 +9,7 @@ if sys.version_info < (3, 11):  # noqa: UP036  # whoever has an older Python get
 import argparse
 import os
 
-from _bench import bench
+from _bench import bench, list_benchmarks
 from _demo import demo
 from _environment import BIN, ToolError, install_embedded
 from _quick import quick
@@ -60,7 +60,12 @@ def parser() -> argparse.ArgumentParser:
     )
     test.add_argument("-k", metavar="EXPRESSION", help="only tests whose name matches (pytest -k)")
     test.add_argument("-x", action="store_true", help="stop each run of pytest at its first failure")
-    bench = commands.add_parser("bench", help="run the benchmarks and compare the ratios with their targets")
+    bench = commands.add_parser(
+        "bench",
+        help="run the benchmarks and compare the ratios with their targets",
+        description="Without names: all benchmarks. Each measures a ratio against a plain way of doing the same work.",
+    )
+    bench.add_argument("--list", action="store_true", help="list the benchmarks, and run none")
     bench.add_argument("names", nargs="*", metavar="NAME", help="only files with one of these words in their name")
     bench.add_argument("--json", action="store_true", help="print the rows as JSON")
     commands.add_parser("docs", help="build the documentation as a site and check it: the same as `test docs`")
@@ -78,7 +83,7 @@ def dispatch(arguments: argparse.Namespace) -> int:
         print(f"Ready: {os.path.relpath(BIN)}/dicom-common --help")
         return 0
     if arguments.command == "bench":
-        return bench(arguments.names, as_json=arguments.json)
+        return list_benchmarks() if arguments.list else bench(arguments.names, as_json=arguments.json)
     if arguments.command in ("docs", "lint", "types"):
         return test(Choice(names=(arguments.command,)))
     if arguments.quick:

@@ -100,7 +100,7 @@ def test_only_what_is_missed_is_no_empty_folder(new: Installation, tmp_path: Pat
     (tmp_path / "in" / "lost.dcm").symlink_to("gone")
     answer = new("ingest", tmp_path / "in")
     assert answer.code == 1
-    assert answer.out.endswith("1 files: 1 missed (1 dangling-link)\n")
+    assert answer.out.endswith("1 file: 1 missed (1 dangling-link)\n")
 
 
 def test_an_object_above_the_limit_is_rejected_by_name(new: Installation, samples: Path) -> None:

@@ -87,7 +87,9 @@ def test_the_help_of_each_command_has_examples(name: str, capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["fidn"], "No such command 'fidn'"),
+        (["fidn"], "No such command 'fidn'. Did you mean 'find'?"),
+        (["find", "--data", "x"], "It goes before the command: `dicom-common --data ... find`."),
+        (["config", "show", "--config", "x"], "It goes before the command: `dicom-common --config ... config show`."),
         (["find", "--level", "image"], "'image' is not one of"),
         (["--config", "nowhere.toml", "find"], "nowhere.toml is not there; `dicom-common init` writes one"),
         (["--tenant", "A", "find"], "is not a tenant id"),

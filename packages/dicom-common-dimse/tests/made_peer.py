@@ -62,6 +62,9 @@ class MadePeer:
         """Answer a C-FIND."""
         asked = event.identifier
         self.queries.append(asked)
+        if asked.QueryRetrieveLevel in ("SERIES", "IMAGE") and not asked.get("StudyInstanceUID"):
+            yield 0xA900, None
+            return
         key = _KEYS.get(asked.QueryRetrieveLevel, "PatientID")
         matches: dict[Any, Dataset] = {}
         for one in _matching(self.files, asked):

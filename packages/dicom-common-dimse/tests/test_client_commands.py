@@ -80,6 +80,23 @@ def test_query_lists_what_the_peer_has(site: Path, peer: MadePeer, capsys: pytes
     assert _run(site, "query", "pacs", "PatientName=Nobody") == 0
     assert "0 matches" in capsys.readouterr().err
     assert _run(site, "query", "pacs", "PatientName") == 2
+    assert _run(site, "query", "pacs", "--field", "PatientBirthDate", f"StudyInstanceUID={_study(peer)}") == 0
+    day = str(peer.files[0].StudyDate)
+    assert f"{day[:4]}-{day[4:6]}-{day[6:]}" in capsys.readouterr().out, "as `find` shows it"
+
+
+@pytest.mark.parametrize(("words", "missing"), [
+    (["--level", "series"], "needs StudyInstanceUID=UID."),
+    (["--level", "instance"], "needs StudyInstanceUID=UID and SeriesInstanceUID=UID."),
+    (["--level", "instance", "0020000E=1.2"], "needs StudyInstanceUID=UID."),
+])  # fmt: skip
+def test_a_query_without_the_keys_above_says_which(
+    site: Path, capsys: pytest.CaptureFixture[str], words: list[str], missing: str
+) -> None:
+    assert _run(site, "query", "pacs", *words) == 2
+    said = capsys.readouterr().err
+    assert "answered C-FIND with A900" in said
+    assert said.rstrip().endswith(missing)
 
 
 def test_fetch_then_send_brings_back_the_same(site: Path, peer: MadePeer, capsys: pytest.CaptureFixture[str]) -> None:

@@ -206,7 +206,7 @@ def test_the_command_makes_a_link_that_the_server_takes(tmp_path: Path) -> None:
     assert 0 < capability.expires - time.time() <= 30
     absent = command(tmp_path, "link", "1.2.3", configured=configured)
     assert absent.returncode == 2
-    assert "There is no such study" in absent.stderr
+    assert "Nothing is stored under 1.2.3 for this tenant" in absent.stderr
     unconfigured = command(tmp_path, "link", STUDY)
     assert unconfigured.returncode == 2
     assert "[web.links]" in unconfigured.stderr

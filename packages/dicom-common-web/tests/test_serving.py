@@ -45,6 +45,12 @@ def test_it_says_where_it_listens_and_that_it_has_no_authenticator(process: Serv
 def test_a_port_in_use_is_one_sentence(process: ServerProcess, tmp_path: Path) -> None:
     said = refused("--port", str(process.port), data=tmp_path)
     assert f"Port {process.port} of 127.0.0.1 is in use" in said
+    assert "set another web.port." in said
+
+
+def test_a_folder_without_a_viewer_is_one_sentence(tmp_path: Path) -> None:
+    said = refused("--port", "0", data=tmp_path / "data", web__viewer=str(tmp_path))
+    assert f"web.viewer names {tmp_path}, in which there is no viewer" in said
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "host.invalid", "2001:db8::1"])

@@ -61,7 +61,12 @@ def conformance(session: Session, *, as_json: bool, output: Path | None) -> None
         for line in text.splitlines():
             print_line(line)
     else:
-        output.write_text(f"{text}\n", encoding="utf-8")
+        try:
+            output.write_text(f"{text}\n", encoding="utf-8")
+        except OSError as error:
+            raise CommandError(
+                f"{output} cannot be written ({error.strerror}): name another file with --output."
+            ) from error
 
 
 def _collected(config: Config) -> tuple[dict[str, str], list[StatementSection]]:

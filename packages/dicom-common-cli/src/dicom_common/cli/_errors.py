@@ -80,10 +80,19 @@ def _usage(error: click.ClickException) -> str:
     if type(error).__name__ == "NoArgsIsHelpError" and isinstance(error, click.UsageError) and error.ctx is not None:
         # Its message is the whole help. The class is there from click 8.2 on only.
         return f"A command is missing behind `{error.ctx.command_path}`. See `{error.ctx.command_path} --help`."
-    message = error.format_message().strip()
+    message = " ".join(error.format_message().split())  # click puts choices on lines of their own
     message += "" if message.endswith((".", "?", "!")) else "."
     context = error.ctx if isinstance(error, click.UsageError) else None
+    if isinstance(error, click.NoSuchOption) and context is not None:
+        message += _place_of(error.option_name, context)
     return f"{message} See `{context.command_path} --help`." if context else message
+
+
+def _place_of(option: str, context: click.Context) -> str:
+    top = context.find_root()
+    if top is context or not any(option in parameter.opts for parameter in top.command.params):
+        return ""
+    return f" It goes before the command: `{top.info_name} {option} ... {context.command_path.partition(' ')[2]}`."
 
 
 def _show_trace(verbose: Callable[[], bool]) -> None:

@@ -56,7 +56,8 @@ class Tally:
                 reasons = sorted(self.reasons.get(status, {}).items(), key=lambda item: (-item[1], item[0]))
                 why = ", ".join(f"{count} {reason}" for reason, count in reasons)
                 parts.append(f"{number} {status}{f' ({why})' if why else ''}")
-        return f"{self.counts.total()} files: {', '.join(parts) or 'nothing done'}"
+        total = self.counts.total()
+        return f"{total} file{'' if total == 1 else 's'}: {', '.join(parts) or 'nothing done'}"
 
 
 class Report:

@@ -115,7 +115,8 @@ def _create(file: Path, text: str) -> None:
             f"{file} is there already and is not overwritten: edit it, or name another with --config."
         ) from None
     except (OSError, UnicodeEncodeError) as error:
-        raise CommandError(f"{file} cannot be written: {getattr(error, 'strerror', 'a path is not UTF-8')}.") from error
+        why = getattr(error, "strerror", "a path is not UTF-8")
+        raise CommandError(f"{file} cannot be written ({why}): name another with --config.") from error
 
 
 def _private(path: str, flags: int) -> int:

@@ -20,7 +20,7 @@ from dicom_common.cli._output import note
 from dicom_common.cli._own_commands import HOMES, as_command, failure_of, shadowed
 from dicom_common.cli._session import Session
 from dicom_common.cli._streams import only_results, prepare_streams
-from dicom_common.core import DicomCommonError, PluginNotFoundError
+from dicom_common.core import DicomCommonError, PluginNotFoundError, did_you_mean
 from dicom_common.host import COMMANDS, Plugins, installed_plugins
 
 __all__ = ["run"]
@@ -101,7 +101,12 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, and refuse a tenant that it would pass over: `prune` would delete everybody's records."""
-        name, command, rest = super().resolve_command(ctx, args)
+        try:
+            name, command, rest = super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if not (hint := did_you_mean(args[0], self.list_commands(ctx))):
+                raise
+            raise click.UsageError(error.message + hint, error.ctx) from None
         if name in _OF_ALL_TENANTS and ctx.ensure_object(Session).tenant_name is not None:
             raise CommandError(f"`{name}` works for all tenants together: leave --tenant out.")
         return name, command, rest

@@ -153,4 +153,4 @@ def _key_of(key: SigningKey) -> bytes:
 
 
 def _refused() -> AuthenticationError:
-    return AuthenticationError("The capability is not valid, or not any more: ask for a new link.")
+    return AuthenticationError("The capability is not valid, or has expired: ask for a new link.")

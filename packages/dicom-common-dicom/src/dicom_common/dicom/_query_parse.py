@@ -153,7 +153,10 @@ def _resolve(key: object, unknown: str) -> Attribute | None:
     if unknown == "ignore" or (unknown == "ignore-attributes" and is_attribute(key)):
         return None
     if attribute is None:
-        raise QueryError(f"{shown(key)} is not an attribute that can be searched.{_hint(first)}")
+        raise QueryError(
+            f"{shown(key)} is not an attribute that can be searched: use the keyword or the tag of one that the index"
+            f" keeps.{_hint(first)}"
+        )
     if attribute.keyword == SEQUENCE:
         known = " or ".join(f"{SEQUENCE}.{name}" for name in ITEM_KEYS)
         raise QueryError(f"{shown(key)} cannot be searched: ask for {known}.")

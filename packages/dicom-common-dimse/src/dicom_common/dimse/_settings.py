@@ -53,16 +53,18 @@ class PeerSettings:
         for tenant in (*([self.tenant] if self.tenant else []), *self.called.values()):
             validate_tenant(tenant)
         if self.allow and not self.tenant and not self.called:
-            raise ValueError(f"the peer {self.ae_title} may {self.allow[0]}, so it needs a tenant: say whose it is")
+            raise ValueError(f"the peer {self.ae_title} may {self.allow[0]}, so it needs a tenant: set tenant")
         if not 0 <= self.port <= 65535:
             raise ValueError("port has to be from 0 to 65535")
         if self.port and not self.host:
-            raise ValueError(f"the peer {self.ae_title} has a port and no host: name its address")
+            raise ValueError(f"the peer {self.ae_title} has a port and no host: set host to its address")
         for address in self.addresses:
             try:
                 ipaddress.ip_network(address)
             except ValueError:
-                raise ValueError(f"{address!r} of addresses is no address and no network") from None
+                raise ValueError(
+                    f"{address!r} of addresses is not an address or a network: write one such as 10.1.2.0/24"
+                ) from None
         if self.max_associations < 1:
             raise ValueError("max_associations has to be at least 1")
 

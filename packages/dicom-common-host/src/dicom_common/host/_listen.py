@@ -48,11 +48,12 @@ def listen(host: str, port: int, *, table: str) -> socket.socket:
 
 def _why(error: OSError, host: str, port: int, table: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} of {host} is in use: end the program that listens there, or choose another with --port."
+        return f"Port {port} of {host} is in use: end the program that listens there, or set another {table}.port."
     if error.errno == errno.EACCES:
-        return f"Port {port} needs privileges that this user does not have: choose one from 1024 on with --port."
+        return f"Port {port} needs privileges that this user does not have: set {table}.port to one from 1024 on."
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"{table}.host {host} is not an address of this machine: choose one of its own with --host."
+        return f"{table}.host {host} is not an address of this machine: set it to one of its own."
     return (
-        f"The server cannot listen on port {port} of {host} ({error.strerror}): choose others with --host and --port."
+        f"The server cannot listen on port {port} of {host} ({error.strerror}): set others as {table}.host and"
+        f" {table}.port."
     )

@@ -66,7 +66,9 @@ def convert(settings: type[T], table: Mapping[str, Raw], name: str, *, data: Pat
         return settings(**values)
     except (ValueError, ConfigError) as error:
         origins = ", ".join(sorted({raw.origin for raw in table.values()})) or "the defaults"
-        raise ConfigError(f"{origins}: {name or 'top level'}: {error}") from error
+        text = str(error)
+        end = "" if text.endswith((".", "?", "!")) else "."
+        raise ConfigError(f"{origins}: {name or 'top level'}: {text}{end}") from error
     except Exception as error:
         # Its text was not written for a person, and may hold a secret.
         raise ConfigError(

@@ -22,6 +22,7 @@ from dicom_common.cli import (
 from dicom_common.core import AuditKind, hookimpl
 from dicom_common.host import listen, require_loopback
 from dicom_common.web._links import capabilities_of, root_of
+from dicom_common.web._page import require_viewer
 from dicom_common.web._serving import Serving, serve as serve_here, serve_by_workers, url_of
 from dicom_common.web._settings import WebSettings
 
@@ -67,6 +68,8 @@ def serve(session: Session, *, host: str | None, port: int | None, workers: int 
     authenticator = services.auth if config.backend("auth") is not None else None
     if authenticator is not None or not settings.clients:
         require_loopback(authenticator, settings.host)
+    if settings.viewer is not None:
+        require_viewer(settings.viewer)
     _ = services.storage, services.db, services.broker  # a wrong configuration fails now
     with closing(listen(settings.host, settings.port, table="web")) as listening:
         site, usable = url_of(settings, listening)
@@ -105,7 +108,7 @@ def serve(session: Session, *, host: str | None, port: int | None, workers: int 
 @click.argument("study")
 @click.option("--series", metavar="UID", help="Only this series of the study.")
 @click.option("--seconds", type=click.IntRange(1, 604_800), help="How long it is good; by default web.links.seconds.")
-@click.option("--tenant", metavar="TENANT", help="Whose study it is.")
+@click.option("--tenant", metavar="T", help="Whose study; by default the tenant of the configuration.")
 @pass_session
 def link(session: Session, *, study: str, series: str | None, seconds: int | None, tenant: str | None) -> int:
     """Print a link to a study: the root of a DICOMweb service that shows it, and nothing else, for a while.
@@ -118,7 +121,7 @@ def link(session: Session, *, study: str, series: str | None, seconds: int | Non
     settings = config.section("web", WebSettings)
     capabilities = capabilities_of(settings.links)
     if settings.links is None or capabilities is None:
-        raise CommandError("Links need a key that signs them: see [web.links] in the configuration.")
+        raise CommandError("Links need a key that signs them: write [web.links] and in it a table [[web.links.keys]].")
     public_url = config.general.public_url
     if not public_url:
         raise CommandError("A link begins with public_url: set it at the top of the configuration.")
@@ -127,7 +130,10 @@ def link(session: Session, *, study: str, series: str | None, seconds: int | Non
     with session.auditing(AuditKind.SECURITY_CHANGED, whose, **told) as deed:
         deed.about(services, study)
         if next(iter(services.db.instances(whose, study, series)), None) is None:
-            raise CommandError("There is no such study or series: `dicom-common find` tells what there is.")
+            raise CommandError(
+                f"Nothing is stored under {study}{f' {series}' if series else ''} for this tenant: `dicom-common find`"
+                " lists what is."
+            )
         signed = capabilities.sign(whose, study, series or "", seconds=seconds or settings.links.seconds)
         deed.record()
         print_line(root_of(public_url, signed))

@@ -70,7 +70,7 @@ def linked(capabilities: Capabilities | None, request: Request, link: str, actio
     """Return who may make a request by its link.
 
     Raises:
-        AuthenticationError: the link is not valid, or not any more.
+        AuthenticationError: the link is not valid, or has expired.
         AuthorizationError: no link permits that.
         NotFoundError: the link is for another study or series, or there are no links.
     """
@@ -82,5 +82,5 @@ def linked(capabilities: Capabilities | None, request: Request, link: str, actio
     asked = request.path_params
     series = capability.series_uid
     if asked.get("study") != capability.study_uid or (series and asked.get("series") != series):
-        raise NotFoundError("The link is for another study or series.")
+        raise NotFoundError("The link shows one study or series, and this is not below it.")
     return Principal(subject="link", tenant=capability.tenant)

@@ -110,7 +110,10 @@ def connect(path: Path, timeout: float) -> sqlite3.Connection:
         make_private_file(path)  # SQLite's own mode would let others read it, its log follows the file's
     except OSError as error:
         reason = os.strerror(error.errno or 0)
-        told = f"The broker's file {path} cannot be made ({reason})."
+        told = (
+            f"The broker's file {path} cannot be made ({reason}): name another file in broker.path or change the"
+            " permissions."
+        )
         if isinstance(error, PermissionError | NotADirectoryError | FileExistsError):
             raise RefusedError(told) from error
         raise UnavailableError(told) from error

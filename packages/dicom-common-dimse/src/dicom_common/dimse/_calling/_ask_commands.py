@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import click
 
@@ -19,7 +21,7 @@ from dicom_common.cli import (
     print_line,
     print_table,
 )
-from dicom_common.core import AuditKind, Level
+from dicom_common.core import AuditKind, BackendError, Level, RefusedError, UnavailableError
 from dicom_common.dimse._calling._command_peer import client_of, peer, uri_of
 
 __all__ = ["echo", "query"]
@@ -53,10 +55,23 @@ _COLUMNS = {
         "SOPInstanceUID": "SOP Instance UID",
     },
 }
+_ABOVE = {
+    "series": {"StudyInstanceUID": "0020000D"},
+    "instance": {"StudyInstanceUID": "0020000D", "SeriesInstanceUID": "0020000E"},
+}
+"""The unique keys of the levels above, which a query below studies needs (PS3.4 C.4.1.3.1.1), with their tags."""
+_DAY = re.compile("[0-9]{8}")
 _WHOLE = ("patient ID", "Study Instance UID", "Series Instance UID", "SOP Instance UID", "SOP Class UID")
 
 
-@click.command(epilog=below({"Examples": ["dicom-common echo ct1"]}))
+@click.command(
+    epilog=below(
+        {
+            "Examples": ["dicom-common echo ct1", "dicom-common --config site.toml echo workstation --json"],
+            "With --json, one line": ['{"peer", "ae_title", "seconds"}'],
+        }
+    )
+)
 @peer
 @as_json_option
 @pass_session
@@ -122,18 +137,40 @@ def query(  # noqa: PLR0913 - each is an option
     with session.auditing(AuditKind.QUERIED, settings.tenant or None, **told) as deed:
         deed.query, deed.destination = "&".join(keys), uri_of(client.destination)
         rows, number = [], 0
-        for match in client.find(Level[level.upper()], pairs, tuple(columns), limit=limit):
-            number += 1
-            if as_json:
-                print_json({keyword: list(values) for keyword, values in match.items()})
-            else:
-                rows.append(["\\".join(match.get(keyword, ())) for keyword in columns])
+        with _telling_what_is_missing(level, pairs):
+            for match in client.find(Level[level.upper()], pairs, tuple(columns), limit=limit):
+                number += 1
+                if as_json:
+                    print_json({keyword: list(values) for keyword, values in match.items()})
+                else:
+                    rows.append([_shown(keyword, match.get(keyword, ())) for keyword in columns])
         deed.details["matches"] = str(number)
     if not as_json:
         if rows:
             print_table(list(columns.values()), rows, whole=_WHOLE)
         note(f"{number} match{'' if number == 1 else 'es'}")
     return ExitCode.OK
+
+
+@contextmanager
+def _telling_what_is_missing(level: str, pairs: Mapping[str, str]) -> Iterator[None]:
+    """Say which unique keys a query that failed was without. It is asked all the same: some peers do not need them."""
+    try:
+        yield
+    except (UnavailableError, RefusedError):
+        raise
+    except BackendError as error:
+        missing = [key for key, tag in _ABOVE.get(level, {}).items() if not (pairs.get(key) or pairs.get(tag))]
+        if not missing:
+            raise
+        wanted = " and ".join(f"{key}=UID" for key in missing)
+        raise CommandError(f"{error} A query with --level {level} needs {wanted}.") from error
+
+
+def _shown(keyword: str, values: Sequence[str]) -> str:
+    if keyword.endswith("Date"):
+        values = [f"{day[:4]}-{day[4:6]}-{day[6:]}" if _DAY.fullmatch(day) else day for day in values]
+    return "\\".join(values)
 
 
 def _pair(text: str) -> tuple[str, str]:

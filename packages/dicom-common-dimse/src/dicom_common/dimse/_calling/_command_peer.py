@@ -65,8 +65,8 @@ def tenant_of(session: Session, settings: PeerSettings, given: str | None) -> st
     whose = session.tenant(named)
     if known and whose not in known:
         raise CommandError(
-            f"The peer {settings.ae_title} is of the tenant {known[0]}, not of {whose}: its instances are not exchanged"
-            " with it. Correct --tenant, or the tenant of the peer."
+            f"The peer {settings.ae_title} is of the tenant {known[0]}, not of {whose}: correct --tenant,"
+            " or the tenant of the peer."
         )
     return whose
 

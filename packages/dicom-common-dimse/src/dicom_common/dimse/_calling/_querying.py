@@ -112,5 +112,6 @@ def failed(destination: Destination, service: str, code: int) -> BackendError:
     known = {**QR_GET_SERVICE_CLASS_STATUS, **QR_FIND_SERVICE_CLASS_STATUS, **GENERAL_STATUS}
     meaning = known.get(code, ("", ""))[1]
     return BackendError(
-        f"The peer {destination} answered {service} with {code:04X}{f' ({meaning})' if meaning else ''}."
+        f"The peer {destination} answered {service} with {code:04X}{f' ({meaning})' if meaning else ''}: its log may"
+        " say why."
     )

@@ -33,6 +33,6 @@ class Tally:
             return
         line = ", ".join(f"{number} {status}" for status, number in sorted(self.statuses.items()))
         why = ", ".join(f"{number} {reason}" for reason, number in self.reasons.most_common())
-        print_line(
-            f"{self.statuses.total()} instances: {line or 'nothing done'}{f' ({why})' if why else ''}; {seconds:.1f} s"
-        )
+        total = self.statuses.total()
+        counted = f"{total} instance{'' if total == 1 else 's'}"
+        print_line(f"{counted}: {line or 'nothing done'}{f' ({why})' if why else ''}; {seconds:.1f} s")

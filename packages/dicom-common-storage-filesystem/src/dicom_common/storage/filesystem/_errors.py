@@ -21,7 +21,8 @@ _MEANINGS = (
     ),
     Meaning(
         RefusedError,
-        "The storage folder {root} does not allow {doing} ({reason}): check its permissions and what lies in it.",
+        "The storage folder {root} does not allow {doing} ({reason}): check its permissions and what is in it,"
+        " or name another folder as its root.",
         codes=(
             *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG),
             *(errno.EOPNOTSUPP, errno.ELOOP, errno.ENOTDIR, errno.EISDIR),

@@ -58,7 +58,7 @@ _EVERY_SECONDS = 0.3
         }
     )
 )
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
 @click.option("--storage", "table", default="storage", metavar="NAME", help="`storage`, or NAME of [storages.NAME].")
 @click.option(
     "--scratch",
@@ -86,12 +86,14 @@ def verify(  # noqa: PLR0913  # its options
     badge: Path | None,
     as_json: bool,
 ) -> int:
-    """Verify that the configured backend of KIND keeps its promises.
+    """Verify that the configured backend of KIND (broker, cache, db or storage) keeps its promises.
 
     Runs the contract of its kind, which starts and kills processes of its own. A storage is used below prefixes that
     the tests remove; a broker with topics named test-..., which stay; an index must be one of the tests' own
     (--scratch; of SQLite it is made in a temporary folder). A run takes minutes.
     """
+    if badge is not None and not badge.parent.is_dir():
+        raise CommandError(f"{badge} cannot be written, because there is no folder {badge.parent}: make it first.")
     with _target(session, kind, table, scratch, not_promised) as target:
         backend = _backend(session, target)
         outcomes = list(_outcomes(target, only))

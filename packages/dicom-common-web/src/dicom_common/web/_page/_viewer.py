@@ -54,6 +54,19 @@ Object.defineProperty(XMLHttpRequest.prototype, "response", {
 });"""
 
 
+def require_viewer(folder: Path) -> None:
+    """Do nothing where a folder holds a viewer.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if not (folder / "index.html").is_file():
+        raise ConfigError(
+            f"web.viewer names {folder}, in which there is no viewer: name the folder `dist` of the npm package"
+            " @ohif/app."
+        )
+
+
 def viewer_endpoints(folder: Path) -> tuple[Endpoint, ...]:
     """Return what serves a viewer: `/ohif` and below is its page, and its files lie where that page looks for them.
 
@@ -62,10 +75,7 @@ def viewer_endpoints(folder: Path) -> tuple[Endpoint, ...]:
     Raises:
         ConfigError: there is no viewer in the folder.
     """
-    if not (folder / "index.html").is_file():
-        raise ConfigError(
-            f"There is no viewer in {folder} of web.viewer: name the folder `dist` of the npm package @ohif/app."
-        )
+    require_viewer(folder)
     known = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
 
     async def page(_call: Call) -> Response:
