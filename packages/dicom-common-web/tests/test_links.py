@@ -106,7 +106,19 @@ def test_other_studies_series_and_tenants_are_like_what_is_not_there(server: Liv
         f"/studies/{STUDY}x/metadata",
     ):
         assert status(server, link, path) == 404, path
-    assert status(server, link, f"/studies?StudyInstanceUID={STUDY}") == 404
+    # Viewers begin with a search for the study.
+    assert status(server, link, f"/studies?StudyInstanceUID={STUDY}") == 200
+    assert status(server, link, f"/series?0020000D={STUDY}&limit=1") == 200
+    for query in (
+        f"StudyInstanceUID={study_uid(2)}",
+        f"StudyInstanceUID={STUDY},{study_uid(2)}",
+        f"StudyInstanceUID={STUDY}\\{study_uid(2)}",
+        f"StudyInstanceUID={STUDY}&0020000D={study_uid(2)}",
+        "StudyInstanceUID=*",
+        "StudyInstanceUID=",
+    ):
+        assert status(server, link, f"/studies?{query}") == 404, query
+    assert status(server, narrow, f"/studies?StudyInstanceUID={STUDY}") == 404
     assert status(server, link, f"/studies/{STUDY}/series?StudyInstanceUID={study_uid(2)}") == 400
     assert status(server, narrow, f"/studies/{STUDY}/series/{SERIES}/metadata") == 200
     assert status(server, narrow, f"/studies/{STUDY}/series/{series_uid(1, 2)}/metadata") == 404

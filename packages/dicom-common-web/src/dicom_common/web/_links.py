@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from dicom_common.core import AuthorizationError, NotFoundError, Principal
 from dicom_common.crypto import Capabilities
 from dicom_common.host import Action
+from dicom_common.web._parameters import query_pairs
 from dicom_common.web._settings import LinkSettings
 
 __all__ = ["LINK_PATH", "LinkedRequests", "capabilities_of", "link_of", "linked", "root_of"]
@@ -66,6 +67,12 @@ def capabilities_of(settings: LinkSettings | None) -> Capabilities | None:
     return None if settings is None else Capabilities(settings.keys)
 
 
+def _searched(request: Request) -> str | None:
+    """Return the one study that a search without a study in its path is about: viewers begin with such a one."""
+    studies = [value for name, value in query_pairs(request) if name.upper() in ("STUDYINSTANCEUID", "0020000D")]
+    return studies[0] if len(studies) == 1 else None
+
+
 def linked(capabilities: Capabilities | None, request: Request, link: str, action: Action) -> Principal:
     """Return who may make a request by its link.
 
@@ -79,8 +86,9 @@ def linked(capabilities: Capabilities | None, request: Request, link: str, actio
     capability = capabilities.verify(link)
     if action not in _SHOWS:
         raise AuthorizationError("A link is for looking at what it names, and for nothing else.")
-    asked = request.path_params
-    series = capability.series_uid
-    if asked.get("study") != capability.study_uid or (series and asked.get("series") != series):
+    study, series = request.path_params.get("study"), request.path_params.get("series")
+    if study is None and action is Action.SEARCH:
+        study = _searched(request)
+    if study != capability.study_uid or (capability.series_uid and series != capability.series_uid):
         raise NotFoundError("The link shows one study or series, and this is not below it.")
     return Principal(subject="link", tenant=capability.tenant)
