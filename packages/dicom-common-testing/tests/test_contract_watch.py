@@ -148,13 +148,14 @@ def test_a_declared_replacement_is_taken(run: Run) -> None:
     run(storage(f'overridden = {{"{STAT}": "why"}}\n{STAT} = None'), STAT).assert_outcomes(deselected=None)
 
 
-def test_a_method_that_is_there_to_be_replaced_needs_no_reason(run: Run) -> None:
+def test_a_fixture_is_there_to_be_replaced(run: Run) -> None:
     text = """
 from dicom_common.testing import ExtensionContract
 
 class TestIt(ExtensionContract):
     name = "made-up"
 
+    @pytest.fixture
     def offered_instances(self):
         return []
 """
