@@ -37,8 +37,8 @@ _DEFAULTS = {each.name: each.default for each in fields(Instance)}
 def entry_text(entry: Entry) -> str:
     """Write an entry as JSON.
 
-    Text keeps what UTF-8 can hold: a lone surrogate becomes `?`. As in every index, a number that is not finite, or that
-    no integer of DICOM can be, is left out, and a negative zero becomes 0.0.
+    Text keeps what UTF-8 can hold: a lone surrogate becomes `?`. As in every index, a number that is not finite, or
+    that no integer of DICOM can be, is left out, and a negative zero becomes 0.0.
     """
     instance = {
         name: value
