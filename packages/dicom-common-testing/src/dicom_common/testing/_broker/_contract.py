@@ -195,7 +195,8 @@ class BrokerContract(BrokerMessages, ServedContract):
         while times < 2:
             assert time.monotonic() < end, "two members of a group do not share its work"
             broker.publish(topic, numbered(30, keys=30, prefix="before"))
-            times = times + 1 if all([self._work_off(member) for member in members]) else 0
+            received = [self._work_off(member) for member in members]
+            times = times + 1 if all(received) else 0
         while broker.backlog(topic, "readers"):
             assert time.monotonic() < end, "two members of a group do not work off what there is"
             for member in members:
