@@ -16,14 +16,14 @@ def files_of(page: str) -> dict[str, str]:
     return dict(_BLOCK.findall(page))
 
 
-def follow(python: Path, folder: Path) -> Path:
-    """Make the storage of the guide in a folder, with what is installed for a Python, and return its repository."""
+def follow(python: Path, folder: Path, kind: str = "storage") -> Path:
+    """Make the backend of a page in a folder, with what is installed for a Python, and return its repository."""
     module: list[str | Path] = [python, "-m", "dicom_common.testing"]
-    page = _output([*module, "guide", "storage"], folder)
-    _output([*module, "new", "storage", "memo"], folder)
-    made = folder / "dicom-common-storage-memo"
+    page = _output([*module, "guide", kind], folder)
+    _output([*module, "new", kind, "memo"], folder)
+    made = folder / f"dicom-common-{kind}-memo"
     files = files_of(page)
-    assert files.keys() == {"src/dicom_common_storage_memo/_backend.py", "tests/test_contract.py"}
+    assert files.keys() == {f"src/dicom_common_{kind}_memo/_backend.py", "tests/test_contract.py"}
     for name, text in files.items():
         assert (made / name).is_file(), f"the guide shows {name}, which `new` does not make"
         (made / name).write_text(text)

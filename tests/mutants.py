@@ -40,6 +40,8 @@ class Mutant:
     backend: str
     apply: Callable[[], None]
     likely: str
+    survives: str = ""
+    """Why no contract can find it, and what does."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,16 @@ class Verdict:
     backend: str
     by: str
     seconds: float
+    survives: str
+    """Why no contract can find it, where that is known."""
 
 
 MUTANTS: dict[str, Mutant] = {}
 
 
-def mutant(backend: str, owner: Any, attribute: str, likely: str = "") -> Callable[[Callable[..., Any]], None]:
+def mutant(
+    backend: str, owner: Any, attribute: str, likely: str = "", *, survives: str = ""
+) -> Callable[[Callable[..., Any]], None]:
     """Register a function, by its name, that takes the original first and then what the original is given."""
 
     def register(changed: Callable[..., Any]) -> None:
@@ -71,7 +77,7 @@ def mutant(backend: str, owner: Any, attribute: str, likely: str = "") -> Callab
 
             setattr(owner, attribute, replaced)
 
-        MUTANTS[name] = Mutant(name, backend, apply, likely)
+        MUTANTS[name] = Mutant(name, backend, apply, likely, survives)
 
     return register
 
@@ -103,7 +109,7 @@ def run(one: Mutant) -> Verdict:
         by = _first_failure(one, selected)
         if by:
             break
-    return Verdict(one.name, one.backend, by, round(time.monotonic() - started, 1))
+    return Verdict(one.name, one.backend, by, round(time.monotonic() - started, 1), one.survives)
 
 
 def unmutated(backend: str) -> str:
@@ -141,7 +147,8 @@ def main() -> int:
     chosen = [one for one in MUTANTS.values() if arguments.all or {one.name, one.backend} & set(arguments.names)]
     with ThreadPoolExecutor(arguments.jobs) as pool:
         for verdict in pool.map(run, chosen):
-            line = f"{verdict.name:55} {verdict.by or 'SURVIVED'} ({verdict.seconds} s)"
+            survived = f"SURVIVED: {verdict.survives}" if verdict.survives else "SURVIVED"
+            line = f"{verdict.name:55} {verdict.by or survived} ({verdict.seconds} s)"
             print(json.dumps(asdict(verdict)) if arguments.json else line, flush=True)
     return 0
 

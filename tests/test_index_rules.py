@@ -150,3 +150,25 @@ def test_the_outbox_has_one_relay_at_a_time() -> None:
     assert may_relay("a", 20, "a", 10)
     assert not may_relay("a", 20, "b", 10)
     assert may_relay("a", 10, "b", 10)
+
+
+def test_numbers_are_kept_as_in_every_index(database: SqliteDatabase) -> None:
+    wild = make_instance(
+        1,
+        series_number=10**30,
+        rows=-(10**10),
+        slice_thickness=float("nan"),
+        patient_weight=float("inf"),
+        slice_location=-0.0,
+        window_center=(-0.0, 1.0),
+        window_width=(float("nan"), 1.0),
+        size=1 << 40,
+        content_date=date(9999, 12, 31),
+        acquisition_date=date(1, 1, 1),
+    )
+    entry = entry_from_text(entry_text(make_entry(wild)))
+    database.add([make_entry(wild)])
+    query = Query(tenant="local", level=Level.INSTANCE)
+    (ours,), (theirs,) = find_rows(derive_rows([entry]), query), database.find(query)
+    assert {name: repr(value) for name, value in ours.items()} == {name: repr(value) for name, value in theirs.items()}
+    assert entry.instance.size == 1 << 40

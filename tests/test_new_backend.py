@@ -77,17 +77,24 @@ def test_a_name_that_cannot_be_one_is_refused(name: str, tmp_path: Path) -> None
 
 @pytest.mark.slow
 @pytest.mark.kills
-def test_a_storage_in_a_dictionary_passes_its_contract_by_following_the_guide(tmp_path: Path) -> None:
-    made = follow(Path(sys.executable), tmp_path)
+@pytest.mark.parametrize(
+    ("kind", "summary"),
+    [("storage", "^1[0-9]{2} passed, [0-9]+ skipped, 1 xfailed"), ("broker", "^3[0-9] passed, [0-9]+ skipped in")],
+)
+def test_a_backend_in_memory_passes_its_contract_by_following_the_guide(
+    kind: str, summary: str, tmp_path: Path
+) -> None:
+    made = follow(Path(sys.executable), tmp_path, kind)
     words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--override-ini=xfail_strict=true"]
     output = run(sys.executable, *words, cwd=made, path=made / "src")
-    assert re.search(r"^1[0-9]{2} passed, [0-9]+ skipped, 1 xfailed", output, re.MULTILINE), output
+    assert re.search(summary, output, re.MULTILINE), output
 
 
 @pytest.mark.slow
-def test_what_is_made_is_typed(made: Path) -> None:
+def test_what_is_made_is_typed(made: Path, tmp_path: Path) -> None:
     pytest.importorskip("mypy")
-    sources = [str(made / kind / "src") for kind in KINDS]
+    guided = [follow(Path(sys.executable), tmp_path, kind) for kind in ("storage", "broker")]
+    sources = [str(folder / "src") for folder in (*(made / kind for kind in KINDS), *guided)]
     words = ["-m", "mypy", "--strict", "--namespace-packages", "--explicit-package-bases", *sources]
     environment = os.environ | {"MYPYPATH": os.pathsep.join(sources), "MYPY_CACHE_DIR": str(made / "types")}
     done = subprocess.run(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dicom_common.testing import run_command
+from dicom_common.testing import Endpoint, run_command
 
 pytest_plugins = ["pytester"]
 
@@ -112,3 +112,15 @@ def test_what_cannot_be_verified_is_said_in_one_line(tmp_path: Path, words: list
 def test_without_a_test_of_that_name_it_fails(tmp_path: Path) -> None:
     answer = run_command("verify", "storage", "--only", "no_such_words", cwd=tmp_path)
     answer.fails_with_one_line("No test of the contract has the words 'no_such_words'")
+
+
+@pytest.mark.slow
+@pytest.mark.service("redis")
+def test_what_processes_keep_in_a_cache_stays_until_the_test_has_looked(
+    tmp_path: Path, service_endpoint: Endpoint
+) -> None:
+    pytest.importorskip("dicom_common.cache.redis")  # the package's own environment has no server's plugin
+    (tmp_path / "site.toml").write_text(f'[cache]\nbackend = "redis"\nurl = "redis://{service_endpoint}/0"\n')
+    done = run_command("--config", "site.toml", "verify", "cache", "--only", "processes_that", "--json", cwd=tmp_path)
+    assert done.code == 0, done.out
+    assert len(done.lines[0]["proven"]) == 1

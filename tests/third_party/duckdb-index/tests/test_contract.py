@@ -14,4 +14,5 @@ from dicom_common.testing import DatabaseContract
 class TestDuckDatabase(DatabaseContract):
     @pytest.fixture
     def open_database(self, tmp_path: Path) -> partial[DuckDatabase]:
-        return partial(DuckDatabase, Settings(path=tmp_path / "index.duckdb"))
+        # Eight processes wait for one file, which each opens anew for a transaction: on a busy machine, for long.
+        return partial(DuckDatabase, Settings(path=tmp_path / "index.duckdb", timeout=300))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 
@@ -11,7 +11,7 @@ import pytest
 from acme_redis_streams import RedisStreamsBroker, Settings
 
 from dicom_common.core import Groups, HealthStatus, Message
-from dicom_common.testing import BrokerContract, BrokerRestartContract
+from dicom_common.testing import BrokerContract, BrokerRestartContract, Endpoint
 from dicom_common.testing.servers import PrivateServer, command_server
 
 DURABLE = ("--save", "", "--appendonly", "yes", "--appendfsync", "always", "--dir", "{folder}")
@@ -42,6 +42,10 @@ class TestRedisStreams(BrokerContract):
     @pytest.fixture
     def open_broker(self, killed_server: PrivateServer) -> partial[RedisStreamsBroker]:
         return opener(killed_server)
+
+    @pytest.fixture
+    def open_at(self) -> Callable[[Endpoint], RedisStreamsBroker]:
+        return lambda endpoint: RedisStreamsBroker(Settings(url=f"redis://{endpoint}/0", timeout=1))
 
 
 class TestRedisStreamsRestart(BrokerRestartContract):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from acme_webdav import Settings, WebDavStorage
 
-from dicom_common.testing import StorageContract
+from dicom_common.testing import Endpoint, StorageContract
 from dicom_common.testing.servers import PrivateServer, command_server
 
 SERVE = ("--host=127.0.0.1", "--port={port}", "--root={folder}", "--auth=anonymous", "--no-config", "-qq")
@@ -38,3 +38,7 @@ class TestWebDav(StorageContract):
         name = uuid4().hex
         (server.folder / name).mkdir()
         return partial(WebDavStorage, Settings(url=f"http://{server.host}:{server.port}/{name}/"))
+
+    @pytest.fixture
+    def open_at(self) -> Callable[[Endpoint], WebDavStorage]:
+        return lambda endpoint: WebDavStorage(Settings(url=f"http://{endpoint}/", timeout=1, deadline=2))

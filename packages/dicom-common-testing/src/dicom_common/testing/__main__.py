@@ -50,7 +50,7 @@ def announce(parser: argparse.ArgumentParser, kind: str, name: str, output: Path
         parser.error(str(error))
     sys.stdout.write(
         f"{folder} is made. Next:\n"
-        f"  cd {folder} && python3 -m venv .venv && .venv/bin/pip install --editable . --group test\n"
+        f"  cd {folder} && python3 -m venv .venv && .venv/bin/pip install --editable '.[test]'\n"
         "  .venv/bin/pytest\n"
         f"  .venv/bin/python -m dicom_common.testing guide {kind}\n"
     )

@@ -33,8 +33,6 @@ class Contract:
     and must fail: one that passes fails the run. It holds for this class alone, not for those that inherit from it."""
     overridden: ClassVar[Mapping[str, str]] = {}
     """Which tests the class replaces, or leaves out by setting them to None: the name of a test -> why."""
-    replaceable: ClassVar[tuple[str, ...]] = ()
-    """Of a contract itself: its methods that are there for a class to replace, without a reason."""
     shared_between_processes: ClassVar[bool] = True
     """Whether another process that opens the backend sees what this one wrote. False leaves out the tests that start
     and kill processes: then nothing is proven of what outlives a crash."""

@@ -39,7 +39,6 @@ class ExtensionContract(Contract):
 
     name: ClassVar[str]
     """That of its entry point in the group `dicom_common.extension`."""
-    replaceable = ("offered_instances",)
     command_names: ClassVar[tuple[str, ...]] = ()
     """Those of its entry points in the group `dicom_common.commands`."""
     time_limit: ClassVar[float] = 5.0

@@ -129,8 +129,6 @@ def _faults_of(cls: type[Contract]) -> list[str]:
     for base in reversed(cls.__mro__):
         if base.__module__.startswith(_KIT):
             ours |= dict.fromkeys((name for name, value in vars(base).items() if _is_method(value)), True)
-            for name in vars(base).get("replaceable", ()):
-                ours.pop(name, None)  # a fixture is no function for every version of pytest
         else:
             ours |= {name: False for name in vars(base) if name in ours}
     replaced = {name for name, is_ours in ours.items() if not is_ours}

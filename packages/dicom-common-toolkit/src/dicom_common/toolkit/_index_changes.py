@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from dicom_common.core import AddStatus, Entry, Level, Outcome, Removed, Stored
+from dicom_common.core import AddStatus, Entry, Instance, Level, Outcome, Removed, Stored
 from dicom_common.toolkit._index_rows import derive_rows, owner_of, patient_of, rows_at
 
 __all__ = ["Added", "add_entries", "in_order", "may_relay", "removed_from", "stored_of"]
@@ -146,13 +146,19 @@ def removed_from(entries: Iterable[Entry], gone: Collection[str]) -> list[Remove
         Removed(
             tenant=entry.tenant,
             key=entry.key,
-            instance=entry.instance,
+            instance=_as_known(entry.instance),
             received=entry.received,
             series=series.get((entry.instance.study_uid, entry.instance.series_uid)),
         )
         for entry in in_order(everything)
         if entry.instance.sop_uid in gone
     ]
+
+
+def _as_known(instance: Instance) -> Instance:
+    """Return an instance with its Study Date as the index has it: how the data set wrote it is not kept."""
+    day = instance.study_date
+    return replace(instance, study_date_origin="" if day is None else f"{day:%Y%m%d}")
 
 
 def in_order(entries: Iterable[Entry]) -> list[Entry]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import date, datetime, time
@@ -34,11 +35,15 @@ _DEFAULTS = {each.name: each.default for each in fields(Instance)}
 
 
 def entry_text(entry: Entry) -> str:
-    """Write an entry as JSON. Text keeps what UTF-8 can hold: a lone surrogate becomes `?`."""
+    """Write an entry as JSON.
+
+    Text keeps what UTF-8 can hold: a lone surrogate becomes `?`. As in every index, a number that is not finite, or
+    that no integer of DICOM can be, is left out, and a negative zero becomes 0.0.
+    """
     instance = {
-        name: _plain(value)
+        name: value
         for name, default in _DEFAULTS.items()
-        if (value := getattr(entry.instance, name)) != default
+        if (value := _plain(name, getattr(entry.instance, name))) not in (None, default)
     }
     made = {
         "tenant": entry.tenant,
@@ -66,7 +71,13 @@ def entry_from_text(text: str) -> Entry:
     )
 
 
-def _plain(value: Any) -> Any:
+def _plain(name: str, value: Any) -> Any:
     if isinstance(value, date | time):
         return value.isoformat()
+    if isinstance(value, float):
+        return value + 0.0 if math.isfinite(value) else None
+    if isinstance(value, int) and name != "size":
+        return value if -(1 << 31) <= value < 1 << 32 else None
+    if isinstance(value, tuple) and any(isinstance(each, float) for each in value):
+        return tuple(each + 0.0 for each in value) if all(map(math.isfinite, value)) else None
     return value

@@ -82,7 +82,7 @@ def rank_of(entry: Entry) -> tuple[datetime, datetime, str]:
         clock: time | None = getattr(instance, f"{name}_time")
         if day is not None:
             moment = datetime.combine(day, (clock or time()).replace(tzinfo=UTC))
-            if moment - _AHEAD <= entry.received:
+            if moment <= entry.received + _AHEAD:  # a clinical time may be the first or the last that there is
                 clinical = moment
                 break
     return clinical, entry.received, instance.sop_uid

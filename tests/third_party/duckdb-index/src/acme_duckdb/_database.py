@@ -117,7 +117,9 @@ class DuckDatabase:
         for row in rows_at(self._rows(tenant), Level.INSTANCE):
             first.setdefault(tuple(row.values[key] for key in keys), row.entries[0].metadata)
         return [
-            None if level is Level.PATIENT and not match["PatientID"] else first.get(tuple(match[key] for key in keys))
+            None
+            if level is Level.PATIENT and not match.get("PatientID")
+            else first.get(tuple(match.get(key) for key in keys))
             for match in matches
         ]
 

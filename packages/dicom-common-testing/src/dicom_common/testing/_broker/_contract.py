@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from dicom_common.core import BackendError, Broker, Groups, HealthStatus, Message, TopicChecks
+from dicom_common.core import BackendError, Broker, Consumer, Groups, HealthStatus, Message, TopicChecks
 from dicom_common.testing._broker import _children as children
 from dicom_common.testing._broker._fixtures import bodies, numbered
 from dicom_common.testing._broker._messages import BrokerMessages
@@ -176,6 +176,37 @@ class BrokerContract(BrokerMessages, ServedContract):
         assert sorted(set(seen), key=int) == [b"%d" % number for number in range(60)]
         assert set(bodies(unacknowledged)) <= set(seen)
 
+    def test_what_a_living_member_holds_goes_to_no_other(self, broker: Broker, case_topic: str) -> None:
+        with broker.consume([case_topic], "readers") as one, broker.consume([case_topic], "readers") as two:
+            self._share(broker, case_topic, (one, two))
+            broker.publish(case_topic, numbered(60, keys=30, prefix="held"))
+            held: list[bytes] = []
+            more, end = 2, time.monotonic() + self.patience
+            while more:  # each call is a sign of life: nothing is redelivered
+                assert time.monotonic() < end, f"{len(held)} of 60 messages arrived"
+                more -= len(held) >= 60
+                for member in (one, two):
+                    held += bodies(member.receive(20, timeout=0.1))
+            assert len(held) == len(set(held)) == 60, "what a member is working on was given to another one"
+
+    def _share(self, broker: Broker, topic: str, members: tuple[Consumer, Consumer]) -> None:
+        """Wait until both members read: from then on, nothing has a reason to change hands."""
+        end, times = time.monotonic() + self.patience, 0
+        while times < 2:
+            assert time.monotonic() < end, "two members of a group do not share its work"
+            broker.publish(topic, numbered(30, keys=30, prefix="before"))
+            received = [self._work_off(member) for member in members]
+            times = times + 1 if all(received) else 0
+        while broker.backlog(topic, "readers"):
+            assert time.monotonic() < end, "two members of a group do not work off what there is"
+            for member in members:
+                self._work_off(member)
+
+    def _work_off(self, member: Consumer) -> int:
+        deliveries = member.receive(100, timeout=0.5)
+        member.acknowledge(deliveries)
+        return len(deliveries)
+
     @across_processes
     @pytest.mark.kills
     def test_what_a_killed_member_held_goes_to_the_others(
@@ -189,6 +220,30 @@ class BrokerContract(BrokerMessages, ServedContract):
         with broker.consume([case_topic], "readers") as consumer:
             received = self.gather(consumer, 40)
         assert sorted(bodies(received)) == sorted(held)
+
+    @across_processes
+    @pytest.mark.kills
+    def test_what_a_member_held_goes_to_the_others_sooner_after_its_close_than_after_its_death(
+        self, broker: Broker, open_broker: Callable[[], Broker], case_topic: str
+    ) -> None:
+        def takeover(topic: str) -> float:
+            started = time.monotonic()
+            with broker.consume([topic], "readers") as consumer:
+                self.gather(consumer, 10)
+            return time.monotonic() - started
+
+        broker.publish(case_topic, numbered(10))
+        with child(children.receive_and_hang, open_broker, case_topic, "readers", 10) as running:
+            running.report()
+            running.kill()
+        after_death, after_close = takeover(case_topic), []
+        for attempt in range(3):  # the best of three: a machine may be busy
+            topic = f"{case_topic}.{attempt}"
+            broker.publish(topic, numbered(10))
+            with broker.consume([topic], "readers") as leaving:
+                self.gather(leaving, 10, acknowledge=False)
+            after_close.append(takeover(topic))
+        assert min(after_close) < 0.75 * after_death, "a member that closes keeps what it held, as if it had died"
 
     @across_processes
     @pytest.mark.kills

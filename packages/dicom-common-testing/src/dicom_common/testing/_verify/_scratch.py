@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -134,13 +135,14 @@ def empty(storage: Storage, prefix: str) -> None:
 
 
 class ScratchCache:
-    """A cache that deletes what was kept through it when it is closed."""
+    """A cache that deletes what a test used when it is closed: not in a child, whose parent still looks at it."""
 
     def __init__(self, inner: Cache) -> None:
         self._inner = inner
         self._keys: set[str] = set()
 
     def get(self, key: str) -> bytes | None:
+        self._keys.add(key)
         return self._inner.get(key)
 
     def set(self, key: str, value: bytes, *, ttl: float) -> None:
@@ -158,8 +160,13 @@ class ScratchCache:
         return self._inner.check()
 
     def close(self) -> None:
-        with suppress(ValueError, BackendError):  # it may be closed, or a key of a test that is none
-            for key in sorted(self._keys):
-                self._inner.delete(key)
+        if multiprocessing.parent_process() is None:
+            with suppress(BackendError):  # it may be closed
+                self._delete_all()
         self._keys.clear()
         self._inner.close()
+
+    def _delete_all(self) -> None:
+        for key in sorted(self._keys):
+            with suppress(ValueError):  # a key of a test that is none
+                self._inner.delete(key)
