@@ -53,7 +53,7 @@ class Destination:
         for setting in ("ae_title", "calling_ae_title"):
             title = getattr(self, setting)
             if _AE_TITLE.fullmatch(title) is None or not title.strip():
-                raise ValueError(f"{setting} has to have 1 to 16 characters of ASCII, without a backslash")
+                raise ValueError(f"{setting} has to have 1 to 16 ASCII characters, without a backslash")
         if not 0 < self.port <= 65535:
             raise ValueError("port has to be from 1 to 65535")
         if not 4096 <= self.max_pdu <= 1 << 24:
@@ -79,9 +79,9 @@ def destination_of(settings: DimseSettings, name: str) -> Destination:
     peer = settings.peers.get(name)
     if peer is None:
         hint = did_you_mean(name, settings.peers) or (f" Known: {', '.join(settings.peers)}." if settings.peers else "")
-        raise ConfigError(f"There is no peer {name!r}: write a table [dimse.peers.{name}].{hint}")
+        raise ConfigError(f"There is no peer {name!r}: add a table [dimse.peers.{name}].{hint}")
     if not peer.host or not peer.port:
-        raise ConfigError(f"The peer {name!r} has no address: write host and port below [dimse.peers.{name}].")
+        raise ConfigError(f"The peer {name!r} has no address: set host and port in [dimse.peers.{name}].")
     return Destination(
         name=name,
         ae_title=peer.ae_title,

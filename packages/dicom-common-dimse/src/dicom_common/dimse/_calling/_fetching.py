@@ -91,7 +91,9 @@ def fetch(  # noqa: PLR0913 - from whom, to where, what, and how
     series = sorted({_first(one, "SeriesInstanceUID") for one in matches} - {""})
     if not series:
         what = study_uid if series_uid is None else f"{study_uid} {series_uid}"
-        raise NotFoundError(f"The peer {destination} has nothing under {what}: `dicom-common query` lists what it has.")
+        raise NotFoundError(
+            f"The peer {destination} has no instance of {what}: `dicom-common query` lists its studies."
+        )
     for uid in series:
         keys = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": uid}
         answers = _asked(destination, Level.INSTANCE, keys, ("SOPInstanceUID", "SOPClassUID"), attempts)

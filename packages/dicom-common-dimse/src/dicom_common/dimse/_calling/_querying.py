@@ -74,7 +74,7 @@ def find(
                     return
                 if answer is None:
                     raise BackendError(
-                        f"The peer {destination} answered C-FIND with an identifier that is no data set."
+                        f"The peer {destination} answered C-FIND with an identifier that cannot be read as a data set."
                     )
                 if is_cancelled:
                     continue
@@ -96,7 +96,7 @@ def require_answer(code: int | None, destination: Destination, service: str) -> 
     """
     if code is None:
         raise UnavailableError(
-            f"The peer {destination} gave no response to {service} in time, or broke the association off."
+            f"The peer {destination} did not respond to {service} in time, or ended the association."
         )
     return int(code)
 
