@@ -43,7 +43,7 @@ def open_tracing() -> Tracing | None:
             return None
     elif not _can_export():
         raise ConfigError(
-            f"{_ENDPOINTS[0]} names a collector of traces, and OpenTelemetry is not installed:"
+            f"{_ENDPOINTS[0]} names a trace collector, but OpenTelemetry is not installed:"
             ' pip install "dicom-common-web[otel]".'
         )
     elif not _has_provider():
