@@ -1,4 +1,4 @@
-"""Contract tests for every kind of backend: what a backend must do to be one, as classes to inherit from.
+"""Contract tests for every kind of backend, as classes that a backend's test file inherits.
 
 A backend's test file gives one fixture and inherits one class; the README shows a whole one.
 """

@@ -134,13 +134,13 @@ def send(  # noqa: PLR0913 - each is an option
 
 
 def _require_stored(services: Services, tenant: str, wanted: Sequence[What]) -> None:
-    """Refuse what names nothing, before anything is sent."""
+    """Refuse studies, series and instances that are not stored, before anything is sent."""
     for what in wanted:
         if next(services.db.instances(tenant, *what), None) is None:
             raise NotFoundError(f"This tenant has no instance of {what}: `dicom-common find` lists its studies.")
 
 
-def _send(  # noqa: PLR0913 - what is sent, to whom, and who is told
+def _send(  # noqa: PLR0913 - what to send, where, and where to report it
     session: Session,
     client: Client,
     journal: SendJournal,
@@ -183,7 +183,7 @@ class _Report:
 
     Args:
         tally: counts.
-        advance: is told of each.
+        advance: called for each instance.
         as_json: print a line for each; else for each that was not sent.
     """
 

@@ -33,7 +33,7 @@ class MoveOriginator(NamedTuple):
 
 
 def accepted_context(association: Association, stored: Stored) -> int | None:
-    """Return the id of the presentation context in which an instance goes out as it is stored; None: there is none."""
+    """Return the ID of the presentation context for an instance as it is stored; None if the peer accepted none."""
     for context in association.accepted_contexts:
         is_right = context.abstract_syntax == stored.sop_class_uid and context.as_scu
         if is_right and context.transfer_syntax[0] == stored.transfer_syntax_uid:

@@ -207,7 +207,7 @@ def _parse_ac(body: bytes, proposed: Mapping[int, Proposal]) -> tuple[dict[Propo
     """Return the accepted contexts of an A-ASSOCIATE-AC (PS3.8 9.3.3), and the longest PDU that the peer takes.
 
     Raises:
-        ProtocolError: it is none.
+        ProtocolError: it is not a valid A-ASSOCIATE-AC.
     """
     accepted: dict[Proposal, int] = {}
     most = 0

@@ -38,7 +38,7 @@ def wanted_instances(  # noqa: PLR0913 - whose, what is asked for, and what it i
         most: the most instances.
 
     Raises:
-        StatusError: A900, the identifier does not fit the model, or asks for everything; A701, there are too many.
+        StatusError: A900, the identifier does not fit the model, or matches everything; A701, too many instances match.
         BackendError: the index failed.
     """
     level = level_of(identifier, model)
