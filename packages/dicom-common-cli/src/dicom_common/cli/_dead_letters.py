@@ -259,7 +259,7 @@ def _found(choice: LetterChoice, letters: DeadLetters) -> list[DeadLetter]:
     found = choice.of(letters.read())
     if not found:
         _is_complete(letters)
-        raise CommandError("No dead letter waits that was asked for: see `dicom-common dead-letters list`.")
+        raise CommandError("No dead letter matches: `dicom-common dead-letters list` shows them all.")
     return found
 
 
