@@ -138,7 +138,7 @@ def test_send_goes_on_where_it_was_lost(site: Path, peer: MadePeer, capsys: pyte
 def test_nothing_is_sent_of_what_is_not_stored(site: Path, peer: MadePeer, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(site, "fetch", "pacs", _study(peer)) == 0
     assert _run(site, "send", "pacs", _study(peer), "9.9.9") == 2
-    assert "This tenant has no instance of 9.9.9" in capsys.readouterr().err
+    assert "Nothing is stored under 9.9.9" in capsys.readouterr().err
     assert not peer.stores
     assert _run(site, "send", "pacs", "1/2/3/4") == 2
 

@@ -133,8 +133,8 @@ def link(session: Session, *, study: str, series: str | None, seconds: int | Non
         deed.about(services, study)
         if next(iter(services.db.instances(whose, study, series)), None) is None:
             raise CommandError(
-                f"This tenant has no instance of {study}{f' {series}' if series else ''}: `dicom-common find` lists its"
-                " studies."
+                f"Nothing is stored under {study}{f' {series}' if series else ''} for this tenant: `dicom-common find`"
+                " lists the studies."
             )
         signed = capabilities.sign(whose, study, series or "", seconds=seconds or settings.links.seconds)
         deed.record()

@@ -137,7 +137,9 @@ def _require_stored(services: Services, tenant: str, wanted: Sequence[What]) -> 
     """Refuse studies, series and instances that are not stored, before anything is sent."""
     for what in wanted:
         if next(services.db.instances(tenant, *what), None) is None:
-            raise NotFoundError(f"This tenant has no instance of {what}: `dicom-common find` lists its studies.")
+            raise NotFoundError(
+                f"Nothing is stored under {what} for this tenant: `dicom-common find` lists the studies."
+            )
 
 
 def _send(  # noqa: PLR0913 - what to send, where, and where to report it
