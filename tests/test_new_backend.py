@@ -122,7 +122,7 @@ def test_an_installed_name_is_refused(tmp_path: Path) -> None:
 def test_the_guide_names_what_a_contract_promises_and_every_method(kind: str) -> None:
     page = run(sys.executable, "-m", "dicom_common.testing", "guide", kind)
     assert page.startswith("# Write ")
-    assert "| only you can show it |" in page
+    assert "| for you to prove |" in page
     protocol = getattr(dicom_common.core, PROTOCOLS[kind])
     for name in vars(protocol):
         if inspect.isfunction(getattr(protocol, name)) and not name.startswith("_"):

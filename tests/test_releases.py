@@ -121,7 +121,7 @@ def test_a_change_has_to_be_told_and_the_version_raised(released: Repository) ->
     assert told.count("\n") == 1
     released.replace(changelog, "## Unreleased\n", "## Unreleased\n\n- Something new.\n")
     released.commit("Told")
-    assert "every change is told, every bound holds" in released.release("check")
+    assert "every change is described, every bound holds" in released.release("check")
     assert f"{NAME}-v0.1.0 is there already: raise the version" in released.release("check", NAME, code=1)
     released.replace(pyproject, 'version = "0.1.0"', 'version = "0.0.9"')
     released.commit("Lower")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Release distributions, each by itself: what changed since its last tag, whether that is told, and the files.
+"""Release distributions, each by itself: what changed since its last tag, whether a CHANGELOG has it, and the files.
 
 Examples:
   python3 tools/release.py plan                     what changed since each distribution's last tag
@@ -85,9 +85,8 @@ def check(releases: Sequence[Release], *, named: bool) -> int:
     for line in found:
         print(line)
     if not found:
-        print(
-            f"{len(releases)} checked: {'ready to be released' if named else 'every change is told, every bound holds'}"
-        )
+        outcome = "ready to be released" if named else "every change is described, every bound holds"
+        print(f"{len(releases)} checked: {outcome}")
     return int(bool(found))
 
 

@@ -70,4 +70,4 @@ def test_a_package_that_cannot_write_its_part_is_an_error(
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.delitem(sys.modules, "acme_statement", raising=False)
     assert _run(tmp_path, "conformance") == 2
-    assert "The package acme-statement cannot write its part of the statement (KeyError)" in capsys.readouterr().err
+    assert "The package acme-statement cannot write its section of the statement (KeyError)" in capsys.readouterr().err

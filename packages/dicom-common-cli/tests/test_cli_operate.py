@@ -77,7 +77,7 @@ def test_init_makes_ready_what_a_configuration_that_is_there_says(
     for _ in range(2):
         answer = command("init")
         assert (answer.code, answer.err) == (0, "")
-        assert answer.out.startswith("dicom-common.toml was there and is as it was")
+        assert answer.out.startswith("kept dicom-common.toml, which already exists")
 
     assert (tmp_path / "dicom-common.toml").read_text() == mine
     with closing(sqlite3.connect(tmp_path / "elsewhere" / "events.sqlite")) as database:

@@ -65,7 +65,7 @@ def test_echo_says_who_answers(site: Path, capsys: pytest.CaptureFixture[str]) -
 
 @pytest.mark.parametrize(("name", "said"), [
     ("pax", "There is no peer 'pax'"),
-    ("scanner", "The peer 'scanner' has no address: write host and port"),
+    ("scanner", "The peer 'scanner' has no address: set host and port"),
 ])  # fmt: skip
 def test_a_peer_that_cannot_be_called_is_exit_code_2(
     site: Path, capsys: pytest.CaptureFixture[str], name: str, said: str
@@ -108,7 +108,7 @@ def test_fetch_then_send_brings_back_the_same(site: Path, peer: MadePeer, capsys
     assert "3 instances: 3 present" in capsys.readouterr().out
     # It belongs to the tenant of the peer, and goes nowhere else.
     assert _run(site, "send", "pacs", _study(peer), "--tenant", "other") == 2
-    assert "is of the tenant clinic, not of other" in capsys.readouterr().err
+    assert "belongs to the tenant clinic, not to other" in capsys.readouterr().err
     assert _run(site, "send", "pacs", _study(peer), "--json") == 0
     *sent, summary = _lines(capsys)
     assert [(one["status"], one["code"]) for one in sent] == [("sent", "0000")] * 3

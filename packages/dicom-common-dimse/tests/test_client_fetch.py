@@ -73,8 +73,8 @@ def test_enough_matches_cancel_the_query(peer: MadePeer) -> None:
 
 @pytest.mark.parametrize(("keys", "message"), [
     ({"PatientNam": "X"}, "Did you mean 'PatientName'"),
-    ({"00020010": "X"}, "no attribute of a data set"),
-    ({"PatientName.PatientID": "X"}, "is no sequence"),
+    ({"00020010": "X"}, "not an attribute of a data set"),
+    ({"PatientName.PatientID": "X"}, "is not a sequence"),
     ({"RequestAttributesSequence": "X"}, "name an attribute in it"),
     ({"SeriesNumber": "one"}, "cannot be written as IS"),
 ])  # fmt: skip
@@ -157,7 +157,7 @@ def test_a_study_that_the_peer_does_not_have_is_an_error(peer: MadePeer, tmp_pat
     with (
         Services.from_file(overrides={"data": str(tmp_path)}) as services,
         Ingest(services) as ingest,
-        pytest.raises(NotFoundError, match=r"has nothing under 9\.9\.9"),
+        pytest.raises(NotFoundError, match=r"has no instance of 9\.9\.9"),
     ):
         list(peer.client().fetch(services, ingest, "9.9.9", tenant="local"))
 

@@ -79,7 +79,7 @@ def test_the_settings_are_stated(tmp_path_factory: pytest.TempPathFactory) -> No
         encoding="utf-8",
     )
     section = conformance(Config.load(file, variables={}))
-    assert "`ARCHIVE` accepts associations at port 11112" in section.text
+    assert "`ARCHIVE` accepts associations on port 11112" in section.text
     assert ("max_associations", "7") in _rows(section, "Limits")
     assert ("ct1", "CT1", "store", "no", "AE title") in _rows(section, "Peers")
     assert any(uid == "1.2.826.0.1.3680043.2.1" for _, _, uid, _, _ in _rows(section, "SOP classes as SCP"))

@@ -176,7 +176,7 @@ def test_a_gate_that_answers_anything_but_none_or_a_reason_stays_shut_and_is_nam
 ) -> None:
     services = services_with(a=ACCEPT + f"return {answer}", b=ACCEPT + "return None")
     message = str(accept(services))
-    assert message.startswith(f"extension a: its dicom_common_accept returned {what}, and has to return None")
+    assert message.startswith(f"extension a: its dicom_common_accept returned {what}; it has to return None")
     assert PATIENT not in message
     assert module("b").CALLS == []
 

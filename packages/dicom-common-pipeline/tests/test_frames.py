@@ -276,7 +276,7 @@ def test_only_the_instance_that_is_named(services: Services, site: Site, make: A
         ("local", STUDY, "2.25.7.2", SOP),
         ("local", STUDY, SERIES, "2.25.7.1.2"),
     ):
-        with pytest.raises(NotFoundError, match="search for what is there"):
+        with pytest.raises(NotFoundError, match="search to list what exists"):
             open_frames(services, *wanted)
 
 

@@ -99,9 +99,9 @@ def test_a_promise_that_is_not_kept_is_told_and_can_be_declared(site: Path) -> N
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["storage", "--scratch", "db.path=x"], "--scratch is for `verify db` only"),
+        (["storage", "--scratch", "db.path=x"], "--scratch applies only to `verify db`"),
         (["cache", "--storage", "other"], "--storage names a further storage"),
-        (["storage", "--not-promised", "test_x"], "--not-promised takes a name and a text with = between them"),
+        (["storage", "--not-promised", "test_x"], "--not-promised needs a name and a value, joined by ="),
         (["storage", "--storage", "other"], "There is no storage 'other'"),
     ],
 )

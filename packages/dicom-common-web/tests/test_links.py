@@ -221,4 +221,4 @@ def test_the_command_makes_a_link_that_the_server_takes(tmp_path: Path) -> None:
     assert "Nothing is stored under 1.2.3 for this tenant" in absent.stderr
     unconfigured = command(tmp_path, "link", STUDY)
     assert unconfigured.returncode == 2
-    assert "[web.links]" in unconfigured.stderr
+    assert "[[web.links.keys]]" in unconfigured.stderr

@@ -1,4 +1,4 @@
-"""Servers that run beside that of a command, in its process: chosen by name, known by entry points."""
+"""Further servers that run in the process of a command: chosen by name, found by entry point."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["servers_beside"]
 
 @contextmanager
 def servers_beside(session: Session, names: Iterable[str], *, setting: str) -> Iterator[None]:
-    """Run servers until the block ends; then each ends when what it has in hand is done.
+    """Run servers until the block ends; then each stops once its current requests are answered.
 
     Args:
         session: the command's.
@@ -32,7 +32,7 @@ def servers_beside(session: Session, names: Iterable[str], *, setting: str) -> I
         for name in names:
             if name not in known:
                 hint = did_you_mean(name, known) or f" Installed: {', '.join(sorted(known)) or 'none'}."
-                raise ConfigError(f"{setting} names {name!r}, and no installed package has such a server.{hint}")
+                raise ConfigError(f"{setting} names {name!r}, but no installed package has such a server.{hint}")
             server: Any = known[name].load()
             begun: AbstractContextManager[None] = server(session)
             running.enter_context(begun)

@@ -22,8 +22,8 @@ __all__ = ["conformance"]
 
 _TITLE = "DICOM Conformance Statement"
 _OVERVIEW = (
-    "This statement (PS3.2) describes what is installed here, as it is configured here. Each section is written by the"
-    " package that it is about, from the tables by which that package works."
+    "This statement (PS3.2) describes the installed packages in their current configuration. Each package writes its"
+    " own section from the tables that its code uses."
 )
 
 
@@ -42,14 +42,16 @@ _OVERVIEW = (
         }
     )
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document; else Markdown.")
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write it to a file.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of Markdown.")
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the statement to a file."
+)
 @pass_session
 def conformance(session: Session, *, as_json: bool, output: Path | None) -> None:
     """Print the DICOM Conformance Statement (PS3.2).
 
-    It holds what the installed packages say of themselves, with the settings that are in effect: SOP classes and
-    resources, transfer syntaxes, parameters, statuses, limits, character sets, security.
+    The installed packages describe themselves, with the settings in effect: SOP classes and resources, transfer
+    syntaxes, parameters, statuses, limits, character sets, security.
     """
     versions, sections = _collected(session.config)
     if as_json:
@@ -70,7 +72,7 @@ def conformance(session: Session, *, as_json: bool, output: Path | None) -> None
 
 
 def _collected(config: Config) -> tuple[dict[str, str], list[StatementSection]]:
-    """Have every package write its part."""
+    """Collect the section of every package, and the versions of the packages."""
     versions, sections = {}, []
     for entry in entry_points(group=f"dicom_common.{CONFORMANCE}"):
         sections.append(_written(entry, config))
@@ -80,10 +82,10 @@ def _collected(config: Config) -> tuple[dict[str, str], list[StatementSection]]:
 
 
 def _written(entry: EntryPoint, config: Config) -> StatementSection:
-    """Have a package write its part: a statement that lacks one would say less than is there.
+    """Get the section of a package. An error ends the command: without the section the statement would be incomplete.
 
     Raises:
-        CommandError: it cannot.
+        CommandError: the package fails to write its section.
     """
     try:
         section = entry.load()(config)
@@ -92,10 +94,10 @@ def _written(entry: EntryPoint, config: Config) -> StatementSection:
     except Exception as error:
         whose = entry.dist.name if entry.dist is not None else entry.value
         raise CommandError(
-            f"The package {whose} cannot write its part of the statement ({type(error).__name__}): upgrade it."
+            f"The package {whose} cannot write its section of the statement ({type(error).__name__}): upgrade it."
         ) from error
     if not isinstance(section, StatementSection):
-        raise CommandError(f"{entry.value} wrote no section of a statement: upgrade its package.")
+        raise CommandError(f"{entry.value} did not return a section of the statement: upgrade its package.")
     return section
 
 

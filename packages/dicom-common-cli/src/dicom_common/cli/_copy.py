@@ -52,8 +52,8 @@ _RATE_SECONDS = 0.5
             "Exit codes": [
                 "  0  the target has everything",
                 "  1  it has not: objects failed, differ, or are missing",
-                "  2  the command failed: a storage is not there, or was lost on the way; the same command goes on",
-                "130  interrupted; the same command goes on from there",
+                "  2  the command failed: a storage is not there, or was lost on the way; repeat the command to resume",
+                "130  interrupted; repeat the command to resume",
             ],
         }
     )
@@ -112,7 +112,7 @@ def copy(  # noqa: PLR0913 - each is an option
         delete_extra=delete_extra,
     )
     target = services.storage_named(target_name)
-    again = "Stopping after the objects in flight; the same command goes on from there."
+    again = "Stopping after the objects in flight; repeat the command to resume."
     told = {"source": source_name, "target": target_name, "prefix": prefix, "delete_extra": delete_extra}
     with (
         session.auditing(
@@ -137,7 +137,7 @@ def copy(  # noqa: PLR0913 - each is an option
     if tally.in_vain >= _GIVE_UP:
         raise CommandError(f"Given up; run the same command again when this is mended: {tally.obstacle}")
     if stop.is_set():
-        note("Interrupted; the same command goes on from there.")
+        note("Interrupted; repeat the command to resume.")
         return ExitCode.INTERRUPTED
     return ExitCode.DIFFERENT if tally.bad(dry_run=dry_run) else ExitCode.OK
 

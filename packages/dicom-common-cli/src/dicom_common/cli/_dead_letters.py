@@ -138,7 +138,7 @@ def show(session: Session, /, *, body: bool, as_json: bool, **choice: Any) -> in
                 "dicom-common dead-letters replay --reason object-missing --yes",
             ],
             "With --json, one line a letter that is done": [_LINE],
-            "Exit codes": ["1    some could not be replayed or seen", "130  interrupted; the same command goes on"],
+            "Exit codes": ["1    some could not be replayed or seen", "130  interrupted; repeat the command to resume"],
         }
     )
 )
@@ -167,7 +167,7 @@ def replay(session: Session, /, *, dry_run: bool, yes: bool, as_json: bool, **ch
                 "dicom-common dead-letters drop storage_queue/3/17 --yes",
             ],
             "With --json, one line a letter that is done": [_LINE],
-            "Exit codes": ["1    some could not be seen", "130  interrupted; the same command goes on"],
+            "Exit codes": ["1    some could not be seen", "130  interrupted; repeat the command to resume"],
         }
     )
 )
@@ -203,7 +203,7 @@ def _settle(  # noqa: PLR0913 - each is an option
     with (
         session.auditing(AuditKind.RESTRICTED_FUNCTION_USED, choice.tenant, **told) as deed,
         _letters(session) as letters,
-        stopping_on_signals("Stopping after this batch; the same command goes on from there.") as stop,
+        stopping_on_signals("Stopping after this batch; repeat the command to resume.") as stop,
     ):
         found = _found(choice, letters)
         complete = _is_complete(letters)
@@ -259,7 +259,7 @@ def _found(choice: LetterChoice, letters: DeadLetters) -> list[DeadLetter]:
     found = choice.of(letters.read())
     if not found:
         _is_complete(letters)
-        raise CommandError("No dead letter waits that was asked for: see `dicom-common dead-letters list`.")
+        raise CommandError("No dead letter matches: `dicom-common dead-letters list` shows them all.")
     return found
 
 

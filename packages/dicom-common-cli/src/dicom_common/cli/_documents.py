@@ -126,7 +126,7 @@ def build(  # noqa: PLR0913 - each is an option
                 break
     tally.end()
     if stop.is_set() and not watch:
-        note("Interrupted; the same command goes on from there.")
+        note("Interrupted; repeat the command to resume.")
         return ExitCode.INTERRUPTED
     return ExitCode.DIFFERENT if tally.counts["failed"] else ExitCode.OK
 

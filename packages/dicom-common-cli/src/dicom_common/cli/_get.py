@@ -109,7 +109,7 @@ def get(  # noqa: PLR0913 - each is an option
     if not as_json:
         print_line(", ".join(f"{count} {state}" for state, count in counts.items() if count) or "nothing fetched")
     if stop.is_set():
-        note("Interrupted; the same command goes on from there.")
+        note("Interrupted; repeat the command to resume.")
         return ExitCode.INTERRUPTED
     return ExitCode.DIFFERENT if bad else ExitCode.OK
 

@@ -86,7 +86,7 @@ def ingest(  # noqa: PLR0913 - each is an option
     session.open_extensions()
     tally = Tally()
     report = Report(tally, named=paths, as_json=as_json)
-    again = "Stopping after the files in flight; the same command goes on from there."
+    again = "Stopping after the files in flight; repeat the command to resume."
     with closing(RelayThread(session)) as relay, stopping_on_signals(again) as stop, progress("ingesting") as bar:
         _count(paths, bar, follow_links=follow_links)
         files = _until(stop, find_files(paths, follow_links=follow_links, missed=report.missed))
@@ -113,7 +113,7 @@ def ingest(  # noqa: PLR0913 - each is an option
             f"again when this is mended: {tally.obstacle}"
         )
     if stop.is_set():
-        note(f"Interrupted after {tally.counts.total()} files; the same command goes on from there.")
+        note(f"Interrupted after {tally.counts.total()} files; repeat the command to resume.")
         return ExitCode.INTERRUPTED
     return ExitCode.DIFFERENT if tally.is_incomplete else ExitCode.OK
 

@@ -77,7 +77,7 @@ def init(session: Session) -> int:
         if session.data is not None or session.tenant_name is not None:
             raise CommandError(f"{file} is there already and is not overwritten: leave --data and --tenant out.")
         ill = _get_ready(Config.load(named or None))
-        print_line(f"{file} was there and is as it was{'' if ill else ': what it configures is ready'}")
+        print_line(f"kept {file}, which already exists{'' if ill else ': what it configures is ready'}")
     else:
         ill = _begin(session, file)
         print_line(f"wrote {file}{'' if ill else ': dicom-common ingest DIR is next'}")

@@ -31,7 +31,7 @@ _METAVARS = {"study": "STUDY", "series": "[SERIES", "instance": "[INSTANCE]]"}
 def nothing_stored(study: str, series: str | None, instance: str | None) -> NotFoundError:
     """Make the error for UIDs that the index does not have."""
     uids = " ".join(uid for uid in (study, series, instance) if uid is not None)
-    return NotFoundError(f"Nothing is stored under {uids} for this tenant: `dicom-common find` lists what is.")
+    return NotFoundError(f"Nothing is stored under {uids} for this tenant: `dicom-common find` lists the studies.")
 
 
 def count(services: Services, tenant: str, study: str, series: str | None, instance: str | None) -> int:

@@ -1,4 +1,4 @@
-"""Several processes that share a port. Each opens backends of its own; one that dies is replaced."""
+"""Several processes that share a port. Each opens its own backends; a process that dies is replaced."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run_processes(  # noqa: PLR0913 - each is a part of what is run
     shutdown_seconds: float,
     died: Callable[[int | None], None] = lambda _: None,
 ) -> None:
-    """Run processes until the event is set; then each ends when what it has in hand is done.
+    """Run processes until the event is set; then each stops once its current requests are answered.
 
     Args:
         work: what each runs, a function of a module. It ends with SIGTERM.
@@ -54,7 +54,7 @@ def run_processes(  # noqa: PLR0913 - each is a part of what is run
         died: is called with the id of a process that died.
 
     Raises:
-        CommandError: processes end as soon as they are started; the log says why.
+        CommandError: the processes end as soon as they start; the log has the reason.
     """
     with tempfile.TemporaryDirectory(prefix=f"dicom-common-{name}-") as folder:
         os.environ.setdefault(_METRICS, folder)
@@ -94,7 +94,7 @@ def _watch(
                 continue
             failures = failures + 1 if time.monotonic() - since < _SOON else 0
             if failures >= _FAILURES:
-                raise CommandError("The server's processes end as soon as they are started: the log says why.")
+                raise CommandError("The server's processes end as soon as they start: the log has the reason.")
             _log.error("a process of the server ended with code %s: another one is started", one.exitcode)
             died(one.pid)
             running[place] = (start(), time.monotonic())
@@ -117,7 +117,7 @@ def services_of_process(config: Config, *, verbose: bool) -> Iterator[Services]:
 
 
 def end_with_parent(stop: Callable[[], None]) -> None:
-    """Have a function called when the parent process ends, however that ends."""
+    """Call a function when the parent process ends, for whatever reason."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return

@@ -75,7 +75,7 @@ def reconcile(  # noqa: PLR0913 - each is an option
 
     _ = session.existing
     left = 0
-    resume = "Stopping; the next reconcile goes on from there."
+    resume = "Stopping; repeat the command to resume."
     told = {"command": "reconcile", "repair": repair, "rebuild": rebuild}
     with (
         session.auditing(AuditKind.RESTRICTED_FUNCTION_USED, None, **told),

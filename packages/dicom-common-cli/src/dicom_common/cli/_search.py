@@ -77,7 +77,9 @@ _WHOLE = ("patient ID", "Study Instance UID", "Series Instance UID", "SOP Instan
     )
 )
 @click.argument("keys", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--level", type=click.Choice(list(_COLUMNS)), default="study", show_default=True, help="What to list.")
+@click.option(
+    "--level", type=click.Choice(list(_COLUMNS)), default="study", show_default=True, help="The level of the results."
+)
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="At most so many; by default all.")
 @click.option("--offset", type=click.IntRange(min=0), default=0, metavar="N", help="Pass over the first N.")
 @tenant_option

@@ -51,7 +51,7 @@ def worker(session: Session) -> int:
     with (
         session.auditing(AuditKind.APPLICATION_STOPPED, None, command="worker"),
         closing(RelayThread(session)) as relay,
-        stopping_on_signals("Stopping after the batch in hand.") as stop,
+        stopping_on_signals("Stopping after the current batch.") as stop,
     ):
         relay.start()
         note("Indexing; SIGINT or SIGTERM ends it.")

@@ -1,4 +1,4 @@
-"""What the conformance statement says of transfer syntaxes: what is kept, and what can be done with each (PS3.5)."""
+"""The transfer syntax section of the conformance statement: what is stored, decoded and encoded (PS3.5)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dicom_common.toolkit import StatementSection, StatementTable
 __all__ = ["conformance"]
 
 _TEXT = """\
-Instances of every transfer syntax are stored as they are received; a private one too, where
-`reader.accept_unknown_transfer_syntaxes` is set. A conversion is made for an answer only, and never changes what is
-stored. Pixel data is encoded without loss only, so an instance keeps its SOP Instance UID. "Decoded" depends on what is
-installed: this is the state of this installation."""
+Instances are stored in the transfer syntax in which they are received, including private ones if
+`reader.accept_unknown_transfer_syntaxes` is set. An instance is converted only for a response; the stored object does
+not change. Pixel data is encoded only without loss, so an instance keeps its SOP Instance UID. The columns "Decoded"
+and "Encoded" describe the codecs of this installation."""
 
 
 def conformance(_config: object) -> StatementSection:
-    """Return the section on transfer syntaxes."""
+    """Return the transfer syntax section."""
     rows = tuple(
         (one.name, one.uid, "yes" if _is_decoded(one) else "no", "yes" if _is_encoded(one) else "no")
         for one in TRANSFER_SYNTAXES.values()

@@ -115,7 +115,7 @@ def _decoders(uid: str) -> list[str]:
     if found:
         return found
     extra = next((coder.extra for coder in DECODERS.get(uid, ()) if coder.extra), None)
-    cure = f"run `pip install dicom-common-codecs[{extra}]`" if extra else "there is none that could be installed"
+    cure = f"run `pip install dicom-common-codecs[{extra}]`" if extra else "no installable package decodes it"
     raise DicomError(CodecReason.NO_DECODER, f"No decoder for {named(uid)} is installed: {cure}.")
 
 

@@ -1,7 +1,7 @@
 """DIMSE (PS3.4, PS3.7, PS3.8) over any combination of backends: C-ECHO, C-STORE, C-FIND, C-MOVE, C-GET, commitment.
 
-`create_ae(services)` makes an application entity, which `dicom-common scp` serves. A `Client` calls one peer, as
-`dicom-common echo`, `query`, `send` and `fetch` do.
+`create_ae(services)` makes the application entity that `dicom-common scp` runs. A `Client` calls one peer; the commands
+`dicom-common echo`, `query`, `send` and `fetch` use it.
 """
 
 from importlib import import_module

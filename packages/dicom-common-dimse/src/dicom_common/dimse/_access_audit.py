@@ -25,7 +25,7 @@ def require_trail(services: Services, status: int) -> None:
         StatusError: the trail cannot record it.
     """
     if keeps_trail(services) and services.extensions.audit_refusal() is not None:
-        raise StatusError(status, "The audit trail cannot record this request: try again later.")
+        raise StatusError(status, "The audit trail cannot record this request; try again later.")
 
 
 def audit_query(services: Services, peer: Peer, query: str) -> None:

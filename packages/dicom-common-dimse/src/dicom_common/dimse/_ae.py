@@ -19,12 +19,12 @@ __all__ = ["ApplicationEntity", "create_ae"]
 
 
 class ApplicationEntity:
-    """An application entity that accepts associations from `start` on; a context manager that starts and closes it.
+    """An application entity that accepts associations after `start`; as a context manager, it is started and closed.
 
     Args:
-        services: the backends; they stay the caller's, and are closed by the caller, after the application entity.
+        services: the backends. The caller owns them, and closes them after the application entity.
         settings: the table `[dimse]`.
-        listening: a socket that listens already, which stays the caller's; by default one of its own.
+        listening: a listening socket, which the caller owns; by default the application entity opens its own.
     """
 
     def __init__(self, services: Services, settings: DimseSettings, listening: socket.socket | None = None) -> None:
@@ -44,7 +44,7 @@ class ApplicationEntity:
 
     @property
     def port(self) -> int:
-        """The port that is listened on."""
+        """The port that the application entity listens on."""
         assert self._listening is not None
         return int(self._listening.getsockname()[1])
 
@@ -53,7 +53,7 @@ class ApplicationEntity:
         self._thread.start()
 
     def serve(self) -> None:
-        """Accept associations until `stop`, in this thread; return when those that are open have ended."""
+        """Accept associations in this thread until `stop`; return once all associations have ended."""
         with ExitStack() as ending:
             ending.callback(self._site.close)
             for service in self._offered:
@@ -65,15 +65,15 @@ class ApplicationEntity:
 
     @property
     def metrics(self) -> CollectorRegistry:
-        """Its metrics, for Prometheus: of all processes that share the port, where there are several."""
+        """Its metrics for Prometheus; if several processes share the port, those of all of them."""
         return self._site.metrics.registry
 
     def stop(self) -> None:
-        """Accept no more, and let what is in hand end. From any thread, or a signal handler."""
+        """Accept no further associations, and let current requests finish. Any thread or signal handler may call it."""
         self._listener.stop()
 
     def close(self) -> None:
-        """End it: requests in hand are answered, for up to `shutdown_seconds`."""
+        """Stop and wait: current requests may finish within `shutdown_seconds`."""
         self.stop()
         if self._thread.ident is not None:
             self._thread.join()
@@ -93,16 +93,16 @@ class ApplicationEntity:
 
 
 def create_ae(services: Services, settings: DimseSettings | None = None) -> ApplicationEntity:
-    """Make the DICOM application entity of some services, which listens already, and accepts when it is started.
+    """Make a DICOM application entity that already listens, and accepts associations once it is started.
 
         with Services.from_file("dicom-common.toml") as services, create_ae(services) as ae:
             print(ae.port)
 
     Args:
         services: the backends.
-        settings: the table `[dimse]`; that of the configuration by default.
+        settings: the table `[dimse]`; by default that of the configuration.
 
     Raises:
-        DicomCommonError: the configuration is wrong, the port cannot be listened on, or a backend cannot be opened.
+        DicomCommonError: the configuration is invalid, the port cannot be used, or a backend cannot be opened.
     """
     return ApplicationEntity(services, settings or services.settings("dimse", DimseSettings))

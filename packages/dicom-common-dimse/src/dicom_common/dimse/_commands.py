@@ -20,7 +20,7 @@ from dicom_common.host import listen
 
 __all__ = ["scp"]
 
-_STOPPING = "Stopping when the requests in hand are answered; a second signal ends it at once."
+_STOPPING = "Stopping once the current requests are answered; a second signal stops at once."
 
 
 @click.command(
@@ -44,10 +44,10 @@ _STOPPING = "Stopping when the requests in hand are answered; a second signal en
 def scp(session: Session, *, file: Path | None, host: str | None, port: int | None, workers: int | None) -> int:
     """Serve DIMSE: C-ECHO, C-STORE, C-FIND, C-MOVE, C-GET and storage commitment.
 
-    Accepts associations of the peers below [dimse.peers] only. Publishes events, as `relay` does. SIGINT or SIGTERM
-    ends it when the requests in hand are answered, or after dimse.shutdown_seconds.
+    Accepts associations only from the peers in [dimse.peers]. Publishes events, as `relay` does. SIGINT or SIGTERM
+    stops it once the current requests are answered, or after dimse.shutdown_seconds.
 
-    Exits 0 when it was told to stop, 2 if it cannot listen or a backend cannot be opened.
+    Exits 0 after such a stop, 2 if it cannot listen or a backend cannot be opened.
     """
     if file is not None:
         session.use_file(file)

@@ -1,4 +1,4 @@
-"""Who is calling: the one place where an AE title, an address and a certificate become a peer. Deny by default."""
+"""Identification of peers by AE title, address and certificate, in this module alone. Deny by default."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Peer:
     """Its name in the configuration."""
     settings: PeerSettings
     tenant: str
-    """Whose data this association is about; "" where it may do nothing with data."""
+    """The tenant of the association; "" if the peer may not access data."""
     address: str
     """Where it has called from."""
     user: str | None = None
     """The name in its verified certificate; None without one."""
 
     def may(self, permission: Permission) -> bool:
-        """Tell whether it may do something."""
+        """Return whether the peer may use a service."""
         return bool(self.tenant) and permission.value in self.settings.allow
 
 
@@ -50,7 +50,7 @@ class Peers:
         self._peers = settings.peers
 
     def is_called(self, called: str, calling: str) -> bool:
-        """Tell whether an AE title is ours, for whoever calls by another one."""
+        """Return whether a Calling AE Title may use a Called AE Title of this server."""
         return called == self._ae_title or any(
             called in peer.called for peer in self._peers.values() if peer.ae_title == calling
         )

@@ -12,10 +12,10 @@ _MOST_COUNTED = 65_535
 
 @dataclass(frozen=True, kw_only=True)
 class FindSettings:
-    """The table `[dimse.find]`: how much a C-FIND may bring."""
+    """The table `[dimse.find]`: limits of C-FIND."""
 
     max_results: int = 5000
-    """The most matches of one request; where there are more, it ends with A700 behind them."""
+    """The most matches that a request returns; if there are more, the final status is A700."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
@@ -25,16 +25,16 @@ class FindSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class RetrieveSettings:
-    """The table `[dimse.retrieve]`: what C-MOVE and C-GET may send, and how."""
+    """The table `[dimse.retrieve]`: limits of C-MOVE and C-GET."""
 
     max_instances: int = 65_535
-    """The most instances of one request; one for more is refused with A701."""
+    """The most instances that a request may retrieve; a request for more is refused with A701."""
     keep_seconds: float = 5.0
-    """Seconds for which the association to a destination of C-MOVE stays open for the next request; 0: none."""
+    """Seconds that the association to a Move Destination stays open for the next request; 0: it is released at once."""
     connect_seconds: float = 10.0
     """Seconds that a destination may take to accept an association."""
     response_seconds: float = 120.0
-    """Seconds that a destination, or the requestor of a C-GET, may take to answer a C-STORE."""
+    """Seconds that a destination, or the requestor of a C-GET, may take to respond to a C-STORE."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
@@ -46,17 +46,17 @@ class RetrieveSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class CommitmentSettings:
-    """The table `[dimse.commitment]`: how long reports of storage commitment are tried."""
+    """The table `[dimse.commitment]`: when storage commitment reports are sent, and for how long."""
 
     same_association_seconds: float = 10.0
-    """Seconds of silence for which an association that asked for a commitment is waited on with the report; 0: not at
-    all. Behind them, or where the peer ends it before, the report goes by an association of our own."""
+    """Seconds of silence during which a report may go over the association of its request; 0: never. After that, or
+    once the peer has ended that association, the server opens an association for the report."""
     retry_seconds: float = 60.0
-    """Seconds behind which a report that did not arrive is sent again; twice as many after each further try."""
+    """Seconds until an undelivered report is sent again; they double after each further try."""
     max_retry_seconds: float = 3600.0
-    """The most seconds between two tries."""
+    """The longest delay between two tries, in seconds."""
     give_up_days: float = 3.0
-    """Days behind which a report that did not arrive is given up; and for which a Transaction UID is remembered."""
+    """Days until an undelivered report is given up; a Transaction UID is remembered for as long."""
     max_references: int = 50_000
     """The most instances of one request."""
 

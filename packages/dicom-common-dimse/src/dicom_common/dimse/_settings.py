@@ -24,27 +24,27 @@ class PeerSettings:
     """A table `[dimse.peers.NAME]`: an application entity that may call, and a destination if it has an address."""
 
     ae_title: str
-    """The AE title under which it calls, and is called."""
+    """The peer's AE title: its Calling AE Title, and its Called AE Title as a destination."""
     tenant: str = ""
-    """Whose instances it stores, finds and retrieves; needed where `allow` has an entry."""
+    """The tenant whose instances it stores, finds and retrieves; required if `allow` has an entry."""
     allow: tuple[Literal["store", "find", "retrieve"], ...] = ()
-    """What it may do when it calls. Nothing by default."""
+    """What it may do when it calls: `store`, `find`, `retrieve`. Nothing by default."""
     host: str = ""
     """Its address as a destination."""
     port: int = 0
     """Its port as a destination."""
     addresses: tuple[str, ...] = ()
-    """The addresses and networks that it calls from, such as `10.1.2.0/24`; none: any."""
+    """The addresses and networks that it may call from, such as `10.1.2.0/24`; empty: any."""
     certificate: str = ""
-    """A name in its certificate: it may call with such a certificate only, by TLS."""
+    """A name that its certificate must have: it may then call only by TLS, with such a certificate."""
     called: dict[str, str] = field(default_factory=dict)
-    """Further AE titles of ours by which it may call us, each with the tenant that it means."""
+    """Further Called AE Titles that it may use for this server, each with the tenant that it selects."""
     tls: Tls | None = None
-    """The table `[dimse.peers.NAME.tls]`: TLS towards it as a destination; none: no TLS."""
+    """The table `[dimse.peers.NAME.tls]`: TLS to it as a destination; without the table, no TLS."""
     character_set: str = ""
-    """The Specific Character Set (0008,0005) of answers to it; empty: that of its query."""
+    """The Specific Character Set (0008,0005) of C-FIND responses to it; empty: that of its query."""
     max_associations: int = 64
-    """How many associations it may have at once with a process."""
+    """The most associations that it may have with one process at the same time."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
@@ -71,10 +71,10 @@ class PeerSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class DimseSettings:
-    """Where associations are accepted, from whom, and how much they may bring."""
+    """Where associations are accepted, from which peers, and the limits on what they send."""
 
     ae_title: str = "DICOMCOMMON"
-    """Our AE title."""
+    """The AE title of this server."""
     host: str = "127.0.0.1"
     """The address to listen on."""
     port: int = 11112
@@ -82,11 +82,11 @@ class DimseSettings:
     workers: int = 1
     """Processes that share the port."""
     metrics_port: int = 0
-    """The port of this machine's loopback address at which Prometheus finds metrics; 0: none."""
+    """The port on the loopback address where Prometheus reads metrics; 0: no metrics."""
     peers: dict[str, PeerSettings] = field(default_factory=dict)
-    """The tables `[dimse.peers.NAME]`: who may call, and where instances may be sent."""
+    """The tables `[dimse.peers.NAME]`: the peers that may call, and the destinations of instances."""
     tls: ServerTls | None = None
-    """The table `[dimse.tls]`: TLS, and certificates of clients."""
+    """The table `[dimse.tls]`: TLS, and client certificates."""
     find: FindSettings = field(default_factory=FindSettings)
     """The table `[dimse.find]`: limits of C-FIND."""
     retrieve: RetrieveSettings = field(default_factory=RetrieveSettings)
@@ -94,31 +94,31 @@ class DimseSettings:
     commitment: CommitmentSettings = field(default_factory=CommitmentSettings)
     """The table `[dimse.commitment]`: reports of storage commitment."""
     sop_classes: tuple[str, ...] = ()
-    """UIDs of SOP classes that are stored beside those of the standard, such as private ones."""
+    """UIDs of SOP classes to store in addition to those of the standard, such as private ones."""
     transfer_syntaxes: tuple[str, ...] = ()
-    """UIDs of transfer syntaxes that are taken beside the known ones, such as private ones."""
+    """UIDs of transfer syntaxes to accept in addition to those of the standard, such as private ones."""
     any_sop_class: bool = False
-    """Whether an unknown abstract syntax is taken for a SOP class to store."""
+    """Whether any unknown abstract syntax is accepted as a storage SOP class."""
     any_transfer_syntax: bool = False
-    """Whether instances are stored in any transfer syntax."""
+    """Whether instances are accepted in any transfer syntax."""
     max_pdu_bytes: int = 131_072
-    """The Maximum Length Received that peers are told; a longer PDU ends its association."""
+    """The Maximum Length Received (PS3.8 D.1) that peers get; a longer PDU aborts its association."""
     max_associations: int = 256
-    """How many associations a process has at once; one more is rejected."""
+    """The most associations of a process at the same time; further ones are rejected."""
     max_connections: int = 1024
-    """How many connections a process has open at once; for one more, the one that was silent longest is closed."""
+    """The most open connections of a process; to accept another, it closes the one that was silent longest."""
     max_identifier_bytes: int = 1_048_576
     """The largest data set of a request other than C-STORE."""
     associate_seconds: float = 10.0
-    """Seconds that a peer has to ask for an association, and to close the connection behind one (ARTIM)."""
+    """Seconds that a peer has to request an association, and to close the connection after its end (ARTIM)."""
     receive_seconds: float = 60.0
-    """Seconds that a peer may take for each PDU of a message once that has begun."""
+    """Seconds that a peer may take for each PDU of a message after the message has begun."""
     idle_seconds: float = 600.0
     """Seconds after which an association without a request is aborted."""
     send_seconds: float = 60.0
-    """Seconds for which a peer may take nothing of what is sent to it."""
+    """Seconds that a peer may go without reading data that is sent to it."""
     shutdown_seconds: float = 30.0
-    """Seconds that requests have to end when the server is stopped."""
+    """Seconds that current requests have to finish when the server stops."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""

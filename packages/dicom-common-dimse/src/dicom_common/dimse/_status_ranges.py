@@ -1,4 +1,4 @@
-"""What a status of a DIMSE service says (PS3.7 annex C): five categories."""
+"""The five categories of the status of a DIMSE service (PS3.7 Annex C)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class StatusCategory(StrEnum):
     """Further responses follow."""
     CANCEL = "cancel"
     WARNING = "warning"
-    """It is done, and something of it is otherwise than was asked."""
+    """The operation succeeded, but differs from the request in some way."""
     FAILURE = "failure"
 
 
@@ -27,7 +27,7 @@ _WARNINGS: Final = frozenset((0x0001, 0x0107, 0x0116))
 
 
 def category_of(status: int) -> StatusCategory:
-    """Return the category of a status; what the standard does not know is a failure.
+    """Return the category of a status; a status that the standard does not define is a failure.
 
     Args:
         status: from 0 to FFFF.

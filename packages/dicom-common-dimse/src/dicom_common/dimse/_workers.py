@@ -32,7 +32,7 @@ def serve_by_workers(
         verbose: whether each process logs everything.
 
     Raises:
-        CommandError: processes end as soon as they are started; the log says why.
+        CommandError: the processes end as soon as they start; the log has the reason.
     """
     run_processes(
         _work,

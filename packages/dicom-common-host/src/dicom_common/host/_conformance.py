@@ -1,4 +1,4 @@
-"""What the conformance statement says of security, whatever service is asked (PS3.2, PS3.15)."""
+"""The security section of the conformance statement, for all services (PS3.2, PS3.15)."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from dicom_common.toolkit import StatementSection, StatementTable
 __all__ = ["conformance"]
 
 _TEXT = """\
-Connections by TLS are of version 1.2 or later with the cipher suites that BCP 195 (RFC 9325) recommends, to which the
-Secure Transport Connection Profiles of PS3.15 annex B refer. Certificates of servers and clients are verified;
-verification cannot be turned off. Every row, object and event belongs to a tenant; which one a caller works for follows
-from a verified token, its certificate, or the configuration, never from a data set.
+TLS connections use version 1.2 or later with the cipher suites that BCP 195 (RFC 9325) recommends; the Secure Transport
+Connection Profiles of PS3.15 Annex B refer to BCP 195. Server and client certificates are verified; verification cannot
+be turned off. Every row, object and event belongs to a tenant. The tenant of a caller comes from a verified token, its
+certificate or the configuration, never from a data set.
 
-{authenticator} What a caller needs for each action is below; what is not named is denied to everybody."""
+{authenticator} The table lists what a caller needs for each action; an action without an entry is denied to every
+caller."""
 
 
 def conformance(config: Config) -> StatementSection:
-    """Return the section on security."""
+    """Return the security section."""
     backend = config.backend("auth")
     authenticator = (
-        "No authenticator of tokens is configured."
+        "No authenticator for tokens is configured."
         if backend is None
-        else f"The authenticator of tokens is `{backend}`."
+        else f"Tokens are verified by the authenticator `{backend}`."
     )
     policy = config.section("policy", Policy)
     rows = []

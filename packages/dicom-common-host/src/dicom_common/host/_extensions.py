@@ -135,8 +135,8 @@ def _no_reason(name: str, hook: str, answer: object) -> str:
     """Say what is wrong with an answer; the answer itself may be anything."""
     what = "an empty text" if isinstance(answer, str) else f"a value of type {type(answer).__name__}"
     return (
-        f"extension {name}: its {hook} returned {what}, and has to return None to let it pass or a reason against it as"
-        " text: upgrade the extension"
+        f"extension {name}: its {hook} returned {what}; it has to return None to accept, or a text with the reason to"
+        " refuse: upgrade the extension"
     )
 
 

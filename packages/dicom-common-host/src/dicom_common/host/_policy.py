@@ -43,7 +43,7 @@ class Needs:
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """The table `[policy]`: what each action needs. An action that is not named is denied to everybody."""
+    """The table `[policy]`: what each action needs. An action without an entry is denied to every caller."""
 
     store: Needs = field(default_factory=Needs)
     search: Needs = field(default_factory=Needs)

@@ -1,4 +1,4 @@
-"""What the conformance statement says of what becomes of instances, whatever service brings them (PS3.2)."""
+"""The storage section of the conformance statement, for all services that receive instances (PS3.2)."""
 
 from __future__ import annotations
 
@@ -17,29 +17,28 @@ __all__ = ["conformance"]
 
 _DUPLICATES: Final = {
     "reject": "is refused (0111)",
-    "replace": "takes the place of the stored one, which is deleted when the new one is durable",
+    "replace": "replaces the stored one, which is deleted once the new one is durable",
     "keep": "is acknowledged with B006; the stored one is kept",
 }
 _OTHER_PATIENT: Final = {
-    "accept-first": "is stored with a warning (B007), and the study stays with the patient of its earliest received"
-    " instance",
+    "accept-first": "is stored with a warning (B007); the study keeps the patient of its earliest received instance",
     "reject": "is refused (A902)",
 }
 _MODES: Final = {
-    "direct": "durable and indexed: it is found at once",
-    "queued": "durable in the storage, and a worker indexes it a moment later",
+    "direct": "durable and indexed: searches find it at once",
+    "queued": "durable in the storage; a worker indexes it shortly afterwards",
 }
 _TEXT: Final = """\
-An instance needs a SOP Class UID and a SOP Instance, Study Instance and Series Instance UID; every other attribute may
-be absent, empty or unreadable. Its data set is stored byte for byte as it is received: no attribute is coerced, so no
-Original Attributes Sequence is written. What is acknowledged is {mode}. An object may have up to {most:,} bytes.
+An instance needs SOP Class UID, SOP Instance UID, Study Instance UID and Series Instance UID; every other attribute may
+be absent, empty or unreadable. Its data set is stored byte for byte as received: no attribute is coerced, so no
+Original Attributes Sequence is added. An acknowledged instance is {mode}. An object may have up to {most:,} bytes.
 
-The same instance again is a success, and nothing is written; so is the same data set behind another preamble or File
-Meta Information. A different data set under a known SOP Instance UID {duplicates}; under another study or series it is
+Storing the same instance again succeeds without writing anything, even if its File Preamble or File Meta Information
+differs. A different data set with a known SOP Instance UID {duplicates}; if it names another study or series, it is
 refused (A901).
 
-A patient is Issuer of Patient ID and Patient ID; without a Patient ID each study has a patient of its own. An instance
-whose study has another patient {other_patient}."""
+Issuer of Patient ID and Patient ID identify a patient; without a Patient ID each study has a patient of its own. An
+instance of a study that belongs to another patient {other_patient}."""
 _MEANINGS: Final = {
     0x0000: "Success",
     0x0110: "Processing failure",
@@ -58,7 +57,7 @@ _RANGES: Final = {
 
 
 def conformance(config: Config) -> StatementSection:
-    """Return the section on storing."""
+    """Return the storage section."""
     settings = config.section("ingest", IngestSettings)
     text = _TEXT.format(
         mode=_MODES[settings.mode],
@@ -68,7 +67,7 @@ def conformance(config: Config) -> StatementSection:
     )
     statuses = StatementTable(
         title="Status of C-STORE (0000,0900), Failure Reason and Warning Reason of STOW-RS",
-        columns=("Code", "Meaning", "Because of"),
+        columns=("Code", "Meaning", "Reason"),
         rows=_statuses(),
     )
     attributes = StatementTable(

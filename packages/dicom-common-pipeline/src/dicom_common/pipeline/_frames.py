@@ -228,7 +228,7 @@ def open_frames(services: Services, tenant: str, study_uid: str, series_uid: str
     """
     stored = services.db.stored(validate_tenant(tenant), [sop_uid]).get(sop_uid)
     if stored is None or (stored.study_uid, stored.series_uid) != (study_uid, series_uid):
-        raise NotFoundError("The index has no such instance for this tenant: search for what is there.")
+        raise NotFoundError("The index has no such instance for this tenant: search to list what exists.")
     settings = services.settings("reader", ReaderSettings)
     key = (stored.sha256, settings)
     known = _cache.get(key)

@@ -1,6 +1,6 @@
-"""Contract tests for every kind of backend: what a backend must do to be one, as classes to inherit from.
+"""Contract tests for every kind of backend, as classes that a backend's test file inherits.
 
-A backend's test file gives one fixture and inherits one class; the README shows a whole one.
+A backend's test file provides one fixture and inherits one class; the README shows a complete file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m dicom_common.testing`: make the repository of a new backend, and read how one is written."""
+"""`python -m dicom_common.testing`: make the repository of a new backend, or print the guide to writing one."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ _EXAMPLES = """examples:
   python -m dicom_common.testing new storage tape
   python -m dicom_common.testing new broker nats --output ../nats
 
-Storage, cache and auth begin as small backends that work; db, broker and keyring begin as the methods that are to
-be written."""
+For storage, cache and auth, `new` makes a small working backend; for db, broker and keyring, it makes the methods
+for you to write."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; exit code 2 where it cannot be done."""
+    """Run the command. Returns 0; exits 2 if the command fails."""
     parser = argparse.ArgumentParser(
         prog="python -m dicom_common.testing", epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
     new = commands.add_parser("new", help="make the repository of a new backend")
     new.add_argument("kind", choices=sorted(PROTOCOLS))
-    new.add_argument("name", help="how the configuration will call it: a-z, 0-9, and single hyphens")
-    new.add_argument("--output", type=Path, help="the folder to make; default: dicom-common-KIND-NAME, here")
-    guide = commands.add_parser("guide", help="print how a backend of a kind is written, step by step")
+    new.add_argument("name", help="its name in the configuration: a-z, 0-9 and single hyphens")
+    new.add_argument(
+        "--output", type=Path, help="the folder to make; default: dicom-common-KIND-NAME in the current folder"
+    )
+    guide = commands.add_parser("guide", help="print how to write a backend of a kind, step by step")
     guide.add_argument("kind", choices=sorted(PROTOCOLS))
     given = parser.parse_args(arguments)
     if given.command == "guide":
@@ -42,14 +44,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def announce(parser: argparse.ArgumentParser, kind: str, name: str, output: Path | None, core: str) -> int:
-    """Make a repository, and say what comes next."""
+    """Make a repository, and print the next steps."""
     folder = output or Path(f"dicom-common-{kind}-{name}")
     try:
         make(kind, name, folder, core=core)
     except ScaffoldError as error:
         parser.error(str(error))
     sys.stdout.write(
-        f"{folder} is made. Next:\n"
+        f"Made {folder}. Next steps:\n"
         f"  cd {folder} && python3 -m venv .venv && .venv/bin/pip install --editable '.[test]'\n"
         "  .venv/bin/pytest\n"
         f"  .venv/bin/python -m dicom_common.testing guide {kind}\n"

@@ -56,7 +56,7 @@ def command_environment(variables: Mapping[str, str] = MappingProxyType({})) -> 
 def run_command(
     *arguments: str | Path, cwd: Path, variables: Mapping[str, str] | None = None, **options: Any
 ) -> CommandAnswer:
-    """Run the command and return its answer, in which no traceback and nothing of a test patient may be.
+    """Run the command and return its answer; a traceback or a test patient's data in stderr fails the test.
 
     Args:
         arguments: those of `dicom-common`.

@@ -1,4 +1,4 @@
-"""What all contracts share: what a backend's test class declares, and how long a call may take."""
+"""The base of all contracts: the declarations of a backend's test class, and the time limits of calls."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ __all__ = ["Contract", "ServedContract", "ability", "across_processes", "missing
 
 
 class Contract:
-    """The base of every contract. What a test class of a backend says of itself stands in these attributes.
+    """The base of every contract. The test class of a backend declares its properties in these attributes.
 
-    While a test of a contract runs, an exception in any thread, and an error of any child process, fails it; so does a
-    call that hangs. A test or a method of the contract that a class replaces without a reason in `overridden`, and an
-    `xfail` of its own, stop the run.
+    An exception in any thread, an error in any child process, and a call that hangs fail the running contract test. The
+    run stops if a class replaces a test or method of the contract without a reason in `overridden`, or marks a test
+    `xfail`.
     """
 
     abilities: ClassVar[tuple[type, ...]] = ()
-    """The further Protocols that the backend offers, such as `BatchWrites`. The tests of all others are skipped; one
-    that is offered and not declared, or declared and not offered, fails a test."""
+    """The optional Protocols that the backend implements, such as `BatchWrites`. The tests of other Protocols are
+    skipped. A test fails if the declaration and the methods of the backend differ."""
     not_promised: ClassVar[Mapping[str, str]] = {}
-    """What the backend does not promise: the name of a test -> why. `test_x[a]` is one case of `test_x`. The test runs
-    and must fail: one that passes fails the run. It holds for this class alone, not for those that inherit from it."""
+    """The promises that the backend does not make: the name of a test -> the reason. `test_x[a]` is one case of
+    `test_x`. The test runs and must fail; if it passes, the run fails. Subclasses do not inherit the declaration."""
     overridden: ClassVar[Mapping[str, str]] = {}
-    """Which tests the class replaces, or leaves out by setting them to None: the name of a test -> why."""
+    """The tests that the class replaces, or omits by setting them to None: the name of a test -> the reason."""
     shared_between_processes: ClassVar[bool] = True
-    """Whether another process that opens the backend sees what this one wrote. False leaves out the tests that start
-    and kill processes: then nothing is proven of what outlives a crash."""
+    """Whether other processes that open the backend see what this process wrote. False skips the tests that start and
+    kill processes; the contract then proves nothing about crashes."""
     time_limit: ClassVar[float] = 10.0
-    """Seconds within which a call must fail whose server is away: the limits in the settings, with slack for a busy
-    machine."""
+    """Seconds within which a call must fail if its server is unavailable: the time limits of the settings, plus a
+    margin for a busy machine."""
     test_limit: ClassVar[float] = 600.0
-    """Seconds after which a test counts as hanging. A guard, no measure."""
+    """Seconds after which a test is considered hung."""
 
     def assert_declared(self, backend: object, known: Collection[type]) -> None:
-        """Assert that a backend offers the abilities that its test class declares, and no others."""
+        """Assert that a backend implements exactly the optional Protocols that its test class declares."""
         name, declared = type(self).__name__, set(self.abilities)
         strange = sorted(ability.__name__ for ability in declared.difference(known))
         assert not strange, f"`abilities` of {name} has {strange}, which this contract does not know"
@@ -55,14 +55,14 @@ class Contract:
 
 
 class ServedContract(Contract):
-    """The part of a contract about a server that is away. It is skipped for a backend that has no server."""
+    """The tests of a contract for an unavailable server. They are skipped for a backend without a server."""
 
     calls: ClassVar[Mapping[str, Callable[[Any], object]]] = {}
-    """What is called while the server is away; `check` is called, too."""
+    """The calls that are made while the server is unavailable, in addition to `check`."""
 
     @pytest.fixture
     def open_at(self, request: pytest.FixtureRequest) -> Callable[[Endpoint], Any]:
-        """Give the callable that opens the backend at an address."""
+        """Return a callable that opens the backend at an endpoint."""
         if request.node.get_closest_marker("service") is None:
             pytest.skip("the backend has no server; one that has gives a fixture `open_at`")
         gives = "a callable from an Endpoint to the backend there, with short time limits"
@@ -104,8 +104,8 @@ def _try(open_at: Callable[[Endpoint], Any], endpoint: Endpoint, call: Callable[
 
 
 def missing_fixture(name: str, gives: str) -> Any:
-    """End a test whose class does not give a fixture that the contract needs."""
-    pytest.fail(f"The test class gives no fixture `{name}`: write one that returns {gives}.", pytrace=False)
+    """Fail a test whose class lacks a fixture that the contract needs."""
+    pytest.fail(f"The test class has no fixture `{name}`: write one that returns {gives}.", pytrace=False)
 
 
 across_processes = pytest.mark.across_processes

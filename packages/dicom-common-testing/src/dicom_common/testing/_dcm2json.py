@@ -1,4 +1,4 @@
-"""A second opinion on DICOM JSON: DCMTK's dcm2json.
+"""Comparison of DICOM JSON with that of DCMTK's dcm2json.
 
 It is no oracle: it refuses compressed pixel data and some character sets, and some of what it writes is not JSON. So
 only what both write is compared; of well-formed data sets that must be the same.
@@ -23,7 +23,7 @@ _SECONDS = 60
 
 
 def dcm2json(file: Path) -> Mapping[str, Any] | None:
-    """Return what dcm2json writes of a DICOM file, which should have no pixel data; skips where it is not installed.
+    """Return the output of dcm2json for a DICOM file without pixel data; skip the test if dcm2json is not installed.
 
     Returns:
         None where it refuses the file, or what it writes is not JSON.
@@ -40,7 +40,7 @@ def dcm2json(file: Path) -> Mapping[str, Any] | None:
 
 
 def dcm2json_differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """Name what both write, differently: by tag, never by value."""
+    """Return the differences between two documents: the tags, never the values."""
     for key in sorted(ours.keys() & theirs.keys() - _PIXEL_DATA - {"00080005"}):
         mine, other = ours[key], theirs[key]
         if mine["vr"] == "SQ" and other.get("vr") == "SQ":

@@ -1,4 +1,4 @@
-"""What an extension must do."""
+"""The contract of extensions."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ class ExtensionContract(Contract):
     """
 
     name: ClassVar[str]
-    """That of its entry point in the group `dicom_common.extension`."""
+    """The name of its entry point in the group `dicom_common.extension`."""
     command_names: ClassVar[tuple[str, ...]] = ()
-    """Those of its entry points in the group `dicom_common.commands`."""
+    """The names of its entry points in the group `dicom_common.commands`."""
     time_limit: ClassVar[float] = 5.0
-    """Seconds that a call may take: the host gives up an extension that takes longer."""
+    """Seconds that a call may take, after which the host stops waiting for the extension."""
 
     @pytest.fixture
     def open_extension(self) -> Callable[[], Extension]:
-        """Give the callable that opens the extension."""
+        """Return a callable that opens the extension."""
         opens: Callable[[], Extension] = missing_fixture("open_extension", "a callable that opens the extension")
         return opens
 

@@ -1,4 +1,4 @@
-"""Writes down what became of each test of a contract, for a conformance statement."""
+"""Records the result of each contract test, for a conformance statement."""
 
 from __future__ import annotations
 

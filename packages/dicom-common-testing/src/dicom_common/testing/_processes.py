@@ -112,7 +112,7 @@ def child(function: Callable[..., None], *arguments: Any) -> Iterator[Child]:
     """Run `function(reports, *arguments)` in a process of its own; at the end it is killed if it still runs.
 
     Raises:
-        AssertionError: the function failed, and nobody has read that report.
+        AssertionError: the function failed, and the failure was not reported before.
     """
     running = _start(function, arguments)
     try:

@@ -1,4 +1,4 @@
-"""The conformance statement of a backend: which promises its contract has shown, and which not."""
+"""The conformance statement of a backend: the promises that its contract proved, and those that it did not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _COLOURS = {"not kept": "#b3261e", "not promised": "#8a6d00", "proven": "#2e7d32
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of one test of a contract."""
+    """The result of one contract test."""
 
     contract: str
     """The class that the backend inherits, such as `StorageContract`."""
@@ -28,7 +28,7 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """What is published of a backend."""
+    """The conformance statement of a backend, for publication."""
 
     backend: Mapping[str, str]
     """`kind`, `name`, `distribution`, `version`, `server`."""
@@ -41,12 +41,12 @@ class Statement:
     skipped: list[dict[str, str]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as what JSON can hold."""
+        """Return the statement as a dictionary for JSON."""
         return asdict(self)
 
 
 def statement_of(outcomes: Iterable[Outcome], *, backend: Mapping[str, str], kit: Mapping[str, str]) -> Statement:
-    """Make a statement. Of a test with several cases the worst counts."""
+    """Make a statement. A test with several cases has the worst outcome among them."""
     worst: dict[tuple[str, str], Outcome] = {}
     for one in outcomes:
         key = (one.contract, one.test)
@@ -64,7 +64,7 @@ def statement_of(outcomes: Iterable[Outcome], *, backend: Mapping[str, str], kit
 
 
 def lines_of(statement: Statement) -> list[str]:
-    """Return a statement as text for people."""
+    """Return a statement as lines of plain text."""
     backend, kit = statement.backend, statement.kit
     lines = [
         f"Conformance statement of the {backend['kind']} backend {backend['name']!r}",
@@ -93,7 +93,7 @@ def _words(test: str) -> str:
 
 
 def badge_of(statement: Statement) -> str:
-    """Return a badge (SVG) that says how many promises are proven, and shows by its colour whether some are not."""
+    """Return a badge (SVG) with the number of proven promises; its colour shows whether any promise is not kept."""
     left = f"dicom-common {statement.backend['kind']}"
     if statement.not_kept:
         state, right = "not kept", f"{len(statement.not_kept)} not kept"

@@ -1,4 +1,4 @@
-"""DICOMweb (PS3.18) over any combination of backends: STOW-RS, QIDO-RS, WADO-RS, WADO-URI, and a page to look at.
+"""DICOMweb (PS3.18) over any combination of backends: STOW-RS, QIDO-RS, WADO-RS, WADO-URI, and a page of studies.
 
 `create_app(services)` makes an ASGI application, which `dicom-common serve` serves.
 """

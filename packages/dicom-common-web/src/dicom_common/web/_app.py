@@ -1,4 +1,4 @@
-"""The ASGI application: the table of what can be asked, and the life of what requests share."""
+"""The ASGI application: the table of its endpoints, and the lifetime of what requests share."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from dicom_common.web._wado import RETRIEVALS
 __all__ = ["create_app"]
 
 ENDPOINTS: tuple[Endpoint, ...] = (*OPERATIONS, *STOW, *SEARCHES, *RETRIEVALS)
-"""All that programs can ask."""
+"""All endpoints for programs."""
 
 
 def create_app(services: Services, settings: WebSettings | None = None, *, public_url: str = "") -> Starlette:
-    """Make the DICOMweb application (PS3.18) of some services: an ASGI application, to be served or mounted.
+    """Make the DICOMweb application (PS3.18): an ASGI application to serve or to mount.
 
     The services stay the caller's, and are closed by the caller, after the application. Who listens on a network calls
     `dicom_common.host.require_loopback` first; `dicom-common serve` does.

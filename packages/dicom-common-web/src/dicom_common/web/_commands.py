@@ -1,4 +1,4 @@
-"""`dicom-common serve`, the DICOMweb server, and `dicom-common link`, which shows one study of it."""
+"""`dicom-common serve`, the DICOMweb server, and `dicom-common link`, which makes a link to one study."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from dicom_common.web._settings import WebSettings
 
 __all__ = ["link", "serve"]
 
-_STOPPING = "Stopping when the requests in hand are answered; a second signal ends it at once."
+_STOPPING = "Stopping once the current requests are answered; a second signal stops at once."
 
 
 @click.command(
@@ -55,11 +55,11 @@ _STOPPING = "Stopping when the requests in hand are answered; a second signal en
 def serve(session: Session, *, host: str | None, port: int | None, workers: int | None, viewer: Path | None) -> int:
     """Serve DICOMweb: STOW-RS, QIDO-RS, WADO-RS and WADO-URI.
 
-    Without an authenticator it lets in everybody on this machine, and listens on a loopback address only. Publishes
-    events, as `relay` does. SIGINT or SIGTERM ends it when the requests in hand are answered, or after
+    Without an authenticator it listens only on a loopback address, and permits every request from this machine.
+    Publishes events, as `relay` does. SIGINT or SIGTERM stops it once the current requests are answered, or after
     web.shutdown_seconds.
 
-    Exits 0 when it was told to stop, 2 if it cannot listen or a backend cannot be opened.
+    Exits 0 after such a stop, 2 if it cannot listen or a backend cannot be opened.
     """
     given = {"host": host, "port": port, "workers": workers, "viewer": viewer}
     session.override({f"web.{name}": str(value) for name, value in given.items() if value is not None})
@@ -85,7 +85,7 @@ def serve(session: Session, *, host: str | None, port: int | None, workers: int 
             relay.start()
             note(f"Listening on {site}{settings.root}" + (f"; the page is {site}/" if settings.page else ""))
             if authenticator is None and not settings.clients:
-                note("There is no authenticator: everybody on this machine may do everything.")
+                note("There is no authenticator: every user of this machine may do everything.")
             if settings.workers == 1:
                 serve_here(services, serving, on_stop=lambda: note(_STOPPING))
             else:
@@ -107,21 +107,23 @@ def serve(session: Session, *, host: str | None, port: int | None, workers: int 
 )
 @click.argument("study")
 @click.option("--series", metavar="UID", help="Only this series of the study.")
-@click.option("--seconds", type=click.IntRange(1, 604_800), help="How long it is good; by default web.links.seconds.")
-@click.option("--tenant", metavar="T", help="Whose study; by default the tenant of the configuration.")
+@click.option(
+    "--seconds", type=click.IntRange(1, 604_800), help="Seconds until it expires; by default web.links.seconds."
+)
+@click.option("--tenant", metavar="T", help="The tenant that owns the study; by default that of the configuration.")
 @pass_session
 def link(session: Session, *, study: str, series: str | None, seconds: int | None, tenant: str | None) -> int:
-    """Print a link to a study: the root of a DICOMweb service that shows it, and nothing else, for a while.
+    """Print a link to a study: a DICOMweb service root that shows only this study, until the link expires.
 
-    Whoever has the link may look at the study until it expires. It is for a viewer that cannot send a token.
+    Anyone with the link may search and retrieve the study until then. It is for a viewer that cannot send a token.
 
-    Exits 2 if there is no such study or series, or the configuration has no public_url or no [web.links].
+    Exits 2 if there is no such study or series, or if the configuration lacks public_url or [web.links].
     """
     services, config = session.existing, session.config
     settings = config.section("web", WebSettings)
     capabilities = capabilities_of(settings.links)
     if settings.links is None or capabilities is None:
-        raise CommandError("Links need a key that signs them: write [web.links] and in it a table [[web.links.keys]].")
+        raise CommandError("Links need a signing key: add [[web.links.keys]] to the configuration.")
     public_url = config.general.public_url
     if not public_url:
         raise CommandError("A link begins with public_url: set it at the top of the configuration.")
@@ -132,7 +134,7 @@ def link(session: Session, *, study: str, series: str | None, seconds: int | Non
         if next(iter(services.db.instances(whose, study, series)), None) is None:
             raise CommandError(
                 f"Nothing is stored under {study}{f' {series}' if series else ''} for this tenant: `dicom-common find`"
-                " lists what is."
+                " lists the studies."
             )
         signed = capabilities.sign(whose, study, series or "", seconds=seconds or settings.links.seconds)
         deed.record()

@@ -1,4 +1,4 @@
-"""What the conformance statement says of DICOMweb (PS3.2, PS3.18): from the tables by which requests are answered."""
+"""The DICOMweb section of the conformance statement (PS3.2, PS3.18), made from the tables that requests use."""
 
 from __future__ import annotations
 
@@ -26,70 +26,72 @@ if TYPE_CHECKING:
 __all__ = ["conformance"]
 
 _TEXT: Final = """\
-The service is an origin server of PS3.18: Studies Service and Resources (chapter 10) below `{root}`, and the URI
-service (chapter 9) at `{uri}`. `OPTIONS` of the service root describes the resources (8.9). An `Accept` header that
-names nothing acceptable is a 406; one that is absent gets the default. A request of a caller who is not known is a
-401, one that the policy does not allow a 403, and what belongs to another tenant is a 404 like what does not exist.
+The service is a PS3.18 origin server. It offers Studies Service and Resources (chapter 10) below `{root}`, and the URI
+Service (chapter 9) at `{uri}`. `OPTIONS` of the service root returns the capabilities (8.9). Without an `Accept` header
+a response has the default media type; if no available media type is acceptable, the status is 406. An unauthenticated
+request gets 401, and a request that the policy does not permit gets 403. A resource of another tenant gets 404, as if
+it did not exist.
 
-STOW-RS: metadata with bulk data parts is not taken (415). Each part is in exactly one sequence of the response. No
+STOW-RS: metadata with bulk data parts is not supported (415). The response lists each part in exactly one sequence. No
 attribute is coerced.
 
-QIDO-RS: an attribute that is no attribute of DICOM is a 400; one that the index does not keep is ignored with a
-`Warning`, and returned. A repeated attribute is a 400. Fuzzy matching is by the beginnings of the words of a name;
-case, accents and order do not count.
+QIDO-RS: an unknown attribute gets 400. An attribute that is not in the index is returned, but not matched, and the
+response has a `Warning`. A repeated attribute gets 400. Fuzzy matching compares the beginnings of the words of a name,
+regardless of case, accents and order.
 
-WADO-RS: implicit VR and big endian never go out. As stored means byte for byte, but for the preamble{preamble}.
-Rendered images have no annotation and no profile."""
+WADO-RS: Implicit VR Little Endian and Explicit VR Big Endian are never sent. An instance that is sent as stored is
+identical byte for byte, except for the File Preamble{preamble}. Rendered images have no annotations and no ICC
+profile."""
 _PARAMETERS: Final = (
     ("QIDO-RS", "{attribute}", "matching key: keyword, eight hex digits, or a path of them"),
-    ("QIDO-RS", "includefield", "attributes to return, as a list or repeated; `all` stands alone"),
+    ("QIDO-RS", "includefield", "attributes to return, as a list or repeated; `all` must be the only value"),
     ("QIDO-RS", "fuzzymatching", "`true` or `false`"),
     ("QIDO-RS", "emptyvaluematching", '`true` or `false`; the value `""` asks for attributes without a value'),
     ("QIDO-RS", "multiplevaluematching", "values joined by `\\` are always alternatives"),
     ("QIDO-RS", "limit, offset", "a page of the matches; a `Warning` says how many remain"),
     ("WADO-RS", "quality, viewport, window", "of `/rendered` and `/thumbnail` (8.3.5)"),
-    ("WADO-RS", "annotation, iccprofile", "understood, and left out of the image"),
-    ("All", "accept, charset", "in place of the header (8.3.3)"),
-    ("WADO-URI", "studyUID, seriesUID, objectUID", "which object"),
+    ("WADO-RS", "annotation, iccprofile", "accepted, but not applied to the image"),
+    ("All", "accept, charset", "replace the header fields (8.3.3)"),
+    ("WADO-URI", "studyUID, seriesUID, objectUID", "identify the instance"),
     ("WADO-URI", "contentType, transferSyntax", "one of the media types; the transfer syntax of `application/dicom`"),
-    ("WADO-URI", "frameNumber, rows, columns, region, windowCenter, windowWidth, imageQuality", "of a picture"),
+    ("WADO-URI", "frameNumber, rows, columns, region, windowCenter, windowWidth, imageQuality", "of a rendered image"),
     ("WADO-URI", "anonymize", "refused"),
 )
 STATUSES: Final = (
     ("STOW-RS", 200, "all instances are stored"),
-    ("STOW-RS", 202, "some are stored; or all, and one with a warning or for indexing later"),
-    ("STOW-RS", 400, "none is an instance, or the body is malformed or ends early"),
-    ("STOW-RS", 409, "none is stored, and one is in conflict with what is there, or of another study"),
-    ("STOW-RS", 413, "larger than is taken, or more parts"),
-    ("STOW-RS", 415, "another media type, or a compressed body"),
+    ("STOW-RS", 202, "some instances are stored; or all are, with a warning or queued for indexing"),
+    ("STOW-RS", 400, "no part is an instance, or the body is malformed or ends early"),
+    ("STOW-RS", 409, "no instance is stored, and one conflicts with a stored instance or belongs to another study"),
+    ("STOW-RS", 413, "the body or an instance is too large, or the body has too many parts"),
+    ("STOW-RS", 415, "the media type is not supported, or the body is compressed"),
     ("QIDO-RS", 200, "the matches"),
-    ("QIDO-RS", 204, "no match, where the setting `no_matches` says so"),
-    ("QIDO-RS", 400, "a parameter is malformed, repeated or no attribute"),
-    ("WADO-RS", 200, "everything that was asked for"),
-    ("WADO-RS", 206, "a part of a study or series goes out as it was asked for; or a range of bulk data"),
-    ("WADO-RS", 304, "the client has it already (metadata, rendered images)"),
+    ("QIDO-RS", 204, 'there is no match, and the setting `no_matches` is "204"'),
+    ("QIDO-RS", 400, "a parameter is malformed or repeated, or is not a known attribute"),
+    ("WADO-RS", 200, "everything requested"),
+    ("WADO-RS", 206, "only a part of a study or series is acceptable to the client; or a range of bulk data"),
+    ("WADO-RS", 304, "the client's copy is current (metadata, rendered images)"),
     ("WADO-RS", 400, "a UID, list of frames or parameter is malformed"),
     ("WADO-RS", 404, "there is no such instance, frame or value"),
     ("WADO-RS", 416, "the range is outside of the bulk data"),
-    ("DELETE", 204, "it is removed"),
-    ("WADO-URI", 200, "the object or picture"),
+    ("DELETE", 204, "the study, series or instance is removed"),
+    ("WADO-URI", 200, "the instance or the rendered image"),
     ("WADO-URI", 400, "a parameter is absent or malformed"),
-    ("WADO-URI", 404, "there is no such object, or it is no image"),
+    ("WADO-URI", 404, "there is no such instance, or it is not an image"),
     ("All", 401, "no valid token or certificate"),
-    ("All", 403, "the policy does not allow it"),
-    ("All", 405, "the resource has no such method"),
-    ("All", 406, "nothing acceptable can be had"),
+    ("All", 403, "the policy does not permit the request"),
+    ("All", 405, "the resource does not support the method"),
+    ("All", 406, "no available media type or transfer syntax is acceptable"),
     ("All", 408, "the request takes too long"),
-    ("All", 431, "the head of the request is too large"),
+    ("All", 431, "the request line and headers are too large"),
     ("All", 500, "the server failed, or a stored object is damaged"),
-    ("All", 503, "a backend is down, or too much waits: Retry-After says when to come again"),
+    ("All", 503, "a backend is down, or too many requests wait; Retry-After says when to try again"),
 )
 """Service, status and meaning; a test asks the server for them."""
 _SYNTAX_COLUMNS: Final = ("Stored as", "Without a transfer syntax in Accept", "On request")
 
 
 def conformance(config: Config) -> StatementSection:
-    """Return the section on DICOMweb."""
+    """Return the DICOMweb section."""
     settings = config.section("web", WebSettings)
     text = _TEXT.format(
         root=settings.root, uri=settings.uri_path, preamble="" if settings.keep_preamble else ", which is zeroed"
@@ -104,7 +106,7 @@ def conformance(config: Config) -> StatementSection:
             _transfer_syntaxes(),
             StatementTable(title="Parameters", columns=("Service", "Parameter", "Meaning"), rows=_PARAMETERS),
             StatementTable(
-                title="Attributes of the matches of a search",
+                title="Attributes in search results",
                 columns=("Resource", "Always", "If there is a value"),
                 rows=tuple((one.path, ", ".join(one.required), ", ".join(one.if_present)) for one in RESOURCES),
             ),

@@ -53,7 +53,7 @@ def as_http_error(error: Exception) -> HttpError:
         if isinstance(error, kind):
             headers = {"retry-after": RETRY_AFTER} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
             return HttpError(status, _told(error, status), headers)
-    return HttpError(500, "The server failed: its log says how.")
+    return HttpError(500, "The server failed: its log has the error.")
 
 
 def error_response(error: HttpError) -> Response:
@@ -91,5 +91,5 @@ def _told(error: Exception, status: int) -> str:
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return "A backend of the server is not available: try again later."
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return "The server failed: its log says how."
+        return "The server failed: its log has the error."
     return str(error)

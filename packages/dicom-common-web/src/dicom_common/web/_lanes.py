@@ -29,7 +29,7 @@ class Lane:
         name: for messages.
         size: how many are at work at once, each with one thread at most.
         waiting: how many more may wait.
-        tracing: makes a span of each call; None: nobody takes spans.
+        tracing: makes a span for each call; None: tracing is off.
     """
 
     def __init__(self, name: str, size: int, waiting: int, tracing: Tracing | None = None) -> None:

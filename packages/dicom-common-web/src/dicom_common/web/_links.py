@@ -1,4 +1,4 @@
-"""Signed links: a service root of its own, for viewers that cannot send tokens, that shows one study for a while."""
+"""Signed links: a temporary DICOMweb service root for one study, for viewers that cannot send tokens."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from dicom_common.web._settings import LinkSettings
 __all__ = ["LINK_PATH", "LinkedRequests", "capabilities_of", "link_of", "linked", "root_of"]
 
 LINK_PATH = "/links/{link}/{rest:path}"
-"""Below the service root. What stands behind the link is what stands below the service root otherwise."""
+"""The path of a link below the service root; `rest` is a resource path, as below the service root itself."""
 _LINK = "dicom_common.link"
 _SHOWS = (Action.RETRIEVE, Action.SEARCH)
 
 
 class LinkedRequests:
-    """Answers requests whose path has a link: as without it, but on the permission that the link is.
+    """Answers a request whose path has a link, with the permission that the link grants.
 
-    From here on the path is without the link, so that no record and no log has it.
+    The link is removed from the path here, so that no record or log contains it.
 
     Args:
-        app: what answers a request whose path has no link.
+        app: the application that answers requests without a link.
         root: the path of the service root.
     """
 
@@ -36,30 +36,30 @@ class LinkedRequests:
         """Answer one request."""
         path_params = scope["path_params"]
         path = f"{scope.get('root_path', '')}{self._root}/{path_params['rest']}"
-        # The first link counts: none within another one widens it.
+        # The outer link counts: a link nested in it must not grant more.
         link = scope.get(_LINK, path_params["link"])
         inner = {**scope, "path": path, "raw_path": path.encode(), "path_params": {}, _LINK: link}
         await self._app(inner, receive, send)
 
 
 def link_of(request: Request) -> str | None:
-    """Return the link of a request's path; None: it had none."""
+    """Return the link in the path of a request; None if it had no link."""
     link: str | None = request.scope.get(_LINK)
     return link
 
 
 def root_of(public_root: str, link: str) -> str:
-    """Return the service root that a link is.
+    """Return the service root of a link.
 
     Args:
-        public_root: the service root without it, absolute.
+        public_root: the absolute URL of the server's own service root.
         link: the signed text.
     """
     return f"{public_root}/links/{link}"
 
 
 def capabilities_of(settings: LinkSettings | None) -> Capabilities | None:
-    """Return what signs and verifies links; None: there are none.
+    """Return the signer and verifier of links; None without `[web.links]`.
 
     Raises:
         ConfigError: a key is invalid, or not exactly one is active.
@@ -74,18 +74,18 @@ def _searched(request: Request) -> str | None:
 
 
 def linked(capabilities: Capabilities | None, request: Request, link: str, action: Action) -> Principal:
-    """Return who may make a request by its link.
+    """Return the principal of a request that is made with a link.
 
     Raises:
-        AuthenticationError: the link is not valid, or has expired.
-        AuthorizationError: no link permits that.
-        NotFoundError: the link is for another study or series, or there are no links.
+        AuthenticationError: the link is invalid or has expired.
+        AuthorizationError: links do not permit the action.
+        NotFoundError: the link is for another study or series, or `[web.links]` is not configured.
     """
     if capabilities is None:
-        raise NotFoundError("The server has no links.")
+        raise NotFoundError("The server does not offer links.")
     capability = capabilities.verify(link)
     if action not in _SHOWS:
-        raise AuthorizationError("A link is for looking at what it names, and for nothing else.")
+        raise AuthorizationError("A link permits only searching and retrieving.")
     study, series = request.path_params.get("study"), request.path_params.get("series")
     if study is None and action is Action.SEARCH:
         study = _searched(request)

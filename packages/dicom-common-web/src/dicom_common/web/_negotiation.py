@@ -128,7 +128,7 @@ def not_acceptable(offers: Iterable[Offer]) -> HttpError:
         for one in offers
     )
     has = f"This resource is available as {', '.join(types)}." if types else "The server cannot convert this object."
-    return HttpError(406, f"{has} Ask for what is available in Accept.")
+    return HttpError(406, f"{has} Name an available media type in Accept.")
 
 
 def accepted_by(request: Request) -> Accepted:
@@ -143,12 +143,12 @@ def accepted_by(request: Request) -> Accepted:
     asked = [value for name, value in query_pairs(request) if name == "accept"]
     if asked:
         if len(asked) > 1:
-            raise HttpError(400, "The parameter accept is repeated: give all media types in one, joined by commas.")
+            raise HttpError(400, "The parameter accept is repeated: list all media types in one, joined by commas.")
         ranges = parse_accept(asked[0])
         if not ranges or any(one.is_wildcard for one in ranges):
             raise HttpError(400, "The parameter accept takes media types, without wildcards (PS3.18 8.3.3.1).")
         if len({_is_dicom(one) for one in ranges}) > 1:
-            raise HttpError(400, "The parameter accept mixes media types of DICOM with others (PS3.18 8.3.3.1).")
+            raise HttpError(400, "The parameter accept mixes DICOM media types with others (PS3.18 8.3.3.1).")
         return Accepted(ranges, falls_back=True)
     header = ", ".join(request.headers.getlist("accept"))
     return Accepted(parse_accept(header) if header.strip() else (MediaRange(_ANY, _ANY),))

@@ -52,5 +52,5 @@ def single_parameters(request: Request) -> dict[str, str]:
     pairs = query_pairs(request)
     parameters = dict(pairs)
     if len(parameters) < len(pairs):
-        raise HttpError(400, "A parameter of the query is repeated: give each of them once.")
+        raise HttpError(400, "A parameter of the query is repeated: use each once.")
     return parameters

@@ -63,4 +63,4 @@ async def log_access(call: Call, *, status: int, sent: int, seconds: float) -> N
 
 
 def _not_recorded() -> HttpError:
-    return HttpError(503, "The audit trail cannot record this request: try again later.", {"retry-after": RETRY_AFTER})
+    return HttpError(503, "The audit trail cannot record this request; try again later.", {"retry-after": RETRY_AFTER})

@@ -22,10 +22,12 @@ _PROFILES = ("no", "yes", "srgb", "adobergb", "rommrgb", "displayp3")
 _ANNOTATIONS = ("patient", "technique")
 PARAMETERS = (
     Parameter("quality", "The quality of a JPEG image.", {"type": "integer", "minimum": 1, "maximum": 100}),
-    Parameter("viewport", "The size of the picture, and the part of the image: vw,vh,sx,sy,sw,sh.", {"type": "string"}),
+    Parameter(
+        "viewport", "The size of the rendered image, and its source region: vw,vh,sx,sy,sw,sh.", {"type": "string"}
+    ),
     Parameter("window", "The VOI window: center,width,shape.", {"type": "string"}),
-    Parameter("annotation", "Not burned in.", {"type": "string", "enum": list(_ANNOTATIONS)}),
-    Parameter("iccprofile", "Not embedded.", {"type": "string", "enum": list(_PROFILES)}),
+    Parameter("annotation", "Accepted; annotations are not burned in.", {"type": "string", "enum": list(_ANNOTATIONS)}),
+    Parameter("iccprofile", "Accepted; profiles are not embedded.", {"type": "string", "enum": list(_PROFILES)}),
 )
 """What `parse_rendering` understands."""
 _NO_PICTURE = (CodecReason.NOT_AN_IMAGE, CodecReason.NO_SUCH_FRAME, Reason.NO_PIXEL_DATA)
@@ -118,9 +120,11 @@ def render(codecs: Codecs, image: Image, frame: int, rendering: Rendering) -> Pi
 def rendering_error(error: DicomError) -> HttpError:
     """Return the answer where there is no picture."""
     if error.reason in _NO_PICTURE:
-        return HttpError(404, "There is no such picture: the instance is no image, or has no such frame.")
+        return HttpError(
+            404, "There is no such rendered image: the instance is not an image, or does not have this frame."
+        )
     if error.reason == CodecReason.TOO_LARGE:
-        return HttpError(400, "The picture would have more pixels than the server makes: ask for a smaller viewport.")
+        return HttpError(400, "The rendered image would have too many pixels: request a smaller viewport.")
     return HttpError(406, "The server cannot render this image: retrieve it as it is stored.")
 
 

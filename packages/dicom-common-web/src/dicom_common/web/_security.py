@@ -65,7 +65,7 @@ def refuse_foreign_host(site: Site, request: Request) -> None:
     if not site.is_open:
         return
     if not _is_local(request.headers.get("host", "")):
-        raise HttpError(403, "Without authentication the server answers to localhost only: configure [auth].")
+        raise HttpError(403, "Without authentication the server answers only requests to localhost: configure [auth].")
 
 
 @lru_cache(maxsize=64)
@@ -87,4 +87,4 @@ def refuse_foreign_page(site: Site, request: Request) -> None:
     if request.method in _SAFE or origin is None or origin in site.settings.cors_origins:
         return
     if urlsplit(origin).netloc != request.headers.get("host"):
-        raise HttpError(403, "The page that asks for this is of another site: name its origin in web.cors_origins.")
+        raise HttpError(403, "The request comes from a page of another origin: add that origin to web.cors_origins.")

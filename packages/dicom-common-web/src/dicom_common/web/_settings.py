@@ -23,19 +23,19 @@ class LinkSettings:
     keys: tuple[SigningKey, ...] = ()
     """The tables `[[web.links.keys]]`: `id`, `key` (32 random bytes in base64) and `active`; one of them signs."""
     seconds: int = 3600
-    """Seconds for which a link is good, where the command does not say otherwise: 1 to 604800."""
+    """Seconds until a link expires, unless the command sets them: 1 to 604800."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
         if not 1 <= self.seconds <= 604_800:
             raise ValueError("seconds has to be from 1 to 604800")
         if not self.keys:
-            raise ValueError("links needs a key: [[web.links.keys]] with id, key and active = true")
+            raise ValueError("links needs a key: add [[web.links.keys]] with id, key and active = true")
 
 
 @dataclass(frozen=True, kw_only=True)
 class WebSettings:
-    """Where the server listens, and how much it takes."""
+    """Where the server listens, and its limits."""
 
     host: str = "127.0.0.1"
     """The address to listen on. Without an authenticator only loopback is allowed."""
@@ -44,41 +44,41 @@ class WebSettings:
     workers: int = 1
     """Processes that share the port."""
     beside: tuple[str, ...] = ()
-    """Further servers that `serve` runs in its own process, by their names, such as `dimse`."""
+    """Names of further servers that `serve` runs in its own process, such as `dimse`."""
     root: str = "/dicom-web"
     """The path of the DICOMweb service root."""
     uri_path: str = "/wado"
     """The path of WADO-URI."""
     page: bool = True
-    """Whether `/` shows the page."""
+    """Whether `/` serves the page that lists and shows studies."""
     viewer: Path | None = None
-    """A folder with the OHIF viewer, the `dist` of the npm package `@ohif/app`: it is shown below `/ohif`."""
+    """A folder with the OHIF viewer (`dist` of the npm package `@ohif/app`), which is then served below `/ohif`."""
     tls: ServerTls | None = None
-    """The table `[web.tls]`: HTTPS, and certificates of clients."""
+    """The table `[web.tls]`: HTTPS, and client certificates."""
     clients: tuple[TlsClient, ...] = ()
-    """The tables `[[web.clients]]`: clients that a certificate stands for."""
+    """The tables `[[web.clients]]`: clients that authenticate with a certificate."""
     links: LinkSettings | None = None
-    """The table `[web.links]`: links that show one study for a while, without a token."""
+    """The table `[web.links]`: signed links that show one study without a token, until they expire."""
     cors_origins: tuple[str, ...] = ()
     """The origins, such as `https://viewer.example`, whose pages may use the service from a browser."""
     stores: int = 16
-    """How many store requests are worked on at once; further ones wait."""
+    """How many store requests are processed at the same time; further ones wait."""
     searches: int = 8
-    """How many searches, and requests for metadata, are worked on at once."""
+    """How many searches and metadata requests are processed at the same time."""
     retrieves: int = 16
-    """How many answers with objects, frames or bulk data are sent at once."""
+    """How many responses with objects, frames or bulk data are sent at the same time."""
     waiting: int = 256
-    """How many requests of each of these kinds may wait; one more is answered with 503."""
+    """How many requests of each of these three kinds may wait; further ones get 503."""
     max_request_bytes: int = 68_719_476_736
     """The largest body of a request: 64 GiB."""
     max_parts: int = 10_000
     """The largest number of parts in a store request."""
     max_results: int = 5000
-    """The largest number of results in one answer to a search; the rest is asked for by `offset`."""
+    """The largest number of results in one search response; `offset` pages through the rest."""
     max_offset: int = 1_000_000
     """The largest `offset` of a search."""
     max_connections: int = 1000
-    """How many connections a process has open at once; one more is answered with 503."""
+    """The most open connections of a process; further ones get 503."""
     max_head_bytes: int = 32_768
     """The largest request line and headers of a request together."""
     head_seconds: float = 10.0
@@ -88,16 +88,16 @@ class WebSettings:
     receive_seconds: float = 60.0
     """Seconds for which the server waits for the next bytes of a request."""
     min_rate: int = 1024
-    """Bytes a second that the body of a request must bring on average, once `receive_seconds` are over."""
+    """The lowest average speed of a request body, in bytes per second, once `receive_seconds` are over."""
     send_seconds: float = 120.0
-    """Seconds that a client may take for the next MiB of an answer."""
+    """Seconds that a client may take to read the next MiB of a response."""
     shutdown_seconds: float = 30.0
-    """Seconds that requests have to end when the server is stopped."""
+    """Seconds that current requests have to finish when the server stops."""
     no_matches: Literal["200", "204"] = "200"
     """The status of a search without a match: 200 with an empty array, or 204 (PS3.18 8.3.4.4.1)."""
     keep_preamble: bool = False
-    """Whether the 128 bytes before a file's `DICM` go out as they came. They can carry a program (PS3.10 7.5), so they
-    are replaced by zeros otherwise; the stored object keeps them."""
+    """Whether retrieved files keep their File Preamble, the 128 bytes before `DICM`. It can carry a program
+    (PS3.10 7.5), so by default it is replaced by zeros; the stored object keeps it."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
@@ -107,7 +107,7 @@ class WebSettings:
             if _PATH.fullmatch(getattr(self, name)) is None:
                 raise ValueError(f"{name} has to be a path such as /dicom-web, without a slash at its end")
         if self.root == self.uri_path:
-            raise ValueError("root and uri_path have to be two paths")
+            raise ValueError("root and uri_path have to be different paths")
         for origin in self.cors_origins:
             if _ORIGIN.fullmatch(origin) is None:
                 raise ValueError("an entry of cors_origins has to be scheme, host and port, such as https://a.example")

@@ -40,7 +40,7 @@ class Site:
         authenticator: None: everybody is let in, as the tenant of the configuration; on loopback only.
         relative_documents: those of requests by links, whose BulkDataURIs stay below the link.
         capabilities: what verifies links; None: there are none.
-        tracing: makes spans of OpenTelemetry; None: nobody takes them.
+        tracing: makes OpenTelemetry spans; None: tracing is off.
         public_url: the service root as clients know it, without a slash at its end; "" where that is not known.
     """
 

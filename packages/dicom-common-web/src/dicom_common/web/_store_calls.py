@@ -78,7 +78,7 @@ class StoreCalls:
         """Store what waits, and answer it."""
         self._calls[key] += 1
         taken: list[_Waiting] = []
-        answers: Sequence[Result] | Exception = HttpError(503, "The server is stopping: send it again.")
+        answers: Sequence[Result] | Exception = HttpError(503, "The server is stopping: send the request again.")
         try:
             async with self._lane.turn():
                 taken = _take(self._waiting[key])

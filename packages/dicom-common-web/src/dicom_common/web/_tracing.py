@@ -30,7 +30,7 @@ _NAME = "dicom-common-web"
 
 
 def open_tracing() -> Tracing | None:
-    """Return what traces; None: nobody takes spans. Then OpenTelemetry is not even imported.
+    """Return the tracing of the server; None if it is off, in which case OpenTelemetry is not imported.
 
     Somebody takes them if `OTEL_EXPORTER_OTLP_ENDPOINT` names a collector, or the program that this runs in has set a
     tracer provider.
@@ -43,7 +43,7 @@ def open_tracing() -> Tracing | None:
             return None
     elif not _can_export():
         raise ConfigError(
-            f"{_ENDPOINTS[0]} names a collector of traces, and OpenTelemetry is not installed:"
+            f"{_ENDPOINTS[0]} names a trace collector, but OpenTelemetry is not installed:"
             ' pip install "dicom-common-web[otel]".'
         )
     elif not _has_provider():
@@ -102,7 +102,7 @@ class Tracing:
         return RequestSpan(span, method, partial(context.detach, token))
 
     def work(self, name: str, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        """Call a function within a span. The text of an error may quote a value: its class is told."""
+        """Call a function within a span. The span has only the class of an error, since its text may quote a value."""
         with self._tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False) as span:
             try:
                 return function(*arguments, **named)
@@ -144,7 +144,7 @@ class RequestSpan:
         """End it.
 
         Args:
-            route: the path of the resource, with the names of its parts in place of them; "": there is none.
+            route: the path template of the resource, with names in place of values; "" if no resource matches.
             status: of HTTP.
             sent: bytes of the answer's body.
             request_id: by which logs and records belong to it.

@@ -76,11 +76,11 @@ _WHOLE = ("patient ID", "Study Instance UID", "Series Instance UID", "SOP Instan
 @as_json_option
 @pass_session
 def echo(session: Session, peer: str, *, as_json: bool) -> int:
-    """Verify that a peer is there and knows us (C-ECHO).
+    """Verify that a peer answers and accepts our associations (C-ECHO).
 
-    PEER is a name below [dimse.peers], with host and port.
+    PEER is the NAME of a table [dimse.peers.NAME] with host and port.
 
-    Exits 2 if it cannot be reached, or rejects the association.
+    Exits 2 if the peer cannot be reached, or rejects the association.
     """
     client, _ = client_of(session, peer)
     begin = time.monotonic()
@@ -89,7 +89,7 @@ def echo(session: Session, peer: str, *, as_json: bool) -> int:
     if as_json:
         print_json({"peer": peer, "ae_title": client.destination.ae_title, "seconds": seconds})
     else:
-        print_line(f"{client.destination} answers, in {seconds * 1000:.0f} ms.")
+        print_line(f"{client.destination} answered in {seconds * 1000:.0f} ms.")
     return ExitCode.OK
 
 
@@ -101,14 +101,16 @@ def echo(session: Session, peer: str, *, as_json: bool) -> int:
                 "dicom-common query pacs --level series StudyInstanceUID=1.2.826.0.1.3680043",
                 "dicom-common query pacs PatientID=4711 --field InstitutionName --json",
             ],
-            "With --json, one line a match": ["{KEYWORD: [VALUE, ...], ...}"],
+            "With --json, one line for each match": ["{KEYWORD: [VALUE, ...], ...}"],
         }
     )
 )
 @peer
 @click.argument("keys", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--level", type=click.Choice(list(_COLUMNS)), default="study", show_default=True, help="What to list.")
-@click.option("--field", "fields", multiple=True, metavar="KEY", help="What else to ask for; may be repeated.")
+@click.option(
+    "--level", type=click.Choice(list(_COLUMNS)), default="study", show_default=True, help="The Query/Retrieve Level."
+)
+@click.option("--field", "fields", multiple=True, metavar="KEY", help="A further attribute to return; may be repeated.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many; by default all.")
 @as_json_option
 @pass_session
@@ -122,11 +124,12 @@ def query(  # noqa: PLR0913 - each is an option
     limit: int | None,
     as_json: bool,
 ) -> int:
-    r"""Ask a peer what it has (C-FIND).
+    r"""Search a peer (C-FIND).
 
-    PEER is a name below [dimse.peers]. A KEY is the keyword or the tag of an attribute, or a path of them into a
-    sequence; a VALUE may have wildcards (* and ?) or be a range of dates or times, as in PS3.4 C.2.2.2. All keys have
-    to match. Below studies, the unique keys of the levels above are needed. Nothing found is no error.
+    PEER is the NAME of a table [dimse.peers.NAME]. A KEY is the keyword or tag of an attribute, or a path of them into
+    a sequence; a VALUE may have wildcards (* and ?) or be a range of dates or times, as in PS3.4 C.2.2.2. All keys have
+    to match. Below the study level, the unique keys of the higher levels are required. A search without a match
+    succeeds.
 
     Exits 2 if the peer cannot be reached, refuses or fails.
     """

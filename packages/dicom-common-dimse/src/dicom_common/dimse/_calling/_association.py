@@ -146,7 +146,7 @@ def _not_established(
 ) -> UnavailableError | RefusedError:
     if not is_connected:
         return UnavailableError(
-            f"The peer {destination} cannot be reached: see that it runs, and that host and port are its own."
+            f"The peer {destination} cannot be reached: check that it is running, and correct its host and port."
         )
     if association.is_rejected:
         answer = association.acceptor.primitive
@@ -159,7 +159,7 @@ def _not_established(
         return RefusedError(message) if is_permanent else UnavailableError(message)
     if association.rejected_contexts and not association.accepted_contexts:
         return NoContextError(
-            f"The peer {destination} accepted the association and none of its presentation contexts: "
-            "it does not offer this service, or not to us."
+            f"The peer {destination} accepted the association but none of its presentation contexts: "
+            "it does not offer this service, or does not allow us to use it."
         )
-    return UnavailableError(f"The peer {destination} broke the association off, or gave no answer in time.")
+    return UnavailableError(f"The peer {destination} ended the association, or did not answer in time.")

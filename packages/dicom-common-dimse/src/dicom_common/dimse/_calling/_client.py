@@ -1,4 +1,4 @@
-"""A client of one peer: what a program calls."""
+"""The client that programs use to call a peer."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ __all__ = ["Client"]
 
 @dataclass(frozen=True, kw_only=True)
 class Client:
-    """Calls one peer: verifies it, asks it, sends to it and fetches from it. Thread-safe; it holds nothing open.
+    """An SCU of one peer: verifies, queries, sends and fetches. Thread-safe; it keeps no association open.
 
-    Each call has associations of its own, which end with it. What breaks off is tried again, with longer and longer
-    waits; a query is not, since its answers have been given.
+    Each call opens its own associations and releases them at its end. After a broken association, `send` and `fetch`
+    try again with growing delays. A query is not repeated, because its matches have already been returned.
 
         client = Client(destination=destination_of(settings, "ct1"))
         for sent in client.send(services.storage, services.db.instances("local", study_uid)):
@@ -32,59 +32,59 @@ class Client:
 
     destination: Destination
     attempts: int = 5
-    """How often in a row without any success something is tried."""
+    """How many tries in a row may fail before a call gives up."""
 
     def __post_init__(self) -> None:
-        """Refuse what tries nothing."""
+        """Refuse fewer than one attempt."""
         if self.attempts < 1:
             raise ValueError("attempts has to be at least 1")
 
     def echo(self) -> None:
-        """Verify that the peer is there and knows us (C-ECHO, PS3.7 9.1.5). Tried once.
+        """Verify that the peer answers and accepts our association (C-ECHO, PS3.7 9.1.5). Tried once.
 
         Raises:
-            UnavailableError: it cannot be reached, or does not answer.
-            RefusedError: it rejects the association, or does not offer verification.
-            BackendError: it answers with a failure.
+            UnavailableError: the peer cannot be reached, or does not answer.
+            RefusedError: the peer rejects the association, or does not offer the Verification SOP Class.
+            BackendError: the peer responds with a failure status.
         """
         echo(self.destination)
 
     def find(
         self, level: Level, keys: Mapping[str, str], fields: Iterable[str] = (), *, limit: int | None = None
     ) -> Generator[Match, None, None]:
-        """Ask the peer for what matches, and iterate over the answers as they come (C-FIND, PS3.4 C.4.1). Tried once.
+        """Search the peer, and iterate over the matches as they arrive (C-FIND, PS3.4 C.4.1). Tried once.
 
-        At the level of patients the Patient Root is asked, else the Study Root.
+        Uses the Patient Root information model at the patient level, and the Study Root model at all other levels.
 
         Args:
-            level: what to ask for. Below studies the unique keys of the levels above are needed.
-            keys: what has to match, written as PS3.4 C.2.2.2 says, by keyword, tag (eight hex digits), or a path of
-                them such as `RequestAttributesSequence.ScheduledProcedureStepID`.
-            fields: what else is wanted of each match.
-            limit: how many matches are enough: then the query is cancelled.
+            level: the Query/Retrieve Level. Below the study level, the unique keys of the higher levels are required.
+            keys: the matching keys and their values (PS3.4 C.2.2.2). A key is a keyword, a tag (eight hex digits), or
+                a path of them such as `RequestAttributesSequence.ScheduledProcedureStepID`.
+            fields: further attributes to return.
+            limit: the maximum number of matches, after which the query is cancelled.
 
         Raises:
-            QueryError: a key is no attribute, or a value cannot be written.
-            UnavailableError: the peer cannot be reached, or broke off: there may be more matches.
-            RefusedError: it rejects the association, or does not offer the service.
-            BackendError: it answers with a failure, or with what cannot be read.
+            QueryError: a key is not an attribute, or a value is invalid for its VR.
+            UnavailableError: the peer cannot be reached, or ended the association; there may be more matches.
+            RefusedError: the peer rejects the association, or does not offer the service.
+            BackendError: the peer responds with a failure status, or with an identifier that cannot be read.
         """
         return find(self.destination, level, keys, fields, limit=limit)
 
     def send(self, storage: Storage, instances: Iterable[Stored]) -> Generator[Sent, None, None]:
-        """Send instances as they are stored (C-STORE, PS3.4 annex B), and tell what became of each.
+        """Send instances as they are stored (C-STORE, PS3.4 Annex B), and iterate over their results.
 
-        Nothing is decoded or converted: each SOP class in each transfer syntax has a presentation context of its own,
-        and what the peer does not accept so is not sent. Nothing is sent again once the peer has answered it, but for
-        what it is out of resources for (A7xx).
+        Nothing is decoded or converted: each combination of SOP class and transfer syntax has its own presentation
+        context, and an instance whose context the peer does not accept is not sent. An instance is sent again only if
+        the peer did not respond to it, or responded A7xx (out of resources).
 
         Args:
-            storage: has the objects.
-            instances: what to send; they are taken a thousand at a time.
+            storage: the storage of the objects.
+            instances: the instances to send; they are read in batches of 1,000.
 
         Raises:
-            UnavailableError: the peer could not be reached, at none of the attempts. What was not told of was not sent.
-            RefusedError: it rejects the association.
+            UnavailableError: every attempt to reach the peer failed. Instances without a result were not sent.
+            RefusedError: the peer rejects the association.
         """
         return send(self.destination, storage, instances, attempts=self.attempts)
 
@@ -98,25 +98,26 @@ class Client:
         tenant: str,
         by: Literal["get", "move"] = "get",
     ) -> Generator[Fetched, None, None]:
-        """Fetch a study, or one of its series, into this library, and tell what became of each instance.
+        """Fetch a study, or one of its series, into this library, and iterate over the results of its instances.
 
-        The peer is asked what it has (C-FIND), and for what is not indexed here: for a whole series where nothing of it
-        is here, else by SOP Instance UID. An instance is in memory as a whole while it is fetched by C-GET.
+        Searches the peer for its instances (C-FIND) and retrieves those that are not indexed here: a whole series if
+        none of its instances is here, otherwise by SOP Instance UID. With C-GET each instance is held in memory as a
+        whole.
 
         Args:
             services: the index.
-            ingest: takes what comes by C-GET.
-            study_uid: its Study Instance UID.
-            series_uid: the Series Instance UID; None: all of the study.
-            tenant: whose the instances will be.
-            by: `get`: by C-GET, over the same association. `move`: by C-MOVE to our own AE title, at which
-                `dicom-common scp` receives for this index.
+            ingest: stores the instances that C-GET retrieves.
+            study_uid: the Study Instance UID.
+            series_uid: the Series Instance UID; None: the whole study.
+            tenant: the tenant that will own the instances.
+            by: `get`: C-GET, on the same association. `move`: C-MOVE to our own AE title, where `dicom-common scp`
+                has to receive for this index.
 
         Raises:
             NotFoundError: the peer has no such study or series.
-            UnavailableError: it could not be reached, or broke off, at each of the attempts.
-            RefusedError: it rejects the association, or does not offer the service.
-            BackendError: it answers with a failure; or the index or the storage here failed.
+            UnavailableError: every attempt failed: the peer could not be reached, or ended the association.
+            RefusedError: the peer rejects the association, or does not offer the service.
+            BackendError: the peer responds with a failure status, or the index or the storage here failed.
         """
         return fetch(
             self.destination,

@@ -19,14 +19,14 @@ __all__ = ["What", "attempts", "client_of", "going_on", "peer", "tenant_of", "te
 _MOST_PARTS = 3
 
 peer = click.argument("peer", metavar="PEER")
-tenant_option = click.option("--tenant", metavar="T", help="Whose instances; by default the tenant of the peer.")
+tenant_option = click.option("--tenant", metavar="T", help="The tenant to work on; by default that of the peer.")
 attempts = click.option(
     "--attempts",
     type=click.IntRange(1, 1000),
     default=5,
     show_default=True,
     metavar="N",
-    help="How often in a row without success something is tried, with longer and longer waits.",
+    help="How many tries in a row may fail before the command gives up; the delay grows after each.",
 )
 
 
@@ -65,8 +65,8 @@ def tenant_of(session: Session, settings: PeerSettings, given: str | None) -> st
     whose = session.tenant(named)
     if known and whose not in known:
         raise CommandError(
-            f"The peer {settings.ae_title} is of the tenant {known[0]}, not of {whose}: correct --tenant,"
-            " or the tenant of the peer."
+            f"The peer {settings.ae_title} belongs to the tenant {known[0]}, not to {whose}. Correct --tenant, or the"
+            " tenant of the peer."
         )
     return whose
 
@@ -82,7 +82,7 @@ def what_of(texts: Sequence[str], *, most: int = _MOST_PARTS) -> list[What]:
         parts = text.split("/")
         if len(parts) > most or not all(parts):
             shape = "STUDY, STUDY/SERIES or STUDY/SERIES/INSTANCE" if most == _MOST_PARTS else "STUDY or STUDY/SERIES"
-            raise CommandError(f"{text} names nothing: write UIDs as {shape}.")
+            raise CommandError(f"{text!r} does not name a study, series or instance: write {shape}.")
         found.append(What(*parts))
     return found
 
@@ -93,7 +93,7 @@ def going_on() -> Iterator[None]:
     try:
         yield
     except UnavailableError as error:
-        raise CommandError(f"{error} The same command goes on from there.") from error
+        raise CommandError(f"{error} Repeat the command to resume.") from error
 
 
 def uri_of(destination: Destination) -> str:

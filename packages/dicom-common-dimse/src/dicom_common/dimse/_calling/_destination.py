@@ -21,39 +21,39 @@ _AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")
 
 @dataclass(frozen=True, kw_only=True)
 class Destination:
-    """An application entity that is called (PS3.8 9.3.2). Pure data.
+    """A remote AE that the client calls (PS3.8 9.3.2). Pure data.
 
     Raises:
-        ValueError: an AE title, the port or a time limit cannot be one.
+        ValueError: an AE title, the port or a time limit is invalid.
     """
 
     name: str
-    """What we call it, in messages: the NAME of its table `[dimse.peers.NAME]`."""
+    """Its name in messages: the NAME of its table `[dimse.peers.NAME]`."""
     ae_title: str
-    """Its AE title."""
+    """The Called AE Title."""
     host: str
     port: int
     calling_ae_title: str
-    """Our AE title, under which it knows us."""
+    """The Calling AE Title."""
     tls: ssl.SSLContext | None = field(default=None, repr=False)
-    """The context for a connection by TLS; None: no TLS."""
+    """The context for TLS; None: no TLS."""
     character_set: str = ""
-    """The defined term (PS3.3 C.12.1.1.2) in which it is asked for text that is not ASCII; empty: UTF-8."""
+    """The defined term (PS3.3 C.12.1.1.2) of the character set for non-ASCII text in queries; empty: UTF-8."""
     connect_seconds: float = 10.0
     """How long the connection may take."""
     association_seconds: float = 30.0
-    """How long the answer to the association request may take."""
+    """Seconds that the peer may take to answer the association request."""
     response_seconds: float = 120.0
-    """How long a response may take, and the acceptance of what is sent: a peer may work on an instance that long."""
+    """Seconds that the peer may take for a response, or go without reading data that is sent to it."""
     max_pdu: int = 131_072
-    """The largest PDU that we receive, in bytes (PS3.8 D.1)."""
+    """The Maximum Length Received that the peer gets, in bytes (PS3.8 D.1)."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be called."""
+        """Refuse invalid values."""
         for setting in ("ae_title", "calling_ae_title"):
             title = getattr(self, setting)
             if _AE_TITLE.fullmatch(title) is None or not title.strip():
-                raise ValueError(f"{setting} has to have 1 to 16 characters of ASCII, without a backslash")
+                raise ValueError(f"{setting} has to have 1 to 16 ASCII characters, without a backslash")
         if not 0 < self.port <= 65535:
             raise ValueError("port has to be from 1 to 65535")
         if not 4096 <= self.max_pdu <= 1 << 24:
@@ -67,21 +67,21 @@ class Destination:
 
 
 def destination_of(settings: DimseSettings, name: str) -> Destination:
-    """Return a peer of the configuration as a destination.
+    """Return a configured peer as a destination.
 
     Args:
         settings: the table `[dimse]`.
         name: NAME of `[dimse.peers.NAME]`.
 
     Raises:
-        ConfigError: there is no such peer, it has no address, or a file of its TLS cannot be used.
+        ConfigError: there is no such peer, it has no host and port, or a TLS file of it cannot be used.
     """
     peer = settings.peers.get(name)
     if peer is None:
         hint = did_you_mean(name, settings.peers) or (f" Known: {', '.join(settings.peers)}." if settings.peers else "")
-        raise ConfigError(f"There is no peer {name!r}: write a table [dimse.peers.{name}].{hint}")
+        raise ConfigError(f"There is no peer {name!r}: add a table [dimse.peers.{name}].{hint}")
     if not peer.host or not peer.port:
-        raise ConfigError(f"The peer {name!r} has no address: write host and port below [dimse.peers.{name}].")
+        raise ConfigError(f"The peer {name!r} has no address: set host and port in [dimse.peers.{name}].")
     return Destination(
         name=name,
         ae_title=peer.ae_title,

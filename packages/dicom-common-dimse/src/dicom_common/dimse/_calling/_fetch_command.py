@@ -47,16 +47,16 @@ _NOT_SENT = "not-sent"
                 "dicom-common fetch pacs 1.2.3/1.2.3.1 --json",
                 "dicom-common fetch pacs 1.2.826.0.1.3680043 --by move   (while `dicom-common scp` runs)",
             ],
-            "With --json, one line an instance when it is safe, then one line with the counts": [
+            "With --json, one line for each instance, then one with the counts": [
                 '{"study_instance_uid", "series_instance_uid", "sop_instance_uid",',
                 ' "status": "present|fetched|rejected|failed", "reason", "retry"}',
                 '{"statuses": {STATUS: N}, "reasons": {REASON: N}, "seconds"}',
             ],
             "Exit codes": [
-                "  0  everything that the peer has of it is here",
-                "  1  it is not: instances were rejected here, or not sent by the peer",
+                "  0  every instance that the peer has is here",
+                "  1  at least one instance was rejected here, or not sent by the peer",
                 "  2  the command failed: the peer cannot be reached, refuses, or has no such study",
-                "130  interrupted; the same command goes on from there",
+                "130  interrupted; repeat the command to resume",
             ],
         }
     )
@@ -69,7 +69,7 @@ _NOT_SENT = "not-sent"
     type=click.Choice(["get", "move"]),
     default="get",
     show_default=True,
-    help="C-GET, over the same association; or C-MOVE to our AE title, at which `dicom-common scp` has to run.",
+    help="C-GET, on the same association; or C-MOVE to our AE title, where `dicom-common scp` has to run.",
 )
 @attempts_option
 @as_json_option
@@ -86,17 +86,17 @@ def fetch(  # noqa: PLR0913 - each is an option
 ) -> int:
     """Fetch studies or series from a peer into this library (C-FIND, then C-GET or C-MOVE).
 
-    PEER is a name below [dimse.peers], with host and port. The peer is asked what it has; what is here already is not
-    fetched again, so an interrupted command goes on where it stopped. Each instance goes through the ingest, as that of
-    any sender does.
+    PEER is the NAME of a table [dimse.peers.NAME] with host and port. The command asks the peer which instances it has,
+    and fetches those that are missing here; repeat it to resume after an interruption. Each instance goes through the
+    ingest.
 
-    Exits 1 if an instance that the peer has is not here in the end.
+    Exits 1 if an instance that the peer has is still missing here.
     """
     client, settings = client_of(session, peer, attempts)
     whose, wanted = tenant_of(session, settings, tenant), what_of(studies, most=2)
     session.open_extensions()
     tally = Tally()
-    again = "Stopping after the instance in flight; the same command goes on from there."
+    again = "Stopping after the current instance; repeat the command to resume."
     with (
         closing(RelayThread(session)) as relay,
         Ingest(session.services) as ingest,
@@ -118,7 +118,7 @@ def fetch(  # noqa: PLR0913 - each is an option
         relay.finish()
     tally.summarise(as_json=as_json)
     if stop.is_set():
-        note("Interrupted; the same command goes on from there.")
+        note("Interrupted; repeat the command to resume.")
         return ExitCode.INTERRUPTED
     bad = tally.statuses[FetchStatus.REJECTED] + tally.statuses[FetchStatus.FAILED]
     return ExitCode.DIFFERENT if bad else ExitCode.OK

@@ -28,28 +28,28 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
 
 
 class FetchStatus(StrEnum):
-    """What became of an instance."""
+    """The result of fetching an instance."""
 
     PRESENT = "present"
-    """It was here already, and was not asked for."""
+    """The instance was already here and was not requested."""
     FETCHED = "fetched"
-    """It is durable here and, but in queued mode, indexed."""
+    """The instance is durable here and, except in queued mode, indexed."""
     REJECTED = "rejected"
-    """It came, and was not taken: see `result`."""
+    """The instance arrived, but the ingest rejected it: see `result`."""
     FAILED = "failed"
-    """It did not come."""
+    """The instance did not arrive."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """What became of one instance that the peer has."""
+    """The result of fetching one instance that the peer has."""
 
     study_uid: str
     series_uid: str
     sop_uid: str
     status: FetchStatus
     result: Result | None = None
-    """The answer of the ingest; None where nothing came, or by C-MOVE."""
+    """The result of the ingest; None if the instance did not arrive, or was retrieved by C-MOVE."""
 
 
 def fetch(  # noqa: PLR0913 - from whom, to where, what, and how
@@ -91,7 +91,9 @@ def fetch(  # noqa: PLR0913 - from whom, to where, what, and how
     series = sorted({_first(one, "SeriesInstanceUID") for one in matches} - {""})
     if not series:
         what = study_uid if series_uid is None else f"{study_uid} {series_uid}"
-        raise NotFoundError(f"The peer {destination} has nothing under {what}: `dicom-common query` lists what it has.")
+        raise NotFoundError(
+            f"The peer {destination} has no instance of {what}: `dicom-common query` lists its studies."
+        )
     for uid in series:
         keys = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": uid}
         answers = _asked(destination, Level.INSTANCE, keys, ("SOPInstanceUID", "SOPClassUID"), attempts)

@@ -59,13 +59,13 @@ def _put(item: Dataset, name: str, path: list[str], value: str) -> None:
     vr = dictionary_VR(tag)
     if len(path) > 1:
         if vr != "SQ":
-            raise QueryError(f"The key {name} leads through an attribute that is no sequence.")
+            raise QueryError(f"The key {name} goes through an attribute that is not a sequence.")
         if tag not in item:
             item.add(DataElement(tag, "SQ", Sequence([Dataset()])))
         _put(item[tag].value[0], name, path[1:], value)
     elif vr == "SQ":
         if value:
-            raise QueryError(f"The key {name} is a sequence: name an attribute in it, as {name}.KEYWORD.")
+            raise QueryError(f"The key {name} is a sequence: name an attribute in it, such as {name}.KEYWORD.")
         item.add(DataElement(tag, "SQ", Sequence([])))
     else:
         try:
@@ -92,7 +92,7 @@ def _tag(word: str, name: str) -> int:
             tag = None
     if tag is None or tag >> 16 <= 2:
         hint = did_you_mean(word, KEYWORDS)
-        raise QueryError(f"The key {name} is no attribute of a data set: use its keyword or its tag.{hint}")
+        raise QueryError(f"The key {name} is not an attribute of a data set: write a keyword or a tag.{hint}")
     return int(tag)
 
 

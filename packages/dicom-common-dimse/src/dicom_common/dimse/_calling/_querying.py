@@ -20,12 +20,12 @@ _STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
 
 
 def echo(destination: Destination) -> None:
-    """Verify that a peer is there and knows us (PS3.7 9.1.5).
+    """Verify that a peer answers and accepts our association (PS3.7 9.1.5).
 
     Raises:
-        UnavailableError: it cannot be reached, or does not answer.
-        RefusedError: it rejects the association.
-        BackendError: it answers with a failure.
+        UnavailableError: the peer cannot be reached, or does not answer.
+        RefusedError: the peer rejects the association.
+        BackendError: the peer responds with a failure status.
     """
     with associated(destination, [ContextKey(_VERIFICATION, UNCOMPRESSED)]) as association:
         code = require_answer(association.send_c_echo().get("Status"), destination, "C-ECHO")
@@ -41,22 +41,22 @@ def find(
     *,
     limit: int | None = None,
 ) -> Generator[Match, None, None]:
-    """Ask a peer for what matches, and iterate over the answers as they come (PS3.4 C.4.1).
+    """Search a peer, and iterate over the matches as they arrive (PS3.4 C.4.1).
 
-    At the level of patients the Patient Root is asked, else the Study Root.
+    Uses the Patient Root information model at the patient level, and the Study Root model at all other levels.
 
     Args:
-        destination: whom to ask.
-        level: what to ask for. Below studies the unique keys of the levels above are needed.
-        keys: what has to match; see `identifier`.
-        fields: what else is wanted of each match.
-        limit: how many matches are enough: then the query is cancelled.
+        destination: the peer.
+        level: the Query/Retrieve Level. Below the study level, the unique keys of the higher levels are required.
+        keys: the matching keys and their values; see `identifier`.
+        fields: further attributes to return.
+        limit: the maximum number of matches, after which the query is cancelled.
 
     Raises:
-        QueryError: a key is no attribute, or a value cannot be written.
-        UnavailableError: the peer cannot be reached, or broke off: there may be more matches.
-        RefusedError: it rejects the association, or does not offer the service.
-        BackendError: it answers with a failure, or with what cannot be read.
+        QueryError: a key is not an attribute, or a value is invalid for its VR.
+        UnavailableError: the peer cannot be reached, or ended the association; there may be more matches.
+        RefusedError: the peer rejects the association, or does not offer the service.
+        BackendError: the peer responds with a failure status, or with an identifier that cannot be read.
     """
     model = _PATIENT_ROOT_FIND if level is Level.PATIENT else _STUDY_ROOT_FIND
     asked = identifier(level, keys, fields, character_set=destination.character_set)
@@ -74,7 +74,7 @@ def find(
                     return
                 if answer is None:
                     raise BackendError(
-                        f"The peer {destination} answered C-FIND with an identifier that is no data set."
+                        f"The peer {destination} answered C-FIND with an identifier that cannot be read as a data set."
                     )
                 if is_cancelled:
                     continue
@@ -96,7 +96,7 @@ def require_answer(code: int | None, destination: Destination, service: str) -> 
     """
     if code is None:
         raise UnavailableError(
-            f"The peer {destination} gave no response to {service} in time, or broke the association off."
+            f"The peer {destination} did not respond to {service} in time, or ended the association."
         )
     return int(code)
 

@@ -27,7 +27,7 @@ _STUDY_ROOT_MOVE: Final = "1.2.840.10008.5.1.4.1.2.2.2"
 _STUDY_ROOT_GET: Final = "1.2.840.10008.5.1.4.1.2.2.3"
 _OUT_OF_RESOURCES: Final = 0xA700
 _ALL_FAILED: Final = 0xA702
-"""The peer could not perform the sub-operations (PS3.4 Table C.4-2): what has come is told of all the same."""
+"""The peer could not perform sub-operations (PS3.4 Table C.4-2); the instances that arrived are reported anyway."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Wanted:
     study_uid: str
     series_uid: str
     classes: Mapping[str, str]
-    """SOP Instance UID -> SOP Class UID; empty where the peer did not say it."""
+    """SOP Instance UID -> SOP Class UID; an empty text if the peer did not return it."""
     is_whole_series: bool
     """Whether these are all of the series, so that it can be asked for as a whole."""
 

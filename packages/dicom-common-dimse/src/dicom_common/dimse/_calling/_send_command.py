@@ -42,10 +42,10 @@ __all__ = ["send"]
 
 _BEFORE = "sent-before"
 _WHY = {
-    SendReason.NOT_ACCEPTED: "the peer does not take its SOP class in its transfer syntax",
+    SendReason.NOT_ACCEPTED: "the peer does not accept its SOP class with its transfer syntax",
     SendReason.REFUSED: "the peer refused it",
     SendReason.OUT_OF_RESOURCES: "the peer is out of resources",
-    SendReason.BROKEN_OFF: "the association broke off each time it was sent",
+    SendReason.BROKEN_OFF: "the association broke each time it was sent",
     SendReason.MISSING: "the storage does not have it: restore it from a copy",
     SendReason.DAMAGED: "its bytes in the storage are damaged: restore it from a copy",
     SendReason.STORAGE: "the storage failed",
@@ -59,17 +59,17 @@ _WHY = {
                 "dicom-common send workstation 1.2.826.0.1.3680043",
                 "dicom-common send workstation 1.2.3/1.2.3.1 1.2.4/1.2.4.1/1.2.4.1.7 --json",
             ],
-            "With --json, one line an instance when it is answered, then one line with the counts": [
+            "With --json, one line for each instance, then one with the counts": [
                 '{"study_instance_uid", "sop_instance_uid", "status": "sent|warning|failed|sent-before",',
                 ' "code": "0000", "reason", "retry"}',
                 '{"statuses": {STATUS: N}, "reasons": {REASON: N}, "seconds"}',
             ],
             "Reasons": [f"{reason}: {why}" for reason, why in _WHY.items()],
             "Exit codes": [
-                "  0  the peer has acknowledged everything",
-                "  1  it has not: instances failed",
-                "  2  the command failed: the peer cannot be reached or rejects us; the same command goes on",
-                "130  interrupted; the same command goes on from there",
+                "  0  the peer has acknowledged every instance",
+                "  1  at least one instance was not sent",
+                "  2  the command failed: the peer cannot be reached or rejects us; repeat it to resume",
+                "130  interrupted; repeat the command to resume",
             ],
         }
     )
@@ -78,7 +78,7 @@ _WHY = {
 @click.argument("studies", nargs=-1, required=True, metavar="STUDY[/SERIES[/INSTANCE]]...")
 @tenant_option
 @attempts_option
-@click.option("--restart", is_flag=True, help="Send also what an interrupted command has sent already.")
+@click.option("--restart", is_flag=True, help="Also send instances that an interrupted command has already sent.")
 @as_json_option
 @pass_session
 def send(  # noqa: PLR0913 - each is an option
@@ -93,11 +93,12 @@ def send(  # noqa: PLR0913 - each is an option
 ) -> int:
     """Send studies, series or instances to a peer (C-STORE).
 
-    PEER is a name below [dimse.peers], with host and port. The data sets go out byte for byte as they are stored; what
-    the peer does not take so is not sent. What breaks off is tried again.
+    PEER is the NAME of a table [dimse.peers.NAME] with host and port. Data sets are sent byte for byte as they are
+    stored; an instance that the peer does not accept in its transfer syntax is not sent. After a broken association the
+    command tries again.
 
-    An interrupted command goes on where it stopped: what the peer has acknowledged is noted in `sends/` of the data
-    folder until a study is complete.
+    After an interruption, repeat the command to resume: it records acknowledged instances in `sends/` of the data
+    folder until their study is complete.
 
     Exits 1 if an instance was not sent.
     """
@@ -106,7 +107,7 @@ def send(  # noqa: PLR0913 - each is an option
     services = session.existing
     _require_stored(services, whose, wanted)
     tally = Tally()
-    again = "Stopping after the instance in flight; the same command goes on from there."
+    again = "Stopping after the current instance; repeat the command to resume."
     with (
         closing(SendJournal(services.config.general.data, client.destination)) as journal,
         stopping_on_signals(again) as stop,
@@ -127,19 +128,21 @@ def send(  # noqa: PLR0913 - each is an option
                     _send(session, client, journal, instances=instances, report=report, stop=stop)
     tally.summarise(as_json=as_json)
     if stop.is_set():
-        note("Interrupted; the same command goes on from there.")
+        note("Interrupted; repeat the command to resume.")
         return ExitCode.INTERRUPTED
     return ExitCode.DIFFERENT if tally.statuses[SendStatus.FAILED] else ExitCode.OK
 
 
 def _require_stored(services: Services, tenant: str, wanted: Sequence[What]) -> None:
-    """Refuse what names nothing, before anything is sent."""
+    """Refuse studies, series and instances that are not stored, before anything is sent."""
     for what in wanted:
         if next(services.db.instances(tenant, *what), None) is None:
-            raise NotFoundError(f"Nothing is stored under {what} for this tenant: `dicom-common find` lists what is.")
+            raise NotFoundError(
+                f"Nothing is stored under {what} for this tenant: `dicom-common find` lists the studies."
+            )
 
 
-def _send(  # noqa: PLR0913 - what is sent, to whom, and who is told
+def _send(  # noqa: PLR0913 - what to send, where, and where to report it
     session: Session,
     client: Client,
     journal: SendJournal,
@@ -182,7 +185,7 @@ class _Report:
 
     Args:
         tally: counts.
-        advance: is told of each.
+        advance: called for each instance.
         as_json: print a line for each; else for each that was not sent.
     """
 

@@ -31,12 +31,12 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
 
 
 class SendStatus(StrEnum):
-    """What became of an instance."""
+    """The result of sending an instance."""
 
     SENT = "sent"
-    """The peer answered with success."""
+    """The peer responded with success."""
     WARNING = "warning"
-    """The peer has it, and answered with a warning: `code`."""
+    """The peer stored the instance and responded with a warning: `code`."""
     FAILED = "failed"
 
 
@@ -46,31 +46,31 @@ class SendReason(StrEnum):
     NOT_ACCEPTED = "not-accepted"
     """The peer accepts no presentation context with its SOP class and its transfer syntax."""
     REFUSED = "refused"
-    """The peer answered with a failure: `code`."""
+    """The peer responded with a failure: `code`."""
     OUT_OF_RESOURCES = "out-of-resources"
-    """The peer answered A7xx to every attempt."""
+    """The peer responded A7xx to every attempt."""
     BROKEN_OFF = "broken-off"
-    """The association broke off each time that this instance was sent."""
+    """The association broke each time that this instance was sent."""
     MISSING = "missing"
     """The storage does not have its object."""
     DAMAGED = "damaged"
-    """The bytes in the storage are not those that were indexed, or are no DICOM."""
+    """The bytes in the storage differ from those that were indexed, or are not a DICOM file."""
     STORAGE = "storage"
     """The storage failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """What became of one instance."""
+    """The result of sending one instance."""
 
     stored: Stored
     status: SendStatus
     code: int | None = None
-    """Status (0000,0900) of the C-STORE response; None: there was none."""
+    """Status (0000,0900) of the C-STORE response; None without a response."""
     reason: SendReason | None = None
-    """Why it failed; None: it did not."""
+    """Why the instance failed; None if it did not fail."""
     retry: bool = False
-    """Nothing is wrong with the instance: sending it again later may succeed."""
+    """Whether sending the instance again later may succeed."""
 
 
 def send(

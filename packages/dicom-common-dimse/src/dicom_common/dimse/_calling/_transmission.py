@@ -33,7 +33,7 @@ class MoveOriginator(NamedTuple):
 
 
 def accepted_context(association: Association, stored: Stored) -> int | None:
-    """Return the id of the presentation context in which an instance goes out as it is stored; None: there is none."""
+    """Return the ID of the presentation context for an instance as it is stored; None if the peer accepted none."""
     for context in association.accepted_contexts:
         is_right = context.abstract_syntax == stored.sop_class_uid and context.as_scu
         if is_right and context.transfer_syntax[0] == stored.transfer_syntax_uid:
@@ -98,9 +98,9 @@ def store_remotely(  # noqa: PLR0913 - what the command says, and what goes with
     finally:
         association._reactor_checkpoint.set()  # noqa: SLF001 - as above
     if not isinstance(response, C_STORE) or response.MessageIDBeingRespondedTo != message_id:
-        raise UnavailableError("The peer broke the association off, or gave no response to a C-STORE request in time.")
+        raise UnavailableError("The peer ended the association, or did not respond to a C-STORE request in time.")
     if response.Status is None:
-        raise UnavailableError("The response of the peer to a C-STORE request has no status.")
+        raise UnavailableError("The peer's response to a C-STORE request has no status.")
     return int(response.Status)
 
 
@@ -139,7 +139,7 @@ def _wait_for_room(association: Association, seconds: float) -> None:
         if now_waiting != waiting:
             waiting, end = now_waiting, time.monotonic() + seconds
         if not association.is_established or time.monotonic() > end:
-            raise UnavailableError("The peer broke the association off, or takes no more data.")
+            raise UnavailableError("The peer ended the association, or stopped reading data.")
         time.sleep(0.0005)
     if not association.is_established:
-        raise UnavailableError("The peer broke the association off.")
+        raise UnavailableError("The peer ended the association.")

@@ -129,13 +129,13 @@ class Reporting:
             else:
                 self._postpone(commitment)
         except BackendError as error:
-            _log.warning("a storage commitment cannot be noted now: %s", type(error).__name__)
+            _log.warning("the result of a storage commitment cannot be recorded now: %s", type(error).__name__)
 
     def _sent(self, commitment: Commitment, report: Report) -> bool:
         peer = self._site.settings.peers.get(commitment.peer)
         destination = None if peer is None else address_of(peer)
         if destination is None:
-            _log.warning("the peer %s has no address for a report of storage commitment", commitment.peer)
+            _log.warning("the peer %s has no host and port for a storage commitment report", commitment.peer)
             return False
         retrieve = self._site.settings.retrieve
         try:
@@ -148,17 +148,17 @@ class Reporting:
                 as_scp=True,
             )
         except UnavailableError as error:
-            _log.warning("a report of storage commitment was not sent: %s", error)
+            _log.warning("a storage commitment report was not sent: %s", error)
             return False
         try:
             if not association.accepted:
-                _log.warning("the peer %s does not accept reports of storage commitment", commitment.peer)
+                _log.warning("the peer %s does not accept storage commitment reports", commitment.peer)
                 return False
             (_, (syntax,)), context_id = next(iter(association.accepted.items()))
             data = report.data_set(encoding_of(syntax), commitment.called)
             response = association.request(context_id, Operation.N_EVENT_REPORT, report_values(report), [data])
         except UnavailableError as error:
-            _log.warning("a report of storage commitment was not answered: %s", error)
+            _log.warning("a storage commitment report got no response: %s", error)
             return False
         finally:
             association.release()
@@ -167,7 +167,7 @@ class Reporting:
     def _postpone(self, commitment: Commitment) -> None:
         settings, now = self._settings, datetime.now(UTC)
         if now - commitment.asked > timedelta(days=settings.give_up_days):
-            _log.error("a report of storage commitment to %s was given up", commitment.peer)
+            _log.error("a storage commitment report to %s was given up", commitment.peer)
             self.commitments.forget(commitment)
             return
         seconds = min(settings.retry_seconds * 2.0 ** min(commitment.tries, 30), settings.max_retry_seconds)
@@ -179,7 +179,7 @@ class Reporting:
             try:
                 self._take_up()
             except BackendError as error:
-                _log.warning("commitments cannot be looked for now: %s", type(error).__name__)
+                _log.warning("pending storage commitments cannot be listed now: %s", type(error).__name__)
             self._stopping.wait(min(_LOOK_SECONDS, self._settings.retry_seconds))
 
     def _take_up(self) -> None:

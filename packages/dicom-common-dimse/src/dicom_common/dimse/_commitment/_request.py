@@ -46,7 +46,7 @@ def references_of(identifier: Identifier, most: int) -> list[Reference]:
     if not items:
         raise StatusError(_MISSING_VALUE, "Referenced SOP Sequence has no item.", _REFERENCES)
     if len(items) > most:
-        raise StatusError(_TOO_MANY, f"More than {most} instances: ask in parts.", _REFERENCES)
+        raise StatusError(_TOO_MANY, f"More than {most} instances: split the request.", _REFERENCES)
     return list(dict.fromkeys(Reference(_uid(item, _SOP_CLASS), _uid(item, _SOP_INSTANCE)) for item in items))
 
 
@@ -57,5 +57,5 @@ def _uid(identifier: Identifier, tag: int) -> str:
     if not value:
         raise StatusError(_MISSING_VALUE, "A UID of the request has no value.", tag)
     if not is_valid_uid(value, strict=False):
-        raise StatusError(_INVALID, "A UID of the request is none.", tag)
+        raise StatusError(_INVALID, "A UID of the request is not a valid UID.", tag)
     return value

@@ -59,10 +59,10 @@ class _Commitment:
             yield error.response()
             return
         except BackendError:
-            yield StatusError(_PROCESSING_FAILURE, "The request cannot be remembered now: try again.").response()
+            yield StatusError(_PROCESSING_FAILURE, "The request cannot be recorded now: try again later.").response()
             return
         if not is_new:
-            yield StatusError(_DUPLICATE, "The Transaction UID was used before.").response()
+            yield StatusError(_DUPLICATE, "The Transaction UID is already in use.").response()
             return
         yield Response(status=_SUCCESS, elements={Tag.ACTION_TYPE: _REQUEST})
         in_hand = reporting.begin(commitment)
@@ -98,7 +98,7 @@ def _commitment_of(request: Request) -> Commitment:
     """
     command, association = request.command, request.association
     if command.text(Tag.REQUESTED_SOP_CLASS) != CLASS:
-        raise StatusError(_NO_SUCH_CLASS, "The SOP class is not that of storage commitment.")
+        raise StatusError(_NO_SUCH_CLASS, "The SOP class is not Storage Commitment Push Model.")
     if command.text(Tag.REQUESTED_SOP_INSTANCE) != INSTANCE:
         raise StatusError(_NO_SUCH_INSTANCE, "The SOP Instance is not the well-known one.")
     if command.number(Tag.ACTION_TYPE) != _REQUEST:

@@ -72,7 +72,7 @@ def level_of(identifier: Identifier, model: Model) -> Level:
         raise StatusError(_MISMATCH, "Query/Retrieve Level is missing.", LEVEL)
     level = _LEVELS.get(text)
     if level not in model.levels:
-        raise StatusError(_MISMATCH, "The information model does not have this Query/Retrieve Level.", LEVEL)
+        raise StatusError(_MISMATCH, "The information model does not support this level.", LEVEL)
     return level
 
 
@@ -87,7 +87,7 @@ def require_upper_keys(identifier: Identifier, model: Model, level: Level) -> No
             return
         value = identifier.text(UNIQUE[upper])
         if not value or any(character in value for character in "*?\\"):
-            raise StatusError(_MISMATCH, f"{_NAMES[upper]} needs one value, without wildcards.", UNIQUE[upper])
+            raise StatusError(_MISMATCH, f"{_NAMES[upper]} needs a single value without wildcards.", UNIQUE[upper])
 
 
 def refuse_lower_keys(identifier: Identifier, level: Level) -> None:
@@ -98,4 +98,4 @@ def refuse_lower_keys(identifier: Identifier, level: Level) -> None:
     """
     for lower, tag in UNIQUE.items():
         if lower > level and tag in identifier and not identifier.is_universal(tag):
-            raise StatusError(_MISMATCH, "A unique key of a level below that of the request.", tag)
+            raise StatusError(_MISMATCH, "A unique key is of a lower level than the request.", tag)

@@ -67,7 +67,7 @@ class _Reader:
                 raise StatusError(UNABLE, f"The identifier has more than {_MOST_ELEMENTS} elements.")
             vr, start, length = self._head(tag, at, encoding)
             if tag in elements:
-                raise StatusError(UNABLE, "The identifier has an element twice.", tag)
+                raise StatusError(UNABLE, "The identifier contains an element twice.", tag)
             if vr == "SQ" or (vr == "UN" and length == _UNDEFINED):
                 items, at = self._items(start, length, end, _IMPLICIT if vr == "UN" else encoding, texts, depth)
                 elements[tag], has_items = Element(tag, "SQ", b"", tuple(items)), has_items or bool(items)
@@ -104,7 +104,7 @@ class _Reader:
         self, start: int, length: int, end: int, encoding: Encoding, texts: CharacterSet, depth: int
     ) -> tuple[list[Identifier], int]:
         if depth >= _DEEPEST:
-            raise StatusError(UNABLE, f"The identifier is nested deeper than {_DEEPEST} sequences.")
+            raise StatusError(UNABLE, f"The identifier nests more than {_DEEPEST} sequences.")
         at, last = start, end if length == _UNDEFINED else start + length
         items: list[Identifier] = []
         while at < last:

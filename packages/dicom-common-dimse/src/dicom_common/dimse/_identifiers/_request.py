@@ -18,7 +18,7 @@ def identifier_of(request: Request, most: int) -> Identifier:
         most: the largest, in bytes.
 
     Raises:
-        StatusError: C000, there is none, it is too large, or it cannot be parsed.
+        StatusError: C000, the request has no identifier, or it is too large or cannot be parsed.
     """
     if request.data is None:
         raise StatusError(0xC000, "The request has no identifier.")

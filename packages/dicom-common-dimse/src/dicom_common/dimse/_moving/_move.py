@@ -49,7 +49,7 @@ class Mover:
         if destination is None:
             if request.data is not None:
                 request.data.drain()
-            yield StatusError(_UNKNOWN, "The Move Destination is not configured here.").response()
+            yield StatusError(_UNKNOWN, "The Move Destination is not configured.").response()
             return
         where = f"dicom://{destination.host}:{destination.port}/{destination.ae_title}"
 
@@ -143,7 +143,7 @@ class _Sender:
     def _store(self, stored: Stored, transfer_syntax: str, data: DataSet) -> int:
         chosen = self._choice(stored)
         if chosen is None or chosen[0] != transfer_syntax:
-            raise UnavailableError("The destination takes other transfer syntaxes than a moment ago.")
+            raise UnavailableError("The destination no longer accepts the same transfer syntaxes.")
         assert self._association is not None
         values = store_values(stored, self._priority) | self._originator
         response = self._association.request(chosen[1], Operation.C_STORE, values, data)
@@ -167,7 +167,7 @@ class _Sender:
     def _open(self) -> Outgoing:
         if self._association is None:
             if self._failures >= _MOST_TRIES:
-                raise UnavailableError("The destination was given up.")
+                raise UnavailableError("The destination failed; it is not tried again.")
             try:
                 self._association, self._was_kept = self._kept.take(
                     self._destination, self._calling, self._proposals, self._ask

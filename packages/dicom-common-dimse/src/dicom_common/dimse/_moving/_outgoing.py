@@ -106,7 +106,7 @@ class Outgoing:
         try:
             connection = socket.create_connection((destination.host, destination.port), connect_seconds)
         except OSError as error:
-            raise UnavailableError(f"The destination {destination.ae_title} cannot be connected to.") from error
+            raise UnavailableError(f"The destination {destination.ae_title} cannot be reached.") from error
         try:
             if destination.tls is not None:
                 connection = destination.tls.wrap_socket(connection, server_hostname=destination.host)
@@ -144,9 +144,9 @@ class Outgoing:
                 Incoming(self._messages.data_set(answered_in)).drain()
             is_answer = response.field == operation | Operation.RESPONSE
             if not is_answer or response.number(Tag.RESPONDED_TO) != self._last_id:
-                raise ProtocolError("something else than the response came", reason=2)
+                raise ProtocolError("a message other than the expected response arrived", reason=2)
         except AssociationEndError as error:
-            raise UnavailableError("The association to the destination is over.") from error
+            raise UnavailableError("The association to the destination has ended.") from error
         self.last_used = time.monotonic()
         return response
 
@@ -207,7 +207,7 @@ def _parse_ac(body: bytes, proposed: Mapping[int, Proposal]) -> tuple[dict[Propo
     """Return the accepted contexts of an A-ASSOCIATE-AC (PS3.8 9.3.3), and the longest PDU that the peer takes.
 
     Raises:
-        ProtocolError: it is none.
+        ProtocolError: it is not a valid A-ASSOCIATE-AC.
     """
     accepted: dict[Proposal, int] = {}
     most = 0

@@ -38,7 +38,7 @@ def wanted_instances(  # noqa: PLR0913 - whose, what is asked for, and what it i
         most: the most instances.
 
     Raises:
-        StatusError: A900, the identifier does not fit the model, or asks for everything; A701, there are too many.
+        StatusError: A900, the identifier does not fit the model, or matches everything; A701, too many instances match.
         BackendError: the index failed.
     """
     level = level_of(identifier, model)
@@ -60,7 +60,7 @@ def wanted_instances(  # noqa: PLR0913 - whose, what is asked for, and what it i
         found = chain.from_iterable(_below(db, tenant, match) for match in matches)
     instances = list(islice(found, most + 1))
     if len(instances) > most:
-        raise StatusError(_TOO_MANY, f"More than {most} instances: ask in parts.")
+        raise StatusError(_TOO_MANY, f"More than {most} instances: split the request.")
     return instances
 
 
@@ -73,14 +73,14 @@ def _conditions(identifier: Identifier, level: Level) -> Iterator[Condition]:
         if not values:
             if at < level:
                 continue
-            raise StatusError(_MISMATCH, "The unique key of the level needs a value.", tag)
+            raise StatusError(_MISMATCH, "The unique key of the request's level needs a value.", tag)
         if any(character in value for value in values for character in "*?"):
-            raise StatusError(_MISMATCH, "A unique key takes no wildcards.", tag)
+            raise StatusError(_MISMATCH, "A unique key must not have wildcards.", tag)
         if at is Level.PATIENT:
             yield OneOf(_KEYWORDS[at], (identifier.text(tag),))
             continue
         if not all(is_valid_uid(value, strict=False) for value in values):
-            raise StatusError(_MISMATCH, "A unique key has a value that is no UID.", tag)
+            raise StatusError(_MISMATCH, "A unique key has a value that is not a UID.", tag)
         yield OneOf(_KEYWORDS[at], tuple(dict.fromkeys(values)))
     if issuer := identifier.text(_ISSUER):
         yield OneOf("IssuerOfPatientID", (issuer,))
@@ -91,7 +91,9 @@ def _studies(db: Database, tenant: str, patients: list[Match]) -> list[Match]:
     if not patients:
         return []
     if len(patients) > 1:
-        raise StatusError(_MISMATCH, "Several patients have this ID: name its issuer.", UNIQUE[Level.PATIENT], _ISSUER)
+        raise StatusError(
+            _MISMATCH, "Several patients have this ID: add Issuer of Patient ID.", UNIQUE[Level.PATIENT], _ISSUER
+        )
     patient = patients[0]
     conditions = [OneOf("PatientID", (str(patient["PatientID"]),))]
     issuer = patient.get("IssuerOfPatientID")

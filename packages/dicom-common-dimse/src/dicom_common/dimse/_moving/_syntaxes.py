@@ -18,7 +18,7 @@ _MOST_CONTEXTS = 128
 
 
 def choose(stored: Stored, accepted: Callable[[str, str], T | None], codecs: Codecs) -> tuple[str, T] | None:
-    """Choose the transfer syntax of an instance, and the presentation context for it; None: there is none.
+    """Choose the transfer syntax of an instance, and its presentation context; None if the peer accepted none.
 
     Args:
         stored: the instance.

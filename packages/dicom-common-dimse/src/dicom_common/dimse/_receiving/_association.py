@@ -133,7 +133,7 @@ class AcceptedAssociation:
         """Go on with the errand that waits for a response."""
         errand = self._expecting.pop(response.number(Tag.RESPONDED_TO) or 0, None)
         if errand is None:
-            raise ProtocolError("a response comes without a request", reason=2)
+            raise ProtocolError("a response arrived without a request", reason=2)
         if response.has_data_set:
             Incoming(self._messages.data_set(context_id)).drain()
         self._go_on(errand, response)
@@ -162,7 +162,7 @@ class AcceptedAssociation:
                 self._take(context_id, response)
                 continue
             if response.number(Tag.RESPONDED_TO) != message_id:
-                raise ProtocolError("a response is to another request", reason=2)
+                raise ProtocolError("a response belongs to a different request", reason=2)
             if response.has_data_set:
                 Incoming(self._messages.data_set(context_id)).drain()
             return response
@@ -187,7 +187,7 @@ class AcceptedAssociation:
         elif command.is_response:
             self._take_response(context_id, command)
         elif self._waiting:
-            raise ProtocolError("a message comes where it must not", reason=2)
+            raise ProtocolError("a message is not allowed in this state", reason=2)
         else:
             self._waiting.append((context_id, command))
 

@@ -104,7 +104,7 @@ def parse_command(data: bytes | bytearray) -> Command:
     """Parse a command set.
 
     Raises:
-        ProtocolError: it is none.
+        ProtocolError: it is not a valid command set.
     """
     elements: dict[int, bytes] = {}
     at, end = 0, len(data)

@@ -167,7 +167,7 @@ class Connection:
 def _request(wire: Wire, seconds: float) -> AssociateRequest:
     kind, body = wire.read(seconds)
     if kind == Pdu.ABORT:
-        raise LostError("the peer aborted before there was an association")
+        raise LostError("the peer aborted before an association was established")
     if kind != Pdu.ASSOCIATE_RQ:
-        raise ProtocolError("a PDU comes before an association", reason=2)
+        raise ProtocolError("a PDU arrived before an association was established", reason=2)
     return parse_associate(bytes(body))

@@ -59,7 +59,7 @@ class Messages:
         while True:
             one = self._next_fragment(seconds, is_first=is_first)
             if not one.is_command or not (is_first or one.context == context):
-                raise ProtocolError("a fragment belongs to no message", reason=6)
+                raise ProtocolError("a fragment does not belong to a message", reason=6)
             context, is_first = one.context, False
             held += one.data
             if len(held) > _MOST_COMMAND:
@@ -73,7 +73,7 @@ class Messages:
         while not is_last:
             one = self._next_fragment(None, is_first=False)
             if one.is_command or one.context != context:
-                raise ProtocolError("a fragment belongs to no message", reason=6)
+                raise ProtocolError("a fragment does not belong to a message", reason=6)
             is_last = one.is_last
             yield one.data
 
@@ -82,7 +82,7 @@ class Messages:
         if at >= len(body):
             body, at = self._next_body(seconds, is_first=is_first), 0
         if at + 6 > len(body):
-            raise ProtocolError("a P-DATA-TF has no whole fragment in it")
+            raise ProtocolError("a P-DATA-TF does not contain a complete fragment")
         length = int.from_bytes(body[at : at + 4], "big")
         end = at + 4 + length
         if length < 2 or end > len(body):
@@ -101,7 +101,7 @@ class Messages:
         if kind == Pdu.ABORT:
             raise AbortedError
         if kind != Pdu.P_DATA:
-            raise ProtocolError("a PDU comes where it must not", reason=2)
+            raise ProtocolError("a PDU is not allowed in this state", reason=2)
         return body
 
 
@@ -149,7 +149,7 @@ class Incoming:
                 return b"".join(map(bytes, iter(self._next, memoryview(b""))))
             self._rest = self._rest or self._next()
         except AssociationEndError as error:
-            raise OSError("the sender broke off") from error
+            raise OSError("the sender stopped before the end of the data set") from error
         piece, self._rest = self._rest[:size], self._rest[size:]
         return bytes(piece)
 

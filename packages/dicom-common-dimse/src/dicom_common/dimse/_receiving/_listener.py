@@ -76,7 +76,7 @@ class Listener:
         try:
             thread.start()
         except RuntimeError:
-            _log.error("a connection cannot be served: the system has no thread for it")
+            _log.error("a connection cannot be served: the system cannot start another thread")
             accepted.close()
             self._forget(connection)
 
@@ -115,4 +115,4 @@ class Listener:
                 for connection in self._open:
                     connection.stop()  # one that was answering then is idle now
             if self._open:
-                _log.warning("%d associations were broken off at the end", len(self._open))
+                _log.warning("%d associations were aborted at shutdown", len(self._open))

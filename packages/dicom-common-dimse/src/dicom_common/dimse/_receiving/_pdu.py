@@ -137,7 +137,7 @@ def parse_associate(body: bytes) -> AssociateRequest:
             _read_user_information(request, value)
     ids = [context.id for context in request.contexts]
     if len(ids) > _MOST_CONTEXTS or len(set(ids)) < len(ids):
-        raise ProtocolError("presentation context ids are there twice")
+        raise ProtocolError("a presentation context ID appears twice")
     return request
 
 
@@ -153,14 +153,14 @@ def items(data: bytes) -> Iterator[tuple[int, bytes]]:
             raise ProtocolError("an item is cut off")
         end = at + 4 + int.from_bytes(data[at + 2 : at + 4], "big")
         if end > len(data):
-            raise ProtocolError("an item is longer than what it is in")
+            raise ProtocolError("an item is longer than the item or PDU that contains it")
         yield data[at], data[at + 4 : end]
         at = end
 
 
 def _context(value: bytes) -> ProposedContext:
     if len(value) < 4 or value[0] % 2 == 0:
-        raise ProtocolError("a presentation context has no odd id")
+        raise ProtocolError("a presentation context ID is not an odd number")
     abstract, transfer = "", []
     for kind, text in items(value[4:]):
         if kind == 0x30:
@@ -201,7 +201,7 @@ def _at_least(value: bytes, size: int) -> bytes:
 
 def _sized(value: bytes, size: int) -> bytes:
     if len(value) != size:
-        raise ProtocolError("an item has another length than it has to have")
+        raise ProtocolError("an item does not have the required length")
     return value
 
 

@@ -110,12 +110,12 @@ class Wire:
             raise ProtocolError("a PDU is of an unknown type", reason=1)
         if kind == Pdu.P_DATA:
             if length > self._most:
-                raise ProtocolError("a P-DATA-TF is longer than was agreed")
+                raise ProtocolError("a P-DATA-TF is longer than the negotiated maximum")
         elif kind in (Pdu.ASSOCIATE_RQ, Pdu.ASSOCIATE_AC):
             if length > _MOST_ASSOCIATE:
                 raise ProtocolError("an A-ASSOCIATE PDU is longer than 1 MiB")
         elif length != _SHORT:
-            raise ProtocolError("a PDU has another length than it has to have")
+            raise ProtocolError("a PDU does not have the required length")
 
     def _fill(self, size: int, end: float) -> None:
         """Have at least `size` bytes in the buffer, from `_begin` on."""
@@ -126,7 +126,7 @@ class Wire:
                 self._make_room()
             left = end - time.monotonic()
             if left <= 0:
-                raise LostError("nothing came in time")
+                raise LostError("no data arrived in time")
             try:
                 if self._is_plain and _QUICKACK is not None:
                     self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)

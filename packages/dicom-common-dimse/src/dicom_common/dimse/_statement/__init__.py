@@ -1,4 +1,4 @@
-"""What the conformance statement says of networking (PS3.2, PS3.7, PS3.8)."""
+"""The networking section of the conformance statement (PS3.2, PS3.7, PS3.8)."""
 
 from dicom_common.dimse._statement._statement import conformance
 

@@ -1,4 +1,4 @@
-"""The network part of the conformance statement: from the table of services, and the settings."""
+"""The networking section of the conformance statement, made from the table of services and the settings."""
 
 from __future__ import annotations
 
@@ -21,32 +21,33 @@ if TYPE_CHECKING:
 __all__ = ["conformance"]
 
 _TEXT: Final = """\
-The application entity `{title}` accepts associations at port {port} (`dicom-common scp`), and asks for them
-(`dicom-common echo`, `query`, `send`, `fetch`, and what its services send). The application context name is
-1.2.840.10008.3.1.1.1. A request is let in only from a peer of the configuration, known by its AE titles and, where so
-configured, its address and certificate; anybody else is rejected (1/1/3, or 1/1/7 for another called AE title). A local
-limit is a transient rejection (2/3/2). Of the transfer syntaxes of a presentation context, the first that is supported
-is accepted. An asynchronous operations window is answered with 1, 1.
+The application entity `{title}` accepts associations on port {port} (`dicom-common scp`). It initiates associations
+for `dicom-common echo`, `query`, `send` and `fetch`, for the sub-operations of C-MOVE, and for storage commitment
+reports. The application context name is 1.2.840.10008.3.1.1.1. It accepts associations only from configured peers,
+identified by their AE titles and, if configured, by address and certificate. It rejects any other (1/1/3 for an unknown
+Calling AE Title, 1/1/7 for an unknown Called AE Title); a local limit leads to a transient rejection (2/3/2). In each
+presentation context it accepts the first proposed transfer syntax that it supports. It answers Asynchronous Operations
+Window Negotiation with 1, 1.
 
-Requests of a service that a peer is not allowed are answered with 0124. What is stored is described in "Storing
-instances". Data sets go out byte for byte as they are stored; by C-MOVE and C-GET, to a peer that does not take the
-transfer syntax, as Explicit or Implicit VR Little Endian where they can be decoded.
+A request for a service that the peer is not allowed to use gets the status 0124. "Storing instances" describes what is
+stored. Data sets are sent byte for byte as stored. If a C-MOVE destination or C-GET requester does not accept the
+transfer syntax, the data set is sent in Explicit or Implicit VR Little Endian, provided that it can be decoded.
 
-As SCU, one presentation context is proposed for each SOP class and transfer syntax to be sent; where 128 are not
-enough, there are several associations. For `send`, an association that breaks off, and an instance that is answered
-with A7xx, is tried again."""
+As SCU of the storage service, the application entity proposes one presentation context for each combination of SOP
+class and transfer syntax; if 128 are not enough, it uses several associations. `send` tries again after a broken
+association and after a status A7xx."""
 _CALLS: Final = (
     ("Verification", "1.2.840.10008.1.1", "C-ECHO"),
     ("Patient Root Query/Retrieve Information Model - FIND", "1.2.840.10008.5.1.4.1.2.1.1", "C-FIND (patients)"),
     ("Study Root Query/Retrieve Information Model - FIND", "1.2.840.10008.5.1.4.1.2.2.1", "C-FIND"),
     ("Study Root Query/Retrieve Information Model - MOVE", "1.2.840.10008.5.1.4.1.2.2.2", "C-MOVE"),
     ("Study Root Query/Retrieve Information Model - GET", "1.2.840.10008.5.1.4.1.2.2.3", "C-GET"),
-    ("Storage SOP classes of what is sent or fetched", "-", "C-STORE (as SCP for C-GET)"),
+    ("Storage SOP classes of the instances sent or fetched", "-", "C-STORE (as SCP for C-GET)"),
 )
 
 
 def conformance(config: Config) -> StatementSection:
-    """Return the section on networking."""
+    """Return the networking section."""
     settings = config.section("dimse", DimseSettings)
     services = services_of(settings)
     peers = tuple(
@@ -77,7 +78,7 @@ def conformance(config: Config) -> StatementSection:
             StatementTable(title="SOP classes as SCU", columns=("SOP class", "UID", "Operation"), rows=_CALLS),
             statuses({_operation(one) for service in services for one in service.operations}),
             StatementTable(
-                title="Peers", columns=("Name", "AE title", "May", "Is a destination", "Known by"), rows=peers
+                title="Peers", columns=("Name", "AE title", "May", "Destination", "Identified by"), rows=peers
             ),
             StatementTable(
                 title="Limits",
@@ -108,7 +109,7 @@ def _operation(operation: Operation) -> str:
 
 def _name(uid: str) -> str:
     name = UID(uid).name
-    return "(not in the dictionary of pydicom)" if name == uid else name
+    return "(not in pydicom's UID dictionary)" if name == uid else name
 
 
 def _syntaxes(service: Service) -> str:

@@ -266,4 +266,4 @@ def _cached_at(wanted: _Wanted) -> str:
 
 
 def _absent() -> NotFoundError:
-    return NotFoundError("The index has no such study or series for this tenant: search for what is there.")
+    return NotFoundError("The index has no such study or series for this tenant: search to list what exists.")

@@ -85,7 +85,7 @@ def list_keys(session: Session, *, name: str, tenant: str | None, as_json: bool)
             "With --json, one line a key that was wrapped anew or made": [
                 '{"tenant", "generation", "key_id", "created", "destroyed"}',
             ],
-            "Exit codes": ["130  interrupted; the same command goes on from there"],
+            "Exit codes": ["130  interrupted; repeat the command to resume"],
         }
     )
 )
@@ -105,7 +105,7 @@ def rotate(session: Session, *, name: str, tenant: str | None, new_generation: b
     told = {"command": "keys rotate", "storage": name, "new_generation": new_generation}
     with (
         session.auditing(AuditKind.SECURITY_CHANGED, whose, **told) as deed,
-        stopping_on_signals("Stopping after this key; the same command goes on from there.") as stop,
+        stopping_on_signals("Stopping after this key; repeat the command to resume.") as stop,
     ):
         with progress("rotating") as bar:
             for key in storage.rotate_keys(whose, new_generation=new_generation):

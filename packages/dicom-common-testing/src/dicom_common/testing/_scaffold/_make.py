@@ -36,17 +36,17 @@ def make(kind: str, name: str, output: Path, *, core: str) -> None:
 
     Args:
         kind: one of `PROTOCOLS`.
-        name: how the configuration will call it.
+        name: its name in the configuration.
         output: the folder, which must not exist or be empty.
         core: the version of dicom-common-core that it is for.
 
     Raises:
-        ScaffoldError: the name is none, or something is in the folder.
+        ScaffoldError: the name is invalid, or the folder is not empty.
     """
     if _NAME.fullmatch(name) is None:
-        raise ScaffoldError(f"{name!r} is not a name: use a-z, 0-9 and single hyphens, a letter first.")
+        raise ScaffoldError(f"{name!r} is not a name: use a-z, 0-9 and single hyphens, beginning with a letter.")
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise ScaffoldError(f"{output} is there already and is not empty: choose another folder with --output.")
+        raise ScaffoldError(f"{output} already exists and is not empty: choose another folder with --output.")
     filled = _values(kind, name, core)
     package = output / "src" / filled["module"]
     package.mkdir(parents=True)
@@ -102,7 +102,7 @@ def _backend(kind: str, filled: dict[str, str]) -> str:
 
 
 def _method_to_write(method: ast.FunctionDef, source: Sequence[str]) -> str:
-    """Return a method of a Protocol as the method that is to be written: signature, first sentence, no body."""
+    """Return a method of a Protocol for the author to write: its signature and first sentence, without a body."""
     head = "\n".join(source[method.lineno - 1 : method.body[0].lineno - 1])
     sentence = (ast.get_docstring(method) or "").partition("\n")[0]
     return f'{head}\n        """{sentence}"""\n        raise NotImplementedError("{method.name}")'

@@ -51,8 +51,8 @@ _EVERY_SECONDS = 0.3
                 '{"backend", "kit", "contracts", "proven", "not_kept", "not_promised", "skipped"}',
             ],
             "Exit codes": [
-                "0  every promise that was tried is kept, or declared as not promised",
-                "1  one is not kept",
+                "0  every tested promise is kept, or declared as not promised",
+                "1  at least one promise is not kept",
                 "2  the command failed",
             ],
         }
@@ -64,13 +64,13 @@ _EVERY_SECONDS = 0.3
     "--scratch",
     multiple=True,
     metavar="KEY=VALUE",
-    help="A setting of an index of the tests' own, for `db`; {} in VALUE is another text for each test.",
+    help="For `db`: a setting that selects an empty index; {} in VALUE becomes a different text for each test.",
 )
 @click.option(
     "--not-promised", multiple=True, metavar="TEST=WHY", help="A test that the backend does not promise to pass."
 )
-@click.option("--only", default="", metavar="WORDS", help="Only tests with these words in their names.")
-@click.option("--statement", is_flag=True, help="Print the conformance statement, not the failures alone.")
+@click.option("--only", default="", metavar="WORDS", help="Run only tests with these words in their names.")
+@click.option("--statement", is_flag=True, help="Print the conformance statement, not only the failures.")
 @click.option("--badge", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a badge (SVG).")
 @as_json
 @pass_session
@@ -88,9 +88,9 @@ def verify(  # noqa: PLR0913  # its options
 ) -> int:
     """Verify that the configured backend of KIND (broker, cache, db or storage) keeps its promises.
 
-    Runs the contract of its kind, which starts and kills processes of its own. A storage is used below prefixes that
-    the tests remove; a broker with topics named test-..., which stay; an index must be one of the tests' own
-    (--scratch; of SQLite it is made in a temporary folder). A run takes minutes.
+    Runs the contract of the kind, which starts and kills its own processes. In a storage the tests use prefixes that
+    they remove; in a broker, topics named test-..., which remain. An index must be empty: --scratch names it; SQLite
+    gets one in a temporary folder. A run takes minutes.
     """
     if badge is not None and not badge.parent.is_dir():
         raise CommandError(f"{badge} cannot be written, because there is no folder {badge.parent}: make it first.")
@@ -98,7 +98,7 @@ def verify(  # noqa: PLR0913  # its options
         backend = _backend(session, target)
         outcomes = list(_outcomes(target, only))
     if not outcomes:
-        raise CommandError(f"No test of the contract has the words {only!r}: leave --only out.")
+        raise CommandError(f"No test of the contract has the words {only!r} in its name: change or omit --only.")
     kit = {
         "distribution": _KIT,
         "version": version(_KIT),
@@ -121,7 +121,7 @@ def _short(made: Statement) -> Iterator[str]:
         yield f"NOT KEPT  {one['test'].removeprefix('test_').replace('_', ' ')}: {one['reason']}"
     yield (
         f"{len(made.proven)} promises are proven, {len(made.not_kept)} not kept, {len(made.not_promised)} not promised,"
-        f" {len(made.skipped)} not tried. --statement tells which."
+        f" {len(made.skipped)} not tried. --statement lists them."
     )
 
 
@@ -130,9 +130,9 @@ def _target(
     session: Session, kind: str, table: str, scratch: Sequence[str], not_promised: Sequence[str]
 ) -> Iterator[Target]:
     if kind != "storage" and table != "storage":
-        raise CommandError("--storage names a further storage: it goes with `verify storage` only.")
+        raise CommandError("--storage names a further storage: use it only with `verify storage`.")
     if scratch and kind != "db":
-        raise CommandError("--scratch is for `verify db` only: the other kinds use names of their own.")
+        raise CommandError("--scratch applies only to `verify db`: omit it.")
     target = Target(
         kind=kind,
         table=table,
@@ -146,7 +146,7 @@ def _target(
         return
     if not scratch and session.config.backend("db") != "sqlite":
         raise CommandError(
-            "The tests of an index need an empty one each: name a setting that makes one, such as"
+            "Each test needs an empty index: name a setting that selects one, such as"
             " --scratch db.database=verify_{}, or run the contract in the backend's own tests."
         )
     with tempfile.TemporaryDirectory(prefix="dicom-common-verify-") as folder:
@@ -156,7 +156,7 @@ def _target(
 def _pairs(given: Sequence[str], option: str) -> dict[str, str]:
     pairs = dict(one.partition("=")[::2] for one in given)
     if not all(key and value for key, value in pairs.items()):
-        raise CommandError(f"{option} takes a name and a text with = between them.")
+        raise CommandError(f"{option} needs a name and a value, joined by =.")
     return pairs
 
 
@@ -170,7 +170,9 @@ def _backend(session: Session, target: Target) -> dict[str, str]:
     with closing(live(target, "check")) as backend:
         health = backend.check()
     if health.status == "failed":
-        raise BackendError(f"The {target.kind} backend is not well, so nothing can be verified: {health.detail}")
+        raise BackendError(
+            f"The {target.kind} backend fails its health check, so it cannot be verified: {health.detail}"
+        )
     return {
         "kind": target.kind,
         "name": name,
@@ -209,7 +211,7 @@ def _outcomes(target: Target, only: str) -> Iterator[Outcome]:
             finally:
                 running.kill()
         if running.returncode not in (0, 1, 5):
-            raise CommandError(f"The contract could not be run: {first_error(log.read_text(encoding='utf-8'))}")
+            raise CommandError(f"The contract did not run: {first_error(log.read_text(encoding='utf-8'))}")
 
 
 def _wait(running: subprocess.Popen[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""`/openapi.json`: the description of the service for programs, from the table by which it is answered."""
+"""`/openapi.json`: the OpenAPI description of the service, made from the table of its endpoints."""
 
 from __future__ import annotations
 
@@ -23,20 +23,31 @@ _PATH_SCHEMAS = {
     "path": {"type": "string", "pattern": r"^[0-9A-Fa-f]{8}(\.[0-9]+\.[0-9A-Fa-f]{8})*$"},
 }
 _GOOD = {
-    Action.STORE: {"200": "All are stored.", "202": "Some are stored, or all and some with a warning."},
-    Action.SEARCH: {"200": "What was found.", "204": "There is nothing."},
-    Action.DELETE: {"204": "It is deleted."},
-    Action.RETRIEVE: {"200": "The object.", "206": "A part of it.", "304": "It is what the client has."},
+    Action.STORE: {
+        "200": "All instances are stored.",
+        "202": "Some instances are stored, at least one has a warning, or they are queued for indexing.",
+    },
+    Action.SEARCH: {"200": "The matches.", "204": "The search has no match."},
+    Action.DELETE: {"204": "The resource is deleted."},
+    Action.RETRIEVE: {
+        "200": "The resource.",
+        "206": "A part of the resource.",
+        "304": "The client's copy is current.",
+    },
 }
 _BAD = {
     "400": "The request is malformed.",
-    "401": "It is not known who is calling.",
-    "403": "The caller may not do that.",
-    "404": "There is no such resource.",
-    "406": "The client takes nothing of what there is.",
-    "503": "The server is busy, or a backend is down: the request may come again.",
+    "401": "The request has no valid token or client certificate.",
+    "403": "The policy does not permit the request.",
+    "404": "The resource does not exist.",
+    "406": "No available media type is acceptable to the client.",
+    "503": "The server is busy, or a backend is down: try again later.",
 }
-_BAD_STORE = {"409": "None is stored.", "413": "The request is too large.", "415": "The media type is not taken."}
+_BAD_STORE = {
+    "409": "No instance is stored.",
+    "413": "The request is too large.",
+    "415": "The media type is not supported.",
+}
 
 
 def openapi(endpoints: Iterable[Endpoint]) -> Endpoint:
@@ -61,7 +72,7 @@ def openapi(endpoints: Iterable[Endpoint]) -> Endpoint:
 
 def _document(endpoints: Iterable[Endpoint], call: Call) -> dict[str, Any]:
     root, base = call.site.settings.root, call.service_root
-    # Behind a proxy that gives the service root another path, what lies beside it has no address that is known.
+    # Behind a proxy that changes the path of the service root, the paths of the resources beside it are unknown.
     prefix = root if base.endswith(root) else ""
     paths: dict[str, dict[str, Any]] = {}
     for one in endpoints:
@@ -95,8 +106,8 @@ def _operation(endpoint: Endpoint, *, is_open: bool) -> dict[str, Any]:
     ]
     if len(endpoint.gives) > 1:
         in_query.append({"name": "accept", "in": "query", "schema": {"type": "string", "enum": list(endpoint.gives)}})
-    good = _GOOD[endpoint.action] if endpoint.action else {"200": "What was asked for."}
-    bad = {**_BAD, **(_BAD_STORE if endpoint.takes else {})} if endpoint.action else {"503": "It is not ready."}
+    good = _GOOD[endpoint.action] if endpoint.action else {"200": "The resource."}
+    bad = {**_BAD, **(_BAD_STORE if endpoint.takes else {})} if endpoint.action else {"503": "The server is not ready."}
     content = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in endpoint.gives}
     described: dict[str, Any] = {
         "summary": endpoint.name,

@@ -24,8 +24,8 @@ _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _SWITCHES = ("fuzzymatching", "emptyvaluematching", "multiplevaluematching")
 _COUNT = {"type": "integer", "minimum": 0}
 OPTIONS = (
-    Parameter("limit", "The most results.", _COUNT),
-    Parameter("offset", "How many results are skipped.", _COUNT),
+    Parameter("limit", "The maximum number of results.", _COUNT),
+    Parameter("offset", "The number of results to skip.", _COUNT),
     Parameter("includefield", "Attributes to return: keywords or tags, joined by commas; or all.", {"type": "string"}),
     *(Parameter(name, "See PS3.18 8.3.4.", {"type": "boolean"}) for name in _SWITCHES),
 )
@@ -78,7 +78,7 @@ def parse_search(
         elif name not in _NOT_KEYS:
             keys.append((name, value))
         elif name in _ONCE and name in options:
-            raise HttpError(400, f"The parameter {name} is repeated: give it once.")
+            raise HttpError(400, f"The parameter {name} is repeated: use it once.")
         else:
             options[name] = value
     switches = {name: _switch(name, options.get(name, "false")) for name in _SWITCHES}
@@ -113,7 +113,11 @@ def parse_search(
 def matching_keys(level: Level) -> tuple[Parameter, ...]:
     """Return the attributes that a search matches by: those of its level, and those of the levels above and below."""
     return tuple(
-        Parameter(keyword, f"Matches the {of.name.lower()}'s ({tag >> 16:04X},{tag & 0xFFFF:04X}).", {"type": "string"})
+        Parameter(
+            keyword,
+            f"Matching key ({tag >> 16:04X},{tag & 0xFFFF:04X}) of the {of.name.lower()} level.",
+            {"type": "string"},
+        )
         for keyword, (tag, of) in _INDEXED.items()
         if of <= level or keyword in ATTRIBUTES_BY_KEYWORD
     )
@@ -122,7 +126,7 @@ def matching_keys(level: Level) -> tuple[Parameter, ...]:
 def _included(fields: list[str]) -> Iterable[Asked]:
     if "all" in fields:
         if set(fields) != {"all"}:
-            raise HttpError(400, "includefield=all stands for all attributes: leave the others out.")
+            raise HttpError(400, "includefield=all means all attributes: omit the others.")
         return ()
     return _asked(fields)
 
@@ -133,7 +137,7 @@ def _asked(keys: Iterable[str]) -> Iterable[Asked]:
 
 def _switch(name: str, value: str) -> bool:
     if value not in ("true", "false"):
-        raise HttpError(400, f"The parameter {name} is true or false.")
+        raise HttpError(400, f"The parameter {name} has to be true or false.")
     return value == "true"
 
 
@@ -141,12 +145,12 @@ def _number(name: str, value: str | None, default: int) -> int:
     if value is None:
         return default
     if not _NUMBER.fullmatch(value):
-        raise HttpError(400, f"The parameter {name} is a whole number, 0 or above.")
+        raise HttpError(400, f"The parameter {name} has to be a whole number, 0 or above.")
     return int(value)
 
 
 def _offset(value: str | None, settings: WebSettings) -> int:
     offset = _number("offset", value, 0)
     if offset > settings.max_offset:
-        raise HttpError(400, f"The parameter offset is at most {settings.max_offset}: narrow the search.")
+        raise HttpError(400, f"The parameter offset may be {settings.max_offset} at most: narrow the search.")
     return offset

@@ -102,7 +102,7 @@ def _ended_well(app: ASGIApp) -> ASGIApp:
         except asyncio.CancelledError:
             if is_begun:
                 raise
-            error = HttpError(503, "The server is stopping: send it again.", _STOPPED)
+            error = HttpError(503, "The server is stopping: send the request again.", _STOPPED)
             await error_response(error)(scope, receive, send)
         finally:
             in_hand.discard(request)

@@ -14,7 +14,7 @@ __all__ = ["serve_by_workers"]
 
 
 def serve_by_workers(config: Config, serving: Serving, stop: threading.Event, *, verbose: bool) -> None:
-    """Serve with `workers` processes until the event is set; then each ends when its requests are answered.
+    """Serve with `workers` processes until the event is set; then each stops once its requests are answered.
 
     Args:
         config: by which each process opens its backends.
@@ -23,7 +23,7 @@ def serve_by_workers(config: Config, serving: Serving, stop: threading.Event, *,
         verbose: whether each process logs everything.
 
     Raises:
-        CommandError: processes end as soon as they are started; the log says why.
+        CommandError: the processes end as soon as they start; the log has the reason.
     """
     run_processes(
         _work,

@@ -60,4 +60,4 @@ def _too_large(settings: WebSettings) -> HttpError:
 
 
 def _too_slow() -> HttpError:
-    return HttpError(408, "The body came too slowly: send it again.", {"connection": "close"})
+    return HttpError(408, "The body arrived too slowly: send the request again.", {"connection": "close"})

@@ -61,7 +61,7 @@ async def _store(call: Call) -> Response:
     if error is not None:
         raise error
     if not outcomes:
-        raise HttpError(400, "The request has no instance: each is a part of the body.")
+        raise HttpError(400, "The request has no instance: send each as a part of the body.")
     return answer(outcomes, call.service_root, media_type)
 
 
@@ -129,7 +129,9 @@ def _is_supported(head: Head) -> bool:
 
 
 def _unsupported() -> HttpError:
-    return HttpError(415, f"The body has to be {TAKES}: metadata with bulk data is not taken.", {"accept-post": TAKES})
+    return HttpError(
+        415, f"The body has to be {TAKES}: metadata with bulk data is not supported.", {"accept-post": TAKES}
+    )
 
 
 # No lane: a request is not at work while its sender is slow. Each instance takes its turn when it has come.

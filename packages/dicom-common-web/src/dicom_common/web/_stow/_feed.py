@@ -76,7 +76,7 @@ class Feed:
             while not (self._pieces or self._is_over or self._is_broken):
                 self._changed.wait()
             if self._is_broken:
-                raise OSError("the sender broke off")
+                raise OSError("the sender stopped before the end of the body")
             if not self._pieces:
                 return b""
             piece = self._pieces.popleft()

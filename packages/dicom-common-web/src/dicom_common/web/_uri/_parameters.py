@@ -19,16 +19,19 @@ _UIDS = ("studyUID", "seriesUID", "objectUID")
 _TEXT, _POSITIVE = {"type": "string"}, {"type": "integer", "minimum": 1}
 PARAMETERS = (
     Parameter("requestType", "Always WADO.", {"type": "string", "enum": ["WADO"]}, required=True),
-    *(Parameter(name, "Of the object.", {"type": "string", "maxLength": 64}, required=True) for name in _UIDS),
-    Parameter("contentType", "A media type of the answer.", _TEXT),
-    Parameter("frameNumber", "Which frame is rendered.", _POSITIVE),
-    Parameter("rows", "The height of the picture.", _POSITIVE),
-    Parameter("columns", "The width of the picture.", _POSITIVE),
-    Parameter("region", "The part of the image, from 0 to 1: xmin,ymin,xmax,ymax.", _TEXT),
+    *(
+        Parameter(name, "Identifies the instance.", {"type": "string", "maxLength": 64}, required=True)
+        for name in _UIDS
+    ),
+    Parameter("contentType", "The media type of the response.", _TEXT),
+    Parameter("frameNumber", "The number of the frame to render.", _POSITIVE),
+    Parameter("rows", "The height of the rendered image.", _POSITIVE),
+    Parameter("columns", "The width of the rendered image.", _POSITIVE),
+    Parameter("region", "The source region of the image, from 0 to 1: xmin,ymin,xmax,ymax.", _TEXT),
     Parameter("windowCenter", "The center of the VOI window.", {"type": "number"}),
     Parameter("windowWidth", "The width of the VOI window.", {"type": "number"}),
     Parameter("imageQuality", "The quality of a JPEG image.", {"type": "integer", "minimum": 1, "maximum": 100}),
-    Parameter("transferSyntax", "Of an answer of DICOM.", _TEXT),
+    Parameter("transferSyntax", "The transfer syntax of an application/dicom response.", _TEXT),
 )
 """What a request of WADO-URI may have."""
 
@@ -87,7 +90,7 @@ def _window(parameters: Mapping[str, str]) -> Window | None:
     if not given:
         return None
     if len(given) == 1:
-        raise HttpError(400, "The parameters windowCenter and windowWidth are given both, or neither.")
+        raise HttpError(400, "The parameters windowCenter and windowWidth have to be used together.")
     center, width = (parse_number(name, parameters[name]) for name in given)
     return Window(center=center, width=width)
 
@@ -99,7 +102,7 @@ def _viewport(parameters: Mapping[str, str], rows: int, columns: int) -> Viewpor
         return None if height is None and width is None else _sized(width, height, rows, columns)
     ends = [parse_number("region", part.strip()) for part in region.split(",")]
     if len(ends) != 4 or not (0 <= ends[0] < ends[2] <= 1 and 0 <= ends[1] < ends[3] <= 1):
-        raise HttpError(400, "The parameter region is xmin,ymin,xmax,ymax, from 0 to 1, the greater one behind.")
+        raise HttpError(400, "The parameter region is xmin,ymin,xmax,ymax, from 0 to 1, with min below max.")
     left, top, right, bottom = ends[0] * columns, ends[1] * rows, ends[2] * columns, ends[3] * rows
     return Viewport(
         width=width or max(1, round(right - left)),

@@ -33,7 +33,7 @@ async def _retrieve(call: Call) -> Response:
     parameters = single_parameters(call.request)
     place, frame = place_of_query(parameters), frame_of(parameters)
     if parameters.get("anonymize") is not None:
-        raise HttpError(406, "The server does not de-identify: leave the parameter anonymize out.")
+        raise HttpError(406, "The server does not de-identify: omit the parameter anonymize.")
     lane = call.site.lanes.retrieve
     (stored,) = await lane.run(stored_of, call, place)
     asked = parameters.get("contentType")
@@ -45,7 +45,7 @@ async def _retrieve(call: Call) -> Response:
     picture = await lane.run(_picture, call, stored, frame, offer.media_type, parameters)
     if picture is None:
         if asked:
-            raise HttpError(406, "The instance is no image: ask for application/dicom.")
+            raise HttpError(406, "The instance is not an image: request application/dicom.")
         return await _dicom(call, stored, parameters)
     await lane.run(audit_instances, call, AuditKind.INSTANCES_ACCESSED, [stored])
     return Response(picture.data, 200, {"content-type": picture.media_type})

@@ -67,7 +67,9 @@ async def decoded_or_stored(
     except DicomError as error:
         other = accepted.choose([one for one in offers if one.media_type != offer.media_type])
         if other is None:
-            raise HttpError(406, "The pixel data cannot be decoded: ask for it as it is stored.") from error
+            raise HttpError(
+                406, "The pixel data cannot be decoded: request it as stored, with transfer-syntax=*."
+            ) from error
         return await answer(other)
 
 

@@ -71,7 +71,7 @@ def _refuse_other_study(call: Call, place: Place) -> None:
     """
     for name in ("study", "series", "instance"):
         if f"outer_{name}" in call.request.path_params and call.uid(f"outer_{name}") != getattr(place, name):
-            raise NotFoundError("The metadata resource of the path is not one of its instance.")
+            raise NotFoundError("The path names a metadata resource that does not belong to the instance.")
 
 
 def _open(call: Call, place: Place, path: str) -> tuple[Stored, BulkData | None]:

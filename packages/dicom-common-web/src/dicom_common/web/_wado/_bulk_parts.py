@@ -52,7 +52,9 @@ async def bulk_response(
         try:
             return await _stream(call, wanted, left_out=left_out)
         except DicomError:
-            raise HttpError(406, "The pixel data cannot be decoded: ask for it as it is stored.") from error
+            raise HttpError(
+                406, "The pixel data cannot be decoded: request it as stored, with transfer-syntax=*."
+            ) from error
 
 
 async def _stream(call: Call, wanted: list[Wanted], *, left_out: bool) -> Response:
@@ -80,7 +82,7 @@ def _choose(
             else:
                 wanted.append((stored, path, offer))
     if not offers:
-        raise NotFoundError("There is no such bulk data: the metadata names what there is.")
+        raise NotFoundError("There is no such bulk data: the metadata lists the bulk data of the instance.")
     if not wanted:
         raise not_acceptable(offers)
     return wanted, left_out
@@ -113,7 +115,7 @@ def _parts(call: Call, wanted: Iterable[Wanted]) -> Generator[Part, None, None]:
             elif path in PIXEL_DATA:
                 yield from encapsulated_parts(call, stored, offer or _PLAIN)
             else:
-                raise NotFoundError("The object has not all the bulk data that its metadata names.")
+                raise NotFoundError("The stored object lacks bulk data that its metadata names.")
 
 
 def encapsulated_parts(call: Call, stored: Stored, offer: Offer) -> Generator[Part, None, None]:

@@ -25,7 +25,7 @@ def _remove(call: Call, place: Place) -> None:
     # Before: afterwards nothing tells whose study it was.
     audit_instances(call, AuditKind.STUDY_DELETED if place.series is None else AuditKind.INSTANCES_DELETED, stored)
     if not remove(call.site.services, call.tenant, *place):
-        raise NotFoundError("The index has no such study, series or instance: search for what is there.")
+        raise NotFoundError("The index has no such study, series or instance: search to list what exists.")
 
 
 DELETIONS = tuple(

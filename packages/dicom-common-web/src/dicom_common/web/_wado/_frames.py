@@ -36,10 +36,10 @@ def frame_numbers(text: str) -> list[int]:
         HttpError: 400, it is not a list of numbers.
     """
     if not _LIST.fullmatch(text):
-        raise HttpError(400, "Frames are asked for by their numbers, from 1 on, joined by commas: frames/1,2.")
+        raise HttpError(400, "Frames are named by their numbers, starting at 1, joined by commas: frames/1,2.")
     numbers = [int(number) for number in text.split(",")]
     if len(numbers) > _MAX_FRAMES:
-        raise HttpError(400, f"A request has up to {_MAX_FRAMES} frames: ask in parts.")
+        raise HttpError(400, f"A request may name {_MAX_FRAMES} frames at most: split it.")
     return numbers
 
 

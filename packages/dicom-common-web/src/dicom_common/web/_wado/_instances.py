@@ -101,7 +101,7 @@ def _parts(call: Call, chosen: list[Chosen], place: Place, accepted: Accepted) -
                     kept = replace(offer, transfer_syntax=stored.transfer_syntax_uid)
                     if place.instance or not may_go_out(kept.transfer_syntax) or accepted.choose([kept]) is None:
                         raise
-                    _log.warning("an instance could not be converted, and goes out as it is stored")
+                    _log.warning("an instance could not be converted and is sent as stored")
                     offer, body = kept, _chunks(call, stored, read_verified(storage, stored), kept.transfer_syntax)
             headers = {"Content-Type": _content_type(offer), "Content-Location": location_of(call, stored)}
             yield Part(headers, body)
@@ -132,7 +132,7 @@ def _content_type(offer: Offer) -> str:
 def _cannot_convert() -> HttpError:
     return HttpError(
         406,
-        "The instance cannot be converted to the transfer syntax: ask for it as it is stored, with transfer-syntax=*.",
+        "The instance cannot be converted to the transfer syntax: request it as stored, with transfer-syntax=*.",
     )
 
 

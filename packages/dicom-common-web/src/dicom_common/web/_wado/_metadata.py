@@ -108,7 +108,7 @@ def _as_xml(call: Call, objects: Iterable[bytes]) -> Iterator[Part]:
 
 
 def _absent() -> NotFoundError:
-    return NotFoundError("The index has no such study, series or instance: search for what is there.")
+    return NotFoundError("The index has no such study, series or instance: search to list what exists.")
 
 
 def _audit(call: Call, place: Place) -> None:

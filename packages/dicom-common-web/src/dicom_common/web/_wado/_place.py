@@ -41,7 +41,7 @@ def stored_of(call: Call, place: Place) -> list[Stored]:
     """
     found = list(call.site.services.db.instances(call.tenant, *place))
     if not found:
-        raise NotFoundError("The index has no such study, series or instance: search for what is there.")
+        raise NotFoundError("The index has no such study, series or instance: search to list what exists.")
     return found
 
 

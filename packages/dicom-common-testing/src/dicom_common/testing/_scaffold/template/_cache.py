@@ -1,4 +1,4 @@
-"""The cache `example`: a dictionary. Put your own store in its place."""
+"""The cache `example`: a dictionary. Replace it by your own store."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Settings:
     """The keys of the table `[cache]`."""
 
     max_entries: int = 10_000
-    """How many values are kept; the oldest goes first."""
+    """The largest number of values; to add another, the oldest is removed."""
     max_value_bytes: int = 16 << 20
     """A value larger than this is not kept."""
 
 
 class ExampleCache:
-    """A dictionary of values and their times. The methods promise what `dicom_common.core.Cache` says."""
+    """A dictionary of values and their expiry times. `dicom_common.core.Cache` documents what the methods promise."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -34,7 +34,7 @@ class ExampleCache:
         self._closed = False
 
     def get(self, key: str) -> bytes | None:
-        """Return the value, unless its time is over."""
+        """Return the value, unless it has expired."""
         with self._open():
             return self._current(_checked(key))
 
@@ -53,7 +53,7 @@ class ExampleCache:
             return self._keep(key, value, ttl)
 
     def delete(self, key: str, *, only_if: bytes | None = None) -> bool:
-        """Delete a value, with `only_if` only where it is this one."""
+        """Delete a value; with `only_if`, only if it is equal to that."""
         _checked(key)
         with self._open():
             current = self._current(key)
@@ -63,13 +63,13 @@ class ExampleCache:
             return True
 
     def check(self) -> Health:
-        """Say how many values there are: but for `close`, nothing here can break."""
+        """Report the number of values. Only a closed cache fails."""
         if self._closed:
             raise UnavailableError("The cache is closed: open it again.")
         return Health(status=HealthStatus.OK, detail="in memory", facts={"entries": len(self._values)})
 
     def close(self) -> None:
-        """Forget everything."""
+        """Delete all values, and refuse further calls."""
         with self._lock:
             self._closed = True
             self._values.clear()
