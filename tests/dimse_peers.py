@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,12 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
 from embedded import COMMAND
 
 from dicom_common.core import Stored
 from dicom_common.dicom import data_set_offset, file_start
 from dicom_common.host import Config, Services
+from dicom_common.testing import dcmtk_program
 
 __all__ = [
     "HOST",
@@ -44,10 +43,7 @@ _SECONDS = 120
 
 def dcmtk(program: str) -> str:
     """Return a program of DCMTK, or of Orthanc; skips where it is not installed."""
-    found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if found is None:
-        pytest.skip(f"{program} is not installed")
-    return found
+    return dcmtk_program(program)
 
 
 def pynetdicom_app(name: str) -> list[str]:

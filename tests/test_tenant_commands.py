@@ -132,6 +132,13 @@ CASES: dict[str, list[str]] = {
         "dead-letters drop storage_queue/0/1 storage_queue/0/2 --yes",
         "dead-letters drop --all --yes --json",
     ],
+    "conformance": ["conformance", "conformance --json"],
+    "link": [f"link {THEIRS}", f"link {BOTH}", f"link {THEIRS} --series {SERIES}", "link '%'"],
+    "echo": ["echo peer"],
+    "query": ["query peer --json", f"query peer StudyInstanceUID={THEIRS}"],
+    "send": [f"send peer {THEIRS}", f"send peer {BOTH} --json", f"send peer {THEIRS}/{SERIES}/{SOP}"],
+    "fetch": [f"fetch peer {THEIRS} --attempts 1", f"fetch peer {BOTH} --attempts 1 --json"],
+    "verify": ["verify cache --only get"],
     **{name: [name] for name in ("reconcile", "migrate", "prune", "worker", "relay", "events")},
 }
 """What north tries, by command. A new command needs a case here: what would it have to do to reach another tenant?"""
@@ -139,8 +146,8 @@ OF_FILES = "certs "
 """Commands on files that are named to them: they know nothing of an installation, and open no backend."""
 OF_THE_TRAIL = "audit "
 """Commands on the audit trail, which has no backend: the tests of dicom-common-audit have their cases."""
-OF_REQUESTS = "serve"
-"""It does what requests ask it: the tests of dicom-common-web have their cases."""
+OF_REQUESTS = ("serve", "scp")
+"""They do what requests ask them: the tests of dicom-common-web and of dicom-common-dimse have their cases."""
 
 
 def leaves(command: click.Command, ctx: click.Context, path: tuple[str, ...] = ()) -> Iterator[str]:
@@ -155,7 +162,7 @@ def leaves(command: click.Command, ctx: click.Context, path: tuple[str, ...] = (
 
 def test_every_command_has_a_case() -> None:
     ctx = click.Context(_program, obj=Session())
-    found = {name for name in leaves(_program, ctx) if not name.startswith((OF_FILES, OF_THE_TRAIL, OF_REQUESTS))}
+    found = {name for name in leaves(_program, ctx) if not name.startswith((OF_FILES, OF_THE_TRAIL, *OF_REQUESTS))}
     assert found == set(CASES), "write what a tenant could try with it into CASES"
 
 

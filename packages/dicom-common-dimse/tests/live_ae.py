@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -10,10 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from dicom_common.dimse import ApplicationEntity, create_ae
 from dicom_common.host import Config, Services
+from dicom_common.testing import dcmtk_program
 
 __all__ = ["PEERS", "LiveAe", "associations", "dcmtk", "live_ae", "until"]
 
@@ -60,10 +58,9 @@ def live_ae(folder: Path, settings: str = "", peers: str = PEERS, *, top: str = 
 
 def dcmtk(program: str, *arguments: str | Path, fails: bool = False) -> str:
     """Run a program of DCMTK and return what it says; skips where it is not installed."""
-    found = shutil.which(program)
-    if found is None:
-        pytest.skip(f"{program} of DCMTK is not installed")
-    done = subprocess.run([found, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [dcmtk_program(program), *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False
+    )
     said = done.stdout + done.stderr
     assert (done.returncode != 0) == fails, said
     return said

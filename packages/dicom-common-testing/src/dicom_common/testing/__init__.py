@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dicom_common.testing._database._corpus import CORPUS, SEARCHES, Search
     from dicom_common.testing._database._corpus_values import VALUE_SEARCHES
     from dicom_common.testing._database._logs import make_access, make_received
-    from dicom_common.testing._dcm2json import dcm2json, dcm2json_differences
+    from dicom_common.testing._dcm2json import dcm2json, dcm2json_differences, dcmtk_program
     from dicom_common.testing._extension import ExtensionContract
     from dicom_common.testing._faults._kinds import (
         PERMANENT_FAULTS,
@@ -78,6 +78,7 @@ __all__ = [
     "assert_consistent",
     "dcm2json",
     "dcm2json_differences",
+    "dcmtk_program",
     "find_canary",
     "health_of",
     "make_access",
@@ -126,6 +127,7 @@ _HOMES = {
     "assert_consistent": "_database._checks",
     "dcm2json": "_dcm2json",
     "dcm2json_differences": "_dcm2json",
+    "dcmtk_program": "_dcm2json",
     "find_canary": "_canary",
     "health_of": "_health",
     "make_access": "_database._logs",

@@ -7,19 +7,34 @@ only what both write is compared; of well-formed data sets that must be the same
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import struct
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-__all__ = ["dcm2json", "dcm2json_differences"]
+__all__ = ["dcm2json", "dcm2json_differences", "dcmtk_program"]
 
 _PIXEL_DATA = {"7FE00008", "7FE00009", "7FE00010"}
 _SECONDS = 60
+
+
+def dcmtk_program(name: str) -> str:
+    """Return the path of a program of DCMTK or Orthanc; skip the test if it is not installed.
+
+    The programs of this Python are passed over: pynetdicom installs some of the same names.
+    """
+    own = Path(sys.executable).parent
+    folders = [folder for folder in (*os.get_exec_path(), "/usr/sbin") if Path(folder) != own]
+    found = shutil.which(name, path=os.pathsep.join(folders))
+    if found is None:
+        pytest.skip(f"{name} is not installed (apt-get install dcmtk orthanc)")
+    return found
 
 
 def dcm2json(file: Path) -> Mapping[str, Any] | None:
@@ -28,9 +43,7 @@ def dcm2json(file: Path) -> Mapping[str, Any] | None:
     Returns:
         None where it refuses the file, or what it writes is not JSON.
     """
-    program = shutil.which("dcm2json")
-    if program is None:
-        pytest.skip("DCMTK's dcm2json is not installed (apt-get install dcmtk)")
+    program = dcmtk_program("dcm2json")
     done = subprocess.run([program, file], capture_output=True, check=False, timeout=_SECONDS)  # noqa: S603 - a program of DCMTK
     try:
         tree = json.loads(done.stdout)
