@@ -32,6 +32,8 @@ BELOW_A_PREFIX = "a prefix leaves no room for it; the backend's own tests show i
 
 def offered() -> tuple[type, ...]:
     """Ask the backend itself what it offers."""
+    if not TARGET.kind:
+        return ()
     with closing(live(TARGET, name())) as backend:
         return tuple(ability for ability in KNOWN[TARGET.kind] if isinstance(backend, ability))
 
@@ -105,7 +107,7 @@ elif TARGET.kind == "broker":
             return partial(open_scratch, case_scratch)
 
 
-else:
+elif TARGET.kind == "db":
 
     class TestDatabase(Live, DatabaseContract):
         """With an index of its own for each test."""
