@@ -18,7 +18,7 @@ from server_process import STUDIES, ServerProcess, multipart, server_process
 pytestmark = [pytest.mark.kills, pytest.mark.slow]
 LARGE = 12 * 1024 * 1024
 TIMES = int(os.environ.get("DICOM_COMMON_TEST_REQUESTS", "40"))
-_MOST_GROWTH = 24 * 1024 * 1024
+_MOST_GROWTH = 4 * LARGE
 _LANE = re.compile(r'dicom_common_web_lane_requests\{lane="(\w+)",state="[\w-]+"\} ([0-9.]+)')
 
 
