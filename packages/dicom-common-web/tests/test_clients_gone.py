@@ -48,8 +48,9 @@ def wait_until_given_back(server: ServerProcess, before: Held) -> Held:
     end = time.monotonic() + 20
     while True:
         now = held(server)
-        # A thread that comes to the index has a connection of its own; so has the one who asks.
-        if not any(now.lanes.values()) and now.files <= before.files + 3:
+        # Each thread of a lane that comes to the index keeps a connection to it; so has the one who asks.
+        more = max(3, 1 + now.threads - before.threads)
+        if not any(now.lanes.values()) and now.files <= before.files + more:
             return now
         assert time.monotonic() < end, (before, now)
         time.sleep(0.2)
