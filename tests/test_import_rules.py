@@ -15,7 +15,7 @@ PACKAGES = [package for package in all_packages() if package.module]
 PROGRAMS = {"host", "pipeline", "cli", "web", "dimse"}
 """Packages that work with the host; each other one is a plugin, or what plugins are built on."""
 CORE = "dicom_common.core"
-MOST_CORE_LINES = 2410
+MOST_CORE_LINES = 2400
 """With docstrings."""
 
 each_package = pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)

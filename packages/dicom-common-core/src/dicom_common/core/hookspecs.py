@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from dicom_common.core._contracts import CONTRACTS
-
 if TYPE_CHECKING:
     from dicom_common.core._audit import AuditEvent
     from dicom_common.core._auth import Authenticator
@@ -109,8 +107,3 @@ def dicom_common_audit_refusal() -> str | None:
 @hookspec
 def dicom_common_commands() -> Sequence[Any]:  # type: ignore[empty-body]
     """Offer subcommands of `dicom-common`: click commands."""
-
-
-for _name, _contract in CONTRACTS.items():
-    if _name in globals() and (_warning := _contract.warning(_name)):
-        globals()[_name].dicom_common_spec["warn_on_impl"] = _warning  # pluggy warns who implements it

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pluggy
 
-from dicom_common.core import Backend, hookspecs
+from dicom_common.core import CONTRACTS, Backend, Contract, hookspecs
 from dicom_common.host._plugin_metadata import COMMANDS, broken, find_entry, plugin_name
 from dicom_common.host._settings import field_types
 from dicom_common.toolkit import TimeLimitError, call_within
@@ -25,6 +25,13 @@ CALLED_HOOKS = frozenset(
 T = TypeVar("T")
 
 
+def warn_of_deprecated_hooks(manager: pluggy.PluginManager, contracts: Mapping[str, Contract]) -> None:
+    """Have pluggy warn who implements a hook that is on its way out; of a Protocol, the opening of a backend warns."""
+    for name, contract in contracts.items():
+        if (caller := getattr(manager.hook, name, None)) is not None:
+            caller.spec.warn_on_impl = contract.warning(name)
+
+
 class Plugins:
     """The plugins that are in use, each imported once, in one plugin manager. Thread-safe.
 
@@ -35,6 +42,7 @@ class Plugins:
     def __init__(self) -> None:
         self.manager = pluggy.PluginManager(hookspecs.PROJECT)
         self.manager.add_hookspecs(hookspecs)
+        warn_of_deprecated_hooks(self.manager, CONTRACTS)
         self._modules: dict[tuple[str, str], Any] = {}
         self._importing: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
