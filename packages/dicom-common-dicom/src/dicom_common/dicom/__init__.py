@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dicom_common.dicom._absolute_uris import absolute_bulk_data as absolute_bulk_data
     from dicom_common.dicom._attribute_of import Asked as Asked, attribute_of as attribute_of
+    from dicom_common.dicom._character_set_names import DEFINED_TERMS as DEFINED_TERMS, codec_of as codec_of
     from dicom_common.dicom._character_sets import CharacterSet as CharacterSet, character_set as character_set
     from dicom_common.dicom._data_set_start import data_set_offset as data_set_offset
     from dicom_common.dicom._dictionary import dictionary_vr as dictionary_vr, private_vr as private_vr
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "DEFINED_TERMS",
     "IMPLEMENTATION_CLASS_UID",
     "IMPLEMENTATION_VERSION_NAME",
     "TRANSFER_SYNTAXES",
@@ -67,6 +69,7 @@ __all__ = [
     "absolute_bulk_data",
     "attribute_of",
     "character_set",
+    "codec_of",
     "data_set_offset",
     "dataset_from_json",
     "dictionary_vr",
@@ -95,6 +98,7 @@ _HOMES = {
     "BulkData": "_from_json",
     "ByteRange": "_fragments",
     "CharacterSet": "_character_sets",
+    "DEFINED_TERMS": "_character_set_names",
     "Frame": "_frames",
     "FrameIndex": "_frames",
     "IMPLEMENTATION_CLASS_UID": "_file_start",
@@ -112,6 +116,7 @@ _HOMES = {
     "absolute_bulk_data": "_absolute_uris",
     "attribute_of": "_attribute_of",
     "character_set": "_character_sets",
+    "codec_of": "_character_set_names",
     "data_set_offset": "_data_set_start",
     "dataset_from_json": "_from_json",
     "dictionary_vr": "_dictionary",

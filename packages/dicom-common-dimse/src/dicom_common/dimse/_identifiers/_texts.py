@@ -6,49 +6,33 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from dicom_common.dicom import character_set
+from dicom_common.dicom import DEFINED_TERMS, character_set, codec_of
 
 __all__ = ["UTF_8", "TextEncoder", "encoder_for"]
 
-# Sets of one byte a character, and those without code extensions: defined term -> Python codec.
-_SINGLE = {
-    "": "ascii",
-    "ISO_IR 6": "ascii",
-    "ISO_IR 100": "latin-1",
-    "ISO_IR 101": "iso8859-2",
-    "ISO_IR 109": "iso8859-3",
-    "ISO_IR 110": "iso8859-4",
-    "ISO_IR 126": "iso8859-7",
-    "ISO_IR 127": "iso8859-6",
-    "ISO_IR 138": "iso8859-8",
-    "ISO_IR 144": "iso8859-5",
-    "ISO_IR 148": "iso8859-9",
-    "ISO_IR 166": "iso8859-11",
-    "ISO_IR 203": "iso8859-15",
-    "ISO_IR 192": "utf-8",
-    "GB18030": "gb18030",
-    "GBK": "gbk",
+# Sets of one byte a character, and those without code extensions. Japanese text is written with code extensions.
+_SINGLE = {term: codec_of(term) or "" for term in ("", *DEFINED_TERMS) if "2022" not in term and term != "ISO_IR 13"}
+# Sets with code extensions (PS3.3 tables C.12-3 and C.12-4): escape sequence, and whether the set takes the place of
+# ASCII (G0) or stands beside it (G1).
+_ESCAPES = {
+    "ISO 2022 IR 100": (b"\x1b-A", False),
+    "ISO 2022 IR 101": (b"\x1b-B", False),
+    "ISO 2022 IR 109": (b"\x1b-C", False),
+    "ISO 2022 IR 110": (b"\x1b-D", False),
+    "ISO 2022 IR 126": (b"\x1b-F", False),
+    "ISO 2022 IR 127": (b"\x1b-G", False),
+    "ISO 2022 IR 138": (b"\x1b-H", False),
+    "ISO 2022 IR 144": (b"\x1b-L", False),
+    "ISO 2022 IR 148": (b"\x1b-M", False),
+    "ISO 2022 IR 166": (b"\x1b-T", False),
+    "ISO 2022 IR 203": (b"\x1b-b", False),
+    "ISO 2022 IR 13": (b"\x1b)I", False),
+    "ISO 2022 IR 149": (b"\x1b$)C", False),
+    "ISO 2022 IR 58": (b"\x1b$)A", False),
+    "ISO 2022 IR 87": (b"\x1b$B", True),
+    "ISO 2022 IR 159": (b"\x1b$(D", True),
 }
-# Sets with code extensions (PS3.3 tables C.12-3 and C.12-4): term -> codec, escape sequence, and whether it takes the
-# place of ASCII (G0) or stands beside it (G1).
-_EXTENDED = {
-    "ISO 2022 IR 100": ("latin-1", b"\x1b-A", False),
-    "ISO 2022 IR 101": ("iso8859-2", b"\x1b-B", False),
-    "ISO 2022 IR 109": ("iso8859-3", b"\x1b-C", False),
-    "ISO 2022 IR 110": ("iso8859-4", b"\x1b-D", False),
-    "ISO 2022 IR 126": ("iso8859-7", b"\x1b-F", False),
-    "ISO 2022 IR 127": ("iso8859-6", b"\x1b-G", False),
-    "ISO 2022 IR 138": ("iso8859-8", b"\x1b-H", False),
-    "ISO 2022 IR 144": ("iso8859-5", b"\x1b-L", False),
-    "ISO 2022 IR 148": ("iso8859-9", b"\x1b-M", False),
-    "ISO 2022 IR 166": ("iso8859-11", b"\x1b-T", False),
-    "ISO 2022 IR 203": ("iso8859-15", b"\x1b-b", False),
-    "ISO 2022 IR 13": ("shift_jis", b"\x1b)I", False),
-    "ISO 2022 IR 149": ("euc_kr", b"\x1b$)C", False),
-    "ISO 2022 IR 58": ("gb2312", b"\x1b$)A", False),
-    "ISO 2022 IR 87": ("euc_jp", b"\x1b$B", True),
-    "ISO 2022 IR 159": ("euc_jp", b"\x1b$(D", True),
-}
+_EXTENDED = {term: (codec_of(term) or "", *how) for term, how in _ESCAPES.items()}
 _ASCII = b"\x1b(B"
 _ENDS = re.compile(r"([\\\r\n\f\t])")
 _ENDS_PN = re.compile(r"([\\\r\n\f\t^=])")
