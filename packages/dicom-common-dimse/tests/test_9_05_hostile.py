@@ -30,7 +30,7 @@ from scp_process import scp_process
 
 from dicom_common.dimse._receiving._pdu import LostError
 from dicom_common.dimse._receiving._wire import Wire
-from dicom_common.dimse._store import _store
+from dicom_common.pipeline import HELD
 
 MIB = 1 << 20
 
@@ -125,7 +125,7 @@ def test_9_5_a_peer_that_takes_nothing_is_given_up() -> None:
 
 
 def test_9_5_what_associations_hold_together_is_bounded(ae: LiveAe, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_store, "_CROWDED", MIB)
+    monkeypatch.setattr(HELD, "most", MIB)
     with ExitStack() as stack:
         slow = [stack.enter_context(raw_scu(ae.port)) for _ in range(8)]
         instances = [data_set(number, size=1_900_000) for number in range(1, 9)]
@@ -135,12 +135,12 @@ def test_9_5_what_associations_hold_together_is_bounded(ae: LiveAe, monkeypatch:
             for begin in range(0, 1_800_000, 100_000):
                 piece = data[begin : begin + 100_000]
                 scu.send(p_data(fragment(3, piece, is_command=False, is_last=False)))
-        until(lambda: _store._Held.size > MIB)
-        assert _store._Held.size < MIB + 8 * 512 * 1024
+        until(lambda: HELD.size > MIB)
+        assert HELD.size < MIB + 8 * 512 * 1024
         for scu, data in zip(slow, instances, strict=True):
             scu.send(p_data(fragment(3, data[1_800_000:], is_command=False, is_last=True)))
         assert [scu.status() for scu in slow] == [0] * 8
-    until(lambda: _store._Held.size == 0)
+    until(lambda: HELD.size == 0)
 
 
 @pytest.mark.kills

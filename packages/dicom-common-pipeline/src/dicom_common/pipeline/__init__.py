@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from dicom_common.pipeline._events._relay import Relay as Relay
     from dicom_common.pipeline._events._topics import TopicKind as TopicKind, message_schema as message_schema
     from dicom_common.pipeline._frames import Frames as Frames, open_frames as open_frames
+    from dicom_common.pipeline._held_bytes import HELD as HELD, MOST_HELD as MOST_HELD, HeldBytes as HeldBytes
     from dicom_common.pipeline._ingest._companions import is_companion as is_companion
     from dicom_common.pipeline._ingest._files import (
         Missed as Missed,
@@ -82,6 +83,8 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_DOCUMENT_LAYOUT",
     "DEFAULT_LAYOUT",
+    "HELD",
+    "MOST_HELD",
     "AccessLog",
     "Action",
     "BuildStatus",
@@ -101,6 +104,7 @@ __all__ = [
     "DocumentLayout",
     "DocumentSettings",
     "Frames",
+    "HeldBytes",
     "Ingest",
     "IngestReason",
     "IngestRule",
@@ -161,6 +165,9 @@ _HOMES = {
     "CopyStatus": "_copy._results",
     "DEFAULT_DOCUMENT_LAYOUT": "_documents._layout",
     "DEFAULT_LAYOUT": "_layout",
+    "HELD": "_held_bytes",
+    "MOST_HELD": "_held_bytes",
+    "HeldBytes": "_held_bytes",
     "DeadLetter": "_events._dead_letter",
     "DeadLetters": "_events._dead_letters",
     "DeadReason": "_events._publish_dead",

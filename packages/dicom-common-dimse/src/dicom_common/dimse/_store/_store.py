@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import BinaryIO, Final, cast
 
@@ -12,16 +11,12 @@ from dicom_common.dimse._peers import Permission
 from dicom_common.dimse._receiving import Incoming, Operation, Request, Response, Service, Tag
 from dicom_common.dimse._settings import DimseSettings
 from dicom_common.dimse._store._sop_classes import STORAGE_SOP_CLASSES
-from dicom_common.pipeline import IngestReason, Received, Result, status_codes
+from dicom_common.pipeline import HELD, MOST_HELD, IngestReason, Received, Result, status_codes
 
 __all__ = ["store_service"]
 
-_MOST_IN_MEMORY: Final = 2 * 1024 * 1024
-"""A larger instance goes into the storage while it arrives."""
 _STEP: Final = 256 * 1024
-"""Bytes that are collected before it is looked again how much is held."""
-_CROWDED: Final = 128 * 1024 * 1024
-"""Bytes that all associations of a process may hold together; beyond, only the first step of an instance is held."""
+"""Bytes that are collected before it is looked again how much is held; where too much is, all that is held of one."""
 _CLASS_NOT_SUPPORTED: Final = 0x0122
 _INVALID_INSTANCE: Final = 0x0117
 _EMPTY: Final = 0xC001
@@ -69,19 +64,6 @@ class _Arriving:
         return piece + self._data.read() if size < 0 else piece
 
 
-class _Held:
-    """How many bytes the associations of this process hold, those that are still arriving too."""
-
-    lock = threading.Lock()
-    size = 0
-
-    @classmethod
-    def add(cls, size: int) -> None:
-        """Count more bytes, or with a number below 0 fewer."""
-        with cls.lock:
-            cls.size += size
-
-
 def _store(request: Request) -> Iterator[Response]:
     """Answer a C-STORE (PS3.4 B.2.3, PS3.7 9.1.1)."""
     class_uid = request.command.text(Tag.AFFECTED_SOP_CLASS)
@@ -105,9 +87,9 @@ def _ingest(request: Request, data: Incoming, class_uid: str, sop_uid: str) -> R
     counted = 0
     try:
         is_whole = False
-        while not is_whole and len(held) <= _MOST_IN_MEMORY and (not counted or _Held.size <= _CROWDED):
+        while not is_whole and len(held) <= MOST_HELD and not (counted and HELD.is_crowded):
             is_whole = data.collect(held, len(held) + _STEP)
-            _Held.add(len(held) - counted)
+            HELD.add(len(held) - counted)
             counted = len(held)
         if not data.size:
             return _refusal(_EMPTY, "The data set is empty.")
@@ -120,7 +102,7 @@ def _ingest(request: Request, data: Incoming, class_uid: str, sop_uid: str) -> R
         )
         (result,) = association.site.ingest.store([received], tenant=peer.tenant)
     finally:
-        _Held.add(-counted)
+        HELD.add(-counted)
     return _response(result)
 
 

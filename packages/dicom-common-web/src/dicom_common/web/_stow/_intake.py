@@ -11,18 +11,15 @@ from typing import BinaryIO, cast
 from anyio.abc import TaskGroup
 
 from dicom_common.core import Origin
-from dicom_common.pipeline import IngestReason, Received, Result, Status
+from dicom_common.pipeline import HELD, MOST_HELD, IngestReason, Received, Result, Status
 from dicom_common.web._call import Call
 from dicom_common.web._errors import HttpError
 from dicom_common.web._stow._feed import Feed
 
 __all__ = ["Intake", "Outcome", "UnsupportedPart"]
 
-_MOST_IN_MEMORY = 2 * 1024 * 1024
-"""A larger instance goes into the storage while it arrives."""
 _WHEN_CROWDED = 64 * 1024
-_CROWDED = 128 * 1024 * 1024
-"""Bytes of all requests together that are held; beyond, only small instances are."""
+"""Bytes of an instance that are held where the process holds too much."""
 _BATCH = 1024 * 1024
 _BATCH_PARTS = 16
 """What has come so far is handed over when it is so much; the rest at the end, by one call of a thread."""
@@ -36,12 +33,6 @@ class UnsupportedPart:
 
 Outcome = Result | UnsupportedPart
 _Answers = Sequence[Result] | Sequence[Future[Result]]
-
-
-class _Held:
-    """How many bytes all requests of this process hold."""
-
-    size = 0
 
 
 class Intake:
@@ -80,8 +71,8 @@ class Intake:
         if self._feed is None:
             self._part.append(piece)
             self._size += len(piece)
-            _Held.size += len(piece)
-            if self._size <= (_WHEN_CROWDED if _Held.size > _CROWDED else _MOST_IN_MEMORY):
+            HELD.add(len(piece))
+            if self._size <= (_WHEN_CROWDED if HELD.is_crowded else MOST_HELD):
                 return
             self._feed = Feed()
             self._uploads += 1
@@ -99,7 +90,7 @@ class Intake:
             return
         number = len(self._outcomes) - 1
         data = self._drop()
-        _Held.size += len(data)
+        HELD.add(len(data))
         self._waiting.append(self._received(data, number))
         self._waiting_size += len(data)
         if not self._is_storing and (self._waiting_size >= _BATCH or len(self._waiting) >= _BATCH_PARTS):
@@ -187,13 +178,13 @@ class Intake:
     def _drop(self) -> bytes:
         """Return what of the part is held, and hold it no more."""
         data = self._part[0] if len(self._part) == 1 else b"".join(self._part)
-        _Held.size -= self._size
+        HELD.add(-self._size)
         self._part, self._size = [], 0
         return data
 
     def _take(self) -> list[Received]:
         batch = self._waiting
-        _Held.size -= self._waiting_size
+        HELD.add(-self._waiting_size)
         self._waiting, self._waiting_size = [], 0
         return batch
 
