@@ -274,7 +274,7 @@ def test_orthanc_brings_every_data_set_that_it_takes(
     theirs = site.data_sets("orthanc")
     # It says what stands in the File Meta Information: where the data set says otherwise, that is refused (A900).
     assert set(theirs) <= set(taken)
-    assert len(theirs) >= len(taken) * 0.98
+    assert len(theirs) >= len(taken) * (0.98 if _REAL else 1)
     assert _changed(theirs, stored, instances) == []
 
 
@@ -317,7 +317,8 @@ def test_send_to_storescp_of_pynetdicom(  # noqa: PLR0917 - fixtures
     assert len(known) >= len(sent) * 0.9
     theirs = _read_folder(tmp_path)
     # It decodes what it receives, and writes it anew.
-    assert len(_changed({uid: theirs[uid] for uid in known - damaged}, stored, instances)) <= len(known) * 0.01
+    changed = _changed({uid: theirs[uid] for uid in known - damaged}, stored, instances)
+    assert len(changed) <= (len(known) * 0.01 if _REAL else 0)
 
 
 def test_send_to_orthanc(
@@ -360,11 +361,13 @@ def test_movescu_gets_every_data_set(  # noqa: PLR0917 - fixtures
     keys = ("-k", "QueryRetrieveLevel=STUDY", "-k", "StudyInstanceUID=" + "\\".join(sorted(studies)))
     # With +B it writes into the current folder, whatever -od says.
     words = (*_READER, "-S", "+xa", "+B", "-aem", "MOVER", "+P", str(ports["mover"]), HOST, str(site.port))
-    run(dcmtk("movescu"), *words, *keys, cwd=tmp_path, codes=(0, 68, 69))  # it does not take each SOP class
+    run(
+        dcmtk("movescu"), *words, *keys, cwd=tmp_path, codes=(0, 68, 69) if _REAL else (0,)
+    )  # it does not take each SOP class
     theirs = _read_folder(tmp_path)
     wanted = {one.sop_uid for one in instances if one.study_uid in studies}
     assert set(theirs) <= wanted
-    assert len(theirs) >= len(wanted) * 0.98
+    assert len(theirs) >= len(wanted) * (0.98 if _REAL else 1)
     assert _REAL or len(wanted) >= len(instances) * 0.9
     assert _differing(theirs, stored) == []
 
@@ -504,15 +507,16 @@ AETable END
         if one.sop_class_uid == "1.2.840.10008.5.1.4.1.1.2" and one.transfer_syntax_uid == "1.2.840.10008.1.2.1"
     ]
     studies = sorted(set(_studies(cts)) & set(_whole_studies(instances, damaged)))
+    codes = (0, 1) if _REAL else (0,)
     with running([dcmtk("dcmqrscp"), "-c", str(folder / "dcmqrscp.cfg")], ports["qrscp"], folder):
         sent = site.lines("send", "qrscp", *studies)[-1]["statuses"]
         assert set(sent) == {"sent"}
         assert fetcher.lines("fetch", "qrscp", *studies[:1])[-1]["statuses"].keys() == {"fetched"}
         with scp(fetcher):
-            moved = fetcher.lines("fetch", "qrscp", *studies, "--by", "move", codes=(0, 1))[-1]["statuses"]
+            moved = fetcher.lines("fetch", "qrscp", *studies, "--by", "move", codes=codes)[-1]["statuses"]
         # Of damaged instances, which only real files are, it does not send each.
-        assert moved.pop("failed", 0) <= sent["sent"] * 0.05
-        assert fetcher.lines("fetch", "qrscp", *studies, codes=(0, 1))[-1]["statuses"]["present"] >= sum(moved.values())
+        assert moved.pop("failed", 0) <= (sent["sent"] * 0.05 if _REAL else 0)
+        assert fetcher.lines("fetch", "qrscp", *studies, codes=codes)[-1]["statuses"]["present"] == sum(moved.values())
     ours = fetcher.data_sets("local")
-    assert len(ours) >= sent["sent"] * 0.95
+    assert len(ours) >= sent["sent"] * (0.95 if _REAL else 1)
     assert _changed(ours, stored, instances) == []
