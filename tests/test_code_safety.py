@@ -64,8 +64,8 @@ OUR_OWN = {
         "int(self._settings.busy_timeout * 1000)",
     },
     "db/sqlite/_dialect.py": {"table"},
-    "dimse/_calling/_journal.py": {"_VERSION"},
-    "pipeline/_copy/_journal.py": {"marks", "_VERSION"},
+    "pipeline/_copy/_journal.py": {"marks"},
+    "pipeline/_journal_file.py": {"columns", "name", "version"},
     "pipeline/_reconcile/_journal.py": {"table", "columns"},
 }
 """What is put into the text of SQL, by module: names of our own tables, numbers, and marks for bound parameters. Each

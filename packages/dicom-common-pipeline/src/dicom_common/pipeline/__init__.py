@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from dicom_common.pipeline._ingest._reasons import IngestReason as IngestReason, IngestRule as IngestRule
     from dicom_common.pipeline._ingest._results import Received as Received, Result as Result, Status as Status
     from dicom_common.pipeline._ingest._status_codes import StatusCodes as StatusCodes, status_codes as status_codes
-    from dicom_common.pipeline._journal_file import open_journal as open_journal
+    from dicom_common.pipeline._journal_file import journal_table as journal_table, open_journal as open_journal
     from dicom_common.pipeline._layout import DEFAULT_LAYOUT as DEFAULT_LAYOUT, Layout as Layout
     from dicom_common.pipeline._object_ranges import ranges_of as ranges_of
     from dicom_common.pipeline._process_pool import WorkerDiedError as WorkerDiedError, default_jobs as default_jobs
@@ -138,6 +138,7 @@ __all__ = [
     "find_files",
     "ingest_files",
     "is_companion",
+    "journal_table",
     "list_bulk_data",
     "message_schema",
     "open_all_bulk_data",
@@ -216,6 +217,7 @@ _HOMES = {
     "open_all_bulk_data": "_bulk_data",
     "open_bulk_data": "_bulk_data",
     "open_frames": "_frames",
+    "journal_table": "_journal_file",
     "open_journal": "_journal_file",
     "ranges_of": "_object_ranges",
     "read_ahead": "_retrieve",

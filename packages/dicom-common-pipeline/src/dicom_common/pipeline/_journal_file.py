@@ -9,7 +9,7 @@ from pathlib import Path
 from dicom_common.core import BackendError, UnavailableError
 from dicom_common.toolkit import make_private_file, make_private_folder
 
-__all__ = ["open_journal"]
+__all__ = ["journal_table", "open_journal"]
 
 
 def open_journal(file: Path, prepare: Callable[[sqlite3.Connection], None], *, busy: str) -> sqlite3.Connection:
@@ -40,3 +40,22 @@ def open_journal(file: Path, prepare: Callable[[sqlite3.Connection], None], *, b
             raise UnavailableError(busy) from error
         raise BackendError(f"The journal {file} cannot be used: {error}. Delete it and try again.") from error
     return database
+
+
+def journal_table(name: str, columns: str, *, version: int) -> Callable[[sqlite3.Connection], None]:
+    """Return what prepares a journal of one table, which is made anew where it is of another version.
+
+    Args:
+        name: of the table.
+        columns: as SQL has them.
+        version: of the columns.
+    """
+
+    def prepare(database: sqlite3.Connection) -> None:
+        (found,) = database.execute("PRAGMA user_version").fetchone()
+        if found != version:
+            database.execute(f"DROP TABLE IF EXISTS {name}")
+            database.execute(f"CREATE TABLE {name} ({columns}) WITHOUT ROWID")
+            database.execute(f"PRAGMA user_version = {version}")
+
+    return prepare

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
 from dicom_common.core import Stored
 from dicom_common.dimse._calling._destination import Destination
-from dicom_common.pipeline import open_journal
+from dicom_common.pipeline import journal_table, open_journal
 
 __all__ = ["SendJournal"]
 
-_VERSION = 1
+_TABLE = journal_table(
+    "sent",
+    "address TEXT, tenant TEXT, study TEXT, sop TEXT, sha256 TEXT, PRIMARY KEY (address, tenant, study, sop)",
+    version=1,
+)
 
 
 class SendJournal:
@@ -29,7 +32,7 @@ class SendJournal:
         self._address = f"{destination.ae_title}@{destination.host}:{destination.port}"
         self._database = open_journal(
             data / "sends" / f"{quote(destination.name, safe='')}.sqlite",
-            _prepare,
+            _TABLE,
             busy=f"Another `send` to {destination.name} is running on this data: wait for its end.",
         )
 
@@ -55,14 +58,3 @@ class SendJournal:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
-
-
-def _prepare(database: sqlite3.Connection) -> None:
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    if version != _VERSION:
-        database.execute("DROP TABLE IF EXISTS sent")
-        database.execute(
-            "CREATE TABLE sent (address TEXT, tenant TEXT, study TEXT, sop TEXT, sha256 TEXT,"
-            " PRIMARY KEY (address, tenant, study, sop)) WITHOUT ROWID"
-        )
-        database.execute(f"PRAGMA user_version = {_VERSION}")

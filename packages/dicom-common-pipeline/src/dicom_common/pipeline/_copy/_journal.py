@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from dicom_common.core import ObjectInfo
-from dicom_common.pipeline._journal_file import open_journal
+from dicom_common.pipeline._journal_file import journal_table, open_journal
 
 __all__ = ["CopyJournal", "Verified"]
 
-_VERSION = 1
+_TABLE = journal_table(
+    "verified", "key TEXT PRIMARY KEY, size INTEGER, sha256 TEXT, source REAL, target REAL", version=1
+)
 _SAME_MOMENT = 1.0
 """Seconds. Stores give the time of an object to the millisecond in one answer, and to the second in another."""
 _UNWRITTEN = 200
@@ -58,7 +59,7 @@ class CopyJournal:
     def __init__(self, file: Path) -> None:
         self._unwritten: list[Verified] = []
         self._database = open_journal(
-            file, _prepare, busy="Another copy between these two storages is running on this data: wait for its end."
+            file, _TABLE, busy="Another copy between these two storages is running on this data: wait for its end."
         )
 
     def known(self, keys: Sequence[str]) -> dict[str, Verified]:
@@ -89,17 +90,6 @@ class CopyJournal:
                 self.flush()
         finally:
             self._database.close()
-
-
-def _prepare(database: sqlite3.Connection) -> None:
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    if version != _VERSION:
-        database.execute("DROP TABLE IF EXISTS verified")
-        database.execute(
-            "CREATE TABLE verified (key TEXT PRIMARY KEY, size INTEGER, sha256 TEXT, source REAL, target REAL)"
-            " WITHOUT ROWID"
-        )
-        database.execute(f"PRAGMA user_version = {_VERSION}")
 
 
 def _same(noted: float, found: datetime) -> bool:
