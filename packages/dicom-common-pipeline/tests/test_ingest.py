@@ -215,7 +215,8 @@ def test_an_empty_batch_has_no_answers(site: Site) -> None:
 def test_an_object_that_was_lost_is_restored_by_the_next_store(site: Site, make: Make) -> None:
     [first] = site.store(make())
     file = site.data / "objects" / (first.key or "")
-    for loss in (file.unlink, lambda: file.write_bytes(b"short")):
+    flipped = bytes([*make()[:-1], make()[-1] ^ 1])
+    for loss in (file.unlink, lambda: file.write_bytes(b"short"), lambda: file.write_bytes(flipped)):
         loss()
         [second] = site.store(make())
         assert (second.status, second.reason, second.key) == ("duplicate", "restored", first.key)
@@ -224,9 +225,12 @@ def test_an_object_that_was_lost_is_restored_by_the_next_store(site: Site, make:
 
 
 @pytest.mark.parametrize("policy", ["reject", "keep"])
-def test_other_bytes_for_a_lost_object_are_not_acknowledged(site: Site, make: Make, policy: str) -> None:
+@pytest.mark.parametrize("loss", [Path.unlink, lambda file: file.write_bytes(bytes(len(file.read_bytes())))])
+def test_other_bytes_for_a_lost_object_are_not_acknowledged(
+    site: Site, make: Make, policy: str, loss: Callable[[Path], object]
+) -> None:
     [first] = site.store(make(payload=b"old!"))
-    (site.data / "objects" / (first.key or "")).unlink()
+    loss(site.data / "objects" / (first.key or ""))
     [second] = site.store(make(payload=b"new!"), ingest__duplicates=policy)
     assert (second.status, second.reason) == ("rejected", "indexed-object-missing")
 

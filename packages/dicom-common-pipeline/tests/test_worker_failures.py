@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -249,11 +249,12 @@ def test_an_object_whose_key_is_retired_is_indexed_at_another_one(site: Site, ma
     site.assert_consistent()
 
 
-def test_a_second_copy_restores_an_object_that_was_lost(site: Site, make: Make) -> None:
+@pytest.mark.parametrize("loss", [Path.unlink, lambda file: file.write_bytes(bytes(file.stat().st_size))])
+def test_a_second_copy_restores_an_object_that_was_lost(site: Site, make: Make, loss: Callable[[Path], object]) -> None:
     queue(site, make())
     work(site)
     [row] = site.rows
-    (site.data / "objects" / row.key).unlink()
+    loss(site.data / "objects" / row.key)
     queue(site, make())
     work(site)
     assert site.rows == [row]

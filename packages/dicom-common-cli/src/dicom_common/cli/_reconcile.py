@@ -66,8 +66,8 @@ def reconcile(  # noqa: PLR0913 - each is an option
 
     Compares the two in both directions and for all tenants, and the rows of patients, studies and series with the
     instances below them. Without --repair or --rebuild nothing of it is changed;
-    --frames adds to the index what gives a frame by one range read. Missing and damaged objects are only told: they
-    have to be restored from a copy. An interrupted run is continued by the next one, for a day.
+    --frames adds to the index what gives a frame by one range read. Missing and damaged objects are only reported:
+    restore them from a copy, or send the instances again. An interrupted run is continued by the next one, for a day.
 
     Exits 1 if a difference is left as it is.
     """

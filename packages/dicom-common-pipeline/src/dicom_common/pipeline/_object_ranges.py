@@ -29,5 +29,5 @@ def damaged(stored: Stored) -> DamagedError:
     """Make the error for an object that is not the one that was indexed."""
     return DamagedError(
         f"The object of the instance {stored.sop_uid} is damaged: its bytes are not those that were indexed. Restore it"
-        " from a copy."
+        " from a copy, or send the instance again."
     )

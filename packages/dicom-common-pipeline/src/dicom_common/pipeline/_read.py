@@ -7,9 +7,9 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from dicom_common.core import DamagedError, Storage, Stored
+from dicom_common.core import DamagedError, NotFoundError, ObjectInfo, Storage, Stored
 
-__all__ = ["digest_of", "open_stored", "read_verified"]
+__all__ = ["digest_of", "has_digest", "has_indexed_bytes", "open_stored", "read_verified"]
 
 
 def read_verified(storage: Storage, stored: Stored) -> Iterator[bytes]:
@@ -27,8 +27,36 @@ def read_verified(storage: Storage, stored: Stored) -> Iterator[bytes]:
         yield chunk
     if size != stored.size or digest.hexdigest() != stored.sha256:
         raise DamagedError(
-            f"The object {stored.key} is damaged: its bytes are not those that were indexed. Restore it from a copy."
+            f"The object {stored.key} is damaged: its bytes are not those that were indexed. "
+            "Restore it from a copy, or send the instance again."
         )
+
+
+def has_indexed_bytes(storage: Storage, stored: Stored) -> bool:
+    """Tell whether the storage has the very bytes that were indexed.
+
+    Raises:
+        BackendError: the storage cannot tell.
+    """
+    try:
+        info = storage.stat(stored.key)
+        return info.size == stored.size and has_digest(storage, info, stored.sha256)
+    except NotFoundError:
+        return False
+
+
+def has_digest(storage: Storage, info: ObjectInfo, sha256: str) -> bool:
+    """Tell whether an object has a digest: by the one that is kept with it, else by reading it.
+
+    A storage that keeps digests looks after its bytes itself.
+
+    Raises:
+        BackendError: the storage cannot tell, or does not have it any more.
+    """
+    try:
+        return (info.sha256 or digest_of(storage, info.key)) == sha256
+    except DamagedError:
+        return False
 
 
 def digest_of(storage: Storage, key: str) -> str:

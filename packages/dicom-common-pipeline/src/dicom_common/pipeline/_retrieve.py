@@ -186,7 +186,8 @@ def _read_of(stored: Stored, read: Callable[[], bytes]) -> bytes:
         return read()
     except NotFoundError as error:
         raise NotFoundError(
-            f"The storage does not have the object of the instance {stored.sop_uid}: restore it from a copy."
+            f"The storage does not have the object of the instance {stored.sop_uid}: "
+            "restore it from a copy, or send the instance again."
         ) from error
     except DamagedError as error:
         raise damaged(stored) from error

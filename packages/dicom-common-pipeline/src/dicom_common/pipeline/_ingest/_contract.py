@@ -46,6 +46,7 @@ from dicom_common.pipeline._ingest._item import Item
 from dicom_common.pipeline._ingest._publish import broker_failure, publish
 from dicom_common.pipeline._ingest._reasons import MAY_SUCCEED_LATER, BackendKind, IngestReason, IngestRule
 from dicom_common.pipeline._ingest._results import Status
+from dicom_common.pipeline._read import has_indexed_bytes
 from dicom_common.pipeline._remove import delete_objects
 from dicom_common.pipeline._settings import IngestSettings
 from dicom_common.pipeline._shared_index import keeps_log
@@ -167,7 +168,7 @@ def _compare_with(context: Context, item: Item, stored: Stored) -> None:
     if (stored.study_uid, stored.series_uid) != (instance.study_uid, instance.series_uid):
         _reject_misplaced(item)
         return
-    is_there = _is_there(context, stored)
+    is_there = has_indexed_bytes(context.services.storage, stored)
     if stored.sha256 == instance.sha256:
         # An acknowledgement means that the bytes are there: look, before giving one for what came long ago.
         if is_there:
@@ -196,13 +197,6 @@ def _compare_with(context: Context, item: Item, stored: Stored) -> None:
             IngestReason.INDEXED_OBJECT_MISSING,
             "The object that is indexed under its SOP Instance UID is missing or damaged: restore or remove that.",
         )
-
-
-def _is_there(context: Context, stored: Stored) -> bool:
-    try:
-        return context.services.storage.stat(stored.key).size == stored.size
-    except NotFoundError:
-        return False
 
 
 def _move_aside(context: Context, item: Item) -> None:

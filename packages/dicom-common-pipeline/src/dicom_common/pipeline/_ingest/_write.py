@@ -19,7 +19,7 @@ from dicom_common.core import (
 )
 from dicom_common.pipeline._ingest._candidate import SourceLostError
 from dicom_common.pipeline._ingest._item import Item
-from dicom_common.pipeline._read import digest_of
+from dicom_common.pipeline._read import has_digest
 
 __all__ = ["Writer"]
 
@@ -56,7 +56,7 @@ class Writer:
             for item in in_the_way:
                 try:
                     there = self._storage.stat(item.key)
-                    if (there.sha256 or digest_of(self._storage, item.key)) == item.candidate.instance.sha256:
+                    if has_digest(self._storage, there, item.candidate.instance.sha256):
                         _note_written(item, there)
                     else:
                         item.key = another_key(item)

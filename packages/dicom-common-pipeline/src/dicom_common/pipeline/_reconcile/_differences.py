@@ -18,9 +18,9 @@ class DifferenceKind(StrEnum):
     UNREADABLE = "unreadable"
     """An object that is not a DICOM instance. Never touched."""
     MISSING = "missing"
-    """A row whose object is not there. Never repaired: restore the object, or remove the instance."""
+    """A row whose object is not there. Never repaired: restore the object, send the instance again, or remove it."""
     DAMAGED = "damaged"
-    """An object whose bytes are not those that were indexed. Never repaired."""
+    """An object whose bytes are not those that were indexed. Never repaired: restore it, or send the instance again."""
     DERIVED = "derived"
     """Rows of a study, or of a patient, that are not what its instances say."""
 

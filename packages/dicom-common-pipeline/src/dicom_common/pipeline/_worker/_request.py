@@ -23,7 +23,7 @@ from dicom_common.pipeline._events._topics import SCHEMA_VERSION, received_from
 from dicom_common.pipeline._ingest._candidate import Candidate
 from dicom_common.pipeline._ingest._results import Received
 from dicom_common.pipeline._kept_frames import frames_to_keep
-from dicom_common.pipeline._read import digest_of, open_stored
+from dicom_common.pipeline._read import has_digest, open_stored
 
 __all__ = ["IndexRequest", "PoisonError", "open_object", "request_of"]
 
@@ -116,7 +116,7 @@ def _read(
         data = b"".join(storage.read(request.key, length=first + 1))
         return read(data, settings=settings), data
     info = storage.stat(request.key)
-    if info.size != request.size or (info.sha256 or digest_of(storage, request.key)) != request.sha256:
+    if info.size != request.size or not has_digest(storage, info, request.sha256):
         raise PoisonError(DeadReason.DIGEST_DIFFERS)
 
     def read_range(offset: int, length: int) -> bytes:
