@@ -15,7 +15,7 @@ PACKAGES = [package for package in all_packages() if package.module]
 PROGRAMS = {"host", "pipeline", "cli", "web", "dimse"}
 """Packages that work with the host; each other one is a plugin, or what plugins are built on."""
 CORE = "dicom_common.core"
-MOST_CORE_LINES = 2400
+MOST_CORE_LINES = 2300
 """With docstrings."""
 
 each_package = pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
@@ -147,6 +147,6 @@ def test_every_public_name_of_the_core_is_used_by_a_plugin_a_protocol_or_a_hook(
     for name in names:
         word = re.compile(rf"(?<![\w\"]){name}(?![\w\"])")
         inside = sum(len(word.findall(text)) for text in core.values())  # 1: where it is defined
-        if name != "CONTRACTS" and not word.search(outside) and inside < 2:  # CONTRACTS is for authors to read
+        if not word.search(outside) and inside < 2:
             unused.append(name)
     assert unused == [], unused

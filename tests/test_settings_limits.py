@@ -11,6 +11,7 @@ import pytest
 
 from dicom_common.core import ConfigError, Limits
 from dicom_common.host import KINDS, Config, Plugins, installed_plugins
+from dicom_common.host._limits import is_within, limits_text
 
 NEEDED: dict[str, dict[str, Any]] = {
     "s3": {"bucket": "images"},
@@ -88,6 +89,6 @@ def test_no_backend_drops_a_limit_that_it_inherits() -> None:
 def test_limits_say_what_they_are(
     limits: Limits, said: str, within: tuple[float, ...], beyond: tuple[float, ...]
 ) -> None:
-    assert str(limits) == said
-    assert all(map(limits.holds, within))
-    assert not any(map(limits.holds, beyond))
+    assert limits_text(limits) == said
+    assert all(is_within(limits, value) for value in within)
+    assert not any(is_within(limits, value) for value in beyond)

@@ -21,10 +21,12 @@ from _versions import core_tags
 from _workspace import ROOT
 
 CORE = ROOT / "packages" / "dicom-common-core" / "src" / "dicom_common" / "core"
+CONTRACTS = ROOT / "packages" / "dicom-common-host" / "src" / "dicom_common" / "host" / "_contracts.py"
 FILE = ROOT / "tests" / "api" / "dicom-common-core.txt"
 CURE = (
-    "Where that is on purpose: raise the version of the hook or Protocol in _contracts.py (the docstring of Contract"
-    " says by how much), write a line in the CHANGELOG of dicom-common-core, and run python3 tools/frozen_api.py."
+    "Where that is on purpose: raise the version of the hook or Protocol in _contracts.py of dicom-common-host (the"
+    " docstring of Contract says by how much), write a line in the CHANGELOG of dicom-common-core, and run"
+    " python3 tools/frozen_api.py."
 )
 _HEAD = re.compile(r"(\w+) (?:(\d+\.\d+) )?\((hook|Protocol|class|function|value)\)")
 
@@ -43,10 +45,10 @@ class Entry:
         return "\n".join((f"{self.name} {version}({self.kind})", *(f"    {line}" for line in self.lines)))
 
 
-def api(folder: Path = CORE) -> dict[str, Entry]:
-    """Read the public names of the core from its syntax, without importing it."""
+def api(folder: Path = CORE, contracts: Path = CONTRACTS) -> dict[str, Entry]:
+    """Read the public names of the core, and the versions of its contracts, from the syntax, without importing it."""
     trees = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.py"))}
-    versions = _versions(trees["_contracts"])
+    versions = _versions(ast.parse(contracts.read_text(encoding="utf-8")))
     found = {}
     for module, tree in trees.items():
         public = {"hookimpl", "hookspec"} if module == "hookspecs" else _all_of(tree)

@@ -76,7 +76,7 @@ def fields_of(module: str, name: str) -> dict[str, Field]:
 
 
 def limits_of(kind: ast.expr) -> str:
-    """Return the limits of a field as a sentence, in the words of `Limits`; empty where it has none."""
+    """Return the limits of a field as a sentence, in the words of the host; empty where it has none."""
     for node in ast.walk(kind):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "Limits":
             given = dict(zip(("least", "most", "above"), map(number_of, node.args), strict=False))

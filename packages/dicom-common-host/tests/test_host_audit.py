@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from dicom_common.core import AuditedStudy, AuditEvent, AuditKind, process_user
+from dicom_common.core import AuditedStudy, AuditEvent, AuditKind
 from dicom_common.host import Services
+from dicom_common.toolkit import process_user
 
 CANARY = "Canary^Patient"
 AUDIT = "@hookimpl\ndef dicom_common_audit(self, events):\n    CALLS.append(list(events))\n    "

@@ -19,7 +19,8 @@ from dicom_common.audit._settings import AuditSettings
 from dicom_common.audit._trail import Trail
 from dicom_common.audit._verify import Flaw, Verification, read_lines, verify
 from dicom_common.cli import Session, age, below, moment, pass_session, print_json, print_line, print_table
-from dicom_common.core import AuditKind, UnavailableError, hookimpl, process_user
+from dicom_common.core import AuditKind, UnavailableError, hookimpl
+from dicom_common.toolkit import process_user
 
 __all__ = ["audit"]
 

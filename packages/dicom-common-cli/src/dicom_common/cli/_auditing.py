@@ -25,9 +25,9 @@ from dicom_common.core import (
     OneOf,
     Query,
     Stored,
-    process_user,
 )
 from dicom_common.host import Services
+from dicom_common.toolkit import process_user
 
 if TYPE_CHECKING:
     from dicom_common.host import Extensions

@@ -8,8 +8,9 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from dicom_common.cli._session import Session
-from dicom_common.core import ConfigError, did_you_mean
+from dicom_common.core import ConfigError
 from dicom_common.host import SERVERS
+from dicom_common.toolkit import did_you_mean
 
 __all__ = ["servers_beside"]
 

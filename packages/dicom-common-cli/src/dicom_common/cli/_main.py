@@ -20,8 +20,9 @@ from dicom_common.cli._output import note
 from dicom_common.cli._own_commands import HOMES, as_command, failure_of, shadowed
 from dicom_common.cli._session import Session
 from dicom_common.cli._streams import only_results, prepare_streams
-from dicom_common.core import DicomCommonError, PluginNotFoundError, did_you_mean
+from dicom_common.core import DicomCommonError, PluginNotFoundError
 from dicom_common.host import COMMANDS, Plugins, installed_plugins
+from dicom_common.toolkit import did_you_mean
 
 __all__ = ["run"]
 

@@ -11,7 +11,6 @@ from dicom_common.core import (
     _backend,
     _broker,
     _cache,
-    _contracts,
     _database,
     _errors,
     _health,
@@ -31,7 +30,6 @@ from dicom_common.core._auth import *
 from dicom_common.core._backend import *
 from dicom_common.core._broker import *
 from dicom_common.core._cache import *
-from dicom_common.core._contracts import *
 from dicom_common.core._database import *
 from dicom_common.core._errors import *
 from dicom_common.core._health import *
@@ -53,7 +51,6 @@ __all__ += _auth.__all__
 __all__ += _backend.__all__
 __all__ += _broker.__all__
 __all__ += _cache.__all__
-__all__ += _contracts.__all__
 __all__ += _database.__all__
 __all__ += _errors.__all__
 __all__ += _health.__all__

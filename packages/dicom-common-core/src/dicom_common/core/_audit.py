@@ -11,7 +11,7 @@ from enum import IntEnum, StrEnum
 
 from dicom_common.core._records import uuid7
 
-__all__ = ["AuditEvent", "AuditKind", "AuditOutcome", "AuditedStudy", "process_user"]
+__all__ = ["AuditEvent", "AuditKind", "AuditOutcome", "AuditedStudy"]
 
 
 class AuditKind(StrEnum):
@@ -114,15 +114,3 @@ class AuditEvent:
 
     def __repr__(self) -> str:
         return f"<AuditEvent {self.kind} {self.id} outcome {int(self.outcome)}>"
-
-
-def process_user() -> str:
-    """Return the user of the operating system that this process runs as: `<name>@<host>` (PS3.15 A.5.2.1)."""
-    number = os.getuid()
-    try:
-        import pwd  # noqa: PLC0415 - asked for by commands and local ingests only
-
-        name = pwd.getpwuid(number).pw_name
-    except (ImportError, KeyError):  # a container may run as a number that has no name
-        name = f"uid-{number}"
-    return f"{name}@{socket.gethostname()}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from dicom_common.core._health import Health
 
@@ -48,7 +48,7 @@ class Delivery:
     """`(topic, partition, offset)` is the same each time that the message is delivered, and of no other message."""
 
 
-class Consumer(Protocol):
+class Consumer(AbstractContextManager["Consumer", None], Protocol):
     """A member of a consumer group. Belongs to one thread. A context manager that closes itself."""
 
     def receive(self, max_messages: int, *, timeout: float) -> list[Delivery]:
@@ -66,12 +66,6 @@ class Consumer(Protocol):
     def close(self) -> None:
         """Leave the group; what was not acknowledged goes to others. A second call does nothing."""
         ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
 
 
 class Broker(Protocol):

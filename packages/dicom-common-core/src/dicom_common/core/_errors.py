@@ -6,9 +6,6 @@ setting, and says what to do. It never holds a patient's attributes or a secret.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-
 __all__ = [
     "AlreadyExistsError",
     "AuthenticationError",
@@ -30,7 +27,6 @@ __all__ = [
     "SchemaVersionError",
     "TooLargeError",
     "UnavailableError",
-    "did_you_mean",
 ]
 
 
@@ -141,9 +137,3 @@ class AuthenticationError(DicomCommonError):
 
 class AuthorizationError(DicomCommonError):
     """The caller is known, but may not do this."""
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ` Did you mean 'x'?` where something known is close to the word, else an empty text."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Protocol, Self, runtime_checkable
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from dicom_common.core._errors import BackendError
 from dicom_common.core._health import Health
@@ -171,7 +171,7 @@ class BatchWrites(Protocol):
         ...
 
 
-class Upload(Protocol):
+class Upload(AbstractContextManager["Upload", None], Protocol):
     """An object that arrives as a stream. Nothing of it is visible before `commit`. A context manager.
 
     It has one user at a time; any thread may abort it. Leaving the context, closing the storage and dropping the last
@@ -200,12 +200,6 @@ class Upload(Protocol):
     def abort(self) -> None:
         """End the upload and drop its bytes. Where it has ended, this does nothing."""
         ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
 
 
 @runtime_checkable

@@ -26,6 +26,7 @@ from dicom_common.core import (
 )
 from dicom_common.dicom._dictionary import is_attribute
 from dicom_common.dicom._query_times import FIRST, LAST, Ends, date_ends, time_ends
+from dicom_common.toolkit import did_you_mean
 from dicom_common.toolkit.query_rules import (
     ITEM_KEYS,
     MAX_LIST,
@@ -164,8 +165,6 @@ def _resolve(key: object, unknown: str) -> Attribute | None:
 
 
 def _hint(word: str) -> str:
-    from dicom_common.core import did_you_mean  # noqa: PLC0415 - difflib, for an error only
-
     return did_you_mean(word[:64], _BY_NAME)
 
 

@@ -5,6 +5,7 @@ The author of a plugin needs `dicom_common.core` only.
 
 from dicom_common.host._bearer import bearer_token
 from dicom_common.host._config import Config, General
+from dicom_common.host._contracts import CONTRACTS, Contract
 from dicom_common.host._explain import Explained, explain
 from dicom_common.host._extensions import Extensions
 from dicom_common.host._health import health_within
@@ -30,12 +31,14 @@ __all__ = [
     "CHECKS",
     "COMMANDS",
     "CONFORMANCE",
+    "CONTRACTS",
     "EXTENSION",
     "KINDS",
     "SERVERS",
     "TRACEBACKS",
     "Action",
     "Config",
+    "Contract",
     "Explained",
     "Extensions",
     "General",

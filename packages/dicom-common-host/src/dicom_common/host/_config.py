@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from dicom_common.core import DEFAULT_TENANT, STORAGES, ConfigError, did_you_mean, validate_tenant
+from dicom_common.core import DEFAULT_TENANT, STORAGES, ConfigError, validate_tenant
 from dicom_common.host import _layers
 from dicom_common.host._config_files import is_there
 from dicom_common.host._layers import Raw, Tree
 from dicom_common.host._plugin_metadata import EXTENSION, KINDS, plugin_name
 from dicom_common.host._settings import convert, follow
+from dicom_common.toolkit import did_you_mean
 
 __all__ = ["DEFAULT_BACKENDS", "FILE_NAME", "SETTINGS_GROUP", "Config", "General"]
 

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import pluggy
 
-from dicom_common.core import CONTRACTS, Backend, Contract, hookspecs
+from dicom_common.core import Backend, hookspecs
+from dicom_common.host._contracts import CONTRACTS, Contract
 from dicom_common.host._plugin_metadata import COMMANDS, broken, find_entry, plugin_name
 from dicom_common.host._settings import field_types
 from dicom_common.toolkit import TimeLimitError, call_within

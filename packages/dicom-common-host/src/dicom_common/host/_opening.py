@@ -9,15 +9,14 @@ from typing import Any
 
 from dicom_common import core
 from dicom_common.core import (
-    CONTRACTS,
     STORAGES,
     Backend,
     BackendError,
     BrokenPluginError,
     ConfigError,
-    Contract,
     DicomCommonError,
 )
+from dicom_common.host._contracts import CONTRACTS, Contract
 from dicom_common.host._loading import let_through
 from dicom_common.host._plugin_metadata import KINDS
 

@@ -16,11 +16,11 @@ from dicom_common.core import (
     PluginConflictError,
     PluginError,
     PluginNotFoundError,
-    did_you_mean,
     hookspecs,
 )
 from dicom_common.host._listed_plugins import LISTED
 from dicom_common.host._requirements import headers, normalized, unmet
+from dicom_common.toolkit import did_you_mean
 
 __all__ = [
     "COMMANDS",

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dicom_common.core import ConfigError, Limits, Secret, did_you_mean
+from dicom_common.core import ConfigError, Limits, Secret
 from dicom_common.host._layers import Raw, is_reference
-from dicom_common.toolkit import read_regular
+from dicom_common.host._limits import is_within, limits_text
+from dicom_common.toolkit import did_you_mean, read_regular
 
 __all__ = ["convert", "field_types", "follow"]
 
@@ -109,8 +110,8 @@ def _value(raw: Raw, kind: Any, key: str, data: Path, environment: Mapping[str, 
         kind, *metadata = typing.get_args(kind)
         value = _value(raw, kind, key, data, environment)
         for limits in metadata:
-            if isinstance(limits, Limits) and value is not None and not limits.holds(value):
-                raise ConfigError(f"{raw.origin}: {key} is {value:g}: give {limits}.")
+            if isinstance(limits, Limits) and value is not None and not is_within(limits, value):
+                raise ConfigError(f"{raw.origin}: {key} is {value:g}: give {limits_text(limits)}.")
         return value
     shape = _without_none(kind)
     if dataclasses.is_dataclass(shape):

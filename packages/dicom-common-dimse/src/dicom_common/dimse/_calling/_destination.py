@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
-from dicom_common.core import ConfigError, did_you_mean
+from dicom_common.core import ConfigError
 from dicom_common.core.tls import client_context
 from dicom_common.dimse._settings import DimseSettings
+from dicom_common.toolkit import did_you_mean
 
 if TYPE_CHECKING:
     import ssl

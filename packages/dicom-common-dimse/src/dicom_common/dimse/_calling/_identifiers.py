@@ -12,8 +12,9 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
-from dicom_common.core import Level, QueryError, did_you_mean
+from dicom_common.core import Level, QueryError
 from dicom_common.dimse._calling._keywords import KEYWORDS
+from dicom_common.toolkit import did_you_mean
 
 __all__ = ["Match", "identifier", "match_of"]
 

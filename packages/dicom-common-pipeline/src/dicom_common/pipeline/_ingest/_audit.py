@@ -6,8 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from dicom_common.core import AuditedStudy, AuditEvent, AuditKind, AuditOutcome, Instance, Origin, process_user
+from dicom_common.core import AuditedStudy, AuditEvent, AuditKind, AuditOutcome, Instance, Origin
 from dicom_common.pipeline._ingest._results import Received, Result, Status
+from dicom_common.toolkit import process_user
 
 __all__ = ["ingest_audit"]
 

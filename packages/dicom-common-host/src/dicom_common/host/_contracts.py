@@ -1,4 +1,4 @@
-"""The version of each hook and Protocol, and what is on its way out."""
+"""The version of each hook and Protocol of the core, and what is on its way out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Contract:
 
     Of its version, `MAJOR.MINOR`, the major number rises where an implementation has to change: a method of a Protocol
     comes, goes or takes other arguments, a hook loses an argument. The minor number rises where it need not: a hook
-    gains an argument. What goes away is deprecated first, and stays for two minor versions of this core at least.
+    gains an argument. What goes away is deprecated first, and stays for two minor versions of the core at least.
     """
 
     version: str = "1.0"
