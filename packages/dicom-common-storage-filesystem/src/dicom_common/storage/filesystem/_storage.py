@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from dicom_common.core import (
     BackendError,
@@ -92,9 +94,8 @@ class FilesystemStorage:
         for write in writes:
             validate_key(write.key)
         steps = [Step(write) for write in writes]
-        in_parallel = map if len(steps) == 1 else self._pool().map
         for start in range(0, len(steps), _BATCH):
-            self._writing.run(steps[start : start + _BATCH], in_parallel)
+            self._writing.run(steps[start : start + _BATCH], self._side_by_side)
         return [step.answer() if step.error is None else _backend_error(step.error) for step in steps]
 
     def read(self, key: str, *, start: int = 0, length: int | None = None) -> Iterator[bytes]:
@@ -184,6 +185,33 @@ class FilesystemStorage:
         if pool is None:  # of two threads that come first, one's is dropped: it has started nothing
             pool = self._pools.setdefault(os.getpid(), ThreadPoolExecutor(_SYNC_THREADS, "dicom-common-fsync"))
         return pool
+
+    def _side_by_side(self, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+        """Do what `map` does, in several threads where there are several items.
+
+        The threads take item after item from one queue: a task for each item costs more than all else that is done.
+        """
+        waiting = deque(enumerate(items))
+        answers: list[Any] = [None] * len(waiting)
+
+        def work() -> None:
+            while True:
+                try:
+                    number, item = waiting.popleft()
+                except IndexError:
+                    return
+                answers[number] = function(item)
+
+        helpers = min(len(waiting), _SYNC_THREADS) - 1
+        futures = [self._pool().submit(work) for _ in range(helpers)]
+        try:
+            work()
+        finally:  # nothing is done any more once this has returned, also where Ctrl-C ends it
+            waiting.clear()
+            for future in futures:
+                if not future.cancel():
+                    future.result()
+        return answers
 
     def _folder_of(self, key: str) -> tuple[Folder, bytes]:
         folders, name = segments_of(validate_key(key))

@@ -72,7 +72,10 @@ class Writing:
         try:
             for step in steps:
                 self._attempt(step, lambda step: self._walk(step, folders))
-            list(in_parallel(lambda step: self._attempt(step, self._stage), steps))
+            for step in steps:
+                if _is_small(step.write.source):
+                    self._attempt(step, self._stage)
+            list(in_parallel(lambda step: self._attempt(step, self._make_durable), steps))
             for step in steps:
                 self._attempt(step, self._place)
         finally:
@@ -104,7 +107,7 @@ class Writing:
             step.walked = folders[above] = self._known.make(self._root(), segments_of(step.write.key)[0])
 
     def _stage(self, step: Step) -> None:
-        """Write the bytes to a file that has no name yet, and make them durable."""
+        """Write the bytes to a file that has no name yet."""
         write = step.write
         assert step.walked is not None
         # Cheaper than to write it all first; the answer that counts is `place`'s.
@@ -115,6 +118,12 @@ class Writing:
             step.file = self._staging().create(step.walked.folder, self._settings.file_mode)
             _fill(step.file, write)
         os.fchmod(step.file.fd, self._settings.file_mode)  # the mode of `open` is cut by the umask
+
+    def _make_durable(self, step: Step) -> None:
+        """Sync the file, which is written here if it was not before."""
+        if step.file is None:
+            self._stage(step)
+        assert step.file is not None
         if self._settings.fsync:
             os.fsync(step.file.fd)
             # What is on the disk need not stay in memory: an archive that takes in a terabyte would push out everything
@@ -175,6 +184,11 @@ class _SourceError(Exception):
     def __init__(self, cause: Exception) -> None:
         super().__init__()
         self.cause = cause
+
+
+def _is_small(source: Source) -> bool:
+    """Tell whether a write is so short that handing it over to another thread takes longer."""
+    return isinstance(source, bytes) and 0 < len(source) < _LARGE
 
 
 def _fill(file: StagedFile, write: Write) -> None:
