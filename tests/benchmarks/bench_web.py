@@ -125,7 +125,7 @@ def run(rounds: int = 5, *sections: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _single(  # noqa: PLR0913, PLR0917 - who is asked, how often, and with what
+def _single(  # noqa: PLR0917 - who is asked, how often, and with what
     ours: int, theirs: int, rounds: int, label: str, template: bytes, number: int, made: int
 ) -> list[dict[str, Any]]:
     """Measure requests with one instance each."""

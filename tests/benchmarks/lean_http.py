@@ -1,4 +1,4 @@
-"""HTTP/1.1 with as little of the client's own time as Python allows: one socket, kept alive, and no parsing but framing.
+"""HTTP/1.1 with little of the client's own time: one socket, kept alive, and nothing parsed but the framing.
 
 Client and server of a benchmark share the machine, so that what the client needs counts for both sides of a ratio and
 hides a part of their difference. `http.client` takes 0.2 to 0.5 ms for a request, more than some answers take.
