@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from types import TracebackType
@@ -58,9 +59,12 @@ class Lane:
 
     async def _run(self, function: Callable[..., T], *arguments: object, **named: object) -> T:
         call = partial(copy_context().run, function, *arguments, **named)
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        # Not `run_in_executor`: its chain of two futures takes longer than a hand-over.
+        self._threads.submit(_answer, call, answer)
         with anyio.CancelScope(shield=True):
-            result = await asyncio.get_running_loop().run_in_executor(self._threads, call)
-        return result  # noqa: RET504 - a scope may swallow a cancellation, so `return` within it is none for mypy
+            await answer
+        return answer.result()
 
     async def iterate(self, chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
         """Iterate over bytes whose iterator blocks, in pieces of about a MiB, each by one call of a thread.
@@ -121,6 +125,21 @@ class Turn:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.end()
+
+
+def _answer(call: Callable[[], T], answer: asyncio.Future[T]) -> None:
+    """Call a function in this thread, and have the event loop of a future set it."""
+    try:
+        settle = partial(answer.set_result, call())
+    except BaseException as error:  # noqa: BLE001 - the caller raises it
+        settle = partial(answer.set_exception, error)
+    with suppress(RuntimeError):  # a loop that has been closed waits for nothing
+        answer.get_loop().call_soon_threadsafe(_settle, answer, settle)
+
+
+def _settle(answer: asyncio.Future[T], settle: Callable[[], None]) -> None:
+    if not answer.cancelled():
+        settle()
 
 
 def _next(chunks: Iterator[bytes]) -> bytes | None:
