@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
+import threading
 from contextlib import closing
 
 import pytest
@@ -19,6 +21,19 @@ def test_a_batch_keeps_as_many_in_flight_as_the_pool_has(store: MemoryStore) -> 
         answers = storage.write_many([Write(key=f"{n}", source=b"x") for n in range(30)])
     assert all(isinstance(answer, ObjectInfo) for answer in answers)
     assert store.most_in_flight == 5
+
+
+def test_a_single_write_is_made_by_its_own_thread(storage: ObjectStorage) -> None:
+    readers = set[int]()
+
+    class Source(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            readers.add(threading.get_ident())
+            return super().read(size)
+
+    [answer] = storage.write_many([Write(key="a", source=Source(b"x"))])
+    assert isinstance(answer, ObjectInfo)
+    assert readers == {threading.get_ident()}
 
 
 def test_what_is_closed_says_so(store: MemoryStore) -> None:
