@@ -32,7 +32,8 @@ def with_spans(tracer: Tracer, table: str, name: str, backend: Any) -> Any:
         backend: what is returned has the same methods, so the same abilities for `isinstance`.
     """
     kind = table.partition(".")[0].removesuffix("s")  # `storages.NAME` is a storage, too
-    return _form_of(type(backend))(backend, _Spans(tracer, kind, name))
+    form: Callable[[type], Callable[..., Any]] = _form_of
+    return form(type(backend))(backend, _Spans(tracer, kind, name))
 
 
 class _Spans:
@@ -167,7 +168,7 @@ class _SeenUpload:
 
 
 @lru_cache(maxsize=64)
-def _form_of(backend: type[object]) -> type[Any]:
+def _form_of(backend: type[Any]) -> type[Any]:
     """Make a class with the public methods of a backend's class, which `isinstance` looks for in the class."""
     members: dict[str, Any] = {"__slots__": ("_backend", "_spans"), "__init__": _initial, "__getattr__": _other}
     for name in dir(backend):
