@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,16 +89,82 @@ def test_the_page_says_what_did_not_work(tmp_path: Path) -> None:
     assert "StudyDate" in wrong
 
 
-def test_ohif_lists_the_studies_and_shows_an_image(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+@pytest.fixture
+def viewer(request: pytest.FixtureRequest) -> str:
+    """The folder of OHIF."""
     if not OHIF.is_there():
         reason = "OHIF is not installed: run `python3 tools/services.py install ohif`"
         (pytest.fail if request.config.getoption("--require-services") else pytest.skip)(reason)
-    with filled(tmp_path / "data", "--viewer", str(OHIF.path.parent)) as address:
+    return str(OHIF.path.parent)
+
+
+def picture_of_ohif(url: str, folder: Path, name: str) -> Path:
+    """Have OHIF show a study, and keep its picture."""
+    picture = PICTURES / name
+    for seconds in (30, 60, 120):  # of the page's own time, which goes on while its workers decode
+        browser.screenshot(url, folder, picture, seconds=seconds)
+        if shades(picture, 0.25, 0.95) > 40:
+            break
+    return picture
+
+
+def test_ohif_lists_the_studies_and_shows_an_image(tmp_path: Path, viewer: str) -> None:
+    with filled(tmp_path / "data", "--viewer", viewer) as address:
         listed = browser.document(f"{address}/ohif/", tmp_path, seconds=30)
-        picture = PICTURES / "ohif-study.png"
-        for seconds in (30, 60, 120):  # of the page's own time, which goes on while its workers decode
-            browser.screenshot(f"{address}/ohif/viewer?StudyInstanceUIDs={STUDY}", tmp_path, picture, seconds=seconds)
-            if shades(picture, 0.25, 0.95) > 40:
-                break
+        picture = picture_of_ohif(f"{address}/ohif/viewer?StudyInstanceUIDs={STUDY}", tmp_path, "ohif-study.png")
     assert "CompressedSamples" in listed
     assert shades(picture, 0.25, 0.95) > 40
+
+
+SITE = """
+data = "data"
+[web.links]
+[[web.links.keys]]
+id = "1"
+key = "{key}"
+active = true
+[auth]
+backend = "jose"
+[[auth.issuers]]
+issuer = "https://login.example"
+audiences = ["dicom-common"]
+jwks_uri = "http://127.0.0.1:9/keys"
+tenant = "local"
+[policy.search]
+roles = ["radiologist"]
+[policy.retrieve]
+roles = ["radiologist"]
+"""
+
+
+def status_of(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_ohif_shows_the_study_of_a_link_without_a_token(tmp_path: Path, viewer: str) -> None:
+    config = tmp_path / "site.toml"
+    config.write_text(SITE.format(key=base64.b64encode(os.urandom(32)).decode()))
+    program = [*PROGRAM, "--config", str(config)]
+    files = [str(get_testdata_file(name, download=False)) for name in ("CT_small.dcm", "MR_small.dcm")]
+    subprocess.run([*program, "ingest", *files], check=True, capture_output=True)
+    with serving(config, "--viewer", viewer) as address:
+
+        def link(*options: str) -> str:
+            public = {**os.environ, "DICOM_COMMON_PUBLIC_URL": f"{address}/dicom-web"}
+            made = [*program, "link", STUDY, *options]
+            return subprocess.run(made, check=True, capture_output=True, text=True, env=public).stdout.strip()
+
+        shown = picture_of_ohif(link("--viewer"), tmp_path, "ohif-link.png")
+        without = PICTURES / "ohif-without-link.png"
+        browser.screenshot(f"{address}/ohif/viewer?StudyInstanceUIDs={STUDY}", tmp_path, without, seconds=30)
+        assert status_of(f"{address}/dicom-web/studies/{STUDY}/metadata") == 401
+        assert status_of(f"{link()}/studies/{STUDY}/metadata") == 200
+        assert status_of(f"{link()}/studies?PatientID=4MR1") == 404
+        assert status_of(link("--viewer")[:-1]) == 401
+        assert browser.document(link("--viewer")[:-1], tmp_path).count("ask for a new link") == 1
+    assert shades(shown, 0.25, 0.95) > 40
+    assert shades(without, 0.25, 0.95) < 40

@@ -15,9 +15,10 @@ PROGRAM = (sys.executable, "-m", "dicom_common.cli")
 
 
 @contextmanager
-def serving(folder: Path, *options: str) -> Iterator[str]:
-    """Serve the embedded set in a folder until the block ends; give the address."""
-    command = [*PROGRAM, "--data", str(folder), "serve", "--port", "0", *options]
+def serving(place: Path, *options: str) -> Iterator[str]:
+    """Serve the embedded set in a folder, or a configuration file, until the block ends; give the address."""
+    named = "--config" if place.is_file() else "--data"
+    command = [*PROGRAM, named, str(place), "serve", "--port", "0", *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None

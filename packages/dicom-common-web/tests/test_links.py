@@ -196,6 +196,31 @@ def test_without_keys_there_are_no_links(tmp_path: Path) -> None:
         assert status(live, sign(), f"/studies/{STUDY}/metadata") == 404
 
 
+def test_the_viewer_of_a_link_begins_with_its_study_and_asks_below_the_link(tmp_path: Path) -> None:
+    (tmp_path / "viewer").mkdir()
+    (tmp_path / "viewer" / "index.html").write_text("<title>viewer</title>")
+    overrides: dict[str, Any] = {**LINKS, **POLICY, "web__viewer": str(tmp_path / "viewer")}
+    with live_server(tmp_path / "data", auth=TokenIsTenant(), **overrides) as live:
+        live.store(make_instance(1), tenant="tenant-a")
+        link = sign()
+        assert status(live, link, f"/studies/{STUDY}/metadata") == 200
+        viewer = live.url.removesuffix("/dicom-web") + "/ohif"
+        begun = httpx.get(f"{viewer}/links/{link}", timeout=60)
+        assert (begun.status_code, httpx.get(f"{viewer}/links/{link}/", timeout=60).headers["location"]) == (
+            302,
+            f"/ohif/links/{link}/viewer?StudyInstanceUIDs={STUDY}",
+        )
+        page = httpx.get(urljoin(viewer, begun.headers["location"]), timeout=60)
+        assert (page.status_code, page.text) == (200, "<title>viewer</title>")
+        assert page.headers["referrer-policy"] == "no-referrer"
+        expired = sign(clock=lambda: time.time() - 120)
+        for bad in (expired, sign(key=OTHER_KEY), "x"):
+            for rest in ("", "/", "/viewer"):
+                assert httpx.get(f"{viewer}/links/{bad}{rest}", timeout=60).status_code == 401
+        narrow = httpx.get(f"{viewer}/links/{sign(STUDY, SERIES)}/viewer", timeout=60)
+        assert (narrow.status_code, "needs a link to a study" in narrow.text) == (404, True)
+
+
 def command(tmp_path: Path, *arguments: str, configured: str = "") -> subprocess.CompletedProcess[str]:
     config = tmp_path / "dicom-common.toml"
     config.write_text(f'public_url = "https://pacs.example/dicom-web"\ndata = "data"\n{configured}')
@@ -216,6 +241,12 @@ def test_the_command_makes_a_link_that_the_server_takes(tmp_path: Path) -> None:
     capability = Capabilities([SigningKey(id="k1", key=Secret(KEY), active=True)]).verify(link)
     assert (capability.tenant, capability.study_uid, capability.series_uid) == ("local", STUDY, "")
     assert 0 < capability.expires - time.time() <= 30
+    viewer = command(tmp_path, "link", STUDY, "--viewer", configured=configured)
+    assert viewer.stdout.startswith("https://pacs.example/ohif/links/c1.")
+    narrow = command(tmp_path, "link", STUDY, "--series", SERIES, "--viewer", configured=configured)
+    assert (narrow.returncode, "leave out --series" in narrow.stderr) == (2, True)
+    elsewhere = command(tmp_path, "link", STUDY, "--viewer", configured=f'[web]\nroot = "/pacs"\n{configured}')
+    assert (elsewhere.returncode, "public_url does not end with /pacs" in elsewhere.stderr) == (2, True)
     absent = command(tmp_path, "link", "1.2.3", configured=configured)
     assert absent.returncode == 2
     assert "Nothing is stored under 1.2.3 for this tenant" in absent.stderr

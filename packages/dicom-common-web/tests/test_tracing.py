@@ -19,6 +19,7 @@ from dicom_common.core import ConfigError
 from dicom_common.testing import find_canary
 from dicom_common.web import _tracing
 
+AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 
@@ -64,6 +65,35 @@ def attributes(span: Any) -> dict[str, Any]:
     return {one.key: getattr(one.value, one.value.WhichOneof("value")) for one in span.attributes}
 
 
+def check_calls(spans: list[Any]) -> None:
+    """Calls of backends lie below their request, and say what they were and how they ended."""
+    requests = {span.trace_id: span for span in spans if span.kind == span.SPAN_KIND_SERVER}
+    calls: dict[str, dict[str, dict[str, Any]]] = {}
+    for span in spans:
+        if span.kind == span.SPAN_KIND_CLIENT:
+            assert span.name.partition(".")[0] == attributes(span)["dicom_common.kind"]
+            calls.setdefault(requests[span.trace_id].name, {})[span.name] = attributes(span)
+    by_id = attributes(next(one for one in requests.values() if attributes(one)["dicom_common.request_id"] == "parts"))
+    assert by_id["dicom_common.instances.stored"] == 6
+    stored = calls["POST /dicom-web/studies"]
+    assert stored["storage.write_many"] == {
+        "dicom_common.kind": "storage",
+        "dicom_common.backend": "filesystem",
+        "dicom_common.outcome": "ok",
+        "dicom_common.bytes": stored["storage.write_many"]["dicom_common.bytes"],
+    }
+    assert stored["storage.write_many"]["dicom_common.bytes"] > 6 * 300
+    assert stored["db.add"] == {
+        "dicom_common.kind": "db",
+        "dicom_common.backend": "sqlite",
+        "dicom_common.outcome": "ok",
+    }
+    assert "db.find" in calls["GET /dicom-web/studies"]
+    assert calls["GET /dicom-web/studies/{study}"]["storage.read"]["dicom_common.bytes"] > 300
+    assert calls["GET /dicom-web/studies/{study}/metadata"]["db.metadata"]["dicom_common.outcome"] == "ok"
+    assert not [name for names in calls.values() for name in names if name in ("db.pending", "db.write_log")]
+
+
 @pytest.mark.kills
 @pytest.mark.slow
 def test_a_collector_gets_spans_of_requests_and_of_their_work_and_nothing_of_a_patient(
@@ -76,12 +106,16 @@ def test_a_collector_gets_spans_of_requests_and_of_their_work_and_nothing_of_a_p
         assert stored.status == 200
         assert running.request("GET", f"{STUDIES}?PatientID=CANARY", x_request_id="mine").status == 200
         assert running.request("GET", f"{STUDIES}/{study_uid(77)}/metadata").status == 200
+        whole = running.request("GET", f"{STUDIES}/{study_uid(77)}", accept=AS_STORED)
+        assert whole.status == 200
+        parts = running.store(*(make_instance(78, 1, number) for number in range(1, 7)), x_request_id="parts")
+        assert parts.status == 200
         assert running.request("GET", f"{STUDIES}/1.2.3").status == 404
         assert running.request("GET", "/nothing/CANARY").status == 404
     spans = collector.spans()
     by_name = {span.name: span for span in spans}
-    store = by_name["POST /dicom-web/studies"]
-    assert (store.trace_id.hex(), store.parent_span_id.hex()) == (TRACE, PARENT)
+    (store,) = (span for span in spans if span.parent_span_id.hex() == PARENT)
+    assert (store.name, store.trace_id.hex()) == ("POST /dicom-web/studies", TRACE)
     assert attributes(store)["dicom_common.instances.stored"] == 1
     search = by_name["GET /dicom-web/studies"]
     assert attributes(search)["http.response.status_code"] == 200
@@ -90,6 +124,7 @@ def test_a_collector_gets_spans_of_requests_and_of_their_work_and_nothing_of_a_p
     assert (work.trace_id, work.parent_span_id) == (search.trace_id, search.span_id)
     assert attributes(by_name["GET /dicom-web/studies/{study}"])["http.response.status_code"] == 404
     assert by_name["GET"].trace_id != search.trace_id
+    check_calls(collector.spans())
     everything = b"".join(collector.bodies).decode("latin-1")
     assert find_canary(everything) is None
     assert "CANARY" not in everything

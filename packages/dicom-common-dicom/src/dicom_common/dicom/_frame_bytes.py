@@ -12,14 +12,14 @@ import sys
 import zlib
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
-from typing import Final
+from typing import Final, Self
 
 from dicom_common.core import Finding
 from dicom_common.dicom._fragments import ITEM_HEADER, Fragments
 
-__all__ = ["FrameFields", "frame_bytes", "frame_fields"]
+__all__ = ["KeptIndex"]
 
 _VERSION: Final = 1
 _ENCAPSULATED, _INFLATED, _WARNINGS, _COMPRESSED, _SIDE_BY_SIDE, _FRAME_EACH, _WIDE = (1 << bit for bit in range(7))
@@ -30,75 +30,74 @@ _WORTH: Final = 64
 """Bytes from which on they are compressed."""
 
 
-@dataclass(frozen=True, slots=True)
-class FrameFields:
-    """What a frame index consists of."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptIndex:
+    """What a frame index consists of, and how that is written."""
 
     count: int
     encapsulated: bool
     inflated: bool
-    warnings: tuple[Finding, ...]
-    start: int
-    bits: int
-    fragments: Fragments | None
-    starts: Sequence[int]
-
-
-def frame_bytes(fields: FrameFields) -> bytes:
-    """Write a frame index.
-
-    Raises:
-        ValueError: it has too many fragments to be kept.
-    """
-    flags = _ENCAPSULATED * fields.encapsulated | _INFLATED * fields.inflated
-    found = fields.fragments
-    if found is None:
-        body = _numbers(fields.count, fields.start, fields.bits)
-    else:
-        if len(found.offsets) > _MOST:
-            raise ValueError(f"a frame index of more than {_MOST} fragments is not kept")
-        body, flags = _of_fragments(found, fields.starts, flags)
-    if fields.warnings:
-        text = json.dumps(fields.warnings, ensure_ascii=False).encode()
-        body, flags = _numbers(len(text)) + text + body, flags | _WARNINGS
-    if len(body) >= _WORTH and len(small := zlib.compress(body)) < len(body):
-        body, flags = small, flags | _COMPRESSED
-    return bytes((_VERSION, flags)) + body
-
-
-def frame_fields(data: bytes) -> FrameFields:
-    """Read what `frame_bytes` has written.
-
-    Raises:
-        ValueError: it is of another version, or damaged.
-    """
-    if len(data) < 2 or data[0] != _VERSION:
-        raise ValueError("these bytes are not a frame index of a version that this code reads")
-    try:
-        return _fields(data[1], data[2:])
-    except (OverflowError, TypeError):
-        raise ValueError("a frame index is damaged") from None
-
-
-def _fields(flags: int, body: bytes) -> FrameFields:
-    body = _inflated(body) if flags & _COMPRESSED else body
-    source = _Source(body)
+    """The offsets count bytes of the inflated data set (PS3.5 A.5): range reads of the object as stored are useless."""
     warnings: tuple[Finding, ...] = ()
-    if flags & _WARNINGS:
-        warnings = tuple(Finding(*one) for one in json.loads(source.take(source.number())))
-    if flags & _ENCAPSULATED:
-        fragments, starts = _fragments_of(source, flags)
-        made = FrameFields(
-            len(starts) - 1, encapsulated=True, inflated=bool(flags & _INFLATED), warnings=warnings, start=0, bits=0,
-            fragments=fragments, starts=starts,
-        )  # fmt: skip
-    else:
-        made = FrameFields(
-            source.number(), encapsulated=False, inflated=bool(flags & _INFLATED), warnings=warnings,
-            start=source.number(), bits=source.number(), fragments=None, starts=(),
-        )  # fmt: skip
-    source.finish()
-    return made
+    _start: int = 0
+    _bits: int = 0
+    _fragments: Fragments | None = field(default=None, repr=False)
+    _starts: Sequence[int] = field(default=(), repr=False)
+
+    def to_bytes(self) -> bytes:
+        """Write it in a form that can be kept: about ten bytes for native pixel data, 2 to 4 for each fragment else.
+
+        Raises:
+            ValueError: it has more than 1,048,576 fragments.
+        """
+        flags = _ENCAPSULATED * self.encapsulated | _INFLATED * self.inflated
+        found = self._fragments
+        if found is None:
+            body = _numbers(self.count, self._start, self._bits)
+        else:
+            if len(found.offsets) > _MOST:
+                raise ValueError(f"a frame index of more than {_MOST} fragments is not kept")
+            body, flags = _of_fragments(found, self._starts, flags)
+        if self.warnings:
+            text = json.dumps(self.warnings, ensure_ascii=False).encode()
+            body, flags = _numbers(len(text)) + text + body, flags | _WARNINGS
+        if len(body) >= _WORTH and len(small := zlib.compress(body)) < len(body):
+            body, flags = small, flags | _COMPRESSED
+        return bytes((_VERSION, flags)) + body
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Read what `to_bytes` has written.
+
+        Raises:
+            ValueError: it is damaged, or of another version; find the frames again.
+        """
+        if len(data) < 2 or data[0] != _VERSION:
+            raise ValueError("these bytes are not a frame index of a version that this code reads")
+        try:
+            return cls._from(data[1], data[2:])
+        except (OverflowError, TypeError):
+            raise ValueError("a frame index is damaged") from None
+
+    @classmethod
+    def _from(cls, flags: int, body: bytes) -> Self:
+        source = _Source(_inflated(body) if flags & _COMPRESSED else body)
+        inflated, warnings = bool(flags & _INFLATED), tuple[Finding, ...]()
+        if flags & _WARNINGS:
+            warnings = tuple(Finding(*one) for one in json.loads(source.take(source.number())))
+        if flags & _ENCAPSULATED:
+            fragments, starts = _fragments_of(source, flags)
+            made = cls(
+                count=len(starts) - 1, encapsulated=True, inflated=inflated, warnings=warnings, _fragments=fragments,
+                _starts=starts,
+            )  # fmt: skip
+        else:
+            made = cls(
+                count=source.number(), encapsulated=False, inflated=inflated, warnings=warnings,
+                _start=source.number(), _bits=source.number(),
+            )  # fmt: skip
+        source.finish()
+        return made
 
 
 def _of_fragments(found: Fragments, starts: Sequence[int], flags: int) -> tuple[bytes, int]:

@@ -7,13 +7,12 @@ import os
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 from dicom_common.core import DicomError, Finding, Instance, PixelData
 from dicom_common.dicom._fragments import ByteRange, Fragments, RangeReader, ReadRange, walk_fragments
-from dicom_common.dicom._frame_bytes import FrameFields, frame_bytes, frame_fields
+from dicom_common.dicom._frame_bytes import KeptIndex
 from dicom_common.dicom._native_frames import geometry_of, native_frames
 from dicom_common.dicom._offset_tables import (
     Starts,
@@ -53,62 +52,15 @@ class Frame(NamedTuple):
     bits: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrameIndex:
+class FrameIndex(KeptIndex):
     """The places of all frames. Frame numbers start with 1, as in PS3.3 and in DICOMweb."""
 
-    count: int
-    encapsulated: bool
-    inflated: bool
-    """The offsets count bytes of the inflated data set (PS3.5 A.5): range reads of the object as stored are useless."""
-    warnings: tuple[Finding, ...] = ()
-    _start: int = 0
-    _bits: int = 0
-    _fragments: Fragments | None = field(default=None, repr=False)
-    _starts: Starts = field(default=(), repr=False)
+    __slots__ = ()
 
     @property
     def fragments(self) -> int:
         """How many fragments the frames are made of; 0 for native pixel data."""
         return 0 if self._fragments is None else len(self._fragments.offsets)
-
-    def to_bytes(self) -> bytes:
-        """Write it in a form that can be kept: about ten bytes for native pixel data, 2 to 4 for each fragment else.
-
-        Raises:
-            ValueError: it has more than 1,048,576 fragments.
-        """
-        return frame_bytes(
-            FrameFields(
-                self.count,
-                self.encapsulated,
-                self.inflated,
-                self.warnings,
-                self._start,
-                self._bits,
-                self._fragments,
-                self._starts,
-            )
-        )
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> FrameIndex:
-        """Read what `to_bytes` has written.
-
-        Raises:
-            ValueError: it is damaged, or of another version; find the frames again.
-        """
-        fields = frame_fields(data)
-        return cls(
-            count=fields.count,
-            encapsulated=fields.encapsulated,
-            inflated=fields.inflated,
-            warnings=fields.warnings,
-            _start=fields.start,
-            _bits=fields.bits,
-            _fragments=fields.fragments,
-            _starts=fields.starts,
-        )
 
     def frame(self, number: int) -> Frame:
         """Tell where frame `number` is.

@@ -23,6 +23,7 @@ from dicom_common.host._plugin_metadata import (
     installed_plugins,
 )
 from dicom_common.host._policy import Action, Needs, Policy, authorize
+from dicom_common.host._seen_services import SeenServices
 from dicom_common.host._server_tls import ServerTls, TlsClient, client_of, server_context
 from dicom_common.host._services import Services
 from dicom_common.host._tracebacks import TRACEBACKS
@@ -46,6 +47,7 @@ __all__ = [
     "PluginInfo",
     "Plugins",
     "Policy",
+    "SeenServices",
     "ServerTls",
     "Services",
     "TlsClient",

@@ -139,6 +139,13 @@ class Services:
         """Return the kinds for which a backend is chosen."""
         return [kind for kind in KINDS if self.config.backend(kind) is not None]
 
+    def name_of(self, table: str) -> str:
+        """Return the name of the backend of a table, `storages.NAME` included: `ready` for one that was given."""
+        kind, _, storage = table.partition(".")
+        if kind in self._ready and not storage:
+            return "ready"
+        return (self.config.backend_of_storage(storage) if storage else self.config.backend(kind)) or ""
+
     def check(self, *, time_limit: float = 10.0, storages: bool = False) -> dict[str, Health]:
         """Ask every chosen backend for its health, each within a time limit in seconds. Never raises.
 

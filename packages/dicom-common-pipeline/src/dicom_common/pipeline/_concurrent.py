@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TypeVar
+from contextvars import copy_context
+from typing import ParamSpec, TypeVar
 
-__all__ = ["run_concurrently"]
+__all__ = ["Threads", "run_concurrently"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class Threads(ThreadPoolExecutor):
+    """Threads that work in the context of who submits, by which a trace knows to what request the work belongs."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Have a function called in a thread."""
+        context = copy_context()
+        return super().submit(lambda: context.run(fn, *args, **kwargs))
 
 
 def run_concurrently(tasks: Iterator[Callable[[], T]], in_flight: int) -> Generator[T, None, None]:
@@ -20,7 +31,7 @@ def run_concurrently(tasks: Iterator[Callable[[], T]], in_flight: int) -> Genera
     """
     running: set[Future[T]] = set()
     end: Exception | None = None
-    with ThreadPoolExecutor(in_flight, thread_name_prefix="in-flight") as threads:
+    with Threads(in_flight, thread_name_prefix="in-flight") as threads:
         while True:
             while end is None and len(running) < in_flight:
                 try:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
 from dicom_common.core import BackendError, DamagedError, LocalFiles, NotFoundError, Storage, Stored
 from dicom_common.host import Services
+from dicom_common.pipeline._concurrent import Threads
 from dicom_common.pipeline._object_ranges import damaged
 
 __all__ = ["Retrieved", "read_ahead", "retrieve"]
@@ -105,7 +105,7 @@ class _Ahead:
         self._small = _SMALL if isinstance(storage, LocalFiles) else 0
         self._ranges: Iterator[_Range] = _ranges(instances, chunk)
         self._reads: deque[tuple[_Range, Callable[[], bytes]]] = deque()
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads: Threads | None = None
         self._current: Stored | None = None
         self._error: Exception | None = None
 
@@ -161,7 +161,7 @@ class _Ahead:
             if part.stored is not left:
                 parts.append(part)
         if self._threads is None and sum(part.length > self._small for part in parts) > 1:
-            self._threads = ThreadPoolExecutor(self._in_flight, thread_name_prefix="retrieve")
+            self._threads = Threads(self._in_flight, thread_name_prefix="retrieve")
         for part in parts:
             read = partial(_read, self._storage, part)
             threads = self._threads if part.length > self._small else None

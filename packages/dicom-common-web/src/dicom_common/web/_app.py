@@ -63,9 +63,9 @@ def create_app(services: Services, settings: WebSettings | None = None, *, publi
 
     app = Starlette(routes=list(routes(site, endpoints)), lifespan=lifespan)
     if settings.links is not None:
-        app.router.routes.append(
-            Route(settings.root + LINK_PATH, LinkedRequests(app.router, settings.root), include_in_schema=False)
-        )
+        # The first: below the site's root, a viewer takes every path that is left.
+        linked = Route(settings.root + LINK_PATH, LinkedRequests(app.router, settings.root), include_in_schema=False)
+        app.router.routes.insert(0, linked)
     app.router.redirect_slashes = False
     app.router.default = Dispatch(site, {})
     app.state.site, app.state.readiness = site, anyio.Lock()

@@ -22,7 +22,7 @@ from dicom_common.cli import (
 from dicom_common.core import AuditKind, hookimpl
 from dicom_common.host import listen, require_loopback
 from dicom_common.web._links import capabilities_of, root_of
-from dicom_common.web._page import require_viewer
+from dicom_common.web._page import VIEWER_PATH, require_viewer
 from dicom_common.web._serving import Serving, serve as serve_here, serve_by_workers, url_of
 from dicom_common.web._settings import WebSettings
 
@@ -100,6 +100,7 @@ def serve(session: Session, *, host: str | None, port: int | None, workers: int 
         {
             "Examples": [
                 "dicom-common link 1.2.826.0.1.3680043",
+                "dicom-common link 1.2.826.0.1.3680043 --viewer",
                 "dicom-common link 1.2.826.0.1.3680043 --series 1.2.826.0.1.3680043.7 --seconds 600",
             ],
         }
@@ -110,12 +111,16 @@ def serve(session: Session, *, host: str | None, port: int | None, workers: int 
 @click.option(
     "--seconds", type=click.IntRange(1, 604_800), help="Seconds until it expires; by default web.links.seconds."
 )
+@click.option("--viewer", is_flag=True, help="Print the address at which the server's OHIF viewer shows the study.")
 @click.option("--tenant", metavar="T", help="The tenant that owns the study; by default that of the configuration.")
 @pass_session
-def link(session: Session, *, study: str, series: str | None, seconds: int | None, tenant: str | None) -> int:
+def link(  # noqa: PLR0913 - its options
+    session: Session, *, study: str, series: str | None, seconds: int | None, viewer: bool, tenant: str | None
+) -> int:
     """Print a link to a study: a DICOMweb service root that shows only this study, until the link expires.
 
     Anyone with the link may search and retrieve the study until then. It is for a viewer that cannot send a token.
+    With --viewer it is the address of a page, which a person opens in a browser.
 
     Exits 2 if there is no such study or series, or if the configuration lacks public_url or [web.links].
     """
@@ -127,6 +132,11 @@ def link(session: Session, *, study: str, series: str | None, seconds: int | Non
     public_url = config.general.public_url
     if not public_url:
         raise CommandError("A link begins with public_url: set it at the top of the configuration.")
+    if viewer:
+        if series:
+            raise CommandError("The viewer shows whole studies: leave out --series.")
+        if not public_url.endswith(settings.root):
+            raise CommandError(f"public_url does not end with {settings.root}, so the viewer's address is not known.")
     whose = session.tenant(tenant)
     told = {"command": "link", "series": series, "seconds": seconds or settings.links.seconds}
     with session.auditing(AuditKind.SECURITY_CHANGED, whose, **told) as deed:
@@ -138,6 +148,8 @@ def link(session: Session, *, study: str, series: str | None, seconds: int | Non
             )
         signed = capabilities.sign(whose, study, series or "", seconds=seconds or settings.links.seconds)
         deed.record()
+        if viewer:
+            public_url = public_url.removesuffix(settings.root) + VIEWER_PATH
         print_line(root_of(public_url, signed))
     return ExitCode.OK
 

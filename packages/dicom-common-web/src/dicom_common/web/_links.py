@@ -52,7 +52,7 @@ def root_of(public_root: str, link: str) -> str:
     """Return the service root of a link.
 
     Args:
-        public_root: the absolute URL of the server's own service root.
+        public_root: the absolute URL of the server's own service root; or of its viewer, for the viewer of the link.
         link: the signed text.
     """
     return f"{public_root}/links/{link}"

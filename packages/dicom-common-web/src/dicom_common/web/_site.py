@@ -75,6 +75,8 @@ class Site:
             "retrieve": settings.retrieves,
         }
         tracing = open_tracing()
+        if tracing is not None:
+            services = tracing.see(services)
         lanes = Lanes(**{name: Lane(name, size, settings.waiting, tracing) for name, size in sizes.items()})
         ingest = Ingest(services)
         return cls(

@@ -1,4 +1,4 @@
-"""Traces for OpenTelemetry, the extra `otel`: a span for each request, and one for each piece of work that blocks.
+"""Traces for OpenTelemetry, the extra `otel`: spans of requests, of the work that they wait for, of calls of backends.
 
 Nothing of a data set, no UID and no query is in a span: of a request it has the route, of an error its class.
 """
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from starlette.requests import Request
 
 from dicom_common.core import ConfigError
+from dicom_common.host import SeenServices, Services
+from dicom_common.web._backend_spans import with_spans
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
@@ -109,6 +111,10 @@ class Tracing:
             except Exception as error:
                 span.set_attribute("error.type", type(error).__name__)
                 raise
+
+    def see(self, services: Services) -> Services:
+        """Return the same services, with a span for each call of a backend."""
+        return SeenServices(services, partial(with_spans, self._tracer))
 
     @staticmethod
     def tell_stores(statuses: Iterable[str]) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 
 from dicom_common.pipeline._ingest._item import Item
@@ -27,6 +28,8 @@ class Ticket:
     is_taken: bool = False
     """Whether a thread has it in a group, or had."""
     is_answered: bool = False
+    context: Context = field(default_factory=copy_context)
+    """That of the thread that brought it, by which a trace knows to what request the work belongs."""
 
     @property
     def size(self) -> int:

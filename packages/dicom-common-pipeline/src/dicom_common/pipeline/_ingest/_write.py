@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 from dicom_common.core import (
@@ -17,6 +16,7 @@ from dicom_common.core import (
     UnavailableError,
     Write,
 )
+from dicom_common.pipeline._concurrent import Threads
 from dicom_common.pipeline._ingest._candidate import SourceLostError
 from dicom_common.pipeline._ingest._item import Item
 from dicom_common.pipeline._read import has_digest
@@ -33,7 +33,7 @@ class Writer:
     def __init__(self, storage: Storage, *, in_flight: int = 32) -> None:
         self._storage, self._in_flight = storage, in_flight
         # By process: a forked child has the pool of its parent, and none of the threads.
-        self._pools: dict[int, ThreadPoolExecutor] = {}
+        self._pools: dict[int, Threads] = {}
 
     def write(self, items: Sequence[Item], another_key: Callable[[Item], str]) -> dict[Item, BackendError]:
         """Make the bytes of all items durable, and return the errors of those for which that failed.
@@ -76,11 +76,11 @@ class Writer:
         if pool is not None:
             pool.shutdown()
 
-    def _pool(self) -> ThreadPoolExecutor:
+    def _pool(self) -> Threads:
         """Return the threads of this process, which are started when they are needed."""
         pool = self._pools.get(os.getpid())
         if pool is None:  # of two threads that come first, one's is dropped: it has started nothing
-            pool = self._pools.setdefault(os.getpid(), ThreadPoolExecutor(self._in_flight, "storage-write"))
+            pool = self._pools.setdefault(os.getpid(), Threads(self._in_flight, "storage-write"))
         return pool
 
     def _write_all(self, items: Sequence[Item]) -> list[ObjectInfo | BackendError]:

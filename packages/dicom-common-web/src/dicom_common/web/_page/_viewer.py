@@ -13,7 +13,10 @@ from dicom_common.web._call import Call
 from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._errors import HttpError
 
-__all__ = ["viewer_endpoints"]
+__all__ = ["VIEWER_PATH", "require_viewer", "viewer_endpoints"]
+
+VIEWER_PATH = "/ohif"
+"""The path of the viewer below the site's root; `/links/{link}` below it, the viewer of one link."""
 
 _HEADERS = {
     # Its bundles compile WebAssembly, make workers of blobs, and write styles and a script into the page.
@@ -70,6 +73,8 @@ def require_viewer(folder: Path) -> None:
 def viewer_endpoints(folder: Path) -> tuple[Endpoint, ...]:
     """Return what serves a viewer: `/ohif` and below is its page, and its files lie where that page looks for them.
 
+    Below `/ohif/links/{link}` the same page takes the service root of that link, and needs no other credentials.
+
     The files are those that are there now: no path of a request is ever looked up in the file system.
 
     Raises:
@@ -81,13 +86,28 @@ def viewer_endpoints(folder: Path) -> tuple[Endpoint, ...]:
     async def page(_call: Call) -> Response:
         return FileResponse(known["index.html"], headers={**_HEADERS, "cache-control": "no-cache"})
 
+    async def linked_page(call: Call) -> Response:
+        # The page holds nothing of a patient; it is refused so that who has an expired link reads why.
+        if call.site.capabilities is None:
+            raise HttpError(404, "The server does not offer links.")
+        link = call.request.path_params["link"]
+        capability = call.site.capabilities.verify(link)
+        if capability.series_uid:
+            raise HttpError(404, "The link shows one series: the viewer needs a link to a study.")
+        if call.request.path_params.get("rest"):
+            return await page(call)
+        start = f"{call.request.scope.get('root_path', '')}{VIEWER_PATH}/links/{link}/viewer"
+        return Response(None, 302, {**_HEADERS, "location": f"{start}?StudyInstanceUIDs={capability.study_uid}"})
+
     async def configuration(call: Call) -> Response:
         root_path = call.request.scope.get("root_path", "")
         source = msgspec.json.encode(_SOURCE).decode()
         script = f"""{_WITHOUT_MODALITY}
-const root = window.location.origin + {msgspec.json.encode(root_path + call.site.settings.root).decode()};
+const viewer = {msgspec.json.encode(root_path + VIEWER_PATH).decode()};
+const [link] = window.location.pathname.slice(viewer.length).match(/^[/]links[/][^/]+/) ?? [""];
+const root = window.location.origin + {msgspec.json.encode(root_path + call.site.settings.root).decode()} + link;
 window.config = {{
-  routerBasename: {msgspec.json.encode(root_path + "/ohif").decode()}, extensions: [], modes: [], showStudyList: true,
+  routerBasename: viewer + link, extensions: [], modes: [], showStudyList: !link,
   defaultDataSourceName: "dicomweb",
   dataSources: [{{
     namespace: "@ohif/extension-default.dataSourcesModule.dicomweb", sourceName: "dicomweb",
@@ -105,8 +125,10 @@ window.config = {{
         return FileResponse(found, media_type=kind, headers={**_HEADERS, "cache-control": "max-age=3600"})
 
     handlers = {
-        "/ohif": page,
-        "/ohif/{rest:path}": page,
+        VIEWER_PATH: page,
+        f"{VIEWER_PATH}/links/{{link}}": linked_page,
+        f"{VIEWER_PATH}/links/{{link}}/{{rest:path}}": linked_page,
+        f"{VIEWER_PATH}/{{rest:path}}": page,
         "/app-config.js": configuration,
         "/{file:path}": file,  # the last of all
     }
