@@ -109,6 +109,9 @@ class BrokerContract(BrokerMessages, ServedContract):
             again = self.gather(consumer, 18)
             assert consumer.receive(10, timeout=0.3) == []
         assert sorted(bodies(again)) == sorted(bodies(first[12:]))
+        for key in {each.message.key for each in again}:
+            numbers = [int(each.message.body) for each in again if each.message.key == key]
+            assert numbers == sorted(numbers), "what comes again is out of order"
         places = {(each.partition, each.offset): each.message.body for each in first}
         assert all(places[each.partition, each.offset] == each.message.body for each in again)
 
