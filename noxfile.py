@@ -167,7 +167,6 @@ def downstream(session: nox.Session) -> None:
     """
     sync(session, "--only-group=test")
     session.env["DICOM_COMMON_TEST_WHEELS"] = str(build_wheels(session, REPORTS / "downstream" / "today"))
-    session.env["DICOM_COMMON_TEST_THIRD_PARTY"] = "all"
     run_pytest(session, "--noconftest", THIRD_PARTY)
     tags = core_tags()
     if not tags:

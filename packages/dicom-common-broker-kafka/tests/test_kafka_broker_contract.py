@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
 
 import pytest
 
@@ -14,11 +13,6 @@ from dicom_common.testing import BrokerContract, Endpoint
 @pytest.mark.service("kafka")
 class TestKafkaBroker(BrokerContract):
     abilities = (Groups, TopicChecks)
-    overridden: ClassVar = {
-        "test_what_a_living_member_holds_goes_to_no_other": "each member that joins begins a rebalance of the group,"
-        " which redelivers what is not acknowledged",
-    }
-    test_what_a_living_member_holds_goes_to_no_other = None  # type: ignore[assignment]  # this leaves it out
 
     @pytest.fixture
     def open_broker(self, service_endpoint: Endpoint) -> partial[KafkaBroker]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -33,6 +37,28 @@ class Forgetful(FolderStorage):
 @hookimpl
 def dicom_common_storage():
     return Backend("forgetful", Settings, lambda settings: Forgetful(settings.folder))
+"""
+
+PICKY = """
+from dicom_common.core import Backend, RefusedError, hookimpl
+from dicom_common.storage.filesystem import FilesystemStorage, Settings
+
+class Picky(FilesystemStorage):
+    pass
+
+def picky(method):
+    def asked(self, key, *arguments, **named):
+        if key.endswith(".."):
+            raise RefusedError("dots are cut")
+        return method(self, key, *arguments, **named)
+    return asked
+
+for name in ("write", "read", "stat", "delete"):
+    setattr(Picky, name, picky(getattr(FilesystemStorage, name)))
+
+@hookimpl
+def dicom_common_storage():
+    return Backend("forgetful", Settings, Picky)
 """
 
 
@@ -87,7 +113,7 @@ def test_a_promise_that_is_not_kept_is_told_and_can_be_declared(site: Path) -> N
     answer = run_command(*words, cwd=site, variables=variables)
     assert answer.code == 1, answer
     assert "NOT KEPT  deleting is repeatable: RuntimeError: it is not there" in answer.out
-    assert "1 promises are proven, 1 not kept" in answer.out
+    assert "Promises: 1 proven, 1 not kept" in answer.out
     declared = ["--not-promised", "test_deleting_is_repeatable=it forgets", "--json"]
     answer = run_command(*words, *declared, cwd=site, variables=variables)
     assert answer.code == 0, answer
@@ -100,6 +126,11 @@ def test_a_promise_that_is_not_kept_is_told_and_can_be_declared(site: Path) -> N
     ("words", "told"),
     [
         (["storage", "--scratch", "db.path=x"], "--scratch applies only to `verify db`"),
+        (["storage", "--drop", "rm {}"], "--drop applies only to `verify db`"),
+        (["cache", "--refused-key", "a"], "--refused-key applies only to `verify storage`"),
+        (["db", "--scratch", "db.path=x", "--drop", "rm x"], "--drop needs {} in the name of the index"),
+        (["db", "--scratch", "db.path={}", "--create", "no-such-command {}"], "There is no command 'no-such-command'"),
+        (["db", "--scratch", "db.path={}", "--create", "false {}"], "failed with exit code 1: it said nothing"),
         (["cache", "--storage", "other"], "--storage names a further storage"),
         (["storage", "--not-promised", "test_x"], "--not-promised needs a name and a value, joined by ="),
         (["storage", "--storage", "other"], "There is no storage 'other'"),
@@ -107,6 +138,51 @@ def test_a_promise_that_is_not_kept_is_told_and_can_be_declared(site: Path) -> N
 )
 def test_what_cannot_be_verified_is_said_in_one_line(tmp_path: Path, words: list[str], told: str) -> None:
     run_command("verify", *words, cwd=tmp_path).fails_with_one_line(told)
+
+
+def test_a_key_that_is_refused_is_declared_and_stands_in_the_statement(site: Path) -> None:
+    (site / "installed" / "forgetful_storage.py").write_text(PICKY)
+    (site / "site.toml").write_text(f'[storage]\nbackend = "forgetful"\nroot = "{site / "objects"}"\n')
+    variables = {"PYTHONPATH": str(site / "installed")}
+    words = ["--config", "site.toml", "verify", "storage", "--only", "odd_key or look_alike"]
+    answer = run_command(*words, cwd=site, variables=variables)
+    assert answer.code == 1, answer
+    assert "the key '..a/...b/c..' is refused, and not one of `refused_keys`: dots are cut" in answer.out
+    answer = run_command(*words, "--refused-key", "..a/...b/c..", "--statement", cwd=site, variables=variables)
+    assert answer.code == 0, answer
+    assert "Keys that are refused:\n  ..a/...b/c.." in answer.out
+
+
+def test_each_test_has_an_index_that_commands_make_and_remove(tmp_path: Path) -> None:
+    folder = tmp_path / "indexes"
+    folder.mkdir()
+    commands = ["--create", f"mkdir {folder}/{{}}", "--drop", f"rm -r {folder}/{{}}"]
+    scratch = ["--scratch", f"db.path={folder}/{{}}/index.sqlite", "--server", "a disk", "--statement"]
+    answer = run_command("verify", "db", "--only", "tenants_do", *scratch, *commands, cwd=tmp_path)
+    assert answer.code == 0, answer
+    assert "server        a disk" in answer.out
+    assert "1 promise is proven" in answer.out
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.kills
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_interrupted_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "dicom_common.cli", "verify", "storage", "--only", "neighbours or claim_a_key"]
+    objects = tmp_path / "dicom-common-data" / "objects"
+
+    def kept() -> list[Path]:
+        return [path for path in objects.rglob("*") if path.is_file() and ".dicom-common" not in path.parts]
+
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as running:
+        end = time.monotonic() + 60
+        while not kept() and time.monotonic() < end:
+            time.sleep(0.01)
+        running.send_signal(number)
+        _, said = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "Stopping, and removing what the tests keep in the backend." in said
+    assert kept() == []
 
 
 def test_without_a_test_of_that_name_it_fails(tmp_path: Path) -> None:

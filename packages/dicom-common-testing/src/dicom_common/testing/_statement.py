@@ -39,13 +39,21 @@ class Statement:
     not_kept: list[dict[str, str]] = field(default_factory=list)
     not_promised: list[dict[str, str]] = field(default_factory=list)
     skipped: list[dict[str, str]] = field(default_factory=list)
+    refused_keys: list[str] = field(default_factory=list)
+    """Keys that a storage refuses, of those that the contract writes."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the statement as a dictionary for JSON."""
         return asdict(self)
 
 
-def statement_of(outcomes: Iterable[Outcome], *, backend: Mapping[str, str], kit: Mapping[str, str]) -> Statement:
+def statement_of(
+    outcomes: Iterable[Outcome],
+    *,
+    backend: Mapping[str, str],
+    kit: Mapping[str, str],
+    refused_keys: Iterable[str] = (),
+) -> Statement:
     """Make a statement. A test with several cases has the worst outcome among them."""
     worst: dict[tuple[str, str], Outcome] = {}
     for one in outcomes:
@@ -53,7 +61,8 @@ def statement_of(outcomes: Iterable[Outcome], *, backend: Mapping[str, str], kit
         before = worst.get(key)
         if before is None or _WORST_FIRST.index(one.outcome) < _WORST_FIRST.index(before.outcome):
             worst[key] = one
-    made = Statement(backend=backend, kit=kit, contracts=sorted({one.contract for one in worst.values()}))
+    contracts = sorted({one.contract for one in worst.values()})
+    made = Statement(backend=backend, kit=kit, contracts=contracts, refused_keys=sorted(refused_keys))
     places = {"not kept": made.not_kept, "not promised": made.not_promised, "skipped": made.skipped}
     for _, one in sorted(worst.items()):
         if one.outcome == "proven":
@@ -74,18 +83,24 @@ def lines_of(statement: Statement) -> list[str]:
         f"contracts     {', '.join(statement.contracts)} of {kit['distribution']} {kit['version']}",
         f"run           {kit['date']}, Python {kit['python']}",
         "",
-        f"{len(statement.proven)} promises are proven:",
+        f"{_counted(statement.proven)} proven:",
         *(f"  {_words(name)}" for name in statement.proven),
     ]
     for title, found in (
-        ("are NOT KEPT", statement.not_kept),
-        ("are not promised", statement.not_promised),
-        ("were not tried", statement.skipped),
+        ("NOT KEPT", statement.not_kept),
+        ("not promised", statement.not_promised),
+        ("not tried", statement.skipped),
     ):
         if found:
             lines += ["", f"{len(found)} {title}:"]
             lines += [f"  {_words(one['test'])}: {one['reason']}" for one in found]
+    if statement.refused_keys:
+        lines += ["", "Keys that are refused:", *(f"  {key}" for key in statement.refused_keys)]
     return lines
+
+
+def _counted(proven: list[str]) -> str:
+    return "1 promise is" if len(proven) == 1 else f"{len(proven)} promises are"
 
 
 def _words(test: str) -> str:

@@ -64,7 +64,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("ability"):
         ability = mark.args[0]
         if contract is not None and ability not in contract.abilities:
-            pytest.skip(f"`abilities` of {contract.__name__} does not have {ability.__name__}")
+            pytest.skip(f"the backend does not offer {ability.__name__}: it is not in `abilities`")
 
 
 @pytest.hookimpl(wrapper=True, trylast=True, specname="pytest_runtest_setup")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -15,11 +16,15 @@ import httpx
 
 from acme_webdav._settings import Settings
 from dicom_common.core import AlreadyExistsError, BackendError, NotFoundError, RefusedError, UnavailableError
-from dicom_common.toolkit import BusyError, Meaning, Meanings
+from dicom_common.toolkit import BusyError, Meaning, Meanings, Retry
 
 __all__ = ["Found", "WebDavClient"]
 
 _CHUNK = 1 << 18
+_LOCK = (
+    b'<?xml version="1.0"?><lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope>'
+    b"<locktype><write/></locktype></lockinfo>"
+)
 _MEANINGS = (
     Meaning(NotFoundError, "{where} has no such object.", codes=(404, 410)),
     Meaning(AlreadyExistsError, "{where} has an object under this key.", codes=(412,)),
@@ -86,6 +91,17 @@ class WebDavClient:
         headers = {"Destination": self._url(target), "Overwrite": "T" if replace else "F"}
         self._request("MOVE", path, headers=headers)
 
+    @contextmanager
+    def locked(self, path: str, retry: Retry, seconds: float) -> Iterator[None]:
+        """Lock a name, which is made where it is missing; the server ends the lock of a client that died."""
+        headers = {"Timeout": f"Second-{math.ceil(seconds)}", "Depth": "0", "Content-Type": "application/xml"}
+        answer = retry.call(lambda: self._request("LOCK", path, content=_LOCK, headers=headers))
+        try:
+            yield
+        finally:
+            with suppress(BackendError):  # it ends by itself
+                self._request("UNLOCK", path, headers={"Lock-Token": answer.headers.get("Lock-Token", "")})
+
     def delete(self, path: str) -> None:
         """Delete an object. What is not there is no error. A folder would go with all that is in it."""
         self._request("DELETE", path, taken=(200, 204, 404))
@@ -108,7 +124,7 @@ class WebDavClient:
         method: str,
         path: str,
         *,
-        content: Iterator[bytes] | None = None,
+        content: Iterator[bytes] | bytes | None = None,
         headers: Mapping[str, str] | None = None,
         taken: tuple[int, ...] = (200, 201, 204, 207),
     ) -> httpx.Response:

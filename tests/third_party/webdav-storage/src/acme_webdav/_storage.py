@@ -33,6 +33,9 @@ __all__ = ["WebDavStorage"]
 
 T = TypeVar("T")
 _UPLOADS = f"{RESERVED_SEGMENT}/uploads"
+_LOCKS = f"{RESERVED_SEGMENT}/locks"
+_LOCKED = 6.0
+"""Seconds for which a key is locked at most; no MOVE begins in the second half of them."""
 _STALE = timedelta(days=1)
 _MEMORY, _CHUNK = 1 << 20, 1 << 20
 _CUT = ";?#"
@@ -47,6 +50,8 @@ class WebDavStorage:
         self._client: WebDavClient | None = WebDavClient(settings)
         self._name = self._client.name
         self._retry = Retry(attempts=settings.attempts, deadline=settings.deadline)
+        self._wait = Retry(attempts=10_000, deadline=settings.deadline)
+        self._move = Retry(attempts=settings.attempts, deadline=min(settings.deadline, _LOCKED / 2))
         self._folders: set[str] = set()
 
     def write(self, key: str, source: Source, *, if_absent: bool = False, sha256: str | None = None) -> ObjectInfo:
@@ -171,13 +176,17 @@ class WebDavStorage:
                 if tries == 1:
                     raise  # else an answer was lost, and it was moved
 
-        try:
-            self._retry.call(lambda: move(replace=False))
-        except AlreadyExistsError:
-            self._refuse_folder(key)
-            if if_absent:
-                raise
-            self._retry.call(lambda: move(replace=True))
+        # Servers look whether the key is taken, and move afterwards: of several that claim it, more than one would win.
+        lock = f"{_LOCKS}/{hashlib.sha256(key.encode()).hexdigest()[:2]}"
+        self._make_folders(lock)
+        with client.locked(lock, self._wait, _LOCKED):
+            try:
+                self._move.call(lambda: move(replace=False))
+            except AlreadyExistsError:
+                self._refuse_folder(key)
+                if if_absent:
+                    raise
+                self._move.call(lambda: move(replace=True))
 
     def _refuse_folder(self, key: str) -> None:
         client = self._opened()

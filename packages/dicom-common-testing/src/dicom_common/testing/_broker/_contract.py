@@ -6,12 +6,13 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
 
-from dicom_common.core import BackendError, Broker, Consumer, Groups, HealthStatus, Message, TopicChecks
+from dicom_common.core import BackendError, Broker, Groups, HealthStatus, Message, TopicChecks
 from dicom_common.testing._broker import _children as children
 from dicom_common.testing._broker._fixtures import bodies, numbered
 from dicom_common.testing._broker._messages import BrokerMessages
@@ -108,6 +109,9 @@ class BrokerContract(BrokerMessages, ServedContract):
             again = self.gather(consumer, 18)
             assert consumer.receive(10, timeout=0.3) == []
         assert sorted(bodies(again)) == sorted(bodies(first[12:]))
+        for key in {each.message.key for each in again}:
+            numbers = [int(each.message.body) for each in again if each.message.key == key]
+            assert numbers == sorted(numbers), "what comes again is out of order"
         places = {(each.partition, each.offset): each.message.body for each in first}
         assert all(places[each.partition, each.offset] == each.message.body for each in again)
 
@@ -177,35 +181,50 @@ class BrokerContract(BrokerMessages, ServedContract):
         assert set(bodies(unacknowledged)) <= set(seen)
 
     def test_what_a_living_member_holds_goes_to_no_other(self, broker: Broker, case_topic: str) -> None:
-        with broker.consume([case_topic], "readers") as one, broker.consume([case_topic], "readers") as two:
-            self._share(broker, case_topic, (one, two))
-            broker.publish(case_topic, numbered(60, keys=30, prefix="held"))
-            held: list[bytes] = []
-            more, end = 2, time.monotonic() + self.patience
-            while more:  # each call is a sign of life: nothing is redelivered
-                assert time.monotonic() < end, f"{len(held)} of 60 messages arrived"
-                more -= len(held) >= 60
-                for member in (one, two):
-                    held += bodies(member.receive(20, timeout=0.1))
-            assert len(held) == len(set(held)) == 60, "what a member is working on was given to another one"
+        holding, stop = Event(), Event()
+        received: tuple[list[Message], list[Message]] = ([], [])
 
-    def _share(self, broker: Broker, topic: str, members: tuple[Consumer, Consumer]) -> None:
+        def work(mine: list[Message]) -> None:
+            with broker.consume([case_topic], "readers") as member:
+                while not stop.is_set():
+                    deliveries = member.receive(20, timeout=0.1)  # each call is a sign of life: nothing is redelivered
+                    if not holding.is_set():
+                        member.acknowledge(deliveries)
+                    mine.extend(delivery.message for delivery in deliveries)
+
+        def held() -> list[bytes]:
+            return [message.body for mine in received for message in mine if message.key.startswith("held")]
+
+        # In a thread each: while a broker shares out a group's work, it may wait until all members have asked for some.
+        with ThreadPoolExecutor(2) as pool:
+            members = [pool.submit(work, mine) for mine in received]
+            try:
+                self._share(broker, case_topic, received)
+                holding.set()
+                broker.publish(case_topic, numbered(60, keys=30, prefix="held"))
+                end = time.monotonic() + self.patience
+                while len(held()) < 60:
+                    assert time.monotonic() < end, f"{len(held())} of 60 messages arrived"
+                    time.sleep(0.05)
+                time.sleep(1)  # what comes a second time would come now
+                assert len(held()) == len(set(held())) == 60, "what a member is working on was given to another one"
+            finally:
+                stop.set()
+            for member in members:
+                member.result()
+
+    def _share(self, broker: Broker, topic: str, received: tuple[list[Message], list[Message]]) -> None:
         """Wait until both members read: from then on, nothing has a reason to change hands."""
         end, times = time.monotonic() + self.patience, 0
         while times < 2:
-            assert time.monotonic() < end, "two members of a group do not share its work"
+            before = [len(mine) for mine in received]
             broker.publish(topic, numbered(30, keys=30, prefix="before"))
-            received = [self._work_off(member) for member in members]
-            times = times + 1 if all(received) else 0
-        while broker.backlog(topic, "readers"):
-            assert time.monotonic() < end, "two members of a group do not work off what there is"
-            for member in members:
-                self._work_off(member)
-
-    def _work_off(self, member: Consumer) -> int:
-        deliveries = member.receive(100, timeout=0.5)
-        member.acknowledge(deliveries)
-        return len(deliveries)
+            while broker.backlog(topic, "readers"):
+                assert time.monotonic() < end, "two members of a group do not work off what there is"
+                time.sleep(0.05)
+            shared = all(len(mine) > count for mine, count in zip(received, before, strict=True))
+            times = times + 1 if shared else 0
+            assert time.monotonic() < end, "two members of a group do not share its work"
 
     @across_processes
     @pytest.mark.kills

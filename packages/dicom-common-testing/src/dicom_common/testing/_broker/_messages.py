@@ -55,6 +55,16 @@ class BrokerMessages(BrokerFixtures):
             received = self.gather(consumer, 300, batch=17)
         self.assert_order([(each.message.key, each.message.body) for each in received], range(300))
 
+    def test_equal_messages_are_delivered_as_often_as_they_were_published(
+        self, broker: Broker, case_topic: str
+    ) -> None:
+        for _ in range(2):
+            broker.publish(case_topic, [Message(key="k", body=b"equal")] * 3)
+        assert broker.backlog(case_topic, "readers") == 6
+        with broker.consume([case_topic], "readers") as consumer:
+            received = self.gather(consumer, 6)
+        assert len({(each.partition, each.offset) for each in received}) == 6
+
     def test_nothing_published_is_nothing(self, broker: Broker, case_topic: str) -> None:
         broker.publish(case_topic, [])
         assert broker.backlog(case_topic, "readers") == 0

@@ -62,10 +62,13 @@ class OutboxContract:
         before = datetime.now(UTC)
         assert (database.backlog().events, database.backlog().oldest) == (0, None)
         made = _fill(database, 3)
+        after = datetime.now(UTC)
+        time.sleep(0.05)
+        made += _fill(database, 1, start=10)
         backlog = database.backlog()
-        assert backlog.events == 3
+        assert backlog.events == 4
         assert backlog.oldest is not None
-        assert before.replace(microsecond=0) <= backlog.oldest <= datetime.now(UTC)
+        assert before.replace(microsecond=0) <= backlog.oldest <= after
         database.published(made)
         assert (database.backlog().events, database.backlog().oldest) == (0, None)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import date
 from typing import Any
 
@@ -39,6 +40,26 @@ class RemovingContract:
         assert len(database.remove("local", "1.2.3.2")) == 2
         assert [rows(database, level) for level in Level] == [[], [], [], []]
         assert len(database.discarded(10)) == 4
+
+    def test_what_another_one_replaces_and_removes_is_seen_at_once(
+        self, database: Database, open_database: Callable[[], Database]
+    ) -> None:
+        first = make_entry(key="local/first.dcm")
+        second = make_entry(make_instance(revision=1), key="local/second.dcm", replace=True, metadata=b'{"second":{}}')
+
+        def known() -> tuple[object, ...]:
+            stored = database.stored("local", [first.instance.sop_uid])
+            metadata = list(database.metadata("local", first.instance.study_uid))
+            owners = list(database.owners([first.key, second.key]))
+            return [one.key for one in stored.values()], owners, metadata, uids(database, Level.INSTANCE)
+
+        database.add([first])
+        assert known() == ([first.key], [first.key], [first.metadata], [first.instance.sop_uid])
+        with closing(open_database()) as other:
+            other.add([second])
+            assert known() == ([second.key], [second.key], [second.metadata], [first.instance.sop_uid])
+            other.remove("local", first.instance.study_uid)
+        assert known() == ([], [], [], [])
 
     def test_removing_what_is_not_there_is_no_error(self, database: Database) -> None:
         assert database.remove("local", "1.2.3.1") == []

@@ -153,6 +153,21 @@ class StorageContract(StorageObjects, StorageKeys, StorageWrites, StorageUploads
             other.write("a/c", b"y")
         assert content(storage, "a/c") == b"y"
 
+    def test_what_another_one_replaces_and_deletes_is_seen_at_once(
+        self, storage: Storage, open_storage: Callable[[], Storage]
+    ) -> None:
+        storage.write("a", b"first")
+        assert [storage.stat("a").size, *(found.size for found in storage.scan())] == [5, 5]
+        with closing(open_storage()) as other:
+            other.write("a", b"the second")
+            assert [storage.stat("a").size, *(found.size for found in storage.scan())] == [10, 10]
+            assert content(storage, "a") == b"the second"
+            other.delete("a")
+        for call in (storage.stat, storage.read):
+            with pytest.raises(NotFoundError):
+                call("a")
+        assert list(storage.scan()) == []
+
     def test_an_iterator_that_is_given_up_does_no_harm(self, storage: Storage) -> None:
         storage.write("a", pattern(1, 3_000_000))
         next(storage.read("a"))  # what is opened once for all readers is open now

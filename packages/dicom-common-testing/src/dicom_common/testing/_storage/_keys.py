@@ -61,7 +61,13 @@ class StorageKeys(StorageFixtures):
                     call(*((case_key, data) if call == storage.write else (case_key,)))
             assert list(storage.scan()) == []
             return
-        storage.write(case_key, data)
+        refusal = None
+        try:
+            storage.write(case_key, data)
+        except RefusedError as error:
+            refusal = error
+        if refusal is not None:
+            pytest.fail(f"the key {case_key!r} is refused, and not one of `refused_keys`: {refusal}", pytrace=False)
         assert content(storage, case_key) == data
         assert storage.stat(case_key).key == case_key
         assert [found.key for found in storage.scan()] == [case_key]

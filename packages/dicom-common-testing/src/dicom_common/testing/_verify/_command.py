@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import entry_points, version
@@ -22,14 +24,17 @@ from dicom_common.cli import (
     Session,
     as_json,
     below,
+    note,
     pass_session,
     print_json,
     print_line,
     progress,
+    stopping_on_signals,
 )
 from dicom_common.core import BackendError, hookimpl
 from dicom_common.testing._outcomes import first_error
 from dicom_common.testing._statement import Outcome, Statement, badge_of, lines_of, statement_of
+from dicom_common.testing._verify._names import clear, names_left, scratch_name
 from dicom_common.testing._verify._target import KINDS, Target, live
 
 __all__ = ["dicom_common_commands", "verify"]
@@ -45,10 +50,12 @@ _EVERY_SECONDS = 0.3
             "Examples": [
                 "dicom-common verify storage",
                 "dicom-common --config site.toml verify broker --badge broker.svg",
-                "dicom-common verify db --scratch db.path=/tmp/verify-{}.sqlite --json > statement.json",
+                "dicom-common verify db --json > statement.json",
+                "dicom-common verify db --scratch db.database=verify_{} \\",
+                "    --create 'createdb verify_{}' --drop 'dropdb --force verify_{}'",
             ],
             "With --json": [
-                '{"backend", "kit", "contracts", "proven", "not_kept", "not_promised", "skipped"}',
+                '{"backend", "kit", "contracts", "proven", "not_kept", "not_promised", "skipped", "refused_keys"}',
             ],
             "Exit codes": [
                 "0  every tested promise is kept, or declared as not promised",
@@ -66,10 +73,22 @@ _EVERY_SECONDS = 0.3
     metavar="KEY=VALUE",
     help="For `db`: a setting that selects an empty index; {} in VALUE becomes a different text for each test.",
 )
+@click.option("--create", default="", metavar="COMMAND", help="For `db`: makes an empty index, with {} in it likewise.")
+@click.option("--drop", default="", metavar="COMMAND", help="For `db`: removes that index.")
+@click.option(
+    "--refused-key",
+    "refused_keys",
+    multiple=True,
+    metavar="KEY",
+    help="For `storage`: a key that it refuses, by design.",
+)
 @click.option(
     "--not-promised", multiple=True, metavar="TEST=WHY", help="A test that the backend does not promise to pass."
 )
 @click.option("--only", default="", metavar="WORDS", help="Run only tests with these words in their names.")
+@click.option(
+    "--server", metavar="TEXT", help="The server in the statement, such as 'PostgreSQL 16.4'; its health by default."
+)
 @click.option("--statement", is_flag=True, help="Print the conformance statement, not only the failures.")
 @click.option("--badge", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a badge (SVG).")
 @as_json
@@ -80,8 +99,12 @@ def verify(  # noqa: PLR0913  # its options
     *,
     table: str,
     scratch: Sequence[str],
+    create: str,
+    drop: str,
+    refused_keys: Sequence[str],
     not_promised: Sequence[str],
     only: str,
+    server: str | None,
     statement: bool,
     badge: Path | None,
     as_json: bool,
@@ -89,13 +112,26 @@ def verify(  # noqa: PLR0913  # its options
     """Verify that the configured backend of KIND (broker, cache, db or storage) keeps its promises.
 
     Runs the contract of the kind, which starts and kills its own processes. In a storage the tests use prefixes that
-    they remove; in a broker, topics named test-..., which remain. An index must be empty: --scratch names it; SQLite
-    gets one in a temporary folder. A run takes minutes.
+    they remove; in a broker, topics named test-..., which remain. Each test of an index needs an empty one: SQLite
+    gets it in a temporary folder; for a server, --scratch selects it, and --create and --drop make and remove it. A run
+    takes minutes; Ctrl-C ends it, and removes what the tests have left.
     """
     if badge is not None and not badge.parent.is_dir():
         raise CommandError(f"{badge} cannot be written, because there is no folder {badge.parent}: make it first.")
-    with _target(session, kind, table, scratch, not_promised) as target:
+    target = Target(
+        kind=kind,
+        table=table,
+        file=None if session.file is None else str(session.file.absolute()),
+        data=None if session.data is None else str(session.data.absolute()),
+        scratch=_pairs(scratch, "--scratch"),
+        not_promised=_pairs(not_promised, "--not-promised"),
+        refused_keys=refused_keys,
+        create=create,
+        drop=drop,
+    )
+    with _checked(session, target) as target:
         backend = _backend(session, target)
+        backend["server"] = server or backend["server"]
         outcomes = list(_outcomes(target, only))
     if not outcomes:
         raise CommandError(f"No test of the contract has the words {only!r} in its name: change or omit --only.")
@@ -105,7 +141,7 @@ def verify(  # noqa: PLR0913  # its options
         "python": platform.python_version(),
         "date": datetime.now(UTC).date().isoformat(),
     }
-    made = statement_of(outcomes, backend=backend, kit=kit)
+    made = statement_of(outcomes, backend=backend, kit=kit, refused_keys=refused_keys)
     if badge is not None:
         badge.write_text(badge_of(made), encoding="utf-8")
     if as_json:
@@ -120,37 +156,34 @@ def _short(made: Statement) -> Iterator[str]:
     for one in made.not_kept:
         yield f"NOT KEPT  {one['test'].removeprefix('test_').replace('_', ' ')}: {one['reason']}"
     yield (
-        f"{len(made.proven)} promises are proven, {len(made.not_kept)} not kept, {len(made.not_promised)} not promised,"
+        f"Promises: {len(made.proven)} proven, {len(made.not_kept)} not kept, {len(made.not_promised)} not promised,"
         f" {len(made.skipped)} not tried. --statement lists them."
     )
 
 
 @contextmanager
-def _target(
-    session: Session, kind: str, table: str, scratch: Sequence[str], not_promised: Sequence[str]
-) -> Iterator[Target]:
-    if kind != "storage" and table != "storage":
+def _checked(session: Session, target: Target) -> Iterator[Target]:
+    """Refuse options that do not fit, and give SQLite a folder for its indexes."""
+    if target.kind != "storage" and target.table != "storage":
         raise CommandError("--storage names a further storage: use it only with `verify storage`.")
-    if scratch and kind != "db":
-        raise CommandError("--scratch applies only to `verify db`: omit it.")
-    target = Target(
-        kind=kind,
-        table=table,
-        file=None if session.file is None else str(session.file.absolute()),
-        data=None if session.data is None else str(session.data.absolute()),
-        scratch=_pairs(scratch, "--scratch"),
-        not_promised=_pairs(not_promised, "--not-promised"),
-    )
-    if kind != "db":
+    if target.kind != "storage" and target.refused_keys:
+        raise CommandError("--refused-key applies only to `verify storage`: omit it.")
+    for option, given in (("--scratch", target.scratch), ("--create", target.create), ("--drop", target.drop)):
+        if given and target.kind != "db":
+            raise CommandError(f"{option} applies only to `verify db`: omit it.")
+    for option, command in (("--create", target.create), ("--drop", target.drop)):
+        if command and "{}" not in command:
+            raise CommandError(f"{option} needs {{}} in the name of the index: each test has one of its own.")
+    if target.kind != "db" or target.scratch:
         yield target
         return
-    if not scratch and session.config.backend("db") != "sqlite":
+    if session.config.backend("db") != "sqlite":
         raise CommandError(
-            "Each test needs an empty index: name a setting that selects one, such as"
-            " --scratch db.database=verify_{}, or run the contract in the backend's own tests."
+            "Each test needs an empty index: select it with --scratch db.database=verify_{}, and name the commands that"
+            " make and remove it, such as --create 'createdb verify_{}' --drop 'dropdb --force verify_{}'."
         )
     with tempfile.TemporaryDirectory(prefix="dicom-common-verify-") as folder:
-        yield target if scratch else replace(target, scratch={"db.path": f"{folder}/{{}}.sqlite"})
+        yield replace(target, scratch={"db.path": f"{folder}/{{}}.sqlite"})
 
 
 def _pairs(given: Sequence[str], option: str) -> dict[str, str]:
@@ -167,7 +200,7 @@ def _backend(session: Session, target: Target) -> dict[str, str]:
     name = (config.backend_of_storage(target.table) if further else config.backend(target.kind)) or ""
     found = next(iter(entry_points(group=f"dicom_common.{target.kind}", name=name)), None)
     distribution = found.dist if found is not None else None
-    with closing(live(target, "check")) as backend:
+    with scratch_name(target) as scratch, closing(live(target, scratch)) as backend:
         health = backend.check()
     if health.status == "failed":
         raise BackendError(
@@ -185,16 +218,20 @@ def _backend(session: Session, target: Target) -> dict[str, str]:
 def _outcomes(target: Target, only: str) -> Iterator[Outcome]:
     """Run the contract in a process of its own, and give what becomes of each test."""
     with tempfile.TemporaryDirectory(prefix="dicom-common-verify-") as folder:
-        file, log = Path(folder) / "outcomes.jsonl", Path(folder) / "log.txt"
+        file, log, names = (Path(folder) / name for name in ("outcomes.jsonl", "log.txt", "names.txt"))
         file.touch()
+        names.touch()
+        target = replace(target, names=str(names))
         settings = Path(folder) / "pytest.ini"
         settings.write_text("[pytest]\n", encoding="utf-8")
         command: list[str | Path] = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", settings]
         command += [f"--contract-outcomes={file}", "-k", only, f"--basetemp={folder}/made", _CONTRACTS]
         with (
+            stopping_on_signals("Stopping, and removing what the tests keep in the backend.") as stop,
             log.open("w", encoding="utf-8") as output,
+            # Of a session of its own, so that Ctrl-C does not reach it: what it leaves is removed here.
             subprocess.Popen(  # noqa: S603  # pytest, with our own file
-                command, env=target.environment(), stdout=output, stderr=subprocess.STDOUT
+                command, env=target.environment(), stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             ) as running,
             file.open(encoding="utf-8") as lines,
             progress(f"verifying {target.kind}") as bar,
@@ -207,18 +244,29 @@ def _outcomes(target: Target, only: str) -> Iterator[Outcome]:
                         yield Outcome(**json.loads(line))
                     if ended:
                         break
+                    if stop.is_set():
+                        raise KeyboardInterrupt
                     _wait(running)
             finally:
-                running.kill()
+                with suppress(ProcessLookupError):  # none of them runs any more
+                    os.killpg(running.pid, signal.SIGKILL)
+                running.wait()
+                _clear_what_is_left(target)
         if running.returncode not in (0, 1, 5):
             raise CommandError(f"The contract did not run: {first_error(log.read_text(encoding='utf-8'))}")
 
 
+def _clear_what_is_left(target: Target) -> None:
+    for name in names_left(target):
+        try:
+            clear(target, name)
+        except (BackendError, CommandError) as error:
+            note(f"What a test keeps under the name {name} remains in the backend: remove it. ({error})")
+
+
 def _wait(running: subprocess.Popen[bytes]) -> None:
-    try:
+    with suppress(subprocess.TimeoutExpired):
         running.wait(_EVERY_SECONDS)
-    except subprocess.TimeoutExpired:
-        return
 
 
 @hookimpl

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
@@ -15,7 +14,8 @@ from dicom_common.testing._broker._contract import BrokerContract
 from dicom_common.testing._cache._contract import CacheContract
 from dicom_common.testing._database._contract import DatabaseContract
 from dicom_common.testing._storage._contract import StorageContract
-from dicom_common.testing._verify._scratch import ABILITIES, empty
+from dicom_common.testing._verify._names import scratch_name
+from dicom_common.testing._verify._scratch import ABILITIES
 from dicom_common.testing._verify._target import Target, live, open_scratch
 
 __all__: list[str] = []
@@ -34,13 +34,8 @@ def offered() -> tuple[type, ...]:
     """Ask the backend itself what it offers."""
     if not TARGET.kind:
         return ()
-    with closing(live(TARGET, name())) as backend:
+    with scratch_name(TARGET) as name, closing(live(TARGET, name)) as backend:
         return tuple(ability for ability in KNOWN[TARGET.kind] if isinstance(backend, ability))
-
-
-def name() -> str:
-    """Make a short name: the longest keys of the contract have to fit behind it."""
-    return f"v{secrets.token_hex(4)}"
 
 
 OFFERED = offered()
@@ -54,11 +49,14 @@ class Live:
 
     @pytest.fixture
     def case_scratch(self) -> Iterator[str]:
-        """Give a name for what the test keeps, and delete what is below it."""
-        scratch = name()
-        yield scratch
-        if TARGET.kind == "storage":
-            empty(live(TARGET), f"{scratch}/")
+        """Give a name for what the test keeps, which goes with it."""
+        with scratch_name(TARGET) as name:
+            yield name
+
+    @pytest.fixture
+    def open_at(self) -> None:
+        """Leave the server alone."""
+        pytest.skip("the server is left alone; the backend's own tests make it unavailable")
 
 
 if TARGET.kind == "storage":
@@ -68,6 +66,7 @@ if TARGET.kind == "storage":
 
         overridden: ClassVar = {"test_the_longest_key_is_taken": BELOW_A_PREFIX}
         not_promised: ClassVar = TARGET.not_promised
+        refused_keys = frozenset(TARGET.refused_keys)
         large_object_bytes = 64 << 20
 
         @pytest.mark.skip(reason=BELOW_A_PREFIX)

@@ -129,9 +129,13 @@ def scratch_storage(inner: Storage, prefix: str) -> ScratchStorage:
 
 def empty(storage: Storage, prefix: str) -> None:
     """Delete what is below a prefix."""
+    before: list[str] = []
     with closing(storage):
-        for info in list(storage.scan(prefix)):
-            storage.delete(info.key)
+        # A store may not list an object whose key continues that of another one until the other one is deleted.
+        while (keys := [info.key for info in storage.scan(prefix)]) != before:
+            for key in keys:
+                storage.delete(key)
+            before = keys
 
 
 class ScratchCache:

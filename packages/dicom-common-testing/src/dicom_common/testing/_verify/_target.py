@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,14 @@ class Target:
     scratch: Mapping[str, str] = field(default_factory=dict)
     """Settings of an index of the tests' own; `{}` in a value is another text for each test."""
     not_promised: Mapping[str, str] = field(default_factory=dict)
+    refused_keys: Sequence[str] = ()
+    """Keys that a storage cannot hold under their own name."""
+    create: str = ""
+    """A command that makes an empty index for a test, with `{}` in it; "" if the backend makes it when it is opened."""
+    drop: str = ""
+    """The command that removes it."""
+    names: str = ""
+    """The file in which the tests write down the names of what they keep."""
 
     def environment(self) -> dict[str, str]:
         """Return what lets a process find this target."""
