@@ -62,7 +62,7 @@ class OutcomeFile:
         """Write down which tests were left out, whoever did it: the class, an option, a conftest."""
         for cls, ended in self._classes.items():
             for test in sorted(name for name in dir(cls) if name.startswith("test_") and name not in ended):
-                why = vars(cls).get("overridden", {}).get(test)
+                why = vars(cls).get("overridden", {}).get(test) if getattr(cls, test) is None else NOT_RUN
                 self._write(Outcome(contract=_contract(cls), test=test, outcome="skipped", reason=why or NOT_RUN))
 
     def _write(self, outcome: Outcome) -> None:

@@ -105,7 +105,7 @@ def recording(item: pytest.Function, expected: str) -> Callable[..., None]:
 
 def called(report: pytest.TestReport) -> tuple[str, str]:
     """Tell what a contract test came to, and why it was to fail; two empty texts for any other test."""
-    values = [value for name, value in report.user_properties if name == _CALLED]
+    values = [value for name, value in report.user_properties if name == _CALLED and isinstance(value, list)]
     return (values[-1][0], values[-1][1]) if values else ("", "")
 
 

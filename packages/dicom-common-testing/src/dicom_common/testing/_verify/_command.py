@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -28,14 +27,14 @@ from dicom_common.cli import (
     progress,
 )
 from dicom_common.core import BackendError, hookimpl
-from dicom_common.testing._outcomes import first_error
+from dicom_common.testing._outcomes import NOT_RUN, first_error
 from dicom_common.testing._statement import Outcome, Statement, badge_of, lines_of, statement_of
+from dicom_common.testing._verify._apart import command, has_ended, without_pytest
 from dicom_common.testing._verify._target import KINDS, Target, live
 
 __all__ = ["dicom_common_commands", "verify"]
 
 _KIT = "dicom-common-testing"
-_CONTRACTS = Path(__file__).with_name("_live_contracts.py")
 _EVERY_SECONDS = 0.3
 
 
@@ -52,7 +51,7 @@ _EVERY_SECONDS = 0.3
             ],
             "Exit codes": [
                 "0  every tested promise is kept, or declared as not promised",
-                "1  at least one promise is not kept",
+                "1  at least one promise is not kept, or no promise is proven",
                 "2  the command failed",
             ],
         }
@@ -94,6 +93,8 @@ def verify(  # noqa: PLR0913  # its options
     """
     if badge is not None and not badge.parent.is_dir():
         raise CommandError(f"{badge} cannot be written, because there is no folder {badge.parent}: make it first.")
+    if badge is not None and only:
+        raise CommandError("A badge is of a whole contract: omit --only, or --badge.")
     with _target(session, kind, table, scratch, not_promised) as target:
         backend = _backend(session, target)
         outcomes = list(_outcomes(target, only))
@@ -113,7 +114,7 @@ def verify(  # noqa: PLR0913  # its options
     else:
         for line in lines_of(made) if statement else _short(made):
             print_line(line)
-    return ExitCode.DIFFERENT if made.not_kept else ExitCode.OK
+    return ExitCode.DIFFERENT if made.not_kept or not made.proven else ExitCode.OK
 
 
 def _short(made: Statement) -> Iterator[str]:
@@ -187,14 +188,11 @@ def _outcomes(target: Target, only: str) -> Iterator[Outcome]:
     with tempfile.TemporaryDirectory(prefix="dicom-common-verify-") as folder:
         file, log = Path(folder) / "outcomes.jsonl", Path(folder) / "log.txt"
         file.touch()
-        settings = Path(folder) / "pytest.ini"
-        settings.write_text("[pytest]\n", encoding="utf-8")
-        command: list[str | Path] = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", settings]
-        command += [f"--contract-outcomes={file}", "-k", only, f"--basetemp={folder}/made", _CONTRACTS]
+        environment = without_pytest(target.environment())
         with (
             log.open("w", encoding="utf-8") as output,
             subprocess.Popen(  # noqa: S603  # pytest, with our own file
-                command, env=target.environment(), stdout=output, stderr=subprocess.STDOUT
+                command(Path(folder), file, only), env=environment, stdout=output, stderr=subprocess.STDOUT
             ) as running,
             file.open(encoding="utf-8") as lines,
             progress(f"verifying {target.kind}") as bar,
@@ -202,9 +200,10 @@ def _outcomes(target: Target, only: str) -> Iterator[Outcome]:
             try:
                 while True:
                     ended = running.poll() is not None
-                    for line in lines:
-                        bar.advance()
-                        yield Outcome(**json.loads(line))
+                    for outcome in (Outcome(**json.loads(line)) for line in lines):
+                        if not (only and outcome.reason == NOT_RUN):
+                            bar.advance()
+                            yield outcome
                     if ended:
                         break
                     _wait(running)
@@ -212,6 +211,11 @@ def _outcomes(target: Target, only: str) -> Iterator[Outcome]:
                 running.kill()
         if running.returncode not in (0, 1, 5):
             raise CommandError(f"The contract did not run: {first_error(log.read_text(encoding='utf-8'))}")
+        if not has_ended(Path(folder)):
+            raise CommandError(
+                f"The contract did not run to its end: a call of the {target.kind} backend ended the process"
+                f" (exit code {running.returncode}), or something killed it."
+            )
 
 
 def _wait(running: subprocess.Popen[bytes]) -> None:
