@@ -17,8 +17,8 @@ from guide import follow
 import dicom_common.core
 from dicom_common.testing._scaffold._make import PROTOCOLS
 
-KINDS = ("storage", "db", "cache", "broker", "auth", "keyring")
-CONTRACTS = ("storage", "cache", "auth")
+KINDS = ("storage", "db", "cache", "broker", "auth", "keyring", "extension")
+CONTRACTS = ("storage", "cache", "auth", "extension")
 """The kinds whose template is a backend that works; the contract of a storage alone takes half a minute: a part."""
 SELECTED = {"storage": "bytes or key or scan or range or close"}
 
@@ -46,7 +46,7 @@ def test_dicom_common_lists_them_all_as_ready(made: Path) -> None:
     text = output.strip()
     plugins = json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
     found = {plugin["kind"]: plugin["state"] for plugin in plugins if plugin["name"] == "tape-drive"}
-    assert found == dict.fromkeys(KINDS, "ready")
+    assert found == dict.fromkeys((*KINDS, "commands"), "ready")
 
 
 @pytest.mark.parametrize("kind", CONTRACTS)
@@ -67,6 +67,15 @@ def test_the_backend_can_be_used_by_configuration(made: Path, tmp_path: Path) ->
     (tmp_path / "dicom-common.toml").write_text('[storage]\nbackend = "tape-drive"\n')
     output = run(sys.executable, "-m", "dicom_common.cli", "check", cwd=tmp_path, path=made / "installed")
     assert "storage" in output
+
+
+def test_the_command_of_an_extension_has_its_settings(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "journal").write_text("1.2.3\n1.2.4\n")
+    (tmp_path / "dicom-common.toml").write_text(
+        f'extensions = ["tape-drive"]\n[tape-drive]\njournal = "{tmp_path / "journal"}"\n'
+    )
+    words = ["-m", "dicom_common.cli", "tape-drive"]
+    assert run(sys.executable, *words, cwd=tmp_path, path=made / "installed") == "2 instances\n"
 
 
 @pytest.mark.parametrize("name", ["Tape", "../tape", "tape_drive", "-tape", "tape-", ""])

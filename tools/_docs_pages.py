@@ -168,7 +168,12 @@ def _navigation() -> list[Any]:
         {"Packages": [_page(package) for package in others]},
         {"Plugins": groups},
         {"Operations": ["operations.md", {"Settings": "settings.md"}]},
-        {"Write a backend": ["write-a-backend.md", *({kind: f"guides/{kind}.md"} for kind in KINDS)]},
+        {
+            "Write a backend": [
+                "write-a-backend.md",
+                *({kind: f"guides/{kind}.md"} for kind in (*KINDS, "extension")),
+            ]
+        },
         {"API": api},
         {"Changes": changes},
     ]

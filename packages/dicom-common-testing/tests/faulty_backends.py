@@ -42,11 +42,12 @@ class FolderStorage:
             raise DamagedError("The bytes have another digest.")
         beside = self.root / f"{uuid4().hex}.new"
         beside.write_bytes(data)
+        written = datetime.fromtimestamp(beside.stat().st_mtime, UTC)
         try:
             self.put(beside, self.file(key), if_absent=if_absent)
         finally:
             beside.unlink(missing_ok=True)
-        return self.stat(key)
+        return ObjectInfo(key=key, size=len(data), modified=written)
 
     def put(self, beside: Path, target: Path, *, if_absent: bool) -> None:
         try:

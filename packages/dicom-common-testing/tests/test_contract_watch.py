@@ -241,3 +241,37 @@ ALL = (*ODD_KEYS, *MIXED_KEYS, LONGEST_KEY, "患/者", "a/b c/é")
     refused = "refused_keys = frozenset(filter(is_refused, ALL))"
     result = run(picky + storage(refused, made=of("Picky")), "key and not no_key or scan or prefix")
     assert result.parseoutcomes().get("failed", 0) == 0, result.stdout.str()
+
+
+LEAKING = {
+    "descriptors": "os.open(os.devnull, os.O_RDONLY)",
+    "threads": "Thread(target=time.sleep, args=(20,), daemon=True).start()",
+    "temporary_files": "os.close(tempfile.mkstemp()[0])",
+}
+
+
+@pytest.mark.parametrize("what", LEAKING)
+def test_a_storage_whose_calls_leave_something_behind_fails(run: Run, what: str) -> None:
+    cheat = f"""
+import os, tempfile
+
+class Leaking(FolderStorage):
+    def stat(self, key):
+        {LEAKING[what]}
+        return super().stat(key)
+"""
+    result = run(cheat + storage(made=of("Leaking")), "leave_nothing_open")
+    result.assert_outcomes(failed=1, deselected=None)
+    result.stdout.fnmatch_lines([f"*{what}*after 20 rounds*"])
+
+
+def test_a_storage_that_drops_what_begins_a_page_fails(run: Run) -> None:
+    cheat = """
+class Paging(FolderStorage):
+    def scan(self, prefix="", *, after=""):
+        for number, found in enumerate(super().scan(prefix, after=after), start=1):
+            if number != 1001:
+                yield found
+"""
+    selected = "more_than_a_page or leave_nothing_open"
+    run(cheat + storage(made=of("Paging")), selected).assert_outcomes(failed=1, passed=1, deselected=None)

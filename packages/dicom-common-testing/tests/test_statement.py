@@ -49,6 +49,7 @@ def test_the_text_names_who_and_what() -> None:
         ("proven", "dicom-common storage: 1 proven", "#2e7d32"),
         ("not kept", "dicom-common storage: 1 not kept", "#b3261e"),
         ("not promised", "dicom-common storage: 0 proven, 1 not promised", "#8a6d00"),
+        ("skipped", "dicom-common storage: 0 proven, 0 not promised", "#8a6d00"),
     ],
 )
 def test_a_badge_says_it_in_words_and_by_its_colour(outcome: str, words: str, colour: str) -> None:

@@ -87,8 +87,7 @@ def test_a_storage_is_verified_below_prefixes_and_left_as_it_was(tmp_path: Path)
     kept = tmp_path / "dicom-common-data" / "objects" / "a" / "b.dcm"
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"an object of the archive")
-    badge = tmp_path / "badge.svg"
-    words = ["--only", "scan_is or longest or BatchWrites or empty_batch or local_files_are", "--badge", str(badge)]
+    words = ["--only", "scan_is or longest or BatchWrites or empty_batch or local_files_are"]
     answer = run_command("verify", "storage", *words, "--json", cwd=tmp_path)
     assert answer.code == 0, answer
     [statement] = answer.lines
@@ -100,7 +99,6 @@ def test_a_storage_is_verified_below_prefixes_and_left_as_it_was(tmp_path: Path)
         "test_local_files_are_where_it_says",
     ]
     assert [one["test"] for one in statement["skipped"]] == ["test_the_longest_key_is_taken"]
-    assert badge.read_text().startswith("<svg ")
     objects = tmp_path / "dicom-common-data" / "objects"
     left = [path for path in objects.rglob("*") if path.is_file() and ".dicom-common" not in path.parts]
     assert left == [kept]
@@ -122,6 +120,40 @@ def test_a_promise_that_is_not_kept_is_told_and_can_be_declared(site: Path) -> N
     assert (statement["backend"]["distribution"], statement["backend"]["version"]) == ("forgetful-storage", "2.5")
 
 
+def test_options_and_plugins_for_pytest_that_others_give_are_not_taken(site: Path) -> None:
+    plugin = """
+import pytest
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    (yield).force_result(None)
+"""
+    (site / "installed" / "lenient.py").write_text(plugin)
+    with (site / "installed" / "forgetful_storage-2.5.dist-info" / "entry_points.txt").open("a") as entries:
+        entries.write("[pytest11]\nlenient = lenient\n")
+    variables = {
+        "PYTHONPATH": str(site / "installed"),
+        "PYTEST_ADDOPTS": "--deselect=_live_contracts.py::TestStorage::test_deleting_is_repeatable",
+        "PYTEST_PLUGINS": "lenient",
+    }
+    words = ["--config", "site.toml", "verify", "storage", "--only", "deleting_is"]
+    answer = run_command(*words, cwd=site, variables=variables)
+    assert answer.code == 1, answer
+    assert "NOT KEPT  deleting is repeatable" in answer.out
+
+
+def test_a_backend_that_ends_the_process_is_found_out(site: Path) -> None:
+    module = site / "installed" / "forgetful_storage.py"
+    module.write_text(FAULTY.replace('raise RuntimeError("it is not there")', "__import__('os')._exit(0)"))
+    words = ["--config", "site.toml", "verify", "storage", "--only", "deleting_is or size_and_time"]
+    answer = run_command(*words, cwd=site, variables={"PYTHONPATH": str(site / "installed")})
+    answer.fails_with_one_line("The contract did not run to its end: a call of the storage backend ended the process")
+
+
+def test_the_name_of_a_folder_selects_no_test(tmp_path: Path) -> None:
+    answer = run_command("verify", "storage", "--only", "_verify", cwd=tmp_path)
+    answer.fails_with_one_line("No test of the contract has the words '_verify'")
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -132,6 +164,7 @@ def test_a_promise_that_is_not_kept_is_told_and_can_be_declared(site: Path) -> N
         (["db", "--scratch", "db.path={}", "--create", "no-such-command {}"], "There is no command 'no-such-command'"),
         (["db", "--scratch", "db.path={}", "--create", "false {}"], "failed with exit code 1: it said nothing"),
         (["cache", "--storage", "other"], "--storage names a further storage"),
+        (["storage", "--only", "scan", "--badge", "badge.svg"], "A badge is of a whole contract"),
         (["storage", "--not-promised", "test_x"], "--not-promised needs a name and a value, joined by ="),
         (["storage", "--storage", "other"], "There is no storage 'other'"),
     ],

@@ -1,4 +1,4 @@
-"""`python -m dicom_common.testing`: make the repository of a new backend, or print the guide to writing one."""
+"""`python -m dicom_common.testing`: make the repository of a backend or an extension, or print how to write one."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ _EXAMPLES = """examples:
   python -m dicom_common.testing guide storage
   python -m dicom_common.testing new storage tape
   python -m dicom_common.testing new broker nats --output ../nats
+  python -m dicom_common.testing new extension gate
 
-For storage, cache and auth, `new` makes a small working backend; for db, broker and keyring, it makes the methods
+For storage, cache, auth and extension, `new` makes one that works; for db, broker and keyring, it makes the methods
 for you to write."""
 
 
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m dicom_common.testing", epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    new = commands.add_parser("new", help="make the repository of a new backend")
+    new = commands.add_parser("new", help="make the repository of a new backend or extension")
     new.add_argument("kind", choices=sorted(PROTOCOLS))
     new.add_argument("name", help="its name in the configuration: a-z, 0-9 and single hyphens")
     new.add_argument(
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.write((Path(__file__).parent / "_guide" / f"{given.kind}.md").read_text(encoding="utf-8"))
         return 0
     if given.name in {each.name for each in entry_points(group=f"dicom_common.{given.kind}")}:
-        parser.error(f"a {given.kind} backend {given.name!r} is installed: choose another name.")
+        parser.error(f"another {given.kind} called {given.name!r} is installed: choose another name.")
     return announce(parser, given.kind, given.name, given.output, version("dicom-common-core"))
 
 

@@ -112,7 +112,7 @@ def badge_of(statement: Statement) -> str:
     left = f"dicom-common {statement.backend['kind']}"
     if statement.not_kept:
         state, right = "not kept", f"{len(statement.not_kept)} not kept"
-    elif statement.not_promised:
+    elif statement.not_promised or not statement.proven:
         state = "not promised"
         right = f"{len(statement.proven)} proven, {len(statement.not_promised)} not promised"
     else:

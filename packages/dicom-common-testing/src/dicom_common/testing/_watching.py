@@ -16,10 +16,10 @@ import pytest
 
 from dicom_common.testing._contract import Contract
 from dicom_common.testing._processes import unwritten_method
+from dicom_common.testing._tampering import changed, is_of_the_kit, raised_by_a_backend, recording, weakened
 
 __all__: list[str] = []
 
-_KIT = "dicom_common."
 _UNWRITTEN = pytest.StashKey[Counter[str]]()
 _AGAIN = 5.0
 """Seconds after which a hanging test is ended once more: what it does to clean up may hang as well."""
@@ -50,9 +50,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 f"{contract.__name__}: {item.originalname} is marked `xfail`: say in `not_promised` what the backend"
                 " does not promise, and why."
             )
-        promises = vars(contract).get("not_promised", {})
-        reason = promises.get(item.name) or promises.get(item.originalname)
-        if reason is not None:
+        reason = _why_not_promised(contract, item)
+        if reason:
             item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
 
 
@@ -77,6 +76,13 @@ def pytest_watch_setup(item: pytest.Item) -> Generator[None, None, None]:
 @pytest.hookimpl(wrapper=True, trylast=True, specname="pytest_runtest_call")
 def pytest_watch_call(item: pytest.Item) -> Generator[None, None, None]:
     """Watch over the test."""
+    contract = _contract_of(item)
+    if contract is None or not isinstance(item, pytest.Function):
+        yield
+        return
+    if getattr(item.obj, "__func__", None) is not getattr(contract, item.originalname, None):
+        pytest.fail(f"{item.originalname} was replaced after the collection", pytrace=False)
+    item.obj = recording(item, _why_not_promised(contract, item))
     with _watched(item):
         yield
 
@@ -123,11 +129,16 @@ def _contract_of(item: pytest.Item) -> type[Contract] | None:
     return cls if isinstance(cls, type) and issubclass(cls, Contract) else None
 
 
+def _why_not_promised(contract: type[Contract], item: pytest.Function) -> str:
+    promises = vars(contract).get("not_promised", {})
+    return str(promises.get(item.name) or promises.get(item.originalname) or "")
+
+
 def _faults_of(cls: type[Contract]) -> list[str]:
     """Tell what in a test class would let a contract pass without being proven."""
     ours: dict[str, bool] = {}
     for base in reversed(cls.__mro__):
-        if base.__module__.startswith(_KIT):
+        if is_of_the_kit(base):
             ours |= dict.fromkeys((name for name, value in vars(base).items() if _is_method(value)), True)
         else:
             ours |= {name: False for name in vars(base) if name in ours}
@@ -149,7 +160,7 @@ def _faults_of(cls: type[Contract]) -> list[str]:
     ]
     for attribute, declared in (("overridden", reasons), ("not_promised", promises)):
         faults += _without_reason(attribute, declared)
-    return faults
+    return [*faults, *weakened(cls)]
 
 
 def _without_reason(attribute: str, declared: Mapping[str, Any]) -> list[str]:
@@ -172,10 +183,17 @@ def _watched(item: pytest.Item) -> Iterator[None]:
         yield
         return
     failures: list[str] = []
-    with _thread_errors(failures), _time_limit(contract.test_limit):
-        yield
+    try:
+        with _thread_errors(failures), _time_limit(contract.test_limit):
+            yield
+    except (pytest.skip.Exception, pytest.xfail.Exception) as error:
+        if raised_by_a_backend(error):
+            pytest.fail(f"the backend leaves the test ({error}): what it does not promise belongs in `not_promised`")
+        raise
     if failures:
         pytest.fail("a thread of this test failed:\n" + "\n".join(failures), pytrace=False)
+    if replaced := [*changed(), *_faults_of(contract)]:
+        pytest.fail("what is tested has changed the test:\n" + "\n".join(replaced), pytrace=False)
 
 
 @contextmanager
@@ -192,6 +210,8 @@ def _thread_errors(failures: list[str]) -> Iterator[None]:
     try:
         yield
     finally:
+        if threading.excepthook is not note:
+            failures.append("`threading.excepthook` was replaced: an exception in a thread would not be seen")
         threading.excepthook = before
 
 

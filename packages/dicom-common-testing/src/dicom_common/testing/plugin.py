@@ -37,6 +37,7 @@ from dicom_common.testing import _watching  # noqa: E402  # behind the registrat
 from dicom_common.testing._canary import Watch  # noqa: E402  # as above
 from dicom_common.testing._outcomes import OutcomeFile  # noqa: E402  # as above
 from dicom_common.testing._services import Endpoint, Found, find_options, find_service  # noqa: E402  # as above
+from dicom_common.testing._tampering import ReportWatch  # noqa: E402  # as above
 
 _KNOWN = pytest.StashKey[dict[str, Found]]()
 _WATCH = pytest.StashKey[Watch]()
@@ -64,6 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "across_processes: the contract test starts processes that share the backend")
     config.addinivalue_line("markers", "canary(reason): the test may log or raise what looks like a patient's data")
     config.pluginmanager.register(_watching, "dicom-common-contracts")
+    config.pluginmanager.register(ReportWatch(), "dicom-common-reports")
     config.stash[_KNOWN] = {}
     path = config.getoption("--service-report")
     # With pytest-xdist the workers' results reach the controller, which writes them.

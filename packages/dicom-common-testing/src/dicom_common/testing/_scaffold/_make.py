@@ -18,6 +18,7 @@ PROTOCOLS = {
     "broker": "Broker",
     "auth": "Authenticator",
     "keyring": "Keyring",
+    "extension": "Extension",
 }
 """The kinds, and the Protocol of each in `dicom_common.core`."""
 _TEMPLATE = Path(__file__).parent / "template"
@@ -58,8 +59,10 @@ def make(kind: str, name: str, output: Path, *, core: str) -> None:
         ("gitignore", output / ".gitignore"),
         ("__init__.py", package / "__init__.py"),
         (f"test_{kind}.py", output / "tests" / "test_contract.py"),
+        *([("command.py", package / "_command.py")] if kind == "extension" else []),
     ):
-        text = (_TEMPLATE / f"{source}.tmpl").read_text(encoding="utf-8")
+        own = _TEMPLATE / f"{source}.{kind}.tmpl"
+        text = (own if own.exists() else _TEMPLATE / f"{source}.tmpl").read_text(encoding="utf-8")
         target.write_text(Template(text).substitute(filled), encoding="utf-8")
     (package / "py.typed").touch()
     (package / "_backend.py").write_text(_backend(kind, filled), encoding="utf-8")

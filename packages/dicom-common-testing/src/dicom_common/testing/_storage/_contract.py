@@ -30,6 +30,7 @@ from dicom_common.testing._contract import ServedContract, ability, across_proce
 from dicom_common.testing._health import health_of
 from dicom_common.testing._processes import child, run_children
 from dicom_common.testing._storage import _children as children
+from dicom_common.testing._storage._amounts import StorageAmounts
 from dicom_common.testing._storage._fixtures import MEMORY_LIMIT, content, few_descriptors
 from dicom_common.testing._storage._keys import StorageKeys
 from dicom_common.testing._storage._objects import StorageObjects
@@ -40,7 +41,7 @@ from dicom_common.testing._storage._writes import StorageWrites
 __all__ = ["StorageContract"]
 
 
-class StorageContract(StorageObjects, StorageKeys, StorageWrites, StorageUploads, ServedContract):
+class StorageContract(StorageObjects, StorageKeys, StorageWrites, StorageUploads, StorageAmounts, ServedContract):
     """Inherit from it in a class whose name starts with `Test`, and give two fixtures.
 
     `storage` is an open, empty storage. `open_storage` is a callable without arguments that opens the same storage once

@@ -7,7 +7,6 @@ import os
 import platform
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -32,15 +31,15 @@ from dicom_common.cli import (
     stopping_on_signals,
 )
 from dicom_common.core import BackendError, hookimpl
-from dicom_common.testing._outcomes import first_error
+from dicom_common.testing._outcomes import NOT_RUN, first_error
 from dicom_common.testing._statement import Outcome, Statement, badge_of, lines_of, statement_of
+from dicom_common.testing._verify._apart import command, has_ended, without_pytest
 from dicom_common.testing._verify._names import clear, names_left, scratch_name
 from dicom_common.testing._verify._target import KINDS, Target, live
 
 __all__ = ["dicom_common_commands", "verify"]
 
 _KIT = "dicom-common-testing"
-_CONTRACTS = Path(__file__).with_name("_live_contracts.py")
 _EVERY_SECONDS = 0.3
 
 
@@ -59,7 +58,7 @@ _EVERY_SECONDS = 0.3
             ],
             "Exit codes": [
                 "0  every tested promise is kept, or declared as not promised",
-                "1  at least one promise is not kept",
+                "1  at least one promise is not kept, or no promise is proven",
                 "2  the command failed",
             ],
         }
@@ -118,6 +117,8 @@ def verify(  # noqa: PLR0913  # its options
     """
     if badge is not None and not badge.parent.is_dir():
         raise CommandError(f"{badge} cannot be written, because there is no folder {badge.parent}: make it first.")
+    if badge is not None and only:
+        raise CommandError("A badge is of a whole contract: omit --only, or --badge.")
     target = Target(
         kind=kind,
         table=table,
@@ -149,7 +150,7 @@ def verify(  # noqa: PLR0913  # its options
     else:
         for line in lines_of(made) if statement else _short(made):
             print_line(line)
-    return ExitCode.DIFFERENT if made.not_kept else ExitCode.OK
+    return ExitCode.DIFFERENT if made.not_kept or not made.proven else ExitCode.OK
 
 
 def _short(made: Statement) -> Iterator[str]:
@@ -171,8 +172,8 @@ def _checked(session: Session, target: Target) -> Iterator[Target]:
     for option, given in (("--scratch", target.scratch), ("--create", target.create), ("--drop", target.drop)):
         if given and target.kind != "db":
             raise CommandError(f"{option} applies only to `verify db`: omit it.")
-    for option, command in (("--create", target.create), ("--drop", target.drop)):
-        if command and "{}" not in command:
+    for option, template in (("--create", target.create), ("--drop", target.drop)):
+        if template and "{}" not in given:
             raise CommandError(f"{option} needs {{}} in the name of the index: each test has one of its own.")
     if target.kind != "db" or target.scratch:
         yield target
@@ -222,16 +223,17 @@ def _outcomes(target: Target, only: str) -> Iterator[Outcome]:
         file.touch()
         names.touch()
         target = replace(target, names=str(names))
-        settings = Path(folder) / "pytest.ini"
-        settings.write_text("[pytest]\n", encoding="utf-8")
-        command: list[str | Path] = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", settings]
-        command += [f"--contract-outcomes={file}", "-k", only, f"--basetemp={folder}/made", _CONTRACTS]
+        environment = without_pytest(target.environment())
         with (
             stopping_on_signals("Stopping, and removing what the tests keep in the backend.") as stop,
             log.open("w", encoding="utf-8") as output,
             # Of a session of its own, so that Ctrl-C does not reach it: what it leaves is removed here.
             subprocess.Popen(  # noqa: S603  # pytest, with our own file
-                command, env=target.environment(), stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                command(Path(folder), file, only),
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             ) as running,
             file.open(encoding="utf-8") as lines,
             progress(f"verifying {target.kind}") as bar,
@@ -239,9 +241,10 @@ def _outcomes(target: Target, only: str) -> Iterator[Outcome]:
             try:
                 while True:
                     ended = running.poll() is not None
-                    for line in lines:
-                        bar.advance()
-                        yield Outcome(**json.loads(line))
+                    for outcome in (Outcome(**json.loads(line)) for line in lines):
+                        if not (only and outcome.reason == NOT_RUN):
+                            bar.advance()
+                            yield outcome
                     if ended:
                         break
                     if stop.is_set():
@@ -254,6 +257,11 @@ def _outcomes(target: Target, only: str) -> Iterator[Outcome]:
                 _clear_what_is_left(target)
         if running.returncode not in (0, 1, 5):
             raise CommandError(f"The contract did not run: {first_error(log.read_text(encoding='utf-8'))}")
+        if not has_ended(Path(folder)):
+            raise CommandError(
+                f"The contract did not run to its end: a call of the {target.kind} backend ended the process"
+                f" (exit code {running.returncode}), or something killed it."
+            )
 
 
 def _clear_what_is_left(target: Target) -> None:
