@@ -173,7 +173,7 @@ def _checked(session: Session, target: Target) -> Iterator[Target]:
         if given and target.kind != "db":
             raise CommandError(f"{option} applies only to `verify db`: omit it.")
     for option, template in (("--create", target.create), ("--drop", target.drop)):
-        if template and "{}" not in given:
+        if template and "{}" not in template:
             raise CommandError(f"{option} needs {{}} in the name of the index: each test has one of its own.")
     if target.kind != "db" or target.scratch:
         yield target
