@@ -192,6 +192,8 @@ class FilesystemStorage:
         The threads take item after item from one queue: a task for each item costs more than all else that is done.
         """
         waiting = deque(enumerate(items))
+        if len(waiting) == 1:
+            return [function(item) for _, item in waiting]
         answers: list[Any] = [None] * len(waiting)
 
         def work() -> None:
