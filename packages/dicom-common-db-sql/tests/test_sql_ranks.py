@@ -11,7 +11,18 @@ from hypothesis import given, strategies as st
 
 from dicom_common.core import Level
 from dicom_common.db.sql import _values
-from dicom_common.db.sql._ranks import Rank, Ranks, Tops, clinical_time, merge, ranks_from_text, ranks_text
+from dicom_common.db.sql._ranks import (
+    OWNER,
+    Rank,
+    Ranks,
+    Tops,
+    clinical_time,
+    kept_ranks,
+    merge,
+    ranks_from_text,
+    ranks_text,
+    succeed,
+)
 from dicom_common.db.sql._rows import prepare
 from dicom_common.testing import make_entry, make_instance
 
@@ -85,3 +96,20 @@ def test_what_wins_does_not_depend_on_the_order() -> None:
             ranks = ranks_from_text(ranks_text(ranks))
         answers.add((ranks_text(ranks), str(sorted(values.items()))))
     assert len(answers) == 1
+
+
+def test_one_instance_contends_by_the_ranks_as_by_the_attributes() -> None:
+    chance = random.Random(7)
+    (made,) = prepare([make_entry(make_instance(study_description="a", accession_number="1"), received=RECEIVED)])
+    names = [*made.upper.present[Level.STUDY], "institution_name", OWNER]
+    ranks_there_are = [made.rank, *(Rank(chance.randint(0, 1) * made.rank.clinical, n, "1.2") for n in range(3))]
+    texts = set()
+    for _ in range(300):
+        ranks: Ranks = {name: chance.choice(ranks_there_are) for name in names if chance.random() < 0.8}
+        text = ranks_text(ranks)
+        tops = Tops()
+        tops.note(made.rank, made.upper)
+        won = merge(Level.STUDY, ranks, tops)
+        texts.add(text)
+        assert succeed(kept_ranks(text), made.rank, made.upper.present[Level.STUDY]) == (ranks_text(ranks), set(won))
+    assert len(texts) > 100

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from dicom_common.core import AddStatus, Entry, Event, PersonName
+from dicom_common.core import AddStatus, Entry, Event, Outcome, PersonName
+from dicom_common.db.sql import Session
+from dicom_common.db.sql._known import Found
 from dicom_common.db.sqlite import Settings, SqliteDatabase
 from dicom_common.testing import make_entry, make_instance, make_received
 
@@ -76,10 +78,13 @@ def rows_of(database: SqliteDatabase) -> dict[str, list[tuple[Any, ...]]]:
     return found
 
 
-def make_step(chance: random.Random, number: int) -> Callable[[SqliteDatabase], object]:
-    """Make a step of a history: mostly the next instance of one of a few series, and now and then something else."""
+def make_step(chance: random.Random, number: int, *, steady: bool) -> Callable[[SqliteDatabase], object]:
+    """Make a step of a history: mostly the next instance of one of a few series, and now and then something else.
+
+    In a steady one, most instances say the same of their series, study and patient, as those of a modality do.
+    """
     study, series = chance.randint(1, 3), chance.randint(1, 2)
-    if chance.random() < 0.15:
+    if chance.random() < (0.03 if steady else 0.15):
         place = (f"1.2.3.{study}", chance.choice((None, f"1.2.3.{study}.{series}")))
         return lambda database: [one.key for one in database.remove("local", *place)]
     fields: dict[str, Any] = {
@@ -91,6 +96,8 @@ def make_step(chance: random.Random, number: int) -> Callable[[SqliteDatabase], 
         "patient_name": PersonName(chance.choice(("A", "B"))),
         "accession_number": chance.choice((None, "1")),
     }
+    if steady and chance.random() < 0.9:
+        fields = {"content_date": fields["content_date"], "patient_id": f"P{study}", "accession_number": "1"}
     if chance.random() < 0.1:
         fields["series_uid"] = "1.2.3.9"  # of several studies
     made = make_instance(chance.randint(1, 12), study=study, series=series, revision=chance.randint(0, 1), **fields)
@@ -105,10 +112,11 @@ def make_step(chance: random.Random, number: int) -> Callable[[SqliteDatabase], 
     return lambda database: database.add([entry])
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_one_by_one_makes_the_rows_that_the_general_way_makes(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize("steady", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_one_by_one_makes_the_rows_that_the_general_way_makes(tmp_path: Path, seed: int, *, steady: bool) -> None:
     chance = random.Random(seed)
-    steps = [make_step(chance, number) for number in range(60)]
+    steps = [make_step(chance, number, steady=steady) for number in range(60)]
     path = tmp_path / "one.sqlite"
     with (
         closing(SqliteDatabase(Settings(path=path))) as one,
@@ -116,10 +124,29 @@ def test_one_by_one_makes_the_rows_that_the_general_way_makes(tmp_path: Path, se
         closing(SqliteDatabase(Settings(path=tmp_path / "general.sqlite"))) as general,
     ):
         general._addition._known = None
+        planned = [fixed_plans(database) for database in (one, another)]
         for step in steps:
             assert step(chance.choice((one, another))) == step(general)
         assert rows_of(one) == rows_of(general)
         assert sum(row.wrong for row in one.compare_rows(repair=False)) == 0
+        assert sum(map(len, planned)) >= (8 if steady else 1)
+
+
+def fixed_plans(database: SqliteDatabase) -> list[AddStatus]:
+    """Return a list in which each instance is noted that is written by the fixed plan."""
+    noted: list[AddStatus] = []
+    known = database._addition._known
+    assert known is not None
+    write = known.write
+
+    def noting(session: Session, found: Found) -> Outcome | None:
+        outcome = write(session, found)
+        if outcome is not None:
+            noted.append(outcome.status)
+        return outcome
+
+    known.write = noting  # type: ignore[method-assign]  # it does what it did
+    return noted
 
 
 def test_what_another_connection_changed_is_seen(filled: SqliteDatabase) -> None:

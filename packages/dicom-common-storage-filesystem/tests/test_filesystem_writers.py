@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -113,3 +114,20 @@ def _open_and_write(root: Path, number: int) -> None:
         with closing(FilesystemStorage(Settings(root=root, fsync=False))) as storage:
             storage._staging()._anonymous = False
             storage.write(f"{number}/{turn}", b"x")
+
+
+def test_nothing_of_a_batch_goes_on_once_ctrl_c_has_ended_it(tmp_path: Path) -> None:
+    done: list[int] = []
+
+    def work(number: int) -> None:
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        time.sleep(0.02)
+        done.append(number)
+
+    with closing(FilesystemStorage(Settings(root=tmp_path))) as storage:
+        with pytest.raises(KeyboardInterrupt):
+            storage._side_by_side(work, range(200))
+        before = len(done)
+        time.sleep(0.1)
+        assert len(done) == before < 200

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from dicom_common.core import Level, Outcome
 from dicom_common.db.sql._batch import Batch, Decision, Held, PatientRow, SeriesRow, StudyRow
 from dicom_common.db.sql._columns import PARENTS, TABLES, row_columns
+from dicom_common.db.sql._counts import COUNTED, Counts
 from dicom_common.db.sql._derive import Derivation
 from dicom_common.db.sql._dialect import PassingError, SqlDialect
 from dicom_common.db.sql._discarded import Discarded
@@ -23,58 +25,13 @@ from dicom_common.db.sql._rows import (
     patient_columns,
 )
 from dicom_common.db.sql._session import Session
-from dicom_common.db.sql._statements import Lookup, Statement
+from dicom_common.db.sql._statements import Lookup
 
-__all__ = ["Addition", "Counts", "NotAloneError"]
-
-
-_COUNTS = {
-    Level.PATIENT: ("instances", "series", "studies"),
-    Level.STUDY: ("instances", "series"),
-    Level.SERIES: ("instances",),
-}
-"""What a batch adds to the row of a parent, in the order of `_changes`."""
-_FEW = 4
-"""The number of SOP Classes whose rows are changed before it is known whether they are there."""
+__all__ = ["Addition", "NotAloneError"]
 
 
 class NotAloneError(Exception):
     """Only a transaction with the exclusive guard may discard a key or derive rows again: begin again with it."""
-
-
-class Counts:
-    """The statements that keep the counts of parents, for one database product."""
-
-    def __init__(self, dialect: SqlDialect) -> None:
-        self.patient = dialect.updater("patient", (), plus=_COUNTS[Level.PATIENT])
-        self.study = dialect.updater("study", (), plus=_COUNTS[Level.STUDY])
-        self.series = dialect.updater("series", (), plus=_COUNTS[Level.SERIES])
-        self._class, self._classes = Statement(dialect, "add.more_of_class"), Lookup(dialect, "add.classes")
-        self._insert, self._gone = dialect.inserter("series_class"), Lookup(dialect, "add.forget_classes")
-
-    def classes(self, session: Session, changes: dict[tuple[int, str], int]) -> None:
-        """Change how many instances of a SOP Class series have."""
-        if len(changes) <= _FEW and all(change > 0 for change in changes.values()):
-            self._more_of_few(session, changes)
-            return
-        pks = sorted({pk for pk, _ in changes})
-        there = {(pk, uid) for pk, uid in self._classes.rows(session, pks)}
-        self._class.run_many(
-            session,
-            [
-                {"at": pk, "class": uid, "instances": change}
-                for (pk, uid), change in changes.items()
-                if change and (pk, uid) in there
-            ],
-        )
-        self._insert(session, [(*at, change) for at, change in changes.items() if change and at not in there])
-        if any(change < 0 for change in changes.values()):
-            self._gone.run(session, pks)
-
-    def _more_of_few(self, session: Session, changes: dict[tuple[int, str], int]) -> None:
-        for (pk, uid), change in sorted(changes.items()):
-            if not self._class.run(session, {"at": pk, "class": uid, "instances": change}):
-                self._insert(session, [(pk, uid, change)])
 
 
 class Addition:
@@ -83,18 +40,20 @@ class Addition:
     def __init__(self, dialect: SqlDialect, discarded: Discarded, derivation: Derivation) -> None:
         self._discarded, self._derivation, self._allocate = discarded, derivation, dialect.allocate
         self._counts, self._modalities, self._revisions = Counts(dialect), derivation.modalities, derivation.revisions
-        self._known = None if dialect.many_writers else KnownSeries(dialect, discarded)
         self._held, self._named = Lookup(dialect, "add.held"), Lookup(dialect, "add.named")
         self._studies, self._patients = Lookup(dialect, "add.studies"), Lookup(dialect, "add.patients")
         self._series = Lookup(dialect, "add.series")
         self._update = {
-            level: dialect.updater(TABLES[level], ("sources", *changing_columns(level)), plus=_COUNTS[level])
+            level: dialect.updater(TABLES[level], ("sources", *changing_columns(level)), plus=COUNTED[level])
             for level in PARENTS
         }
         self._update_sources = {
-            level: dialect.updater(TABLES[level], ("sources",), plus=_COUNTS[level]) for level in PARENTS
+            level: dialect.updater(TABLES[level], ("sources",), plus=COUNTED[level]) for level in PARENTS
         }
         self._insert = {table: dialect.inserter(table) for table in (*TABLES.values(), "instance_json")}
+        self._known = (
+            None if dialect.many_writers else KnownSeries(dialect, self._counts, self._revisions, self._insert)
+        )
         self._forget_json, self._forget = Lookup(dialect, "add.forget_json"), Lookup(dialect, "add.forget")
 
     def add(
@@ -106,15 +65,20 @@ class Addition:
             NotAloneError: a key is to be discarded or a row to be derived again, and others may write (not `alone`).
                 Give the transaction up: a part of the batch may be written.
         """
+        found = None
+        if self._known is not None and len(prepared) == 1:
+            found = self._known.ask(session, prepared[0], tenants[0])
+            if found is not None and (outcome := self._known.write(session, found)) is not None:
+                return [outcome]
         decisions: list[Decision] = []
         counts: dict[tuple[int, str, str], int] = {}
         while len(decisions) < len(prepared):
             done = len(decisions)
-            batch = None
-            if self._known is not None and len(prepared) == 1:
-                batch = self._known.load(session, prepared[0], tenants[0])
-            if batch is None:
+            if found is None:
                 batch = self._load(session, prepared[done:], tenants[done:])
+            else:
+                batch = found.batch(partial(self._discarded.referred, session, [found.made.entry.key]))
+                found = None
             for tenant, made in zip(tenants[done:], prepared[done:], strict=True):
                 if not batch.can_decide(tenant, made):
                     break  # the rows are asked anew, once they have been derived from what is written

@@ -14,6 +14,7 @@ from dicom_common.db.sql._values import moment
 
 __all__ = ["Outbox"]
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 _COLUMNS = ("event_id", "tenant", "topic", "event_key", "headers", "body", "created")
 
 
@@ -67,4 +68,4 @@ class Outbox:
 def _headers(event: Event) -> bytes:
     if not event.headers:
         return b"{}"
-    return json.dumps(dict(event.headers), ensure_ascii=False).encode("utf-8", "replace")
+    return _encode(dict(event.headers)).encode("utf-8", "replace")

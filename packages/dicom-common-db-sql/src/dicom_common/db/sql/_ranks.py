@@ -17,7 +17,18 @@ from typing import Any, NamedTuple
 from dicom_common.core import Level
 from dicom_common.db.sql._upper import Upper
 
-__all__ = ["OWNER", "Rank", "Ranks", "Tops", "clinical_time", "merge", "ranks_from_text", "ranks_text"]
+__all__ = [
+    "OWNER",
+    "Rank",
+    "Ranks",
+    "Tops",
+    "clinical_time",
+    "kept_ranks",
+    "merge",
+    "ranks_from_text",
+    "ranks_text",
+    "succeed",
+]
 
 OWNER = "patient_fk"
 """Among the sources of a study: the instance that was received first. The study belongs to that one's patient."""
@@ -42,6 +53,8 @@ class Rank(NamedTuple):
 
 Ranks = dict[str, Rank]
 """The rank of the source of each attribute that has a value, by column."""
+Kept = tuple[int, int, str, list[str]]
+"""A rank, and the attributes whose source has it, by column."""
 
 
 def clinical_time(dates: Sequence[int | None], received: int) -> int:
@@ -85,6 +98,32 @@ def merge(level: Level, ranks: Ranks, tops: Tops) -> dict[str, Any]:
     return won
 
 
+def succeed(kept: Iterable[Kept], rank: Rank, names: Sequence[str]) -> tuple[str, set[str]]:
+    """Let one instance contend: the sources of the row as they are kept then, and the attributes that it wins.
+
+    The same as `merge` between `ranks_from_text` and `ranks_text`, by the few ranks instead of the many attributes.
+
+    Args:
+        kept: the sources of the row, as `kept_ranks` gives them.
+        rank: that of the instance.
+        names: the attributes for which it has a value.
+    """
+    won, own = set(names), list[str]()
+    above, below = [], []
+    for *other, theirs in kept:  # the highest first
+        if tuple(other) < rank:
+            if left := [name for name in theirs if name not in won]:
+                below.append([*other, left])
+            continue
+        won.difference_update(theirs)
+        if tuple(other) == rank:
+            own = theirs
+        else:
+            above.append([*other, theirs])
+    mine = [[*rank, sorted((*won, *own))]] if won or own else []
+    return _encode([*above, *mine, *below]), won
+
+
 def ranks_text(ranks: Mapping[str, Rank]) -> str:
     """Write ranks as they are kept: the same text for the same ranks."""
     of_rank: dict[Rank, list[str]] = defaultdict(list)
@@ -96,5 +135,12 @@ def ranks_text(ranks: Mapping[str, Rank]) -> str:
 
 def ranks_from_text(text: str | None) -> Ranks:
     """Read ranks that are kept."""
-    kept: Iterable[tuple[int, int, str, list[str]]] = json.loads(text) if text else ()
-    return {name: Rank(clinical, received, uid) for clinical, received, uid, names in kept for name in names}
+    return {
+        name: Rank(clinical, received, uid) for clinical, received, uid, names in kept_ranks(text) for name in names
+    }
+
+
+def kept_ranks(text: str | None) -> list[Kept]:
+    """Read ranks that are kept, the highest first, each with the attributes whose source has it."""
+    kept: list[Kept] = json.loads(text) if text else []
+    return kept

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from dicom_common.core import Level, Stored
-from dicom_common.db.sql._add import Counts
 from dicom_common.db.sql._columns import PARENTS, TABLES
+from dicom_common.db.sql._counts import Counts
 from dicom_common.db.sql._derive import Derivation
 from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._discarded import Discarded

@@ -225,4 +225,10 @@ class Change:
 
     def __call__(self, session: Session, rows: Sequence[Row]) -> None:
         """Change rows."""
-        self._statement.run_many(session, [dict(zip(self._keys, row, strict=True)) for row in rows])
+        if rows:
+            session.run_many(self._statement.sql.text, [[row[place] for place in self._places] for row in rows])
+
+    @cached_property
+    def _places(self) -> list[int]:
+        """Where the parameters are in a row, in the order in which they are bound."""
+        return [self._keys.index(name) for name in self._statement.sql.order]

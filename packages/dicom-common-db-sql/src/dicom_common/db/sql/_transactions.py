@@ -25,17 +25,23 @@ class Transactions:
 
     def _write(self, work: Callable[[Session], T]) -> T:
         """Run a transaction, again where it failed for a reason that passes."""
+        begun = time.monotonic()
+        try:
+            with self._dialect.writing() as session:
+                return work(session)
+        except PassingError as error:
+            failure = error
         # Without a server an attempt may take as long as a time limit of the driver; a lost race takes no time.
-        gone = Backoff(time_limit=self._dialect.retry_timeout, first=_FIRST_PAUSE, longest=_LONGEST_PAUSE)
+        left = self._dialect.retry_timeout - (time.monotonic() - begun)
+        gone = Backoff(time_limit=left, first=_FIRST_PAUSE, longest=_LONGEST_PAUSE)
         lost = Backoff(attempts=self._dialect.attempts, first=_FIRST_PAUSE, longest=_LONGEST_PAUSE)
-        while True:
+        while (gone if isinstance(failure, GoneError) else lost).wait():
             try:
                 with self._dialect.writing() as session:
                     return work(session)
             except PassingError as error:
-                backoff = gone if isinstance(error, GoneError) else lost
-                if not backoff.wait():
-                    raise UnavailableError(str(error)) from error
+                failure = error
+        raise UnavailableError(str(failure)) from failure
 
     def _read(self, work: Callable[[Session], T]) -> T:
         """Read; once more at once where the connection turned out to be dead: who asks a question waits for it."""

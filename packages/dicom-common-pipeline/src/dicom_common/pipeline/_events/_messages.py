@@ -90,7 +90,7 @@ class IngestEvents:
 
     def __call__(self, outcomes: Sequence[Outcome]) -> Iterator[Event | LogRecord]:
         """Make the events of what was added or replaced."""
-        now = datetime.now(UTC)
+        now = _timestamp(datetime.now(UTC))
         series: dict[str, tuple[Entry, Outcome]] = {}
         for entry, trace, outcome in zip(self.entries, self.traces, outcomes, strict=True):
             if outcome.status in (AddStatus.ADDED, AddStatus.REPLACED):
@@ -106,7 +106,7 @@ class IngestEvents:
 
 def removal_events(removed: Sequence[Removed], topics: TopicSettings) -> Iterator[Event]:
     """Make the events of a removal: an image event for each instance, one state event a series with what is left."""
-    now = datetime.now(UTC)
+    now = _timestamp(datetime.now(UTC))
     for one in removed:
         yield _event(topics.image, one, _image(one, now, status="DELETED"))
     for one in {_key(one): one for one in removed}.values():
@@ -229,18 +229,18 @@ def _record(message: ReceivedMessage) -> ReceivedObject:
     )
 
 
-def _state(entry: Entry | Removed, instance: Instance, series_instances: int, now: datetime) -> StateMessage:
+def _state(entry: Entry | Removed, instance: Instance, series_instances: int, now: str) -> StateMessage:
     return _filled(
         StateMessage,
         instance,
         tenant_id=entry.tenant,
         series_related_instances=series_instances,
         created_time=_timestamp(entry.received),
-        updated_time=_timestamp(now),
+        updated_time=now,
     )
 
 
-def _image(entry: Entry | Removed, now: datetime, *, status: Literal["ACTIVE", "DELETED"] = "ACTIVE") -> ImageMessage:
+def _image(entry: Entry | Removed, now: str, *, status: Literal["ACTIVE", "DELETED"] = "ACTIVE") -> ImageMessage:
     return _filled(
         ImageMessage,
         entry.instance,
@@ -251,7 +251,7 @@ def _image(entry: Entry | Removed, now: datetime, *, status: Literal["ACTIVE", "
         image_status=status,
         space_size=entry.instance.size,
         created_time=_timestamp(entry.received),
-        updated_time=_timestamp(now),
+        updated_time=now,
     )
 
 

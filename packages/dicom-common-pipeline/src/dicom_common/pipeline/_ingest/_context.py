@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from dicom_common.core import Database
 from dicom_common.host import Services
@@ -12,12 +13,12 @@ from dicom_common.pipeline._ingest._item import Item
 from dicom_common.pipeline._ingest._write import Writer
 from dicom_common.pipeline._layout import Layout
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings
-from dicom_common.pipeline._shared_index import ParentIndex
+from dicom_common.pipeline._shared_index import ParentIndex, keeps_log
 
 __all__ = ["Context"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots, in which nothing could be remembered
 class Context:
     """What all batches of an `Ingest` share."""
 
@@ -36,6 +37,11 @@ class Context:
     def index(self) -> Database | ParentIndex:
         """The index; opened when it is first asked for."""
         return self.services.db if self.parent_index is None else self.parent_index
+
+    @cached_property
+    def keeps_log(self) -> bool:
+        """Whether the transactions write the log of received objects, too; asked once, which takes 20 us."""
+        return keeps_log(self.index, self.settings)
 
     def trace(self, item: Item) -> Trace:
         """Return how the object of an item came in."""

@@ -49,7 +49,6 @@ from dicom_common.pipeline._ingest._results import Status
 from dicom_common.pipeline._read import has_indexed_bytes
 from dicom_common.pipeline._remove import delete_objects
 from dicom_common.pipeline._settings import IngestSettings
-from dicom_common.pipeline._shared_index import keeps_log
 
 __all__ = ["Way", "conclude", "index_received", "way"]
 
@@ -265,7 +264,7 @@ def index(context: Context, items: Sequence[Item]) -> list[tuple[Item, Outcome]]
         entries=entries,
         traces=[context.trace(item) for item in items],
         topics=context.topics,
-        log=keeps_log(database, context.settings),
+        log=context.keeps_log,
     )
     try:
         outcomes = database.add(entries, events=events)

@@ -6,7 +6,7 @@ import os
 import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +94,9 @@ class FilesystemStorage:
         for write in writes:
             validate_key(write.key)
         steps = [Step(write) for write in writes]
+        in_parallel = map if len(steps) == 1 else self._side_by_side
         for start in range(0, len(steps), _BATCH):
-            self._writing.run(steps[start : start + _BATCH], self._side_by_side)
+            self._writing.run(steps[start : start + _BATCH], in_parallel)
         return [step.answer() if step.error is None else _backend_error(step.error) for step in steps]
 
     def read(self, key: str, *, start: int = 0, length: int | None = None) -> Iterator[bytes]:
@@ -202,9 +203,9 @@ class FilesystemStorage:
                     return
                 answers[number] = function(item)
 
-        helpers = min(len(waiting), _SYNC_THREADS) - 1
-        futures = [self._pool().submit(work) for _ in range(helpers)]
+        futures: list[Future[None]] = []
         try:
+            futures.extend(self._pool().submit(work) for _ in range(min(len(waiting), _SYNC_THREADS) - 1))
             work()
         finally:  # nothing is done any more once this has returned, also where Ctrl-C ends it
             waiting.clear()
