@@ -185,6 +185,29 @@ def test_a_group_is_bounded_in_bytes_and_a_larger_instance_is_one_by_itself(site
     assert writes.sizes == [1, 2, 1, 1]
 
 
+def test_several_that_are_submitted_together_are_one_question_and_have_their_own_answers(
+    site: Site, make: Make
+) -> None:
+    services = site.services()
+    with Ingest(services) as ingest:
+        assert ingest.submit(received(make(1)), tenant="local").result(LIMIT).status == "stored"
+        real, asked = services.db.stored, list[int]()
+
+        def stored(tenant: str, sop_uids: Sequence[str]) -> Any:
+            asked.append(len(sop_uids))
+            return real(tenant, sop_uids)
+
+        services.db.stored = stored  # type: ignore[method-assign]  # it is counted, and nothing is replaced
+        together = (make(1), make(2), b"not DICOM", make(3), make(2), make(4))
+        futures = ingest.submit_all([received(data) for data in together], tenant="local")
+        assert [futures[0].done(), futures[2].done()] == [True, True]
+        assert statuses(futures) == ["duplicate", "stored", "rejected", "stored", "duplicate", "stored"]
+        assert ingest.submit_all([], tenant="local") == []
+    assert asked[0] == 4
+    assert sum(asked[1:]) <= 1  # the instance that was there twice, when its turn had come
+    site.assert_consistent()
+
+
 def test_submit_blocks_while_too_much_is_unanswered(site: Site, make: Make) -> None:
     services = site.services(ingest__batch_instances="2")
     writes = Gate(services.storage, "write_many")

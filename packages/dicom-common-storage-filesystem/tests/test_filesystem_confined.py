@@ -34,6 +34,33 @@ def test_a_folder_that_is_a_symbolic_link_is_not_followed(
     assert {path.name: path.read_bytes() for path in outside.iterdir()} == {"secret": b"not an object"}
 
 
+def test_a_folder_that_was_read_from_is_not_followed_once_it_is_a_symbolic_link(
+    storage: FilesystemStorage, root: Path, outside: Path
+) -> None:
+    storage.write("a/b/secret", b"an object")
+    assert b"".join(storage.read("a/b/secret")) == b"an object"
+    (root / "a" / "b").rename(root / "aside")
+    (root / "a" / "b").symlink_to(outside, target_is_directory=True)
+    with pytest.raises(NotFoundError):
+        storage.read("a/b/secret")
+    (root / "a" / "b").unlink()
+    (root / "a").rmdir()
+    (outside / "b").mkdir()
+    (outside / "b" / "secret").write_bytes(b"not an object")
+    (root / "a").symlink_to(outside, target_is_directory=True)
+    with pytest.raises(NotFoundError):
+        storage.stat("a/b/secret")
+
+
+def test_a_folder_that_was_read_from_and_made_again_is_read_anew(storage: FilesystemStorage) -> None:
+    for content in (b"first", b"second"):
+        storage.write("a/b/c", content)
+        assert b"".join(storage.read("a/b/c")) == content
+        storage.delete("a/b/c")
+        with pytest.raises(NotFoundError):
+            storage.read("a/b/c")
+
+
 def test_an_object_that_is_a_symbolic_link_is_not_followed(
     storage: FilesystemStorage, root: Path, outside: Path
 ) -> None:

@@ -19,8 +19,9 @@ from dicom_common.web._tracing import Tracing
 __all__ = ["PIECE", "Lane", "Turn", "pieces"]
 
 T = TypeVar("T")
-PIECE = 1 << 20
-"""Bytes of an answer that are read, and handed to the network, at once."""
+PIECE = 1 << 18
+"""Bytes to which the small chunks of an answer are joined, to be handed to the network at once. More of them would have
+left the processor's cache by then: pieces of a MiB take longer."""
 
 
 class Lane:
@@ -58,23 +59,40 @@ class Lane:
         return await self._run(function, *arguments, **named)
 
     async def _run(self, function: Callable[..., T], *arguments: object, **named: object) -> T:
-        call = partial(copy_context().run, function, *arguments, **named)
-        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        # Not `run_in_executor`: its chain of two futures takes longer than a hand-over.
-        self._threads.submit(_answer, call, answer)
+        answer = self._begin(function, *arguments, **named)
         with anyio.CancelScope(shield=True):
             await answer
         return answer.result()
 
-    async def iterate(self, chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-        """Iterate over bytes whose iterator blocks, in pieces of about a MiB, each by one call of a thread.
+    def _begin(self, function: Callable[..., T], *arguments: object, **named: object) -> asyncio.Future[T]:
+        """Have a thread call a function."""
+        call = partial(copy_context().run, function, *arguments, **named)
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        # Not `run_in_executor`: its chain of two futures takes longer than a hand-over.
+        self._threads.submit(_answer, call, answer)
+        return answer
 
-        The iterator is closed at the end, in a thread, if it can be.
+    async def iterate(self, chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+        """Iterate over bytes whose iterator blocks, each by one call of a thread.
+
+        While a piece is with the caller, the next one is read. The iterator is closed at the end, in a thread, if it
+        can be.
         """
+        following = self._begin(_next, chunks)
         try:
-            while (piece := await self._run(_next, chunks)) is not None:
+            while True:
+                with anyio.CancelScope(shield=True):
+                    await asyncio.wait((following,))
+                piece = following.result()
+                if piece is None:
+                    break
+                following = self._begin(_next, chunks)
                 yield piece
         finally:
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait((following,))
+            if not following.cancelled():
+                following.exception()  # of what comes after the caller's end there is no one to raise it to
             await self.close_iterator(chunks)
 
     async def close_iterator(self, chunks: Iterator[bytes]) -> None:
@@ -147,7 +165,7 @@ def _next(chunks: Iterator[bytes]) -> bytes | None:
 
 
 def pieces(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Join small chunks to pieces of about a MiB."""
+    """Join small chunks to pieces of about 256 KiB."""
     waiting: list[bytes] = []
     size = 0
     try:

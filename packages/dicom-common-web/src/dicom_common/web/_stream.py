@@ -22,7 +22,7 @@ class Stream(Response):
         lane: whose threads read.
         chunks: the body; closed at the end.
         headers: of the answer, with the content type.
-        send_seconds: how long the client may take for a piece of about a MiB.
+        send_seconds: how long the client may take for a piece, of a MiB at most.
         status_code: of HTTP.
     """
 

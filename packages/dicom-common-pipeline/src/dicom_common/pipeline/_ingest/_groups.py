@@ -94,13 +94,13 @@ class Groups:
             if ticket.failure is not None:
                 raise ticket.failure
 
-    def submit(self, item: Item, future: Future[Result]) -> None:
-        """Have an item stored by another thread, and its future answered. Blocks while too much is unanswered.
+    def submit(self, items: Sequence[tuple[Item, Future[Result]]]) -> None:
+        """Have items stored by another thread, and their futures answered. Blocks while too much is unanswered.
 
         Raises:
             DicomCommonError: it is closed.
         """
-        self._enter([Ticket(item, future=future)])
+        self._enter([Ticket(item, future=future) for item, future in items])
         self._help_out()
 
     def identities(self) -> set[tuple[str, str]]:

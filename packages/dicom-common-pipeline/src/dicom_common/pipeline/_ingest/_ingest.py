@@ -111,17 +111,34 @@ class Ingest:
             ConfigError: `tenant` is not a tenant id.
             DicomCommonError: the ingest is closed.
         """
-        validate_tenant(tenant)
-        future: Future[Result] = Future()
-        future.set_running_or_notify_cancel()
-        read = [self._read(received, tenant, study_uid)]
-        waiting = self._decide([received], read)
-        if waiting:
-            self._groups.submit(waiting[0], future)
-        else:
-            self._record(tenant, [received], read)
-            future.set_result(_result(read[0]))
+        (future,) = self.submit_all([received], tenant=tenant, study_uid=study_uid)
         return future
+
+    def submit_all(
+        self, received: Sequence[Received], *, tenant: str, study_uid: str | None = None
+    ) -> list[Future[Result]]:
+        """Do for several instances what `submit` does for one, with one question to the index for all of them.
+
+        It blocks while too much that was submitted before is unanswered, and raises what `submit` raises.
+        """
+        validate_tenant(tenant)
+        read = [self._read(one, tenant, study_uid) for one in received]
+        self._decide(received, read)
+        futures = [Future[Result]() for _ in read]
+        decided, waiting = list[int](), list[tuple[Item, Future[Result]]]()
+        for number, (one, future) in enumerate(zip(read, futures, strict=True)):
+            future.set_running_or_notify_cancel()
+            if isinstance(one, Item) and one.result is None:
+                waiting.append((one, future))
+            else:
+                decided.append(number)
+        if waiting:
+            self._groups.submit(waiting)
+        if decided:
+            self._record(tenant, [received[number] for number in decided], [read[number] for number in decided])
+        for number in decided:
+            futures[number].set_result(_result(read[number]))
+        return futures
 
     def close(self) -> None:
         """Wait for what was submitted, take nothing more, and end the threads; the services stay open."""

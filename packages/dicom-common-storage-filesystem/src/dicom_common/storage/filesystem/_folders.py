@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from dicom_common.core import RefusedError, UnavailableError
 
-__all__ = ["Folder", "KnownFolders", "Walked", "open_folder"]
+__all__ = ["Folder", "KnownFolders", "RecentFolders", "Walked", "open_folder"]
 
 _TRIES = 1000
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -48,6 +49,44 @@ def open_folder(root: Folder, segments: Sequence[bytes]) -> Folder:
     for segment in segments:
         folder = folder.child(segment)
     return folder
+
+
+class RecentFolders:
+    """The folders that were walked to last: the instances of a series lie in one, and are read one after the other.
+
+    What is returned is the folder that has the path now. The kernel may follow a symbolic link to compare it, but only
+    a folder that was walked to without one is the same.
+    """
+
+    _LIMIT = 16
+
+    def __init__(self) -> None:
+        self._folders: dict[bytes, tuple[Folder, tuple[int, int]]] = {}
+
+    def open(self, root: Folder, segments: Sequence[bytes]) -> Folder:
+        """Do what `open_folder` does, by one call of the kernel for a folder that is known.
+
+        Raises:
+            OSError: as `open_folder`.
+        """
+        path = b"/".join(segments)
+        if (known := self._folders.get(path)) is not None:
+            with suppress(OSError):
+                if _identity(os.stat(path, dir_fd=root.fd, follow_symlinks=False)) == known[1]:
+                    return known[0]
+        folder = open_folder(root, segments)
+        if len(self._folders) >= self._LIMIT:
+            self._folders.clear()
+        self._folders[path] = folder, _identity(os.fstat(folder.fd))
+        return folder
+
+    def forget(self) -> None:
+        """Close those that are not in use."""
+        self._folders.clear()
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 @dataclass(frozen=True, slots=True)

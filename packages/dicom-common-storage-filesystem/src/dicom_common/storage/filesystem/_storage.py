@@ -23,7 +23,7 @@ from dicom_common.core import (
     validate_key,
 )
 from dicom_common.storage.filesystem._errors import translated
-from dicom_common.storage.filesystem._folders import Folder, open_folder
+from dicom_common.storage.filesystem._folders import Folder, RecentFolders
 from dicom_common.storage.filesystem._health import check_root
 from dicom_common.storage.filesystem._open_file import OpenFile
 from dicom_common.storage.filesystem._placing import exists, prune, segments_of
@@ -67,6 +67,7 @@ class FilesystemStorage:
         clean_stale(self._root)
         self._writing = Writing(settings, self._path, self._opened, self._staging)
         self._uploads = OpenUploads()
+        self._recent = RecentFolders()
         # By process: a forked child must not write into a folder that goes with its parent, and has not its threads.
         self._stagings: dict[int, Staging] = {}
         self._pools: dict[int, ThreadPoolExecutor] = {}
@@ -158,6 +159,7 @@ class FilesystemStorage:
         """Release what is held; see `Storage.close`. A call that is under way in another thread may fail."""
         self._uploads.close()
         self._root = None
+        self._recent.forget()
         staging = self._stagings.pop(os.getpid(), None)
         if staging is not None:
             staging.close()
@@ -219,7 +221,7 @@ class FilesystemStorage:
         root = self._opened()
         with translated(self._path, "reading"):
             try:
-                return open_folder(root, folders), name
+                return self._recent.open(root, folders), name
             except (FileNotFoundError, NotADirectoryError):
                 raise _not_found() from None
 

@@ -151,10 +151,7 @@ class Intake:
     ) -> Sequence[Future[Result]]:
         lane = self._site.lanes.store
         async with lane.turn():
-            return await lane.run(self._submit, batch, tenant=tenant, study_uid=study_uid)
-
-    def _submit(self, batch: Sequence[Received], *, tenant: str, study_uid: str | None) -> Sequence[Future[Result]]:
-        return [self._site.ingest.submit(one, tenant=tenant, study_uid=study_uid) for one in batch]
+            return await lane.run(self._site.ingest.submit_all, batch, tenant=tenant, study_uid=study_uid)
 
     async def _upload(self, feed: Feed, number: int) -> None:
         """Store an instance while it arrives."""
