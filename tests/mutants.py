@@ -26,7 +26,15 @@ __all__ = ["MUTANTS", "Verdict", "mutant", "opened", "run", "unmutated"]
 
 Made = TypeVar("Made")
 VARIABLE = "DICOM_COMMON_MUTANT"
-MODULES = ("mutants_storage", "mutants_index", "mutants_cache", "mutants_broker", "mutants_keys", "mutants_careless")
+MODULES = (
+    "mutants_storage",
+    "mutants_storage_reads",
+    "mutants_index",
+    "mutants_cache",
+    "mutants_broker",
+    "mutants_keys",
+    "mutants_careless",
+)
 TESTS = Path(__file__).parent
 SECONDS = 1800.0
 """A run that takes longer has hung, and found the mutant in that way."""

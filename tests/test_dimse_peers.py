@@ -6,14 +6,13 @@ All of pydicom's files by default; with DICOM_COMMON_TEST_PEERS_REAL_FILES=1 the
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 
 import pydicom
 import pytest
+from dimse_compare import changed, differing, known_to_dcmtk, read_folder, studies_of, whole_studies
 from dimse_peers import (
     HOST,
     Site,
@@ -27,18 +26,15 @@ from dimse_peers import (
     scp,
     write_files,
 )
+from dimse_sites import empty_site, orthanc_configuration, our_site, qrscp_configuration
 from embedded import real_files
 
 from dicom_common.core import Stored
-from dicom_common.dicom import file_start
 
 pytestmark = [pytest.mark.kills, pytest.mark.slow]
 
 _REAL = os.environ.get("DICOM_COMMON_TEST_PEERS_REAL_FILES", "") not in ("", "0")
-_PREFIX = re.compile(r"^[A-Za-z][A-Za-z0-9]*\.")
 _READER = ("-aet", "READER", "-aec", "DICOMCOMMON")
-_NOT_OF_DCMTK = ("1.2.840.10008.1.2.4.20", "1.2.840.10008.1.2.4.11", "1.2.840.10008.1.2.8.", "1.2.840.10008.1.2.7.")
-"""Transfer syntaxes that DCMTK 3.6.7 does not know: HTJ2K, JPEG XL, deflated frames, SMPTE."""
 
 
 @pytest.fixture(scope="module")
@@ -50,48 +46,7 @@ def ports() -> dict[str, int]:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, ports: dict[str, int]) -> Iterator[Site]:
     """Our `scp`, with all files in the tenant `local`."""
-    folder = tmp_path_factory.mktemp("site")
-    destinations = {
-        "storescp": "STORESCP",
-        "qrscp": "QRSCP",
-        "pystore": "PYSTORE",
-        "mover": "MOVER",
-        "pymover": "PYMOVER",
-    }
-    tables = "".join(
-        f'[dimse.peers.{name}]\nae_title = "{title}"\nhost = "{HOST}"\nport = {ports[name]}\ntenant = "local"\n'
-        for name, title in destinations.items()
-    )
-    (folder / "site.toml").write_text(
-        f"""data = "data"
-        [dimse]
-        port = {ports["us"]}
-        any_sop_class = true
-        [dimse.retrieve]
-        keep_seconds = 0
-        [dimse.peers.dcmtk]
-        ae_title = "DCMTK"
-        tenant = "dcmtk"
-        allow = ["store"]
-        [dimse.peers.python]
-        ae_title = "PYTHON"
-        tenant = "python"
-        allow = ["store"]
-        [dimse.peers.reader]
-        ae_title = "READER"
-        tenant = "local"
-        allow = ["find", "retrieve"]
-        [dimse.peers.orthanc]
-        ae_title = "ORTHANC"
-        host = "{HOST}"
-        port = {ports["orthanc"]}
-        tenant = "local"
-        allow = ["store", "find", "retrieve"]
-        called = {{ INBOX = "orthanc" }}
-        {tables}""",
-        encoding="utf-8",
-    )
-    site = Site(folder / "site.toml", ports["us"])
+    site = our_site(tmp_path_factory.mktemp("site"), ports)
     bundled = Path(pydicom.__file__).parent / "data" / "test_files"
     files = list(real_files()) if _REAL else [bundled]
     site.command("ingest", *files, codes=(0, 1))
@@ -138,62 +93,9 @@ def orthanc(site: Site, ports: dict[str, int]) -> Iterator[int]:
     """Orthanc; the port of its REST API."""
     program, folder = dcmtk("Orthanc"), site.file.parent / "orthanc"
     folder.mkdir()
-    (folder / "orthanc.json").write_text(
-        f"""{{"StorageDirectory": "{folder}", "IndexDirectory": "{folder}", "HttpPort": {ports["http"]},
-        "DicomPort": {ports["orthanc"]}, "DicomAet": "ORTHANC", "RemoteAccessAllowed": false,
-        "AuthenticationEnabled": false, "DicomAlwaysAllowStore": true, "DicomAlwaysAllowFind": true,
-        "DicomAlwaysAllowGet": true, "DicomAlwaysAllowMove": true, "UnknownSopClassAccepted": true,
-        "DicomModalities": {{"us": ["DICOMCOMMON", "{HOST}", {ports["us"]}],
-        "inbox": ["INBOX", "{HOST}", {ports["us"]}],
-        "fetcher": ["FETCHER", "{HOST}", {ports["fetcher"]}]}}, "Plugins": []}}""",
-        encoding="utf-8",
-    )
-    with running([program, str(folder / "orthanc.json")], ports["http"], folder):
+    file = orthanc_configuration(folder, ports)
+    with running([program, str(file)], ports["http"], folder):
         yield ports["http"]
-
-
-def _studies(instances: list[Stored]) -> list[str]:
-    return sorted({one.study_uid for one in instances})
-
-
-def _known_to_dcmtk(instances: list[Stored], damaged: set[str]) -> set[str]:
-    known = {one.sop_uid for one in instances if not one.transfer_syntax_uid.startswith(_NOT_OF_DCMTK)}
-    return known - damaged
-
-
-def _whole_studies(instances: list[Stored], damaged: set[str]) -> list[str]:
-    """Return the studies of which no instance is damaged."""
-    return sorted(set(_studies(instances)) - {one.study_uid for one in instances if one.sop_uid in damaged})
-
-
-def _differing(theirs: dict[str, bytes], ours: dict[str, bytes]) -> list[str]:
-    return sorted(uid for uid, data in theirs.items() if ours[uid] != data)
-
-
-def _changed(theirs: dict[str, bytes], ours: dict[str, bytes], instances: list[Stored]) -> list[str]:
-    """Return what has other elements: a peer that decodes what it sends may write lengths and VRs otherwise."""
-    syntaxes = {one.sop_uid: one.transfer_syntax_uid for one in instances}
-    return sorted(
-        uid
-        for uid, data in theirs.items()
-        if ours[uid] != data and _elements(data, syntaxes[uid]) != _elements(ours[uid], syntaxes[uid])
-    )
-
-
-def _elements(data: bytes, transfer_syntax: str) -> dict[int, object]:
-    file = BytesIO(file_start("1.2", "1.2", transfer_syntax) + data)
-    read = pydicom.dcmread(file, force=True)
-    return {
-        int(one.tag): str(one.value) if one.VR == "SQ" else one.value
-        for one in read
-        if one.tag.element and one.tag != 0xFFFCFFFC
-    }
-
-
-def _read_folder(folder: Path) -> dict[str, bytes]:
-    """Return the data sets of the files that a peer has written, by SOP Instance UID: `CT.1.2.3` or `1.2.3`."""
-    files = [path for path in folder.iterdir() if path.is_file()]
-    return {_PREFIX.sub("", path.name): data_set(path.read_bytes()) for path in files}
 
 
 # They send to us.
@@ -213,11 +115,11 @@ def test_dcmsend_brings_every_data_set(  # noqa: PLR0917 - fixtures
     # It decodes what it sends: the reference is what it sends to a receiver that writes the bytes as they come.
     with running(_storescp(ports["storescp"], tmp_path), ports["storescp"], tmp_path / "server"):
         run(dcmtk("dcmsend"), *words, str(ports["storescp"]), files, codes=codes)
-    ours, reference = site.data_sets("dcmtk"), _read_folder(tmp_path)
-    known = _known_to_dcmtk(instances, damaged) & set(reference)
+    ours, reference = site.data_sets("dcmtk"), read_folder(tmp_path)
+    known = known_to_dcmtk(instances, damaged) & set(reference)
     assert len(known) >= len(instances) * 0.9
     assert known <= set(ours) <= set(reference)
-    assert _differing(ours, reference) == []
+    assert differing(ours, reference) == []
 
 
 def _storescp(port: int, folder: Path) -> list[str]:
@@ -233,7 +135,7 @@ def test_storescu_brings_the_data_set(
     assert said.count("Received Store Response (Success)") == len(uids)
     theirs = site.data_sets("dcmtk")
     assert set(uids) <= set(theirs)
-    assert _changed({uid: theirs[uid] for uid in uids}, stored, instances) == []
+    assert changed({uid: theirs[uid] for uid in uids}, stored, instances) == []
 
 
 def test_storescu_of_pynetdicom_brings_every_instance(site: Site, files: Path, instances: list[Stored]) -> None:
@@ -275,7 +177,7 @@ def test_orthanc_brings_every_data_set_that_it_takes(
     # It says what stands in the File Meta Information: where the data set says otherwise, that is refused (A900).
     assert set(theirs) <= set(taken)
     assert len(theirs) >= len(taken) * (0.98 if _REAL else 1)
-    assert _changed(theirs, stored, instances) == []
+    assert changed(theirs, stored, instances) == []
 
 
 # We send to them.
@@ -291,14 +193,14 @@ def test_send_to_storescp(  # noqa: PLR0917 - fixtures
 ) -> None:
     command = _storescp(ports["storescp"], tmp_path)
     with running(command, ports["storescp"], tmp_path / "server"):
-        *sent, summary = site.lines("send", "storescp", *_studies(instances), codes=(0, 1))
+        *sent, summary = site.lines("send", "storescp", *studies_of(instances), codes=(0, 1))
     known = {one["sop_instance_uid"] for one in sent if one["status"] == "sent"}
-    assert known >= _known_to_dcmtk(instances, damaged)
+    assert known >= known_to_dcmtk(instances, damaged)
     assert {one["reason"] for one in sent if one["status"] == "failed"} <= {"not-accepted"}
     assert sum(summary["statuses"].values()) == len(instances)
-    theirs = _read_folder(tmp_path)
+    theirs = read_folder(tmp_path)
     assert set(theirs) >= known
-    assert _differing({uid: theirs[uid] for uid in known}, stored) == []
+    assert differing({uid: theirs[uid] for uid in known}, stored) == []
 
 
 def test_send_to_storescp_of_pynetdicom(  # noqa: PLR0917 - fixtures
@@ -309,23 +211,23 @@ def test_send_to_storescp_of_pynetdicom(  # noqa: PLR0917 - fixtures
     stored: dict[str, bytes],
     tmp_path: Path,
 ) -> None:
-    studies = _studies(instances) if _REAL else _studies(instances)[::3]
+    studies = studies_of(instances) if _REAL else studies_of(instances)[::3]
     command = [*pynetdicom_app("storescp"), str(ports["pystore"]), "-aet", "PYSTORE", "-od", str(tmp_path)]
     with running(command, ports["pystore"], tmp_path / "server"):
         *sent, _ = site.lines("send", "pystore", *studies, codes=(0, 1))
     known = {one["sop_instance_uid"] for one in sent if one["status"] == "sent"}
     assert len(known) >= len(sent) * 0.9
-    theirs = _read_folder(tmp_path)
+    theirs = read_folder(tmp_path)
     # It decodes what it receives, and writes it anew.
-    changed = _changed({uid: theirs[uid] for uid in known - damaged}, stored, instances)
-    assert len(changed) <= (len(known) * 0.01 if _REAL else 0)
+    rewritten = changed({uid: theirs[uid] for uid in known - damaged}, stored, instances)
+    assert len(rewritten) <= (len(known) * 0.01 if _REAL else 0)
 
 
 def test_send_to_orthanc(
     site: Site, orthanc: int, instances: list[Stored], damaged: set[str], stored: dict[str, bytes]
 ) -> None:
     assert "ORTHANC" in site.command("echo", "orthanc")
-    studies = _whole_studies(instances, damaged)
+    studies = whole_studies(instances, damaged)
     *sent, _ = site.lines("send", "orthanc", *studies, codes=(0, 1))
     known = {one["sop_instance_uid"] for one in sent if one["status"] in ("sent", "warning")}
     assert len(known) >= len(sent) * 0.95
@@ -334,7 +236,7 @@ def test_send_to_orthanc(
         data = rest(orthanc, "GET", f"/instances/{one}/file")
         theirs[rest(orthanc, "GET", f"/instances/{one}/simplified-tags")["SOPInstanceUID"]] = data_set(data)
     assert known <= set(theirs)
-    assert _differing({uid: theirs[uid] for uid in known}, stored) == []
+    assert differing({uid: theirs[uid] for uid in known}, stored) == []
 
 
 # They query and retrieve us.
@@ -343,9 +245,9 @@ def test_send_to_orthanc(
 def test_findscu_lists_every_study(site: Site, instances: list[Stored]) -> None:
     words = ("-S", "-k", "QueryRetrieveLevel=STUDY", "-k", "StudyInstanceUID")
     said = run(dcmtk("findscu"), "-v", *_READER, HOST, str(site.port), *words)
-    assert all(f"[{uid}" in said for uid in _studies(instances))
+    assert all(f"[{uid}" in said for uid in studies_of(instances))
     said = run(*pynetdicom_app("findscu"), HOST, str(site.port), *_READER, *words)
-    assert all(uid in said for uid in _studies(instances))
+    assert all(uid in said for uid in studies_of(instances))
 
 
 def test_movescu_gets_every_data_set(  # noqa: PLR0917 - fixtures
@@ -356,20 +258,20 @@ def test_movescu_gets_every_data_set(  # noqa: PLR0917 - fixtures
     stored: dict[str, bytes],
     tmp_path: Path,
 ) -> None:
-    known = _known_to_dcmtk(instances, damaged)
-    studies = set(_studies(instances)) - {one.study_uid for one in instances if one.sop_uid not in known}
+    known = known_to_dcmtk(instances, damaged)
+    studies = set(studies_of(instances)) - {one.study_uid for one in instances if one.sop_uid not in known}
     keys = ("-k", "QueryRetrieveLevel=STUDY", "-k", "StudyInstanceUID=" + "\\".join(sorted(studies)))
     # With +B it writes into the current folder, whatever -od says.
     words = (*_READER, "-S", "+xa", "+B", "-aem", "MOVER", "+P", str(ports["mover"]), HOST, str(site.port))
     run(
         dcmtk("movescu"), *words, *keys, cwd=tmp_path, codes=(0, 68, 69) if _REAL else (0,)
     )  # it does not take each SOP class
-    theirs = _read_folder(tmp_path)
+    theirs = read_folder(tmp_path)
     wanted = {one.sop_uid for one in instances if one.study_uid in studies}
     assert set(theirs) <= wanted
     assert len(theirs) >= len(wanted) * (0.98 if _REAL else 1)
     assert _REAL or len(wanted) >= len(instances) * 0.9
-    assert _differing(theirs, stored) == []
+    assert differing(theirs, stored) == []
 
 
 def test_getscu_gets_the_data_sets_of_a_study(
@@ -381,20 +283,20 @@ def test_getscu_gets_the_data_sets_of_a_study(
     study = explicit[0].study_uid
     keys = ("-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={study}")
     run(dcmtk("getscu"), "-S", "+B", "-od", tmp_path, *_READER, HOST, str(site.port), *keys)
-    theirs = _read_folder(tmp_path)
+    theirs = read_folder(tmp_path)
     assert set(theirs) == {one.sop_uid for one in instances if one.study_uid == study}
     # What it does not take as it is stored comes in another transfer syntax.
     native = {one.sop_uid for one in explicit if one.study_uid == study}
     assert native
-    assert _differing({uid: theirs[uid] for uid in native}, stored) == []
+    assert differing({uid: theirs[uid] for uid in native}, stored) == []
     run(*pynetdicom_app("getscu"), HOST, str(site.port), *_READER, "-S", *keys, "-od", str(tmp_path / "python"))
-    assert set(_read_folder(tmp_path / "python")) == set(theirs)
+    assert set(read_folder(tmp_path / "python")) == set(theirs)
 
 
 def test_movescu_of_pynetdicom_gets_a_study(
     site: Site, ports: dict[str, int], instances: list[Stored], damaged: set[str], tmp_path: Path
 ) -> None:
-    study = max(_whole_studies(instances, damaged), key=lambda uid: sum(one.study_uid == uid for one in instances))
+    study = max(whole_studies(instances, damaged), key=lambda uid: sum(one.study_uid == uid for one in instances))
     keys = ("-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={study}")
     store = (
         "-aem",
@@ -408,13 +310,13 @@ def test_movescu_of_pynetdicom_gets_a_study(
         str(tmp_path),
     )
     run(*pynetdicom_app("movescu"), HOST, str(site.port), *_READER, "-S", *keys, *store)
-    assert set(_read_folder(tmp_path)) == {one.sop_uid for one in instances if one.study_uid == study}
+    assert set(read_folder(tmp_path)) == {one.sop_uid for one in instances if one.study_uid == study}
 
 
 def test_orthanc_queries_and_retrieves(orthanc: int, instances: list[Stored], stored: dict[str, bytes]) -> None:
     asked = rest(orthanc, "POST", "/modalities/us/query", {"Level": "Study", "Query": {"StudyInstanceUID": ""}})["ID"]
     answers = rest(orthanc, "GET", f"/queries/{asked}/answers")
-    assert len(answers) == len(_studies(instances))
+    assert len(answers) == len(studies_of(instances))
     ct = next(one for one in instances if one.sop_class_uid == "1.2.840.10008.5.1.4.1.1.2")
     asked = rest(
         orthanc, "POST", "/modalities/us/query", {"Level": "Study", "Query": {"StudyInstanceUID": ct.study_uid}}
@@ -430,37 +332,17 @@ def test_orthanc_queries_and_retrieves(orthanc: int, instances: list[Stored], st
 @pytest.fixture
 def fetcher(ports: dict[str, int], tmp_path: Path) -> Site:
     """Another installation of ours, which is empty."""
-    (tmp_path / "site.toml").write_text(
-        f"""data = "data"
-        [dimse]
-        ae_title = "FETCHER"
-        port = {ports["fetcher"]}
-        [dimse.peers.orthanc]
-        ae_title = "ORTHANC"
-        host = "{HOST}"
-        port = {ports["orthanc"]}
-        tenant = "local"
-        allow = ["store"]
-        [dimse.peers.qrscp]
-        ae_title = "QRSCP"
-        host = "{HOST}"
-        port = {ports["qrscp"]}
-        tenant = "local"
-        allow = ["store"]
-        """,
-        encoding="utf-8",
-    )
-    return Site(tmp_path / "site.toml", ports["fetcher"])
+    return empty_site(tmp_path, ports)
 
 
 def test_fetch_from_orthanc(  # noqa: PLR0917 - fixtures
     fetcher: Site, orthanc: int, instances: list[Stored], damaged: set[str], files: Path, stored: dict[str, bytes]
 ) -> None:
-    whole = _whole_studies(instances, damaged)
+    whole = whole_studies(instances, damaged)
     cts = [one for one in instances if one.sop_class_uid == "1.2.840.10008.5.1.4.1.1.2" and one.study_uid in whole]
     for one in cts:
         rest(orthanc, "POST", "/instances", (files / f"{one.sop_uid}.dcm").read_bytes())
-    studies = _studies(cts)
+    studies = studies_of(cts)
     known = {one["StudyInstanceUID"][0] for one in fetcher.lines("query", "orthanc")}
     assert known >= set(studies)
     half = len(studies) // 2
@@ -472,7 +354,7 @@ def test_fetch_from_orthanc(  # noqa: PLR0917 - fixtures
     assert _REAL or got[-1]["statuses"].keys() == {"fetched", "present"}
     ours = fetcher.data_sets("local")
     assert len({one.sop_uid for one in cts} & set(ours)) >= len(cts) * (0.9 if _REAL else 1)
-    assert _changed(ours, stored, instances) == []
+    assert changed(ours, stored, instances) == []
 
 
 def test_send_to_dcmqrscp_and_fetch_it_again(  # noqa: PLR0917 - fixtures
@@ -486,29 +368,15 @@ def test_send_to_dcmqrscp_and_fetch_it_again(  # noqa: PLR0917 - fixtures
 ) -> None:
     folder = tmp_path / "qrscp"
     (folder / "data").mkdir(parents=True)
-    (folder / "dcmqrscp.cfg").write_text(
-        f"""NetworkTCPPort = {ports["qrscp"]}
-MaxPDUSize = 16384
-MaxAssociations = 16
-HostTable BEGIN
-fetcher = (FETCHER, {HOST}, {ports["fetcher"]})
-HostTable END
-VendorTable BEGIN
-VendorTable END
-AETable BEGIN
-QRSCP {folder / "data"} RW (500, 1024mb) ANY
-AETable END
-""",
-        encoding="utf-8",
-    )
+    file = qrscp_configuration(folder, ports)
     cts = [
         one
         for one in instances
         if one.sop_class_uid == "1.2.840.10008.5.1.4.1.1.2" and one.transfer_syntax_uid == "1.2.840.10008.1.2.1"
     ]
-    studies = sorted(set(_studies(cts)) & set(_whole_studies(instances, damaged)))
+    studies = sorted(set(studies_of(cts)) & set(whole_studies(instances, damaged)))
     codes = (0, 1) if _REAL else (0,)
-    with running([dcmtk("dcmqrscp"), "-c", str(folder / "dcmqrscp.cfg")], ports["qrscp"], folder):
+    with running([dcmtk("dcmqrscp"), "-c", str(file)], ports["qrscp"], folder):
         sent = site.lines("send", "qrscp", *studies)[-1]["statuses"]
         assert set(sent) == {"sent"}
         assert fetcher.lines("fetch", "qrscp", *studies[:1])[-1]["statuses"].keys() == {"fetched"}
@@ -519,4 +387,4 @@ AETable END
         assert fetcher.lines("fetch", "qrscp", *studies, codes=codes)[-1]["statuses"]["present"] == sum(moved.values())
     ours = fetcher.data_sets("local")
     assert len(ours) >= sent["sent"] * (0.95 if _REAL else 1)
-    assert _changed(ours, stored, instances) == []
+    assert changed(ours, stored, instances) == []

@@ -10,7 +10,21 @@ from pathlib import Path
 
 import pytest
 
-NOT_USED = {"alembic", "asyncio", "logging.handlers", "multiprocessing", "sqlalchemy", "ssl"}
+NOT_USED = {
+    *(
+        "alembic",
+        "asyncio",
+        "difflib",
+        "logging.handlers",
+        "multiprocessing",
+        "sqlalchemy",
+        "ssl",
+        "subprocess",
+        "tomllib",
+    ),
+    *("dicom_common.host._policy", "dicom_common.host._server_tls", "dicom_common.pipeline._process_pool"),
+    *("dicom_common.pipeline._documents._documents", "dicom_common.toolkit._statement", "tomllib"),
+}
 PROGRAM = """
 import json, sys
 from dicom_common.cli import main

@@ -10,7 +10,7 @@ from reconciled_site import KINDS, age, everything, forget, lose_index, reconcil
 
 from dicom_common.host import Services
 from dicom_common.pipeline import Action, Difference
-from dicom_common.pipeline._remove import delete_discarded
+from dicom_common.pipeline._discarded import delete_discarded
 
 
 @pytest.mark.parametrize("seed", range(3))

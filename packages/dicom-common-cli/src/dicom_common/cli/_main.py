@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from platform import python_version
 from typing import Any
 
 import click
@@ -128,9 +127,10 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
                 versions[name] = version(name)
             except PackageNotFoundError:
                 versions[name] = "(not installed)"
+        python = sys.version.partition(" ")[0]
         click.echo(
             f"dicom-common {versions['dicom-common-cli']} "
-            f"(dicom-common-core {versions['dicom-common-core']}, Python {python_version()})"
+            f"(dicom-common-core {versions['dicom-common-core']}, Python {python})"
         )
         ctx.exit()
 

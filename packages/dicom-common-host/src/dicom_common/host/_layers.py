@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,6 +83,8 @@ def overlay_of(file: Path, overlay: str) -> Path:
 
 
 def _read(file: Path, keys: Collection[str], *, is_found: bool) -> Tree:
+    import tomllib  # noqa: PLC0415 - only where there is a file
+
     try:
         table = tomllib.loads(read_config_file(file, is_found=is_found))
     except tomllib.TOMLDecodeError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import tomllib
 import types
 import typing
 from collections.abc import Mapping
@@ -216,6 +215,8 @@ def _parsed(raw: Raw) -> Raw:
     """Read the text of a variable as a TOML value, for lists and tables; a text that is not TOML stays as it is."""
     if not raw.is_text:
         return raw
+    import tomllib  # noqa: PLC0415 - only where a table or a list is in a variable
+
     try:
         (value,) = tomllib.loads(f"value = {raw.value}").values()
     except (ValueError, RecursionError):  # no TOML, more than one line of it, or lists that nest too deep

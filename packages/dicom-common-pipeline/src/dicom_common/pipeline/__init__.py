@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dicom_common.pipeline._copy._copy import CopyOptions as CopyOptions, copy_objects as copy_objects
     from dicom_common.pipeline._copy._journal import CopyJournal as CopyJournal
     from dicom_common.pipeline._copy._results import CopyResult as CopyResult, CopyStatus as CopyStatus
+    from dicom_common.pipeline._discarded import delete_discarded as delete_discarded
     from dicom_common.pipeline._documents._build import (
         BuildStatus as BuildStatus,
         BuiltDocument as BuiltDocument,
@@ -65,7 +66,7 @@ if TYPE_CHECKING:
         Progress as Progress,
     )
     from dicom_common.pipeline._reconcile._reconcile import Reconciliation as Reconciliation
-    from dicom_common.pipeline._remove import delete_discarded as delete_discarded, remove as remove
+    from dicom_common.pipeline._remove import remove as remove
     from dicom_common.pipeline._retrieve import (
         Retrieved as Retrieved,
         read_ahead as read_ahead,
@@ -208,7 +209,7 @@ _HOMES = {
     "copy_objects": "_copy._copy",
     "dead_topic": "_events._publish_dead",
     "default_jobs": "_process_pool",
-    "delete_discarded": "_remove",
+    "delete_discarded": "_discarded",
     "find_files": "_ingest._files",
     "ingest_files": "_ingest._ingest_files",
     "is_companion": "_ingest._companions",

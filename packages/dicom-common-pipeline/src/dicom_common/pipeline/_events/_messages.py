@@ -286,12 +286,13 @@ _CONVERT: dict[Any, Callable[[Any], Any]] = {
 }
 """What becomes of a value of an instance, by the type of its attribute; other values are taken as they are."""
 
+_TYPES = get_type_hints(Instance)
+
 
 def _taken(kind: type[Struct]) -> tuple[list[str], Callable[[Instance], tuple[Any, ...]], list[tuple[str, Any]]]:
     """Return the fields that have the names of attributes, what takes their values, and what converts some of them."""
-    types = get_type_hints(Instance)
-    names = [name for name in kind.__struct_fields__ if name in types]
-    return names, attrgetter(*names), [(name, _CONVERT[types[name]]) for name in names if types[name] in _CONVERT]
+    names = [name for name in kind.__struct_fields__ if name in _TYPES]
+    return names, attrgetter(*names), [(name, _CONVERT[_TYPES[name]]) for name in names if _TYPES[name] in _CONVERT]
 
 
 _TAKEN: dict[type[Struct], Any] = {kind: _taken(kind) for kind in (ReceivedMessage, StateMessage, ImageMessage)}

@@ -38,6 +38,7 @@ from dicom_common.core import (
     Outcome,
     Stored,
 )
+from dicom_common.pipeline._discarded import delete_objects
 from dicom_common.pipeline._distinct import distinct_groups
 from dicom_common.pipeline._events._messages import IngestEvents
 from dicom_common.pipeline._ingest._candidate import same_data_set
@@ -47,7 +48,6 @@ from dicom_common.pipeline._ingest._publish import broker_failure, publish
 from dicom_common.pipeline._ingest._reasons import MAY_SUCCEED_LATER, BackendKind, IngestReason, IngestRule
 from dicom_common.pipeline._ingest._results import Status
 from dicom_common.pipeline._read import has_indexed_bytes
-from dicom_common.pipeline._remove import delete_objects
 from dicom_common.pipeline._settings import IngestSettings
 
 __all__ = ["Way", "conclude", "index_received", "way"]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -12,14 +11,10 @@ from pathlib import Path
 from dicom_common.core import LocalFiles, Origin, validate_tenant
 from dicom_common.host import Config, Services
 from dicom_common.pipeline._concurrent import run_concurrently
-from dicom_common.pipeline._ingest._candidate import rejection
 from dicom_common.pipeline._ingest._ingest import Ingest
-from dicom_common.pipeline._ingest._reasons import IngestReason
 from dicom_common.pipeline._ingest._results import Received, Result
 from dicom_common.pipeline._ingest._retry import RetryingStore
-from dicom_common.pipeline._process_pool import ProcessPool, WorkerDiedError, default_jobs
 from dicom_common.pipeline._settings import IngestSettings
-from dicom_common.pipeline._shared_index import ParentIndex, SharedIndex
 
 __all__ = ["ingest_files"]
 
@@ -37,8 +32,6 @@ _FEW_WITH_JOBS = 64
 _OVERLAPPING = 2
 """Batches of one process that are under way at once. Measured with one process, against one batch after the other: 600
 files of 15 KB take 0.7 times as long, 200 of 500 KB as long."""
-
-_Job = tuple[str, list[Received]]
 
 
 def ingest_files(  # noqa: PLR0913 - all but two have a default
@@ -77,64 +70,28 @@ def ingest_files(  # noqa: PLR0913 - all but two have a default
         received: Iterator[Received] = (
             Received(source=path, name=str(path), origin=origin or Origin()) for path in files
         )
-        jobs = jobs or default_jobs()
         with Ingest(services) as ingest:
             retrying = RetryingStore(partial(ingest.store, tenant=tenant), settings.retry_timeout)
             # Whoever waits sees at once that it works; how many there are is found out behind it.
             yield from retrying.store(list(itertools.islice(received, 1)))
             next_ones, received = _first(received, few)
             batches = _batches(itertools.chain(next_ones, received), settings)
-            if jobs == 1 or len(next_ones) < few:
+            if len(next_ones) < few or _processes(jobs) == 1:
                 # While a storage or a disk is waited for, the next batch is read.
                 tasks = (partial(retrying.store, batch) for batch in batches)
                 with closing(run_concurrently(tasks, _OVERLAPPING)) as stored:
                     for results in stored:
                         yield from results
                 return
-        again: deque[_Job] = deque()
-        pool: ProcessPool[_Job, list[Result]] = ProcessPool(config, _ingest_task, jobs, index=SharedIndex(services))
-        running = pool.run(_with_retries(again, ((tenant, batch) for batch in batches)))
-        with closing(running) as answered:
-            yield from _results(answered, again)
+        from dicom_common.pipeline._ingest._in_processes import ingest_in_processes  # noqa: PLC0415 - as `_processes`
+
+        yield from ingest_in_processes(config, services, ((tenant, batch) for batch in batches), _processes(jobs))
 
 
-def _results(answered: Iterable[tuple[_Job, list[Result] | WorkerDiedError]], again: deque[_Job]) -> Iterator[Result]:
-    """Yield the answers. Of a batch at which a process died, each file is tried alone."""
-    for (tenant, batch), answer in answered:
-        if not isinstance(answer, WorkerDiedError):
-            yield from answer
-        elif len(batch) > 1:
-            again.extend((tenant, [item]) for item in batch)
-        else:
-            message = "Reading it ended the worker process: it may be malicious."
-            yield rejection(batch[0], IngestReason.READER_DIED, message)
+def _processes(jobs: int | None) -> int:
+    from dicom_common.pipeline._process_pool import default_jobs  # noqa: PLC0415 - a few files need no processes
 
-
-def _ingest_task(services: Services, index: ParentIndex) -> Callable[[_Job], list[Result]]:
-    ingest, retry_timeout = (
-        Ingest(services, parent_index=index),
-        services.settings("ingest", IngestSettings).retry_timeout,
-    )
-    stores: dict[str, RetryingStore] = {}  # by tenant, of which an ingest has one
-
-    def store(job: _Job) -> list[Result]:
-        tenant, batch = job
-        if tenant not in stores:
-            stores[tenant] = RetryingStore(partial(ingest.store, tenant=tenant), retry_timeout)
-        return stores[tenant].store(batch)
-
-    return store
-
-
-def _with_retries(again: deque[_Job], jobs: Iterator[_Job]) -> Iterator[_Job]:
-    """Yield what is to be done again first. The queue may be filled while this is iterated."""
-    while True:
-        if again:
-            yield again.popleft()
-        elif (job := next(jobs, None)) is not None:
-            yield job
-        else:
-            return
+    return jobs or default_jobs()
 
 
 def _first(received: Iterator[Received], few: int) -> tuple[list[Received], Iterator[Received]]:

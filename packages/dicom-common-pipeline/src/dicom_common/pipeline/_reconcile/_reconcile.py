@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from dicom_common.core import AddStatus, DerivedRows, Entry, KeptFrames, NotFoundError, Origin, Stored, uuid7
 from dicom_common.host import Config, Services
+from dicom_common.pipeline._discarded import delete_discarded
 from dicom_common.pipeline._distinct import distinct_groups
 from dicom_common.pipeline._events._messages import IngestEvents, Trace, node_id
 from dicom_common.pipeline._ingest._reasons import IngestReason
@@ -20,7 +21,6 @@ from dicom_common.pipeline._reconcile._find_frames import find_frames_task, wait
 from dicom_common.pipeline._reconcile._journal import Journal, Note
 from dicom_common.pipeline._reconcile._needed import NeededObjects
 from dicom_common.pipeline._reconcile._read_orphans import Orphan, Unreadable, read_orphans_task
-from dicom_common.pipeline._remove import delete_discarded
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings
 from dicom_common.pipeline._shared_index import keeps_log
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from dicom_common.core import BackendError, Consumer, DamagedError, Delivery, DicomError, NotFoundError
 from dicom_common.dicom import ReaderSettings
 from dicom_common.host import Services
+from dicom_common.pipeline._discarded import delete_discarded
 from dicom_common.pipeline._distinct import distinct_groups
 from dicom_common.pipeline._events._messages import node_id
 from dicom_common.pipeline._events._publish_dead import DeadLetterPublisher, DeadReason
@@ -25,7 +26,6 @@ from dicom_common.pipeline._ingest._reasons import IngestReason
 from dicom_common.pipeline._ingest._results import Status
 from dicom_common.pipeline._ingest._write import Writer
 from dicom_common.pipeline._layout import Layout
-from dicom_common.pipeline._remove import delete_discarded
 from dicom_common.pipeline._settings import IngestSettings, TopicSettings, WorkerSettings
 from dicom_common.pipeline._worker._request import IndexRequest, PoisonError, open_object, request_of
 
