@@ -30,7 +30,7 @@ _PATIENCE_SECONDS: Final = 5.0
 """Seconds for which the end of a process waits for a report that is on its way."""
 _THREADS: Final = 2
 _MOST_IN_HAND: Final = 64
-"""Commitments that are verified at once, or wait for it, with their references in memory; others wait in the storage."""
+"""Commitments that are verified, or wait for it, with their references in memory; others wait in the storage."""
 _SUCCESS: Final = 0x0000
 
 
