@@ -1,4 +1,9 @@
-"""`dicom-common scp` beside Debian's Orthanc: dcmsend and storescu send the same new files to each, in turns."""
+"""`dicom-common scp` beside Debian's Orthanc: dcmsend and storescu send the same new files to each, in turns.
+
+Beside them, where it is installed, `dicom-storescp` (`cargo install dicom-storescp`; on PATH, or named by
+DICOM_COMMON_BENCH_STORESCP): a Rust program that writes what it gets, and neither syncs nor indexes. Its lines have no
+target.
+"""
 
 from __future__ import annotations
 
@@ -51,6 +56,24 @@ def _ours(folder: Path) -> Iterator[int]:
         process.wait()
 
 
+@contextmanager
+def _storescp(program: str, folder: Path) -> Iterator[int]:
+    """Run `dicom-storescp`; give its port."""
+    port = free_port()
+    folder.mkdir()
+    command = [program, "--non-blocking", "--max-pdu-length", "131072", "-o", str(folder), "-p", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 60
+        while not _answers(port):
+            if time.monotonic() > end or process.poll() is not None:
+                raise AssertionError("dicom-storescp did not start")
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
 def _dicom(port: int) -> dict[str, Any]:
     return {"DicomServerEnabled": True, "DicomPort": port}
 
@@ -92,6 +115,8 @@ def run(rounds: int = 5) -> list[dict[str, Any]]:
         slow, fast = free_port(), free_port()
         stack.enter_context(orthanc(base / "slow", settings=_dicom(slow)))
         stack.enter_context(orthanc(base / "fast", settings=_dicom(fast), variables=_AT_ONCE))
+        rust = os.environ.get("DICOM_COMMON_BENCH_STORESCP") or shutil.which("dicom-storescp")
+        anchor = stack.enter_context(_storescp(rust, base / "anchor")) if rust else None
         made = 0
         for label, pixels, number in (("15 KB", 64, 160), ("500 KB", 512, 80)):
             template = ct_template(pixels)
@@ -101,16 +126,23 @@ def run(rounds: int = 5) -> list[dict[str, Any]]:
                 ("storescu", fast, "TCP_NODELAY", _AT_ONCE, 0.8),
             ):
                 for associations in _ASSOCIATIONS:
-                    taken = []
+                    taken, anchored = [], []
                     for _ in range(rounds):
                         folders = _write(base / "files", template, number, made, associations)
                         made += number
                         mine = _seconds(program, ours, folders, environment)
                         taken.append((mine, _seconds(program, theirs, folders, environment)))
+                        if anchor is not None:
+                            anchored.append(_seconds(program, anchor, folders, environment))
                     rates = ", ".join(f"{number / mine:.0f} and {number / other:.0f}" for mine, other in taken)
                     print(f"{program} {how}, {label}, {associations}: {rates} a second", flush=True)
                     name = f"C-STORE, {program} {how}, {label}, {associations} association{'s' * (associations > 1)}"
                     rows.append(row(name, [other / mine for mine, other in taken], target))
+                    if anchored:
+                        ratios = [other / mine for (mine, _), other in zip(taken, anchored, strict=True)]
+                        rows.append(row(f"{name}, to dicom-storescp", ratios, None))
+                        rates = ", ".join(f"{number / other:.0f}" for other in anchored)
+                        print(f"  dicom-storescp: {rates} a second", flush=True)
     return rows
 
 

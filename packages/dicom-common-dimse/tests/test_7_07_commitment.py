@@ -181,11 +181,7 @@ def test_7_7_a_report_and_a_request_of_the_peer_may_cross(tmp_path: Path) -> Non
         answer = command({2: _CLASS, 0x100: 0x8100, 0x120: 1, 0x900: 0, 0x1000: _INSTANCE, 0x1002: 2})
         scu.send(p_data(fragment(1, answer, is_command=True, is_last=True)), RELEASE_RQ)
         assert scu.read()[0] == RELEASE_RP
-        _eventually(lambda: [b'"reported":true' in _read(live, key) for key in _remembered(live)] == [True])
-
-
-def _read(live: LiveAe, key: str) -> bytes:
-    return b"".join(live.services.storage.read(key))
+        _eventually(lambda: ["/reported/" in key for key in _remembered(live)] == [True])
 
 
 def test_7_7_the_report_comes_on_a_new_association_where_the_first_one_is_over(tmp_path: Path) -> None:
@@ -227,6 +223,33 @@ def test_7_7_a_transaction_uid_that_was_used_before_is_0131(tmp_path: Path) -> N
         assert _act(live, request, reports=reports, wait=10) == 0x0000
         assert _act(live, request) == 0x0131
         assert _act(live, _request("2.25.2", (_SC, instance_uid(1)))) == 0x0000
+
+
+def test_7_7_a_peer_that_takes_no_reports_may_have_some_pending_and_no_more(tmp_path: Path) -> None:
+    port, reports = free_port(), _Reports()
+    with _archive(tmp_path, port, "max_pending = 3") as live:
+        ingest(live, make_instance(1))
+        wanted = (_SC, instance_uid(1))
+        assert [_act(live, _request(f"2.25.{number}", wanted)) for number in range(5)] == [0, 0, 0, 0x0213, 0x0213]
+        assert _act(live, _request("2.25.2", wanted)) == 0x0131
+        assert len([key for key in _remembered(live) if not key.endswith(".claim")]) == 3
+        with _peer(port, reports):
+            _eventually(lambda: len({one.TransactionUID for one in reports.data_sets}) == 3)
+            _eventually(lambda: not any("/pending/" in key for key in _remembered(live)))
+            assert _act(live, _request("2.25.4", wanted)) == 0
+            assert _act(live, _request("2.25.2", wanted)) == 0x0131, "it is remembered, though it was reported"
+
+
+def test_7_7_what_was_reported_or_given_up_is_forgotten_in_the_end(tmp_path: Path) -> None:
+    days = 1.5 / 86_400
+    with _archive(tmp_path, settings=f"give_up_days = {days}\nmax_retry_seconds = 0.2") as live:
+        ingest(live, make_instance(1))
+        reports = _Reports()
+        assert _act(live, _request("2.25.1", (_SC, instance_uid(1))), reports=reports, wait=10) == 0
+        assert _act(live, _request("2.25.2", (_SC, instance_uid(1)))) == 0  # it has no host for a report
+        assert _remembered(live)
+        _eventually(lambda: not _remembered(live))
+        assert _act(live, _request("2.25.2", (_SC, instance_uid(1)))) == 0
 
 
 @pytest.mark.parametrize(
@@ -272,7 +295,7 @@ def test_7_7_what_was_answered_0000_is_reported_by_the_process_after_one_that_wa
     options = {"settings": "[dimse.commitment]\nretry_seconds = 0.2", "peers": peers}
 
     def claims() -> list[Path]:
-        return list(tmp_path.rglob("commitments/*.claim"))
+        return list(tmp_path.rglob("commitments/**/*.claim"))
 
     with scp_process(tmp_path, **options) as running:
         assert _act(running, _request("2.25.1", (_SC, "1.2.3"))) == 0x0000

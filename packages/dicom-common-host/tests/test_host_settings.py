@@ -46,6 +46,7 @@ class Everything:
     pool: Pool = field(default_factory=Pool)
     maybe_pool: Pool | None = None
     pools: tuple[Pool, ...] = ()
+    named_pools: dict[str, Pool] = field(default_factory=dict)
     pair: tuple[int, str] = (0, "")
     computed: int = field(default=1, init=False)
 
@@ -118,6 +119,8 @@ def test_defaults_are_kept_and_their_relative_paths_resolved_at_every_depth() ->
     assert (found.folder, found.folders) == (Path("/data/f"), (Path("/data/g"),))
     assert found.pool == Pool(folder=Path("/data/pool"))
     assert (found.maybe_pool, found.computed) == (None, 1)
+    named = made({"named_pools": '{ a = { folder = "x" } }'}).named_pools
+    assert named == {"a": Pool(folder=Path("/data/x"))}
 
 
 def test_parts_of_lists_and_tables_may_be_references() -> None:

@@ -59,6 +59,8 @@ class CommitmentSettings:
     """Days until an undelivered report is given up; a Transaction UID is remembered for as long."""
     max_references: int = 50_000
     """The most instances of one request."""
+    max_pending: int = 1000
+    """The most requests of one peer whose reports have not arrived yet; a further one gets 0213."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
@@ -66,5 +68,5 @@ class CommitmentSettings:
             raise ValueError("same_association_seconds has to be 0 or above")
         if not 0 < self.retry_seconds <= self.max_retry_seconds:
             raise ValueError("retry_seconds has to be above 0, and max_retry_seconds at least as much")
-        if self.give_up_days <= 0 or self.max_references < 1:
-            raise ValueError("give_up_days has to be above 0, and max_references at least 1")
+        if self.give_up_days <= 0 or self.max_references < 1 or self.max_pending < 1:
+            raise ValueError("give_up_days has to be above 0, and max_references and max_pending at least 1")

@@ -225,11 +225,13 @@ def _parsed(raw: Raw) -> Raw:
 
 
 def _absolute(value: Any, data: Path) -> Any:
-    """Resolve relative paths, in lists and in tables too, against the data folder."""
+    """Resolve relative paths, in lists and in tables too, also tables by name, against the data folder."""
     if isinstance(value, Path):
         return data / value
     if type(value) in (tuple, list):
         return type(value)(_absolute(part, data) for part in value)
+    if type(value) is dict:
+        return {name: _absolute(part, data) for name, part in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         parts = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
         changed = {k: absolute for k, v in parts.items() if (absolute := _absolute(v, data)) != v}

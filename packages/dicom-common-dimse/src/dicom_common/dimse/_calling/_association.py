@@ -16,6 +16,7 @@ from pynetdicom.presentation import PresentationContext, build_context
 from dicom_common.core import RefusedError, UnavailableError
 from dicom_common.dimse._calling._contexts import ContextKey
 from dicom_common.dimse._calling._destination import Destination
+from dicom_common.dimse._tls_problem import tls_problem
 
 __all__ = ["NoContextError", "associated", "break_off"]
 
@@ -144,6 +145,10 @@ def _as_scp(uid: str) -> SCP_SCU_RoleSelectionNegotiation:
 def _not_established(
     association: Association, destination: Destination, *, is_connected: bool
 ) -> UnavailableError | RefusedError:
+    if destination.tls is not None and not association.is_rejected:
+        why = tls_problem(destination.host, destination.port, destination.tls, destination.connect_seconds)
+        if why:
+            return RefusedError(f"There is no association with the peer {destination}: {why}.")
     if not is_connected:
         return UnavailableError(
             f"The peer {destination} cannot be reached: check that it is running, and correct its host and port."

@@ -1,8 +1,10 @@
 """Commitments as they are remembered: small objects of the storage, beside the instances of their tenant.
 
 The storage is what every installation has, and what is durable and shared by all processes; a table of the index would
-be a new duty for every database. An object is `<tenant>/commitments/<digest>.json`. Whoever works on it says so by an
-object that only one can write.
+be a new duty for every database. Until its report has arrived, a commitment is an object below
+`<tenant>/commitments/pending/<peer>/`; then an empty one below `<tenant>/commitments/reported/<peer>/` remembers its
+Transaction UID. So the pending ones of a peer can be counted. Whoever works on one says so by an object that only one
+can write.
 """
 
 from __future__ import annotations
@@ -12,16 +14,28 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
 
 import msgspec
 
 from dicom_common.core import AlreadyExistsError, NotFoundError, Storage
 from dicom_common.dimse._commitment._request import Reference
 
-__all__ = ["Commitment", "Commitments"]
+__all__ = ["Added", "Commitment", "Commitments"]
 
-_FOLDER = "commitments"
+_PENDING, _REPORTED = "commitments/pending", "commitments/reported"
 _SUFFIX, _CLAIM = ".json", ".claim"
+
+
+class Added(Enum):
+    """What became of a commitment that is to be remembered."""
+
+    NEW = auto()
+    """It is remembered, durably."""
+    KNOWN = auto()
+    """Its Transaction UID is remembered already."""
+    TOO_MANY = auto()
+    """Its peer has as many pending ones as it may have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +56,21 @@ class Commitment:
     """How many times the report was sent in vain."""
     due: datetime = field(default_factory=lambda: datetime.now(UTC))
     """When it is sent next."""
-    reported: bool = False
-    """Whether the report has arrived: then the Transaction UID alone is still remembered."""
+
+    @property
+    def folder(self) -> str:
+        """Where the pending ones of its peer lie."""
+        return f"{self.tenant}/{_PENDING}/{_digest(self.peer)}/"
 
     @property
     def key(self) -> str:
-        """Where it lies. A Transaction UID is its sender's."""
-        digest = hashlib.sha256(f"{self.peer}\0{self.calling}\0{self.transaction_uid}".encode()).hexdigest()
-        return f"{self.tenant}/{_FOLDER}/{digest}{_SUFFIX}"
+        """Where it lies while it is pending. A Transaction UID is its sender's."""
+        return f"{self.folder}{_digest(self.calling, self.transaction_uid)}{_SUFFIX}"
+
+    @property
+    def reported_key(self) -> str:
+        """Where its Transaction UID is remembered behind that."""
+        return f"{self.tenant}/{_REPORTED}/{_digest(self.peer)}/{_digest(self.calling, self.transaction_uid)}"
 
 
 class Commitments:
@@ -58,23 +79,31 @@ class Commitments:
     Args:
         storage: where.
         lease: for how long whoever works on one has it alone.
+        most: how many pending ones a peer may have; processes that add at the same moment may exceed it by a few.
     """
 
-    def __init__(self, storage: Storage, lease: timedelta) -> None:
-        self._storage, self._lease = storage, lease
+    def __init__(self, storage: Storage, lease: timedelta, most: int) -> None:
+        self._storage, self._lease, self._most = storage, lease, most
         self._held: set[str] = set()
 
-    def add(self, commitment: Commitment) -> bool:
-        """Remember a commitment, durably; False where one of this Transaction UID is remembered already."""
+    def add(self, commitment: Commitment) -> Added:
+        """Remember a commitment, durably, unless it is known or its peer has too many."""
+        pending = sum(info.key.endswith(_SUFFIX) for info in self._storage.scan(commitment.folder))
+        if pending >= self._most:
+            is_known = self._is_there(commitment.key) or self._is_there(commitment.reported_key)
+            return Added.KNOWN if is_known else Added.TOO_MANY
         try:
             self._storage.write(commitment.key, msgspec.json.encode(commitment), if_absent=True)
         except AlreadyExistsError:
-            return False
-        return True
+            return Added.KNOWN
+        if self._is_there(commitment.reported_key):  # looked at last: `settle` writes it before the pending one goes
+            self._storage.delete(commitment.key)
+            return Added.KNOWN
+        return Added.NEW
 
-    def all_of(self, tenant: str) -> Iterator[Commitment]:
-        """Iterate over what is remembered of a tenant."""
-        for info in self._storage.scan(f"{tenant}/{_FOLDER}/"):
+    def pending_of(self, tenant: str) -> Iterator[Commitment]:
+        """Iterate over the pending commitments of a tenant."""
+        for info in self._storage.scan(f"{tenant}/{_PENDING}/"):
             if info.key.endswith(_SUFFIX):
                 with suppress(NotFoundError):
                     data = b"".join(self._storage.read(info.key))
@@ -104,10 +133,17 @@ class Commitments:
 
     def settle(self, commitment: Commitment) -> None:
         """Remember that the report has arrived."""
-        self._update(commitment, replace(commitment, references=(), reported=True))
+        self._storage.write(commitment.reported_key, b"")
+        self.forget(commitment)
+
+    def forget_reported(self, tenant: str, before: datetime) -> None:
+        """Remember the Transaction UIDs no longer whose reports arrived before a time."""
+        for info in self._storage.scan(f"{tenant}/{_REPORTED}/"):
+            if info.modified < before:
+                self._storage.delete(info.key)
 
     def forget(self, commitment: Commitment) -> None:
-        """Remember it no longer."""
+        """Remember a pending one no longer."""
         self._storage.delete(commitment.key)
         self._give_back(_claim(commitment))
 
@@ -115,9 +151,20 @@ class Commitments:
         self._storage.write(after.key, msgspec.json.encode(after))
         self._give_back(_claim(before))
 
+    def _is_there(self, key: str) -> bool:
+        try:
+            self._storage.stat(key)
+        except NotFoundError:
+            return False
+        return True
+
     def _give_back(self, key: str) -> None:
         self._held.discard(key)
         self._storage.delete(key)
+
+
+def _digest(*words: str) -> str:
+    return hashlib.sha256("\0".join(words).encode()).hexdigest()
 
 
 def _claim(commitment: Commitment) -> str:

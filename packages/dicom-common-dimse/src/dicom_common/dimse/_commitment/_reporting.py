@@ -29,6 +29,8 @@ _RESPONSE_SECONDS: Final = 30.0
 _PATIENCE_SECONDS: Final = 5.0
 """Seconds for which the end of a process waits for a report that is on its way."""
 _THREADS: Final = 2
+_MOST_IN_HAND: Final = 64
+"""Commitments that are verified, or wait for it, with their references in memory; others wait in the storage."""
 _SUCCESS: Final = 0x0000
 
 
@@ -73,8 +75,9 @@ class Reporting:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._settings = site.settings.commitment
-        self.commitments = Commitments(site.services.storage, _LEASE)
+        self.commitments = Commitments(site.services.storage, _LEASE, self._settings.max_pending)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="commitment")
+        self._places = threading.BoundedSemaphore(_MOST_IN_HAND)
         self._stopping = threading.Event()
         self._looking = threading.Thread(target=self._look, name="commitments", daemon=True)
         self._looking.start()
@@ -88,8 +91,11 @@ class Reporting:
             self.commitments.release()
 
     def begin(self, commitment: Commitment) -> InHand | None:
-        """Work on a commitment that was just asked for; None: another process has it already."""
+        """Work on a commitment that was just asked for; None: later, or another process has it already."""
+        if not self._places.acquire(blocking=False):
+            return None
         if not self.commitments.claim(commitment):
+            self._places.release()
             return None
         in_hand = InHand(commitment)
         self._threads.submit(self._verify, in_hand)
@@ -104,9 +110,12 @@ class Reporting:
                 self._threads.submit(self._deliver, in_hand.commitment, in_hand.report)
 
     def _verify(self, in_hand: InHand) -> None:
-        report = self._report(in_hand.commitment)
-        if not in_hand.is_ready(report):
-            self._deliver(in_hand.commitment, report)
+        try:
+            report = self._report(in_hand.commitment)
+            if not in_hand.is_ready(report):
+                self._deliver(in_hand.commitment, report)
+        finally:
+            self._places.release()
 
     def _report(self, commitment: Commitment) -> Report | None:
         try:
@@ -187,14 +196,12 @@ class Reporting:
         peers = self._site.settings.peers.values()
         silent: set[str] = set()
         for tenant in sorted({tenant for peer in peers for tenant in (peer.tenant, *peer.called.values()) if tenant}):
-            for one in self.commitments.all_of(tenant):
+            self.commitments.forget_reported(tenant, now - timedelta(days=self._settings.give_up_days))
+            for one in self.commitments.pending_of(tenant):
                 if self._stopping.is_set():
                     return
-                is_old = now - one.asked > timedelta(days=self._settings.give_up_days)
-                if one.reported and is_old:
-                    self.commitments.forget(one)
                 # A peer that takes no report is not asked again in this round: it must not hold up the others.
-                if one.reported or one.due > now or one.peer in silent or not self.commitments.claim(one):
+                if one.due > now or one.peer in silent or not self.commitments.claim(one):
                     continue
                 if not self._deliver(one, self._report(one)):
                     silent.add(one.peer)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from dicom_common.core import BackendError
-from dicom_common.dimse._commitment._records import Commitment
+from dicom_common.dimse._commitment._records import Added, Commitment
 from dicom_common.dimse._commitment._reporting import InHand, Reporting, report_values
 from dicom_common.dimse._commitment._request import CLASS, INSTANCE, references_of, transaction_of
 from dicom_common.dimse._identifiers import StatusError, encoding_of, identifier_of
@@ -23,6 +23,7 @@ _NO_SUCH_CLASS: Final = 0x0118
 _MISSING: Final = 0x0120
 _NO_SUCH_ACTION: Final = 0x0123
 _DUPLICATE: Final = 0x0131
+_RESOURCE_LIMITATION: Final = 0x0213
 _REQUEST: Final = 1
 """The Action Type ID of a request for commitment."""
 _LONGEST_ITEM: Final = 200
@@ -54,15 +55,18 @@ class _Commitment:
         assert reporting is not None
         try:
             commitment = _commitment_of(request)
-            is_new = reporting.commitments.add(commitment)
+            added = reporting.commitments.add(commitment)
         except StatusError as error:
             yield error.response()
             return
         except BackendError:
             yield StatusError(_PROCESSING_FAILURE, "The request cannot be recorded now: try again later.").response()
             return
-        if not is_new:
+        if added is Added.KNOWN:
             yield StatusError(_DUPLICATE, "The Transaction UID is already in use.").response()
+            return
+        if added is Added.TOO_MANY:
+            yield StatusError(_RESOURCE_LIMITATION, "Too many reports are pending: accept them first.").response()
             return
         yield Response(status=_SUCCESS, elements={Tag.ACTION_TYPE: _REQUEST})
         in_hand = reporting.begin(commitment)

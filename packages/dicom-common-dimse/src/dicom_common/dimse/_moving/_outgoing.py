@@ -27,6 +27,7 @@ from dicom_common.dimse._receiving import (
     items,
     p_data,
 )
+from dicom_common.dimse._tls_problem import tls_problem
 
 if TYPE_CHECKING:
     import ssl
@@ -121,7 +122,12 @@ class Outgoing:
             wire.expect_data()
         except (AssociationEndError, OSError) as error:
             connection.close()
-            raise UnavailableError(f"The destination {destination.ae_title} does not accept an association.") from error
+            why = ""
+            if destination.tls is not None:
+                why = tls_problem(destination.host, destination.port, destination.tls, connect_seconds)
+            raise UnavailableError(
+                f"The destination {destination.ae_title} does not accept an association{why and ': '}{why}."
+            ) from error
         except UnavailableError:
             connection.close()
             raise

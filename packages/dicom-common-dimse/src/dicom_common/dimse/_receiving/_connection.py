@@ -158,7 +158,9 @@ class Connection:
                 _log.info("an association of %s was aborted by the peer", peer.name)
             else:
                 if not self._is_stopped:
-                    _log.warning("an association of %s was aborted: %s", peer.name, str(why))  # its frames hold the buffer
+                    _log.warning(
+                        "an association of %s was aborted: %s", peer.name, str(why)
+                    )  # its frames hold the buffer
                 wire.send(abort(_SERVICE_PROVIDER, why.reason if isinstance(why, ProtocolError) else 0))  # AA-8
                 if isinstance(why, ProtocolError):
                     wire.linger(seconds)

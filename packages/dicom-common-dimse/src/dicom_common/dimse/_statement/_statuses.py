@@ -40,7 +40,11 @@ STATUSES: Final = (
     ("N-ACTION", 0x0121, "Transaction UID or Referenced SOP Sequence is empty"),
     ("N-ACTION", 0x0123, "Action Type ID is not 1"),
     ("N-ACTION", 0x0131, "the Transaction UID is already in use"),
-    ("N-ACTION", 0x0213, "the request has more instances than `commitment.max_references`"),
+    (
+        "N-ACTION",
+        0x0213,
+        "more instances than `commitment.max_references`, or more pending requests than `commitment.max_pending`",
+    ),
     (
         "N-EVENT-REPORT, as Failure Reason",
         0x0110,
