@@ -117,7 +117,7 @@ def test_a_change_has_to_be_told_and_the_version_raised(released: Repository) ->
     changelog, pyproject = f"packages/{NAME}/CHANGELOG.md", f"packages/{NAME}/pyproject.toml"
     change(released)
     told = released.release("check", code=1)
-    assert f"{NAME}: it has 1 commits since {NAME}-v0.1.0, and CHANGELOG.md has no line" in told
+    assert f"{NAME}: it has 1 commit since {NAME}-v0.1.0, and CHANGELOG.md has no line" in told
     assert told.count("\n") == 1
     released.replace(changelog, "## Unreleased\n", "## Unreleased\n\n- Something new.\n")
     released.commit("Told")
@@ -126,7 +126,10 @@ def test_a_change_has_to_be_told_and_the_version_raised(released: Repository) ->
     released.replace(pyproject, 'version = "0.1.0"', 'version = "0.0.9"')
     released.commit("Lower")
     assert "version 0.0.9 is not above 0.1.0" in released.release("check", NAME, code=1)
-    released.replace(pyproject, 'version = "0.0.9"', 'version = "0.1.1"')
+    released.replace(pyproject, 'version = "0.0.9"', 'version = "0.1.1rc1"')
+    released.commit("A candidate")
+    assert "the version 0.1.1rc1 is not made of numbers" in released.release("check", NAME, code=2)
+    released.replace(pyproject, 'version = "0.1.1rc1"', 'version = "0.1.1"')
     released.commit("Raised")
     assert "1 checked: ready to be released" in released.release("check", NAME)
     released.release("prepare", NAME)
@@ -134,7 +137,8 @@ def test_a_change_has_to_be_told_and_the_version_raised(released: Repository) ->
     assert re.match(
         r"# Changelog\n\n## Unreleased\n\n## 0\.1\.1 - \d{4}-\d\d-\d\d\n\n- Something new\.\n\n## 0\.1\.0", text
     )
-    assert "the working tree has changes (1 files)" in released.release("check", NAME, code=2)
+    assert f"CHANGELOG.md of {NAME} has a section 0.1.1 already" in released.release("prepare", NAME, code=2)
+    assert "the working tree has changes (files: 1)" in released.release("check", NAME, code=2)
     released.commit("Prepared")
     assert "1 checked: ready to be released" in released.release("check", f"{NAME}-v0.1.1")
 

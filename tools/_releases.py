@@ -27,7 +27,13 @@ def git(*words: str) -> str:
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """Return a version such as 0.2.0 in a form that compares: 1.0 is 1."""
+    """Return a version such as 0.2.0 in a form that compares: 1.0 is 1.
+
+    Raises:
+        ToolError: it has a letter; a release has numbers only.
+    """
+    if not re.fullmatch(r"\d+(\.\d+)*", version):
+        raise ToolError(f"the version {version} is not made of numbers, such as 0.2.0: change it in pyproject.toml.")
     found = [int(part) for part in version.split(".")]
     while found and not found[-1]:
         found.pop()
@@ -86,7 +92,8 @@ class Release:
         """Say what is wrong between two releases: changes that are told nowhere, bounds that do not hold."""
         if self.commits and not self.told:
             since = f"since {self.last_tag}" if self.last_tag else "and was never released"
-            yield f'it has {len(self.commits)} commits {since}, and CHANGELOG.md has no line below "## Unreleased".'
+            count = "1 commit" if len(self.commits) == 1 else f"{len(self.commits)} commits"
+            yield f'it has {count} {since}, and CHANGELOG.md has no line below "## Unreleased".'
         yield from unmet_bounds(self.package, all_packages())
 
     def obstacles(self) -> Iterator[str]:
@@ -112,10 +119,15 @@ class Release:
             )
         head, found, rest = self.changelog.partition(UNRELEASED)
         if not found:
-            raise ToolError('CHANGELOG.md has no line "## Unreleased": write it on top, and below it what changed.')
+            raise ToolError(
+                f'CHANGELOG.md of {self.package.name} has no line "## Unreleased": write it on top, and below it what'
+                " changed."
+            )
         changes, following, older = re.match(r"(.*?)(^## |\Z)(.*)", rest, re.DOTALL | re.MULTILINE).groups()  # type: ignore[union-attr]  # matches any text
         if not changes.strip():
-            raise ToolError('CHANGELOG.md says nothing below "## Unreleased": write what changed for users.')
+            raise ToolError(
+                f'CHANGELOG.md of {self.package.name} has nothing below "## Unreleased": write what changed for users.'
+            )
         section = f"## {self.package.version} - {today.isoformat()}\n\n{changes.strip()}\n"
         return f"{head}{UNRELEASED}\n{section}" + (f"\n{following}{older}" if following else "")
 

@@ -76,7 +76,7 @@ def _next(release: Release) -> str:
 def check(releases: Sequence[Release], *, named: bool) -> int:
     """Print what is wrong with each; 1 where something is. What is named has to be ready for a release."""
     if named and (dirty := git("status", "--porcelain")):
-        raise ToolError(f"the working tree has changes ({len(dirty.splitlines())} files): commit or stash them first.")
+        raise ToolError(f"the working tree has changes (files: {len(dirty.splitlines())}): commit or stash them first.")
     found = [
         f"{release.package.name}: {problem}"
         for release in releases
