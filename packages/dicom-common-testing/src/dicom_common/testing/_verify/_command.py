@@ -173,7 +173,7 @@ def _checked(session: Session, target: Target) -> Iterator[Target]:
         if given and target.kind != "db":
             raise CommandError(f"{option} applies only to `verify db`: omit it.")
     for option, template in (("--create", target.create), ("--drop", target.drop)):
-        if template and "{}" not in given:
+        if template and "{}" not in template:
             raise CommandError(f"{option} needs {{}} in the name of the index: each test has one of its own.")
     if target.kind != "db" or target.scratch:
         yield target
@@ -255,7 +255,7 @@ def _outcomes(target: Target, only: str) -> Iterator[Outcome]:
                     os.killpg(running.pid, signal.SIGKILL)
                 running.wait()
                 _clear_what_is_left(target)
-        if running.returncode not in (0, 1, 5):
+        if running.returncode in (2, 3, 4):  # interrupted, failed or called in a wrong way
             raise CommandError(f"The contract did not run: {first_error(log.read_text(encoding='utf-8'))}")
         if not has_ended(Path(folder)):
             raise CommandError(
