@@ -151,6 +151,15 @@ def test_a_backend_that_ends_the_process_is_found_out(site: Path) -> None:
     answer.fails_with_one_line("The contract did not run to its end: a call of the storage backend ended the process")
 
 
+def test_a_backend_that_ends_the_command_is_found_out(site: Path) -> None:
+    module = site / "installed" / "forgetful_storage.py"
+    ending = "    def scan(self, *_, **__):\n        __import__('os')._exit(0)\n\n    def delete"
+    module.write_text(FAULTY.replace("    def delete", ending))
+    words = ["--config", "site.toml", "verify", "storage", "--only", "size_and_time"]
+    answer = run_command(*words, cwd=site, variables={"PYTHONPATH": str(site / "installed")})
+    answer.fails_with_one_line("The storage backend cannot be verified, because it raises what no backend may")
+
+
 def test_the_name_of_a_folder_selects_no_test(tmp_path: Path) -> None:
     answer = run_command("verify", "storage", "--only", "_verify", cwd=tmp_path)
     answer.fails_with_one_line("No test of the contract has the words '_verify'")

@@ -96,7 +96,7 @@ def no_end_of_the_process() -> Iterator[None]:
 
     def end(status: int) -> NoReturn:
         if os.getpid() == process:
-            raise SystemExit(f"os._exit({status}) of the backend would have ended the tests")
+            raise SystemExit(f"A call of os._exit({status}) in the backend would have ended the tests.")
         real(status)
 
     os._exit = end
