@@ -93,7 +93,7 @@ def test_the_pip_line_of_a_listed_plugin_names_its_distribution(monkeypatch: pyt
     monkeypatch.setattr("sys.path", [])  # nothing is installed
     for kind, listed in LISTED.items():
         for name, distribution in listed.items():
-            with pytest.raises(PluginNotFoundError, match=f"To add it: pip install {distribution}[.]$"):
+            with pytest.raises(PluginNotFoundError, match=f"is installed[.] To add it: pip install {distribution}[.]$"):
                 Plugins().backend(kind, name)
     with pytest.raises(PluginNotFoundError, match=r"called 'postgress' .* Did you mean 'postgres'\?"):
         Plugins().backend("db", "postgress")

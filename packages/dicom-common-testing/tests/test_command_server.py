@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +35,13 @@ def test_it_keeps_its_folder_and_its_port_over_a_kill() -> None:
     assert process is not None
     assert start_time(process.pid) is None
     assert not server.folder.exists()
+
+
+@pytest.mark.kills
+def test_a_program_beside_python_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with command_server(Path(sys.executable).name, *SERVE) as server:
+        assert server.port
 
 
 def test_a_program_that_is_not_there_or_does_not_start_is_said() -> None:

@@ -114,7 +114,9 @@ def test_a_backend_that_needs_a_server_has_to_say_how_it_is_opened_elsewhere(
 ) -> None:
     monkeypatch.setenv("DICOM_COMMON_TEST_MADE_UP", "127.0.0.1:1")
     text = '@pytest.mark.service("made-up")' + storage()
-    run(text, "away").stdout.fnmatch_lines(["*has no fixture `open_at`: write one that returns a callable*"])
+    run(text, "away").stdout.fnmatch_lines(
+        ["*has no fixture `open_at`: write one in the class that returns a callable*"]
+    )
     assert run(storage(), "away").parseoutcomes()["skipped"] == 2
 
 
@@ -208,7 +210,7 @@ def test_the_tests_of_an_ability_run_where_it_is_declared(run: Run) -> None:
 
 def test_a_missing_fixture_is_said_in_words(run: Run) -> None:
     result = run("class TestIt(CacheContract):\n    pass\n", "test_a_second_value")
-    result.stdout.fnmatch_lines(["*The test class has no fixture `open_cache`: write one that returns a callable*"])
+    result.stdout.fnmatch_lines(["*has no fixture `open_cache`: write one in the class that returns a callable*"])
 
 
 def test_the_parameters_of_contract_tests_are_not_those_of_an_authors_fixtures(run: Run) -> None:

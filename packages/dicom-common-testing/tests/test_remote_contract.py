@@ -227,9 +227,8 @@ class TestHttpStorage(RemoteStorageContract):
     multipart_bytes = 300_000
 
     @pytest.fixture
-    def fault_proxy(self, store: Endpoint) -> Iterator[FaultProxy]:
-        with FaultProxy(store, style=self.fault_style) as proxy:
-            yield proxy
+    def server_endpoint(self, store: Endpoint) -> Endpoint:
+        return store
 
     @pytest.fixture
     def secrets(self) -> Sequence[str]:

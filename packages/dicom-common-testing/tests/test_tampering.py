@@ -113,7 +113,7 @@ def test_a_backend_that_replaces_what_measures_it_fails(run: Run, what: str) -> 
     assert recorded.get(RANGE, ("", ""))[0] != "proven"
 
 
-@pytest.mark.parametrize("call", ["skip", "xfail"])
+@pytest.mark.parametrize("call", ["skip", "xfail", "exit"])
 @pytest.mark.parametrize("place", ["read", "__init__"])
 def test_a_backend_that_leaves_its_test_fails(run: Run, call: str, place: str) -> None:
     cheat = (
@@ -123,6 +123,18 @@ def test_a_backend_that_leaves_its_test_fails(run: Run, call: str, place: str) -
     result, recorded = run(cheat)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["*the backend leaves the test (not today)*`not_promised`*"])
+    assert recorded[RANGE][0] == "not kept"
+
+
+@pytest.mark.parametrize("thread", [False, True])
+def test_a_backend_that_ends_the_process_fails(run: Run, thread: bool) -> None:
+    call = "Thread(target=os._exit, args=(0,)).start()" if thread else "os._exit(0)"
+    cheat = (
+        "import os\nfrom threading import Thread\nfrom faulty_backends import FolderStorage\n"
+        f"class Cheat(FolderStorage):\n    def read(self, *a, **k):\n        {call}\n        return iter(())\n"
+    )
+    result, recorded = run(cheat, apart=True)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert recorded[RANGE][0] == "not kept"
 
 

@@ -143,10 +143,21 @@ def pytest_runtest_call(item):
 
 def test_a_backend_that_ends_the_process_is_found_out(site: Path) -> None:
     module = site / "installed" / "forgetful_storage.py"
-    module.write_text(FAULTY.replace('raise RuntimeError("it is not there")', "__import__('os')._exit(0)"))
+    module.write_text(
+        FAULTY.replace('raise RuntimeError("it is not there")', "__import__('os').kill(__import__('os').getpid(), 9)")
+    )
     words = ["--config", "site.toml", "verify", "storage", "--only", "deleting_is or size_and_time"]
     answer = run_command(*words, cwd=site, variables={"PYTHONPATH": str(site / "installed")})
     answer.fails_with_one_line("The contract did not run to its end: a call of the storage backend ended the process")
+
+
+def test_a_backend_that_ends_the_command_is_found_out(site: Path) -> None:
+    module = site / "installed" / "forgetful_storage.py"
+    ending = "    def scan(self, *_, **__):\n        __import__('os')._exit(0)\n\n    def delete"
+    module.write_text(FAULTY.replace("    def delete", ending))
+    words = ["--config", "site.toml", "verify", "storage", "--only", "size_and_time"]
+    answer = run_command(*words, cwd=site, variables={"PYTHONPATH": str(site / "installed")})
+    answer.fails_with_one_line("The storage backend cannot be verified, because it raises what no backend may")
 
 
 def test_the_name_of_a_folder_selects_no_test(tmp_path: Path) -> None:
@@ -161,6 +172,10 @@ def test_the_name_of_a_folder_selects_no_test(tmp_path: Path) -> None:
         (["storage", "--drop", "rm {}"], "--drop applies only to `verify db`"),
         (["cache", "--refused-key", "a"], "--refused-key applies only to `verify storage`"),
         (["db", "--scratch", "db.path=x", "--drop", "rm x"], "--drop needs {} in the name of the index"),
+        (
+            ["db", "--scratch", "db.path=x", "--create", "mkdir x", "--drop", "rm {}"],
+            "--create needs {} in the name of the index",
+        ),
         (["db", "--scratch", "db.path={}", "--create", "no-such-command {}"], "There is no command 'no-such-command'"),
         (["db", "--scratch", "db.path={}", "--create", "false {}"], "failed with exit code 1: it said nothing"),
         (["cache", "--storage", "other"], "--storage names a further storage"),

@@ -157,14 +157,14 @@ def _offering(kind: str, chosen: str, known: Mapping[str, list[EntryPoint]]) -> 
 
 def _not_found(kind: str, chosen: str, known: Mapping[str, list[EntryPoint]]) -> str:
     name = plugin_name(chosen)
-    installed = ", ".join(sorted(known)) or "none"
     if name in known:
         offering = " and ".join(_distribution(entry) for entry in known[name])
         return f"No {kind} plugin {chosen!r} is installed: {name!r} is offered by {offering}."
     listed = LISTED.get(kind, {})
-    hint = did_you_mean(name, {*known, *listed})
+    installed = f" (installed: {', '.join(sorted(known))})" if known else ""
+    hint = "" if name in listed else did_you_mean(name, {*known, *listed})
     what = f"pip install {listed[name]}" if name in listed else "install the distribution that offers it"
-    return f"No {kind} plugin called {name!r} is installed (installed: {installed}).{hint} To add it: {what}."
+    return f"No {kind} plugin called {name!r} is installed{installed}.{hint} To add it: {what}."
 
 
 def _distribution(entry: EntryPoint) -> str:

@@ -105,7 +105,11 @@ def _try(open_at: Callable[[Endpoint], Any], endpoint: Endpoint, call: Callable[
 
 def missing_fixture(name: str, gives: str) -> Any:
     """Fail a test whose class lacks a fixture that the contract needs."""
-    pytest.fail(f"The test class has no fixture `{name}`: write one that returns {gives}.", pytrace=False)
+    pytest.fail(
+        f"The test class has no fixture `{name}`: write one in the class that returns {gives}. One of the module is not"
+        " enough, because the class has another of that name from the contract.",
+        pytrace=False,
+    )
 
 
 across_processes = pytest.mark.across_processes

@@ -7,20 +7,31 @@ without thinking, and what a reader of their test file would not see.
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from dicom_common.testing._contract import Contract
 
-__all__ = ["ReportWatch", "called", "changed", "is_of_the_kit", "raised_by_a_backend", "recording", "weakened"]
+__all__ = [
+    "ReportWatch",
+    "called",
+    "changed",
+    "is_of_the_kit",
+    "no_end_of_the_process",
+    "raised_by_a_backend",
+    "recording",
+    "weakened",
+]
 
 _CALLED = "dicom_common_called"
 """The user property of a report that has what a contract test came to, whatever hooks made of it."""
@@ -76,6 +87,23 @@ def _guarded() -> Iterator[type]:
     proxy = sys.modules.get(f"{_PACKAGE}._faults._proxy")
     if proxy is not None:
         yield proxy.FaultProxy
+
+
+@contextmanager
+def no_end_of_the_process() -> Iterator[None]:
+    """Let `os._exit` fail in this process, which is that of pytest: it would end the run, and count as a success."""
+    real, process = os._exit, os.getpid()
+
+    def end(status: int) -> NoReturn:
+        if os.getpid() == process:
+            raise SystemExit(f"A call of os._exit({status}) in the backend would have ended the tests.")
+        real(status)
+
+    os._exit = end
+    try:
+        yield
+    finally:
+        os._exit = real
 
 
 def recording(item: pytest.Function, expected: str) -> Callable[..., None]:

@@ -16,7 +16,14 @@ import pytest
 
 from dicom_common.testing._contract import Contract
 from dicom_common.testing._processes import unwritten_method
-from dicom_common.testing._tampering import changed, is_of_the_kit, raised_by_a_backend, recording, weakened
+from dicom_common.testing._tampering import (
+    changed,
+    is_of_the_kit,
+    no_end_of_the_process,
+    raised_by_a_backend,
+    recording,
+    weakened,
+)
 
 __all__: list[str] = []
 
@@ -184,9 +191,9 @@ def _watched(item: pytest.Item) -> Iterator[None]:
         return
     failures: list[str] = []
     try:
-        with _thread_errors(failures), _time_limit(contract.test_limit):
+        with _thread_errors(failures), _time_limit(contract.test_limit), no_end_of_the_process():
             yield
-    except (pytest.skip.Exception, pytest.xfail.Exception) as error:
+    except (pytest.skip.Exception, pytest.xfail.Exception, pytest.exit.Exception) as error:
         if raised_by_a_backend(error):
             pytest.fail(f"the backend leaves the test ({error}): what it does not promise belongs in `not_promised`")
         raise

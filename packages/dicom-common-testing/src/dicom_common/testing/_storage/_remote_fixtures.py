@@ -33,9 +33,17 @@ class RemoteFixtures(StorageFixtures):
     """One of these must be in the message of a refusal: what the reader can look for in the configuration."""
 
     @pytest.fixture
-    def fault_proxy(self, service_endpoint: Endpoint) -> Iterator[FaultProxy]:
-        """Run a proxy in front of the server of the test's `service` mark."""
-        with FaultProxy(service_endpoint, style=self.fault_style) as proxy:
+    def server_endpoint(self, request: pytest.FixtureRequest) -> Endpoint:
+        """Return where the server listens: that of the test's `service` mark, or one that the class starts itself."""
+        if request.node.get_closest_marker("service") is None:
+            missing_fixture("server_endpoint", "the Endpoint of your server, or set the mark `service`")
+        found: Endpoint = request.getfixturevalue("service_endpoint")
+        return found
+
+    @pytest.fixture
+    def fault_proxy(self, server_endpoint: Endpoint) -> Iterator[FaultProxy]:
+        """Run a proxy in front of the server."""
+        with FaultProxy(server_endpoint, style=self.fault_style) as proxy:
             yield proxy
 
     @pytest.fixture
@@ -52,9 +60,15 @@ class RemoteFixtures(StorageFixtures):
             yield storage
 
     @pytest.fixture
-    def secrets(self, service_options: dict[str, str]) -> Sequence[str]:
-        """Give what no message may hold: all that is called a key of the server, but its name."""
-        return [value for name, value in service_options.items() if name == "key" or name.endswith("secret_key")]
+    def secrets(self, request: pytest.FixtureRequest) -> Sequence[str]:
+        """Give what no message may hold: all that is called a key of the server, but its name.
+
+        Without the mark `service` there is none; a class whose storage has a password returns it.
+        """
+        if request.node.get_closest_marker("service") is None:
+            return []
+        options: dict[str, str] = request.getfixturevalue("service_options")
+        return [value for name, value in options.items() if name == "key" or name.endswith("secret_key")]
 
     def within(self, work: Callable[[], object]) -> None:
         """Do some work, and fail where it hangs."""

@@ -30,9 +30,10 @@ from dicom_common.cli import (
     progress,
     stopping_on_signals,
 )
-from dicom_common.core import BackendError, hookimpl
+from dicom_common.core import BackendError, DicomCommonError, hookimpl
 from dicom_common.testing._outcomes import NOT_RUN, first_error
 from dicom_common.testing._statement import Outcome, Statement, badge_of, lines_of, statement_of
+from dicom_common.testing._tampering import no_end_of_the_process
 from dicom_common.testing._verify._apart import command, has_ended, without_pytest
 from dicom_common.testing._verify._names import clear, names_left, scratch_name
 from dicom_common.testing._verify._target import KINDS, Target, live
@@ -130,8 +131,9 @@ def verify(  # noqa: PLR0913  # its options
         create=create,
         drop=drop,
     )
-    with _checked(session, target) as target:
-        backend = _backend(session, target)
+    with no_end_of_the_process(), _checked(session, target) as target:
+        with _only_what_backends_raise(kind):
+            backend = _backend(session, target)
         backend["server"] = server or backend["server"]
         outcomes = list(_outcomes(target, only))
     if not outcomes:
@@ -192,6 +194,20 @@ def _pairs(given: Sequence[str], option: str) -> dict[str, str]:
     if not all(key and value for key, value in pairs.items()):
         raise CommandError(f"{option} needs a name and a value, joined by =.")
     return pairs
+
+
+@contextmanager
+def _only_what_backends_raise(kind: str) -> Iterator[None]:
+    """Say of any other error that it is the backend's: even one that would end this process."""
+    try:
+        yield
+    except (DicomCommonError, CommandError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise BackendError(
+            f"The {kind} backend cannot be verified, because it raises what no backend may ({type(error).__name__}):"
+            " run the contract in its own tests."
+        ) from error
 
 
 def _backend(session: Session, target: Target) -> dict[str, str]:
@@ -255,7 +271,7 @@ def _outcomes(target: Target, only: str) -> Iterator[Outcome]:
                     os.killpg(running.pid, signal.SIGKILL)
                 running.wait()
                 _clear_what_is_left(target)
-        if running.returncode not in (0, 1, 5):
+        if running.returncode in (2, 3, 4):  # interrupted, failed or called in a wrong way
             raise CommandError(f"The contract did not run: {first_error(log.read_text(encoding='utf-8'))}")
         if not has_ended(Path(folder)):
             raise CommandError(
@@ -268,7 +284,9 @@ def _clear_what_is_left(target: Target) -> None:
     for name in names_left(target):
         try:
             clear(target, name)
-        except (BackendError, CommandError) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  # whatever the backend raises, the results are told
             note(f"What a test keeps under the name {name} remains in the backend: remove it. ({error})")
 
 

@@ -168,7 +168,8 @@ def command_server(
     It can be killed, and started again on the same folder and port: what the contracts take as `killed_server`.
 
     Args:
-        command: the words of its command line; `{port}` and `{folder}` are filled in. It stays in the foreground.
+        command: the words of its command line; `{port}` and `{folder}` are filled in. It stays in the foreground. The
+            program is on PATH, or beside the Python that runs.
         ready: asks whether it takes work on a port; by default, whether that takes connections.
         prepare: command lines that run before the first start.
 
@@ -176,7 +177,7 @@ def command_server(
         AbsentError: this machine does not have the program, or it does not start; the message says why.
     """
     words = [str(word) for word in command]
-    program = which(words[0])
+    program = which(words[0]) or shutil.which(words[0], path=str(Path(sys.executable).parent))
     if program is None:
         raise AbsentError(f"no {words[0]} on this machine")
 
