@@ -159,9 +159,9 @@ def test_9_10_each_failure_has_its_sentence_and_nothing_is_sent(  # noqa: PLR091
         with pytest.raises(RefusedError) as refused:
             client.echo()
         assert str(refused.value) == sentence
-        with pytest.raises((RefusedError, UnavailableError)) as refused:
+        with pytest.raises((RefusedError, UnavailableError)) as unsent:
             list(client.send(live.services.storage, live.services.db.instances("local", study_uid())))
-        assert str(refused.value) == sentence
+        assert str(unsent.value) == sentence
         with caplog.at_level(logging.WARNING):
             assert _moved(live) == 0xA702
         assert (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from held_groups import LIMIT, Gate, answers, received, statuses, submit, thread, wait_until_waiting
 from pipeline_site import Make, Site
 
-from dicom_common.core import Write
+from dicom_common.core import Stored, Write
 from dicom_common.pipeline import Ingest, Relay, Result
 
 
@@ -137,8 +137,8 @@ def test_several_that_are_submitted_together_are_one_question_and_have_their_own
         assert ingest.submit(received(make(1)), tenant="local").result(LIMIT).status == "stored"
         real, asked = services.db.stored, list[int]()
 
-        def stored(tenant: str, sop_uids: Sequence[str]) -> Any:
-            asked.append(len(sop_uids))
+        def stored(tenant: str, sop_uids: Iterable[str]) -> dict[str, Stored]:
+            asked.append(len(sop_uids := list(sop_uids)))
             return real(tenant, sop_uids)
 
         services.db.stored = stored  # type: ignore[method-assign]  # it is counted, and nothing is replaced
