@@ -80,6 +80,19 @@ def ingest(source: Path) -> None:
             "\nThe rejections are as they should be: pydicom ships broken files, files that are no DICOM instances, and"
         )
         print("several files under one SOP Instance UID, of which the first is kept. None of them harmed the others.")
+    print(f"\n{reader()}")
+
+
+def reader() -> str:
+    """Say which reader read the files."""
+    settings = [json.loads(line) for line in capture("config", "explain", "--json").splitlines()]
+    [engine] = [setting["origin"] for setting in settings if setting["key"] == "reader.engine"]
+    if engine.endswith(": native"):
+        return "The native reader (dicom-common-native) read them."
+    return (
+        "The Python reader read them, because the native reader (dicom-common-native), which is several times as fast,"
+        "\nis not installed. It is optional; cargo builds it: see packages/dicom-common-native/README.md."
+    )
 
 
 def heading(text: str) -> None:
