@@ -47,6 +47,8 @@ clients of servers need, `query_rules` is what databases and readers of query te
 databases without SQL call."""
 VAGUE = re.compile(r"^_*(utils?|helpers?|common|misc|managers?)$")
 VAGUE_CLASS = re.compile(r"(Manager|Helper|Utils?)$")
+MADE = {"__pycache__", "target"}
+"""Folders that Python and cargo make."""
 MACHINE = re.compile(r"(?<![\w.])/(wor" + r"k|home/\w+|Users/\w+|root/\.)/")
 INDEX = re.compile(
     r"https?://[^\s\"'<>)]*/simp" + r"le\b|pythonhost" + r"ed\.org|registry\.npm" + r"js|index-ur" + "l *="
@@ -70,9 +72,7 @@ def text_files() -> Iterator[Path]:
     endings = {".py", ".toml", ".md", ".txt", ".cfg", ".ini", ".yml", ".yaml", ".json", ".sh", ""}
     for top in [*sorted(TOP_LEVEL), ".ci", ".github", ".gitignore"]:
         below = (ROOT / top).rglob("*") if (ROOT / top).is_dir() else [ROOT / top]
-        yield from (
-            path for path in below if path.is_file() and path.suffix in endings and "__pycache__" not in path.parts
-        )
+        yield from (path for path in below if path.is_file() and path.suffix in endings and not MADE & set(path.parts))
 
 
 def requirements_of(package: Package) -> dict[str, list[str]]:
