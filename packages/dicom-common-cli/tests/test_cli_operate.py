@@ -10,6 +10,7 @@ import subprocess
 import tomllib
 from collections.abc import Callable
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -33,10 +34,15 @@ def test_init_writes_a_configuration_with_which_everything_works(
     assert (tmp_path / "dicom-common-data" / "objects").is_dir()
 
 
-def test_config_explains_what_auto_comes_to(command: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DICOM_COMMON_READER__ENGINE", "python")
-    (row,) = [line for line in command("config", "explain", "--json").lines if line["key"] == "reader.engine"]
-    assert row["origin"].endswith("; in effect: python")
+def test_config_explains_which_reader_runs(new: Installation) -> None:
+    def origin() -> str:
+        (row,) = [line for line in new("config", "explain", "--json").lines if line["key"] == "reader.engine"]
+        return str(row["origin"])
+
+    auto = "python" if find_spec("dicom_common.native") is None else "native"
+    assert origin() == f"default; in effect: {auto}"
+    new.variables["DICOM_COMMON_READER__ENGINE"] = "python"
+    assert origin() == "variable DICOM_COMMON_READER__ENGINE; in effect: python"
 
 
 def test_the_defaults_that_init_shows_are_the_defaults(command: Callable[..., Answer], tmp_path: Path) -> None:

@@ -315,3 +315,12 @@ def test_a_command_of_a_package_that_has_the_name_of_ours_is_a_conflict(own: Ins
     [line] = [line for line in own("plugins", "--json").lines if line["distribution"] == "odd-commands"]
     assert (line["name"], line["state"]) == ("check", "conflict")
     assert "dicom-common has itself" in line["reason"]
+
+
+def test_plugins_says_how_to_see_which_of_two_readers_runs(own: Installation, plant: Plant) -> None:
+    plant("dicom_common.reader", "odd = odd_reader", HANGS)
+    answer = own("plugins")
+    assert answer.code == 0, answer
+    assert "odd-reader" in answer.out
+    assert answer.err == "`dicom-common config explain` shows, at reader.engine, which reader runs.\n"
+    assert not own("plugins", "--json").err

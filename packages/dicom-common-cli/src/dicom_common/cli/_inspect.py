@@ -12,7 +12,7 @@ import click
 from dicom_common.cli._errors import CommandError, ExitCode
 from dicom_common.cli._help import below
 from dicom_common.cli._instances import as_json
-from dicom_common.cli._output import print_json, print_line, print_table
+from dicom_common.cli._output import note, print_json, print_line, print_table
 from dicom_common.cli._own_commands import HOMES, as_command, shadowed
 from dicom_common.cli._prometheus import exposition
 from dicom_common.cli._session import Session, pass_session
@@ -22,6 +22,7 @@ from dicom_common.host import (
     CHECKS,
     COMMANDS,
     KINDS,
+    READER,
     TRACEBACKS,
     Config,
     Services,
@@ -184,3 +185,5 @@ def plugins(*, as_json: bool) -> None:
             print_json(dict(zip(columns, row, strict=True)))
     else:
         print_table(columns, rows, whole=["distribution", "reason"])
+        if sum(plugin.kind == READER for plugin in found) > 1:  # which one runs cannot be told without importing them
+            note("`dicom-common config explain` shows, at reader.engine, which reader runs.")

@@ -27,6 +27,7 @@ __all__ = [
     "CONFORMANCE",
     "EXTENSION",
     "KINDS",
+    "READER",
     "SERVERS",
     "PluginInfo",
     "broken",
