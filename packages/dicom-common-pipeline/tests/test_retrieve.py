@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -248,6 +249,29 @@ def test_small_files_of_this_machine_are_read_by_the_caller_and_large_ones_ahead
     for one in read_ahead(storage, put(storage, [1000, 200_000, 1000, 1000])):
         assert hashlib.sha256(b"".join(one.chunks)).hexdigest() == one.stored.sha256
         assert not threads()
+    storage.close()
+
+
+def test_small_files_of_a_slow_file_system_are_read_ahead(tmp_path: Path) -> None:
+    class Slow(FilesystemStorage):
+        running = most = 0
+        lock = threading.Lock()
+
+        def read(self, key: str, *, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+            with self.lock:
+                self.running += 1
+                self.most = max(self.most, self.running)
+            time.sleep(0.02)
+            with self.lock:
+                self.running -= 1
+            return super().read(key, start=start, length=length)
+
+    storage = Slow(Settings(root=tmp_path / "objects", fsync=False))
+    stored = put(storage, [1000] * 8 + [0] + [1000] * 15)
+    for one in read_ahead(storage, stored):
+        assert hashlib.sha256(b"".join(one.chunks)).hexdigest() == one.stored.sha256
+    assert storage.most >= 4
+    assert not threads()
     storage.close()
 
 

@@ -6,6 +6,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
+from time import perf_counter
 from typing import NamedTuple
 
 from dicom_common.core import BackendError, DamagedError, LocalFiles, NotFoundError, Storage, Stored
@@ -17,6 +18,9 @@ __all__ = ["Retrieved", "read_ahead", "retrieve"]
 
 _SMALL = 256 * 1024
 """Bytes of a file of this machine up to which reading it takes less time than having a thread read it."""
+_SLOW, _SLOW_IN_A_ROW = 0.002, 3
+"""Seconds that such a read takes where the file system is on another machine or the disk has to seek. A single
+slow read may also be due to a busy processor."""
 
 
 class Retrieved(NamedTuple):
@@ -103,6 +107,7 @@ class _Ahead:
     def __init__(self, storage: Storage, instances: Iterable[Stored], in_flight: int, chunk: int) -> None:
         self._storage, self._in_flight = storage, in_flight
         self._small = _SMALL if isinstance(storage, LocalFiles) else 0
+        self._slow = 0
         self._ranges: Iterator[_Range] = _ranges(instances, chunk)
         self._reads: deque[tuple[_Range, Callable[[], bytes]]] = deque()
         self._threads: Threads | None = None
@@ -160,12 +165,33 @@ class _Ahead:
                 break
             if part.stored is not left:
                 parts.append(part)
-        if self._threads is None and sum(part.length > self._small for part in parts) > 1:
+        if sum(part.length > self._small for part in parts) > 1:
+            self._start_threads()
+        self._reads.extend((part, self._begun(part)) for part in parts)
+
+    def _begun(self, part: _Range) -> Callable[[], bytes]:
+        """Begin a read, unless the caller is to do it, and return what waits for it or does it."""
+        if part.length <= self._small:
+            return partial(self._read_here, part)
+        read = partial(_read, self._storage, part)
+        return self._threads.submit(read).result if self._threads else read
+
+    def _read_here(self, part: _Range) -> bytes:
+        """Read a small file in the caller's thread; where the files turn out to be slow, threads read the others."""
+        begun = perf_counter()
+        data = _read(self._storage, part)
+        self._slow = self._slow + 1 if perf_counter() - begun > _SLOW else 0
+        if self._slow == _SLOW_IN_A_ROW:
+            self._small = 0
+            self._start_threads()
+            self._reads = deque(
+                (waiting, self._begun(waiting) if waiting.length <= _SMALL else read) for waiting, read in self._reads
+            )
+        return data
+
+    def _start_threads(self) -> None:
+        if self._threads is None:
             self._threads = Threads(self._in_flight, thread_name_prefix="retrieve")
-        for part in parts:
-            read = partial(_read, self._storage, part)
-            threads = self._threads if part.length > self._small else None
-            self._reads.append((part, threads.submit(read).result if threads else read))
 
 
 def _ranges(instances: Iterable[Stored], chunk: int) -> Iterator[_Range]:
