@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ARRAY, ColumnElement, any_, bindparam
 from sqlalchemy.sql import ClauseElement
 
-from dicom_common.db.sql._texts import VALUES, Sql
+from dicom_common.db.sql._sql import VALUES, Sql
 from dicom_common.db.sql.expressions._product import SqlExpressions
 
 __all__ = ["Among", "compiled"]
