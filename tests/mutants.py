@@ -54,7 +54,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a mutant: `by` is the test that found it, empty if none did."""
+    """The outcome of a mutant: `by` is the test that found it, empty if none did."""
 
     name: str
     backend: str

@@ -98,7 +98,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
 
 
 def compare(servers: Servers, label: str, found: Sequence[tuple[str, Difference]]) -> None:
-    """Fail where a difference is not in the table, and where the table has one that is none any more."""
+    """Fail where a difference is not in the table, and where the table has one that is gone."""
     table = DIFFERENCES[label]
     unused = set(range(len(table)))
     unlisted = []

@@ -10,7 +10,7 @@ import pytest
 
 from dicom_common.core import AddStatus, AnyOf, Level, Like, OneOf, Query
 from dicom_common.db.sql import Frozen, _find
-from dicom_common.db.sql._texts import Sql
+from dicom_common.db.sql._sql import Sql
 from dicom_common.db.sql.testing import frozen_sql
 from dicom_common.db.sqlite import Settings, SqliteDatabase, _database
 from dicom_common.db.sqlite._connections import Connections

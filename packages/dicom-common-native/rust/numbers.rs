@@ -54,7 +54,7 @@ pub enum Number {
     Written,
     /// It is a number that JSON would change, and stays a string.
     Text,
-    /// It is none.
+    /// It is not a number.
     Illegal,
     /// It is for the Python reader.
     Odd,

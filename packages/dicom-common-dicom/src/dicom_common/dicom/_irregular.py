@@ -135,7 +135,7 @@ class Irregular:
         return DATA_SET_ENDS
 
     def guessed(self, position: int, head: Head, heads: Heads, creator: str) -> Guess:
-        """Tell how an element is meant whose VR is none.
+        """Tell how an element is meant whose VR the standard does not define.
 
         Raises:
             DicomError: no way of reading it fits what follows.

@@ -53,7 +53,7 @@ def decimal_json(text: str) -> str | None:
 
 
 def integer_json(text: str) -> str | None:
-    """Write an integer string (IS) as a JSON number; None if it is none, or out of range (PS3.5 6.2)."""
+    """Write an integer string (IS) as a JSON number; None if it is not one, or out of range (PS3.5 6.2)."""
     if _INTEGER.fullmatch(text) is None:
         return None
     number = int(text)

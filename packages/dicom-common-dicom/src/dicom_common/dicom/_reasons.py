@@ -52,7 +52,7 @@ class Reason(StrEnum):
     So it is where one of these four, Patient ID or its issuer stands before a delimiter that ends nothing: it may be
     that of a sequence whose beginning is lost."""
     MEDIA_DIRECTORY = "media-directory"
-    """The file is a DICOMDIR (PS3.10 8.6): it describes instances and is none."""
+    """The file is a DICOMDIR (PS3.10 8.6): a directory of instances, not an instance."""
     NO_PIXEL_DATA = "no-pixel-data"
     """Frames were asked for, and the instance has none."""
     NO_FRAMES = "no-frames"

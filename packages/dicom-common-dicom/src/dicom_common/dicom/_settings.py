@@ -20,7 +20,7 @@ class ReaderSettings:
     """The `[reader]` table of the configuration. Every limit is checked before anything is allocated for it.
 
     Raises:
-        ConfigError: a limit is not positive, `max_depth` is above 128, or a choice is none of those offered.
+        ConfigError: a limit is not positive, `max_depth` is above 128, or a choice is not one of those offered.
     """
 
     max_depth: int = 64

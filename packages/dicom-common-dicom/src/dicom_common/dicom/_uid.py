@@ -21,7 +21,7 @@ def is_valid_uid(uid: str, *, strict: bool = False) -> bool:
     """Tell whether a text, without its padding, is a UID (PS3.5 9.1).
 
     Lenient takes 1 to 64 digits and dots, a digit at both ends and between any two dots: leading zeros in a component
-    are common in old objects and harm nobody. Strict is the standard: no leading zeros, two components or more, and
+    are common in old objects and harmless. Strict is the standard: no leading zeros, two components or more, and
     the first is 0, 1 or 2 (ISO/IEC 8824). Nothing else is ever a UID, so a valid one is safe as a path segment.
     """
     return len(uid) <= _MAX_LENGTH and (_STRICT if strict else _LENIENT).fullmatch(uid) is not None

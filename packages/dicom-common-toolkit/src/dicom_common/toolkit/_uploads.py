@@ -108,7 +108,7 @@ class StreamedUpload:
         self.abort()
 
     def __del__(self) -> None:
-        # In a forked child the bytes are the parent's. Nobody else has this object any more: no lock is needed.
+        # In a forked child the bytes are the parent's. Nothing else refers to this object: no lock is needed.
         if self._is_open and os.getpid() == self._process:
             self._is_open = False
             self._sink.drop()

@@ -104,7 +104,7 @@ class WebDavStorage:
             yield _info(key, found)
 
     def delete(self, key: str) -> None:
-        """Delete an object. A folder of that name is none, and stays."""
+        """Delete an object. A folder of that name is not an object, and stays."""
         client = self._opened()
         with suppress(NotFoundError):
             self._found(_refuse_name(key))

@@ -16,8 +16,9 @@ from dicom_common.core import Condition, Interval, Level, Like, OneOf, Query
 from dicom_common.db.sql._database import SqlDatabase
 from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._migrate import schema_script
+from dicom_common.db.sql._sql import Sql
 from dicom_common.db.sql._statements import Lookup, Statement
-from dicom_common.db.sql._texts import END, SCHEMA, Sql, end
+from dicom_common.db.sql._texts import END, SCHEMA, end
 from dicom_common.db.sql.expressions import metadata
 
 __all__ = ["frozen_sql", "statements"]

@@ -12,7 +12,8 @@ from itertools import chain, islice
 from typing import Any, Protocol
 
 from dicom_common.db.sql._session import Row, Session
-from dicom_common.db.sql._texts import VALUES, Sql, Texts
+from dicom_common.db.sql._sql import VALUES, Sql
+from dicom_common.db.sql._texts import Texts
 
 __all__ = [
     "Change",

@@ -6,46 +6,22 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from dicom_common.core import ATTRIBUTES
+from dicom_common.db.sql._sql import Sql
 from dicom_common.db.sql._versions import HEAD
 
 if TYPE_CHECKING:
     from dicom_common.db.sql.expressions._product import SqlExpressions
 
-__all__ = ["END", "SCHEMA", "VALUES", "Frozen", "Sql", "Texts", "end"]
+__all__ = ["END", "SCHEMA", "Frozen", "Texts", "end"]
 
 SCHEMA = "schema"
 """The name of the script that makes the schema."""
 END = "end"
 """The name of the last line: the tables that the SQL was compiled for."""
-_SELECT, _FROM = "SELECT ", " \nFROM "
-"""As SQLAlchemy writes them. No column of a search has a comma in it."""
-VALUES = ":values"
-"""Stands in the SQL of a look-up for its list of values."""
-
-
-class Sql(NamedTuple):
-    """What is run of a statement."""
-
-    text: str
-    order: tuple[str, ...]
-    """The names of its parameters, in the order in which they are bound."""
-    fixed: Mapping[str, Any]
-    """The values that the statement itself has."""
-
-    def of_columns(self, chosen: Sequence[int]) -> Sql:
-        """Return a search that selects some of its columns, and the last one.
-
-        By its text: a choice of columns is no statement of its own, which would have to be compiled and frozen.
-        """
-        head, behind = self.text[len(_SELECT) :].split(_FROM, 1)
-        columns = head.split(", ")
-        kept = ", ".join([*[columns[at] for at in chosen], *([] if len(columns) - 1 in chosen else columns[-1:])])
-        return self._replace(text=f"{_SELECT}{kept}{_FROM}{behind}")
 
 
 class Frozen:
@@ -113,8 +89,9 @@ class Texts:
         key = name + _written(arguments) if arguments else name
         found = self._frozen.sql(key)
         if found is None:
-            expressions = import_module("dicom_common.db.sql.expressions")  # and with it SQLAlchemy
-            found = expressions.compiled(self.product, name, arguments, among)
+            from dicom_common.db.sql.expressions import compiled  # noqa: PLC0415 - and with it SQLAlchemy
+
+            found = compiled(self.product, name, arguments, among)
         if self.used is not None:
             self.used[key] = found
         return found

@@ -29,7 +29,7 @@ from dicom_common.pipeline._shared_index import ParentIndex
 __all__ = ["Ingest"]
 
 _Read = Item | Result
-"""What was received, once it is read: an item, or why it is none."""
+"""What was received, once it is read: an item, or the answer that refuses it."""
 
 
 class Ingest:

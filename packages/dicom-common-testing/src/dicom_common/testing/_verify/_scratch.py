@@ -172,5 +172,5 @@ class ScratchCache:
 
     def _delete_all(self) -> None:
         for key in sorted(self._keys):
-            with suppress(ValueError):  # a key of a test that is none
+            with suppress(ValueError):  # a test may use what is not a key
                 self._inner.delete(key)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ARRAY, ColumnElement, any_, bindparam
 from sqlalchemy.sql import ClauseElement
 
-from dicom_common.db.sql._texts import VALUES, Sql
+from dicom_common.db.sql._sql import VALUES, Sql
 from dicom_common.db.sql.expressions._product import SqlExpressions
 
 __all__ = ["Among", "compiled"]
@@ -27,7 +27,7 @@ def compiled(product: SqlExpressions, name: str, arguments: Sequence[Any], among
         product: for which.
         name: the module of the expression and its name there.
         arguments: what the expression is made with, where it is a function.
-        among: how a look-up takes its values: `list`, `array`, or "" where the statement is none.
+        among: how a look-up takes its values: `list`, `array`, or "" for a statement.
     """
     module, _, function = name.partition(".")
     made = getattr(import_module(f"dicom_common.db.sql.expressions._{module}"), function)
