@@ -23,6 +23,7 @@ from dicom_common.db.sql._revisions import RevisionWrites
 from dicom_common.db.sql._rows import Prepared, attribute_names, instance_row
 from dicom_common.db.sql._session import Row, Session
 from dicom_common.db.sql._statements import InsertRows, Statement
+from dicom_common.db.sql._upper import Identity
 
 __all__ = ["Found", "KnownSeries"]
 
@@ -42,7 +43,7 @@ class Found:
         _, _, series, of_series, self.instances, study, _, of_study, patient, of_patient = row[:_FIRST]
         self.keys = {Level.PATIENT: patient, Level.STUDY: study, Level.SERIES: series}
         self.sources = {Level.PATIENT: of_patient, Level.STUDY: of_study, Level.SERIES: of_series}
-        self.identity = row[_FIRST : _FIRST + 3]
+        self.identity: Identity = (row[_FIRST], row[_FIRST + 1], row[_FIRST + 2])
         self._kept = row[_FIRST + 3 :]
 
     def kept(self, level: Level) -> Sequence[Any]:
