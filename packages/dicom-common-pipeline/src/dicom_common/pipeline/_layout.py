@@ -94,4 +94,4 @@ def fields_of(template: str) -> list[str]:
 
 def date_segment(value: date | None) -> str:
     """Return what stands in a key for a Study Date."""
-    return UNDATED if value is None else f"{value.year:04}{value:%m%d}"
+    return UNDATED if value is None else f"{value.year:04}{value.month:02}{value.day:02}"

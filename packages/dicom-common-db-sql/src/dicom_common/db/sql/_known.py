@@ -18,11 +18,12 @@ from dicom_common.db.sql._columns import PARENTS, TABLES
 from dicom_common.db.sql._counts import Counts
 from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._discarded import KEPT, now
-from dicom_common.db.sql._ranks import OWNER, Rank, kept_ranks, ranks_from_text, succeed
+from dicom_common.db.sql._ranks import OWNER, Kept, Rank, kept_ranks, ranks_from_text, succeed
 from dicom_common.db.sql._revisions import RevisionWrites
 from dicom_common.db.sql._rows import Prepared, attribute_names, instance_row
 from dicom_common.db.sql._session import Row, Session
 from dicom_common.db.sql._statements import InsertRows, Statement
+from dicom_common.db.sql._upper import Identity
 
 __all__ = ["Found", "KnownSeries"]
 
@@ -30,8 +31,8 @@ _NAMES = {level: attribute_names(level) for level in PARENTS}
 _ENDS = accumulate((len(_NAMES[level]) for level in PARENTS), initial=0)
 _PLACES = {level: slice(*ends) for level, ends in zip(PARENTS, pairwise(_ENDS), strict=True)}
 """Where the attributes of each level are in what was found."""
-_STUDY_UID = 6
-"""Where the study's UID is in the row."""
+_STUDY_UID, _FIRST = 6, 10
+"""Where the study's UID is in the row, and where the patient's identity begins, with the attributes behind it."""
 
 
 class Found:
@@ -39,11 +40,11 @@ class Found:
 
     def __init__(self, tenant: int, made: Prepared, row: Row) -> None:
         self.tenant, self.made = tenant, made
-        _, _, series, of_series, self.instances, study, _, of_study, patient, of_patient, *rest = row
+        _, _, series, of_series, self.instances, study, _, of_study, patient, of_patient = row[:_FIRST]
         self.keys = {Level.PATIENT: patient, Level.STUDY: study, Level.SERIES: series}
         self.sources = {Level.PATIENT: of_patient, Level.STUDY: of_study, Level.SERIES: of_series}
-        self.identity = (rest[0], rest[1], rest[2])
-        self._kept = rest[3:]
+        self.identity: Identity = (row[_FIRST], row[_FIRST + 1], row[_FIRST + 2])
+        self._kept = row[_FIRST + 3 :]
 
     def kept(self, level: Level) -> Sequence[Any]:
         """Return the attributes of the row of a level, in the order of `attribute_names`."""
@@ -91,24 +92,26 @@ class Found:
         made = self.made
         if made.upper.patient != self.identity:
             return None
-        then, columns = {}, made.upper.columns
+        then = {}
         for level in PARENTS:
             sources = kept_ranks(self.sources[level])
-            if level is Level.STUDY and not any(
-                OWNER in names and _came_before(first, made.rank) for *first, names in sources
-            ):
-                return None  # it is the first of its study, to whose patient that belongs
+            if level is Level.STUDY and not _came_before(sources, made.rank):
+                return None
             then[level], won = succeed(sources, made.rank, made.upper.present[level])
-            for name, value in zip(_NAMES[level], self.kept(level), strict=True):
-                if name in won and columns[name] != value:
-                    return None
+            kept, own = self.kept(level), made.upper.own[level]
+            if kept != own and any(
+                name in won and old != new for name, old, new in zip(_NAMES[level], kept, own, strict=True)
+            ):
+                return None
         return then
 
 
-def _came_before(first: Sequence[Any], rank: Rank) -> bool:
-    """Tell whether an instance was received before another one, which it is not."""
-    _, received, uid = first
-    return (received, uid) < (rank.received, rank.sop_uid)
+def _came_before(sources: Iterable[Kept], rank: Rank) -> bool:
+    """Tell whether a study belongs to the patient of an instance that was received before another one."""
+    for _, received, uid, names in sources:
+        if OWNER in names:
+            return (received, uid) < (rank.received, rank.sop_uid)
+    return False
 
 
 class KnownSeries:

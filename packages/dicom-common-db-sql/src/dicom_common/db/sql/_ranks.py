@@ -19,6 +19,7 @@ from dicom_common.db.sql._upper import Upper
 
 __all__ = [
     "OWNER",
+    "Kept",
     "Rank",
     "Ranks",
     "Tops",

@@ -127,7 +127,8 @@ def _made(columns: Mapping[str, Any], blob: bytes) -> Upper:
     patient_id = columns["patient_id"]
     patient = (patient_id, columns["issuer_of_patient_id"], "" if patient_id else columns["study_uid"])
     present = {level: tuple([n for n in names if columns[n] not in _NOTHING[n]]) for level, names in _OWN.items()}
-    return Upper(columns, blob, patient, present, tuple([columns[name] for name in _DATES]))
+    own = {level: tuple([columns[name] for name in names]) for level, names in _OWN.items()}
+    return Upper(columns, blob, patient, present, own, tuple([columns[name] for name in _DATES]))
 
 
 _DATES = ("series_date", "series_time", "study_date", "study_time")

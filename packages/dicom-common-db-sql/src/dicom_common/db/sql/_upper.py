@@ -21,5 +21,7 @@ class Upper(NamedTuple):
     patient: Identity
     present: Mapping[Level, tuple[str, ...]]
     """The attributes of each level that have a value."""
+    own: Mapping[Level, tuple[Any, ...]]
+    """The attributes of each level, present or not, in the order of `attribute_names`."""
     dates: tuple[int | None, ...]
     """Series Date and Time, Study Date and Time."""

@@ -129,8 +129,8 @@ def _prepare(
             size = os.fstat(stream.fileno()).st_size
             require_size(size, most)
             if size <= settings.in_memory_bytes:
-                held = stream.read(settings.in_memory_bytes + 1)
-                if len(held) > settings.in_memory_bytes:  # it has grown meanwhile
+                held = stream.read(size + 1)  # memory for more costs as much as all else of the reading
+                if len(held) > size:  # it has grown meanwhile
                     held = None
                     stream.seek(0)
             if held is None:

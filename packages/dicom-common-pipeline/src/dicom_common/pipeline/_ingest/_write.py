@@ -110,8 +110,9 @@ class Writer:
             writes = []
             answers: list[ObjectInfo | BackendError | None] = []
             for item in items:
+                held = item.candidate.held
                 try:
-                    source = stack.enter_context(item.candidate.source())
+                    source = stack.enter_context(item.candidate.source()) if held is None else held
                 except SourceLostError as error:
                     answers.append(error)
                     continue
