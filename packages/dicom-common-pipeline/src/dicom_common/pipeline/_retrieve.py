@@ -154,6 +154,8 @@ class _Ahead:
 
     def _fill(self, left: Stored | None) -> None:
         """Begin reads while there is room, but none of an instance that the caller has left."""
+        if len(self._reads) >= self._in_flight:
+            return
         parts: list[_Range] = []
         while len(self._reads) + len(parts) < self._in_flight and self._error is None:
             try:

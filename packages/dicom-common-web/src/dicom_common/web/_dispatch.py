@@ -88,8 +88,7 @@ class Dispatch:
         finally:
             if exchange.turn is not None:
                 exchange.turn.end()
-            with anyio.CancelScope(shield=True):
-                await self._record(exchange)
+            await self._record(exchange)
             if span is not None:
                 span.end(
                     self._route(exchange.endpoint),
@@ -142,7 +141,8 @@ class Dispatch:
         if call is None:
             return
         if call.audits:
-            await audit(self._site, [_as_it_ended(event, exchange.status) for event in call.audits])
+            with anyio.CancelScope(shield=True):
+                await audit(self._site, [_as_it_ended(event, exchange.status) for event in call.audits])
         if exchange.endpoint is not None and exchange.endpoint.action is not None:
             await log_access(call, status=exchange.status, sent=exchange.sent, seconds=seconds)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
 from typing import NamedTuple
 
 __all__ = ["Part", "multipart_type", "new_boundary", "write_multipart"]
@@ -34,19 +33,11 @@ def write_multipart(parts: Iterable[Part], boundary: str) -> Iterator[bytes]:
     for headers, chunks in parts:
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         yield f"{beginning}{lines}\r\n".encode("ascii")
-        with closing(_Closable(chunks)) as body:
-            yield from body.chunks
+        try:
+            yield from chunks
+        finally:
+            close = getattr(chunks, "close", None)
+            if close is not None:
+                close()
         beginning = f"\r\n--{boundary}\r\n"
     yield f"{beginning[:-2]}--\r\n".encode("ascii")
-
-
-class _Closable:
-    """An iterator that need not have a `close`."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self.chunks = chunks
-
-    def close(self) -> None:
-        close = getattr(self.chunks, "close", None)
-        if close is not None:
-            close()

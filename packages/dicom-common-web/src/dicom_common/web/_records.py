@@ -38,7 +38,7 @@ async def audit(site: Site, events: Sequence[AuditEvent], *, must: bool = False)
 
 
 async def log_access(call: Call, *, status: int, sent: int, seconds: float) -> None:
-    """Have a request logged."""
+    """Have a request logged, also if its client has gone away."""
     request, log = call.request, call.site.access_log
     record = WebAccess(
         id=str(uuid7()),
@@ -57,7 +57,8 @@ async def log_access(call: Call, *, status: int, sent: int, seconds: float) -> N
         duration_ms=round(seconds * 1000, 3),
     )
     if log.is_full:
-        await anyio.to_thread.run_sync(log.write, record)
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(log.write, record)
     else:
         log.write(record)
 

@@ -25,11 +25,11 @@ async def body_of(request: Request, settings: WebSettings) -> AsyncIterator[byte
     size, begin = 0, time.monotonic()
     more = True
     while more:
-        try:
-            with anyio.fail_after(settings.receive_seconds):
-                message = await request.receive()
-        except TimeoutError:
-            raise _too_slow() from None
+        # Not `fail_after`, which takes three times as long, for each piece.
+        with anyio.CancelScope(deadline=anyio.current_time() + settings.receive_seconds) as limit:
+            message = await request.receive()
+        if limit.cancelled_caught:
+            raise _too_slow()
         if message["type"] != "http.request":
             raise ClientDisconnect
         more, piece = message.get("more_body", False), message.get("body", b"")

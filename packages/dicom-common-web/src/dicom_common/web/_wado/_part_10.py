@@ -10,6 +10,7 @@ from dicom_common.dicom import file_start
 __all__ = ["dicom_file"]
 
 _PREAMBLE = 128
+_ZEROS = bytes(_PREAMBLE)
 _PREFIX = b"DICM"
 
 
@@ -22,23 +23,18 @@ def dicom_file(chunks: Iterator[bytes], stored: Stored, *, keep_preamble: bool) 
         keep_preamble: whether the preamble, which can carry a program (PS3.10 7.5), stays as it was.
     """
     try:
-        yield from _completed(chunks, stored, keep_preamble=keep_preamble)
+        head = next(chunks, b"")
+        while len(head) < _PREAMBLE + len(_PREFIX) and (more := next(chunks, None)) is not None:
+            head += more
+        if head[_PREAMBLE : _PREAMBLE + len(_PREFIX)] == _PREFIX:
+            yield head if keep_preamble else b"".join((_ZEROS, memoryview(head)[_PREAMBLE:]))
+        elif head[:2] == b"\x02\x00":
+            yield _ZEROS + _PREFIX + head
+        else:
+            yield file_start(stored.sop_class_uid, stored.sop_uid, stored.transfer_syntax_uid) + head
+        del head  # not held beside the next chunk
+        yield from chunks
     finally:
         close = getattr(chunks, "close", None)
         if close is not None:
             close()
-
-
-def _completed(chunks: Iterator[bytes], stored: Stored, *, keep_preamble: bool) -> Iterator[bytes]:
-    head = b""
-    for chunk in chunks:
-        head += chunk
-        if len(head) >= _PREAMBLE + len(_PREFIX):
-            break
-    if head[_PREAMBLE : _PREAMBLE + len(_PREFIX)] == _PREFIX:
-        yield head if keep_preamble else bytes(_PREAMBLE) + head[_PREAMBLE:]
-    elif head[:2] == b"\x02\x00":
-        yield bytes(_PREAMBLE) + _PREFIX + head
-    else:
-        yield file_start(stored.sop_class_uid, stored.sop_uid, stored.transfer_syntax_uid) + head
-    yield from chunks
