@@ -169,7 +169,7 @@ EXPECTED: dict[str, Iterable[str]] = {
     "architecture.md": ("filesystem", '"backend": "sqlite"'),
     "ingest-contract.md": ('"status": "duplicate"', "1 queued"),
     "events.md": ("dicom_image_queue",),
-    "write-a-backend.md": ("acme-cache-dict", "a dictionary", " passed"),
+    "write-a-backend.md": ("acme-cache-dict", "a dictionary", " passed", "statement of the cache backend 'dict'"),
 }
 """What the page says that a command prints."""
 

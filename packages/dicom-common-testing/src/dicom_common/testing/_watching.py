@@ -66,7 +66,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip the tests of an ability that the class does not declare."""
     contract = _contract_of(item)
     if contract is not None and not contract.shared_between_processes and item.get_closest_marker("across_processes"):
-        pytest.skip(f"`shared_between_processes` of {contract.__name__} is False")
+        pytest.skip("other processes do not see what this one keeps: `shared_between_processes` is False")
     for mark in item.iter_markers("ability"):
         ability = mark.args[0]
         if contract is not None and ability not in contract.abilities:

@@ -13,9 +13,10 @@ from dicom_common.core import DerivedRows, Groups, KeptFrames, Logs, Migrations,
 from dicom_common.testing._broker._contract import BrokerContract
 from dicom_common.testing._cache._contract import CacheContract
 from dicom_common.testing._database._contract import DatabaseContract
+from dicom_common.testing._processes import run_children
 from dicom_common.testing._storage._contract import StorageContract
 from dicom_common.testing._verify._names import scratch_name
-from dicom_common.testing._verify._scratch import ABILITIES
+from dicom_common.testing._verify._scratch import ABILITIES, sees
 from dicom_common.testing._verify._target import Target, live, open_scratch
 
 __all__: list[str] = []
@@ -36,6 +37,15 @@ def offered() -> tuple[type, ...]:
         return ()
     with scratch_name(TARGET) as name, closing(live(TARGET, name)) as backend:
         return tuple(ability for ability in KNOWN[TARGET.kind] if isinstance(backend, ability))
+
+
+def is_shared() -> bool:
+    """Ask another process whether it sees what this one keeps in the cache."""
+    with scratch_name(TARGET) as name, closing(live(TARGET)) as cache:
+        cache.set(name, b"kept", ttl=60)
+        [seen] = run_children(sees, [(partial(live, TARGET), name)])
+        cache.delete(name)
+    return bool(seen)
 
 
 OFFERED = offered()
@@ -85,7 +95,7 @@ elif TARGET.kind == "cache":
         """With keys that no one else has."""
 
         not_promised: ClassVar = TARGET.not_promised
-        shared_between_processes = not live(TARGET).__class__.__module__.startswith("dicom_common.cache.memory")
+        shared_between_processes = is_shared()
 
         @pytest.fixture
         def open_cache(self, case_scratch: str) -> Callable[[], Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ from dicom_common.core import (
     Write,
 )
 
-__all__ = ["ABILITIES", "ScratchCache", "empty", "scratch_storage"]
+__all__ = ["ABILITIES", "ScratchCache", "empty", "scratch_storage", "sees"]
 
 
 class ScratchStorage:
@@ -136,6 +136,12 @@ def empty(storage: Storage, prefix: str) -> None:
             for key in keys:
                 storage.delete(key)
             before = keys
+
+
+def sees(open_cache: Callable[[], Cache], key: str) -> bool:
+    """Tell whether this process finds what is kept in a cache under a key."""
+    with closing(open_cache()) as cache:
+        return cache.get(key) is not None
 
 
 class ScratchCache:
