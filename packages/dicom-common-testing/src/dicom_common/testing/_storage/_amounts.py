@@ -18,7 +18,7 @@ from dicom_common.testing._storage._samples import pattern, pattern_file
 
 __all__ = ["StorageAmounts"]
 
-MANY = 1100
+MANY = 1010
 """More than most stores list in one answer, which is 1000."""
 LARGE = (2 << 20) + 1
 """More than storages keep in memory of a source."""

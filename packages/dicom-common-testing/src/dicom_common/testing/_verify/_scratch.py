@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,9 @@ from dicom_common.core import (
 )
 
 __all__ = ["ABILITIES", "ScratchCache", "empty", "scratch_storage", "sees"]
+
+_AT_ONCE = 8
+"""How many objects are deleted at the same time."""
 
 
 class ScratchStorage:
@@ -133,8 +137,8 @@ def empty(storage: Storage, prefix: str) -> None:
     with closing(storage):
         # A store may not list an object whose key continues that of another one until the other one is deleted.
         while (keys := [info.key for info in storage.scan(prefix)]) != before:
-            for key in keys:
-                storage.delete(key)
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                list(pool.map(storage.delete, keys))
             before = keys
 
 
