@@ -239,8 +239,9 @@ def test_a_viewport_scales_cuts_and_flips(codecs: Codecs) -> None:
     assert left.min() == 255
     assert shown(width=80, height=40, source_width=-80)[0, 79] == 255
     assert shown(width=80, height=40, source_width=80, source_height=-40)[39, 0] == 255
-    with pytest.raises(DicomError, match="outside the image"):
+    with pytest.raises(DicomError, match="outside the image") as refused:
         shown(width=10, height=10, source_x=80)
+    assert refused.value.reason == CodecReason.OUTSIDE
 
 
 @pytest.mark.parametrize(

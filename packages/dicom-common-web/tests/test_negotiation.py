@@ -75,6 +75,8 @@ def test_several_transfer_syntaxes_are_taken_in_the_order_of_their_quality() -> 
         'multipart/related; type="application/dicom',
         "multipart/related; type=application/dicom; type=application/dicom",
         "application/dicom x",
+        ";;",
+        ", ; ,",
         "\x00/\x00",
     ],
 )

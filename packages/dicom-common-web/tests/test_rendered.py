@@ -74,6 +74,7 @@ def test_3_9_all_frames_as_parts(server: LiveServer) -> None:
         "viewport=0,5",
         "viewport=a,b",
         "viewport=1,2,3",
+        "viewport=9,9,99999,0,1,1",
         "window=1,2",
         "window=1,0,linear",
         "window=a,2,linear",

@@ -34,7 +34,7 @@ def picture(levels: npt.NDArray[np.uint8], display: Attributes, rendering: Rende
     """Scale levels of grey or of red, green and blue, and write them.
 
     Raises:
-        DicomError: reason `unsupported`: the viewport shows no part of the image.
+        DicomError: reason `outside`: the viewport shows no part of the image.
     """
     image = Image.fromarray(np.ascontiguousarray(levels))
     aspect = _aspect(display)
@@ -74,7 +74,7 @@ def _part(size: tuple[int, int], aspect: float, viewport: Viewport) -> _Cut:
     right = size[0] if viewport.source_width is None else min(size[0], left + abs(viewport.source_width))
     bottom = size[1] if viewport.source_height is None else min(size[1], top + abs(viewport.source_height))
     if right <= left or bottom <= top:
-        raise DicomError(CodecReason.UNSUPPORTED, "The viewport shows a part that lies outside the image.")
+        raise DicomError(CodecReason.OUTSIDE, "The viewport shows a part that lies outside the image.")
     width, height = right - left, (bottom - top) * aspect
     scale = min(viewport.width / width, viewport.height / height)
     shown = (max(1, min(viewport.width, round(width * scale))), max(1, min(viewport.height, round(height * scale))))

@@ -22,6 +22,8 @@ class CodecReason(StrEnum):
     """The transfer syntax that was asked for would lose information."""
     UNSUPPORTED = "unsupported"
     """The pixel data or the data set is of a kind that this package does not convert."""
+    OUTSIDE = "outside"
+    """The viewport shows no part of the image."""
     UNDECODABLE = "undecodable-frame"
     """The decoder refuses the frame, or what it gives is not what the attributes describe."""
     HEADER_DIFFERS = "header-differs"

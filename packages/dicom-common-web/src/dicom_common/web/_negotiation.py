@@ -168,7 +168,7 @@ def parse_accept(text: str) -> tuple[MediaRange, ...]:
 
 
 def _range(parts: Sequence[str]) -> MediaRange | None:
-    main, _, sub = parts[0].lower().partition("/")
+    main, _, sub = (parts[0] if parts else "").lower().partition("/")
     if not _TOKEN.fullmatch(main) or not _TOKEN.fullmatch(sub) or (main == _ANY and sub != _ANY):
         return None
     parameters: dict[str, str] = {}

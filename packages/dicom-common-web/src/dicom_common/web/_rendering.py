@@ -125,6 +125,8 @@ def rendering_error(error: DicomError) -> HttpError:
         )
     if error.reason == CodecReason.TOO_LARGE:
         return HttpError(400, "The rendered image would have too many pixels: request a smaller viewport.")
+    if error.reason == CodecReason.OUTSIDE:
+        return HttpError(400, "The viewport shows no part of the image: choose a source region within it.")
     return HttpError(406, "The server cannot render this image: retrieve it as it is stored.")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dicom_common.core import Level, Like, Match, Query
+from dicom_common.core import Fuzzy, Level, Like, Match, Query
 from dicom_common.db.sql._answers import answers, reader
 from dicom_common.db.sql._dialect import SqlDialect
 from dicom_common.db.sql._leading import leading, levels_of
@@ -68,11 +68,13 @@ class Search:
 
     def leading_name(self, query: Query) -> tuple[int, Test] | None:
         """Return the condition that would lead to a page, and its number, if it is on a name."""
-        if query.limit is None or not any(isinstance(condition, Like) for condition in query.conditions):
+        if query.limit is None or not any(isinstance(condition, Like | Fuzzy) for condition in query.conditions):
             return None
         tests = self._tests(query)
         leader, _ = leading([test.shape for test in tests], query.level, whole=False)
-        if leader is None or tests[leader].shape.kind != "name" or levels_of(tests[leader].shape) > query.level:
+        if leader is None or tests[leader].shape.kind not in ("name", "words"):
+            return None
+        if levels_of(tests[leader].shape) > query.level:
             return None
         return leader, tests[leader]
 

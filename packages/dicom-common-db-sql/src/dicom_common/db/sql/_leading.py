@@ -73,7 +73,9 @@ def leading(
         if is_index and number not in common:
             found.append((_LEADING.index(keyword), number, by_modality))
     if not found:
-        return None, False
+        # No index finds the words of a name; but reading all names takes a fraction of meeting all rows in order.
+        words = (number for number, shape in enumerate(shapes) if shape.kind == "words" and number not in common)
+        return next(words, None), False
     _, number, by_modality = min(found)
     keyword = shapes[number].keywords[0]
     if not by_modality and keyword in _COMMON and (not whole or searched(keyword).level > level):

@@ -4,6 +4,9 @@ A name is looked up by its index, and what is found is sorted by date: of "smith
 other way is to walk through the studies by date and keep those with such a name: the page is full soon where many have
 it. With M of T patients, a page of L costs about M steps the one way and L * T / M the other; they meet where M is the
 root of L * T. So a search first counts the bearers up to there, which the index alone answers.
+
+The words of names have no index: their bearers are counted, and looked up, by reading all names. For a rare name that
+takes a tenth of what walking takes, and a name that many have is counted soon.
 """
 
 from __future__ import annotations
@@ -61,12 +64,17 @@ class Names:
 
     def _count_of(self, test: Test) -> tuple[Statement, Level] | None:
         shape = test.shape
-        if shape.kind != "name" or len(shape.form) != 1 or len(shape.form[0]) != 1:
-            return None
-        ((_, text),) = shape.form[0]
-        if not text or not text[0]:
+        if shape.kind != "words" and not _begins(shape):
             return None
         level = searched(shape.keywords[0]).level
         if level not in self._greatest:
             self._greatest[level] = Statement(self._dialect, "names.greatest", level)
         return Statement(self._dialect, "names.bearers", shape, len(test.values)), level
+
+
+def _begins(shape: Shape) -> bool:
+    """Tell whether a condition is on the beginning of one name."""
+    if shape.kind != "name" or len(shape.form) != 1 or len(shape.form[0]) != 1:
+        return False
+    ((_, text),) = shape.form[0]
+    return bool(text and text[0])

@@ -174,3 +174,30 @@ class FuzzyContract:
         for text in ("word0x", "word20", " ".join(reversed(words[:20])), "長" * 64, "長" * 250):
             query = parse_query("local", Level.STUDY, {"PatientName": text}, fuzzy=True)
             assert database.count(query) == 1, text
+
+    @pytest.mark.parametrize("case_keyword", ["PatientName", "ReferringPhysicianName"])
+    def test_pages_of_a_rare_and_of_a_common_name_are_parts_of_the_whole(
+        self, database: Database, case_keyword: str
+    ) -> None:
+        names = [f"{'Rare' if study % 17 == 3 else 'Common'}^N{study}" for study in range(48)]
+        made = [
+            make_instance(
+                1,
+                study=study,
+                patient_id=f"p{study}",
+                patient_name=PersonName(name),
+                referring_physician_name=PersonName(name),
+            )
+            for study, name in enumerate(names)
+        ]
+        database.add([make_entry(one) for one in made])
+        database.add([make_entry(one, tenant="other") for one in made])
+        for name, number in (("rare", 3), ("common", 45), ("n1 com", 11), ("n47 com", 1), ("none", 0)):
+            for level in Level:
+                keys = {case_keyword: name}
+                whole = database.find(parse_query("local", level, keys, fuzzy=True))
+                pages = []
+                while page := database.find(parse_query("local", level, keys, fuzzy=True, limit=2, offset=len(pages))):
+                    pages += page
+                assert pages == whole, (name, level)
+                assert len(whole) == number, (name, level)

@@ -25,7 +25,7 @@ from dicom_common.web._wado._place import INSTANCE, LEVELS, SERIES, STUDY, Place
 __all__ = ["BULK_DATA", "OFFERS"]
 
 OFFERS = (Offer(media_type=OCTETS, multipart=True), Offer(media_type=OCTETS))
-_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.ASCII | re.IGNORECASE)
+_RANGE = re.compile(r"bytes=([0-9]{0,99})-([0-9]{0,99})", re.ASCII | re.IGNORECASE)
 
 
 async def _value(call: Call) -> Response:
@@ -50,7 +50,8 @@ async def _value(call: Call) -> Response:
         parts = [Part({"Content-Type": OCTETS, "Content-Location": location}, data.chunks())]
         return await stream_parts(call, offer, parts)
     headers = {"content-type": OCTETS, "content-location": location, "accept-ranges": "bytes"}
-    span = None if asked is None else _span(asked, data.length)
+    # A value has no entity tag and no date, so no condition of If-Range is true (RFC 9110 13.1.5).
+    span = None if asked is None or "if-range" in call.request.headers else _span(asked, data.length)
     if span is None:
         headers["content-length"] = str(data.length)
         return await stream_single(call, data.chunks(), headers)

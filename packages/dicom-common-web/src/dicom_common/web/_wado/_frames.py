@@ -24,7 +24,7 @@ from dicom_common.web._wado._place import INSTANCE, Place, location_of, place_of
 
 __all__ = ["FRAMES", "frame_numbers", "opened_frames"]
 
-_LIST = re.compile(r"[1-9][0-9]{0,9}(?:,[1-9][0-9]{0,9})*", re.ASCII)
+_LIST = re.compile(r"[1-9][0-9]{0,99}(?:,[1-9][0-9]{0,99})*", re.ASCII)
 _MAX_FRAMES = 10_000
 """Frames of one request."""
 

@@ -11,15 +11,19 @@ from dicom_common.db.sql._columns import FOLDED
 from dicom_common.db.sql._shapes import Shape, searched
 from dicom_common.db.sql.expressions._product import SqlExpressions
 from dicom_common.db.sql.expressions._tables import LEVELS
-from dicom_common.db.sql.expressions._where import named
+from dicom_common.db.sql.expressions._where import named, worded
 
 
 def bearers(product: SqlExpressions, shape: Shape, size: int) -> Select[Any]:
-    """Count those whose name begins as a condition says, up to `:most`."""
-    ((group, text),) = shape.form[0]
+    """Count those whose name begins as a condition says, or has its words, up to `:most`."""
     attribute = searched(shape.keywords[0])
-    columns = FOLDED[attribute.field]
     bound: list[BindParameter[Any]] = [bindparam(f"value_{at}") for at in range(size)]
+    if shape.kind == "words":
+        table = LEVELS[attribute.level]
+        bearer = select(table.c.pk).where(worded(table, shape, iter(bound), product)).limit(bindparam("most"))
+        return select(func.count()).select_from(bearer.subquery())
+    ((group, text),) = shape.form[0]
+    columns = FOLDED[attribute.field]
     selected = named(attribute.level, columns if group is None else [columns[group]], text, iter(bound), product)
     found = union_all(*selected).limit(bindparam("most")).subquery()
     return select(func.count()).select_from(found)

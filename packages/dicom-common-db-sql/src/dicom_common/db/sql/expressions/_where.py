@@ -34,7 +34,7 @@ from dicom_common.db.sql.expressions._tables import (
     study_modality,
 )
 
-__all__ = ["TENANT", "named", "where"]
+__all__ = ["TENANT", "named", "where", "worded"]
 
 TENANT: BindParameter[int] = bindparam("tenant")
 _PARENT = {Level.STUDY: "patient_fk", Level.SERIES: "study_fk", Level.INSTANCE: "series_fk"}
@@ -75,9 +75,18 @@ def where(  # noqa: PLR0911, PLR0913 - each decides on the SQL; a return for eac
     if attribute.level > level:
         return _below(level, attribute.level, shape, bound, product, leads=leads)
     table = LEVELS[attribute.level]
+    if leads and shape.kind == "words":
+        bearer = table.alias()
+        return table.c.pk.in_(select(bearer.c.pk).where(worded(bearer, shape, iter(bound), product)))
     if leads and _uses_tenant(shape):
         return _of_tenant(table, shape, iter(bound), product)
     return _test(table, shape, iter(bound), product, leads=leads)
+
+
+def worded(table: FromClause, shape: Shape, bound: Bound, product: SqlExpressions) -> ColumnElement[bool]:
+    """Write that a row of the tenant has a name with the words of a condition."""
+    column = table.c[WORDS[searched(shape.keywords[0]).field]]
+    return and_(table.c.tenant_fk == TENANT, _column_test(column, shape, bound, product))
 
 
 def _by_modality(
