@@ -145,6 +145,22 @@ def public(path: Path) -> list[str]:
     return []
 
 
+@pytest.mark.parametrize("package", [each for each in PACKAGES if "_HOMES" in entrance(each)], ids=attrgetter("name"))
+def test_each_name_that_is_imported_when_it_is_used_is_public_and_there(package: Package) -> None:
+    """`_HOMES` says where a name is, and `__all__` that it is public: neither has one that the other lacks."""
+    tree = ast.parse(entrance(package))
+    [homes] = [
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        and ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target) == "_HOMES"
+        and node.value is not None
+    ]
+    assert homes.keys() <= set(public(package.source / "__init__.py"))
+    for name in public(package.source / "__init__.py"):
+        assert hasattr(import_module(package.module), name), name
+
+
 def test_every_public_name_of_the_core_is_used_by_a_plugin_a_protocol_or_a_hook() -> None:
     """What only programs use belongs to the host; the errors are all in one place."""
     plugins = [package for package in PACKAGES if package.short_name not in {*PROGRAMS, "core", "testing"}]

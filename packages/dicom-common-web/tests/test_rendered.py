@@ -181,6 +181,7 @@ def test_3_13_wado_uri_refuses_bad_parameters(server: LiveServer, parameters: di
 def test_wado_uri_refuses_what_it_does_not_do(server: LiveServer) -> None:
     assert wado(server, contentType="video/mpeg").status_code == 406
     assert wado(server, anonymize="yes").status_code == 406
+    assert wado(server, presentationUID="1.2.3").status_code == 406
     assert wado(server, objectUID="1.2.3").status_code == 404
     assert wado(server, studyUID="1.2.3").status_code == 404
 

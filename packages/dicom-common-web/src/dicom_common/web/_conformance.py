@@ -56,6 +56,7 @@ _PARAMETERS: Final = (
     ("WADO-URI", "contentType, transferSyntax", "one of the media types; the transfer syntax of `application/dicom`"),
     ("WADO-URI", "frameNumber, rows, columns, region, windowCenter, windowWidth, imageQuality", "of a rendered image"),
     ("WADO-URI", "anonymize", "refused"),
+    ("WADO-URI", "presentationUID", "refused: no presentation state is applied"),
 )
 STATUSES: Final = (
     ("STOW-RS", 200, "all instances are stored"),

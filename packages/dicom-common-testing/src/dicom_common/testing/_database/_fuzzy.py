@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dicom_common.core import AnyOf, Database, Fuzzy, Level, OneOf, PersonName, Query, QueryError
+from dicom_common.core import AnyOf, Database, Fuzzy, Level, Match, OneOf, PersonName, Query, QueryError
 from dicom_common.dicom import parse_query
 from dicom_common.testing._instances import make_entry, make_instance
 
@@ -196,7 +196,7 @@ class FuzzyContract:
             for level in Level:
                 keys = {case_keyword: name}
                 whole = database.find(parse_query("local", level, keys, fuzzy=True))
-                pages = []
+                pages = list[Match]()
                 while page := database.find(parse_query("local", level, keys, fuzzy=True, limit=2, offset=len(pages))):
                     pages += page
                 assert pages == whole, (name, level)

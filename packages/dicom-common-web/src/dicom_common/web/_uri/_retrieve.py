@@ -34,6 +34,8 @@ async def _retrieve(call: Call) -> Response:
     place, frame = place_of_query(parameters), frame_of(parameters)
     if parameters.get("anonymize") is not None:
         raise HttpError(406, "The server does not de-identify: omit the parameter anonymize.")
+    if "presentationUID" in parameters:  # a picture without what was asked for could mislead
+        raise HttpError(406, "The server does not apply presentation states: omit the parameter presentationUID.")
     lane = call.site.lanes.retrieve
     (stored,) = await lane.run(stored_of, call, place)
     asked = parameters.get("contentType")
