@@ -137,7 +137,7 @@ class WebDavStorage:
         client = self._opened()
 
         def ask() -> Found:
-            [found] = client.list(key, depth=0) or [None]
+            found = next(iter(client.list(key, depth=0)), None)
             if found is None or found.is_folder:
                 raise NotFoundError(f"{self._name} has no such object.")
             return found
