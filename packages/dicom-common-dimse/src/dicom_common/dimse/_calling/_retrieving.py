@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pydicom.dataset import Dataset
-from pynetdicom import StoragePresentationContexts
 
 from dicom_common.core import DicomCommonError, Level, Origin
 from dicom_common.dicom import file_start
@@ -58,6 +57,8 @@ class Wanted:
         """Return the SOP classes of what will come, as many as one association has contexts for."""
         known = dict.fromkeys(uid for uid in self.classes.values() if uid)
         if len(known) < len(set(self.classes.values())):  # of some the peer did not say it
+            from pynetdicom import StoragePresentationContexts  # noqa: PLC0415 - few peers do not say it
+
             known |= dict.fromkeys(str(one.abstract_syntax) for one in StoragePresentationContexts)
         return list(known)[: MOST_CONTEXTS - 1]
 
