@@ -131,7 +131,8 @@ def test_7_5_bundled_files_of_every_transfer_syntax_arrive_byte_for_byte(archive
 
 
 def test_7_5_series_images_and_lists(tmp_path: Path) -> None:
-    with _archive(tmp_path) as (live, port), destination(port, _EVERY_CLASS, ALL_TRANSFER_SYNTAXES) as there:
+    settings = "[dimse.retrieve]\nkeep_seconds = 120.0"
+    with _archive(tmp_path, settings) as (live, port), destination(port, _EVERY_CLASS, ALL_TRANSFER_SYNTAXES) as there:
         ingest(live, *(make_instance(*one) for one in ((1, 1, 1), (1, 1, 2), (1, 2, 1), (2, 1, 1), (3, 1, 1))))
 
         def sent(identifier: Dataset, model: str = STUDY_ROOT) -> list[str]:

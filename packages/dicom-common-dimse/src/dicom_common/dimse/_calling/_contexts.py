@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 from dicom_common.core import Stored
 from dicom_common.dicom import TRANSFER_SYNTAXES
+from dicom_common.dimse._requesting import Proposal
 
-__all__ = ["MOST_CONTEXTS", "UNCOMPRESSED", "ContextKey", "batches", "contexts_for_get", "contexts_of", "in_pieces"]
+__all__ = ["MOST_CONTEXTS", "UNCOMPRESSED", "batches", "contexts_for_get", "contexts_of", "in_pieces"]
 
 MOST_CONTEXTS: Final = 128
 """The odd numbers from 1 to 255 identify them (PS3.8 9.3.2.2)."""
@@ -27,18 +28,10 @@ _COMPRESSED: Final = tuple(
 T = TypeVar("T")
 
 
-class ContextKey(NamedTuple):
-    """A presentation context to propose."""
-
-    abstract_syntax: str
-    transfer_syntaxes: tuple[str, ...]
-    """The peer chooses one of them."""
-
-
-def contexts_of(instances: Iterable[Stored]) -> list[ContextKey]:
+def contexts_of(instances: Iterable[Stored]) -> list[Proposal]:
     """Return a context for each SOP class in each transfer syntax, so that everything can go as it is stored."""
     pairs = dict.fromkeys((one.sop_class_uid, one.transfer_syntax_uid) for one in instances)
-    return [ContextKey(sop_class, (syntax,)) for sop_class, syntax in pairs]
+    return [Proposal(sop_class, (syntax,)) for sop_class, syntax in pairs]
 
 
 def batches(instances: Iterable[Stored], most: int) -> Iterator[list[Stored]]:
@@ -61,7 +54,7 @@ def batches(instances: Iterable[Stored], most: int) -> Iterator[list[Stored]]:
         yield batch
 
 
-def contexts_for_get(model: str, sop_classes: Sequence[str]) -> list[ContextKey]:
+def contexts_for_get(model: str, sop_classes: Sequence[str]) -> list[Proposal]:
     """Return the contexts of an association for C-GET: that of the model, and those for the sub-operations.
 
     Each SOP class has several contexts as far as there is room, of one transfer syntax each: so the peer can send in
@@ -72,7 +65,7 @@ def contexts_for_get(model: str, sop_classes: Sequence[str]) -> list[ContextKey]
         model: the SOP Class UID of the information model.
         sop_classes: those of what will come, at most 127.
     """
-    contexts = [ContextKey(model, UNCOMPRESSED)]
+    contexts = [Proposal(model, UNCOMPRESSED)]
     room = (MOST_CONTEXTS - 1) // max(1, len(sop_classes))
     alone = (_EXPLICIT, *_COMPRESSED, _IMPLICIT)[: max(0, room - 2)]
     # Where there is no room for more, uncompressed comes first: every peer has that.
@@ -82,8 +75,8 @@ def contexts_for_get(model: str, sop_classes: Sequence[str]) -> list[ContextKey]
     )
     shared = list(in_pieces((one.uid for one in others), _MOST_SYNTAXES))[: max(1, room - len(alone))]
     for sop_class in sop_classes:
-        contexts += [ContextKey(sop_class, (syntax,)) for syntax in alone]
-        contexts += [ContextKey(sop_class, tuple(syntaxes)) for syntaxes in shared]
+        contexts += [Proposal(sop_class, (syntax,)) for syntax in alone]
+        contexts += [Proposal(sop_class, tuple(syntaxes)) for syntaxes in shared]
     return contexts
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from io import BytesIO
 from typing import Final
 
-from pydicom import config
+from pydicom import config, dcmwrite
 from pydicom.datadict import dictionary_VM, dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
@@ -16,7 +18,7 @@ from dicom_common.core import Level, QueryError
 from dicom_common.dimse._calling._keywords import KEYWORDS
 from dicom_common.toolkit import did_you_mean
 
-__all__ = ["Match", "identifier", "match_of"]
+__all__ = ["Match", "decoded", "encoded", "identifier", "match_of"]
 
 Match = Mapping[str, tuple[str, ...]]
 """One answer of a peer: the values of each attribute, as text, by keyword or by tag (eight hex digits). Attributes in a
@@ -24,6 +26,7 @@ sequence have a path, as in `RequestAttributesSequence.ScheduledProcedureStepID`
 
 LEVELS: Final = {Level.PATIENT: "PATIENT", Level.STUDY: "STUDY", Level.SERIES: "SERIES", Level.INSTANCE: "IMAGE"}
 """Query/Retrieve Level (0008,0052)."""
+_IMPLICIT: Final = "1.2.840.10008.1.2"
 _UTF_8: Final = "ISO_IR 192"
 _INTEGERS: Final = frozenset(("US", "SS", "UL", "SL", "UV", "SV"))
 _NUMBERS: Final = frozenset(("FL", "FD"))
@@ -95,6 +98,23 @@ def _tag(word: str, name: str) -> int:
         hint = did_you_mean(word, KEYWORDS)
         raise QueryError(f"The key {name} is not an attribute of a data set: write a keyword or a tag.{hint}")
     return int(tag)
+
+
+def encoded(made: Dataset, transfer_syntax: str) -> bytes:
+    """Return the bytes of an identifier, in Explicit or Implicit VR Little Endian."""
+    stream = BytesIO()
+    dcmwrite(stream, made, implicit_vr=transfer_syntax == _IMPLICIT, little_endian=True)
+    return stream.getvalue()
+
+
+def decoded(data: bytes, transfer_syntax: str) -> Dataset | None:
+    """Read an identifier; None if it is no data set in this transfer syntax."""
+    if not data:
+        return None
+    try:
+        return read_dataset(BytesIO(data), transfer_syntax == _IMPLICIT, is_little_endian=True)
+    except Exception:  # noqa: BLE001 - pydicom raises whatever the bytes make it do
+        return None
 
 
 def match_of(answer: Dataset) -> Match:

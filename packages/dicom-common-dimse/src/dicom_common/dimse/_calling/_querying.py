@@ -6,14 +6,18 @@ from collections.abc import Generator, Iterable, Mapping
 from typing import Final
 
 from dicom_common.core import BackendError, Level, UnavailableError
-from dicom_common.dimse._calling._association import associated, break_off
-from dicom_common.dimse._calling._contexts import UNCOMPRESSED, ContextKey
+from dicom_common.dimse._calling._association import NoContextError, associated
+from dicom_common.dimse._calling._contexts import UNCOMPRESSED
 from dicom_common.dimse._calling._destination import Destination
-from dicom_common.dimse._calling._identifiers import Match, identifier, match_of
+from dicom_common.dimse._calling._identifiers import Match, decoded, encoded, identifier, match_of
+from dicom_common.dimse._receiving import Command, Operation, Tag, Value
+from dicom_common.dimse._requesting import Outgoing, Proposal
 from dicom_common.dimse._status_ranges import StatusCategory, category_of
 
-__all__ = ["echo", "failed", "find", "require_answer"]
+__all__ = ["LOW", "context_of", "echo", "failed", "find", "require_status"]
 
+LOW: Final = 2
+"""The Priority (0000,0700) of what we ask for."""
 _VERIFICATION: Final = "1.2.840.10008.1.1"
 _PATIENT_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.1.1"
 _STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
@@ -27,8 +31,10 @@ def echo(destination: Destination) -> None:
         RefusedError: the peer rejects the association.
         BackendError: the peer responds with a failure status.
     """
-    with associated(destination, [ContextKey(_VERIFICATION, UNCOMPRESSED)]) as association:
-        code = require_answer(association.send_c_echo().get("Status"), destination, "C-ECHO")
+    with associated(destination, [Proposal(_VERIFICATION, UNCOMPRESSED)]) as association:
+        (number,) = association.accepted.values()
+        response = association.request(number, Operation.C_ECHO, {Tag.AFFECTED_SOP_CLASS: _VERIFICATION}, None)
+        code = require_status(response, destination, "C-ECHO")
         if category_of(code) is StatusCategory.FAILURE:
             raise failed(destination, "C-ECHO", code)
 
@@ -63,42 +69,52 @@ def find(
     number, is_cancelled = 0, limit == 0
     if is_cancelled:
         return
-    with associated(destination, [ContextKey(model, UNCOMPRESSED)]) as association:
-        try:
-            for status, answer in association.send_c_find(asked, model):
-                code = require_answer(status.get("Status"), destination, "C-FIND")
-                category = category_of(code)
-                if category is StatusCategory.FAILURE:
-                    raise failed(destination, "C-FIND", code)
-                if category is not StatusCategory.PENDING:
-                    return
-                if answer is None:
-                    raise BackendError(
-                        f"The peer {destination} answered C-FIND with an identifier that cannot be read as a data set."
-                    )
-                if is_cancelled:
-                    continue
-                number += 1
-                yield match_of(answer)
-                if number == limit:
-                    is_cancelled = True
-                    association.send_c_cancel(1, query_model=model)
-        except GeneratorExit:
-            break_off(association)  # in the middle of the answers
-            raise
+    with associated(destination, [Proposal(model, UNCOMPRESSED)]) as association:
+        context_id, syntax = context_of(association, model)
+        values: dict[Tag, Value] = {Tag.AFFECTED_SOP_CLASS: model, Tag.PRIORITY: LOW}
+        for response, data in association.responses(context_id, Operation.C_FIND, values, [encoded(asked, syntax)]):
+            code = require_status(response, destination, "C-FIND")
+            category = category_of(code)
+            if category is StatusCategory.FAILURE:
+                raise failed(destination, "C-FIND", code)
+            if category is not StatusCategory.PENDING:
+                return
+            answer = decoded(data, syntax)
+            if answer is None:
+                raise BackendError(
+                    f"The peer {destination} answered C-FIND with an identifier that cannot be read as a data set."
+                )
+            if is_cancelled:
+                continue
+            number += 1
+            yield match_of(answer)
+            if number == limit:
+                is_cancelled = True
+                association.cancel(context_id)
 
 
-def require_answer(code: int | None, destination: Destination, service: str) -> int:
+def context_of(association: Outgoing, abstract_syntax: str) -> tuple[int, str]:
+    """Return the id and the transfer syntax of the accepted context of a model.
+
+    Raises:
+        NoContextError: there is none.
+    """
+    for (accepted, (syntax,)), number in association.accepted.items():
+        if accepted == abstract_syntax:
+            return number, syntax
+    raise NoContextError("The peer does not offer this service, or does not allow us to use it.")
+
+
+def require_status(response: Command, destination: Destination, service: str) -> int:
     """Return the status of a response.
 
     Raises:
-        UnavailableError: there was no response.
+        UnavailableError: it has none.
     """
+    code = response.number(Tag.STATUS)
     if code is None:
-        raise UnavailableError(
-            f"The peer {destination} did not respond to {service} in time, or ended the association."
-        )
-    return int(code)
+        raise UnavailableError(f"The response of the peer {destination} to {service} has no status.")
+    return code
 
 
 def failed(destination: Destination, service: str, code: int) -> BackendError:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, cast
+from typing import Final
 
 from pydicom.dataset import Dataset
-from pynetdicom import StoragePresentationContexts, evt
-from pynetdicom.dimse_primitives import C_STORE
 
 from dicom_common.core import DicomCommonError, Level, Origin
 from dicom_common.dicom import file_start
-from dicom_common.dimse._calling._association import associated, break_off
-from dicom_common.dimse._calling._contexts import MOST_CONTEXTS, UNCOMPRESSED, ContextKey, contexts_for_get
+from dicom_common.dimse._calling._association import associated
+from dicom_common.dimse._calling._contexts import MOST_CONTEXTS, UNCOMPRESSED, contexts_for_get
 from dicom_common.dimse._calling._destination import Destination
-from dicom_common.dimse._calling._identifiers import identifier
-from dicom_common.dimse._calling._querying import failed, require_answer
+from dicom_common.dimse._calling._identifiers import encoded, identifier
+from dicom_common.dimse._calling._querying import LOW, context_of, failed, require_status
+from dicom_common.dimse._receiving import Command, Operation, Tag, Value
+from dicom_common.dimse._requesting import Proposal
 from dicom_common.dimse._status_ranges import StatusCategory, category_of
 from dicom_common.pipeline import Received, Result, status_codes
 
@@ -57,6 +57,8 @@ class Wanted:
         """Return the SOP classes of what will come, as many as one association has contexts for."""
         known = dict.fromkeys(uid for uid in self.classes.values() if uid)
         if len(known) < len(set(self.classes.values())):  # of some the peer did not say it
+            from pynetdicom import StoragePresentationContexts  # noqa: PLC0415 - few peers do not say it
+
             known |= dict.fromkeys(str(one.abstract_syntax) for one in StoragePresentationContexts)
         return list(known)[: MOST_CONTEXTS - 1]
 
@@ -81,14 +83,12 @@ def get(
     errors: list[DicomCommonError] = []
     origin = Origin(source="dimse", ae_title=destination.ae_title, ip=destination.host)
 
-    def on_store(event: evt.Event) -> int:
-        request = cast(C_STORE, event.request)
-        class_uid, sop_uid = str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID)
-        start = file_start(class_uid, sop_uid, event.context.transfer_syntax, source_ae_title=destination.ae_title)
-        source = start + event.encoded_dataset(include_meta=False)
+    def on_store(context: Proposal, request: Command, data: bytes) -> int:
+        class_uid, sop_uid = request.text(Tag.AFFECTED_SOP_CLASS), request.text(Tag.AFFECTED_SOP_INSTANCE)
+        start = file_start(class_uid, sop_uid, context.transfer_syntaxes[0], source_ae_title=destination.ae_title)
         try:
             result = take(
-                Received(source=source, name=sop_uid, origin=origin, sop_class_uid=class_uid, sop_uid=sop_uid)
+                Received(source=start + data, name=sop_uid, origin=origin, sop_class_uid=class_uid, sop_uid=sop_uid)
             )
         except DicomCommonError as error:
             errors.append(error)
@@ -98,17 +98,16 @@ def get(
 
     sop_classes = wanted.sop_classes()
     contexts = contexts_for_get(_STUDY_ROOT_GET, sop_classes)
-    with associated(destination, contexts, as_scp=sop_classes, on_store=on_store) as association:
-        try:
-            for status, _ in association.send_c_get(wanted.identifier(), _STUDY_ROOT_GET):
-                while arrived:
-                    yield arrived.popleft()
-                if errors:
-                    raise errors[0]
-                _require_done(status, destination, "C-GET")
-        except GeneratorExit:
-            break_off(association)  # in the middle of the sub-operations
-            raise
+    values: dict[Tag, Value] = {Tag.AFFECTED_SOP_CLASS: _STUDY_ROOT_GET, Tag.PRIORITY: LOW}
+    with associated(destination, contexts, as_scp=sop_classes) as association:
+        context_id, syntax = context_of(association, _STUDY_ROOT_GET)
+        data = [encoded(wanted.identifier(), syntax)]
+        for response, _ in association.responses(context_id, Operation.C_GET, values, data, on_store):
+            while arrived:
+                yield arrived.popleft()
+            if errors:
+                raise errors[0]
+            _require_done(response, destination, "C-GET")
 
 
 def move(destination: Destination, wanted: Wanted, to: str) -> None:
@@ -124,12 +123,19 @@ def move(destination: Destination, wanted: Wanted, to: str) -> None:
         RefusedError: it rejects the association, or does not offer the service.
         BackendError: it answers with a failure, such as A801: it does not know `to`.
     """
-    with associated(destination, [ContextKey(_STUDY_ROOT_MOVE, UNCOMPRESSED)]) as association:
-        for status, _ in association.send_c_move(wanted.identifier(), to, _STUDY_ROOT_MOVE):
-            _require_done(status, destination, "C-MOVE")
+    values: dict[Tag, Value] = {
+        Tag.AFFECTED_SOP_CLASS: _STUDY_ROOT_MOVE,
+        Tag.MOVE_DESTINATION: to,
+        Tag.PRIORITY: LOW,
+    }
+    with associated(destination, [Proposal(_STUDY_ROOT_MOVE, UNCOMPRESSED)]) as association:
+        context_id, syntax = context_of(association, _STUDY_ROOT_MOVE)
+        data = [encoded(wanted.identifier(), syntax)]
+        for response, _ in association.responses(context_id, Operation.C_MOVE, values, data):
+            _require_done(response, destination, "C-MOVE")
 
 
-def _require_done(status: Dataset, destination: Destination, service: str) -> None:
-    code = require_answer(status.get("Status"), destination, service)
+def _require_done(response: Command, destination: Destination, service: str) -> None:
+    code = require_status(response, destination, service)
     if category_of(code) is StatusCategory.FAILURE and code != _ALL_FAILED:
         raise failed(destination, service, code)

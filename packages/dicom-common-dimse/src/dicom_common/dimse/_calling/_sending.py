@@ -6,25 +6,27 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dicom_common.core import BackendError, DamagedError, DicomError, NotFoundError, Storage, Stored, UnavailableError
+from dicom_common.dicom import data_set_offset
 from dicom_common.dimse._calling._association import NoContextError, associated
 from dicom_common.dimse._calling._contexts import batches, contexts_of
 from dicom_common.dimse._calling._destination import Destination
-from dicom_common.dimse._calling._transmission import accepted_context, store_remotely
+from dicom_common.dimse._calling._querying import LOW
+from dicom_common.dimse._receiving import Operation, Tag, Value
+from dicom_common.dimse._requesting import Outgoing, Proposal
 from dicom_common.dimse._status_ranges import StatusCategory, category_of
 from dicom_common.pipeline import read_ahead
 from dicom_common.toolkit import Backoff
-
-if TYPE_CHECKING:
-    from pynetdicom.association import Association
 
 __all__ = ["SendReason", "SendStatus", "Sent", "send"]
 
 _BATCH: Final = 1000
 """Instances over one association: those of a large study share a few."""
 _OUT_OF_RESOURCES: Final = range(0xA700, 0xA800)
+_BEGINNING: Final = 64 << 10
+"""Bytes in which the File Meta Information ends."""
 _MOST_BREAKS: Final = 3
 """Associations that may break off at one instance, before the others go on without it."""
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
@@ -132,29 +134,23 @@ class _Batch:
                 if self._waiting and not self._backoff.wait():
                     yield from self._all_failed(SendReason.OUT_OF_RESOURCES, retry=True)
 
-    def _over(self, association: Association) -> Generator[Sent, None, None]:
+    def _over(self, association: Outgoing) -> Generator[Sent, None, None]:
         """Send what waits; what is not told of is to be tried again."""
-        contexts = {uid: accepted_context(association, one) for uid, one in self._waiting.items()}
+        contexts = {
+            uid: association.accepted.get(Proposal(one.sop_class_uid, (one.transfer_syntax_uid,)))
+            for uid, one in self._waiting.items()
+        }
         for uid in [uid for uid, context in contexts.items() if context is None]:
             yield _failed(self._waiting[uid], SendReason.NOT_ACCEPTED)
         ahead = read_ahead(self._storage, list(self._waiting.values()))
-        message_id = 0
         try:
             for stored, chunks in ahead:
-                message_id = message_id % 65535 + 1
                 context = contexts[stored.sop_uid]
                 if context is None:
                     raise AssertionError("what has no context was told of")
                 self._under_way = stored
                 try:
-                    code = store_remotely(
-                        association,
-                        stored,
-                        _source(chunks),
-                        context_id=context,
-                        message_id=message_id,
-                        seconds=self._destination.response_seconds,
-                    )
+                    code = _store(association, context, stored, _source(chunks))
                 except DicomError as error:
                     raise _SourceError(SendReason.DAMAGED) from error
                 self._under_way = None
@@ -184,6 +180,36 @@ class _Batch:
     def _all_failed(self, reason: SendReason, *, retry: bool = False) -> Generator[Sent, None, None]:
         for uid in list(self._waiting):
             yield _failed(self._waiting.pop(uid), reason, retry=retry)
+
+
+def _store(association: Outgoing, context_id: int, stored: Stored, chunks: Iterator[bytes]) -> int:
+    """Send an instance, and return the status of the response; what raises leaves half a message.
+
+    Raises:
+        UnavailableError: the association is lost.
+        DicomError: the object is no DICOM.
+    """
+    values: dict[Tag, Value] = {
+        Tag.AFFECTED_SOP_CLASS: stored.sop_class_uid,
+        Tag.AFFECTED_SOP_INSTANCE: stored.sop_uid,
+        Tag.PRIORITY: LOW,
+    }
+    status = association.request(context_id, Operation.C_STORE, values, _data_set(chunks)).number(Tag.STATUS)
+    if status is None:
+        raise UnavailableError("The peer's response to a C-STORE request has no status.")
+    return status
+
+
+def _data_set(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Iterate over an object from its data set on."""
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        if len(head) >= _BEGINNING:
+            break
+    start = data_set_offset(head)
+    yield head[start:] if start else head
+    yield from chunks
 
 
 class _SourceError(Exception):

@@ -14,8 +14,9 @@ from dicom_common.dimse._commitment._records import Commitment, Commitments
 from dicom_common.dimse._commitment._report import Report, verify
 from dicom_common.dimse._commitment._request import CLASS, INSTANCE
 from dicom_common.dimse._identifiers import encoding_of
-from dicom_common.dimse._moving import Outgoing, Proposal, address_of
+from dicom_common.dimse._moving import address_of
 from dicom_common.dimse._receiving import UNCOMPRESSED, Operation, Site, Tag, Value
+from dicom_common.dimse._requesting import Outgoing, Proposal
 
 __all__ = ["InHand", "Reporting", "report_values"]
 
@@ -154,7 +155,7 @@ class Reporting:
                 [Proposal(CLASS, (syntax,)) for syntax in UNCOMPRESSED[:2]],
                 connect_seconds=retrieve.connect_seconds,
                 response_seconds=_RESPONSE_SECONDS,
-                as_scp=True,
+                as_scp=(CLASS,),
             )
         except UnavailableError as error:
             _log.warning("a storage commitment report was not sent: %s", error)

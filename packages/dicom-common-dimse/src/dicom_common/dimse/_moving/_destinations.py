@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 from dicom_common.core.tls import client_context
-from dicom_common.dimse._moving._outgoing import Destination
 from dicom_common.dimse._receiving import Request, Tag
+from dicom_common.dimse._requesting import Destination
 from dicom_common.dimse._settings import PeerSettings
 
 __all__ = ["address_of", "destination_for"]

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from dicom_common.dimse._moving._outgoing import Destination, Outgoing, Proposal
+from dicom_common.dimse._requesting import Destination, Outgoing, Proposal
 
 __all__ = ["KeptAssociations"]
 

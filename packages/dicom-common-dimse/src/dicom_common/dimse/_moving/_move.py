@@ -13,11 +13,11 @@ from dicom_common.dimse._identifiers import StatusError
 from dicom_common.dimse._moving._data_sets import DataSet
 from dicom_common.dimse._moving._destinations import destination_for
 from dicom_common.dimse._moving._kept import KeptAssociations
-from dicom_common.dimse._moving._outgoing import Destination, Outgoing, Proposal
 from dicom_common.dimse._moving._retrieval import Retrieval, retrieval_of
 from dicom_common.dimse._moving._sending import send_all, store_values
 from dicom_common.dimse._moving._syntaxes import choose, proposals_for
 from dicom_common.dimse._receiving import Operation, Request, Response, Tag, Value
+from dicom_common.dimse._requesting import Destination, Outgoing, Proposal
 from dicom_common.dimse._service_settings import RetrieveSettings
 
 __all__ = ["Mover"]

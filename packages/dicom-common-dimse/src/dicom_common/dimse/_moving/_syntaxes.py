@@ -9,7 +9,7 @@ from dicom_common.codecs import Codecs
 from dicom_common.core import Stored
 from dicom_common.dicom import transfer_syntax
 from dicom_common.dimse._moving._data_sets import EXPLICIT, IMPLICIT
-from dicom_common.dimse._moving._outgoing import Proposal
+from dicom_common.dimse._requesting import Proposal
 
 __all__ = ["choose", "proposals_for"]
 
