@@ -23,6 +23,7 @@ from dicom_common.host._requirements import headers, normalized, unmet
 from dicom_common.toolkit import did_you_mean
 
 __all__ = [
+    "CHECKS",
     "COMMANDS",
     "CONFORMANCE",
     "EXTENSION",
