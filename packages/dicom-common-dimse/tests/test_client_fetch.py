@@ -153,6 +153,29 @@ def test_what_the_ingest_refuses_is_reported(peer: MadePeer, files: list[Path], 
     }
 
 
+@pytest.mark.parametrize("most", ["3000000", "30000000"])
+def test_a_large_instance_goes_through_as_it_comes_and_harms_no_other(
+    files: list[Path], tmp_path: Path, most: str
+) -> None:
+    large = pydicom.dcmread(files[0])
+    large.Rows = large.Columns = 1536
+    large.PixelData = bytes(range(256)) * (1536 * 1536 * 2 // 256)
+    large.save_as(tmp_path / "large.dcm")
+    overrides = {"data": str(tmp_path / "data"), "ingest.max_object_bytes": most}
+    with (
+        made_peer([tmp_path / "large.dcm", *files[1:3]]) as peer,
+        Services.from_file(overrides=overrides) as services,
+        Ingest(services) as ingest,
+    ):
+        fetched = list(peer.client().fetch(services, ingest, _STUDY, tenant="local"))
+    statuses = {one.sop_uid: (one.status, one.result and one.result.reason) for one in fetched}
+    is_refused = most == "3000000"
+    first = (FetchStatus.REJECTED, "object-too-large") if is_refused else (FetchStatus.FETCHED, "")
+    assert statuses == {f"{_CT}.0": first} | dict.fromkeys((f"{_CT}.1", f"{_CT}.2"), (FetchStatus.FETCHED, ""))
+    if not is_refused:
+        assert pydicom.dcmread(services_path(tmp_path, f"{_CT}.0")) == large
+
+
 def test_a_study_that_the_peer_does_not_have_is_an_error(peer: MadePeer, tmp_path: Path) -> None:
     with (
         Services.from_file(overrides={"data": str(tmp_path)}) as services,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import BinaryIO, Final, cast
 
 from pydicom.dataset import Dataset
 
@@ -16,10 +16,10 @@ from dicom_common.dimse._calling._contexts import MOST_CONTEXTS, UNCOMPRESSED, c
 from dicom_common.dimse._calling._destination import Destination
 from dicom_common.dimse._calling._identifiers import encoded, identifier
 from dicom_common.dimse._calling._querying import LOW, context_of, failed, require_status
-from dicom_common.dimse._receiving import Command, Operation, Tag, Value
+from dicom_common.dimse._receiving import Arriving, Command, Incoming, Operation, Tag, Value
 from dicom_common.dimse._requesting import Proposal
 from dicom_common.dimse._status_ranges import StatusCategory, category_of
-from dicom_common.pipeline import Received, Result, status_codes
+from dicom_common.pipeline import MOST_HELD, Received, Result, status_codes
 
 __all__ = ["Wanted", "get", "move"]
 
@@ -83,12 +83,16 @@ def get(
     errors: list[DicomCommonError] = []
     origin = Origin(source="dimse", ae_title=destination.ae_title, ip=destination.host)
 
-    def on_store(context: Proposal, request: Command, data: bytes) -> int:
+    def on_store(context: Proposal, request: Command, data: Incoming) -> int:
         class_uid, sop_uid = request.text(Tag.AFFECTED_SOP_CLASS), request.text(Tag.AFFECTED_SOP_INSTANCE)
-        start = file_start(class_uid, sop_uid, context.transfer_syntaxes[0], source_ae_title=destination.ae_title)
+        held = bytearray(
+            file_start(class_uid, sop_uid, context.transfer_syntaxes[0], source_ae_title=destination.ae_title)
+        )
+        is_whole = data.collect(held, MOST_HELD)
+        source = bytes(held) if is_whole else cast("BinaryIO", Arriving(held, data))
         try:
             result = take(
-                Received(source=start + data, name=sop_uid, origin=origin, sop_class_uid=class_uid, sop_uid=sop_uid)
+                Received(source=source, name=sop_uid, origin=origin, sop_class_uid=class_uid, sop_uid=sop_uid)
             )
         except DicomCommonError as error:
             errors.append(error)

@@ -9,7 +9,7 @@ from dicom_common.dimse._receiving._command_set import (
     encode_command,
     parse_command,
 )
-from dicom_common.dimse._receiving._incoming import Incoming, Messages, TooLargeDataError
+from dicom_common.dimse._receiving._incoming import Arriving, Incoming, Messages, TooLargeDataError
 from dicom_common.dimse._receiving._listener import Listener
 from dicom_common.dimse._receiving._negotiation import IMPLEMENTATION
 from dicom_common.dimse._receiving._pdu import AssociationEndError, Pdu, ProtocolError, item, items, p_data
@@ -30,6 +30,7 @@ __all__ = [
     "IMPLEMENTATION",
     "NO_DATA_SET",
     "UNCOMPRESSED",
+    "Arriving",
     "Association",
     "AssociationEndError",
     "Command",

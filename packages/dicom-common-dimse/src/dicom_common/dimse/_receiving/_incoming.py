@@ -9,7 +9,7 @@ from dicom_common.dimse._receiving._command_set import Command, parse_command
 from dicom_common.dimse._receiving._pdu import AbortedError, AssociationEndError, Pdu, ProtocolError, ReleasedError
 from dicom_common.dimse._receiving._wire import Wire
 
-__all__ = ["Fragment", "Incoming", "Messages", "TooLargeDataError"]
+__all__ = ["Arriving", "Fragment", "Incoming", "Messages", "TooLargeDataError"]
 
 _MOST_COMMAND: Final = 65_536
 
@@ -184,3 +184,22 @@ class Incoming:
                     self.size += len(piece)
                     return piece
         return memoryview(b"")
+
+
+class Arriving:
+    """An instance that is too large to be held: its head, and what is still to come."""
+
+    def __init__(self, head: bytearray, data: Incoming) -> None:
+        self._head, self._data = memoryview(head), data
+
+    def seekable(self) -> bool:
+        """Tell that it is read once."""
+        return False
+
+    def read(self, size: int = -1) -> bytes:
+        """Read on."""
+        if not self._head:
+            return self._data.read(size)
+        wanted = len(self._head) if size < 0 else size
+        piece, self._head = bytes(self._head[:wanted]), self._head[wanted:]
+        return piece + self._data.read() if size < 0 else piece

@@ -19,6 +19,7 @@ from dicom_common.dimse._receiving import (
     Pdu,
     ProtocolError,
     Tag,
+    TooLargeDataError,
     Value,
     Wire,
     encode_command,
@@ -36,11 +37,11 @@ _MOST_RECEIVED: Final = 131_072
 _MOST_SENT: Final = 131_072
 _AT_ONCE: Final = 262_144
 """Bytes that are handed to the system at once."""
-_MOST_HELD: Final = 1 << 32
-"""Bytes of a data set that a peer may send: of an instance that was asked for by C-GET."""
+_MOST_HELD: Final = 1 << 24
+"""Bytes that the data set of a response may have."""
 
-OnStore = Callable[[Proposal, Command, bytes], int]
-"""Takes an instance of a C-GET: its context, the command and the data set; returns the status."""
+OnStore = Callable[[Proposal, Command, Incoming], int]
+"""Takes an instance of a C-GET: its context, the command and the data set as it comes; returns the status."""
 
 
 class Destination(NamedTuple):
@@ -211,12 +212,16 @@ class Outgoing:
     def _next_response(self, operation: Operation, on_store: OnStore | None) -> tuple[Command, bytes]:
         while True:
             context_id, command = self._messages.next_command()
-            incoming = Incoming(self._messages.data_set(context_id)) if command.has_data_set else None
-            held = b"" if incoming is None else incoming.read_all(_MOST_HELD)
+            data = Incoming(self._messages.data_set(context_id) if command.has_data_set else iter(()))
             if on_store is None or command.field != Operation.C_STORE or context_id not in self._contexts:
                 break
-            status = on_store(self._contexts[context_id], command, held)
+            status = on_store(self._contexts[context_id], command, data)
+            data.drain()  # what was not wanted
             self._send(context_id, _store_response(command, status), None)
+        try:
+            held = data.read_all(_MOST_HELD)
+        except TooLargeDataError:
+            raise ProtocolError("the data set of a response is too large", reason=6) from None
         is_answer = command.field == operation | Operation.RESPONSE
         if not is_answer or command.number(Tag.RESPONDED_TO) != self._last_id:
             raise ProtocolError("a message other than the expected response arrived", reason=2)

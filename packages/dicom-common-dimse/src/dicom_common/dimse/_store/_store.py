@@ -8,7 +8,7 @@ from typing import BinaryIO, Final, cast
 from dicom_common.core import Origin
 from dicom_common.dicom import TRANSFER_SYNTAXES, file_start, is_valid_uid
 from dicom_common.dimse._peers import Permission
-from dicom_common.dimse._receiving import Incoming, Operation, Request, Response, Service, Tag
+from dicom_common.dimse._receiving import Arriving, Incoming, Operation, Request, Response, Service, Tag
 from dicom_common.dimse._settings import DimseSettings
 from dicom_common.dimse._store._sop_classes import STORAGE_SOP_CLASSES
 from dicom_common.pipeline import HELD, MOST_HELD, IngestReason, Received, Result, status_codes
@@ -45,25 +45,6 @@ def store_service(settings: DimseSettings) -> Service:
     )
 
 
-class _Arriving:
-    """An instance that is too large to be held: its head, and what is still to come."""
-
-    def __init__(self, head: bytearray, data: Incoming) -> None:
-        self._head, self._data = memoryview(head), data
-
-    def seekable(self) -> bool:
-        """Tell that it is read once."""
-        return False
-
-    def read(self, size: int = -1) -> bytes:
-        """Read on."""
-        if not self._head:
-            return self._data.read(size)
-        wanted = len(self._head) if size < 0 else size
-        piece, self._head = bytes(self._head[:wanted]), self._head[wanted:]
-        return piece + self._data.read() if size < 0 else piece
-
-
 def _store(request: Request) -> Iterator[Response]:
     """Answer a C-STORE (PS3.4 B.2.3, PS3.7 9.1.1)."""
     class_uid = request.command.text(Tag.AFFECTED_SOP_CLASS)
@@ -94,7 +75,7 @@ def _ingest(request: Request, data: Incoming, class_uid: str, sop_uid: str) -> R
         if not data.size:
             return _refusal(_EMPTY, "The data set is empty.")
         received = Received(
-            source=bytes(held) if is_whole else cast("BinaryIO", _Arriving(held, data)),
+            source=bytes(held) if is_whole else cast("BinaryIO", Arriving(held, data)),
             name=f"C-STORE {request.message_id}",
             origin=Origin(source="dimse", ae_title=association.calling, ip=peer.address, user=peer.user),
             sop_class_uid=class_uid,
