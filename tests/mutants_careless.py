@@ -54,7 +54,12 @@ def swallows_the_errors_of_a_batch(original: Any, self: Any, writes: Any) -> Any
 @mutant("index", Index, "remove", "removal_of_which")
 def removes_although_its_events_fail(original: Any, self: Any, *arguments: Any, events: Any = None) -> Any:
     removed: list[Any] = []
-    stored = original(self, *arguments, events=lambda some: removed.extend(some) or [])
+
+    def keep(some: Any) -> list[Any]:
+        removed.extend(some)
+        return []
+
+    stored = original(self, *arguments, events=keep)
     if events is not None and removed:
         self.add([], events=lambda _: events(removed))
     return stored

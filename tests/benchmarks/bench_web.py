@@ -186,4 +186,5 @@ def _tell(name: str, taken: Sequence[tuple[float, float]], number: int) -> None:
 
 
 if __name__ == "__main__":
-    show(run(*map(int, sys.argv[1:2]), *sys.argv[2:]))
+    _, *given = sys.argv
+    show(run(int(given[0]), *given[1:]) if given else run())
