@@ -88,7 +88,10 @@ def run() -> list[dict[str, Any]]:
     Needs 12 GB of disk. So many files, because starting the worker processes takes 0.7 s, whatever there is to do.
     """
     rows = []
-    for name, pixels, count, rounds, of_disk in (("15 KB", 64, 3000, 5, 0.35), ("500 KB", 512, 2000, 3, 0.5)):
+    for name, pixels, count, rounds, of_plain, of_disk in (
+        ("15 KB", 64, 3000, 5, 12.0, 0.35),
+        ("500 KB", 512, 2000, 3, 5.0, 0.5),
+    ):
         with tempfile.TemporaryDirectory(dir=os.environ.get("DICOM_COMMON_TEST_FOLDER")) as folder:
             base = Path(folder)
             files = write_files(base / "files", ct_template(pixels), count)
@@ -101,7 +104,7 @@ def run() -> list[dict[str, Any]]:
                 shares.append(disk / fast)
                 rates.append(count / fast)
         unit = f"times as fast ({statistics.median(rates):.0f} files/s)"
-        rows.append(row(f"ingest of {name} files, against plain pydicom", ratios, 5.0, unit=unit))
+        rows.append(row(f"ingest of {name} files, against plain pydicom", ratios, of_plain, unit=unit))
         rows.append(row(f"ingest of {name} files, against the disk's limit", shares, of_disk))
     return rows
 
