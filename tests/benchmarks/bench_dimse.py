@@ -1,7 +1,7 @@
 """`dicom-common scp` beside Debian's Orthanc: dcmsend and storescu send the same new files to each, in turns.
 
 Beside them, where it is installed, `dicom-storescp` (`cargo install dicom-storescp`; on PATH, or named by
-DICOM_COMMON_BENCH_STORESCP): a Rust program that writes what it gets, and neither syncs nor indexes. Its lines have no
+DICOM_COMMON_TEST_STORESCP): a Rust program that writes what it gets, and neither syncs nor indexes. Its lines have no
 target.
 """
 
@@ -115,7 +115,7 @@ def run(rounds: int = 5) -> list[dict[str, Any]]:
         slow, fast = free_port(), free_port()
         stack.enter_context(orthanc(base / "slow", settings=_dicom(slow)))
         stack.enter_context(orthanc(base / "fast", settings=_dicom(fast), variables=_AT_ONCE))
-        rust = os.environ.get("DICOM_COMMON_BENCH_STORESCP") or shutil.which("dicom-storescp")
+        rust = os.environ.get("DICOM_COMMON_TEST_STORESCP") or shutil.which("dicom-storescp")
         anchor = stack.enter_context(_storescp(rust, base / "anchor")) if rust else None
         made = 0
         for label, pixels, number in (("15 KB", 64, 160), ("500 KB", 512, 80)):
