@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import quote, unquote
 from uuid import uuid4
 
 import pytest
+from fault_server import Server
 
 from dicom_common.core import (
     AlreadyExistsError,
@@ -99,13 +100,6 @@ class Store(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
-
-
-class Server(ThreadingHTTPServer):
-    request_queue_size = 64
-
-    def handle_error(self, *_: object) -> None:
-        pass  # connections break here all the time
 
 
 @dataclass(frozen=True)

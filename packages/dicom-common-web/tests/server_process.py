@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["COMMAND", "Answer", "ServerProcess", "multipart", "server_process"]
+__all__ = ["COMMAND", "Answer", "ServerProcess", "head", "multipart", "server_process"]
 
 COMMAND = (sys.executable, "-m", "dicom_common.cli")
 STUDIES = "/dicom-web/studies"
@@ -64,6 +64,12 @@ class ServerProcess:
         """Return the most memory that the process ever had in use, in bytes (Linux)."""
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
         return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024  # type: ignore[index]  # the kernel writes it
+
+
+def head(content_type: str, *lines: str) -> bytes:
+    """Return the head of a STOW-RS request."""
+    top = (f"POST {STUDIES} HTTP/1.1", "Host: localhost", f"Content-Type: {content_type}", *lines)
+    return ("\r\n".join(top) + "\r\n\r\n").encode()
 
 
 def multipart(parts: Sequence[bytes], content_type: str = "application/dicom") -> tuple[bytes, str]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 from made_instances import instance_uid, make_instance, series_uid, study_uid
-from server_process import STUDIES, Answer, ServerProcess, multipart, server_process
+from server_process import STUDIES, Answer, ServerProcess, head, multipart
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 RELATED = 'multipart/related; type="application/dicom"; boundary=b'
@@ -44,11 +42,6 @@ def send_raw(process: ServerProcess, *pieces: bytes) -> tuple[int, bytes]:
             connection.sendall(piece)
         came = b"".join(iter(lambda: connection.recv(65536), b""))
     return int(came.split(b" ", 2)[1]) if came else 0, came
-
-
-def head(content_type: str, *lines: str) -> bytes:
-    top = (f"POST {STUDIES} HTTP/1.1", "Host: localhost", f"Content-Type: {content_type}", *lines)
-    return ("\r\n".join(top) + "\r\n\r\n").encode()
 
 
 def test_6_1_multipart_and_single_instances_are_stored(process: ServerProcess) -> None:
@@ -313,83 +306,6 @@ def test_6_10_a_large_instance_between_small_ones(process: ServerProcess) -> Non
     assert reported == [instance_uid(122, instance=number) for number in range(1, 5)]
 
 
-@pytest.fixture(scope="module")
-def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A server with small limits."""
-    limits: dict[str, Any] = {
-        "web__max_request_bytes": 100_000,
-        "web__max_parts": 3,
-        "web__receive_seconds": 1.0,
-        "web__min_rate": 100_000,
-        "web__head_seconds": 1.0,
-        "web__max_head_bytes": 4096,
-        "web__max_connections": 20,
-        "web__keep_alive_seconds": 1.0,
-    }
-    with server_process(tmp_path_factory.mktemp("narrow") / "data", **limits) as running:
-        yield running
-
-
-def test_6_3_a_body_that_is_too_large_is_413_with_a_length_and_without(narrow: ServerProcess) -> None:
-    body, content_type = multipart([make_instance(130, PixelData=bytes(200_000))])
-    assert narrow.request("POST", STUDIES, body, content_type=content_type).status == 413
-    assert narrow.request("POST", STUDIES, iter([body]), content_type=content_type).status == 413
-
-
-def test_6_3_too_many_parts_are_413(narrow: ServerProcess) -> None:
-    assert narrow.store(*[make_instance(131, instance=number) for number in range(1, 4)]).status == 200
-    assert narrow.store(*[make_instance(132, instance=number) for number in range(1, 5)]).status == 413
-
-
-def test_9_5_a_body_that_stops_or_drips_is_a_408(narrow: ServerProcess) -> None:
-    body, content_type = multipart([make_instance(133)])
-    with narrow.connect() as connection:
-        connection.sendall(head(content_type, f"Content-Length: {len(body)}") + body[:100])
-        assert connection.recv(1000).startswith(b"HTTP/1.1 408 ")
-    with narrow.connect() as connection:
-        connection.sendall(head(content_type, "Content-Length: 90000"))
-        begin = time.monotonic()
-        connection.settimeout(0.2)
-        came = b""
-        while not came and time.monotonic() - begin < 10:
-            connection.sendall(b"x")
-            try:
-                came = connection.recv(1000)
-            except TimeoutError:
-                continue
-        assert came.startswith(b"HTTP/1.1 408 ")
-
-
-def test_9_5_heads_that_are_long_or_slow(narrow: ServerProcess) -> None:
-    for sent in (
-        b"GET /" + b"a" * 5000,
-        b"GET / HTTP/1.1\r\nX: " + b"a" * 9000,
-        b"GET / HTTP/1.1\r\n" + b"X: a\r\n" * 2000 + b"\r\n",
-    ):
-        with narrow.connect() as connection:
-            connection.sendall(sent)
-            assert connection.recv(1000).startswith(b"HTTP/1.1 431 ")
-    with narrow.connect() as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\nHost: loc")
-        begin = time.monotonic()
-        assert connection.recv(1000).startswith(b"HTTP/1.1 408 ")
-        assert time.monotonic() - begin < 10
-    with narrow.connect() as connection:  # that says nothing
-        assert connection.recv(1000) == b""
-
-
-def test_9_5_connections_beyond_the_limit_are_refused_and_the_server_goes_on(narrow: ServerProcess) -> None:
-    silent = [narrow.connect() for _ in range(20)]
-    try:
-        with narrow.connect() as connection:
-            assert connection.recv(1000).startswith(b"HTTP/1.1 503 ")
-    finally:
-        for one in silent:
-            one.close()
-    time.sleep(0.2)
-    assert narrow.request("GET", "/healthz").status == 200
-
-
 def test_6_1_who_has_no_more_to_say_gets_the_answer(process: ServerProcess) -> None:
     body, content_type = multipart([make_instance(123)])
     with process.connect() as connection:
@@ -404,18 +320,3 @@ def test_9_5_ten_thousand_parts(process: ServerProcess) -> None:
     assert answer.status == 400
     assert len(items(answer, OTHERS)) == 10_000
     assert process.store(*[b"x"] * 10_001).status == 413
-
-
-@pytest.mark.slow
-def test_9_5_a_slow_sender_holds_up_nobody(tmp_path: Path) -> None:
-    with server_process(tmp_path / "data", web__stores=1) as one:
-        body, content_type = multipart([make_instance(1, PixelData=bytes(4_000_000), Rows=1, Columns=1)])
-        slow = [one.connect() for _ in range(4)]
-        for connection in slow:
-            connection.sendall(head(content_type, f"Content-Length: {len(body)}") + body[:3_000_000])
-        begin = time.monotonic()
-        for number in range(2, 12):
-            assert one.store(make_instance(number)).status == 200
-        assert time.monotonic() - begin < 20
-        for connection in slow:
-            connection.close()

@@ -97,7 +97,7 @@ def context_of(association: Outgoing, abstract_syntax: str) -> tuple[int, str]:
     """Return the id and the transfer syntax of the accepted context of a model.
 
     Raises:
-        NoContextError: there is none.
+        NoContextError: the peer accepted no context of this model.
     """
     for (accepted, (syntax,)), number in association.accepted.items():
         if accepted == abstract_syntax:

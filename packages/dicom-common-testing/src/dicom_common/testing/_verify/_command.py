@@ -215,8 +215,9 @@ def _backend(session: Session, target: Target) -> dict[str, str]:
     config = session.config
     further = target.table != "storage"
     name = (config.backend_of_storage(target.table) if further else config.backend(target.kind)) or ""
-    found = next(iter(entry_points(group=f"dicom_common.{target.kind}", name=name)), None)
-    distribution = found.dist if found is not None else None
+    chosen, _, plugin = name.rpartition(":")  # a configuration may say `distribution:name`
+    offering = (entry.dist for entry in entry_points(group=f"dicom_common.{target.kind}", name=plugin) if entry.dist)
+    distribution = next((one for one in offering if chosen in ("", one.name)), None)
     with scratch_name(target) as scratch, closing(live(target, scratch)) as backend:
         health = backend.check()
     if health.status == "failed":
