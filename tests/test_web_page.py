@@ -8,7 +8,7 @@ import os
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,28 +62,38 @@ def shades(picture: Path, left: float, right: float) -> int:
     return sum(number > part.width * part.height // 5000 for number in greys)
 
 
+def shows_an_image(left: float, right: float) -> Callable[[Path], bool]:
+    """Return a question to a picture: whether there is an image in this part."""
+    return lambda picture: shades(picture, left, right) > 40
+
+
 def test_the_page_lists_studies_and_shows_a_study_a_series_and_its_image(tmp_path: Path) -> None:
+    link = f'href="#/studies/{STUDY}"'
+    thumbnail = '<img src="blob:'
     with filled(tmp_path / "data") as address:
-        listed = browser.document(f"{address}/", tmp_path)
-        study = browser.document(f"{address}/#/studies/{STUDY}", tmp_path)
+        listed = browser.document(f"{address}/", tmp_path, link)
+        study = browser.document(f"{address}/#/studies/{STUDY}", tmp_path, "1 instance", thumbnail)
         series = f"{address}/#/studies/{STUDY}/series/{series_of(address)}"
-        shown = browser.document(series, tmp_path)
-        browser.screenshot(f"{address}/", tmp_path, PICTURES / "page-studies.png")
-        browser.screenshot(f"{address}/#/studies/{STUDY}", tmp_path, PICTURES / "page-study.png")
-        browser.screenshot(series, tmp_path, PICTURES / "page-series.png")
-    assert f'href="#/studies/{STUDY}"' in listed
+        shown = browser.document(series, tmp_path, thumbnail, "Rescale Slope")
+        inside = shows_an_image(0.15, 0.6)
+        took = browser.screenshot(series, tmp_path, PICTURES / "page-series.png", shows=inside)
+        browser.screenshot(
+            f"{address}/#/studies/{STUDY}", tmp_path, PICTURES / "page-study.png", shows=inside, limit=took
+        )
+        browser.screenshot(f"{address}/", tmp_path, PICTURES / "page-studies.png", shows=inside, limit=took)
+    assert link in listed
     assert "1 instance" in study
-    assert '<img src="blob:' in study
-    assert '<img src="blob:' in shown
+    assert thumbnail in study
+    assert thumbnail in shown
     assert "Rescale Slope" in shown
-    assert shades(PICTURES / "page-series.png", 0.15, 0.6) > 40
-    assert shades(PICTURES / "page-studies.png", 0.15, 0.6) < 40
+    assert inside(PICTURES / "page-series.png")
+    assert not inside(PICTURES / "page-studies.png")
 
 
 def test_the_page_says_what_did_not_work(tmp_path: Path) -> None:
     with filled(tmp_path / "data") as address:
-        unknown = browser.document(f"{address}/#/studies/1.2.3", tmp_path)
-        wrong = browser.document(f"{address}/#/?StudyDate=nonsense", tmp_path)
+        unknown = browser.document(f"{address}/#/studies/1.2.3", tmp_path, "This study is not here.")
+        wrong = browser.document(f"{address}/#/?StudyDate=nonsense", tmp_path, 'role="alert"', "StudyDate")
     assert "This study is not here." in unknown
     assert 'role="alert"' in wrong
     assert "StudyDate" in wrong
@@ -98,22 +108,17 @@ def viewer(request: pytest.FixtureRequest) -> str:
     return str(OHIF.path.parent)
 
 
-def picture_of_ohif(url: str, folder: Path, name: str) -> Path:
-    """Have OHIF show a study, and keep its picture."""
-    picture = PICTURES / name
-    for seconds in (30, 60, 120):  # of the page's own time, which goes on while its workers decode
-        browser.screenshot(url, folder, picture, seconds=seconds)
-        if shades(picture, 0.25, 0.95) > 40:
-            break
-    return picture
+OHIF_SHOWS = shows_an_image(0.25, 0.95)
 
 
 def test_ohif_lists_the_studies_and_shows_an_image(tmp_path: Path, viewer: str) -> None:
+    picture = PICTURES / "ohif-study.png"
     with filled(tmp_path / "data", "--viewer", viewer) as address:
-        listed = browser.document(f"{address}/ohif/", tmp_path, seconds=30)
-        picture = picture_of_ohif(f"{address}/ohif/viewer?StudyInstanceUIDs={STUDY}", tmp_path, "ohif-study.png")
+        listed = browser.document(f"{address}/ohif/", tmp_path, "CompressedSamples")
+        study = f"{address}/ohif/viewer?StudyInstanceUIDs={STUDY}"
+        browser.screenshot(study, tmp_path, picture, shows=OHIF_SHOWS)
     assert "CompressedSamples" in listed
-    assert shades(picture, 0.25, 0.95) > 40
+    assert OHIF_SHOWS(picture)
 
 
 SITE = """
@@ -158,13 +163,15 @@ def test_ohif_shows_the_study_of_a_link_without_a_token(tmp_path: Path, viewer: 
             made = [*program, "link", STUDY, *options]
             return subprocess.run(made, check=True, capture_output=True, text=True, env=public).stdout.strip()
 
-        shown = picture_of_ohif(link("--viewer"), tmp_path, "ohif-link.png")
-        without = PICTURES / "ohif-without-link.png"
-        browser.screenshot(f"{address}/ohif/viewer?StudyInstanceUIDs={STUDY}", tmp_path, without, seconds=30)
+        shown, without = (PICTURES / name for name in ("ohif-link.png", "ohif-without-link.png"))
+        took = browser.screenshot(link("--viewer"), tmp_path, shown, shows=OHIF_SHOWS)
+        study = f"{address}/ohif/viewer?StudyInstanceUIDs={STUDY}"
+        browser.screenshot(study, tmp_path, without, shows=OHIF_SHOWS, limit=2 * took)
         assert status_of(f"{address}/dicom-web/studies/{STUDY}/metadata") == 401
         assert status_of(f"{link()}/studies/{STUDY}/metadata") == 200
         assert status_of(f"{link()}/studies?PatientID=4MR1") == 404
         assert status_of(link("--viewer")[:-1]) == 401
-        assert browser.document(link("--viewer")[:-1], tmp_path).count("ask for a new link") == 1
-    assert shades(shown, 0.25, 0.95) > 40
-    assert shades(without, 0.25, 0.95) < 40
+        ask = "ask for a new link"
+        assert browser.document(link("--viewer")[:-1], tmp_path, ask).count(ask) == 1
+    assert OHIF_SHOWS(shown)
+    assert not OHIF_SHOWS(without)
