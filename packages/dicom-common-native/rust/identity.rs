@@ -1,7 +1,7 @@
 //! The identity of an instance: four UIDs, and the Patient ID.
 
 use crate::bytes::bare;
-use crate::json::Found;
+use crate::findings::{Flaw, Found};
 use crate::scan::{Form, Scan};
 use crate::uid::{is_strict_uid, is_uid};
 use crate::vr::Vr;
@@ -32,7 +32,7 @@ pub fn identity<'a>(data: &'a [u8], scan: &Scan, limits: &Limits, found: &mut Fo
                 if limits.strict_uids || !is_uid(uid) {
                     return Err(NotMine("an identity that is not one"));
                 }
-                found.add(&[node.tag], crate::json::Flaw::LenientUid)?;
+                found.add(&[node.tag], Flaw::LenientUid)?;
             }
             uids[place] = uid;
         } else if node.tag == PATIENT_ID || node.tag == ISSUER {

@@ -1,6 +1,7 @@
 //! The DICOM JSON of a data set (PS3.18 Annex F), from its nodes.
 
 use crate::character_sets::CharacterSet;
+use crate::findings::Found;
 use crate::scan::{Form, Node, Scan};
 use crate::values::Values;
 use crate::vr::Vr;
@@ -8,35 +9,7 @@ use crate::{Limits, NotMine, Taken};
 
 const CHARACTER_SET: u32 = 0x0008_0005;
 const PIXEL_REPRESENTATION: u32 = 0x0028_0103;
-const MOST_FINDINGS: usize = 50;
 const MOST_COPIES: usize = 8;
-
-/// What was tolerated: the numbers are those of a table of the Python side, which has the words.
-#[derive(Clone, Copy)]
-pub enum Flaw {
-    GroupLength = 0,
-    LenientUid = 1,
-    FileMeta = 2,
-    Nul = 3,
-    UidCharacters = 4,
-    Number = 5,
-    WrongLength = 6,
-    GroupsLost = 7,
-}
-
-/// The findings: the tags down to each, and what was wrong.
-#[derive(Default)]
-pub struct Found(pub Vec<(Vec<u32>, Flaw)>);
-
-impl Found {
-    pub fn add(&mut self, tags: &[u32], flaw: Flaw) -> Taken<()> {
-        if self.0.len() >= MOST_FINDINGS {
-            return Err(NotMine("very many findings"));
-        }
-        self.0.push((tags.to_vec(), flaw));
-        Ok(())
-    }
-}
 
 struct Writer<'a> {
     data: &'a [u8],

@@ -12,6 +12,7 @@ mod bytes;
 mod character_sets;
 mod dictionary;
 mod fields;
+mod findings;
 mod fragments;
 mod identity;
 mod json;
@@ -28,7 +29,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use crate::fields::{Attribute, Makers};
-use crate::json::{Flaw, Found};
+use crate::findings::{Flaw, Found};
 use crate::scan::{Form, Node, Scan, SIGNATURE};
 
 /// Of what is asked and told; the Python side takes no other one.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::bytes::{is_padding, is_space, le16, le32, le64, strip};
 use crate::character_sets::CharacterSet;
-use crate::json::Flaw;
+use crate::findings::Flaw;
 use crate::numbers::{
     decimal_json, double_json, integer_json, is_plain_decimal, is_plain_integer, single_json, Bytes, Number,
 };
