@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from dicom_common.codecs import Image, Rendering, Viewport, Window
 from dicom_common.dicom import is_valid_uid
@@ -12,10 +13,22 @@ from dicom_common.web._errors import HttpError
 from dicom_common.web._rendering import parse_number, parse_rendering
 from dicom_common.web._wado._place import Place
 
-__all__ = ["PARAMETERS", "frame_of", "place_of_query", "rendering_of"]
+__all__ = [
+    "PARAMETERS",
+    "frame_of",
+    "place_of_query",
+    "presented_rendering_of",
+    "refuse_picture_parameters",
+    "rendering_of",
+    "state_of_query",
+]
 
 _WHOLE = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 _UIDS = ("studyUID", "seriesUID", "objectUID")
+_STATE = ("presentationSeriesUID", "presentationUID")
+_NOT_BESIDE_STATE = ("frameNumber", "region", "windowCenter", "windowWidth")
+_OF_PICTURES = (*_NOT_BESIDE_STATE, *_STATE)
+"""What asks for another content than the instance's own."""
 _TEXT, _POSITIVE = {"type": "string"}, {"type": "integer", "minimum": 1}
 PARAMETERS = (
     Parameter("requestType", "Always WADO.", {"type": "string", "enum": ["WADO"]}, required=True),
@@ -30,6 +43,8 @@ PARAMETERS = (
     Parameter("region", "The source region of the image, from 0 to 1: xmin,ymin,xmax,ymax.", _TEXT),
     Parameter("windowCenter", "The center of the VOI window.", {"type": "number"}),
     Parameter("windowWidth", "The width of the VOI window.", {"type": "number"}),
+    Parameter("presentationSeriesUID", "The series of a presentation state to apply.", _TEXT),
+    Parameter("presentationUID", "The presentation state to apply.", _TEXT),
     Parameter("imageQuality", "The quality of a JPEG image.", {"type": "integer", "minimum": 1, "maximum": 100}),
     Parameter("transferSyntax", "The transfer syntax of an application/dicom response.", _TEXT),
 )
@@ -59,6 +74,61 @@ def frame_of(parameters: Mapping[str, str]) -> int:
     return _whole(parameters, "frameNumber") or 1
 
 
+def refuse_picture_parameters(parameters: Mapping[str, str]) -> None:
+    """Refuse parameters of a picture in a request for the instance itself (PS3.18 9.1.2.1, 9.5.1.2.6).
+
+    Raises:
+        HttpError: 400.
+    """
+    for name in _OF_PICTURES:
+        if name in parameters:
+            raise HttpError(400, f"The parameter {name} is for rendered images, not for application/dicom: omit it.")
+
+
+def state_of_query(parameters: Mapping[str, str]) -> Place | None:
+    """Return which presentation state is to be applied; None: none is.
+
+    Raises:
+        HttpError: 400, one of its two UIDs is absent or invalid, or a parameter is there that must not be beside it
+            (PS3.18 9.5.1.2.7, 9.5.2.3).
+    """
+    if not any(name in parameters for name in _STATE):
+        return None
+    for name in _STATE:
+        if not is_valid_uid(parameters.get(name, "")):
+            raise HttpError(400, f"The parameters {' and '.join(_STATE)} have to be UIDs, and used together.")
+    for name in _NOT_BESIDE_STATE:
+        if name in parameters:
+            raise HttpError(400, f"The parameter {name} cannot be used with a presentation state (PS3.18 9.5.2.3).")
+    return Place(parameters["studyUID"], *(parameters[name] for name in _STATE))
+
+
+def presented_rendering_of(parameters: Mapping[str, str], media_type: str, max_pixels: int) -> Rendering:
+    """Return how a frame is to be rendered that a presentation state shows: it has proportions of its own.
+
+    Args:
+        parameters: `rows`, `columns`, `imageQuality`, `annotation`.
+        media_type: of the picture.
+        max_pixels: the most that a viewport may have.
+
+    Raises:
+        HttpError: 400, a parameter is malformed.
+    """
+    rendering = _named_rendering(parameters, media_type)
+    height, width = _whole(parameters, "rows"), _whole(parameters, "columns")
+    if height is None and width is None:
+        return rendering
+    sizes = {"width": width or max_pixels // (height or 1), "height": height or max_pixels // (width or 1)}
+    return replace(rendering, viewport=Viewport(**{name: max(1, size) for name, size in sizes.items()}))
+
+
+def _named_rendering(parameters: Mapping[str, str], media_type: str) -> Rendering:
+    named = {"quality": "imageQuality", "annotation": "annotation"}
+    return parse_rendering(
+        {name: parameters[given] for name, given in named.items() if given in parameters}, media_type
+    )
+
+
 def rendering_of(parameters: Mapping[str, str], media_type: str, image: Image) -> Rendering:
     """Return how the frame is to be rendered.
 
@@ -70,14 +140,9 @@ def rendering_of(parameters: Mapping[str, str], media_type: str, image: Image) -
     Raises:
         HttpError: 400, a parameter is malformed.
     """
-    named = {"quality": "imageQuality", "annotation": "annotation"}
-    rendering = parse_rendering(
-        {name: parameters[given] for name, given in named.items() if given in parameters}, media_type
-    )
     try:
-        return Rendering(
-            media_type=rendering.media_type,
-            quality=rendering.quality,
+        return replace(
+            _named_rendering(parameters, media_type),
             window=_window(parameters),
             viewport=_viewport(parameters, image.instance.rows or 0, image.instance.columns or 0),
         )
