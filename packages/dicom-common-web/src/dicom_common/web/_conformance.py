@@ -96,6 +96,7 @@ STATUSES: Final = (
     ("All", 408, "the request takes too long"),
     ("All", 431, "the request line and headers are too large"),
     ("All", 500, "the server failed, or a stored object is damaged"),
+    ("All", 501, "the method is not one of HTTP"),
     ("All", 503, "a backend is down, or too many requests wait; Retry-After says when to try again"),
 )
 """Service, status and meaning; a test asks the server for them."""

@@ -7,6 +7,7 @@ import logging
 import re
 import time
 from collections.abc import Mapping
+from http import HTTPMethod
 
 import anyio
 import anyio.to_thread
@@ -31,6 +32,8 @@ __all__ = ["Dispatch"]
 _log = logging.getLogger(__name__)
 _ANYBODY = Principal(subject="", tenant="")
 _REQUEST_ID = re.compile(r"[!-~]{1,64}")
+_METHODS = frozenset(HTTPMethod)
+"""Those of HTTP itself; another one is not known, rather than not allowed (RFC 9110 9.1)."""
 _GONE = 499
 """The status in records of a request whose client went away before its answer."""
 
@@ -113,6 +116,8 @@ class Dispatch:
         endpoint = self._endpoints.get("GET" if request.method == "HEAD" else request.method)
         if endpoint is None and request.method == "OPTIONS":
             return Response(None, 204, {"allow": self.allow})
+        if endpoint is None and request.method not in _METHODS:
+            raise HttpError(501, f"The server does not know this method. This resource takes {self.allow}.")
         if endpoint is None:
             raise HttpError(405, f"This resource takes {self.allow}.", {"allow": self.allow})
         exchange.endpoint = endpoint
