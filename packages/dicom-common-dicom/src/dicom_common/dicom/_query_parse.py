@@ -50,8 +50,8 @@ _LARGE_TEXTS = ("LT", "ST", "UR", "UT")
 """The VRs in which a backslash is a character like others (PS3.5 6.2). All else has several values."""
 _EMPTY = '""'
 _ZONE = "TimezoneOffsetFromUTC"
-"""In a request of a front end it says what its dates and times mean, and is no matching key (PS3.18 8.3.4.1.1). They are
-compared as they are stored, whatever it says."""
+"""In a request of a front end it says what the dates and times mean, and is no matching key (PS3.18 8.3.4.1.1). They
+are compared as they are stored, whatever it says."""
 
 
 def parse_query(  # noqa: PLR0913 - the keys, and how they are meant

@@ -36,9 +36,9 @@ STOW-RS: metadata with bulk data parts is not supported (415). The response list
 attribute is coerced.
 
 QIDO-RS: an unknown attribute gets 400. An attribute that is not in the index is returned, but not matched, and the
-response has a `Warning`. Dates and times are compared as stored: `TimezoneOffsetFromUTC` is not applied, with a `Warning`
-too. A repeated attribute gets 400. Fuzzy matching compares the beginnings of the words of a name, regardless of case,
-accents and order.
+response has a `Warning`. Dates and times are compared as stored: `TimezoneOffsetFromUTC` is not applied, also with a
+`Warning`. A repeated attribute gets 400. Fuzzy matching compares the beginnings of the words of a name, regardless of
+case, accents and order.
 
 WADO-RS: Implicit VR Little Endian and Explicit VR Big Endian are never sent. An instance that is sent as stored is
 identical byte for byte, except for the File Preamble{preamble}. Rendered images have no annotations and no ICC
