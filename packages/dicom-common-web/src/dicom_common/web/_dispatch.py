@@ -18,6 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from dicom_common.core import AuditEvent, AuditOutcome, DicomCommonError, Principal, uuid7
 from dicom_common.host import TRACEBACKS, Action
+from dicom_common.pipeline import ObjectLostError
 from dicom_common.web._call import Call
 from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._errors import HttpError, as_http_error, error_response
@@ -114,12 +115,8 @@ class Dispatch:
             return preflight(request, site.settings, self.allow)
         refuse_foreign_page(site, request)
         endpoint = self._endpoints.get("GET" if request.method == "HEAD" else request.method)
-        if endpoint is None and request.method == "OPTIONS":
-            return Response(None, 204, {"allow": self.allow})
-        if endpoint is None and request.method not in _METHODS:
-            raise HttpError(501, f"The server does not know this method. This resource takes {self.allow}.")
         if endpoint is None:
-            raise HttpError(405, f"This resource takes {self.allow}.", {"allow": self.allow})
+            return self._without_endpoint(request.method)
         exchange.endpoint = endpoint
         principal = _ANYBODY if endpoint.action is None else await admit(site, request, endpoint.action)
         call = Call(site=site, request=request, request_id=exchange.request_id, principal=principal)
@@ -131,12 +128,19 @@ class Dispatch:
         # An ingest asks for itself, and records each instance.
         if endpoint.action not in (None, Action.STORE):
             await require_audit(site)
-        response = await endpoint.handler(call)
+        response = await _handled(endpoint, call)
         if endpoint.action is Action.RETRIEVE and call.audits:
             # Before anything leaves: afterwards it could not be called back.
             events, call.audits = call.audits, []
             await audit(site, events, must=True)
         return response
+
+    def _without_endpoint(self, method: str) -> Response:
+        if method == "OPTIONS":
+            return Response(None, 204, {"allow": self.allow})
+        if method not in _METHODS:
+            raise HttpError(501, f"The server does not know this method. This resource takes {self.allow}.")
+        raise HttpError(405, f"This resource takes {self.allow}.", {"allow": self.allow})
 
     async def _record(self, exchange: _Exchange) -> None:
         seconds = time.perf_counter() - exchange.began
@@ -150,6 +154,17 @@ class Dispatch:
                 await audit(self._site, [_as_it_ended(event, exchange.status) for event in call.audits])
         if exchange.endpoint is not None and exchange.endpoint.action is not None:
             await log_access(call, status=exchange.status, sent=exchange.sent, seconds=seconds)
+
+
+async def _handled(endpoint: Endpoint, call: Call) -> Response:
+    """Let the handler answer. An instance that is removed between its look-up and its first byte is no damage."""
+    try:
+        return await endpoint.handler(call)
+    except ObjectLostError as error:
+        if await call.site.lanes.search.run(call.site.services.db.stored, call.tenant, [error.sop_uid]):
+            raise
+        told = "An instance is being removed: request what is left again."
+        raise HttpError(503, told, {"retry-after": "1"}) from error
 
 
 def _as_it_ended(event: AuditEvent, status: int) -> AuditEvent:
