@@ -115,27 +115,26 @@ def presented_rendering_of(parameters: Mapping[str, str], media_type: str, max_p
         HttpError: 400, a parameter is malformed.
     """
     rendering = _named_rendering(parameters, media_type)
-    height, width = _whole(parameters, "rows"), _whole(parameters, "columns")
-    if height is None and width is None:
-        return rendering
-    sizes = {"width": width or max_pixels // (height or 1), "height": height or max_pixels // (width or 1)}
-    return replace(rendering, viewport=Viewport(**{name: max(1, size) for name, size in sizes.items()}))
+    sizes = _sizes(parameters, (1, 1), max_pixels)
+    return rendering if sizes is None else replace(rendering, viewport=Viewport(width=sizes[0], height=sizes[1]))
 
 
 def _named_rendering(parameters: Mapping[str, str], media_type: str) -> Rendering:
+    _whole(parameters, "imageQuality")
     named = {"quality": "imageQuality", "annotation": "annotation"}
     return parse_rendering(
         {name: parameters[given] for name, given in named.items() if given in parameters}, media_type
     )
 
 
-def rendering_of(parameters: Mapping[str, str], media_type: str, image: Image) -> Rendering:
+def rendering_of(parameters: Mapping[str, str], media_type: str, image: Image, max_pixels: int) -> Rendering:
     """Return how the frame is to be rendered.
 
     Args:
         parameters: `rows`, `columns`, `region`, `windowCenter` and `windowWidth`, `imageQuality`, `annotation`.
         media_type: of the picture.
         image: the instance, whose size a region is a part of.
+        max_pixels: the most that a viewport may have.
 
     Raises:
         HttpError: 400, a parameter is malformed.
@@ -144,7 +143,7 @@ def rendering_of(parameters: Mapping[str, str], media_type: str, image: Image) -
         return replace(
             _named_rendering(parameters, media_type),
             window=_window(parameters),
-            viewport=_viewport(parameters, image.instance.rows or 0, image.instance.columns or 0),
+            viewport=_viewport(parameters, image.instance.rows or 1, image.instance.columns or 1, max_pixels),
         )
     except ValueError as error:
         raise HttpError(400, f"The rendering is not possible: {error}.") from None
@@ -160,32 +159,41 @@ def _window(parameters: Mapping[str, str]) -> Window | None:
     return Window(center=center, width=width)
 
 
-def _viewport(parameters: Mapping[str, str], rows: int, columns: int) -> Viewport | None:
-    height, width = _whole(parameters, "rows"), _whole(parameters, "columns")
+def _viewport(parameters: Mapping[str, str], rows: int, columns: int, max_pixels: int) -> Viewport | None:
     region = parameters.get("region")
     if region is None:
-        return None if height is None and width is None else _sized(width, height, rows, columns)
+        sizes = _sizes(parameters, (columns, rows), max_pixels)
+        return None if sizes is None else Viewport(width=sizes[0], height=sizes[1])
     ends = [parse_number("region", part.strip()) for part in region.split(",")]
     if len(ends) != 4 or not (0 <= ends[0] < ends[2] <= 1 and 0 <= ends[1] < ends[3] <= 1):
         raise HttpError(400, "The parameter region is xmin,ymin,xmax,ymax, from 0 to 1, with min below max.")
     left, top, right, bottom = ends[0] * columns, ends[1] * rows, ends[2] * columns, ends[3] * rows
+    part = right - left, bottom - top
+    width, height = _sizes(parameters, part, max_pixels) or (max(1, round(part[0])), max(1, round(part[1])))
     return Viewport(
-        width=width or max(1, round(right - left)),
-        height=height or max(1, round(bottom - top)),
-        source_x=left,
-        source_y=top,
-        source_width=right - left,
-        source_height=bottom - top,
+        width=width, height=height, source_x=left, source_y=top, source_width=part[0], source_height=part[1]
     )
 
 
-def _sized(width: int | None, height: int | None, rows: int, columns: int) -> Viewport:
-    """Return a viewport; where one size is not given, it follows from the proportions of the image."""
+def _sizes(parameters: Mapping[str, str], part: tuple[float, float], max_pixels: int) -> tuple[int, int] | None:
+    """Return the most columns and rows of the picture; None: none are asked for.
+
+    One that is not given follows from the proportions of what is shown (PS3.18 9.5.2.5), which pixels that are not
+    square change: so it is left as free as a picture may be, and at least what square pixels need.
+
+    Args:
+        parameters: `rows` and `columns`.
+        part: the width and the height of what is shown, in pixels of the image.
+        max_pixels: the most that a picture may have.
+    """
+    height, width = _whole(parameters, "rows"), _whole(parameters, "columns")
+    if height is None and width is None:
+        return None
     if width is None:
-        width = max(1, round((height or 1) * columns / rows)) if rows and columns else height
+        width = max(1, round((height or 1) * part[0] / part[1]), max_pixels // (height or 1))
     if height is None:
-        height = max(1, round((width or 1) * rows / columns)) if rows and columns else width
-    return Viewport(width=width or 1, height=height or 1)
+        height = max(1, round(width * part[1] / part[0]), max_pixels // width)
+    return width, height
 
 
 def _whole(parameters: Mapping[str, str], name: str) -> int | None:

@@ -47,7 +47,8 @@ async def _retrieve(call: Call) -> Response:
     lane = call.site.lanes.retrieve
     (stored,) = await lane.run(stored_of, call, place)
     asked = parameters.get("contentType")
-    accepted = Accepted(parse_accept(asked) if asked else (MediaRange("*", "*"),))
+    header = ", ".join(call.request.headers.getlist("accept"))
+    accepted = Accepted(parse_accept(asked or header.strip() or "*/*"))
     # Without a content type it is a picture (PS3.18 9.3), but of what is no image.
     offer = accepted.require([*_PICTURES, Offer(media_type=DICOM)])
     if offer.media_type == DICOM:
@@ -59,6 +60,7 @@ async def _retrieve(call: Call) -> Response:
     if picture is None:
         if asked:
             raise HttpError(406, "The instance is not an image: request application/dicom.")
+        refuse_picture_parameters(parameters)
         return await _dicom(call, stored, parameters)
     await lane.run(audit_instances, call, AuditKind.INSTANCES_ACCESSED, [stored])
     return Response(picture.data, 200, {"content-type": picture.media_type, **unsupported(parameters)})
@@ -91,7 +93,7 @@ def _picture(call: Call, stored: Stored, frame: int, media_type: str, parameters
         with codecs.open(ranges_of(call.site.services.storage, stored)) as image:
             if not 1 <= frame <= image.frames:
                 raise HttpError(400, f"The parameter frameNumber is from 1 to {image.frames} here (PS3.18 9.5.2).")
-            return render(codecs, image, frame, rendering_of(parameters, media_type, image))
+            return render(codecs, image, frame, rendering_of(parameters, media_type, image, codecs.settings.max_pixels))
     except DicomError as error:
         if error.reason in _NO_IMAGE:
             return None
