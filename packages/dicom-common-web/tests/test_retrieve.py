@@ -387,3 +387,12 @@ def test_3_8_metadata_as_xml(filled: LiveServer, path: str, count: int) -> None:
     trees = [ET.fromstring(one.data) for one in parts]
     assert {"SOPInstanceUID", "SOPClassUID"} <= {one.get("keyword") for one in trees[0]}
     assert filled.client.get("/studies/1.2.3/metadata", headers=accept).status_code == 404
+
+
+def test_a_19_text_in_xml_keeps_its_lines(server: LiveServer) -> None:
+    text = "first\r\nsecond\nthird\rfourth <&>"
+    server.store(make_instance(PatientComments=text))
+    accept = {"accept": 'multipart/related; type="application/dicom+xml"'}
+    (part,) = parts_of(server.client.get(f"{INSTANCE}/metadata", headers=accept))
+    document = ET.fromstring(part.data)
+    assert document.findtext(".//{*}DicomAttribute[@keyword='PatientComments']/{*}Value") == text
