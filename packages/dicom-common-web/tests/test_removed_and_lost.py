@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ import httpx
 import pytest
 from live_server import LiveServer
 from made_instances import grey, instance_uid, make_instance, series_uid, study_uid
+from server_process import server_process
 
 PIXELS = grey(4, 8, PixelData=bytes(range(32)))
 STUDY = f"/studies/{study_uid()}"
@@ -70,3 +72,19 @@ def test_rfc_9110_13_1_1_a_condition_that_nothing_can_meet_deletes_nothing(serve
         assert server.client.delete(INSTANCE, headers={"if-match": given}).status_code == 412
     assert server.client.delete("/studies/1.2.3", headers={"if-match": '"x"'}).status_code == 404
     assert server.client.delete(INSTANCE, headers={"if-match": "*"}).status_code == 204
+
+
+def test_an_answer_that_breaks_off_is_one_line_of_the_log(tmp_path: Path) -> None:
+    """The second part is lost when the first is on its way: the client must not take a part for the whole."""
+    large = make_instance(EncapsulatedDocument=bytes(30 << 20))
+    with server_process(tmp_path / "data", expected="an answer broke off") as running:
+        assert running.store(large, make_instance(instance=2)).status == 200
+        (file,) = tmp_path.rglob(f"{instance_uid(instance=2)}.dcm")
+        file.unlink()
+        with pytest.raises(http.client.IncompleteRead):
+            running.request("GET", f"/dicom-web{STUDY}")
+        assert running.request("GET", "/healthz").status == 200
+    told = [line for line in running.said if "broke off" in line]
+    assert len(told) == 1
+    assert "does not have the object" in told[0]
+    assert not any("Traceback" in line or "Exception in ASGI" in line for line in running.said)

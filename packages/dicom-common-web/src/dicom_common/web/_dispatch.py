@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPMethod
 
 import anyio
@@ -88,7 +88,14 @@ class Dispatch:
                 return
             except Exception as error:  # noqa: BLE001 - no request ends the server, whatever it holds
                 response = error_response(_told(error))
-            await response(scope, receive, sending)
+            try:
+                await response(scope, receive, sending)
+            except Exception as error:
+                if (abort := scope.get("extensions", {}).get("dicom_common.abort")) is None:
+                    raise  # the error breaks the answer off in another server
+                # Its status is sent: what is left to tell the client is the end of the connection.
+                _log_failure("an answer broke off", error)
+                await _broken_off(abort, receive)
         finally:
             if exchange.turn is not None:
                 exchange.turn.end()
@@ -174,11 +181,24 @@ def _as_it_ended(event: AuditEvent, status: int) -> AuditEvent:
     return dataclasses.replace(event, outcome=AuditOutcome.MINOR_FAILURE, reason=f"HTTP status {status}")
 
 
+async def _broken_off(abort: Callable[[], None], receive: Receive) -> None:
+    """Break the connection off, with what waits to be sent, and wait until that is so."""
+    abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 def _told(error: Exception) -> HttpError:
     """Return what the client learns; the rest goes to the log, without anything of a data set."""
     told = as_http_error(error)
     if told.status >= 500 and not isinstance(error, HttpError):
-        # The text of a foreign exception may quote a value of a data set.
-        _log.error("a request failed: %s", error if isinstance(error, DicomCommonError) else type(error).__name__)
-        TRACEBACKS.debug("a request failed", exc_info=error)
+        _log_failure("a request failed", error)
     return told
+
+
+def _log_failure(what: str, error: Exception) -> None:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    # The text of a foreign exception may quote a value of a data set.
+    _log.error("%s: %s", what, error if isinstance(error, DicomCommonError) else type(error).__name__)
+    TRACEBACKS.debug(what, exc_info=error)
