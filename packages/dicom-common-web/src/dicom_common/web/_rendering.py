@@ -15,13 +15,13 @@ from dicom_common.web._errors import HttpError
 __all__ = [
     "PARAMETERS",
     "PICTURES",
+    "annotation_warning",
     "entity_tag",
     "parse_number",
     "parse_rendering",
     "refuse_source_region",
     "render",
     "rendering_error",
-    "unsupported",
 ]
 
 PICTURES = ("image/jpeg", "image/png", "image/gif")
@@ -82,7 +82,7 @@ def refuse_source_region(parameters: Mapping[str, str]) -> None:
         raise HttpError(400, "The viewport of a thumbnail or a presentation state is vw,vh (PS3.18 8.3.5.1.3).")
 
 
-def unsupported(parameters: Mapping[str, str]) -> dict[str, str]:
+def annotation_warning(parameters: Mapping[str, str]) -> dict[str, str]:
     """Return the header that says that annotations were asked for and left out (PS3.18 8.3.5.1.1)."""
     if "annotation" not in parameters:
         return {}

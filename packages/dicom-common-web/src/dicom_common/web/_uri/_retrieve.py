@@ -16,7 +16,7 @@ from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._errors import HttpError
 from dicom_common.web._negotiation import Accepted, MediaRange, Offer, parse_accept
 from dicom_common.web._parameters import single_parameters
-from dicom_common.web._rendering import PICTURES, render, rendering_error, unsupported
+from dicom_common.web._rendering import PICTURES, annotation_warning, render, rendering_error
 from dicom_common.web._uri._parameters import (
     PARAMETERS,
     frame_of,
@@ -30,7 +30,7 @@ from dicom_common.web._wado._converted import ranges_of
 from dicom_common.web._wado._instances import single_instance
 from dicom_common.web._wado._offers import DICOM, dicom_offers
 from dicom_common.web._wado._place import Place, stored_of
-from dicom_common.web._wado._presentations import presented_images, presented_pictures, read_state
+from dicom_common.web._wado._presentations import first_picture, presented_images, read_state
 
 __all__ = ["uri_endpoints"]
 
@@ -63,7 +63,7 @@ async def _retrieve(call: Call) -> Response:
         refuse_picture_parameters(parameters)
         return await _dicom(call, stored, parameters)
     await lane.run(audit_instances, call, AuditKind.INSTANCES_ACCESSED, [stored])
-    return Response(picture.data, 200, {"content-type": picture.media_type, **unsupported(parameters)})
+    return Response(picture.data, 200, {"content-type": picture.media_type, **annotation_warning(parameters)})
 
 
 async def _presented(
@@ -81,9 +81,9 @@ async def _presented(
     images = [one for one in images if one.stored.sop_uid == stored.sop_uid]
     if not images:
         raise HttpError(400, "The presentation state does not refer to the instance.")
-    picture = await lane.run(next, presented_pictures(call, images, read, rendering))
+    picture = await lane.run(first_picture, call, images, read, rendering)
     await lane.run(audit_instances, call, AuditKind.INSTANCES_ACCESSED, [stored, state])
-    return Response(picture.data, 200, {"content-type": picture.media_type, **unsupported(parameters)})
+    return Response(picture.data, 200, {"content-type": picture.media_type, **annotation_warning(parameters)})
 
 
 def _picture(call: Call, stored: Stored, frame: int, media_type: str, parameters: Mapping[str, str]) -> Picture | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from typing import NamedTuple
 
 from dicom_common.codecs import Picture, PresentationState, Rendering
@@ -12,7 +13,7 @@ from dicom_common.web._links import shows_series
 from dicom_common.web._rendering import rendering_error
 from dicom_common.web._wado._converted import ranges_of
 
-__all__ = ["PresentedImage", "is_state", "presented_images", "presented_pictures", "read_state"]
+__all__ = ["PresentedImage", "first_picture", "is_state", "presented_images", "presented_pictures", "read_state"]
 
 _SOFTCOPY = "1.2.840.10008.5.1.4.1.1.11."
 """The SOP Class UIDs of all softcopy presentation states begin so (PS3.6 table A-1)."""
@@ -67,9 +68,19 @@ def presented_images(call: Call, stored: Stored, state: PresentationState) -> li
     return images
 
 
+def first_picture(call: Call, images: list[PresentedImage], state: PresentationState, rendering: Rendering) -> Picture:
+    """Render the first of the frames that a state is for. It blocks.
+
+    Raises:
+        HttpError: as in `render`.
+    """
+    with closing(presented_pictures(call, images, state, rendering)) as pictures:
+        return next(pictures)
+
+
 def presented_pictures(
     call: Call, images: list[PresentedImage], state: PresentationState, rendering: Rendering
-) -> Iterator[Picture]:
+) -> Generator[Picture, None, None]:
     """Render the frames that a state is for, in its order. It blocks.
 
     Raises, while iterating:

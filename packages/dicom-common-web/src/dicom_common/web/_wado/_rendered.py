@@ -27,18 +27,24 @@ from dicom_common.web._parameters import single_parameters
 from dicom_common.web._rendering import (
     PARAMETERS,
     PICTURES,
+    annotation_warning,
     entity_tag,
     parse_rendering,
     refuse_source_region,
     render,
     rendering_error,
-    unsupported,
 )
 from dicom_common.web._wado._body import stream_parts
 from dicom_common.web._wado._converted import ranges_of
 from dicom_common.web._wado._frames import frame_numbers
 from dicom_common.web._wado._place import INSTANCE, LEVELS, location_of, place_of, stored_of
-from dicom_common.web._wado._presentations import is_state, presented_images, presented_pictures, read_state
+from dicom_common.web._wado._presentations import (
+    first_picture,
+    is_state,
+    presented_images,
+    presented_pictures,
+    read_state,
+)
 
 __all__ = ["RENDERED"]
 
@@ -61,7 +67,7 @@ async def _retrieve(call: Call, *, thumbnail: bool) -> Response:
     stored = await lane.run(stored_of, call, place)
     if place.instance is not None and many and numbers is None and is_state(stored[0]):
         return await _presented(call, stored[0], offer, rendering, parameters)
-    headers = {"cache-control": "private, no-cache"} | ({} if thumbnail else unsupported(parameters))
+    headers = {"cache-control": "private, no-cache"} | ({} if thumbnail else annotation_warning(parameters))
     if place.instance is not None:
         headers["etag"] = entity_tag(stored[0], (numbers, offer.multipart), rendering)
         if has_current(call.request, headers["etag"]):
@@ -89,13 +95,12 @@ async def _presented(
     images = await lane.run(presented_images, call, stored, state)
     shown = images if offer.multipart else images[:1]
     await lane.run(audit_instances, call, AuditKind.INSTANCES_ACCESSED, [stored, *(one.stored for one in shown)])
-    pictures = presented_pictures(call, shown, state, rendering)
-    headers = {"cache-control": "private, no-cache", **unsupported(parameters)}
+    headers = {"cache-control": "private, no-cache", **annotation_warning(parameters)}
     if not offer.multipart:
-        picture = await lane.run(next, pictures)
+        picture = await lane.run(first_picture, call, images, state, rendering)
         return Response(picture.data, 200, {**headers, "content-type": picture.media_type})
     location = f"{location_of(call, stored)}/rendered"
-    parts = _parts((location, one) for one in pictures)
+    parts = _parts((location, one) for one in presented_pictures(call, images, state, rendering))
     status = 200 if len(images) == len(state.images) else 206
     return await stream_parts(call, offer, parts, status=status, headers=headers)
 
