@@ -220,6 +220,16 @@ def test_no_value_may_be_one_of_several() -> None:
     assert query.conditions == (AnyOf((Absent("StudyDate"), Interval(("StudyDate",), (day,), (day,)))),)
 
 
+def test_8_3_4_1_1_a_time_zone_in_a_request_is_no_matching_key() -> None:
+    keys = {"StudyDate": "20260101", "TimezoneOffsetFromUTC": "+0100"}
+    for unknown in ("ignore", "ignore-attributes"):
+        query = parse_query("local", Level.STUDY, keys, unknown=unknown)  # type: ignore[arg-type]  # they are literals
+        assert [one.keywords for one in query.conditions if isinstance(one, Interval)] == [("StudyDate",)]
+        assert query.ignored == ("TimezoneOffsetFromUTC",)
+        assert parse_query("local", Level.STUDY, {"TimezoneOffsetFromUTC": ""}, unknown=unknown).ignored == ()  # type: ignore[arg-type]  # as above
+    assert len(parse_query("local", Level.STUDY, keys).conditions) == 2
+
+
 def test_an_unknown_key_can_be_ignored_and_is_named() -> None:
     keys = [
         ("PatientID", "1"), ("NoSuchThing", "x"), ("00091001", "y"), ("PatientID.00100020", "z"),

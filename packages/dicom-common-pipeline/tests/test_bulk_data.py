@@ -19,7 +19,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 from dicom_common.core import DamagedError, DicomError, NotFoundError, Stored
 from dicom_common.dicom import ReaderSettings
 from dicom_common.host import Services
-from dicom_common.pipeline import list_bulk_data, open_all_bulk_data, open_bulk_data
+from dicom_common.pipeline import ObjectLostError, list_bulk_data, open_all_bulk_data, open_bulk_data
 
 FILES = Path(pydicom.__file__).parent / "data" / "test_files"
 VALUE = bytes(number * 7 % 256 for number in range(3000))
@@ -168,8 +168,9 @@ def test_an_object_that_is_lost_or_another_one(services: Services, site: Site, m
         list(bulk.chunks())
     place.unlink()
     for call in (lambda: list(bulk.chunks()), lambda: whole(services, one, "00420011")):
-        with pytest.raises(NotFoundError):
+        with pytest.raises(ObjectLostError) as caught:
             call()
+        assert caught.value.sop_uid == one.sop_uid
 
 
 def test_json_of_third_parties(services: Services, site: Site, make: Any) -> None:

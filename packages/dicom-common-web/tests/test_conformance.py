@@ -77,6 +77,7 @@ def test_statuses_are_those_of_the_server(server: LiveServer) -> None:
         ("DELETE", client.delete(f"/studies/{study_uid(3)}").status_code),
         ("WADO-URI", client.get(f"{server.url.removesuffix('/dicom-web')}/wado?requestType=X").status_code),
         ("All", client.put("/studies").status_code),
+        ("All", client.request("LINK", "/studies").status_code),
         ("All", client.get("/studies", headers={"accept": "text/csv"}).status_code),
     }
     assert seen == {
@@ -85,7 +86,7 @@ def test_statuses_are_those_of_the_server(server: LiveServer) -> None:
         *(("WADO-RS", code) for code in (200, 400, 404)),
         ("DELETE", 204),
         ("WADO-URI", 400),
-        *(("All", code) for code in (405, 406)),
+        *(("All", code) for code in (405, 406, 501)),
     }
     assert seen <= {(service, code) for service, code, _ in STATUSES}
 

@@ -52,6 +52,14 @@ def test_8_9_capabilities_come_from_the_table(process: ServerProcess) -> None:
     assert methods["/studies"] == {"GET", "POST"}
 
 
+@pytest.mark.parametrize("hosts", [(), ("localhost", "localhost"), ("localhost", "pacs.example")])
+def test_rfc_9112_3_2_a_request_names_one_host(process: ServerProcess, hosts: tuple[str, ...]) -> None:
+    lines = ["GET /healthz HTTP/1.1", *(f"Host: {one}" for one in hosts), "Connection: close", "", ""]
+    with process.connect() as connection:
+        connection.sendall("\r\n".join(lines).encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+
+
 def test_3_10_a_wrong_method_is_a_405_with_allow(process: ServerProcess) -> None:
     answer = process.request("PUT", STUDIES)
     assert answer.status == 405

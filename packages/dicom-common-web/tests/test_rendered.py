@@ -99,6 +99,19 @@ def test_3_9_parameters_of_a_rendering(server: LiveServer) -> None:
     assert server.client.get(f"{INSTANCE}/rendered?quality=1&iccprofile=srgb&unknown=1").status_code == 200
 
 
+def test_8_3_5_1_1_annotations_that_are_left_out_have_a_warning(server: LiveServer) -> None:
+    for path in (f"{INSTANCE}/rendered", f"{STUDY}/rendered", f"{INSTANCE}/frames/2/rendered"):
+        warning = server.client.get(f"{path}?annotation=technique,patient").headers["warning"]
+        assert warning == '299 dicom-common "The following annotation values are not supported: technique,patient"'
+        assert "warning" not in server.client.get(path).headers
+    assert "warning" in wado(server, annotation="patient").headers
+
+
+def test_8_3_5_1_3_a_thumbnail_has_no_source_region(server: LiveServer) -> None:
+    for path in (STUDY, SERIES, INSTANCE, f"{INSTANCE}/frames/1"):
+        assert server.client.get(f"{path}/thumbnail?viewport=9,9,0,0,1,1").status_code == 400
+
+
 def test_3_9_no_picture_is_a_404_and_no_media_type_a_406(server: LiveServer) -> None:
     assert server.client.get(f"{REPORT}/rendered").status_code == 404
     assert server.client.get(f"{INSTANCE}/frames/3/rendered").status_code == 404
@@ -123,11 +136,11 @@ def test_3_1_thumbnails(server: LiveServer, path: str) -> None:
     assert opened(server.client.get(f"{path}/thumbnail?viewport=16,16").content).size == (16, 8)
 
 
-def wado(server: LiveServer, **parameters: str) -> httpx.Response:
+def wado(server: LiveServer, accept: str = "*/*", **parameters: str) -> httpx.Response:
     named = {"requestType": "WADO", "studyUID": study_uid(), "seriesUID": series_uid(), "objectUID": instance_uid()}
     root = urlsplit(server.url)
     query = {name: value for name, value in (named | parameters).items() if value != "-"}
-    return server.client.get(f"{root.scheme}://{root.netloc}/wado", params=query)
+    return server.client.get(f"{root.scheme}://{root.netloc}/wado", params=query, headers={"accept": accept})
 
 
 def test_3_13_wado_uri_gives_a_jpeg_by_default(server: LiveServer) -> None:
@@ -146,10 +159,21 @@ def test_wado_uri_gives_dicom(server: LiveServer) -> None:
     assert wado(server, contentType="application/dicom", transferSyntax="x").status_code == 400
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [{"frameNumber": "1"}, {"region": "0,0,1,1"}, {"windowCenter": "1", "windowWidth": "2"}],
+)
+def test_9_1_2_1_wado_uri_refuses_a_part_of_a_picture_as_dicom(server: LiveServer, parameters: dict[str, str]) -> None:
+    response = wado(server, contentType="application/dicom", **parameters)
+    assert response.status_code == 400
+    assert next(iter(parameters)) in response.json()["detail"]
+
+
 def test_wado_uri_gives_what_is_no_image_as_dicom(server: LiveServer) -> None:
     report = instance_uid(1, 1, 3)
     assert wado(server, objectUID=report).headers["content-type"] == "application/dicom"
     assert wado(server, objectUID=report, contentType="image/jpeg").status_code == 406
+    assert wado(server, objectUID=report, frameNumber="1").status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -171,6 +195,8 @@ def test_wado_uri_gives_what_is_no_image_as_dicom(server: LiveServer) -> None:
         {"windowCenter": "1"},
         {"windowCenter": "1", "windowWidth": "0"},
         {"imageQuality": "101"},
+        {"imageQuality": ""},
+        {"rows": "100000"},
         {"annotation": "name"},
     ],
 )
@@ -181,9 +207,43 @@ def test_3_13_wado_uri_refuses_bad_parameters(server: LiveServer, parameters: di
 def test_wado_uri_refuses_what_it_does_not_do(server: LiveServer) -> None:
     assert wado(server, contentType="video/mpeg").status_code == 406
     assert wado(server, anonymize="yes").status_code == 406
-    assert wado(server, presentationUID="1.2.3").status_code == 406
     assert wado(server, objectUID="1.2.3").status_code == 404
     assert wado(server, studyUID="1.2.3").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("parameters", "size"),
+    [
+        ({"region": "0.5,0,1,1", "rows": "8"}, (8, 8)),
+        ({"region": "0,0,1,0.5", "columns": "40"}, (40, 10)),
+        ({"region": "0.5,0.5,0.6,0.6", "rows": "10"}, (20, 10)),
+        ({"rows": "8", "columns": "100"}, (16, 8)),
+        ({"columns": "100"}, (100, 50)),
+    ],
+)
+def test_9_5_2_5_the_size_that_is_not_given_keeps_the_proportions(
+    server: LiveServer, parameters: dict[str, str], size: tuple[int, int]
+) -> None:
+    assert opened(wado(server, **parameters).content).size == size
+
+
+def test_9_5_2_5_pixels_that_are_not_square(tmp_path: Path) -> None:
+    with live_server(tmp_path) as server:
+        server.store(make_instance(**grey(4, 8, PixelData=bytes(32), PixelAspectRatio=[4, 1])))
+        for parameters in ({"rows": "32"}, {"columns": "16"}, {"region": "0,0,1,0.5", "columns": "16"}):
+            width, height = opened(wado(server, **parameters).content).size
+            assert (width, height) == (16, 16 if "region" in parameters else 32)
+
+
+def test_9_5_1_3_accept_counts_without_a_content_type(server: LiveServer) -> None:
+    for accept, given in (
+        ("image/png", "image/png"),
+        ("application/dicom", "application/dicom"),
+        ("*/*", "image/jpeg"),
+    ):
+        assert wado(server, accept).headers["content-type"] == given
+    assert wado(server, "text/html").status_code == 406
+    assert wado(server, "text/html", contentType="image/gif").status_code == 200
 
 
 def test_wado_uri_renders_as_asked(server: LiveServer) -> None:

@@ -332,6 +332,19 @@ def test_3_10_head(filled: LiveServer) -> None:
         )
 
 
+def test_rfc_9110_9_1_a_method_that_is_none_of_http_is_a_501(filled: LiveServer) -> None:
+    response = filled.client.request("PROPFIND", INSTANCE)
+    assert response.status_code == 501
+    assert filled.client.request("PATCH", INSTANCE).status_code == 405
+    assert filled.client.request("PROPFIND", "/nothing").status_code == 404
+
+
+def test_3_7_hexadecimal_digits_of_bulk_data_may_be_lower_case(filled: LiveServer) -> None:
+    upper, lower = (filled.client.get(f"{INSTANCE}/bulkdata/{path}") for path in ("7FE00010", "7fe00010"))
+    assert lower.status_code == 200
+    assert parts_of(lower) == parts_of(upper)
+
+
 def test_3_10_a_wrong_method_is_a_405(filled: LiveServer) -> None:
     response = filled.client.put(STUDY)
     assert response.status_code == 405
@@ -374,3 +387,12 @@ def test_3_8_metadata_as_xml(filled: LiveServer, path: str, count: int) -> None:
     trees = [ET.fromstring(one.data) for one in parts]
     assert {"SOPInstanceUID", "SOPClassUID"} <= {one.get("keyword") for one in trees[0]}
     assert filled.client.get("/studies/1.2.3/metadata", headers=accept).status_code == 404
+
+
+def test_a_19_text_in_xml_keeps_its_lines(server: LiveServer) -> None:
+    text = "first\r\nsecond\nthird\rfourth <&>"
+    server.store(make_instance(PatientComments=text))
+    accept = {"accept": 'multipart/related; type="application/dicom+xml"'}
+    (part,) = parts_of(server.client.get(f"{INSTANCE}/metadata", headers=accept))
+    document = ET.fromstring(part.data)
+    assert document.findtext(".//{*}DicomAttribute[@keyword='PatientComments']/{*}Value") == text

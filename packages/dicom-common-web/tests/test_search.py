@@ -144,6 +144,12 @@ def test_2_3_a_key_that_is_not_indexed_is_ignored_with_a_warning_and_returned(fi
     assert response.headers["warning"].startswith('299 dicom-common "The attribute PatientComments is not supported')
 
 
+def test_8_3_4_1_1_a_time_zone_hides_no_study(filled: LiveServer) -> None:
+    response = filled.client.get("/studies?TimezoneOffsetFromUTC=%2B0100")
+    assert len(response.json()) == len(filled.client.get("/studies").json()) > 0
+    assert "TimezoneOffsetFromUTC" in response.headers["warning"]
+
+
 def test_2_4_a_repeated_attribute_is_refused(filled: LiveServer) -> None:
     for query in ("PatientID=P1&PatientID=P2", "PatientID=P1&00100020=P1"):
         assert filled.client.get(f"/studies?{query}").status_code == 400

@@ -5,6 +5,7 @@ from dicom_common.codecs._coders import Missing
 from dicom_common.codecs._frames import DecodedFrame
 from dicom_common.codecs._images import Image
 from dicom_common.codecs._pixel_description import PixelDescription
+from dicom_common.codecs._presentation_states import PresentationState, ReferencedImage
 from dicom_common.codecs._reasons import CodecReason
 from dicom_common.codecs._rendering import MediaType, Picture, Rendering, Viewport, Window, WindowShape
 from dicom_common.codecs._settings import CodecSettings
@@ -20,7 +21,9 @@ __all__ = [
     "Missing",
     "Picture",
     "PixelDescription",
+    "PresentationState",
     "Ranges",
+    "ReferencedImage",
     "Rendering",
     "Source",
     "Viewport",

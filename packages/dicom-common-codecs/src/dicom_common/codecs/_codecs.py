@@ -13,6 +13,7 @@ from dicom_common.codecs._coders import DECODERS, ENCODERS, EXPLICIT, Missing, a
 from dicom_common.codecs._frames import DecodedFrame, FrameCodec
 from dicom_common.codecs._images import Image, open_image
 from dicom_common.codecs._pool import Pool
+from dicom_common.codecs._presentation_states import PresentationState
 from dicom_common.codecs._reasons import CodecReason
 from dicom_common.codecs._rendering import Picture, Rendering
 from dicom_common.codecs._settings import CodecSettings
@@ -100,13 +101,30 @@ class Codecs:
             for frame in range(1, image.frames + 1):
                 yield self._frames.decode(image, frame)
 
-    def render(self, source: Source | Image, frame: int = 1, *, rendering: Rendering = _RENDERING) -> Picture:
+    def presentation_state(self, source: Source | Image) -> PresentationState:
+        """Read a Grayscale Softcopy Presentation State, for `render` (PS3.3 A.33.1).
+
+        Args:
+            source: the instance.
+        """
+        with self._image(source) as state:
+            return PresentationState(state)
+
+    def render(
+        self,
+        source: Source | Image,
+        frame: int = 1,
+        *,
+        rendering: Rendering = _RENDERING,
+        state: PresentationState | None = None,
+    ) -> Picture:
         """Render one frame (PS3.4 N.2, PS3.18 8.3.5).
 
         Args:
             source: the instance.
             frame: its number, from 1.
             rendering: the file format, and how it is to look.
+            state: how the frame is to be presented; of `rendering`, a window and a source region then do not count.
         """
         viewport = rendering.viewport
         if viewport is not None and viewport.width * viewport.height > self.settings.max_pixels:
@@ -115,7 +133,7 @@ class Codecs:
                 f"The viewport has more pixels than codecs.max_pixels ({self.settings.max_pixels}): ask for fewer.",
             )
         with self._image(source) as image:
-            return self._frames.render(image, frame, rendering)
+            return self._frames.render(image, frame, rendering, state)
 
     def transcode(self, source: Source | Image, target_uid: str, out: BinaryIO | os.PathLike[str]) -> None:
         """Write an instance in another transfer syntax, as a file with a preamble of zeros (PS3.10 7.1).

@@ -9,6 +9,7 @@ from dicom_common.codecs._coders import DECODERS, ENCODERS, available, named
 from dicom_common.codecs._images import Image
 from dicom_common.codecs._pixel_description import PixelDescription, within
 from dicom_common.codecs._pool import Pool
+from dicom_common.codecs._presentation_states import PresentationState
 from dicom_common.codecs._reasons import CodecReason
 from dicom_common.codecs._rendering import Picture, Rendering
 from dicom_common.codecs._settings import CodecSettings
@@ -65,8 +66,8 @@ class FrameCodec:
         }
         return self._run(told, decoded.data)[1]
 
-    def render(self, image: Image, frame: int, rendering: Rendering) -> Picture:
-        """Render a frame."""
+    def render(self, image: Image, frame: int, rendering: Rendering, state: PresentationState | None) -> Picture:
+        """Render a frame, as it is or as a presentation state shows it."""
         pixels = self._pixels(image)
         uid = image.instance.transfer_syntax_uid
         told = {
@@ -75,6 +76,7 @@ class FrameCodec:
             "decoders": _decoders(uid) if image.index.encapsulated else [],
             "pixels": pixels.as_json(),
             "display": image.display(frame),
+            "presentation": None if state is None else state.of(image, frame).as_json(),
             "rendering": rendering.as_json(),
             "max_pixels": self._settings.max_pixels,
         }

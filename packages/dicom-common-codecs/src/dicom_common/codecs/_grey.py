@@ -16,7 +16,7 @@ from dicom_common.codecs._reasons import CodecReason
 from dicom_common.codecs._rendering import Window, WindowShape
 from dicom_common.core import DicomError
 
-__all__ = ["grey_levels", "windowed"]
+__all__ = ["grey_levels", "presented_levels", "windowed"]
 
 Values = npt.NDArray[np.float64]
 _SHAPES: Final[dict[str, WindowShape]] = {"LINEAR_EXACT": "linear-exact", "SIGMOID": "sigmoid"}
@@ -33,18 +33,72 @@ def grey_levels(
         DicomError: reason `undecodable-frame`: a lookup table or a rescale value cannot be read.
     """
     inverse = pixels.photometric == "MONOCHROME1" or text(display, "20500020") == "INVERSE"
+
+    def transformed(stored: npt.NDArray[Any], present: npt.NDArray[np.bool_]) -> Values:
+        return _transformed(stored, present, pixels, display, window)
+
+    return _levels(array, pixels, transformed, inverse=inverse)
+
+
+def presented_levels(array: Pixels, pixels: PixelDescription, display: Attributes) -> npt.NDArray[np.uint8]:
+    """Render samples with the transformations of a presentation state: what it does not have is an identity.
+
+    The Photometric Interpretation does not count (PS3.4 N.2).
+
+    Raises:
+        DicomError: reason `undecodable-frame`: a lookup table or a rescale value cannot be read; `unsupported`: the
+            image has floating point pixels, whose range nothing tells.
+    """
+
+    def transformed(stored: npt.NDArray[Any], _: npt.NDArray[np.bool_]) -> Values:
+        values = _modality(stored, pixels, display)
+        shares = _by_voi(values, display)
+        if shares is None:
+            lowest, highest = _range(pixels, display)
+            shares = np.clip((values - lowest) / (highest - lowest), 0, 1)
+        for item in items(display, "20500010")[:1]:
+            table = LookupTable.read(item, "00283002", "00283006", signed=False, what="presentation LUT")
+            at = np.rint(np.nan_to_num(shares) * (len(table.entries) - 1)).astype(np.int64)
+            shares = table.entries[at] / float((1 << table.bits) - 1)
+        return shares
+
+    return _levels(array, pixels, transformed, inverse=text(display, "20500020") == "INVERSE")
+
+
+def _range(pixels: PixelDescription, display: Attributes) -> tuple[float, float]:
+    """Give the ends of what the modality transformation can put out."""
+    if pixels.kind != "integer":
+        raise DicomError(CodecReason.UNSUPPORTED, "The range of floating point pixels is not known without a window.")
+    for item in items(display, "00283000")[:1]:
+        table = LookupTable.read(item, "00283002", "00283006", signed=pixels.signed, what="modality LUT")
+        return 0, (1 << table.bits) - 1
+    half = 1 << pixels.bits_stored - 1
+    codes_at_ends = np.array([0, half - 1, half, 2 * half - 1], np.uint64)
+    values = _modality(stored_values(codes_at_ends, pixels), pixels, display)
+    lowest, highest = float(values.min()), float(values.max())
+    return lowest, highest if highest > lowest else lowest + 1
+
+
+def _levels(
+    array: Pixels,
+    pixels: PixelDescription,
+    transformed: Callable[[npt.NDArray[Any], npt.NDArray[np.bool_]], Values],
+    *,
+    inverse: bool,
+) -> npt.NDArray[np.uint8]:
+    """Give grey levels; `transformed` takes stored values, and which of them the frame has, to shares of brightness."""
     if pixels.kind == "integer" and pixels.bits_stored <= _TABLE_BITS:
         every = stored_values(np.arange(1 << pixels.bits_stored), pixels)
         present = np.full(len(every), pixels.bits_stored == 1)  # a mask of nothing but ones looks like itself
         for band in bands(array):
             present[codes(array[band], pixels)] = True
-        table = _as_levels(_transformed(every, present, pixels, display, window), inverse=inverse)
+        table = _as_levels(transformed(every, present), inverse=inverse)
         levels = np.empty(array.shape, np.uint8)
         for band in bands(array):
             levels[band] = table[codes(array[band], pixels)]
         return levels
     values = stored_values(codes(array, pixels), pixels) if pixels.kind == "integer" else array.astype(np.float64)
-    return _as_levels(_transformed(values, np.isfinite(values), pixels, display, window), inverse=inverse)
+    return _as_levels(transformed(values, np.isfinite(values)), inverse=inverse)
 
 
 def windowed(values: Values, window: Window) -> Values:
@@ -76,12 +130,9 @@ def _transformed(
     values = _modality(stored, pixels, display)
     if window is not None:
         return windowed(values, window)
-    for item in items(display, "00283010")[:1]:
-        table = LookupTable.read(item, "00283002", "00283006", signed=bool(np.any(values < 0)), what="VOI LUT")
-        return table.apply(np.rint(values)) / float((1 << table.bits) - 1)
-    window = _window(display)
-    if window is not None:
-        return windowed(values, window)
+    shares = _by_voi(values, display)
+    if shares is not None:
+        return shares
     counted = values[present & ~_padding(stored, display, pixels)]
     if not counted.size:
         counted = values[present]
@@ -89,6 +140,15 @@ def _transformed(
         return np.zeros_like(values)
     lowest, highest = float(counted.min()), float(counted.max())
     return np.clip((values - lowest) / (highest - lowest), 0, 1) if highest > lowest else np.zeros_like(values)
+
+
+def _by_voi(values: Values, display: Attributes) -> Values | None:
+    """Apply the VOI LUT or the first window; None: there is neither."""
+    for item in items(display, "00283010")[:1]:
+        table = LookupTable.read(item, "00283002", "00283006", signed=bool(np.any(values < 0)), what="VOI LUT")
+        return table.apply(np.rint(values)) / float((1 << table.bits) - 1)
+    window = _window(display)
+    return None if window is None else windowed(values, window)
 
 
 def _modality(stored: npt.NDArray[Any], pixels: PixelDescription, display: Attributes) -> Values:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from dicom_common.codecs._reasons import CodecReason
 from dicom_common.codecs._rendering import Picture, Rendering, Viewport
 from dicom_common.core import DicomError
 
-__all__ = ["picture"]
+__all__ = ["aspect_of", "fitting", "in_proportion", "picture", "written"]
 
 _QUALITY: Final = 90
 _SQUARE: Final = 0.01
@@ -37,9 +38,9 @@ def picture(levels: npt.NDArray[np.uint8], display: Attributes, rendering: Rende
         DicomError: reason `outside`: the viewport shows no part of the image.
     """
     image = Image.fromarray(np.ascontiguousarray(levels))
-    aspect = _aspect(display)
+    aspect = aspect_of(display)
     cut = (
-        _whole(image.size, aspect, max_pixels)
+        _Cut((0, 0, *image.size), in_proportion(image.size, aspect, max_pixels))
         if rendering.viewport is None
         else _part(image.size, aspect, rendering.viewport)
     )
@@ -48,25 +49,36 @@ def picture(levels: npt.NDArray[np.uint8], display: Attributes, rendering: Rende
     if rendering.viewport is not None:
         image = _flipped(image, rendering.viewport)
     return Picture(
-        media_type=rendering.media_type, data=_written(image, rendering), width=image.width, height=image.height
+        media_type=rendering.media_type, data=written(image, rendering), width=image.width, height=image.height
     )
 
 
-def _aspect(display: Attributes) -> float:
-    """Give the height of a pixel in widths of it (PS3.3 C.7.6.3.1.7, 10.7.1.3); 1 where nothing says otherwise."""
-    for tag in ("00280030", "00280034", "00181164", "00182010"):
-        sides = numbers(display, tag)
-        if len(sides) == 2 and sides[0] > 0 and sides[1] > 0:
-            aspect = sides[0] / sides[1]
+def aspect_of(display: Attributes, sides: Sequence[float] = ()) -> float:
+    """Give the height of a pixel in widths of it (PS3.3 C.7.6.3.1.7, 10.7.1.3); 1 where nothing says otherwise.
+
+    Args:
+        display: the attributes of the image.
+        sides: what counts before them.
+    """
+    for found in (sides, *(numbers(display, tag) for tag in ("00280030", "00280034", "00181164", "00182010"))):
+        if len(found) == 2 and found[0] > 0 and found[1] > 0:
+            aspect = found[0] / found[1]
             return aspect if 1 / _LONGEST <= aspect <= _LONGEST and abs(aspect - 1) > _SQUARE else 1
     return 1
 
 
-def _whole(size: tuple[int, int], aspect: float, max_pixels: int) -> _Cut:
-    """Show all, each pixel at least once, in true proportions."""
+def in_proportion(size: tuple[int, int], aspect: float, max_pixels: int) -> tuple[int, int]:
+    """Give the size of a picture that shows each pixel at least once, in true proportions."""
     width, height = size
     shown = (width, round(height * aspect)) if aspect >= 1 else (round(width / aspect), height)
-    return _Cut((0, 0, width, height), shown if shown[0] * shown[1] <= max_pixels else size)
+    return shown if shown[0] * shown[1] <= max_pixels else size
+
+
+def fitting(size: tuple[float, float], aspect: float, viewport: Viewport) -> tuple[int, int]:
+    """Give the largest size of a picture that fits a viewport, in true proportions."""
+    width, height = size[0], size[1] * aspect
+    scale = min(viewport.width / width, viewport.height / height)
+    return max(1, min(viewport.width, round(width * scale))), max(1, min(viewport.height, round(height * scale)))
 
 
 def _part(size: tuple[int, int], aspect: float, viewport: Viewport) -> _Cut:
@@ -75,10 +87,7 @@ def _part(size: tuple[int, int], aspect: float, viewport: Viewport) -> _Cut:
     bottom = size[1] if viewport.source_height is None else min(size[1], top + abs(viewport.source_height))
     if right <= left or bottom <= top:
         raise DicomError(CodecReason.OUTSIDE, "The viewport shows a part that lies outside the image.")
-    width, height = right - left, (bottom - top) * aspect
-    scale = min(viewport.width / width, viewport.height / height)
-    shown = (max(1, min(viewport.width, round(width * scale))), max(1, min(viewport.height, round(height * scale))))
-    return _Cut((left, top, right, bottom), shown)
+    return _Cut((left, top, right, bottom), fitting((right - left, bottom - top), aspect, viewport))
 
 
 def _flipped(image: Image.Image, viewport: Viewport) -> Image.Image:
@@ -89,7 +98,8 @@ def _flipped(image: Image.Image, viewport: Viewport) -> Image.Image:
     return image
 
 
-def _written(image: Image.Image, rendering: Rendering) -> bytes:
+def written(image: Image.Image, rendering: Rendering) -> bytes:
+    """Write a picture in the file format of a rendering."""
     out = io.BytesIO()
     options: dict[str, Any] = {}
     if rendering.media_type == "image/jpeg":

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["CodecReason"]
+from dicom_common.core import DicomError
+
+__all__ = ["CodecReason", "not_presentable"]
 
 
 class CodecReason(StrEnum):
@@ -24,6 +26,8 @@ class CodecReason(StrEnum):
     """The pixel data or the data set is of a kind that this package does not convert."""
     OUTSIDE = "outside"
     """The viewport shows no part of the image."""
+    NOT_PRESENTABLE = "not-presentable"
+    """The presentation state cannot be shown wholly, or is not for the image; the message says why."""
     UNDECODABLE = "undecodable-frame"
     """The decoder refuses the frame, or what it gives is not what the attributes describe."""
     HEADER_DIFFERS = "header-differs"
@@ -36,3 +40,12 @@ class CodecReason(StrEnum):
     """The work needed more than `max_memory`."""
     CRASHED = "crashed"
     """The worker process died of this image."""
+
+
+def not_presentable(why: str) -> DicomError:
+    """Make the error for a presentation state that is not shown, because a picture that lacks a part could mislead.
+
+    Args:
+        why: a main clause, without anything of the data set.
+    """
+    return DicomError(CodecReason.NOT_PRESENTABLE, f"The presentation state cannot be applied: {why}.")

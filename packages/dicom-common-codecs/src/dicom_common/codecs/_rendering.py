@@ -70,7 +70,7 @@ class Viewport:
 
 @dataclass(frozen=True, kw_only=True)
 class Rendering:
-    """How to render a frame. Nothing is ever burned in: no annotation, no overlay, no text.
+    """How to render a frame. Nothing is burned in: no annotation, no overlay, no text but that of a presentation state.
 
     Raises:
         ValueError: the media type is not offered, or `quality` is not from 1 to 100.

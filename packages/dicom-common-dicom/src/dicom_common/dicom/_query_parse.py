@@ -49,6 +49,9 @@ _PAIRS = {a.keyword: f"{a.keyword[:-4]}Time" for a in ATTRIBUTES if a.vr == "DA"
 _LARGE_TEXTS = ("LT", "ST", "UR", "UT")
 """The VRs in which a backslash is a character like others (PS3.5 6.2). All else has several values."""
 _EMPTY = '""'
+_ZONE = "TimezoneOffsetFromUTC"
+"""In a request of a front end it says what the dates and times mean, and is no matching key (PS3.18 8.3.4.1.1). They
+are compared as they are stored, whatever it says."""
 
 
 def parse_query(  # noqa: PLR0913 - the keys, and how they are meant
@@ -87,7 +90,7 @@ def parse_query(  # noqa: PLR0913 - the keys, and how they are meant
             `Query.ignored`, so that a front end can say in a Warning that it did not count (PS3.18 8.3.4); one without
             a value asks for nothing, and is not named. `ignore-attributes`: likewise for the attributes of PS3.6 that
             the index does not have, computed ones, private ones and what is in sequences; a word that is no attribute
-            is refused.
+            is refused. Timezone Offset From UTC is ignored by both: in a request it is no matching key.
         fuzzy: whether a name is matched by its words (`Fuzzy`; PS3.18 8.3.4.2); one with a wildcard is not.
         fields: the keywords of what the answers have; see `Query.fields`.
 
@@ -115,6 +118,9 @@ def parse_query(  # noqa: PLR0913 - the keys, and how they are meant
         seen.add(keyword)
         text = _text(attribute, value)
         if not text.strip("*"):
+            continue
+        if keyword == _ZONE and unknown != "refuse":
+            ignored[key] = None
             continue
         if attribute.vr in ("DA", "TM") and "\\" not in text and not (empty_value_matching and text == _EMPTY):
             ranges[keyword] = (date_ends if attribute.vr == "DA" else time_ends)(keyword, text)

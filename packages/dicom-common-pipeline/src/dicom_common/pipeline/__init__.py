@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from dicom_common.pipeline._ingest._status_codes import StatusCodes as StatusCodes, status_codes as status_codes
     from dicom_common.pipeline._journal_file import journal_table as journal_table, open_journal as open_journal
     from dicom_common.pipeline._layout import DEFAULT_LAYOUT as DEFAULT_LAYOUT, Layout as Layout
-    from dicom_common.pipeline._object_ranges import ranges_of as ranges_of
+    from dicom_common.pipeline._object_ranges import ObjectLostError as ObjectLostError, ranges_of as ranges_of
     from dicom_common.pipeline._process_pool import WorkerDiedError as WorkerDiedError, default_jobs as default_jobs
     from dicom_common.pipeline._read import read_verified as read_verified
     from dicom_common.pipeline._reconcile._differences import (
@@ -220,6 +220,7 @@ _HOMES = {
     "open_frames": "_frames",
     "journal_table": "_journal_file",
     "open_journal": "_journal_file",
+    "ObjectLostError": "_object_ranges",
     "ranges_of": "_object_ranges",
     "read_ahead": "_retrieve",
     "read_verified": "_read",

@@ -17,7 +17,7 @@ from dicom_common.dicom import (
     read_header,
     swapped,
 )
-from dicom_common.pipeline._object_ranges import damaged, ranges_of
+from dicom_common.pipeline._object_ranges import damaged, lost, ranges_of
 
 __all__ = ["BulkData", "list_bulk_data", "open_all_bulk_data", "open_bulk_data"]
 
@@ -68,15 +68,18 @@ class BulkData:
 
     def _read(self, offset: int, length: int) -> Iterator[bytes]:
         """Read bytes of the object, or of its inflated data set."""
-        if self._place.inflated:
-            read_range = ranges_of(self._storage, self._stored)
-            pieces = inflate(read_range, size=self._stored.size, settings=self._settings)
-        else:
-            pieces, offset = self._storage.read(self._stored.key, start=offset, length=length), 0
         given = 0
-        for piece in _cut(pieces, offset, length):
-            given += len(piece)
-            yield piece
+        try:
+            if self._place.inflated:
+                read_range = ranges_of(self._storage, self._stored)
+                pieces = inflate(read_range, size=self._stored.size, settings=self._settings)
+            else:
+                pieces, offset = self._storage.read(self._stored.key, start=offset, length=length), 0
+            for piece in _cut(pieces, offset, length):
+                given += len(piece)
+                yield piece
+        except NotFoundError as error:
+            raise lost(self._stored) from error
         if given != length:
             raise damaged(self._stored)
 

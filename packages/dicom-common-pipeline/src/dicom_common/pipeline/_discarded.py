@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from dicom_common.core import BackendError, Database, Storage
 from dicom_common.host import Services
@@ -24,10 +25,20 @@ def delete_discarded(services: Services, limit: int = 1000) -> int:
     return delete_objects(services.storage, services.db, limit)
 
 
-def delete_objects(storage: Storage, index: Database | ParentIndex, limit: int = 1000) -> int:
-    """Do what `delete_discarded` does, for an index that may be another process's."""
+def delete_objects(
+    storage: Storage, index: Database | ParentIndex, limit: int = 1000, *, retired: Iterable[str] = ()
+) -> int:
+    """Do what `delete_discarded` does, for an index that may be another process's.
+
+    Args:
+        storage: has the objects.
+        index: has the list of discarded keys.
+        limit: how many keys of the list to take.
+        retired: keys that the index has refused as retired, and under which there may be an object of the caller. They
+            are on the list; but who deleted what was under them before may note only now that it is gone.
+    """
     gone = []
-    for key in index.discarded(limit):
+    for key in dict.fromkeys((*retired, *index.discarded(limit))):
         try:
             storage.delete(key)
         except BackendError as error:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from dicom_common.core import DamagedError, NotFoundError, ObjectInfo, Storage, Stored
+from dicom_common.pipeline._object_ranges import lost
 
 __all__ = ["digest_of", "has_digest", "has_indexed_bytes", "open_stored", "read_verified"]
 
@@ -16,15 +17,18 @@ def read_verified(storage: Storage, stored: Stored) -> Iterator[bytes]:
     """Iterate over the bytes of an instance, exactly as received.
 
     Raises:
-        NotFoundError: the storage does not have it.
+        ObjectLostError: the storage does not have it.
         DamagedError: after the last chunk, where digest or size are not those of the index; a caller that has passed
             chunks on must take them back.
     """
     digest, size = hashlib.sha256(), 0
-    for chunk in storage.read(stored.key):
-        digest.update(chunk)
-        size += len(chunk)
-        yield chunk
+    try:
+        for chunk in storage.read(stored.key):
+            digest.update(chunk)
+            size += len(chunk)
+            yield chunk
+    except NotFoundError as error:
+        raise lost(stored) from error
     if size != stored.size or digest.hexdigest() != stored.sha256:
         raise DamagedError(
             f"The object {stored.key} is damaged: its bytes are not those that were indexed. "

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from dicom_common.core import BackendError, DamagedError, LocalFiles, NotFoundError, Storage, Stored
 from dicom_common.host import Services
 from dicom_common.pipeline._concurrent import Threads
-from dicom_common.pipeline._object_ranges import damaged
+from dicom_common.pipeline._object_ranges import damaged, lost
 
 __all__ = ["Retrieved", "read_ahead", "retrieve"]
 
@@ -213,9 +213,6 @@ def _read_of(stored: Stored, read: Callable[[], bytes]) -> bytes:
     try:
         return read()
     except NotFoundError as error:
-        raise NotFoundError(
-            f"The storage does not have the object of the instance {stored.sop_uid}: "
-            "restore it from a copy, or send the instance again."
-        ) from error
+        raise lost(stored) from error
     except DamagedError as error:
         raise damaged(stored) from error

@@ -36,12 +36,20 @@ STOW-RS: metadata with bulk data parts is not supported (415). The response list
 attribute is coerced.
 
 QIDO-RS: an unknown attribute gets 400. An attribute that is not in the index is returned, but not matched, and the
-response has a `Warning`. A repeated attribute gets 400. Fuzzy matching compares the beginnings of the words of a name,
-regardless of case, accents and order.
+response has a `Warning`. Dates and times are compared as stored: `TimezoneOffsetFromUTC` is not applied, also with a
+`Warning`. A repeated attribute gets 400. Fuzzy matching compares the beginnings of the words of a name, regardless of
+case, accents and order.
 
 WADO-RS: Implicit VR Little Endian and Explicit VR Big Endian are never sent. An instance that is sent as stored is
 identical byte for byte, except for the File Preamble{preamble}. Rendered images have no annotations and no ICC
-profile."""
+profile; a request for annotations gets a `Warning`.
+
+Rendered presentation states: `/rendered` of a Grayscale Softcopy Presentation State renders the grayscale images of any
+Image Storage SOP Class that it refers to, and WADO-URI applies it to one of them. Modality, VOI and presentation LUT,
+shutter, displayed area, rotation, flip, graphics and text are applied. A state that subtracts a mask, shows an overlay,
+has a bitmap shutter, compound graphics, text with characters outside of the font of the server, or is of another SOP
+Class gets 406: no picture is sent that lacks a part of it. Line and text styles are not applied. In the pictures of a
+study or series, and in thumbnails, no presentation state is applied."""
 _PARAMETERS: Final = (
     ("QIDO-RS", "{attribute}", "matching key: keyword, eight hex digits, or a path of them"),
     ("QIDO-RS", "includefield", "attributes to return, as a list or repeated; `all` must be the only value"),
@@ -56,7 +64,11 @@ _PARAMETERS: Final = (
     ("WADO-URI", "contentType, transferSyntax", "one of the media types; the transfer syntax of `application/dicom`"),
     ("WADO-URI", "frameNumber, rows, columns, region, windowCenter, windowWidth, imageQuality", "of a rendered image"),
     ("WADO-URI", "anonymize", "refused"),
-    ("WADO-URI", "presentationUID", "refused: no presentation state is applied"),
+    (
+        "WADO-URI",
+        "presentationSeriesUID, presentationUID",
+        "a Grayscale Softcopy Presentation State to apply; not with `frameNumber`, `region` or a window",
+    ),
 )
 STATUSES: Final = (
     ("STOW-RS", 200, "all instances are stored"),
@@ -69,7 +81,7 @@ STATUSES: Final = (
     ("QIDO-RS", 204, 'there is no match, and the setting `no_matches` is "204"'),
     ("QIDO-RS", 400, "a parameter is malformed or repeated, or is not a known attribute"),
     ("WADO-RS", 200, "everything requested"),
-    ("WADO-RS", 206, "only a part of a study or series is acceptable to the client; or a range of bulk data"),
+    ("WADO-RS", 206, "only a part of a study, a series or the images of a presentation state; or a range of bulk data"),
     ("WADO-RS", 304, "the client's copy is current (metadata, rendered images)"),
     ("WADO-RS", 400, "a UID, list of frames or parameter is malformed"),
     ("WADO-RS", 404, "there is no such instance, frame or value"),
@@ -85,6 +97,7 @@ STATUSES: Final = (
     ("All", 408, "the request takes too long"),
     ("All", 431, "the request line and headers are too large"),
     ("All", 500, "the server failed, or a stored object is damaged"),
+    ("All", 501, "the method is not one of HTTP"),
     ("All", 503, "a backend is down, or too many requests wait; Retry-After says when to try again"),
 )
 """Service, status and meaning; a test asks the server for them."""

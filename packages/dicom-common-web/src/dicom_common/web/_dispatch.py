@@ -6,7 +6,8 @@ import dataclasses
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from http import HTTPMethod
 
 import anyio
 import anyio.to_thread
@@ -17,6 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from dicom_common.core import AuditEvent, AuditOutcome, DicomCommonError, Principal, uuid7
 from dicom_common.host import TRACEBACKS, Action
+from dicom_common.pipeline import ObjectLostError
 from dicom_common.web._call import Call
 from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._errors import HttpError, as_http_error, error_response
@@ -31,6 +33,8 @@ __all__ = ["Dispatch"]
 _log = logging.getLogger(__name__)
 _ANYBODY = Principal(subject="", tenant="")
 _REQUEST_ID = re.compile(r"[!-~]{1,64}")
+_METHODS = frozenset(HTTPMethod)
+"""Those of HTTP itself; another one is not known, rather than not allowed (RFC 9110 9.1)."""
 _GONE = 499
 """The status in records of a request whose client went away before its answer."""
 
@@ -84,7 +88,14 @@ class Dispatch:
                 return
             except Exception as error:  # noqa: BLE001 - no request ends the server, whatever it holds
                 response = error_response(_told(error))
-            await response(scope, receive, sending)
+            try:
+                await response(scope, receive, sending)
+            except Exception as error:
+                if (abort := scope.get("extensions", {}).get("dicom_common.abort")) is None:
+                    raise  # the error breaks the answer off in another server
+                # Its status is sent: what is left to tell the client is the end of the connection.
+                _log_failure("an answer broke off", error)
+                await _broken_off(abort, receive)
         finally:
             if exchange.turn is not None:
                 exchange.turn.end()
@@ -111,10 +122,8 @@ class Dispatch:
             return preflight(request, site.settings, self.allow)
         refuse_foreign_page(site, request)
         endpoint = self._endpoints.get("GET" if request.method == "HEAD" else request.method)
-        if endpoint is None and request.method == "OPTIONS":
-            return Response(None, 204, {"allow": self.allow})
         if endpoint is None:
-            raise HttpError(405, f"This resource takes {self.allow}.", {"allow": self.allow})
+            return self._without_endpoint(request.method)
         exchange.endpoint = endpoint
         principal = _ANYBODY if endpoint.action is None else await admit(site, request, endpoint.action)
         call = Call(site=site, request=request, request_id=exchange.request_id, principal=principal)
@@ -126,12 +135,19 @@ class Dispatch:
         # An ingest asks for itself, and records each instance.
         if endpoint.action not in (None, Action.STORE):
             await require_audit(site)
-        response = await endpoint.handler(call)
+        response = await _handled(endpoint, call)
         if endpoint.action is Action.RETRIEVE and call.audits:
             # Before anything leaves: afterwards it could not be called back.
             events, call.audits = call.audits, []
             await audit(site, events, must=True)
         return response
+
+    def _without_endpoint(self, method: str) -> Response:
+        if method == "OPTIONS":
+            return Response(None, 204, {"allow": self.allow})
+        if method not in _METHODS:
+            raise HttpError(501, f"The server does not know this method. This resource takes {self.allow}.")
+        raise HttpError(405, f"This resource takes {self.allow}.", {"allow": self.allow})
 
     async def _record(self, exchange: _Exchange) -> None:
         seconds = time.perf_counter() - exchange.began
@@ -147,6 +163,17 @@ class Dispatch:
             await log_access(call, status=exchange.status, sent=exchange.sent, seconds=seconds)
 
 
+async def _handled(endpoint: Endpoint, call: Call) -> Response:
+    """Let the handler answer. An instance that is removed between its look-up and its first byte is no damage."""
+    try:
+        return await endpoint.handler(call)
+    except ObjectLostError as error:
+        if await call.site.lanes.search.run(call.site.services.db.stored, call.tenant, [error.sop_uid]):
+            raise
+        told = "An instance is being removed: request what is left again."
+        raise HttpError(503, told, {"retry-after": "1"}) from error
+
+
 def _as_it_ended(event: AuditEvent, status: int) -> AuditEvent:
     """Return an event with the outcome that the answer had."""
     if status < 400 or event.outcome is not AuditOutcome.SUCCESS:
@@ -154,11 +181,24 @@ def _as_it_ended(event: AuditEvent, status: int) -> AuditEvent:
     return dataclasses.replace(event, outcome=AuditOutcome.MINOR_FAILURE, reason=f"HTTP status {status}")
 
 
+async def _broken_off(abort: Callable[[], None], receive: Receive) -> None:
+    """Break the connection off, with what waits to be sent, and wait until that is so."""
+    abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 def _told(error: Exception) -> HttpError:
     """Return what the client learns; the rest goes to the log, without anything of a data set."""
     told = as_http_error(error)
     if told.status >= 500 and not isinstance(error, HttpError):
-        # The text of a foreign exception may quote a value of a data set.
-        _log.error("a request failed: %s", error if isinstance(error, DicomCommonError) else type(error).__name__)
-        TRACEBACKS.debug("a request failed", exc_info=error)
+        _log_failure("a request failed", error)
     return told
+
+
+def _log_failure(what: str, error: Exception) -> None:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    # The text of a foreign exception may quote a value of a data set.
+    _log.error("%s: %s", what, error if isinstance(error, DicomCommonError) else type(error).__name__)
+    TRACEBACKS.debug(what, exc_info=error)

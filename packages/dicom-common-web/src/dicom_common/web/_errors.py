@@ -21,6 +21,7 @@ from dicom_common.core import (
     UnavailableError,
 )
 from dicom_common.dicom import Reason
+from dicom_common.pipeline import ObjectLostError
 
 __all__ = ["RETRY_AFTER", "HttpError", "as_http_error", "error_response"]
 
@@ -72,6 +73,7 @@ def error_response(error: HttpError) -> Response:
 _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (QueryError, 400),
     (AuthorizationError, 403),
+    (ObjectLostError, 500),
     (NotFoundError, 404),
     (UnavailableError, 503),
     (DamagedError, 500),
@@ -86,6 +88,8 @@ def _told(error: Exception, status: int) -> str:
     """Return the sentence that a client is shown: what names a backend's address stays in the log."""
     if isinstance(error, DicomError) and error.reason not in _NO_FRAMES:
         return "The stored object cannot be read as this request needs it: retrieve the instance as it is stored."
+    if isinstance(error, ObjectLostError):
+        return "The stored object is lost: the storage does not have it."
     if isinstance(error, DamagedError):
         return "The stored object is damaged: its bytes are not those that were indexed."
     if status == HTTPStatus.SERVICE_UNAVAILABLE:

@@ -11,7 +11,7 @@ from dicom_common.host import Action
 from dicom_common.web._parameters import query_pairs
 from dicom_common.web._settings import LinkSettings
 
-__all__ = ["LINK_PATH", "LinkedRequests", "capabilities_of", "link_of", "linked", "root_of"]
+__all__ = ["LINK_PATH", "LinkedRequests", "capabilities_of", "link_of", "linked", "root_of", "shows_series"]
 
 LINK_PATH = "/links/{link}/{rest:path}"
 """The path of a link below the service root; `rest` is a resource path, as below the service root itself."""
@@ -92,3 +92,9 @@ def linked(capabilities: Capabilities | None, request: Request, link: str, actio
     if study != capability.study_uid or (capability.series_uid and series != capability.series_uid):
         raise NotFoundError("The link shows one study or series, and this is not below it.")
     return Principal(subject="link", tenant=capability.tenant)
+
+
+def shows_series(capabilities: Capabilities | None, request: Request, series_uid: str) -> bool:
+    """Tell whether a request may see a series that its path does not name: a link to one series shows no other."""
+    link = link_of(request)
+    return link is None or (capabilities is not None and capabilities.verify(link).series_uid in ("", series_uid))

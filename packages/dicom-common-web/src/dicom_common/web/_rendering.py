@@ -12,7 +12,17 @@ from dicom_common.dicom import Reason
 from dicom_common.web._endpoint import Parameter
 from dicom_common.web._errors import HttpError
 
-__all__ = ["PARAMETERS", "PICTURES", "entity_tag", "parse_number", "parse_rendering", "render", "rendering_error"]
+__all__ = [
+    "PARAMETERS",
+    "PICTURES",
+    "annotation_warning",
+    "entity_tag",
+    "parse_number",
+    "parse_rendering",
+    "refuse_source_region",
+    "render",
+    "rendering_error",
+]
 
 PICTURES = ("image/jpeg", "image/png", "image/gif")
 """The media types of pictures, the default first (PS3.18 table 8.7.4-1)."""
@@ -60,6 +70,25 @@ def parse_rendering(parameters: Mapping[str, str], media_type: str, *, thumbnail
         )
     except ValueError as error:
         raise HttpError(400, f"The rendering is not possible: {error}.") from None
+
+
+def refuse_source_region(parameters: Mapping[str, str]) -> None:
+    """Refuse a source region where none may be: of a thumbnail, and of a presentation state (PS3.18 8.3.5.1.3).
+
+    Raises:
+        HttpError: 400.
+    """
+    if parameters.get("viewport", "").count(",") > 1:
+        raise HttpError(400, "The viewport of a thumbnail or a presentation state is vw,vh (PS3.18 8.3.5.1.3).")
+
+
+def annotation_warning(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return the header that says that annotations were asked for and left out (PS3.18 8.3.5.1.1)."""
+    if "annotation" not in parameters:
+        return {}
+    # Each value is a keyword that `parse_rendering` knows.
+    text = f"The following annotation values are not supported: {parameters['annotation']}"
+    return {"warning": f'299 dicom-common "{text}"'}
 
 
 def _viewport(text: str) -> Viewport:
@@ -125,6 +154,8 @@ def rendering_error(error: DicomError) -> HttpError:
         )
     if error.reason == CodecReason.TOO_LARGE:
         return HttpError(400, "The rendered image would have too many pixels: request a smaller viewport.")
+    if error.reason == CodecReason.NOT_PRESENTABLE:
+        return HttpError(406, str(error))
     if error.reason == CodecReason.OUTSIDE:
         return HttpError(400, "The viewport shows no part of the image: choose a source region within it.")
     return HttpError(406, "The server cannot render this image: retrieve it as it is stored.")

@@ -58,13 +58,14 @@ def refuse_foreign_host(site: Site, request: Request) -> None:
     A page of another site can make its own name stand for 127.0.0.1 (DNS rebinding), and would be let in.
 
     Raises:
-        HttpError: 403; 400, the request names no host at all (RFC 9112 3.2).
+        HttpError: 403; 400, the request names no host at all, or several (RFC 9112 3.2).
     """
-    if request.scope["http_version"] != "1.0" and "host" not in request.headers:
-        raise HttpError(400, "The request has no Host header.")
+    hosts = request.headers.getlist("host")
+    if len(hosts) > 1 or (not hosts and request.scope["http_version"] != "1.0"):
+        raise HttpError(400, "The request has no Host header, or several.")
     if not site.is_open:
         return
-    if not _is_local(request.headers.get("host", "")):
+    if not _is_local("".join(hosts)):
         raise HttpError(403, "Without authentication the server answers only requests to localhost: configure [auth].")
 
 

@@ -57,7 +57,7 @@ def _content(attribute: Mapping[str, Any]) -> Iterator[str]:
             yield f'<PersonName number="{number}">{"".join(_name(value or {}))}</PersonName>'
         else:
             text = "" if value is None else repr(value) if isinstance(value, float) else str(value)
-            yield f'<Value number="{number}">{escape(_clean(text))}</Value>'
+            yield f'<Value number="{number}">{_escaped(text)}</Value>'
 
 
 def _name(groups: Mapping[str, str]) -> Iterator[str]:
@@ -65,8 +65,13 @@ def _name(groups: Mapping[str, str]) -> Iterator[str]:
         if group in groups:
             # What stands behind the fifth component is no part of a name (PS3.5 6.2.1.1): it stays with the suffix.
             parts = zip(_NAME_PARTS, groups[group].split("^", len(_NAME_PARTS) - 1), strict=False)
-            written = (f"<{part}>{escape(_clean(text))}</{part}>" for part, text in parts if text)
+            written = (f"<{part}>{_escaped(text)}</{part}>" for part, text in parts if text)
             yield f"<{group}>{''.join(written)}</{group}>"
+
+
+def _escaped(text: str) -> str:
+    """Return text as content; a parser would take a carriage return for the end of a line (XML 2.11)."""
+    return escape(_clean(text), {"\r": "&#13;"})
 
 
 def _clean(text: str) -> str:

@@ -285,12 +285,13 @@ def index(context: Context, items: Sequence[Item]) -> list[tuple[Item, Outcome]]
 
 def _index_and_settle(context: Context, items: Sequence[Item]) -> None:
     """Do steps 4 and 5; what had a key that is about to be deleted is written to another one, and indexed again."""
-    written, discards = list(items), False
+    written, discards, left = list(items), False, list[str]()
     for _ in range(_MAX_ROUNDS):
         retired = []
         for item, outcome in index(context, written):
             discards |= outcome.status not in (AddStatus.ADDED, AddStatus.SAME) or outcome.key != item.key
             if outcome.status is AddStatus.RETIRED:
+                left += [item.key] if item.may_discard else []
                 item.key, item.restores = context.unique_key(item), False
                 retired.append(item)
             else:
@@ -304,7 +305,7 @@ def _index_and_settle(context: Context, items: Sequence[Item]) -> None:
             item.reject(IngestReason.STORAGE_BUSY, message, retry=True)
     if discards:  # before the next instance with the same key is written
         try:
-            delete_objects(context.services.storage, context.index)
+            delete_objects(context.services.storage, context.index, retired=left)
         except BackendError as error:
             _log.warning("Discarded objects are deleted later: %s", error)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from starlette.responses import Response
 
 from dicom_common.codecs import CodecReason, Picture
-from dicom_common.core import AuditKind, DicomError, Stored
+from dicom_common.core import AuditKind, DicomError, NotFoundError, Stored
 from dicom_common.dicom import Reason, is_valid_uid
 from dicom_common.host import Action
 from dicom_common.web._auditing import audit_instances
@@ -16,12 +16,21 @@ from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._errors import HttpError
 from dicom_common.web._negotiation import Accepted, MediaRange, Offer, parse_accept
 from dicom_common.web._parameters import single_parameters
-from dicom_common.web._rendering import PICTURES, render, rendering_error
-from dicom_common.web._uri._parameters import PARAMETERS, frame_of, place_of_query, rendering_of
+from dicom_common.web._rendering import PICTURES, annotation_warning, render, rendering_error
+from dicom_common.web._uri._parameters import (
+    PARAMETERS,
+    frame_of,
+    place_of_query,
+    presented_rendering_of,
+    refuse_picture_parameters,
+    rendering_of,
+    state_of_query,
+)
 from dicom_common.web._wado._converted import ranges_of
 from dicom_common.web._wado._instances import single_instance
 from dicom_common.web._wado._offers import DICOM, dicom_offers
-from dicom_common.web._wado._place import stored_of
+from dicom_common.web._wado._place import Place, stored_of
+from dicom_common.web._wado._presentations import first_picture, presented_images, read_state
 
 __all__ = ["uri_endpoints"]
 
@@ -34,23 +43,47 @@ async def _retrieve(call: Call) -> Response:
     place, frame = place_of_query(parameters), frame_of(parameters)
     if parameters.get("anonymize") is not None:
         raise HttpError(406, "The server does not de-identify: omit the parameter anonymize.")
-    if "presentationUID" in parameters:  # a picture without what was asked for could mislead
-        raise HttpError(406, "The server does not apply presentation states: omit the parameter presentationUID.")
+    state = state_of_query(parameters)
     lane = call.site.lanes.retrieve
     (stored,) = await lane.run(stored_of, call, place)
     asked = parameters.get("contentType")
-    accepted = Accepted(parse_accept(asked) if asked else (MediaRange("*", "*"),))
+    header = ", ".join(call.request.headers.getlist("accept"))
+    accepted = Accepted(parse_accept(asked or header.strip() or "*/*"))
     # Without a content type it is a picture (PS3.18 9.3), but of what is no image.
     offer = accepted.require([*_PICTURES, Offer(media_type=DICOM)])
     if offer.media_type == DICOM:
+        refuse_picture_parameters(parameters)
         return await _dicom(call, stored, parameters)
+    if state is not None:
+        return await _presented(call, stored, state, offer.media_type, parameters)
     picture = await lane.run(_picture, call, stored, frame, offer.media_type, parameters)
     if picture is None:
         if asked:
             raise HttpError(406, "The instance is not an image: request application/dicom.")
+        refuse_picture_parameters(parameters)
         return await _dicom(call, stored, parameters)
     await lane.run(audit_instances, call, AuditKind.INSTANCES_ACCESSED, [stored])
-    return Response(picture.data, 200, {"content-type": picture.media_type})
+    return Response(picture.data, 200, {"content-type": picture.media_type, **annotation_warning(parameters)})
+
+
+async def _presented(
+    call: Call, stored: Stored, place: Place, media_type: str, parameters: Mapping[str, str]
+) -> Response:
+    """Answer with an image as a presentation state shows it (PS3.18 9.5.2.3): with the first of its frames."""
+    rendering = presented_rendering_of(parameters, media_type, call.site.codecs.settings.max_pixels)
+    lane = call.site.lanes.retrieve
+    try:
+        (state,) = await lane.run(stored_of, call, place)
+    except NotFoundError:
+        raise HttpError(400, "The server has no such presentation state (PS3.18 9.5.2.3).") from None
+    read = await lane.run(read_state, call, state)
+    images = await lane.run(presented_images, call, state, read)
+    images = [one for one in images if one.stored.sop_uid == stored.sop_uid]
+    if not images:
+        raise HttpError(400, "The presentation state does not refer to the instance.")
+    picture = await lane.run(first_picture, call, images, read, rendering)
+    await lane.run(audit_instances, call, AuditKind.INSTANCES_ACCESSED, [stored, state])
+    return Response(picture.data, 200, {"content-type": picture.media_type, **annotation_warning(parameters)})
 
 
 def _picture(call: Call, stored: Stored, frame: int, media_type: str, parameters: Mapping[str, str]) -> Picture | None:
@@ -60,7 +93,7 @@ def _picture(call: Call, stored: Stored, frame: int, media_type: str, parameters
         with codecs.open(ranges_of(call.site.services.storage, stored)) as image:
             if not 1 <= frame <= image.frames:
                 raise HttpError(400, f"The parameter frameNumber is from 1 to {image.frames} here (PS3.18 9.5.2).")
-            return render(codecs, image, frame, rendering_of(parameters, media_type, image))
+            return render(codecs, image, frame, rendering_of(parameters, media_type, image, codecs.settings.max_pixels))
     except DicomError as error:
         if error.reason in _NO_IMAGE:
             return None

@@ -7,7 +7,7 @@ from itertools import islice
 
 from starlette.responses import Response
 
-from dicom_common.core import DamagedError, DicomError, NotFoundError
+from dicom_common.core import DicomError
 from dicom_common.web._call import Call
 from dicom_common.web._errors import HttpError
 from dicom_common.web._lanes import Lane
@@ -93,13 +93,10 @@ def begun(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:
     """Read the first chunks, and return an iterator that begins with them. It blocks.
 
     Raises:
-        DamagedError: the storage does not have what the index has.
+        DicomCommonError: they cannot be had.
     """
     try:
         first = list(islice(chunks, count))
-    except NotFoundError as error:
-        close_all(chunks)
-        raise DamagedError(str(error)) from error
     except BaseException:
         close_all(chunks)
         raise

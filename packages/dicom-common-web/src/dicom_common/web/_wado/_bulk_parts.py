@@ -8,7 +8,7 @@ from operator import itemgetter
 
 from starlette.responses import Response
 
-from dicom_common.core import AuditKind, DicomError, NotFoundError, Stored
+from dicom_common.core import AuditKind, DamagedError, DicomError, NotFoundError, Stored
 from dicom_common.dicom import ReaderSettings, transfer_syntax
 from dicom_common.pipeline import list_bulk_data, open_all_bulk_data, open_frames
 from dicom_common.web._auditing import audit_instances
@@ -115,7 +115,7 @@ def _parts(call: Call, wanted: Iterable[Wanted]) -> Generator[Part, None, None]:
             elif path in PIXEL_DATA:
                 yield from encapsulated_parts(call, stored, offer or _PLAIN)
             else:
-                raise NotFoundError("The stored object lacks bulk data that its metadata names.")
+                raise DamagedError("The stored object lacks bulk data that its metadata names.")
 
 
 def encapsulated_parts(call: Call, stored: Stored, offer: Offer) -> Generator[Part, None, None]:

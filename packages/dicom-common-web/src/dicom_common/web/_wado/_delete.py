@@ -10,6 +10,7 @@ from dicom_common.pipeline import remove
 from dicom_common.web._auditing import audit_instances
 from dicom_common.web._call import Call
 from dicom_common.web._endpoint import Endpoint
+from dicom_common.web._errors import HttpError
 from dicom_common.web._wado._place import LEVELS, Place, place_of, stored_of
 
 __all__ = ["DELETIONS"]
@@ -22,6 +23,8 @@ async def _delete(call: Call) -> Response:
 
 def _remove(call: Call, place: Place) -> None:
     stored = stored_of(call, place)
+    if call.request.headers.get("if-match", "*").strip() != "*":  # nothing here has an entity tag that could match
+        raise HttpError(412, "The server cannot tell whether this is the version to delete: omit If-Match.")
     # Before: afterwards nothing tells whose study it was.
     audit_instances(call, AuditKind.STUDY_DELETED if place.series is None else AuditKind.INSTANCES_DELETED, stored)
     if not remove(call.site.services, call.tenant, *place):

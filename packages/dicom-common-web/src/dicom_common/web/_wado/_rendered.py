@@ -1,12 +1,13 @@
 """Pictures of studies, series, instances and frames: rendered, and as thumbnails (PS3.18 10.4.1.1.3, 10.4.1.1.4).
 
 A body of one picture is that of the first frame that was asked for; of a study or series it is the first image. As
-`multipart/related` an instance gives all its frames, a study or series the first frame of each image.
+`multipart/related` an instance gives all its frames, a study or series the first frame of each image. A presentation
+state gives the frames that it is for, as it shows them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import islice
 
@@ -23,11 +24,27 @@ from dicom_common.web._errors import HttpError
 from dicom_common.web._multipart import Part
 from dicom_common.web._negotiation import Offer, accepted_by
 from dicom_common.web._parameters import single_parameters
-from dicom_common.web._rendering import PARAMETERS, PICTURES, entity_tag, parse_rendering, render, rendering_error
+from dicom_common.web._rendering import (
+    PARAMETERS,
+    PICTURES,
+    annotation_warning,
+    entity_tag,
+    parse_rendering,
+    refuse_source_region,
+    render,
+    rendering_error,
+)
 from dicom_common.web._wado._body import stream_parts
 from dicom_common.web._wado._converted import ranges_of
 from dicom_common.web._wado._frames import frame_numbers
 from dicom_common.web._wado._place import INSTANCE, LEVELS, location_of, place_of, stored_of
+from dicom_common.web._wado._presentations import (
+    first_picture,
+    is_state,
+    presented_images,
+    presented_pictures,
+    read_state,
+)
 
 __all__ = ["RENDERED"]
 
@@ -44,9 +61,13 @@ async def _retrieve(call: Call, *, thumbnail: bool) -> Response:
     forms = (True,) if many and numbers is not None else (False, True) if many else (False,)
     offer = accepted.require([Offer(media_type=one, multipart=form) for form in forms for one in PICTURES])
     rendering = parse_rendering(parameters, offer.media_type, thumbnail=thumbnail)
+    if thumbnail:
+        refuse_source_region(parameters)
     lane = call.site.lanes.retrieve
     stored = await lane.run(stored_of, call, place)
-    headers = {"cache-control": "private, no-cache"}
+    if place.instance is not None and many and numbers is None and is_state(stored[0]):
+        return await _presented(call, stored[0], offer, rendering, parameters)
+    headers = {"cache-control": "private, no-cache"} | ({} if thumbnail else annotation_warning(parameters))
     if place.instance is not None:
         headers["etag"] = entity_tag(stored[0], (numbers, offer.multipart), rendering)
         if has_current(call.request, headers["etag"]):
@@ -60,6 +81,28 @@ async def _retrieve(call: Call, *, thumbnail: bool) -> Response:
     one, picture = await lane.run(_picture, call, stored, (numbers or [1])[0], rendering)
     await lane.run(audit_instances, call, AuditKind.INSTANCES_ACCESSED, [one])
     return Response(picture.data, 200, {**headers, "content-type": picture.media_type})
+
+
+async def _presented(
+    call: Call, stored: Stored, offer: Offer, rendering: Rendering, parameters: Mapping[str, str]
+) -> Response:
+    """Answer with the frames of a presentation state: with all of them, or with the first."""
+    refuse_source_region(parameters)
+    if rendering.window is not None:
+        raise HttpError(400, "A presentation state has a window of its own: omit the parameter (PS3.18 8.3.5.1.4).")
+    lane = call.site.lanes.retrieve
+    state = await lane.run(read_state, call, stored)
+    images = await lane.run(presented_images, call, stored, state)
+    shown = images if offer.multipart else images[:1]
+    await lane.run(audit_instances, call, AuditKind.INSTANCES_ACCESSED, [stored, *(one.stored for one in shown)])
+    headers = {"cache-control": "private, no-cache", **annotation_warning(parameters)}
+    if not offer.multipart:
+        picture = await lane.run(first_picture, call, images, state, rendering)
+        return Response(picture.data, 200, {**headers, "content-type": picture.media_type})
+    location = f"{location_of(call, stored)}/rendered"
+    parts = _parts((location, one) for one in presented_pictures(call, images, state, rendering))
+    status = 200 if len(images) == len(state.images) else 206
+    return await stream_parts(call, offer, parts, status=status, headers=headers)
 
 
 def _picture(call: Call, stored: list[Stored], frame: int, rendering: Rendering) -> tuple[Stored, Picture]:
