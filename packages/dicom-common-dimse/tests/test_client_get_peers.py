@@ -130,10 +130,9 @@ def test_what_arrived_is_told_though_the_peer_breaks_off_without_any_pending_res
         for number in (1, 2):
             assert peer.store(store_rq(uid_of(number)), data_set(number)) == _STORED
 
-    told = []
+    told: list[tuple[str, str]] = []
     with _peer(answer) as destination, _taking(tmp_path) as take, pytest.raises(UnavailableError):
-        for sop_uid, result in get(destination, _wanted((1, 2, 3)), take):
-            told.append((sop_uid, result.status))
+        told.extend((sop_uid, result.status) for sop_uid, result in get(destination, _wanted((1, 2, 3)), take))
     assert told == [(uid_of(1), "stored"), (uid_of(2), "stored")]
 
 
