@@ -63,7 +63,7 @@ class Source(io.BytesIO):
 
 
 class Broken(Source):
-    def read(self, size: int | None = -1, /) -> bytes:
+    def read(self, *_: object) -> bytes:
         raise ValueError("it cannot be read")
 
 
@@ -74,7 +74,7 @@ def test_errors_hold_no_descriptors_and_no_bytes_until_the_garbage_collector_com
         resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, resource.RLIM_INFINITY))
         storage = FilesystemStorage(Settings(root=root))
         storage.write("object", b"x")
-        before, failed = len(os.listdir("/proc/self/fd")), 0
+        before, failed = len([*Path("/proc/self/fd").iterdir()]), 0
         for number in range(20):
             keys = (f"{number}/a/b", "object", "object/below")
             errors: dict[str, object] = {}  # as a caller has them for a while
@@ -88,7 +88,7 @@ def test_errors_hold_no_descriptors_and_no_bytes_until_the_garbage_collector_com
             answers = storage.write_many(many)
             failed += len(errors) + sum(isinstance(answer, BackendError) for answer in answers)
             del source, many
-        left = len(os.listdir("/proc/self/fd")) - before
+        left = len([*Path("/proc/self/fd").iterdir()]) - before
         return f"{failed > 150} {left < 10} {len(Source.held)}"
 
     assert in_child(work) == "True True 0"
