@@ -10,6 +10,7 @@ from dicom_common.core import (
     AlreadyExistsError,
     BackendError,
     BatchWrites,
+    DamagedError,
     NotFoundError,
     ObjectInfo,
     Storage,
@@ -59,13 +60,16 @@ class Writer:
                     there = self._storage.stat(item.key)
                     if has_digest(self._storage, there, item.candidate.instance.sha256):
                         _note_written(item, there)
-                    else:
-                        item.key = another_key(item)
-                        waiting.append(item)
+                        continue
+                    item.key = another_key(item)
+                except DamagedError:
+                    item.key = another_key(item)
                 except NotFoundError:  # it was there a moment ago, and was deleted
-                    waiting.append(item)
+                    pass
                 except BackendError as error:
                     errors[item] = error
+                    continue
+                waiting.append(item)
             if not waiting:
                 return errors
         lost = UnavailableError("Other processes write and delete its storage key again and again: try again.")
