@@ -123,7 +123,7 @@ class Commitments:
         try:
             self._storage.write(key, b"", if_absent=True)
         except AlreadyExistsError:
-            with suppress(NotFoundError):
+            with suppress(NotFoundError, DamagedError):
                 if self._storage.stat(key).modified < datetime.now(UTC) - self._lease:
                     self._storage.delete(key)  # its process is gone: whoever comes next has it
             return False
@@ -164,6 +164,8 @@ class Commitments:
             self._storage.stat(key)
         except NotFoundError:
             return False
+        except DamagedError:
+            pass  # it is there
         return True
 
     def _give_back(self, key: str) -> None:

@@ -57,19 +57,13 @@ class Writer:
             waiting = []
             for item in in_the_way:
                 try:
-                    there = self._storage.stat(item.key)
-                    if has_digest(self._storage, there, item.candidate.instance.sha256):
-                        _note_written(item, there)
-                        continue
-                    item.key = another_key(item)
-                except DamagedError:
-                    item.key = another_key(item)
+                    if not self._takes(item):
+                        item.key = another_key(item)
+                        waiting.append(item)
                 except NotFoundError:  # it was there a moment ago, and was deleted
-                    pass
+                    waiting.append(item)
                 except BackendError as error:
                     errors[item] = error
-                    continue
-                waiting.append(item)
             if not waiting:
                 return errors
         lost = UnavailableError("Other processes write and delete its storage key again and again: try again.")
@@ -80,6 +74,17 @@ class Writer:
         pool = self._pools.pop(os.getpid(), None)
         if pool is not None:
             pool.shutdown()
+
+    def _takes(self, item: Item) -> bool:
+        """Take the object at an item's key for its own if that has the same bytes; tell whether it has."""
+        try:
+            there = self._storage.stat(item.key)
+        except DamagedError:
+            return False
+        is_same = has_digest(self._storage, there, item.candidate.instance.sha256)
+        if is_same:
+            _note_written(item, there)
+        return is_same
 
     def _pool(self) -> Threads:
         """Return the threads of this process, which are started when they are needed."""
