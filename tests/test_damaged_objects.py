@@ -1,9 +1,10 @@
-"""An object whose bytes changed where they lie, at the same size: its sender heals it by sending the instance again."""
+"""An object whose bytes changed where they lie: its sender heals it by sending the instance again."""
 
 from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,9 +37,19 @@ class Pipe(io.BytesIO):
         return False
 
 
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "changed": lambda kept: kept[:-20] + bytes([kept[-20] ^ 1]) + kept[-19:],
+    "cut": lambda kept: kept[:-20],
+    "emptied": lambda _: b"",
+}
+
+
 @pytest.mark.parametrize("storage", [PLAIN, ENCRYPTED], ids=["filesystem", "encrypted"])
 @pytest.mark.parametrize("source", [bytes, Pipe])
-def test_sending_a_damaged_instance_again_heals_it(tmp_path: Path, storage: str, source: type[bytes | Pipe]) -> None:
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_sending_a_damaged_instance_again_heals_it(
+    tmp_path: Path, storage: str, source: type[bytes | Pipe], damage: str
+) -> None:
     [data] = instances(small_template(), 1)
     file = tmp_path / "site.toml"
     file.write_text(f'data = "data"\ningest.in_memory_bytes = 1024\n{storage}')
@@ -46,8 +57,7 @@ def test_sending_a_damaged_instance_again_heals_it(tmp_path: Path, storage: str,
     with Services(config) as services, Ingest(services) as ingest:
         [first] = ingest.store([Received(source=source(data), name="again")], tenant="local")
         object_file = next(path for path in (tmp_path / "data" / "objects").rglob("*.dcm"))
-        kept = object_file.read_bytes()
-        object_file.write_bytes(kept[:-20] + bytes([kept[-20] ^ 1]) + kept[-19:])
+        object_file.write_bytes(DAMAGES[damage](object_file.read_bytes()))
         [stored] = services.db.walk()
         with pytest.raises(DamagedError):
             b"".join(read_verified(services.storage, stored))
@@ -57,3 +67,24 @@ def test_sending_a_damaged_instance_again_heals_it(tmp_path: Path, storage: str,
         assert b"".join(read_verified(services.storage, stored)) == data
         assert list(services.db.walk()) == [stored]
         assert list(Reconciliation(config).run()) == []
+
+
+@pytest.mark.parametrize("storage", [PLAIN, ENCRYPTED], ids=["filesystem", "encrypted"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_object_that_is_not_indexed_is_in_the_way_of_nothing(
+    tmp_path: Path, storage: str, damage: str
+) -> None:
+    [data] = instances(small_template(), 1)
+    file = tmp_path / "site.toml"
+    file.write_text(f'data = "data"\n{storage}')
+    with Services(Config.load(file)) as services, Ingest(services) as ingest:
+        [first] = ingest.store([Received(source=data, name="first")], tenant="local")
+        object_file = next(path for path in (tmp_path / "data" / "objects").rglob("*.dcm"))
+        damaged = DAMAGES[damage](object_file.read_bytes())
+        [stored] = services.db.remove("local", first.study_uid)
+        object_file.write_bytes(damaged)
+        [second] = ingest.store([Received(source=data, name="second")], tenant="local")
+        assert second.status == "stored"
+        [now] = services.db.walk()
+        assert now.key != stored.key
+        assert b"".join(read_verified(services.storage, now)) == data

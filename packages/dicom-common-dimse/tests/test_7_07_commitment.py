@@ -215,6 +215,22 @@ def test_7_7_a_report_that_does_not_arrive_is_tried_again_also_by_the_next_proce
         assert len(reports.data_sets) == count
 
 
+@pytest.mark.parametrize("damage", [b"", b"{}", b"\xff"])
+def test_7_7_a_commitment_that_cannot_be_read_holds_up_no_other(
+    tmp_path: Path, damage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    port, reports = free_port(), _Reports()
+    with _archive(tmp_path, port) as live:
+        ingest(live, make_instance(1))
+        for number in (1, 2):
+            assert _act(live, _request(f"2.25.{number}", (_SC, instance_uid(1)))) == 0x0000
+    pending = sorted(tmp_path.rglob("pending/*/*.json"))
+    pending[0].write_bytes(damage)
+    with _peer(port, reports), _archive(tmp_path, port):
+        _eventually(lambda: len(reports.data_sets) == 1)
+    assert "a pending storage commitment cannot be read" in caplog.text
+
+
 def test_7_7_a_transaction_uid_that_was_used_before_is_0131(tmp_path: Path) -> None:
     with _archive(tmp_path) as live:
         ingest(live, make_instance(1))

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import errno
+import gc
+import io
 import os
 import resource
 import signal
 import subprocess
+import weakref
 from contextlib import closing
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from forked_child import in_child
 from objects_folder import contents, own_files
 
-from dicom_common.core import HealthStatus, ObjectInfo, UnavailableError, Write
+from dicom_common.core import BackendError, HealthStatus, ObjectInfo, UnavailableError, Write
 from dicom_common.storage.filesystem import FilesystemStorage, Settings
 from dicom_common.testing import health_of
 
@@ -48,6 +52,48 @@ def test_a_full_disk_is_said_and_leaves_nothing(root: Path) -> None:
     assert os.strerror(errno.EFBIG) in said
 
 
+class Source(io.BytesIO):
+    """Bytes that are too many for the disk, and known while they are held."""
+
+    held: ClassVar = weakref.WeakSet["Source"]()
+
+    def __init__(self) -> None:
+        super().__init__(bytes(600_000))
+        self.held.add(self)
+
+
+class Broken(Source):
+    def read(self, *_: object) -> bytes:
+        raise ValueError("it cannot be read")
+
+
+def test_errors_hold_no_descriptors_and_no_bytes_until_the_garbage_collector_comes(root: Path) -> None:
+    def work() -> str:
+        gc.disable()
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, resource.RLIM_INFINITY))
+        storage = FilesystemStorage(Settings(root=root))
+        storage.write("object", b"x")
+        before, failed = len([*Path("/proc/self/fd").iterdir()]), 0
+        for number in range(20):
+            keys = (f"{number}/a/b", "object", "object/below")
+            errors: dict[str, object] = {}  # as a caller has them for a while
+            for key in keys:
+                for source in (Source(), Broken()):
+                    try:
+                        storage.write(key, source, if_absent=True)
+                    except (BackendError, ValueError) as error:
+                        errors[f"{key} {type(error).__name__}"] = str(error)
+            many = [Write(key=key, source=made(), if_absent=True) for key in keys for made in (Source, Broken)]
+            answers = storage.write_many(many)
+            failed += len(errors) + sum(isinstance(answer, BackendError) for answer in answers)
+            del source, many
+        left = len([*Path("/proc/self/fd").iterdir()]) - before
+        return f"{failed > 150} {left < 10} {len(Source.held)}"
+
+    assert in_child(work) == "True True 0"
+
+
 def test_a_full_file_system_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     mount = tmp_path / "tiny"
     mount.mkdir()
@@ -67,7 +113,6 @@ def test_a_full_file_system_is_said_and_leaves_nothing(tmp_path: Path) -> None:
             written = [answer.key for answer in answers if isinstance(answer, ObjectInfo)]
             assert 0 < len(written) < 20
             assert {type(answer) for answer in answers} == {ObjectInfo, UnavailableError}
-            del answers  # tracebacks of the errors hold descriptors
             assert sorted(contents(storage)) == sorted([*written, "old"])
             for key in written:
                 storage.delete(key)

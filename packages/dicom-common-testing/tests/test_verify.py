@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
-from dicom_common.testing import Endpoint, run_command
+from dicom_common.db.sqlite import Settings, SqliteDatabase
+from dicom_common.testing import Endpoint, make_entry, run_command
 
 pytest_plugins = ["pytester"]
 
@@ -183,6 +185,7 @@ def test_the_name_of_a_folder_selects_no_test(tmp_path: Path) -> None:
         ),
         (["db", "--scratch", "db.path={}", "--create", "no-such-command {}"], "There is no command 'no-such-command'"),
         (["db", "--scratch", "db.path={}", "--create", "false {}"], "failed with exit code 1: it said nothing"),
+        (["db", "--scratch", "db.busy_timeout=9"], "--scratch needs {} in the value that selects the index"),
         (["cache", "--storage", "other"], "--storage names a further storage"),
         (["storage", "--only", "scan", "--badge", "badge.svg"], "A badge is of a whole contract"),
         (["storage", "--not-promised", "test_x"], "--not-promised needs a name and a value, joined by ="),
@@ -216,6 +219,14 @@ def test_each_test_has_an_index_that_commands_make_and_remove(tmp_path: Path) ->
     assert "server        a disk" in answer.out
     assert "1 promise is proven" in answer.out
     assert not list(folder.iterdir())
+
+
+def test_an_index_in_use_is_left_alone(tmp_path: Path) -> None:
+    with closing(SqliteDatabase(Settings(path=tmp_path / "in-use.sqlite"))) as index:
+        index.add([make_entry()])
+    words = ["--scratch", f"db.path={tmp_path}/in-use.sqlite", "--scratch", "tenant={}", "--only", "tenants_do"]
+    answer = run_command("verify", "db", *words, cwd=tmp_path)
+    answer.fails_with_one_line("The index that --scratch selects is not empty")
 
 
 @pytest.mark.kills

@@ -130,6 +130,22 @@ def test_other_studies_series_and_tenants_are_like_what_is_not_there(server: Liv
     assert status(server, link, outer) == 404
 
 
+def test_a_link_does_not_tell_how_much_else_there_is(server: LiveServer) -> None:
+    link, narrow = sign(), sign(STUDY, SERIES)
+    patient, study = {"00201200", "00201202", "00201204"}, {"00080061", "00080062", "00201206", "00201208"}
+    found = server.client.get("/studies?includefield=all", headers={"authorization": "Bearer tenant-a"}).json()[0]
+    assert found.keys() >= patient | study
+    for fields in ("all", ",".join(patient | study)):
+        query = f"includefield={fields}"
+        (shown,) = server.client.get(f"/links/{link}/studies?StudyInstanceUID={STUDY}&{query}").json()
+        assert shown.keys() & (patient | study) == study
+        shown = server.client.get(f"/links/{narrow}/studies/{STUDY}/series/{SERIES}/instances?{query}").json()[0]
+        assert not shown.keys() & (patient | study)
+    keys = "ModalitiesInStudy=MR"
+    assert status(server, link, f"/studies/{STUDY}/series?{keys}") == 200
+    assert status(server, narrow, f"/studies/{STUDY}/series/{SERIES}/instances?{keys}") == 400
+
+
 def test_a_path_out_of_the_link_leads_nowhere(server: LiveServer) -> None:
     link = sign()
     for rest in ("/../studies", "/..%2fstudies", f"/%2e%2e/{STUDY}", "//studies", "/../../metrics", "/../../healthz"):

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from live_server import live_server
 from made_instances import make_instance
 from server_process import STUDIES, ServerProcess, head, multipart, server_process
+
+from dicom_common.pipeline import HELD
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +109,26 @@ def test_9_5_a_slow_sender_holds_up_nobody(tmp_path: Path) -> None:
         assert time.monotonic() - begin < 20
         for connection in slow:
             connection.close()
+
+
+def test_9_5_what_waits_to_be_stored_is_counted_as_held(tmp_path: Path) -> None:
+    with live_server(tmp_path / "data") as live, ThreadPoolExecutor(12) as clients:
+        assert live.store(make_instance(1))[0].status == "stored"
+
+        def post(number: int) -> int:
+            body, content_type = multipart([make_instance(number, PixelData=bytes(900_000), Rows=1, Columns=1)])
+            return httpx.post(
+                f"{live.url}/studies", content=body, headers={"content-type": content_type}, timeout=90
+            ).status_code
+
+        with closing(sqlite3.connect(tmp_path / "data" / "index.sqlite", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")  # so that nothing can be indexed
+            statuses = [clients.submit(post, number) for number in range(2, 14)]
+            end = time.monotonic() + 30
+            while HELD.size < 12 * 900_000 and time.monotonic() < end:
+                time.sleep(0.01)
+            held = HELD.size
+            other.execute("ROLLBACK")
+        assert {one.result() for one in statuses} == {200}
+    assert held >= 12 * 900_000
+    assert HELD.size == 0

@@ -45,7 +45,7 @@ def has_indexed_bytes(storage: Storage, stored: Stored) -> bool:
     try:
         info = storage.stat(stored.key)
         return info.size == stored.size and has_digest(storage, info, stored.sha256)
-    except NotFoundError:
+    except (NotFoundError, DamagedError):  # `stat` may see damage, too
         return False
 
 

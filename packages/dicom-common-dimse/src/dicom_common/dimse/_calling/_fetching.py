@@ -66,7 +66,7 @@ def fetch(  # noqa: PLR0913 - from whom, to where, what, and how
     """Fetch a study, or one of its series, and tell what became of each instance.
 
     The peer is asked what it has (C-FIND), and for what is not indexed here: for a whole series where nothing of it is
-    here, else by SOP Instance UID. An instance is in memory as a whole while it is fetched by C-GET.
+    here, else by SOP Instance UID. What comes by C-GET goes into the ingest as it comes.
 
     Args:
         destination: whom to ask.

@@ -9,7 +9,7 @@ from typing import BinaryIO, Final, cast
 
 from pydicom.dataset import Dataset
 
-from dicom_common.core import DicomCommonError, Level, Origin
+from dicom_common.core import DicomCommonError, Level, Origin, UnavailableError
 from dicom_common.dicom import file_start
 from dicom_common.dimse._calling._association import associated
 from dicom_common.dimse._calling._contexts import MOST_CONTEXTS, UNCOMPRESSED, contexts_for_get
@@ -19,6 +19,7 @@ from dicom_common.dimse._calling._querying import LOW, context_of, failed, requi
 from dicom_common.dimse._receiving import Arriving, Command, Incoming, Operation, Tag, Value
 from dicom_common.dimse._requesting import Proposal
 from dicom_common.dimse._status_ranges import StatusCategory, category_of
+from dicom_common.dimse._store import refusal_of
 from dicom_common.pipeline import MOST_HELD, Received, Result, status_codes
 
 __all__ = ["Wanted", "get", "move"]
@@ -85,6 +86,8 @@ def get(
 
     def on_store(context: Proposal, request: Command, data: Incoming) -> int:
         class_uid, sop_uid = request.text(Tag.AFFECTED_SOP_CLASS), request.text(Tag.AFFECTED_SOP_INSTANCE)
+        if (refused := refusal_of(class_uid, sop_uid, context.abstract_syntax)) is not None:
+            return refused[0]
         held = bytearray(
             file_start(class_uid, sop_uid, context.transfer_syntaxes[0], source_ae_title=destination.ae_title)
         )
@@ -106,12 +109,16 @@ def get(
     with associated(destination, contexts, as_scp=sop_classes) as association:
         context_id, syntax = context_of(association, _STUDY_ROOT_GET)
         data = [encoded(wanted.identifier(), syntax)]
-        for response, _ in association.responses(context_id, Operation.C_GET, values, data, on_store):
-            while arrived:
-                yield arrived.popleft()
-            if errors:
-                raise errors[0]
-            _require_done(response, destination, "C-GET")
+        try:
+            for response, _ in association.responses(context_id, Operation.C_GET, values, data, on_store):
+                while arrived:
+                    yield arrived.popleft()
+                if errors:
+                    raise errors[0]
+                _require_done(response, destination, "C-GET")
+        except UnavailableError:
+            yield from arrived  # a peer need not send pending responses: what came before the end is told
+            raise
 
 
 def move(destination: Destination, wanted: Wanted, to: str) -> None:

@@ -10,6 +10,7 @@ can write.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -18,11 +19,12 @@ from enum import Enum, auto
 
 import msgspec
 
-from dicom_common.core import AlreadyExistsError, NotFoundError, Storage
+from dicom_common.core import AlreadyExistsError, DamagedError, NotFoundError, Storage
 from dicom_common.dimse._commitment._request import Reference
 
 __all__ = ["Added", "Commitment", "Commitments"]
 
+_log = logging.getLogger(__name__)
 _PENDING, _REPORTED = "commitments/pending", "commitments/reported"
 _SUFFIX, _CLAIM = ".json", ".claim"
 
@@ -102,12 +104,18 @@ class Commitments:
         return Added.NEW
 
     def pending_of(self, tenant: str) -> Iterator[Commitment]:
-        """Iterate over the pending commitments of a tenant."""
+        """Iterate over the pending commitments of a tenant. One that is damaged is passed over, and stays."""
         for info in self._storage.scan(f"{tenant}/{_PENDING}/"):
             if info.key.endswith(_SUFFIX):
-                with suppress(NotFoundError):
+                try:
                     data = b"".join(self._storage.read(info.key))
-                    yield msgspec.json.decode(data, type=Commitment)
+                    commitment = msgspec.json.decode(data, type=Commitment)
+                except NotFoundError:
+                    continue
+                except (DamagedError, msgspec.MsgspecError, UnicodeDecodeError):
+                    _log.error("a pending storage commitment cannot be read, and is not reported: %s", info.key)
+                    continue
+                yield commitment
 
     def claim(self, commitment: Commitment) -> bool:
         """Take a commitment for its next try; False where another process has it."""
@@ -115,7 +123,7 @@ class Commitments:
         try:
             self._storage.write(key, b"", if_absent=True)
         except AlreadyExistsError:
-            with suppress(NotFoundError):
+            with suppress(NotFoundError, DamagedError):
                 if self._storage.stat(key).modified < datetime.now(UTC) - self._lease:
                     self._storage.delete(key)  # its process is gone: whoever comes next has it
             return False
@@ -156,6 +164,8 @@ class Commitments:
             self._storage.stat(key)
         except NotFoundError:
             return False
+        except DamagedError:
+            pass  # it is there
         return True
 
     def _give_back(self, key: str) -> None:

@@ -13,7 +13,7 @@ from dicom_common.dimse._settings import DimseSettings
 from dicom_common.dimse._store._sop_classes import STORAGE_SOP_CLASSES
 from dicom_common.pipeline import HELD, MOST_HELD, IngestReason, Received, Result, status_codes
 
-__all__ = ["store_service"]
+__all__ = ["refusal_of", "store_service"]
 
 _STEP: Final = 256 * 1024
 """Bytes that are collected before it is looked again how much is held; where too much is, all that is held of one."""
@@ -49,14 +49,28 @@ def _store(request: Request) -> Iterator[Response]:
     """Answer a C-STORE (PS3.4 B.2.3, PS3.7 9.1.1)."""
     class_uid = request.command.text(Tag.AFFECTED_SOP_CLASS)
     sop_uid = request.command.text(Tag.AFFECTED_SOP_INSTANCE)
-    if class_uid != request.context.abstract_syntax:
-        yield _refusal(_CLASS_NOT_SUPPORTED, "The SOP class is not that of the presentation context.")
-    elif not is_valid_uid(sop_uid):
-        yield _refusal(_INVALID_INSTANCE, "Affected SOP Instance UID is not a UID.")
+    refused = refusal_of(class_uid, sop_uid, request.context.abstract_syntax)
+    if refused is not None:
+        yield _refusal(*refused)
     elif request.data is None:
         yield _refusal(_EMPTY, "The request has no data set.")
     else:
         yield _ingest(request, request.data, class_uid, sop_uid)
+
+
+def refusal_of(class_uid: str, sop_uid: str, abstract_syntax: str) -> tuple[int, str] | None:
+    """Return status and comment for a C-STORE request whose command names no instance; None: it names one.
+
+    Args:
+        class_uid: its Affected SOP Class UID.
+        sop_uid: its Affected SOP Instance UID.
+        abstract_syntax: that of its presentation context.
+    """
+    if class_uid != abstract_syntax:
+        return _CLASS_NOT_SUPPORTED, "The SOP class is not that of the presentation context."
+    if not is_valid_uid(sop_uid):
+        return _INVALID_INSTANCE, "Affected SOP Instance UID is not a UID."
+    return None
 
 
 def _ingest(request: Request, data: Incoming, class_uid: str, sop_uid: str) -> Response:

@@ -10,6 +10,7 @@ from dicom_common.core import (
     AlreadyExistsError,
     BackendError,
     BatchWrites,
+    DamagedError,
     NotFoundError,
     ObjectInfo,
     Storage,
@@ -56,10 +57,7 @@ class Writer:
             waiting = []
             for item in in_the_way:
                 try:
-                    there = self._storage.stat(item.key)
-                    if has_digest(self._storage, there, item.candidate.instance.sha256):
-                        _note_written(item, there)
-                    else:
+                    if not self._takes(item):
                         item.key = another_key(item)
                         waiting.append(item)
                 except NotFoundError:  # it was there a moment ago, and was deleted
@@ -76,6 +74,17 @@ class Writer:
         pool = self._pools.pop(os.getpid(), None)
         if pool is not None:
             pool.shutdown()
+
+    def _takes(self, item: Item) -> bool:
+        """Take the object at an item's key for its own if that has the same bytes; tell whether it has."""
+        try:
+            there = self._storage.stat(item.key)
+        except DamagedError:
+            return False
+        is_same = has_digest(self._storage, there, item.candidate.instance.sha256)
+        if is_same:
+            _note_written(item, there)
+        return is_same
 
     def _pool(self) -> Threads:
         """Return the threads of this process, which are started when they are needed."""

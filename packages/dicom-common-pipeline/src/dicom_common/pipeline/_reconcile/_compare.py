@@ -72,5 +72,7 @@ def _is_damaged(services: Services, stored: Stored) -> bool:
         services.storage.stat(stored.key)
     except NotFoundError:
         return False  # it was removed meanwhile
+    except DamagedError:
+        pass  # so much that it shows without reading
     # Or replaced meanwhile: then the index knows other bytes, or another key, by now.
     return services.db.owners([stored.key]).get(stored.key) == stored

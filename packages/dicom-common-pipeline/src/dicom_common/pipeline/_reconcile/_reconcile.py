@@ -8,7 +8,17 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, TypeVar
 
-from dicom_common.core import AddStatus, DerivedRows, Entry, KeptFrames, NotFoundError, Origin, Stored, uuid7
+from dicom_common.core import (
+    AddStatus,
+    DamagedError,
+    DerivedRows,
+    Entry,
+    KeptFrames,
+    NotFoundError,
+    Origin,
+    Stored,
+    uuid7,
+)
 from dicom_common.host import Config, Services
 from dicom_common.pipeline._discarded import delete_discarded
 from dicom_common.pipeline._distinct import distinct_groups
@@ -275,7 +285,7 @@ def _is_later(services: Services, entry: Entry, stored: Stored) -> bool:
     """Tell whether an orphan was written after the object that is indexed."""
     try:
         indexed = services.storage.stat(stored.key)
-    except NotFoundError:
+    except (NotFoundError, DamagedError):
         return True
     return (entry.received, entry.key) > (indexed.modified, indexed.key)
 
@@ -286,6 +296,8 @@ def _is_gone(services: Services, pair: Pair) -> bool:
         services.storage.stat(pair.key)
     except NotFoundError:
         return pair.key in services.db.owners([pair.key])
+    except DamagedError:
+        pass  # it is there
     return False
 
 

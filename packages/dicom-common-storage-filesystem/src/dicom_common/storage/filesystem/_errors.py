@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from dicom_common.core import RefusedError, UnavailableError
+from dicom_common.core import BackendError, RefusedError, UnavailableError
 from dicom_common.toolkit import Meaning, Meanings
 
-__all__ = ["translated"]
+__all__ = ["kept", "translated"]
 
 _MEANINGS = (
     Meaning(
@@ -53,3 +53,15 @@ class translated:  # noqa: N801 - it is used as a function is
             reason = os.strerror(error.errno) if error.errno else type(error).__name__
             values = {"root": self._root, "doing": self._doing, "reason": reason}
             raise Meanings(_MEANINGS, values).error(error, error.errno) from error
+
+
+def kept(error: BackendError) -> BackendError:
+    """Return an error that is an answer, without the frames that it came through.
+
+    They hold folders and bytes; and where one of them, or of those that called them, holds the error as well, all of
+    that stays until the garbage collector comes. On a full disk, the descriptors are used up before.
+    """
+    for one in (error, error.__cause__):
+        if one is not None:
+            one.__traceback__ = one.__context__ = None
+    return error

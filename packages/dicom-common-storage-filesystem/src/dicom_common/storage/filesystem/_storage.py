@@ -22,7 +22,7 @@ from dicom_common.core import (
     Write,
     validate_key,
 )
-from dicom_common.storage.filesystem._errors import translated
+from dicom_common.storage.filesystem._errors import kept, translated
 from dicom_common.storage.filesystem._folders import Folder, RecentFolders
 from dicom_common.storage.filesystem._health import check_root
 from dicom_common.storage.filesystem._open_file import OpenFile
@@ -282,7 +282,7 @@ def _backend_error(error: Exception) -> BackendError:
         return error
     foreign = BackendError(f"The source of an object could not be read ({type(error).__name__}).")
     foreign.__cause__ = error
-    return foreign
+    return kept(foreign)
 
 
 def _mode(name: bytes, folder: Folder) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dicom_common.core import AlreadyExistsError, BackendError, DamagedError, ObjectInfo, Source, Write
-from dicom_common.storage.filesystem._errors import translated
+from dicom_common.storage.filesystem._errors import kept, translated
 from dicom_common.storage.filesystem._folders import Folder, KnownFolders, Walked
 from dicom_common.storage.filesystem._placing import exists, place, prune, segments_of
 from dicom_common.storage.filesystem._scan import info_of
@@ -41,8 +41,12 @@ class Step:
 
     def answer(self) -> ObjectInfo:
         """Return what was written, or raise why it was not."""
-        if self.error is not None:
-            raise self.error
+        error, self.error = self.error, None
+        try:
+            if error is not None:
+                raise error
+        finally:
+            del error  # see `kept`
         assert self.info is not None
         return self.info
 
@@ -83,8 +87,8 @@ class Writing:
                 if step.file is not None and step.uploaded is None:
                     step.file.close()
         self._sync_all(steps, in_parallel)
+        folders.clear()  # the traceback of what a source raised has this frame
         for step in steps:
-            # An error that the caller keeps holds this step in its traceback, which must not hold folders open.
             step.walked = step.file = step.uploaded = None
             if step.error is not None and not isinstance(step.error, AlreadyExistsError):
                 self._prune(step.write.key)
@@ -98,7 +102,7 @@ class Writing:
         except _SourceError as error:
             step.error = error.cause
         except BackendError as error:
-            step.error = error
+            step.error = kept(error)
 
     def _walk(self, step: Step, folders: dict[str, Walked]) -> None:
         above, _, _ = step.write.key.rpartition("/")
@@ -165,7 +169,7 @@ class Writing:
                 with translated(self._path, "writing"):
                     os.fsync(folder.fd)
         except BackendError as error:
-            return error
+            return kept(error)
         return None
 
     def _prune(self, key: str) -> None:

@@ -36,7 +36,7 @@ from dicom_common.testing._statement import Outcome, Statement, badge_of, lines_
 from dicom_common.testing._tampering import no_end_of_the_process
 from dicom_common.testing._verify._apart import command, has_ended, without_pytest
 from dicom_common.testing._verify._names import clear, names_left, scratch_name
-from dicom_common.testing._verify._target import KINDS, Target, live
+from dicom_common.testing._verify._target import KINDS, Target, is_empty, live
 
 __all__ = ["dicom_common_commands", "verify"]
 
@@ -177,6 +177,8 @@ def _checked(session: Session, target: Target) -> Iterator[Target]:
     for option, template in (("--create", target.create), ("--drop", target.drop)):
         if template and "{}" not in template:
             raise CommandError(f"{option} needs {{}} in the name of the index: each test has one of its own.")
+    if target.scratch and not any("{}" in value for value in target.scratch.values()):
+        raise CommandError("--scratch needs {} in the value that selects the index: each test has one of its own.")
     if target.kind != "db" or target.scratch:
         yield target
         return
@@ -220,6 +222,11 @@ def _backend(session: Session, target: Target) -> dict[str, str]:
     distribution = next((one for one in offering if chosen in ("", one.name)), None)
     with scratch_name(target) as scratch, closing(live(target, scratch)) as backend:
         health = backend.check()
+        if target.kind == "db" and not is_empty(backend):
+            raise CommandError(
+                "The index that --scratch selects is not empty, and the tests would write to it: put {} where the"
+                " setting names the index."
+            )
     if health.status == "failed":
         raise BackendError(
             f"The {target.kind} backend fails its health check, so it cannot be verified: {health.detail}"

@@ -17,7 +17,7 @@ from dicom_common.testing._processes import run_children
 from dicom_common.testing._storage._contract import StorageContract
 from dicom_common.testing._verify._names import scratch_name
 from dicom_common.testing._verify._scratch import ABILITIES, sees
-from dicom_common.testing._verify._target import Target, live, open_scratch
+from dicom_common.testing._verify._target import Target, is_empty, live, open_scratch
 
 __all__: list[str] = []
 
@@ -126,4 +126,7 @@ elif TARGET.kind == "db":
         @pytest.fixture
         def open_database(self, case_scratch: str) -> Callable[[], Any]:
             """Give what opens the index of the test."""
-            return partial(open_scratch, case_scratch)
+            opens = partial(open_scratch, case_scratch)
+            with closing(opens()) as index:
+                assert is_empty(index), "the index of this test has instances: --scratch selects the same one each time"
+            return opens

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from dicom_common.cli import Session
+from dicom_common.core import Database
 from dicom_common.testing._verify._scratch import ScratchCache, scratch_storage
 
-__all__ = ["KINDS", "Target", "open_scratch"]
+__all__ = ["KINDS", "Target", "is_empty", "live", "open_scratch"]
 
 KINDS = ("broker", "cache", "db", "storage")
 """What can be verified live: the keys of a keyring in use must not be rotated, and an issuer signs no test's tokens."""
@@ -66,6 +67,11 @@ def live(target: Target, scratch: str = "") -> Any:
     if target.kind == "storage" and target.table != "storage":
         return services.storage_named(target.table)
     return getattr(services, target.kind)
+
+
+def is_empty(index: Database) -> bool:
+    """Tell whether no instance is in an index: one that is in use is not for tests."""
+    return next(iter(index.walk()), None) is None
 
 
 def open_scratch(scratch: str) -> Any:

@@ -49,12 +49,14 @@ class SearchRequest:
     """Whether the answers name the transfer syntax in which an instance is stored."""
 
 
-def parse_search(
+def parse_search(  # noqa: PLR0913 - what is asked, and what may be told
     resource: Resource,
     tenant: str,
     pairs: Iterable[tuple[str, str]],
     parents: Iterable[tuple[str, str]],
     settings: WebSettings,
+    *,
+    counts: Level = Level.PATIENT,
 ) -> SearchRequest:
     """Understand the parameters of a search.
 
@@ -64,9 +66,11 @@ def parse_search(
         pairs: the parameters, decoded.
         parents: the UIDs of the path, as matching keys.
         settings: the limits.
+        counts: the highest level of what is told of all that is below a patient, study or series, such as how many
+            studies the patient has.
 
     Raises:
-        HttpError: 400, a parameter is not one.
+        HttpError: 400, a parameter is not one, or asks for what is not told.
         QueryError: a matching key is not one, or its value; see `parse_query`.
     """
     options: dict[str, str] = {}
@@ -88,6 +92,12 @@ def parse_search(
         if_present = tuple(keyword for keyword, (_, level) in _INDEXED.items() if level <= resource.level)
     else:
         if_present = resource.if_present
+    hidden = {keyword for keyword, one in COMPUTED.items() if one.level < counts}
+    for one in _asked(key for key, _ in keys):
+        if one.keyword in hidden:
+            raise HttpError(400, f"A link does not tell {one.keyword}: omit it.")
+    keywords = tuple(keyword for keyword in keywords if keyword not in hidden)
+    if_present = tuple(keyword for keyword in if_present if keyword not in hidden)
     query = parse_query(
         tenant,
         resource.level,

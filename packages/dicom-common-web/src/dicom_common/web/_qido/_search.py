@@ -7,10 +7,12 @@ from functools import partial
 
 from starlette.responses import Response
 
+from dicom_common.core import Level
 from dicom_common.host import Action
 from dicom_common.web._auditing import audit_search
 from dicom_common.web._call import Call
 from dicom_common.web._endpoint import Endpoint
+from dicom_common.web._links import link_of
 from dicom_common.web._multipart import Part, multipart_type, new_boundary, write_multipart
 from dicom_common.web._negotiation import Offer, accepted_by
 from dicom_common.web._parameters import query_pairs
@@ -30,7 +32,11 @@ _PARENTS = {"study": "StudyInstanceUID", "series": "SeriesInstanceUID"}
 async def _search(call: Call, *, resource: Resource) -> Response:
     accepted = accepted_by(call.request).require(OFFERS)
     parents = [(_PARENTS[name], call.uid(name)) for name in call.request.path_params]
-    request = parse_search(resource, call.tenant, query_pairs(call.request), parents, call.site.settings)
+    counts = Level.PATIENT
+    if link_of(call.request) is not None:  # it shows one study, or one series, and not how many others there are
+        counts = Level.SERIES if "series" in call.request.path_params else Level.STUDY
+    pairs = query_pairs(call.request)
+    request = parse_search(resource, call.tenant, pairs, parents, call.site.settings, counts=counts)
     audit_search(call)
     answer = await call.site.lanes.search.run(search, call.site.services.db, request, call.service_root)
     warnings = [*_ignored(request)]

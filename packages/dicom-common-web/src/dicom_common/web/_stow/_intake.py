@@ -121,7 +121,7 @@ class Intake:
     def close(self) -> None:
         """Let go of what is held."""
         self.break_off()
-        self._take()
+        HELD.add(-self._take()[1])
 
     async def _hand_over(self) -> None:
         """Submit what waits, until nothing does."""
@@ -135,7 +135,7 @@ class Intake:
 
     async def _store(self, function: Callable[..., Awaitable[_Answers]]) -> None:
         """Have what waits stored."""
-        batch = self._take()
+        batch, size = self._take()
         if not batch:
             return
         answers: _Answers
@@ -143,6 +143,8 @@ class Intake:
             answers = await function(batch, tenant=self._call.tenant, study_uid=self._study_uid)
         except HttpError:
             answers = [_busy(one) for one in batch]
+        finally:
+            HELD.add(-size)
         for number, received in enumerate(batch):
             self._outcomes[int(received.name)] = answers[number]
 
@@ -179,11 +181,11 @@ class Intake:
         self._part, self._size = [], 0
         return data
 
-    def _take(self) -> list[Received]:
-        batch = self._waiting
-        HELD.add(-self._waiting_size)
+    def _take(self) -> tuple[list[Received], int]:
+        """Return what waits and its size, which is held until it is stored."""
+        taken = self._waiting, self._waiting_size
         self._waiting, self._waiting_size = [], 0
-        return batch
+        return taken
 
     async def _step(self) -> None:
         await self._progress.wait()
