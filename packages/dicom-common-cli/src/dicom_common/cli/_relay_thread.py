@@ -12,7 +12,7 @@ __all__ = ["RelayThread"]
 
 _HOLD = 0.5
 """Seconds before the first round. A short command is over by then: all its events are published together at its end,
-and the thread has not taken time from its work (measured with `ingest` of 200 files: a tenth of the whole process)."""
+and until then the thread takes no time from its work."""
 _DRAIN = 5.0
 """Seconds that the end of the command may be held up by events."""
 _END = 10.0
