@@ -109,11 +109,11 @@ class Report:
             note(f"{self._tally.warned} of them have warnings, which --json shows.")
 
     def _is_skipped(self, result: Result) -> bool:
-        from dicom_common.pipeline import is_companion  # noqa: PLC0415 - imports pydicom
+        if result.reason != "not-dicom":
+            return result.reason == "media-directory"
+        from dicom_common.pipeline import is_companion  # noqa: PLC0415 - an import costs more than all else of a result
 
-        if result.reason == "media-directory":
-            return True
-        return result.reason == "not-dicom" and result.name not in self._named and is_companion(Path(result.name))
+        return result.name not in self._named and is_companion(Path(result.name))
 
     def _line(  # noqa: PLR0913 - each is a key
         self,

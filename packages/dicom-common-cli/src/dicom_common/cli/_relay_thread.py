@@ -10,6 +10,9 @@ from dicom_common.core import DicomCommonError
 
 __all__ = ["RelayThread"]
 
+_HOLD = 0.5
+"""Seconds before the first round. A short command is over by then: all its events are published together at its end,
+and until then the thread takes no time from its work."""
 _DRAIN = 5.0
 """Seconds that the end of the command may be held up by events."""
 _END = 10.0
@@ -29,7 +32,7 @@ class RelayThread:
         self._failure: DicomCommonError | None = None
 
     def start(self) -> None:
-        """Begin, once there may be events; a second call does nothing."""
+        """Begin soon, once there may be events; a second call does nothing."""
         if self._thread.ident is None:
             self._thread.start()
 
@@ -62,6 +65,8 @@ class RelayThread:
             self._session.abandon()
 
     def _run(self) -> None:
+        if self._stop.wait(_HOLD):
+            return
         try:
             self._relay.run(self._stop)
         except DicomCommonError as error:
