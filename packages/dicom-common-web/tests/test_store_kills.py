@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from made_instances import instance_uid, make_instance
-from server_process import ServerProcess, server_process
+from server_process import ServerProcess, server_process, until
 
 from dicom_common.core import Level, Query
 from dicom_common.host import Services
@@ -34,12 +34,13 @@ def test_6_8_what_was_acknowledged_is_there_once_whenever_the_server_is_killed(t
             ]
             for sender in senders:
                 sender.start()
-            time.sleep(chance.uniform(0.2, 1.5))
+            before = len(acknowledged)
+            until(lambda before=before: len(acknowledged) > before)
+            time.sleep(chance.uniform(0.0, 1.5))
             running.process.kill()
             running.process.wait()
             for sender in senders:
                 sender.join()
-    assert acknowledged
     with Services.from_file(overrides={"data": str(tmp_path / "data")}) as services:
         rows = services.db.find(Query(tenant="local", level=Level.INSTANCE))
         there = Counter(str(row["SOPInstanceUID"]) for row in rows)
