@@ -45,13 +45,17 @@ def send(running: ScpProcess, first: int, acknowledged: set[str]) -> None:
         return
 
 
+def wait_for_another(acknowledged: set[str]) -> None:
+    before = len(acknowledged)
+    until(lambda: len(acknowledged) > before)
+
+
 @pytest.mark.kills
 @pytest.mark.slow
 def test_7_3_what_was_acknowledged_is_there_once_whenever_the_server_is_killed(tmp_path: Path) -> None:
     chance = random.Random(20261129)
     acknowledged: set[str] = set()
     for number in range(KILLS):
-        before = len(acknowledged)
         workers = str(1 + number % 2)
         with scp_process(tmp_path, "--workers", workers, expected="another one") as running:
             first = 1 + number * SENDERS
@@ -61,7 +65,7 @@ def test_7_3_what_was_acknowledged_is_there_once_whenever_the_server_is_killed(t
             ]
             for sender in senders:
                 sender.start()
-            until(lambda before=before: len(acknowledged) > before)
+            wait_for_another(acknowledged)
             time.sleep(chance.uniform(0.1, 1.0))
             for process in (*running.workers(), running.process.pid):
                 os.kill(process, signal.SIGKILL)

@@ -34,8 +34,7 @@ def test_6_8_what_was_acknowledged_is_there_once_whenever_the_server_is_killed(t
             ]
             for sender in senders:
                 sender.start()
-            before = len(acknowledged)
-            until(lambda before=before: len(acknowledged) > before)
+            _wait_for_another(acknowledged)
             time.sleep(chance.uniform(0.0, 1.5))
             running.process.kill()
             running.process.wait()
@@ -48,6 +47,11 @@ def test_6_8_what_was_acknowledged_is_there_once_whenever_the_server_is_killed(t
         assert set(there.values()) == {1}
         for stored in services.db.stored("local", acknowledged).values():
             assert sum(map(len, services.storage.read(stored.key))) == stored.size
+
+
+def _wait_for_another(acknowledged: set[str]) -> None:
+    before = len(acknowledged)
+    until(lambda: len(acknowledged) > before)
 
 
 def _send(running: ServerProcess, study: int, acknowledged: set[str]) -> None:
