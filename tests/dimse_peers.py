@@ -22,6 +22,7 @@ from dicom_common.core import Stored
 from dicom_common.dicom import data_set_offset, file_start
 from dicom_common.host import Config, Services
 from dicom_common.testing import dcmtk_program
+from dicom_common.testing.servers import free_port
 
 __all__ = [
     "HOST",
@@ -62,14 +63,10 @@ def run(*command: str | Path, codes: tuple[int, ...] = (0,), cwd: Path | None = 
 
 def free_ports(count: int) -> list[int]:
     """Return ports that nothing listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind((HOST, 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    ports: set[int] = set()
+    while len(ports) < count:
+        ports.add(free_port())
+    return list(ports)
 
 
 @contextmanager
@@ -88,14 +85,14 @@ def running(
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while time.monotonic() < end:
         assert process.poll() is None, log.read_text(errors="replace")
         with socket.socket() as one:

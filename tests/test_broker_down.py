@@ -35,8 +35,8 @@ def configuration(kafka: PrivateServer, data: Path, mode: str) -> Config:
         "broker.backend": "kafka",
         "broker.servers": f'["{kafka.host}:{kafka.port}"]',
         "broker.partitions": "2",
-        "broker.timeout": "10",
-        "broker.connect_timeout": "1",
+        "broker.timeout": "20",
+        "broker.connect_timeout": "5",
         "ingest.mode": mode,
     }
     return Config.load(overrides=overrides, variables={})

@@ -31,7 +31,7 @@ STUDY = "1.2.3.1"
 READERS = 4
 PHASE = float(os.environ.get("DICOM_COMMON_TEST_REDIS_PHASE", "1"))
 """Seconds of each kind of trouble."""
-HANG = 20
+HANG = 60
 """Seconds after which a request hangs. It may take a time limit of the cache (0.2), a wait for another maker (0.5), and
 what a busy machine takes."""
 
@@ -126,8 +126,8 @@ def signalled(server: PrivateServer, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-def spoil(server: PrivateServer, chance: random.Random, keys: list[bytes]) -> int:
-    """Put something else under every key of ours, and return how many there were."""
+def spoil(server: PrivateServer, chance: random.Random, keys: list[bytes]) -> None:
+    """Put something else under every key of ours, and note which there were."""
     import redis  # noqa: PLC0415 - only where the server is
 
     with redis.Redis(server.host, server.port) as client:
@@ -145,7 +145,6 @@ def spoil(server: PrivateServer, chance: random.Random, keys: list[bytes]) -> in
                 client.pipeline().delete(key).rpush(key, b"somebody else's list").execute()
             else:
                 client.set(key, wrong)  # and it never expires
-    return len(found)
 
 
 def _value(client: Any, key: bytes) -> bytes:
@@ -164,12 +163,14 @@ def test_whatever_redis_does_every_request_is_answered_and_no_answer_is_stale(
     chance = random.Random(20261122)
     installation = Installation(tmp_path / "data", server)
     installation.start()
-    counts = []
 
-    def phase() -> None:
-        before = installation.requests
-        time.sleep(PHASE)
-        counts.append(installation.requests - before)
+    def phase(trouble: Callable[[], object] = lambda: time.sleep(0.01)) -> None:
+        """Let a kind of trouble last so long, and until some requests were asked and answered in it."""
+        before, start = installation.requests, time.monotonic()
+        while (lasted := time.monotonic() - start) < PHASE or installation.requests < before + 2 * READERS:
+            assert lasted < PHASE + HANG, "no request is answered"
+            assert installation.failures == []
+            trouble()
 
     try:
         phase()
@@ -181,16 +182,12 @@ def test_whatever_redis_does_every_request_is_answered_and_no_answer_is_stale(
         phase()
         server.start()
         phase()
-        spoiled, keys, end = 0, list[bytes](), time.monotonic() + PHASE
-        before = installation.requests
-        while time.monotonic() < end:
-            spoiled += spoil(server, chance, keys)
-        counts.append(installation.requests - before)
+        keys: list[bytes] = []
+        phase(lambda: spoil(server, chance, keys))
     finally:
         installation.stop()
     assert installation.failures == []
-    assert spoiled, "the cache was never used"
-    assert all(counts), f"no request was answered: {counts}"
+    assert keys, "the cache was never used"
     assert installation.slowest < HANG
 
 

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -257,24 +256,22 @@ def test_an_ingest_that_is_killed_is_completed_and_reconcile_finds_nothing_amiss
 
 def test_many_objects_are_in_flight_so_that_latency_does_not_add_up(bucket: Bucket, proxy: FaultProxy) -> None:
     received = [Received(source=data, name=str(at)) for at, data in enumerate(instances(ct_template(64), 97))]
-    proxy.latency = 0.05
     with Services(bucket.config(proxy.endpoint)) as services, Ingest(services, IngestSettings()) as ingest:
         ingest.store(received[:1], tenant="local")  # opens everything
 
-        def seconds(batches: Sequence[Sequence[Received]]) -> float:
-            begin = time.perf_counter()
+        def store(*batches: Sequence[Received]) -> None:
             for batch in batches:
                 assert {result.status for result in ingest.store(batch, tenant="local")} == {"stored"}
-            return time.perf_counter() - begin
 
         proxy.reset_counts()
-        one_at_a_time = seconds([[item] for item in received[1:33]])
+        store(*([item] for item in received[1:33]))
         assert proxy.peak_in_flight == 1
+        proxy.latency = 0.5  # long beside what a busy machine needs to send them all
         proxy.reset_counts()
-        together = seconds([received[33:]])
+        store(received[33:])
         pool_size = 32
-        assert 8 <= proxy.peak_in_flight <= pool_size
-    assert one_at_a_time / 32 >= 3 * together / 64
+        # Requests that overlap share the latency. Seconds would say how busy this machine is.
+        assert pool_size / 2 <= proxy.peak_in_flight <= pool_size
 
 
 def test_senders_of_single_instances_do_not_wait_for_each_others_latency(bucket: Bucket, proxy: FaultProxy) -> None:
@@ -287,7 +284,7 @@ def test_senders_of_single_instances_do_not_wait_for_each_others_latency(bucket:
                 assert ingest.store([item], tenant="local")[0].status == "stored"
 
         send(received[:1])  # opens everything
-        proxy.latency = 0.05
+        proxy.latency = 0.5  # long beside what a busy machine needs to begin them all
         proxy.reset_counts()
         threads = [threading.Thread(target=send, args=(received[1 + at :: senders],)) for at in range(senders)]
         for thread in threads:

@@ -50,17 +50,19 @@ def test_eight_processes_at_once_make_one_chain(tmp_path: Path) -> None:
 
 
 def test_threads_that_append_at_once_share_a_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written, syncs, fdatasync = trail(tmp_path / "audit"), [], os.fdatasync
+    written, syncs, fdatasync, all_wait = trail(tmp_path / "audit"), [], os.fdatasync, threading.Event()
 
     def slow(descriptor: int) -> None:
         syncs.append(descriptor)
-        time.sleep(0.02)
+        all_wait.wait(HANG)
         fdatasync(descriptor)
 
     monkeypatch.setattr(os, "fdatasync", slow)  # the system's, not ours: it stands for a slow disk
     threads = [threading.Thread(target=written.append, args=([event(number)],)) for number in range(40)]
     for thread in threads:
         thread.start()
+    time.sleep(0.1)  # the last ones come to their record; one that does not has a sync of its own
+    all_wait.set()
     for thread in threads:
         thread.join(HANG)
     assert check(tmp_path / "audit").records == 40

@@ -29,7 +29,6 @@ ALGORITHMS = ("RS256", "ES256")
 FAST = 5
 """The clock for the age of keys runs so many times faster than that of the wall: their life is 5 seconds or more."""
 LIFE = 5.0
-FETCH = 1.0
 """Seconds of the wall that a fetch of keys is given here."""
 
 
@@ -167,13 +166,17 @@ class Load:
             for thread in threads:
                 thread.result(60)
 
-    def wait(self, phase: str, *kinds: str, seconds: float = 0.0) -> None:
-        """Let a phase last so long, and until every thread has seen tokens of each of these kinds."""
-        time.sleep(seconds)
-        give_up = time.monotonic() + 60
-        while not all(all(self.judged(phase, kind)) for kind in kinds):
-            assert time.monotonic() < give_up, f"a thread does not get on in phase {phase}"
-            time.sleep(0.02)
+    def wait(self, phase: str, *kinds: str) -> None:
+        """Let a phase last until every thread has seen tokens of each of these kinds."""
+        until(lambda: all(all(self.judged(phase, kind)) for kind in kinds))
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait until something is so. The seconds are a guard, no measure."""
+    end = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
 
 
 def tampered(token: str) -> Iterator[str]:
@@ -207,23 +210,23 @@ def test_keys_rotate_under_load_without_a_wrong_answer(realm: Realm, realm_of: C
     never["tampered"] = [bad for token in of_a for bad in tampered(token)]
     strangers: dict[str, tuple[list[str], bool | None]] = {kind: (tokens, False) for kind, tokens in never.items()}
     settings = realm.settings(key_seconds=LIFE, cool_down=1.0)
-    lasts = LIFE / FAST + FETCH  # after so many seconds of the wall, what was published before is known
     with closing(JoseAuthenticator(settings, monotonic=lambda: time.monotonic() * FAST)) as authenticator:
         load = Load(authenticator)
         load.enter("a", a=(of_a, True), **strangers)
         with load.running():
             load.wait("a", "a", *never)
             realm.change(publish=["a", "b"])
-            load.wait("a", seconds=lasts)
+            until(lambda: is_taken(authenticator, of_b[0]))  # the published keys have been read again
             load.enter("a and b", a=(of_a, True), b=(of_b, True), **strangers)
             load.wait("a and b", "a", "b", *never)
             load.enter("a ends", a=(of_a, None), b=(of_b, True), **strangers)  # first: the change may be seen at once
             realm.change(publish=["b"], sign="b")
             of_b = of_b + realm.tokens()
             load.enter("a ends", a=(of_a, None), b=(of_b, True), **strangers)
-            load.wait("a ends", "b", *never, seconds=lasts)
+            load.wait("a ends", "b", *never)
+            until(lambda: not is_taken(authenticator, of_a[0]))
             load.enter("b", a=(of_a, False), b=(of_b, True), **strangers)
-            load.wait("b", "a", "b", *never, seconds=0.2)
+            load.wait("b", "a", "b", *never)
     assert load.wrong == []
 
 

@@ -21,7 +21,7 @@ from dicom_common.broker.leases import (
 )
 from dicom_common.core import DamagedError, Delivery, Message, NotFoundError, UnavailableError
 
-TOPIC = "events"
+TOPIC, LEASE = "events", 30.0
 
 
 def shelf_of(count: int, partitions: int = 4) -> Shelf:
@@ -34,8 +34,29 @@ def numbered(numbers: range) -> list[Message]:
     return [Message(key=f"k{number % 10}", body=b"%d" % number) for number in numbers]
 
 
-def member(shelf: Shelf, *, group: str = "g", lease: float = 30.0, from_start: bool = True) -> GroupConsumer:
-    return join(MemoryStore(shelf), [TOPIC], group, lease=lease, from_start=from_start)
+def member(shelf: Shelf, *, group: str = "g", from_start: bool = True) -> GroupConsumer:
+    return join(MemoryStore(shelf), [TOPIC], group, lease=LEASE, from_start=from_start)
+
+
+class Clock:
+    """The clocks by which leases end, which a test sets forward."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+    def time(self) -> float:
+        return time.time() + self.ahead
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    for module in ("_consumer", "_members"):
+        monkeypatch.setattr(f"dicom_common.broker.leases.{module}.time", clock)
+    return clock
 
 
 def bodies(deliveries: list[Delivery]) -> set[int]:
@@ -49,13 +70,13 @@ def test_a_topic_that_is_not_there_is_named() -> None:
         join(MemoryStore(shelf_of(0)), [], "g", lease=1)
 
 
-def test_a_member_that_was_away_begins_anew_with_what_another_one_had_meanwhile() -> None:
+def test_a_member_that_was_away_begins_anew_with_what_another_one_had_meanwhile(clock: Clock) -> None:
     """The fence: it owned a partition, lost it, and owns it again. What it had read of it by then counts no more."""
     shelf = shelf_of(40)
-    away = member(shelf, lease=0.2)
+    away = member(shelf)
     assert len(away.receive(10, timeout=1)) == 10
-    time.sleep(0.3)
-    with member(shelf, lease=0.2) as other:
+    clock.ahead += LEASE + 1
+    with member(shelf) as other:
         taken = other.receive(40, timeout=1)
         assert len(taken) == 40
         other.acknowledge(taken)
@@ -68,32 +89,33 @@ def test_a_member_that_was_away_begins_anew_with_what_another_one_had_meanwhile(
 class SlowStore(MemoryStore):
     """One whose first read of messages takes longer than the lease, while another member comes."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: Shelf, clock: Clock) -> None:
         super().__init__(shelf)
+        self.clock = clock
         self.others: list[Delivery] = []
 
     def fetch(self, starts: Mapping[Partition, int], limit: int) -> Iterator[Fetched]:
         found = list(super().fetch(starts, limit))
         if not self.others:
-            time.sleep(0.3)
-            self.others = member(self.shelf, lease=5).receive(20, timeout=1)
+            self.clock.ahead += LEASE + 1
+            self.others = member(self.shelf).receive(20, timeout=1)
         yield from found
 
 
-def test_what_was_read_while_the_lease_ended_is_not_delivered() -> None:
-    slow = SlowStore(shelf_of(20))
-    with join(slow, [TOPIC], "g", lease=0.2) as consumer:
+def test_what_was_read_while_the_lease_ended_is_not_delivered(clock: Clock) -> None:
+    slow = SlowStore(shelf_of(20), clock)
+    with join(slow, [TOPIC], "g", lease=LEASE) as consumer:
         mine = consumer.receive(20, timeout=0.1)
         assert len(slow.others) == 20
         assert mine == [], "two members were given the same at once"
 
 
-def test_an_acknowledgement_that_another_member_overtakes_loses_neither() -> None:
+def test_an_acknowledgement_that_another_member_overtakes_loses_neither(clock: Clock) -> None:
     shelf = shelf_of(30, partitions=1)
-    first = member(shelf, lease=0.2)
+    first = member(shelf)
     mine = first.receive(10, timeout=1)
-    time.sleep(0.3)
-    second = member(shelf, lease=5)
+    clock.ahead += LEASE + 1
+    second = member(shelf)
     theirs = second.receive(30, timeout=1)
     assert len(theirs) == 30
 
@@ -179,13 +201,11 @@ def test_a_store_that_is_down_passes_and_nothing_is_lost() -> None:
 class Walk:
     """Members of a group that do what chance tells them."""
 
-    lease = 0.08
-
-    def __init__(self, seed: int) -> None:
-        self.chance = random.Random(seed)
+    def __init__(self, seed: int, clock: Clock) -> None:
+        self.chance, self.clock = random.Random(seed), clock
         self.shelf = shelf_of(0, partitions=5)
         self.published = 0
-        self.members = [member(self.shelf, lease=self.lease)]
+        self.members = [member(self.shelf)]
         self.held: dict[GroupConsumer, list[Delivery]] = {}
         self.acknowledged: set[int] = set()
         self.order: dict[str, list[int]] = {}
@@ -209,7 +229,7 @@ class Walk:
 
     def join(self, _: GroupConsumer) -> None:
         if len(self.members) < 4:
-            self.members.append(member(self.shelf, lease=self.lease))
+            self.members.append(member(self.shelf))
 
     def leave(self, one: GroupConsumer) -> None:
         if len(self.members) > 1:
@@ -217,7 +237,7 @@ class Walk:
             self.members.remove(one)
 
     def stall(self, _: GroupConsumer) -> None:
-        time.sleep(self.chance.choice((0.0, 0.01, self.lease * 1.2)))
+        self.clock.ahead += LEASE * self.chance.choice((0.0, 0.1, 1.2))
 
     def note(self, found: list[Delivery]) -> None:
         for each in found:
@@ -232,8 +252,8 @@ class Walk:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_members_that_come_go_and_stall_leave_nothing_out_and_the_order_of_each_key(seed: int) -> None:
-    walk = Walk(seed)
+def test_members_that_come_go_and_stall_leave_nothing_out_and_the_order_of_each_key(seed: int, clock: Clock) -> None:
+    walk = Walk(seed, clock)
     walk.run(150)
     rest: set[int] = set()
     with member(walk.shelf) as last:

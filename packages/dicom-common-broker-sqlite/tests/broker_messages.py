@@ -16,7 +16,7 @@ def messages(count: int, start: int = 0) -> list[Message]:
 
 def take(consumer: GroupConsumer, count: int) -> list[Delivery]:
     taken: list[Delivery] = []
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while len(taken) < count and time.monotonic() < deadline:
         taken += consumer.receive(count - len(taken), timeout=1)
     return taken

@@ -15,4 +15,4 @@ class TestSqliteBroker(BrokerContract):
 
     @pytest.fixture
     def open_broker(self, tmp_path: Path) -> partial[SqliteBroker]:
-        return partial(SqliteBroker, Settings(path=tmp_path / "events.sqlite", lease=1.5))
+        return partial(SqliteBroker, Settings(path=tmp_path / "events.sqlite", lease=4))

@@ -63,17 +63,12 @@ def test_a_server_that_hangs_costs_its_time_limit_a_few_times_and_then_nothing(s
     with closing(RedisCache(settings)) as cache:
         cache.set("a", b"x", ttl=60)
         server.pause()
-        took = []
-        for _ in range(30):
-            started = time.monotonic()
-            with pytest.raises(UnavailableError):
+        for number in range(30):  # only the first failures ask the server
+            with pytest.raises(UnavailableError, match="in time" if number < 3 else "left alone"):
                 cache.get("a")
-            took.append(time.monotonic() - started)
-        slow = [seconds for seconds in took if seconds >= 0.25]
-        assert len(slow) == 3, "only the first failures wait"
-        # Compared with the limits of the call itself: a connection, a look at it, and the answer.
-        assert max(took) < 3 * (settings.connect_timeout + settings.timeout)
         server.resume()
+        with pytest.raises(UnavailableError, match="left alone"):
+            cache.get("a")
 
 
 def test_a_server_that_comes_back_is_used_again(start_redis: Start) -> None:
@@ -263,7 +258,7 @@ def test_sentinels_name_the_server_and_after_a_failover_another(start_redis: Sta
     file = tmp_path / "sentinel.conf"
     file.write_text(
         f"sentinel monitor main 127.0.0.1 {primary.port} 1\n"
-        "sentinel down-after-milliseconds main 300\nsentinel failover-timeout main 1000\n"
+        "sentinel down-after-milliseconds main 2000\nsentinel failover-timeout main 5000\n"
     )
     sentinel = start_redis(str(file), "--sentinel")
     address = f"redis+sentinel://127.0.0.1:{sentinel.port}/main/0"
@@ -273,7 +268,10 @@ def test_sentinels_name_the_server_and_after_a_failover_another(start_redis: Sta
             give_up = time.monotonic() + 60
             while client.info()["master_link_status"] != "up" and time.monotonic() < give_up:
                 time.sleep(0.05)
-        time.sleep(1.5)  # the sentinel learns of replicas from the primary, once a second at first
+        with plain(sentinel) as client:
+            while not client.sentinel_slaves("main"):  # it learns of them from the primary
+                assert time.monotonic() < give_up
+                time.sleep(0.05)
         primary.kill()
         give_up = time.monotonic() + 60
         while True:

@@ -36,7 +36,7 @@ def empty(settings: Settings) -> None:
     where = {"host": settings.host, "port": settings.port, "user": "root", "database": settings.database}
     with closing(MySQLdb.connect(**where)) as connection, connection.cursor() as cursor:
         asked = "SELECT 1 FROM information_schema.processlist WHERE db = %s AND id <> connection_id()"
-        give_up = time.monotonic() + 30
+        give_up = time.monotonic() + 60
         while cursor.execute(asked, (settings.database,)):
             assert time.monotonic() < give_up
             time.sleep(0.01)

@@ -131,7 +131,7 @@ def test_a_schema_that_is_not_there_is_asked_for(settings: Settings) -> None:
 
 @service
 def test_a_statement_that_takes_too_long_is_ended(settings: Settings) -> None:
-    with closing(MysqlDatabase(replace(settings, statement_timeout=0.5))) as database:
+    with closing(MysqlDatabase(replace(settings, statement_timeout=3))) as database:
 
         def slow() -> None:
             columns = ", ".join(f"information_schema.columns c{number}" for number in range(3))
@@ -156,7 +156,7 @@ def test_a_lock_that_is_held_for_too_long_is_given_up(settings: Settings, admin:
 
 @service
 def test_too_few_connections_are_said(settings: Settings) -> None:
-    with closing(MysqlDatabase(replace(settings, pool_size=1, connect_timeout=0.2))) as database:
+    with closing(MysqlDatabase(replace(settings, pool_size=1, connect_timeout=3))) as database:
         entered, done = threading.Event(), threading.Event()
 
         def hold() -> None:

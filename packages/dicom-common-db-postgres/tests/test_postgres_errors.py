@@ -163,7 +163,7 @@ def test_a_file_of_tls_that_is_not_there_is_named(tmp_path: Any) -> None:
 
 
 def test_a_statement_that_takes_too_long_is_ended(own_server: Any) -> None:
-    with closing(PostgresDatabase(own_server.made(statement_timeout=0.2))) as database:
+    with closing(PostgresDatabase(own_server.made(statement_timeout=3))) as database:
         with pytest.raises(UnavailableError) as caught, database._dialect.reading() as session:
             session.rows("SELECT pg_sleep(30)", ())
         sentence(caught.value, "db.statement_timeout")
@@ -259,7 +259,7 @@ def test_no_value_of_a_patient_is_in_an_error(own_server: Any) -> None:
 
 
 def test_all_connections_in_use_names_the_setting(own_server: Any) -> None:
-    with closing(PostgresDatabase(own_server.made(pool_size=1, connect_timeout=0.5))) as database:
+    with closing(PostgresDatabase(own_server.made(pool_size=1, connect_timeout=3))) as database:
         with database._dialect.reading():
             with pytest.raises(UnavailableError) as caught:
                 database.add([make_entry()])

@@ -23,12 +23,12 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 def reading(path):
-    begin = time.perf_counter()
+    begin = time.process_time()
     try:
         read(path)
     except DicomError:
         pass
-    return time.perf_counter() - begin
+    return time.process_time() - begin
 
 paths = [Path(line) for line in sys.stdin.read().splitlines()]
 reading(paths[0])
@@ -52,7 +52,7 @@ def test_no_file_needs_200_megabytes_or_hangs(corpus_files: tuple[Path, ...]) ->
     result = json.loads(child.stdout)
     print(result)
     assert result["kilobytes"] < MOST // 1024
-    # Two seconds is the requirement; ten times as much is the guard, for machines that are busy.
+    # Of the processor. Two seconds is the requirement; ten times as much is the guard, for machines that are slow.
     assert result["slowest"][0] < 20
 
 

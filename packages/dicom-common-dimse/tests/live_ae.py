@@ -71,8 +71,8 @@ def associations(ae: LiveAe, peer: str = "ct1") -> int:
     return int(ae.ae.metrics.get_sample_value("dicom_common_dimse_associations", {"peer": peer}) or 0)
 
 
-def until(is_so: Callable[[], bool], seconds: float = 10) -> None:
-    """Wait until something is so."""
+def until(is_so: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait until something is so. The seconds are a guard, no measure."""
     end = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < end, "it did not happen in time"

@@ -23,6 +23,7 @@ __all__ = [
     "associate_rq",
     "command",
     "data_set",
+    "echo_rq",
     "fragment",
     "item",
     "p_data",
@@ -78,6 +79,11 @@ def command(elements: dict[int, int | str], *, has_data_set: bool = False) -> by
 
 def store_rq(sop_uid: str, *, message_id: int = 1, sop_class: str = SECONDARY_CAPTURE, field: int = 1) -> bytes:
     return command({2: sop_class, 0x100: field, 0x110: message_id, 0x700: 0, 0x1000: sop_uid}, has_data_set=True)
+
+
+def echo_rq(message_id: int = 1) -> bytes:
+    asked = command({2: ECHO, 0x100: 0x30, 0x110: message_id})
+    return p_data(fragment(1, asked, is_command=True, is_last=True))
 
 
 def fragment(context: int, data: bytes, *, is_command: bool, is_last: bool) -> bytes:
@@ -169,9 +175,20 @@ class RawScu:
         return self.status()
 
     def echo(self, message_id: int = 1) -> int:
-        asked = command({2: ECHO, 0x100: 0x30, 0x110: message_id})
-        self.send(p_data(fragment(1, asked, is_command=True, is_last=True)))
+        self.send(echo_rq(message_id))
         return self.status()
+
+    def begin_store(self, number: int, data: bytes) -> None:
+        """Send the request of a C-STORE and the beginning of its data set; return when it is in hand.
+
+        An echo goes before it in the same segment: who has answered that goes on with what it has read already.
+        """
+        self.send(
+            echo_rq(),
+            p_data(fragment(3, store_rq(uid_of(number)), is_command=True, is_last=True)),
+            p_data(fragment(3, data, is_command=False, is_last=False)),
+        )
+        assert self.status() == 0
 
     def is_closed(self) -> bool:
         """Whether the other side closes the connection, without a word."""
@@ -191,7 +208,7 @@ class RawScu:
 
 
 @contextmanager
-def raw_scu(port: int, *, seconds: float = 20) -> Iterator[RawScu]:
+def raw_scu(port: int, *, seconds: float = 60) -> Iterator[RawScu]:
     """Connect."""
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

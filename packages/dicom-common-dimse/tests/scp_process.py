@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,10 +34,20 @@ class ScpProcess:
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
         return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024  # type: ignore[index]  # the kernel writes it
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it has said that it was told to stop."""
+        return any("a second signal stops at once" in line for line in self.said)
+
     def workers(self) -> list[int]:
         """Return the ids of its worker processes."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text(encoding="ascii")
-        return [int(one) for one in children.split() if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes()]
+        found = []
+        for one in children.split():
+            with suppress(FileNotFoundError):  # it has ended meanwhile
+                if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes():
+                    found.append(int(one))
+        return found
 
 
 @contextmanager
@@ -71,11 +81,11 @@ def scp_process(
         yield ScpProcess(process, int(found[1]), folder / "data", said)
         if process.poll() is None:
             process.terminate()
-            assert process.wait(40) == 0, said
+            assert process.wait(90) == 0, said
     finally:
         process.kill()
         process.wait()
-    reader.join(10)
+    reader.join(60)
     process.stderr.close()
     bad = [line for line in said if "Traceback" in line or "ERROR" in line]
     assert not [line for line in bad if not expected or expected not in line], said

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
 from dicom_common.pipeline import Ingest, Received
+from dicom_common.testing.servers import free_port
 
 __all__ = [
     "PATIENT_ROOT",
@@ -134,12 +134,6 @@ def ask(
 def data_set_of(file: bytes) -> bytes:
     """Return the data set of a file that `make_instance` made."""
     return file[144 + int.from_bytes(file[140:144], "little") :]
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 def stored_by(event: Event) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -279,7 +280,8 @@ def test_7_5_c_cancel_ends_the_sub_operations_with_fe00_and_what_remains(archive
 
     def slow(event: Event) -> int:
         if stored_by(event) != instance_uid(n, 1, 1):
-            seen.wait(5)
+            seen.wait(60)
+            time.sleep(0.5)  # the C-CANCEL is on its way: it has all that are left to arrive
         return 0x0000
 
     live, port = archive

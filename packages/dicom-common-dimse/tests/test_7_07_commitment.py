@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from live_ae import LiveAe, live_ae
+from live_ae import LiveAe, live_ae, until
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
 from pynetdicom import AE, evt
@@ -25,6 +25,7 @@ from stored_instances import free_port, ingest, instance_uid, make_instance
 from dicom_common.pipeline import Reconciliation
 
 _CLASS, _INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
+_HANG = 60
 
 
 @dataclass
@@ -33,15 +34,25 @@ class _Reports:
 
     event_types: list[int] = field(default_factory=list)
     data_sets: list[Dataset] = field(default_factory=list)
+    answers: list[int] = field(default_factory=list)
     came: threading.Event = field(default_factory=threading.Event)
+    answered: threading.Event = field(default_factory=threading.Event)
+    """Set when the response to a report has been sent, on an association of the peer's."""
     status: int = 0x0000
 
     def take(self, event: Event) -> tuple[int, None]:
         assert isinstance(event.request, N_EVENT_REPORT)
         self.event_types.append(event.request.EventTypeID or 0)
         self.data_sets.append(event.event_information)
+        status = self.status
+        self.answers.append(status)
         self.came.set()
-        return self.status, None
+        return status, None
+
+    def sent(self, _: Event) -> None:
+        """Take note of a PDU that the peer sent: behind a report it is the response."""
+        if self.came.is_set():
+            self.answered.set()
 
     @property
     def committed(self) -> list[str]:
@@ -92,29 +103,24 @@ def _act(
     request: Dataset | None,
     *,
     reports: _Reports | None = None,
-    wait: float = 0.0,
     action: int = 1,
     sop_instance: str = _INSTANCE,
 ) -> int:
     """Send an N-ACTION and return its status; wait for the report on the same association."""
     scu = AE(ae_title="CT1")
     scu.add_requested_context(_CLASS)
-    handlers: list[Any] = [(evt.EVT_N_EVENT_REPORT, reports.take)] if reports is not None else []
+    handlers: list[Any] = []
+    if reports is not None:
+        reports.came.clear()
+        reports.answered.clear()
+        handlers = [(evt.EVT_N_EVENT_REPORT, reports.take), (evt.EVT_PDU_SENT, reports.sent)]
     association = scu.associate("127.0.0.1", live.port, ae_title="DICOMCOMMON", evt_handlers=handlers)
     assert association.is_established
     status, _ = association.send_n_action(request, action, _CLASS, sop_instance)
-    if reports is not None and wait:
-        assert reports.came.wait(wait)
-        time.sleep(0.05)  # for the response to the report
+    if reports is not None:
+        assert reports.answered.wait(_HANG)
     association.release()
     return int(status.Status)
-
-
-def _eventually(true: Callable[[], bool], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def _remembered(live: LiveAe) -> list[str]:
@@ -130,16 +136,15 @@ def test_7_7_the_report_comes_on_the_same_association_and_says_what_is_safe(tmp_
         damaged = live.services.db.stored("local", [instance_uid(1, 1, 3)])[instance_uid(1, 1, 3)]
         reports = _Reports()
         wanted = [(_SC, instance_uid(1, 1, number)) for number in (1, 2)]
-        assert _act(live, _request("2.25.1", *wanted), reports=reports, wait=10) == 0x0000
+        assert _act(live, _request("2.25.1", *wanted), reports=reports) == 0x0000
         assert (reports.event_types, reports.committed, reports.failed) == ([1], [uid for _, uid in wanted], {})
         assert (reports.data_sets[0].TransactionUID, reports.data_sets[0].RetrieveAETitle) == ("2.25.1", "DICOMCOMMON")
 
         live.services.storage.write(damaged.key, b"x" * damaged.size)
-        reports.came.clear()
         request = _request(
             "2.25.2", *wanted[:1], (_SC, "1.2.3"), (CTImageStorage, instance_uid(1, 1, 2)), (_SC, damaged.sop_uid)
         )
-        assert _act(live, request, reports=reports, wait=10) == 0x0000
+        assert _act(live, request, reports=reports) == 0x0000
         assert (reports.event_types[-1], reports.committed) == (2, [instance_uid(1, 1, 1)])
         assert reports.failed == {"1.2.3": 0x0112, instance_uid(1, 1, 2): 0x0119, damaged.sop_uid: 0x0110}
         # An instance that is named by two classes is two references.
@@ -159,7 +164,7 @@ def test_7_7_each_report_comes_on_the_association_that_asked_whatever_else_is_as
             request = _request(f"2.25.{number}", (_SC, instance_uid(1)))
             status, _ = association.send_n_action(request, 1, _CLASS, _INSTANCE)
             assert (status.Status, association.send_c_echo().Status) == (0x0000, 0x0000)
-        _eventually(lambda: len(reports.data_sets) == 3)
+        until(lambda: len(reports.data_sets) == 3)
         association.release()
         assert sorted(one.TransactionUID for one in reports.data_sets) == ["2.25.1", "2.25.2", "2.25.3"]
 
@@ -181,7 +186,7 @@ def test_7_7_a_report_and_a_request_of_the_peer_may_cross(tmp_path: Path) -> Non
         answer = command({2: _CLASS, 0x100: 0x8100, 0x120: 1, 0x900: 0, 0x1000: _INSTANCE, 0x1002: 2})
         scu.send(p_data(fragment(1, answer, is_command=True, is_last=True)), RELEASE_RQ)
         assert scu.read()[0] == RELEASE_RP
-        _eventually(lambda: ["/reported/" in key for key in _remembered(live)] == [True])
+        until(lambda: ["/reported/" in key for key in _remembered(live)] == [True])
 
 
 def test_7_7_the_report_comes_on_a_new_association_where_the_first_one_is_over(tmp_path: Path) -> None:
@@ -189,9 +194,9 @@ def test_7_7_the_report_comes_on_a_new_association_where_the_first_one_is_over(t
     with _archive(tmp_path, port) as live, _peer(port, reports):
         ingest(live, make_instance(1))
         assert _act(live, _request("2.25.1", (_SC, instance_uid(1)))) == 0x0000
-        assert reports.came.wait(10)
+        assert reports.came.wait(_HANG)
         assert (reports.event_types, reports.committed) == ([1], [instance_uid(1)])
-        _eventually(lambda: not any(key.endswith(".claim") for key in _remembered(live)))
+        until(lambda: not any(key.endswith(".claim") for key in _remembered(live)))
         time.sleep(0.5)
         assert len(reports.data_sets) == 1, "it is reported once"
 
@@ -201,18 +206,15 @@ def test_7_7_a_report_that_does_not_arrive_is_tried_again_also_by_the_next_proce
     with _archive(tmp_path, port) as live:
         ingest(live, make_instance(1))
         assert _act(live, _request("2.25.1", (_SC, instance_uid(1)))) == 0x0000
-        _eventually(lambda: len(_remembered(live)) == 1)
+        until(lambda: len(_remembered(live)) == 1)
     reports.status = 0x0110
     with _peer(port, reports), _archive(tmp_path, port):
-        _eventually(lambda: len(reports.data_sets) >= 2)  # what is answered with a failure is sent again
+        until(lambda: len(reports.data_sets) >= 2)  # what is answered with a failure is sent again
         reports.status = 0x0000
-        count = len(reports.data_sets)
-        _eventually(lambda: len(reports.data_sets) > count)
+        until(lambda: 0x0000 in reports.answers)
         assert reports.committed == [instance_uid(1)]
-        time.sleep(0.1)
-        count = len(reports.data_sets)
         time.sleep(1.0)
-        assert len(reports.data_sets) == count
+        assert reports.answers.count(0x0000) == 1
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b"\xff"])
@@ -236,7 +238,7 @@ def test_7_7_a_transaction_uid_that_was_used_before_is_0131(tmp_path: Path) -> N
         ingest(live, make_instance(1))
         reports = _Reports()
         request = _request("2.25.1", (_SC, instance_uid(1)))
-        assert _act(live, request, reports=reports, wait=10) == 0x0000
+        assert _act(live, request, reports=reports) == 0x0000
         assert _act(live, request) == 0x0131
         assert _act(live, _request("2.25.2", (_SC, instance_uid(1)))) == 0x0000
 
@@ -250,21 +252,21 @@ def test_7_7_a_peer_that_takes_no_reports_may_have_some_pending_and_no_more(tmp_
         assert _act(live, _request("2.25.2", wanted)) == 0x0131
         assert len([key for key in _remembered(live) if not key.endswith(".claim")]) == 3
         with _peer(port, reports):
-            _eventually(lambda: len({one.TransactionUID for one in reports.data_sets}) == 3)
-            _eventually(lambda: not any("/pending/" in key for key in _remembered(live)))
+            until(lambda: len({one.TransactionUID for one in reports.data_sets}) == 3)
+            until(lambda: not any("/pending/" in key for key in _remembered(live)))
             assert _act(live, _request("2.25.4", wanted)) == 0
             assert _act(live, _request("2.25.2", wanted)) == 0x0131, "it is remembered, though it was reported"
 
 
 def test_7_7_what_was_reported_or_given_up_is_forgotten_in_the_end(tmp_path: Path) -> None:
-    days = 1.5 / 86_400
+    days = 5 / 86_400
     with _archive(tmp_path, settings=f"give_up_days = {days}\nmax_retry_seconds = 0.2") as live:
         ingest(live, make_instance(1))
         reports = _Reports()
-        assert _act(live, _request("2.25.1", (_SC, instance_uid(1))), reports=reports, wait=10) == 0
+        assert _act(live, _request("2.25.1", (_SC, instance_uid(1))), reports=reports) == 0
         assert _act(live, _request("2.25.2", (_SC, instance_uid(1)))) == 0  # it has no host for a report
         assert _remembered(live)
-        _eventually(lambda: not _remembered(live))
+        until(lambda: not _remembered(live))
         assert _act(live, _request("2.25.2", (_SC, instance_uid(1)))) == 0
 
 
@@ -315,9 +317,9 @@ def test_7_7_what_was_answered_0000_is_reported_by_the_process_after_one_that_wa
 
     with scp_process(tmp_path, **options) as running:
         assert _act(running, _request("2.25.1", (_SC, "1.2.3"))) == 0x0000
-        _eventually(lambda: not claims())  # the first try is over
+        until(lambda: not claims())  # the first try is over
         running.process.kill()
         running.process.wait()
     with _peer(port, reports), scp_process(tmp_path, **options):
-        assert reports.came.wait(30)
+        assert reports.came.wait(_HANG)
         assert (reports.event_types[0], reports.failed) == (2, {"1.2.3": 0x0112})

@@ -39,7 +39,7 @@ _ECHO_RQ = command({2: ECHO, 0x100: 0x30, 0x110: 7})
 @pytest.fixture(scope="module")
 def ae(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAe]:
     """An archive with two studies."""
-    with live_ae(tmp_path_factory.mktemp("edges"), "associate_seconds = 0.5") as live:
+    with live_ae(tmp_path_factory.mktemp("edges"), "associate_seconds = 2.0") as live:
         ingest(
             live,
             make_instance(1, PatientName="SMITH^JOHN", StudyDate="20260102", StudyDescription="CHEST [1] 50%_x"),

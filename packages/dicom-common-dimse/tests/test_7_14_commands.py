@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -148,16 +147,14 @@ def test_7_10_a_stop_lets_the_request_in_hand_end_and_aborts_the_rest(tmp_path: 
         idle.associate()
         busy.associate()
         data = data_set(1, size=50_000)
-        busy.send(p_data(fragment(3, store_rq(uid_of(1)), is_command=True, is_last=True)))
-        busy.send(p_data(fragment(3, data[:1000], is_command=False, is_last=False)))
-        time.sleep(0.2)
+        busy.begin_store(1, data[:1000])
         stopping = threading.Thread(target=ae.ae.close)
         stopping.start()
         assert idle.read()[0] == ABORT
         busy.send(p_data(fragment(3, data[1000:], is_command=False, is_last=True)))
         assert busy.status() == 0
         assert busy.read()[0] == ABORT
-        stopping.join(10)
+        stopping.join(60)
         assert not stopping.is_alive()
         assert instances(ae) == {uid_of(1)}
 

@@ -74,19 +74,18 @@ def test_9_5_many_contexts_and_items_are_no_trouble(ae: LiveAe) -> None:
 
 
 def test_7_16_200_silent_and_half_open_connections_harm_no_other(tmp_path: Path) -> None:
-    with live_ae(tmp_path, "associate_seconds = 30.0") as ae, ExitStack() as stack:
+    # Whoever waited for a silent one would wait for longer than the client of this test does.
+    with live_ae(tmp_path, "associate_seconds = 600.0") as ae, ExitStack() as stack:
         for number in range(200):
             silent = stack.enter_context(socket.create_connection(("127.0.0.1", ae.port)))
             silent.sendall(associate_rq()[: number % 30])
-        began = time.monotonic()
         with raw_scu(ae.port) as scu:
             assert scu.associate()[0] == ACCEPT
             assert scu.store(1) == 0
-        assert time.monotonic() - began < 5
 
 
 def test_7_16_of_too_many_connections_the_oldest_silent_one_is_closed(tmp_path: Path) -> None:
-    settings = "associate_seconds = 30.0\nmax_connections = 20"
+    settings = "associate_seconds = 600.0\nmax_connections = 20"
     with live_ae(tmp_path, settings) as ae, raw_scu(ae.port) as busy, ExitStack() as stack:
         assert busy.associate()[0] == ACCEPT
         silent = [stack.enter_context(raw_scu(ae.port)) for _ in range(30)]
@@ -103,12 +102,11 @@ def test_9_5_a_peer_that_drips_is_cut_off(tmp_path: Path) -> None:
         scu.associate()
         scu.send(p_data(fragment(3, store_rq(uid_of(1)), is_command=True, is_last=True)))
         dripped = p_data(fragment(3, data_set(1), is_command=False, is_last=True))
-        began = time.monotonic()
+        # `receive_seconds` as it comes would let all of it through.
         with pytest.raises(OSError, match=r"."):  # noqa: PT012 - each byte may be the last that is taken
             for begin in range(len(dripped)):
                 scu.send(dripped[begin : begin + 1])
                 time.sleep(0.05)
-        assert time.monotonic() - began < 5
 
 
 def test_9_5_a_peer_that_takes_nothing_is_given_up() -> None:
@@ -117,10 +115,8 @@ def test_9_5_a_peer_that_takes_nothing_is_given_up() -> None:
         socket.create_connection(listening.getsockname()) as deaf,
         listening.accept()[0] as ours,
     ):
-        began = time.monotonic()
         with pytest.raises(LostError, match="sending failed with TimeoutError"):
             Wire(ours, 16384, send_seconds=0.3).send(bytes(64 * MIB))
-        assert time.monotonic() - began < 5
         assert deaf.recv(10) == bytes(10)
 
 

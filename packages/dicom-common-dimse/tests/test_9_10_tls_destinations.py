@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from live_ae import LiveAe, live_ae
+from live_ae import LiveAe, live_ae, until
 from stored_instances import STUDY_ROOT, asked, data_set_of, free_port, ingest, key, make_instance, study_uid
 
 from dicom_common.certs import Authority, Issued, Usage
@@ -66,11 +65,8 @@ def _storescp(folder: Path, into: Path, certificate: str | None, *, wants: bool 
     command = [dcmtk_program("storescp"), *options, "-aet", "DEST", "-od", str(into), "+xa", "+B", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        end = time.monotonic() + 20
-        while not _listens(port):
-            assert process.poll() is None, "storescp did not start"
-            assert time.monotonic() < end, "storescp did not start"
-            time.sleep(0.05)
+        until(lambda: _listens(port) or process.poll() is not None)
+        assert process.poll() is None, "storescp did not start"
         yield port
     finally:
         process.terminate()

@@ -11,8 +11,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from live_ae import dcmtk
-from raw_scu import ACCEPT, data_set, fragment, p_data, raw_scu, store_rq, uid_of
+from live_ae import dcmtk, until
+from raw_scu import ACCEPT, data_set, fragment, p_data, raw_scu, uid_of
 from scp_process import ScpProcess, scp_process
 
 from dicom_common.core import Level, Query
@@ -45,13 +45,17 @@ def send(running: ScpProcess, first: int, acknowledged: set[str]) -> None:
         return
 
 
+def wait_for_another(acknowledged: set[str]) -> None:
+    before = len(acknowledged)
+    until(lambda: len(acknowledged) > before)
+
+
 @pytest.mark.kills
 @pytest.mark.slow
 def test_7_3_what_was_acknowledged_is_there_once_whenever_the_server_is_killed(tmp_path: Path) -> None:
     chance = random.Random(20261129)
     acknowledged: set[str] = set()
     for number in range(KILLS):
-        before = len(acknowledged)
         workers = str(1 + number % 2)
         with scp_process(tmp_path, "--workers", workers, expected="another one") as running:
             first = 1 + number * SENDERS
@@ -61,16 +65,13 @@ def test_7_3_what_was_acknowledged_is_there_once_whenever_the_server_is_killed(t
             ]
             for sender in senders:
                 sender.start()
-            end = time.monotonic() + 20
-            while len(acknowledged) == before and time.monotonic() < end:
-                time.sleep(0.05)
+            wait_for_another(acknowledged)
             time.sleep(chance.uniform(0.1, 1.0))
             for process in (*running.workers(), running.process.pid):
                 os.kill(process, signal.SIGKILL)
             running.process.wait()
             for sender in senders:
                 sender.join()
-        assert len(acknowledged) > before
     there = indexed(tmp_path / "data")
     assert acknowledged <= there.keys()
     assert set(there.values()) == {1}
@@ -81,15 +82,13 @@ def test_several_processes_share_the_port_and_one_that_dies_is_replaced(tmp_path
     with scp_process(tmp_path, "--workers", "2", expected="another one is started") as running:
         echo = ("echoscu", "-aet", "CT1", "-aec", "DICOMCOMMON", "127.0.0.1", str(running.port))
         dcmtk(*echo)
+        until(lambda: len(running.workers()) == 2)
         workers = running.workers()
-        assert len(workers) == 2
         os.kill(workers[0], signal.SIGKILL)
+        until(lambda: workers[0] not in running.workers())  # what it has accepted until it is gone, goes with it
         for _ in range(5):
             dcmtk(*echo)
-        end = time.monotonic() + 20
-        while (now := running.workers()) == workers or len(now) < 2:
-            assert time.monotonic() < end
-            time.sleep(0.1)
+        until(lambda: len(running.workers()) == 2)
         acknowledged: set[str] = set()
         for first in (1, 1000, 2000):
             with raw_scu(running.port) as scu:
@@ -107,10 +106,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         workers = running.workers()
         running.process.kill()
         running.process.wait()
-        end = time.monotonic() + 20
-        while any(Path(f"/proc/{one}").exists() for one in workers) and time.monotonic() < end:
-            time.sleep(0.1)
-        assert not [one for one in workers if Path(f"/proc/{one}").exists()]
+        until(lambda: not [one for one in workers if Path(f"/proc/{one}").exists()])
 
 
 @pytest.mark.kills
@@ -119,15 +115,14 @@ def test_7_10_a_store_in_hand_is_finished_when_it_is_told_to_stop(tmp_path: Path
     with scp_process(tmp_path, "--workers", workers) as running, raw_scu(running.port) as scu:
         scu.associate()
         data = data_set(1, size=50_000)
-        scu.send(p_data(fragment(3, store_rq(uid_of(1)), is_command=True, is_last=True)))
-        scu.send(p_data(fragment(3, data[:1000], is_command=False, is_last=False)))
-        time.sleep(0.3)
+        scu.begin_store(1, data[:1000])
         running.process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
+        until(lambda: running.is_stopping)
+        time.sleep(0.5)  # in which it would end, if it ended at once
         assert running.process.poll() is None
         scu.send(p_data(fragment(3, data[1000:], is_command=False, is_last=True)))
         assert scu.status() == 0
-        assert running.process.wait(20) == 0
+        assert running.process.wait(60) == 0
     assert indexed(tmp_path / "data").keys() == {uid_of(1)}
 
 
@@ -143,10 +138,9 @@ def test_the_configuration_may_be_named_behind_the_command(tmp_path: Path) -> No
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     with scp_process(tmp_path) as running, raw_scu(running.port) as scu:
         scu.associate()
-        scu.send(p_data(fragment(3, store_rq(uid_of(1)), is_command=True, is_last=True)))
-        time.sleep(0.3)
+        scu.begin_store(1, data_set(1)[:100])
         running.process.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
+        until(lambda: running.is_stopping)
         assert running.process.poll() is None
         running.process.send_signal(signal.SIGTERM)
-        assert running.process.wait(5) == 130
+        assert running.process.wait(60) == 130  # in good order it would be 0

@@ -11,7 +11,7 @@ from typing import Any
 
 from dicom_common.pipeline import Ingest, Received, Result
 
-LIMIT = 30.0
+LIMIT = 60.0
 """Seconds after which a test takes what does not answer for hung."""
 
 

@@ -76,14 +76,14 @@ def test_requests_share_transactions(services: Services) -> None:
 def test_a_record_waits_no_longer_than_it_is_said(services: Services) -> None:
     with AccessLog(services, seconds=0.05) as log:
         log.write(access(1))
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not logged(services):
             assert time.monotonic() < end
             time.sleep(0.01)
 
 
 def slow(db: Told, go_on: threading.Event) -> None:
-    db.before["add"] = lambda *_: go_on.wait(30)
+    db.before["add"] = lambda *_: go_on.wait(60)
 
 
 def test_a_write_waits_only_where_ten_batches_wait(services: Services) -> None:
@@ -135,13 +135,13 @@ def test_what_cannot_be_written_is_counted_and_logged_without_its_content(
 ) -> None:
     db = tell(services, "db")
     db.before["add"] = Failing(UnavailableError("secret of /studies/1"), 10**6)
-    log = AccessLog(services, close_seconds=0.3)
+    log = AccessLog(services, close_seconds=2)
     with caplog.at_level(logging.DEBUG):
         for number in range(20):
             log.write(access(number))
         start = time.monotonic()
         log.close()
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 60
     assert log.lost == 20
     assert db.count("add") > 1
     assert "20 records of web requests could not be written: the index is unavailable" in caplog.text

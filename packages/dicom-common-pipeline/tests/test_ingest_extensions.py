@@ -157,12 +157,12 @@ def test_an_extension_may_store_another_instance(site: Site, make: Make, name: s
 
 @pytest.mark.usefixtures("extensions")
 def test_a_gate_that_hangs_holds_up_no_other_sender(site: Site, make: Make) -> None:
-    with Ingest(site.services(extensions=["storing_gate"], extension_time_limit="20")) as ingest:
+    with Ingest(site.services(extensions=["storing_gate"], extension_time_limit="60")) as ingest:
         entered, go_on = threading.Event(), threading.Event()
 
         def hang(_: int) -> str:
             entered.set()
-            go_on.wait(20)
+            go_on.wait(60)
             return "stored"
 
         sys.modules["made_storing_gate"].calls.append(hang)
@@ -170,7 +170,7 @@ def test_a_gate_that_hangs_holds_up_no_other_sender(site: Site, make: Make) -> N
             target=ingest.store, args=([Received(source=make(1), name="x")],), kwargs={"tenant": "t"}
         )
         slow.start()
-        assert entered.wait(20)
+        assert entered.wait(60)
         [result] = ingest.store([Received(source=make(20), name="x")], tenant="t")
         assert result.status == "stored"
         assert slow.is_alive()

@@ -6,7 +6,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -25,15 +25,24 @@ def files(tmp_path: Path, make: Make) -> list[Path]:
 
 
 @contextmanager
-def locked(site: Site, seconds: float) -> Iterator[None]:
-    """Take the index away, and give it back after a while: another process has its lock."""
+def locked(site: Site, seconds: float, behind: Callable[[], bool] = lambda: True) -> Iterator[None]:
+    """Take the index away, and give it back so long behind something: another process has its lock."""
     site.store()
     with closing(sqlite3.connect(site.data / "index.sqlite", isolation_level=None, check_same_thread=False)) as other:
         other.execute("BEGIN IMMEDIATE")
-        back = threading.Timer(seconds, other.execute, ["ROLLBACK"])
+        is_over = threading.Event()
+
+        def give_back() -> None:
+            while not behind() and not is_over.wait(0.01):
+                pass
+            if not is_over.wait(seconds):
+                other.execute("ROLLBACK")
+
+        back = threading.Thread(target=give_back)
         back.start()
         yield
-        back.cancel()
+        is_over.set()
+        back.join()
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -49,7 +58,7 @@ def test_an_ingest_goes_on_by_itself_when_the_index_is_back(site: Site, files: l
 
 def test_the_wait_and_its_end_are_told_once(site: Site, files: list[Path], caplog: pytest.LogCaptureFixture) -> None:
     config = site.config(db__busy_timeout="0.1", ingest__retry_timeout="60", ingest__batch_instances="5")
-    with caplog.at_level(logging.WARNING), locked(site, 1.5):
+    with caplog.at_level(logging.WARNING), locked(site, 0.5, behind=lambda: "Waiting for it" in caplog.text):
         results = list(ingest_files(config, files, tenant="local", jobs=1))
     assert {result.status for result in results} == {"stored"}
     told = [record.getMessage() for record in caplog.records if record.name == "dicom_common.pipeline._ingest._retry"]
@@ -62,7 +71,7 @@ def test_an_ingest_whose_retry_timeout_is_over_answers_all_files_and_does_not_wa
     site: Site, files: list[Path]
 ) -> None:
     config = site.config(db__busy_timeout="0.01", ingest__retry_timeout="1", ingest__batch_instances="2")
-    with locked(site, 30):
+    with locked(site, 600):
         start = time.monotonic()
         results = list(ingest_files(config, files, tenant="local", jobs=1))
         waited = time.monotonic() - start

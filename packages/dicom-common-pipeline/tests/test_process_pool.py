@@ -246,7 +246,7 @@ def start_parent(site: Site, folder: Path) -> subprocess.Popen[str]:
 
 
 def assert_session_ends(session: int) -> None:
-    for _ in range(400):
+    for _ in range(1200):
         try:
             os.killpg(session, 0)
         except ProcessLookupError:
@@ -276,7 +276,7 @@ def test_ctrl_c_answers_what_is_being_done_and_leaves_no_process(site: Site, tmp
 @pytest.mark.usefixtures("tasks")
 def test_ctrl_c_while_workers_start_ends_at_once_and_quietly(site: Site, tmp_path: Path) -> None:
     parent = start_parent(site, tmp_path / "done")
-    for _ in range(600):  # until it waits for its two workers
+    for _ in range(3000):  # until it waits for its two workers
         children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
         if len(children) >= 2:
             break

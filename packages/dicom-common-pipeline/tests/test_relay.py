@@ -125,7 +125,7 @@ def test_two_relays_publish_everything_in_order(site: Site, make: Make) -> None:
         threads.append(threading.Thread(target=relay.run, args=(stop,)))
         threads[-1].start()
     services = site.services()
-    for _ in range(600):
+    for _ in range(2400):
         if not services.db.backlog().events:
             break
         stop.wait(0.05)
@@ -210,7 +210,7 @@ def test_a_running_relay_goes_on_when_the_broker_is_back(site: Site, make: Make)
     assert thread.is_alive()
     assert services.db.backlog().events == 3
     file.rmdir()
-    for _ in range(600):
+    for _ in range(2400):
         if not services.db.backlog().events:
             break
         stop.wait(0.05)

@@ -139,7 +139,7 @@ def test_an_instance_of_another_study_is_refused_before_it_is_written(
         first, other, last = ingest.store(received, tenant="local", study_uid="2.25.1.1")
         late = ingest.submit(
             Received(source=wrap(make(4, study=2, payload=payload)), name="4"), tenant="local", study_uid="2.25.1.1"
-        ).result(10)
+        ).result(60)
     taken = "stored" if mode == "direct" else "queued"
     assert [first.status, other.status, last.status, late.status] == [taken, "rejected", taken, "rejected"]
     assert {other.reason, late.reason} == {IngestReason.OTHER_STUDY}

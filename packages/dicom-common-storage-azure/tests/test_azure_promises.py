@@ -233,12 +233,12 @@ def test_without_any_secret_the_extra_is_named(settings_of: MakeSettings, monkey
 def test_a_signed_url_works_until_it_expires(storage: AzureStorage) -> None:
     name = "été/a b%2e#?&.dcm"
     storage.write(name, b"object")
-    url = storage.signed_url(name, expires=2)
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    url = storage.signed_url(name, expires=5)
+    with urllib.request.urlopen(url, timeout=60) as answer:
         assert answer.read() == b"object"
-    time.sleep(3)  # Azure's times have no fractions
+    time.sleep(6)  # Azure's times have no fractions
     with pytest.raises(urllib.error.HTTPError, match="403"):
-        urllib.request.urlopen(url, timeout=10)
+        urllib.request.urlopen(url, timeout=60)
 
 
 # Settings and sentences

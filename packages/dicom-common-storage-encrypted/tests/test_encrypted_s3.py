@@ -100,5 +100,5 @@ class TestEncryptedOverS3Remote(RemoteStorageContract):
 
     @pytest.fixture
     def proxied(self, over: OpenOver, fault_proxy: FaultProxy) -> Callable[[], Storage]:
-        limits = {"connect_timeout": 1.0, "read_timeout": 0.7, "attempts": 8, "deadline": 4.0}
+        limits = {"connect_timeout": 2.0, "read_timeout": 2.0, "attempts": 8, "deadline": 12.0}
         return over(endpoint=str(fault_proxy.endpoint), **limits)

@@ -9,7 +9,7 @@ from dicom_common.core import BatchWrites, SignedUrls, Uploads
 from dicom_common.storage.gcs import GcsStorage, Settings
 from dicom_common.testing import FaultProxy, FaultStyle, RemoteStorageContract
 
-LIMITS = {"read_timeout": 1.0, "deadline": 6.0, "part_size": 5 << 20, "multipart_threshold": 5 << 20}
+LIMITS = {"read_timeout": 2.0, "deadline": 12.0, "part_size": 5 << 20, "multipart_threshold": 5 << 20}
 
 
 @pytest.mark.service("gcs")

@@ -37,6 +37,6 @@ class TestS3Remote(RemoteStorageContract):
 
     @pytest.fixture
     def proxied(self, settings_of: Callable[..., Settings], fault_proxy: FaultProxy) -> Callable[[], S3Storage]:
-        limits = {"connect_timeout": 1.0, "read_timeout": 0.7, "attempts": 8, "deadline": 4.0}
+        limits = {"connect_timeout": 2.0, "read_timeout": 2.0, "attempts": 8, "deadline": 12.0}
         parts = {"part_size": 5 << 20, "multipart_threshold": 5 << 20}
         return partial(S3Storage, settings_of(endpoint=str(fault_proxy.endpoint), **limits, **parts))

@@ -94,7 +94,7 @@ def test_a_call_that_hangs_fails(run: Run) -> None:
 
 BROKER = """
 class TestIt(BrokerContract):
-    time_limit = 0.5
+    time_limit = 4
 
     @pytest.fixture
     def open_at(self):
@@ -104,9 +104,9 @@ class TestIt(BrokerContract):
 
 def test_a_broker_whose_check_takes_long_while_its_server_is_away_fails(run: Run) -> None:
     run(BROKER.format(seconds=0), "away").assert_outcomes(passed=2, deselected=None)
-    result = run(BROKER.format(seconds=1), "away")
+    result = run(BROKER.format(seconds=5), "away")
     result.assert_outcomes(failed=2, deselected=None)
-    result.stdout.fnmatch_lines(["*the server is refusing connections, and `check` took 1.0 s*time_limit*0.5 s*"])
+    result.stdout.fnmatch_lines(["*the server is refusing connections, and `check` took * s*time_limit*4 s*"])
 
 
 def test_a_backend_that_needs_a_server_has_to_say_how_it_is_opened_elsewhere(

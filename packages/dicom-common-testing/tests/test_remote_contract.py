@@ -119,7 +119,7 @@ class HttpStorage:
     def request(self, method: str, key: str, body: bytes = b"", **headers: str) -> tuple[int, bytes, str, bool]:
         """Return status, body, the token of the object, and whether an earlier attempt was lost."""
         for attempt in range(self.attempts):
-            connection = http.client.HTTPConnection(*self.endpoint, timeout=0.5)
+            connection = http.client.HTTPConnection(*self.endpoint, timeout=1.5)
             try:
                 given = {name.replace("_", "-"): value for name, value in headers.items()}
                 connection.request(method, "/" + quote(key), body if method == "PUT" else None, given)

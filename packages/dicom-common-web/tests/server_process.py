@@ -9,13 +9,14 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["COMMAND", "Answer", "ServerProcess", "head", "multipart", "server_process"]
+__all__ = ["COMMAND", "Answer", "ServerProcess", "head", "multipart", "server_process", "until"]
 
 COMMAND = (sys.executable, "-m", "dicom_common.cli")
 STUDIES = "/dicom-web/studies"
@@ -58,7 +59,28 @@ class ServerProcess:
 
     def connect(self) -> socket.socket:
         """Return a bare connection."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=60)
+
+    def begin_store(self, connection: socket.socket, content_type: str, length: int, data: bytes) -> None:
+        """Send the head of a store and the beginning of its body; return when the request is in hand."""
+        connection.sendall(head(content_type, f"Content-Length: {length}", "Expect: 100-continue"))
+        assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(data)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it has said that it was told to stop."""
+        return any("a second signal stops at once" in line for line in self.said)
+
+    def workers(self) -> list[int]:
+        """Return the ids of its worker processes."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text(encoding="ascii")
+        found = []
+        for one in children.split():
+            with suppress(FileNotFoundError):  # it has ended meanwhile
+                if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes():
+                    found.append(int(one))
+        return found
 
     def memory(self) -> int:
         """Return the most memory that the process ever had in use, in bytes (Linux)."""
@@ -78,6 +100,14 @@ def multipart(parts: Sequence[bytes], content_type: str = "application/dicom") -
     begin = b"--" + boundary + b"\r\nContent-Type: " + content_type.encode() + b"\r\n\r\n"
     body = b"".join(begin + part + b"\r\n" for part in parts) + b"--" + boundary + b"--\r\n"
     return body, f'multipart/related; type="application/dicom"; boundary={boundary.decode()}'
+
+
+def until(is_so: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait until something is so. The seconds are a guard, no measure."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
 
 
 @contextmanager
@@ -106,11 +136,11 @@ def server_process(
         yield ServerProcess(process, int(found[1]), data, said)
         if process.poll() is None:
             process.terminate()
-            assert process.wait(30) == 0, said
+            assert process.wait(90) == 0, said
     finally:
         process.kill()
         process.wait()
-    reader.join(10)
+    reader.join(60)
     process.stderr.close()
     bad = [line for line in said if "Traceback" in line or "ERROR" in line]
     assert not [line for line in bad if not expected or expected not in line], said

@@ -31,7 +31,7 @@ def server(tmp_path: Path) -> Iterator[LiveServer]:
 
 def events(folder: Path, count: int) -> list[dict[str, Any]]:
     """Return what was recorded behind the store, when there are so many events: some are recorded behind an answer."""
-    for _ in range(500):
+    for _ in range(6000):
         lines = [line for file in sorted(folder.glob("*.jsonl")) for line in file.read_text().splitlines()]
         found = [json.loads(line)["event"] for line in lines][1:]
         if len(found) >= count:

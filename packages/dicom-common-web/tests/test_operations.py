@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from live_server import LiveServer, TokenIsTenant, live_server
 from made_instances import make_instance, study_uid
-from server_process import STUDIES, ServerProcess, multipart
+from server_process import STUDIES, ServerProcess, multipart, until
 
 from dicom_common.core import Logs, WebAccess
 from dicom_common.testing import find_canary
@@ -141,11 +140,8 @@ def test_each_request_of_somebody_known_is_in_the_access_log_without_the_token(w
     with_tenants.client.get("/studies", headers={"authorization": "Bearer wrong"})
     db = with_tenants.services.db
     assert isinstance(db, Logs)
-    end, records = time.monotonic() + 15, list[WebAccess]()
-    while not records and time.monotonic() < end:
-        time.sleep(0.1)
-        records = list(db.read_log(WebAccess, tenant="tenant-a"))
-    (record,) = records
+    until(lambda: bool(list(db.read_log(WebAccess, tenant="tenant-a"))))
+    (record,) = db.read_log(WebAccess, tenant="tenant-a")
     assert (record.method, record.path, record.query) == ("GET", "/dicom-web/studies", "PatientID=X")
     assert (record.request_id, record.status, record.user) == ("my-own", 200, "user of tenant-a")
     assert not {"authorization", "cookie"} & {name.lower() for name in record.headers}

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from made_instances import instance_uid, make_instance
-from server_process import COMMAND, STUDIES, ServerProcess, multipart, server_process
+from server_process import COMMAND, STUDIES, ServerProcess, multipart, server_process, until
 
 from dicom_common.certs import Authority, Usage
 from dicom_common.core import ConfigError
@@ -95,16 +95,14 @@ def test_a_store_in_flight_is_finished_when_the_server_is_told_to_stop(tmp_path:
     with server_process(tmp_path / "data") as running:
         idle = running.connect()
         with running.connect() as connection:
-            lines = (f"POST {STUDIES} HTTP/1.1", "Host: localhost", f"Content-Type: {content_type}")
-            top = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode()
-            connection.sendall(top + body[:-50])
-            time.sleep(0.3)
+            running.begin_store(connection, content_type, len(body), body[:-50])
             running.process.send_signal(signal.SIGTERM)
-            time.sleep(0.5)
+            until(lambda: running.is_stopping)
+            time.sleep(0.5)  # in which it would end, if it ended at once
             assert running.process.poll() is None
             connection.sendall(body[-50:])
             assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
-        assert running.process.wait(20) == 0
+        assert running.process.wait(60) == 0
         idle.close()
     with Services.from_file(overrides={"data": str(tmp_path / "data")}) as services:
         assert list(services.db.stored("local", [instance_uid(1)])) == [instance_uid(1)]
@@ -113,14 +111,12 @@ def test_a_store_in_flight_is_finished_when_the_server_is_told_to_stop(tmp_path:
 @pytest.mark.kills
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     with server_process(tmp_path / "data") as running, running.connect() as connection:
-        connection.sendall(f"POST {STUDIES} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n".encode())
-        connection.sendall(b"Content-Type: application/dicom\r\n\r\nx")
-        time.sleep(0.3)
+        running.begin_store(connection, "application/dicom", 10, b"x")
         running.process.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
+        until(lambda: running.is_stopping)
         assert running.process.poll() is None
         running.process.send_signal(signal.SIGTERM)
-        assert running.process.wait(5) == 130
+        assert running.process.wait(60) == 130  # in good order it would be 0
 
 
 @pytest.mark.kills
@@ -128,11 +124,9 @@ def test_a_store_that_does_not_end_is_given_up_in_time(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"web__shutdown_seconds": 1, "expected": "timeout graceful shutdown"}
     with server_process(tmp_path / "data", **settings) as running, running.connect() as connection:
         large, content_type = multipart([make_instance(1, PixelData=bytes(5_000_000))])
-        lines = (f"POST {STUDIES} HTTP/1.1", "Host: localhost", f"Content-Type: {content_type}")
-        connection.sendall("\r\n".join([*lines, f"Content-Length: {len(large)}", "", ""]).encode() + large[:4_000_000])
-        time.sleep(0.3)
+        running.begin_store(connection, content_type, len(large), large[:4_000_000])
         running.process.send_signal(signal.SIGTERM)
-        assert running.process.wait(10) == 0
+        assert running.process.wait(60) == 0
         assert connection.recv(1000).startswith(b"HTTP/1.1 503 ")
 
 
@@ -140,16 +134,15 @@ def test_a_store_that_does_not_end_is_given_up_in_time(tmp_path: Path) -> None:
 def test_several_processes_share_the_port_and_one_that_dies_is_replaced(tmp_path: Path) -> None:
     with server_process(tmp_path / "data", "--workers", "2", expected="another one is started") as running:
         assert running.store(make_instance(1)).status == 200
-        children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
-        workers = [one for one in children if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes()]
-        assert len(workers) == 2
-        os.kill(int(workers[0]), signal.SIGKILL)
+        until(lambda: len(running.workers()) == 2)
+        first, _ = running.workers()
+        os.kill(first, signal.SIGKILL)
+        until(lambda: first not in running.workers())  # what it has accepted until it is gone, goes with it
         answers: list[int] = []
 
         def send(first: int) -> None:
             answers.extend(running.store(make_instance(number)).status for number in range(first, first + 10))
 
-        time.sleep(1.0)
         threads = [threading.Thread(target=send, args=(first,)) for first in (10, 20, 30)]
         for thread in threads:
             thread.start()
@@ -160,7 +153,7 @@ def test_several_processes_share_the_port_and_one_that_dies_is_replaced(tmp_path
         counted = re.search(r'dicom_common_web_stores_total\{status="stored"\} (\d+)', shown)
         assert counted is not None
         assert int(counted[1]) == 31  # of all processes
-        assert any("another one is started" in line for line in running.said)
+        until(lambda: any("another one is started" in line for line in running.said))
 
 
 @pytest.mark.kills
@@ -170,10 +163,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
         running.process.kill()
         running.process.wait()
-        end = time.monotonic() + 20
-        while any(Path(f"/proc/{one}").exists() for one in children) and time.monotonic() < end:
-            time.sleep(0.1)
-        assert not [one for one in children if Path(f"/proc/{one}").exists()]
+        until(lambda: not [one for one in children if Path(f"/proc/{one}").exists()])
 
 
 def test_9_1_a_clients_certificate_says_who_is_calling(tmp_path: Path) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 from made_instances import instance_uid, make_instance, series_uid, study_uid
-from server_process import STUDIES, Answer, ServerProcess, head, multipart
+from server_process import STUDIES, Answer, ServerProcess, head, multipart, until
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 RELATED = 'multipart/related; type="application/dicom"; boundary=b'
@@ -249,9 +248,7 @@ def test_6_8_who_vanishes_leaves_what_was_complete(process: ServerProcess) -> No
     body, content_type = multipart([make_instance(118), make_instance(118, instance=2)])
     with process.connect() as connection:
         connection.sendall(head(content_type, f"Content-Length: {len(body)}") + body[:-100])
-    end = time.monotonic() + 20
-    while not found(process, 118) and time.monotonic() < end:
-        time.sleep(0.05)
+    until(lambda: bool(found(process, 118)))
     assert found(process, 118) == [instance_uid(118)]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from made_instances import instance_uid, make_instance
-from server_process import ServerProcess, server_process
+from server_process import ServerProcess, server_process, until
 
 from dicom_common.core import Level, Query
 from dicom_common.host import Services
@@ -34,12 +34,12 @@ def test_6_8_what_was_acknowledged_is_there_once_whenever_the_server_is_killed(t
             ]
             for sender in senders:
                 sender.start()
-            time.sleep(chance.uniform(0.2, 1.5))
+            _wait_for_another(acknowledged)
+            time.sleep(chance.uniform(0.0, 1.5))
             running.process.kill()
             running.process.wait()
             for sender in senders:
                 sender.join()
-    assert acknowledged
     with Services.from_file(overrides={"data": str(tmp_path / "data")}) as services:
         rows = services.db.find(Query(tenant="local", level=Level.INSTANCE))
         there = Counter(str(row["SOPInstanceUID"]) for row in rows)
@@ -47,6 +47,11 @@ def test_6_8_what_was_acknowledged_is_there_once_whenever_the_server_is_killed(t
         assert set(there.values()) == {1}
         for stored in services.db.stored("local", acknowledged).values():
             assert sum(map(len, services.storage.read(stored.key))) == stored.size
+
+
+def _wait_for_another(acknowledged: set[str]) -> None:
+    before = len(acknowledged)
+    until(lambda: len(acknowledged) > before)
 
 
 def _send(running: ServerProcess, study: int, acknowledged: set[str]) -> None:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from live_server import live_server
 from made_instances import make_instance
-from server_process import STUDIES, ServerProcess, head, multipart, server_process
+from server_process import STUDIES, ServerProcess, head, multipart, server_process, until
 
 from dicom_common.pipeline import HELD
 
@@ -25,12 +25,12 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     limits: dict[str, Any] = {
         "web__max_request_bytes": 100_000,
         "web__max_parts": 3,
-        "web__receive_seconds": 1.0,
+        "web__receive_seconds": 3.0,
         "web__min_rate": 100_000,
-        "web__head_seconds": 1.0,
+        "web__head_seconds": 3.0,
         "web__max_head_bytes": 4096,
         "web__max_connections": 20,
-        "web__keep_alive_seconds": 1.0,
+        "web__keep_alive_seconds": 3.0,
     }
     with server_process(tmp_path_factory.mktemp("narrow") / "data", **limits) as running:
         yield running
@@ -54,10 +54,10 @@ def test_9_5_a_body_that_stops_or_drips_is_a_408(narrow: ServerProcess) -> None:
         assert connection.recv(1000).startswith(b"HTTP/1.1 408 ")
     with narrow.connect() as connection:
         connection.sendall(head(content_type, "Content-Length: 90000"))
-        begin = time.monotonic()
+        end = time.monotonic() + 60
         connection.settimeout(0.2)
         came = b""
-        while not came and time.monotonic() - begin < 10:
+        while not came and time.monotonic() < end:
             connection.sendall(b"x")
             try:
                 came = connection.recv(1000)
@@ -77,9 +77,7 @@ def test_9_5_heads_that_are_long_or_slow(narrow: ServerProcess) -> None:
             assert connection.recv(1000).startswith(b"HTTP/1.1 431 ")
     with narrow.connect() as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: loc")
-        begin = time.monotonic()
         assert connection.recv(1000).startswith(b"HTTP/1.1 408 ")
-        assert time.monotonic() - begin < 10
     with narrow.connect() as connection:  # that says nothing
         assert connection.recv(1000) == b""
 
@@ -92,21 +90,19 @@ def test_9_5_connections_beyond_the_limit_are_refused_and_the_server_goes_on(nar
     finally:
         for one in silent:
             one.close()
-    time.sleep(0.2)
-    assert narrow.request("GET", "/healthz").status == 200
+    until(lambda: narrow.request("GET", "/healthz").status == 200)  # once it has seen that those are closed
 
 
 @pytest.mark.slow
 def test_9_5_a_slow_sender_holds_up_nobody(tmp_path: Path) -> None:
-    with server_process(tmp_path / "data", web__stores=1) as one:
+    # Whoever waited for a slow one would wait for longer than the client of this test does.
+    with server_process(tmp_path / "data", web__stores=1, web__receive_seconds=600) as one:
         body, content_type = multipart([make_instance(1, PixelData=bytes(4_000_000), Rows=1, Columns=1)])
         slow = [one.connect() for _ in range(4)]
         for connection in slow:
             connection.sendall(head(content_type, f"Content-Length: {len(body)}") + body[:3_000_000])
-        begin = time.monotonic()
         for number in range(2, 12):
             assert one.store(make_instance(number)).status == 200
-        assert time.monotonic() - begin < 20
         for connection in slow:
             connection.close()
 

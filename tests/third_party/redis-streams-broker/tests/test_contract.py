@@ -26,7 +26,7 @@ def is_ready(port: int) -> bool:
 
 def opener(server: PrivateServer, **settings: int) -> partial[RedisStreamsBroker]:
     url = f"redis://{server.host}:{server.port}/0"
-    return partial(RedisStreamsBroker, Settings(url=url, lease=1.5, timeout=3, **settings))  # type: ignore[arg-type]  # all are numbers
+    return partial(RedisStreamsBroker, Settings(url=url, lease=4, timeout=3, **settings))  # type: ignore[arg-type]  # all are numbers
 
 
 @pytest.fixture(scope="module")

@@ -126,18 +126,18 @@ class AuthenticatorContract(PublishedKeys):
         good = [scene.token(), scene.token(scene.ec)]
         authenticator.authenticate(good[0])  # from here on the keys are there
         chance = random.Random(7)
-        took: list[float] = []
+        took: list[float] = []  # of the processor, of this thread: the machine may be busy with something else
         usual: list[float] = []
         for number, token in enumerate(malformed(scene, chance, FUZZ_TOKENS)):
             if number % 4 == 0:  # by turns: what else the machine does meets both
-                start = time.perf_counter()
+                start = time.thread_time()
                 authenticator.authenticate(good[number // 4 % 2])
-                usual.append(time.perf_counter() - start)
-            start = time.perf_counter()
+                usual.append(time.thread_time() - start)
+            start = time.thread_time()
             try:
                 authenticator.authenticate(token)
             except AuthenticationError:
-                took.append(time.perf_counter() - start)
+                took.append(time.thread_time() - start)
             else:
                 pytest.fail(f"malformed token {number} was accepted")
         ratios = {part: _percentile(took, part) / _percentile(usual, part) for part in (50, 90, 99)}

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from dicom_common.core import Broker, Message, UnavailableError
 
 __all__ = ["consume_on", "consume_timed", "consume_until", "publish_numbers", "publish_on", "receive_and_hang"]
 
 OpenBroker = Callable[[], Broker]
+_QUIET = 1.0
+"""Seconds without a message after which a member believes that there is nothing left."""
 
 
 def publish_numbers(open_broker: OpenBroker, topic: str, publisher: str, count: int, batch: int) -> int:
@@ -72,12 +76,20 @@ def receive_and_hang(reports: Connection, open_broker: OpenBroker, topic: str, g
     time.sleep(600)
 
 
-def consume_until(open_broker: OpenBroker, topic: str, group: str, seconds_quiet: float) -> list[tuple[str, bytes]]:
-    """Receive and acknowledge until the group has nothing left; return keys and bodies in the order of arrival."""
+def consume_until(
+    open_broker: OpenBroker, topic: str, group: str, meeting: Path, members: int
+) -> list[tuple[str, bytes]]:
+    """Receive and acknowledge until the group has nothing left; return keys and bodies in the order of arrival.
+
+    `members` processes begin together: each leaves a file in the folder `meeting` when it is there.
+    """
     received: list[tuple[str, bytes]] = []
     with closing(open_broker()) as broker, broker.consume([topic], group) as consumer:
+        (meeting / str(os.getpid())).touch()
+        while len(list(meeting.iterdir())) < members:  # one that does not come fails the test by itself
+            time.sleep(0.01)
         quiet_since = time.monotonic()
-        while broker.backlog(topic, group) or time.monotonic() < quiet_since + seconds_quiet:
+        while broker.backlog(topic, group) or time.monotonic() < quiet_since + _QUIET:
             deliveries = consumer.receive(7, timeout=0.2)
             consumer.acknowledge(deliveries)
             received += [(delivery.message.key, delivery.message.body) for delivery in deliveries]

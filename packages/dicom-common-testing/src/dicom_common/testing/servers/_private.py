@@ -37,7 +37,7 @@ from dicom_common.testing.servers._programs import (
 
 __all__ = ["AbsentError", "PrivateServer", "command_server", "descendants", "private_server"]
 
-_GONE_SECONDS, _STOP_SECONDS = 15, 60
+_GONE_SECONDS, _STOP_SECONDS = 60, 60
 
 
 class PrivateServer:

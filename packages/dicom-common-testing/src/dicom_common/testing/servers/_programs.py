@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -16,7 +17,9 @@ from typing import IO, Any
 
 from dicom_common.testing.servers._known import HOST, Server
 
-READY_SECONDS = 60
+READY_SECONDS = 180
+_PORTS = range(15_000, 32_000)
+"""Below those that systems give to connections that go out: such a one could take a port between two uses of it."""
 
 
 class AbsentError(Exception):
@@ -24,7 +27,12 @@ class AbsentError(Exception):
 
 
 def free_port() -> int:
-    """Return a port that is free now."""
+    """Return a port that is free now, and that nothing gets by itself."""
+    for _ in range(100):
+        port = secrets.choice(_PORTS)  # not of `random`: two runs of tests with one seed would meet
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
