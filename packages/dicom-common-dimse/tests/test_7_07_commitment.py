@@ -229,7 +229,7 @@ def test_7_7_a_commitment_that_cannot_be_read_holds_up_no_other(
     pending = sorted(tmp_path.rglob("pending/*/*.json"))
     pending[0].write_bytes(damage)
     with _peer(port, reports), _archive(tmp_path, port):
-        _eventually(lambda: len(reports.data_sets) == 1)
+        until(lambda: len(reports.data_sets) == 1)
     assert "a pending storage commitment cannot be read" in caplog.text
 
 

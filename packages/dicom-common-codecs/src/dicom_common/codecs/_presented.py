@@ -98,7 +98,6 @@ def _shuttered(levels: Levels, shutter: Shutter | None, aspect: float) -> Levels
 
 
 def _polygon(vertices: Sequence[float], columns: int, rows: int) -> npt.NDArray[np.bool_]:
-
     image = Image.new("1", (columns, rows))
     ImageDraw.Draw(image).polygon([(x - 1, y - 1) for y, x in zip(vertices[::2], vertices[1::2], strict=True)], fill=1)
     return np.asarray(image)
