@@ -223,10 +223,10 @@ def test_no_value_may_be_one_of_several() -> None:
 def test_8_3_4_1_1_a_time_zone_in_a_request_is_no_matching_key() -> None:
     keys = {"StudyDate": "20260101", "TimezoneOffsetFromUTC": "+0100"}
     for unknown in ("ignore", "ignore-attributes"):
-        query = parse_query("local", Level.STUDY, keys, unknown=unknown)  # type: ignore[arg-type]  # they are literals
+        query = parse_query("local", Level.STUDY, keys, unknown=unknown)
         assert [one.keywords for one in query.conditions if isinstance(one, Interval)] == [("StudyDate",)]
         assert query.ignored == ("TimezoneOffsetFromUTC",)
-        assert parse_query("local", Level.STUDY, {"TimezoneOffsetFromUTC": ""}, unknown=unknown).ignored == ()  # type: ignore[arg-type]  # as above
+        assert parse_query("local", Level.STUDY, {"TimezoneOffsetFromUTC": ""}, unknown=unknown).ignored == ()
     assert len(parse_query("local", Level.STUDY, keys).conditions) == 2
 
 
