@@ -114,6 +114,7 @@ __all__ = [
     "MetadataDocuments",
     "Missed",
     "MissedReason",
+    "ObjectLostError",
     "Phase",
     "Progress",
     "Received",
