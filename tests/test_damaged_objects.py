@@ -81,6 +81,7 @@ def test_a_damaged_object_that_is_not_indexed_is_in_the_way_of_nothing(
         [first] = ingest.store([Received(source=data, name="first")], tenant="local")
         object_file = next(path for path in (tmp_path / "data" / "objects").rglob("*.dcm"))
         damaged = DAMAGES[damage](object_file.read_bytes())
+        assert first.study_uid is not None
         [stored] = services.db.remove("local", first.study_uid)
         object_file.write_bytes(damaged)
         [second] = ingest.store([Received(source=data, name="second")], tenant="local")
