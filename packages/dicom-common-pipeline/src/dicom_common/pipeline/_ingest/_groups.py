@@ -90,7 +90,9 @@ class Groups:
             self._withdraw(sender)
             raise
         self._help_out()
-        for ticket in sender.tickets:
+        # A sender and its tickets know each other: what was received would stay until the garbage collector comes.
+        tickets, sender.tickets = sender.tickets, []
+        for ticket in tickets:
             if ticket.failure is not None:
                 raise ticket.failure
 
