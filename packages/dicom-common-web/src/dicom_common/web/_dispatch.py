@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
 import re
@@ -85,6 +86,8 @@ class Dispatch:
             except Exception as error:  # noqa: BLE001 - no request ends the server, whatever it holds
                 response = error_response(_told(error))
             await response(scope, receive, sending)
+            # The event loop sends at its next turn: now, and not when the records are made, for which no client waits.
+            await asyncio.sleep(0)
         finally:
             if exchange.turn is not None:
                 exchange.turn.end()

@@ -28,9 +28,10 @@ _PARENTS = {"study": "StudyInstanceUID", "series": "SeriesInstanceUID"}
 
 
 async def _search(call: Call, *, resource: Resource) -> Response:
-    accepted = accepted_by(call.request).require(OFFERS)
+    pairs = query_pairs(call.request)
+    accepted = accepted_by(call.request, pairs).require(OFFERS)
     parents = [(_PARENTS[name], call.uid(name)) for name in call.request.path_params]
-    request = parse_search(resource, call.tenant, query_pairs(call.request), parents, call.site.settings)
+    request = parse_search(resource, call.tenant, pairs, parents, call.site.settings)
     audit_search(call)
     answer = await call.site.lanes.search.run(search, call.site.services.db, request, call.service_root)
     warnings = [*_ignored(request)]
