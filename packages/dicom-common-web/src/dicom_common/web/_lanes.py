@@ -57,10 +57,18 @@ class Lane:
 
     async def run(self, function: Callable[..., T], *arguments: object, **named: object) -> T:
         """Call a function that blocks, in a thread. Where the client goes away, its result is still waited for."""
-        if self._tracing is not None:
-            name = getattr(function, "__name__", type(function).__name__).strip("_")
-            function = partial(self._tracing.work, f"{self.name}: {name}", function)
-        return await self._run(function, *arguments, **named)
+        return await self._run(self._seen(function), *arguments, **named)
+
+    def run_here(self, function: Callable[..., T], *arguments: object) -> T:
+        """Call a function that does not block, in the event loop."""
+        return self._seen(function)(*arguments)
+
+    def _seen(self, function: Callable[..., T]) -> Callable[..., T]:
+        """Return the function, with a span for its call where tracing is on."""
+        if self._tracing is None:
+            return function
+        name = getattr(function, "__name__", type(function).__name__).strip("_")
+        return partial(self._tracing.work, f"{self.name}: {name}", function)
 
     async def _run(self, function: Callable[..., T], *arguments: object, **named: object) -> T:
         answer = self._begin(function, *arguments, **named)
