@@ -90,7 +90,9 @@ class Groups:
             self._withdraw(sender)
             raise
         self._help_out()
-        for ticket in sender.tickets:
+        # They are each other's: in memory, with the bytes of the instances, until the interpreter looks for garbage.
+        tickets, sender.tickets = sender.tickets, []
+        for ticket in tickets:
             if ticket.failure is not None:
                 raise ticket.failure
 
