@@ -15,6 +15,7 @@ from dicom_common.broker.sqlite import Settings as BrokerSettings, SqliteBroker
 from dicom_common.cache.memory import MemoryCache, Settings as CacheSettings
 from dicom_common.core import (
     BatchWrites,
+    BriefSearches,
     DerivedRows,
     Groups,
     KeptFrames,
@@ -60,7 +61,7 @@ class TestStorage(StorageContract):
 
 
 class TestIndex(DatabaseContract):
-    abilities = (DerivedRows, KeptFrames, Logs, Migrations, Revisions)
+    abilities = (BriefSearches, DerivedRows, KeptFrames, Logs, Migrations, Revisions)
     test_limit = 120
 
     @pytest.fixture

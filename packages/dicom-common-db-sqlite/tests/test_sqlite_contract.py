@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from dicom_common.core import Database, DerivedRows, KeptFrames, Logs, Migrations, Revisions
+from dicom_common.core import BriefSearches, Database, DerivedRows, KeptFrames, Logs, Migrations, Revisions
 from dicom_common.db.sqlite import Settings, SqliteDatabase
 from dicom_common.testing import DatabaseContract
 
 
 class TestSqlite(DatabaseContract):
-    abilities = (DerivedRows, KeptFrames, Logs, Migrations, Revisions)
+    abilities = (BriefSearches, DerivedRows, KeptFrames, Logs, Migrations, Revisions)
 
     @pytest.fixture
     def open_database(self, tmp_path: Path) -> Callable[[], Database]:

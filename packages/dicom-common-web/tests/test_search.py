@@ -14,6 +14,8 @@ from made_instances import instance_uid, make_instance, series_uid, study_uid
 from parts import parts_of
 from pydicom.dataset import Dataset
 
+from dicom_common.web._lanes import Lane
+
 STUDY_KEYS = ["00080020", "00080030", "00080050", "00080061", "00080090", "00081190", "00100010", "00100020"]
 STUDY_KEYS += ["00100030", "00100040", "0020000D", "00200010", "00201206", "00201208"]
 SERIES_KEYS = ["00080060", "00081190", "0020000E", "00200011", "00201209"]
@@ -377,3 +379,20 @@ def test_2_12_xml_has_a_part_for_each_result(filled: LiveServer) -> None:
     uids = {tree.find(".//*[@keyword='StudyInstanceUID']/{*}Value").text for tree in trees}  # type: ignore[union-attr]  # there is one
     assert uids == {study_uid(number) for number in (1, 2, 3, 4)}
     assert filled.client.get("/studies?PatientID=nobody", headers=accept).status_code == 204
+
+
+def test_a_search_that_the_index_answers_at_once_has_the_same_answer(
+    filled: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_threads: list[str] = []
+    run = Lane.run
+
+    async def noted(self: Lane, function: Any, *arguments: Any, **named: Any) -> Any:
+        by_threads.append(self.name)
+        return await run(self, function, *arguments, **named)
+
+    monkeypatch.setattr(Lane, "run", noted)
+    for query in ("PatientID=A%2BB+C", "StudyDate=20260103&PatientID=nobody", "PatientID=A%2BB+C&limit=1"):
+        answers = [filled.client.get(f"/studies?{query}") for _ in range(40)]
+        assert {(answer.status_code, answer.content) for answer in answers} == {(200, answers[0].content)}
+    assert by_threads.count("search") < 3 * 40

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 from collections.abc import Iterable
@@ -112,3 +113,13 @@ def test_6_2_a_long_part_is_not_held() -> None:
         passed += sum(len(event) for event in parser.feed(b"\r\n--bbb" * 1000) if isinstance(event, bytes))
         assert len(parser._buffer) < 100
     assert passed >= 7_000_000 - 100
+
+
+def test_a_parser_is_no_garbage_that_has_to_be_found() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        assert parts_of([b"--b\r\n\r\nxy\r\n--b--"]) == [({}, b"xy")]
+        assert not any(type(one) is PartParser for one in gc.get_objects())
+    finally:
+        gc.enable()

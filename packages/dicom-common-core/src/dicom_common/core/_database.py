@@ -15,6 +15,7 @@ from dicom_common.core._records import Entry, Event, Instance, Outcome, PersonNa
 
 __all__ = [
     "Backlog",
+    "BriefSearches",
     "ComparedRows",
     "Database",
     "DerivedRows",
@@ -258,6 +259,25 @@ class KeptFrames(Protocol):
         """Keep what was found later, in one transaction; return for how many instances.
 
         An instance that is gone, or has other bytes by now (`Stored.sha256`), is passed over.
+        """
+        ...
+
+
+@runtime_checkable
+class BriefSearches(Protocol):
+    """A database that knows which searches it answers at once: an event loop may ask for these by itself.
+
+    To hand a search to a thread and its answer back can take longer than the search.
+    """
+
+    def find_briefly(self, query: Query) -> list[Match] | None:
+        """Do what `Database.find` does where that takes a millisecond or two. Otherwise None: ask `find`, in a thread.
+
+        It waits for no server, no lock and no other thread. It gives up by itself what turns out to take longer, and
+        says None where the index failed: `find` raises that.
+
+        Raises:
+            QueryError: as `find`.
         """
         ...
 

@@ -35,9 +35,9 @@ class Contract:
 _FIRST = (
     "dicom_common_accept dicom_common_audit dicom_common_audit_refusal dicom_common_auth dicom_common_broker "
     "dicom_common_cache dicom_common_commands dicom_common_db dicom_common_extension dicom_common_keyring "
-    "dicom_common_storage dicom_common_stored Authenticator BatchWrites Broker Cache Consumer Database DerivedRows "
-    "EncryptionKeys Extension Groups KeptFrames Keyring LetsEverybodyIn LocalFiles Logs Migrations OpenObject "
-    "OpenObjects Revisions SignedUrls Storage TopicChecks Upload Uploads"
+    "dicom_common_storage dicom_common_stored Authenticator BatchWrites BriefSearches Broker Cache Consumer Database "
+    "DerivedRows EncryptionKeys Extension Groups KeptFrames Keyring LetsEverybodyIn LocalFiles Logs Migrations "
+    "OpenObject OpenObjects Revisions SignedUrls Storage TopicChecks Upload Uploads"
 )
 CONTRACTS: Mapping[str, Contract] = MappingProxyType(dict.fromkeys(_FIRST.split(), Contract()) | {})
 """By the name of the hook or Protocol: those that are as they began, then those that have changed."""

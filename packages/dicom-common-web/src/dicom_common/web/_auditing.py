@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dicom_common.core import AuditedStudy, AuditEvent, AuditKind, Level, OneOf, Query, Stored
 from dicom_common.web._call import Call
 
-__all__ = ["audit_instances", "audit_search", "keeps_trail"]
+__all__ = ["audit_instances", "audit_retrieval", "audit_search", "keeps_trail"]
 
 
 def keeps_trail(call: Call) -> bool:
@@ -22,6 +22,12 @@ def audit_search(call: Call) -> None:
     if keeps_trail(call):
         url = call.request.url
         call.audits.append(_event(call, AuditKind.QUERIED, query=f"{url.path}?{url.query}" if url.query else url.path))
+
+
+async def audit_retrieval(call: Call, kind: AuditKind, instances: Iterable[Stored]) -> None:
+    """Do what `audit_instances` does, in a thread, and only where a trail is kept: to call a thread takes 0.2 ms."""
+    if keeps_trail(call):
+        await call.site.lanes.retrieve.run(audit_instances, call, kind, instances)
 
 
 def audit_instances(call: Call, kind: AuditKind, instances: Iterable[Stored]) -> None:

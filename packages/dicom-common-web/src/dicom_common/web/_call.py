@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
+from starlette.datastructures import URL
 from starlette.requests import Request
 
 from dicom_common.core import AuditEvent, Principal
@@ -64,6 +66,15 @@ class Call:
         """The service root as this client knows it, absolute, without a slash at its end: for Retrieve URLs."""
         root, link = self.site.public_url, link_of(self.request)
         if not root:
-            url = self.request.url
-            root = f"{url.scheme}://{url.netloc}{self.site.settings.root}"
+            scope = self.request.scope
+            host = self.request.headers.get("host")
+            root = _origin(scope.get("scheme", "http"), host, scope.get("server")) + self.site.settings.root
         return root if link is None else root_of(root, link)
+
+
+@lru_cache(maxsize=16)
+def _origin(scheme: str, host: str | None, server: tuple[str, int | None] | None) -> str:
+    """Return with what the URLs of a request begin, by its Host header or the address of the server."""
+    headers = [] if host is None else [(b"host", host.encode("latin-1"))]
+    url = URL(scope={"scheme": scheme, "path": "/", "headers": headers, "server": server})
+    return f"{url.scheme}://{url.netloc}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
 import re
@@ -90,6 +91,8 @@ class Dispatch:
                 response = error_response(_told(error))
             try:
                 await response(scope, receive, sending)
+                # The event loop sends at its next turn: now, before the records are made, for which no client waits.
+                await asyncio.sleep(0)
             except Exception as error:
                 if (abort := scope.get("extensions", {}).get("dicom_common.abort")) is None:
                     raise  # the error breaks the answer off in another server

@@ -131,16 +131,20 @@ def not_acceptable(offers: Iterable[Offer]) -> HttpError:
     return HttpError(406, f"{has} Name an available media type in Accept.")
 
 
-def accepted_by(request: Request) -> Accepted:
+def accepted_by(request: Request, pairs: Sequence[tuple[str, str]] | None = None) -> Accepted:
     """Return what the client of a request takes: by the query parameter `accept`, or else by the header.
 
     No header, and an empty one, take everything.
+
+    Args:
+        request: the request.
+        pairs: its `query_pairs`, where the caller has them.
 
     Raises:
         HttpError: 400, the query parameter is repeated, has a wildcard or no media type, or mixes DICOM's with others
             (PS3.18 8.3.3.1); or one of the two is longer than 8 KiB.
     """
-    asked = [value for name, value in query_pairs(request) if name == "accept"]
+    asked = [value for name, value in (query_pairs(request) if pairs is None else pairs) if name == "accept"]
     if asked:
         if len(asked) > 1:
             raise HttpError(400, "The parameter accept is repeated: list all media types in one, joined by commas.")

@@ -31,6 +31,11 @@ class Lanes:
     search: Lane
     retrieve: Lane
 
+    @property
+    def at_work(self) -> int:
+        """How many requests are at work now."""
+        return self.store.at_work + self.upload.at_work + self.search.at_work + self.retrieve.at_work
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:

@@ -11,11 +11,11 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from dicom_common.core import BackendError, RefusedError, UnavailableError
 from dicom_common.db.sql import Row
@@ -53,6 +53,9 @@ class SqliteSession:
         self.raw.executemany(text, bound)
 
 
+S = TypeVar("S", bound=SqliteSession)
+
+
 class Connections:
     """The connections of one process to one file. After a fork the child opens its own."""
 
@@ -61,6 +64,7 @@ class Connections:
         self._path = settings.path
         self._closed = False
         self._idle: list[SqliteSession] = []
+        self._brief: list[SqliteSession] = []
         # Threads of this process wait for each other here, in turn and without polling; processes by SQLite's lock.
         self._writer = threading.Lock()
         self._make_file()
@@ -70,6 +74,22 @@ class Connections:
     def reading(self) -> _Lent:
         """Lend a connection. Each statement sees what was committed before it."""
         return _Lent(self)
+
+    @contextmanager
+    def brief(self, made: Callable[[sqlite3.Connection], S]) -> Iterator[S]:
+        """Lend a connection of its own kind, which waits for no lock. One is kept, and has SQLite's small cache."""
+        self._require_open()
+        try:
+            session = cast("S", self._brief.pop())
+        except IndexError:
+            session = made(self._connect(waits=False))
+        try:
+            yield session
+        finally:
+            if self._closed or self._brief:
+                session.raw.close()
+            else:
+                self._brief.append(session)
 
     @contextmanager
     def writing(self) -> Iterator[SqliteSession]:
@@ -138,8 +158,7 @@ class Connections:
 
     def take(self) -> SqliteSession:
         """Return an idle connection."""
-        if self._closed:
-            raise UnavailableError(f"The index {self._path} was closed: open it again.")
+        self._require_open()
         try:
             return self._idle.pop()
         except IndexError:
@@ -161,20 +180,25 @@ class Connections:
     def close(self) -> None:
         """Close all connections; one that is in use is closed when it comes back."""
         self._closed = True
-        while self._idle:
-            self._idle.pop().raw.close()
+        for sessions in (self._idle, self._brief):
+            while sessions:
+                sessions.pop().raw.close()
 
     def after_fork(self) -> None:
         """Forget what belongs to the parent: a connection must not be used across a fork, nor be closed there."""
-        _INHERITED.extend(self._idle)
-        self._idle = []
+        _INHERITED.extend((*self._idle, *self._brief))
+        self._idle, self._brief = [], []
         self._writer = threading.Lock()
 
-    def _connect(self) -> sqlite3.Connection:
+    def _require_open(self) -> None:
+        if self._closed:
+            raise UnavailableError(f"The index {self._path} was closed: open it again.")
+
+    def _connect(self, *, waits: bool = True) -> sqlite3.Connection:
         settings = self._settings
         connection = sqlite3.connect(
             settings.path,
-            timeout=settings.busy_timeout,
+            timeout=settings.busy_timeout if waits else 0.0,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=512,
@@ -182,7 +206,8 @@ class Connections:
         try:
             connection.execute(f"PRAGMA synchronous={settings.synchronous}")
             connection.execute("PRAGMA foreign_keys=ON")
-            connection.execute(f"PRAGMA cache_size={-1024 * settings.cache_mb}")
+            if waits:
+                connection.execute(f"PRAGMA cache_size={-1024 * settings.cache_mb}")
         except BaseException:
             connection.close()
             raise

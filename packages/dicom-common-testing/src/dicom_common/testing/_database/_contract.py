@@ -7,9 +7,20 @@ from typing import Any, ClassVar
 
 import pytest
 
-from dicom_common.core import Database, DerivedRows, KeptFrames, Level, Logs, Migrations, Query, Revisions
+from dicom_common.core import (
+    BriefSearches,
+    Database,
+    DerivedRows,
+    KeptFrames,
+    Level,
+    Logs,
+    Migrations,
+    Query,
+    Revisions,
+)
 from dicom_common.testing._contract import ServedContract, missing_fixture
 from dicom_common.testing._database._add import AddingContract
+from dicom_common.testing._database._brief import BriefContract
 from dicom_common.testing._database._crowd import CrowdContract
 from dicom_common.testing._database._derived import DerivedContract
 from dicom_common.testing._database._find import FindingContract
@@ -29,6 +40,7 @@ __all__ = ["DatabaseContract"]
 class DatabaseContract(
     AddingContract,
     FindingContract,
+    BriefContract,
     FrontEndContract,
     FuzzyContract,
     RefusingContract,
@@ -58,7 +70,7 @@ class DatabaseContract(
     }
 
     def test_it_offers_the_abilities_that_are_declared(self, database: Database) -> None:
-        self.assert_declared(database, (DerivedRows, KeptFrames, Logs, Migrations, Revisions))
+        self.assert_declared(database, (BriefSearches, DerivedRows, KeptFrames, Logs, Migrations, Revisions))
 
     @pytest.fixture
     def open_database(self) -> Callable[[], Database]:

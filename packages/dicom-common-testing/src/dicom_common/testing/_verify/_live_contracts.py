@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from dicom_common.core import DerivedRows, Groups, KeptFrames, Logs, Migrations, Revisions, TopicChecks
+from dicom_common.core import BriefSearches, DerivedRows, Groups, KeptFrames, Logs, Migrations, Revisions, TopicChecks
 from dicom_common.testing._broker._contract import BrokerContract
 from dicom_common.testing._cache._contract import CacheContract
 from dicom_common.testing._database._contract import DatabaseContract
@@ -25,7 +25,7 @@ TARGET = Target.named()
 KNOWN: dict[str, tuple[type, ...]] = {
     "broker": (Groups, TopicChecks),
     "cache": (),
-    "db": (DerivedRows, KeptFrames, Logs, Migrations, Revisions),
+    "db": (BriefSearches, DerivedRows, KeptFrames, Logs, Migrations, Revisions),
     "storage": tuple(ABILITIES),
 }
 BELOW_A_PREFIX = "a prefix leaves no room for it; the backend's own tests show it"

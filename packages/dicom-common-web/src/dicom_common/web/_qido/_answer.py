@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import cast
 
 import msgspec
 
-from dicom_common.core import Database, Level, Match
+from dicom_common.core import BriefSearches, Database, Level, Match
 from dicom_common.dicom import absolute_bulk_data, match_to_json
 from dicom_common.web._qido._request import AVAILABLE_TRANSFER_SYNTAX, SearchRequest
 
-__all__ = ["Answer", "search"]
+__all__ = ["Answer", "search", "search_briefly"]
 
 _INSTANCE_AVAILABILITY, _RETRIEVE_URL = 0x00080056, 0x00081190
 _ONLINE = b'{"vr":"CS","Value":["ONLINE"]}'
@@ -55,6 +57,22 @@ def search(db: Database, request: SearchRequest, service_root: str) -> Answer:
     # Only behind a full page can there be more.
     total = db.count(query) if len(matches) == query.limit else 0
     return Answer(objects, max(0, total - query.offset - len(matches)))
+
+
+def search_briefly(db: Database, request: SearchRequest, service_root: str) -> Answer | None:
+    """Do what `search` does, if the index answers at once; None: it does not, or there is more to ask it for."""
+    query = request.query
+    if request.from_metadata or request.transfer_syntaxes or not _is_brief(type(db)):
+        return None
+    matches = cast("BriefSearches", db).find_briefly(query)
+    if matches is None or len(matches) == query.limit:
+        return None
+    return Answer(list(_objects(db, request, matches, service_root)), 0)
+
+
+@lru_cache(maxsize=16)
+def _is_brief(database: type[Database]) -> bool:
+    return issubclass(database, BriefSearches)  # which looks at every member of the Protocol
 
 
 def _objects(db: Database, request: SearchRequest, matches: Sequence[Match], service_root: str) -> Iterable[bytes]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from dicom_common.core import ATTRIBUTES_BY_KEYWORD, Level, Query
 from dicom_common.dicom import Asked, attribute_of, parse_query
@@ -86,18 +88,7 @@ def parse_search(  # noqa: PLR0913 - what is asked, and what may be told
         else:
             options[name] = value
     switches = {name: _switch(name, options.get(name, "false")) for name in _SWITCHES}
-    asked = [*_included(included), *_asked(key for key, _ in keys)]
-    keywords = (*resource.required, *(one.keyword for one in asked if one.keyword and one.level <= resource.level))
-    if "all" in included:
-        if_present = tuple(keyword for keyword, (_, level) in _INDEXED.items() if level <= resource.level)
-    else:
-        if_present = resource.if_present
-    hidden = {keyword for keyword, one in COMPUTED.items() if one.level < counts}
-    for one in _asked(key for key, _ in keys):
-        if one.keyword in hidden:
-            raise HttpError(400, f"A link does not tell {one.keyword}: omit it.")
-    keywords = tuple(keyword for keyword in keywords if keyword not in hidden)
-    if_present = tuple(keyword for keyword in if_present if keyword not in hidden)
+    wanted = _wanted(resource, tuple([key for key, _ in keys]), tuple(included), counts)
     query = parse_query(
         tenant,
         resource.level,
@@ -107,16 +98,39 @@ def parse_search(  # noqa: PLR0913 - what is asked, and what may be told
         empty_value_matching=switches["emptyvaluematching"],
         fuzzy=switches["fuzzymatching"],
         unknown="ignore-attributes",
-        fields=dict.fromkeys((*keywords, *if_present)),
+        fields=(*wanted.keywords, *wanted.if_present),
     )
+    return SearchRequest(query=query, **wanted._asdict())
+
+
+class _Wanted(NamedTuple):
+    """What answers have; see `SearchRequest`."""
+
+    keywords: tuple[str, ...]
+    if_present: tuple[str, ...]
+    from_metadata: tuple[int, ...]
+    transfer_syntaxes: bool
+
+
+@lru_cache(maxsize=128)  # by names alone: no value of a request is kept
+def _wanted(resource: Resource, keys: tuple[str, ...], included: tuple[str, ...], counts: Level) -> _Wanted:
+    hidden = {keyword for keyword, one in COMPUTED.items() if one.level < counts}
+    of_keys = _asked(keys)
+    for one in of_keys:
+        if one.keyword in hidden:
+            raise HttpError(400, f"A link does not tell {one.keyword}: omit it.")
+    asked = [*_included(included), *of_keys]
+    keywords = (*resource.required, *(one.keyword for one in asked if one.keyword and one.level <= resource.level))
+    if "all" in included:
+        if_present = tuple(keyword for keyword, (_, level) in _INDEXED.items() if level <= resource.level)
+    else:
+        if_present = resource.if_present
     in_metadata = [one.tag for one in asked if not one.keyword and one.level <= resource.level]
-    wants_syntaxes = AVAILABLE_TRANSFER_SYNTAX in in_metadata or "all" in included
-    return SearchRequest(
-        query=query,
-        keywords=tuple(dict.fromkeys(keywords)),
-        if_present=tuple(keyword for keyword in if_present if keyword not in keywords),
+    return _Wanted(
+        keywords=tuple(keyword for keyword in dict.fromkeys(keywords) if keyword not in hidden),
+        if_present=tuple(one for one in dict.fromkeys(if_present) if one not in hidden and one not in keywords),
         from_metadata=tuple(tag for tag in dict.fromkeys(in_metadata) if tag != AVAILABLE_TRANSFER_SYNTAX),
-        transfer_syntaxes=wants_syntaxes,
+        transfer_syntaxes=AVAILABLE_TRANSFER_SYNTAX in in_metadata or "all" in included,
     )
 
 
@@ -133,7 +147,7 @@ def matching_keys(level: Level) -> tuple[Parameter, ...]:
     )
 
 
-def _included(fields: list[str]) -> Iterable[Asked]:
+def _included(fields: tuple[str, ...]) -> Iterable[Asked]:
     if "all" in fields:
         if set(fields) != {"all"}:
             raise HttpError(400, "includefield=all means all attributes: omit the others.")

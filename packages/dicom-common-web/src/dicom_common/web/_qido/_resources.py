@@ -38,7 +38,7 @@ _SERIES_IF_PRESENT = (
 _INSTANCE_IF_PRESENT = ("TimezoneOffsetFromUTC", "Rows", "Columns", "BitsAllocated", "NumberOfFrames")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Resource:
     """One of the resources."""
 

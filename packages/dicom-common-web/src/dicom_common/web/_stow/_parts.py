@@ -60,7 +60,6 @@ class PartParser:
         self._buffer = bytearray()
         self._skip = 0
         self._preamble = 0
-        self._steps = {_State.PREAMBLE: self._first, _State.HEAD: self._head, _State.DATA: self._data}
 
     @property
     def is_complete(self) -> bool:
@@ -78,11 +77,17 @@ class PartParser:
         self._buffer += data
         at = 0
         goes_on = True
-        while goes_on and (step := self._steps.get(self._state)) is not None:
-            state, (events, at) = self._state, step(at)
+        while goes_on and not self.is_complete:
+            state, (events, at) = self._state, self._step(at)
             yield from events
             goes_on = self._state is not state
         del self._buffer[: len(self._buffer) if self.is_complete else at]
+
+    def _step(self, at: int) -> tuple[list[Head | bytes | _End], int]:
+        # Not a table of methods, each of which has the parser: a cycle, which is garbage that waits to be found.
+        if self._state is _State.DATA:
+            return self._data(at)
+        return self._head(at) if self._state is _State.HEAD else self._first(at)
 
     def _first(self, at: int) -> tuple[list[Head | bytes | _End], int]:
         """Look for the first delimiter; what stands before it has no meaning."""

@@ -10,7 +10,7 @@ from dicom_common.codecs import CodecReason, Picture
 from dicom_common.core import AuditKind, DicomError, NotFoundError, Stored
 from dicom_common.dicom import Reason, is_valid_uid
 from dicom_common.host import Action
-from dicom_common.web._auditing import audit_instances
+from dicom_common.web._auditing import audit_retrieval
 from dicom_common.web._call import Call
 from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._errors import HttpError
@@ -62,7 +62,7 @@ async def _retrieve(call: Call) -> Response:
             raise HttpError(406, "The instance is not an image: request application/dicom.")
         refuse_picture_parameters(parameters)
         return await _dicom(call, stored, parameters)
-    await lane.run(audit_instances, call, AuditKind.INSTANCES_ACCESSED, [stored])
+    await audit_retrieval(call, AuditKind.INSTANCES_ACCESSED, [stored])
     return Response(picture.data, 200, {"content-type": picture.media_type, **annotation_warning(parameters)})
 
 
@@ -82,7 +82,7 @@ async def _presented(
     if not images:
         raise HttpError(400, "The presentation state does not refer to the instance.")
     picture = await lane.run(first_picture, call, images, read, rendering)
-    await lane.run(audit_instances, call, AuditKind.INSTANCES_ACCESSED, [stored, state])
+    await audit_retrieval(call, AuditKind.INSTANCES_ACCESSED, [stored, state])
     return Response(picture.data, 200, {"content-type": picture.media_type, **annotation_warning(parameters)})
 
 
@@ -107,7 +107,7 @@ async def _dicom(call: Call, stored: Stored, parameters: Mapping[str, str]) -> R
     offers = [one for one in dicom_offers(call.site.codecs, stored, single=True) if not one.multipart]
     wanted = MediaRange("application", "dicom", {"transfer-syntax": uid} if uid else {})
     offer = Accepted((wanted,)).require(offers)
-    await call.site.lanes.retrieve.run(audit_instances, call, AuditKind.INSTANCES_SENT, [stored])
+    await audit_retrieval(call, AuditKind.INSTANCES_SENT, [stored])
     return await single_instance(call, stored, offer, {"content-type": DICOM})
 
 

@@ -11,7 +11,7 @@ from dicom_common.core import AuditKind, DicomError, NotFoundError, Stored
 from dicom_common.dicom import ReaderSettings, Reason
 from dicom_common.host import Action
 from dicom_common.pipeline import BulkData, open_bulk_data
-from dicom_common.web._auditing import audit_instances
+from dicom_common.web._auditing import audit_retrieval
 from dicom_common.web._call import Call
 from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._errors import HttpError
@@ -35,7 +35,7 @@ async def _value(call: Call) -> Response:
     path: str = call.request.path_params["path"].upper()  # hexadecimal digits are the same in either case
     lane = call.site.lanes.retrieve
     stored, data = await lane.run(_open, call, place, path)
-    await lane.run(audit_instances, call, AuditKind.INSTANCES_ACCESSED, [stored])
+    await audit_retrieval(call, AuditKind.INSTANCES_ACCESSED, [stored])
     if data is None:
         uid = stored.transfer_syntax_uid
         offers = pixel_offers(call.site.codecs, uid, encapsulated=True, single=False)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from dicom_common.core import AuditKind, DamagedError, DicomError, NotFoundError, Stored
 from dicom_common.dicom import ReaderSettings, transfer_syntax
 from dicom_common.pipeline import list_bulk_data, open_all_bulk_data, open_frames
-from dicom_common.web._auditing import audit_instances
+from dicom_common.web._auditing import audit_retrieval
 from dicom_common.web._call import Call
 from dicom_common.web._errors import HttpError
 from dicom_common.web._multipart import Part
@@ -43,7 +43,7 @@ async def bulk_response(
     lane = call.site.lanes.retrieve
     instances = list(stored)
     wanted, left_out = await lane.run(_choose, call, instances, accepted, pixels_only)
-    await lane.run(audit_instances, call, AuditKind.INSTANCES_ACCESSED, instances)
+    await audit_retrieval(call, AuditKind.INSTANCES_ACCESSED, instances)
     try:
         return await _stream(call, wanted, left_out=left_out)
     except DicomError as error:

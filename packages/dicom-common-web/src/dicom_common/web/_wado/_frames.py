@@ -11,7 +11,7 @@ from starlette.responses import Response
 from dicom_common.core import AuditKind, NotFoundError
 from dicom_common.host import Action
 from dicom_common.pipeline import Frames, open_frames
-from dicom_common.web._auditing import audit_instances
+from dicom_common.web._auditing import audit_retrieval
 from dicom_common.web._call import Call
 from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._errors import HttpError
@@ -65,7 +65,7 @@ async def _retrieve(call: Call) -> Response:
     try:
         uid, single = frames.transfer_syntax_uid, len(numbers) == 1
         offers = pixel_offers(call.site.codecs, uid, encapsulated=frames.encapsulated, single=single)
-        await lane.run(audit_instances, call, AuditKind.INSTANCES_ACCESSED, [frames.stored])
+        await audit_retrieval(call, AuditKind.INSTANCES_ACCESSED, [frames.stored])
         return await decoded_or_stored(accepted, offers, partial(_answer, call, frames, numbers))
     except BaseException:
         frames.close()

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from dicom_common.core import AuditKind, DicomError, Stored
 from dicom_common.host import Action
 from dicom_common.pipeline import read_ahead, read_verified
-from dicom_common.web._auditing import audit_instances
+from dicom_common.web._auditing import audit_retrieval
 from dicom_common.web._call import Call
 from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._errors import HttpError
@@ -37,7 +37,7 @@ async def _retrieve(call: Call) -> Response:
     stored, chosen = await lane.run(_choose, call, place, accepted)
     if chosen[0][1].media_type == OCTETS:
         return await bulk_response(call, stored, accepted)
-    await lane.run(audit_instances, call, AuditKind.INSTANCES_SENT, [one for one, _ in chosen])
+    await audit_retrieval(call, AuditKind.INSTANCES_SENT, [one for one, _ in chosen])
     (first, offer) = chosen[0]
     if not offer.multipart:
         return await single_instance(call, first, offer, {"content-type": _content_type(offer)})

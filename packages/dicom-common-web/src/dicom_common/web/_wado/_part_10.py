@@ -27,7 +27,8 @@ def dicom_file(chunks: Iterator[bytes], stored: Stored, *, keep_preamble: bool) 
         while len(head) < _PREAMBLE + len(_PREFIX) and (more := next(chunks, None)) is not None:
             head += more
         if head[_PREAMBLE : _PREAMBLE + len(_PREFIX)] == _PREFIX:
-            yield head if keep_preamble else b"".join((_ZEROS, memoryview(head)[_PREAMBLE:]))
+            is_as_stored = keep_preamble or head.startswith(_ZEROS)
+            yield head if is_as_stored else b"".join((_ZEROS, memoryview(head)[_PREAMBLE:]))
         elif head[:2] == b"\x02\x00":
             yield _ZEROS + _PREFIX + head
         else:

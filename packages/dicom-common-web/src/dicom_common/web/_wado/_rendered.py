@@ -16,7 +16,7 @@ from starlette.responses import Response
 from dicom_common.codecs import Picture, Rendering
 from dicom_common.core import AuditKind, DicomError, Stored
 from dicom_common.host import Action
-from dicom_common.web._auditing import audit_instances
+from dicom_common.web._auditing import audit_retrieval
 from dicom_common.web._call import Call
 from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._entity_tags import has_current
@@ -73,13 +73,13 @@ async def _retrieve(call: Call, *, thumbnail: bool) -> Response:
         if has_current(call.request, headers["etag"]):
             return Response(None, 304, headers)
     if offer.multipart:
-        await lane.run(audit_instances, call, AuditKind.INSTANCES_ACCESSED, stored)
+        await audit_retrieval(call, AuditKind.INSTANCES_ACCESSED, stored)
         pictures = _all_frames(call, stored[0], numbers, rendering)
         if place.instance is None:
             pictures = _first_frames(call, stored, rendering)
         return await stream_parts(call, offer, _parts(pictures), headers=headers)
     one, picture = await lane.run(_picture, call, stored, (numbers or [1])[0], rendering)
-    await lane.run(audit_instances, call, AuditKind.INSTANCES_ACCESSED, [one])
+    await audit_retrieval(call, AuditKind.INSTANCES_ACCESSED, [one])
     return Response(picture.data, 200, {**headers, "content-type": picture.media_type})
 
 
@@ -94,7 +94,7 @@ async def _presented(
     state = await lane.run(read_state, call, stored)
     images = await lane.run(presented_images, call, stored, state)
     shown = images if offer.multipart else images[:1]
-    await lane.run(audit_instances, call, AuditKind.INSTANCES_ACCESSED, [stored, *(one.stored for one in shown)])
+    await audit_retrieval(call, AuditKind.INSTANCES_ACCESSED, [stored, *(one.stored for one in shown)])
     headers = {"cache-control": "private, no-cache", **annotation_warning(parameters)}
     if not offer.multipart:
         picture = await lane.run(first_picture, call, images, state, rendering)
