@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 import socket
 import struct
@@ -28,6 +29,7 @@ from raw_scu import (
 )
 from scp_process import scp_process
 
+from dicom_common.dimse._receiving import Incoming
 from dicom_common.dimse._receiving._pdu import LostError
 from dicom_common.dimse._receiving._wire import Wire
 from dicom_common.pipeline import HELD
@@ -137,6 +139,24 @@ def test_9_5_what_associations_hold_together_is_bounded(ae: LiveAe, monkeypatch:
             scu.send(p_data(fragment(3, data[1_800_000:], is_command=False, is_last=True)))
         assert [scu.status() for scu in slow] == [0] * 8
     until(lambda: HELD.size == 0)
+
+
+def test_9_5_what_a_peer_sent_that_breaks_off_is_let_go_of(ae: LiveAe) -> None:
+    def held() -> int:
+        return sum(isinstance(one, Incoming) for one in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = held()
+        for ending in (b"", b"\7\0\0\0\0\4\0\0\0\0", p_data(fragment(1, b"x", is_command=True, is_last=True))):
+            with raw_scu(ae.port) as scu:
+                scu.associate()
+                scu.send(p_data(fragment(3, store_rq(uid_of(1)), is_command=True, is_last=True)))
+                scu.send(p_data(fragment(3, bytes(10_000), is_command=False, is_last=False)) + ending)
+        until(lambda: held() <= before)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.kills

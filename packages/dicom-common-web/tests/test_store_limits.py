@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from made_instances import make_instance
 from server_process import STUDIES, ServerProcess, head, multipart, server_process, until
 
 from dicom_common.pipeline import HELD
+from dicom_common.web._stow._intake import Intake
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +130,23 @@ def test_9_5_what_waits_to_be_stored_is_counted_as_held(tmp_path: Path) -> None:
         assert {one.result() for one in statuses} == {200}
     assert held >= 12 * 900_000
     assert HELD.size == 0
+
+
+def test_9_5_what_a_request_sent_is_let_go_of_however_it_is_answered(tmp_path: Path) -> None:
+    def held() -> int:
+        return sum(isinstance(one, Intake) for one in gc.get_objects())
+
+    whole, content_type = multipart([make_instance(1)])
+    with live_server(tmp_path / "data") as live:
+        gc.collect()
+        gc.disable()
+        try:
+            for body, status in ((whole, 200), (whole[:-10], 400), (b"", 400), (whole[:-10] + bytes(70_000), 400)):
+                answer = httpx.post(f"{live.url}/studies", content=body, headers={"content-type": content_type})
+                assert answer.status_code == status
+            end = time.monotonic() + 10
+            while held() and time.monotonic() < end:
+                time.sleep(0.01)
+            assert not held()
+        finally:
+            gc.enable()

@@ -5,15 +5,16 @@
 `moment` read what people type, `as_json` is the option `--json`, `below` makes the examples of a `--help`. A
 `CommandError` ends the command with one sentence; what the command returns is its `ExitCode`. `RelayThread` publishes
 events beside a command, `log_as_configured` sets up the log of a further process, and `run_processes` runs several that
-share a port.
+share a port. A command that goes on until it is stopped calls `settle_down` when it has started.
 """
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from dicom_common.cli._garbage import settle_down, start_quickly
 
 if TYPE_CHECKING:
     from dicom_common.cli._beside import servers_beside as servers_beside
@@ -60,6 +61,7 @@ __all__ = [
     "run_processes",
     "servers_beside",
     "services_of_process",
+    "settle_down",
     "stopping_on_signals",
 ]
 
@@ -88,18 +90,13 @@ _HOMES = {
 }
 
 
-_ALLOCATIONS = 50_000
-"""So many more objects there are before garbage is looked for. With 700, the default, that is a twentieth of the time
-of a short command, which makes no garbage (measured with `ingest` of one file)."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
     Args:
         arguments: without the program's name; those of the process by default.
     """
-    gc.set_threshold(_ALLOCATIONS, *gc.get_threshold()[1:])
+    start_quickly()
     try:
         # Imported here: Ctrl-C while the command starts is an interruption too, not a traceback.
         from dicom_common.cli._main import run  # noqa: PLC0415

@@ -8,6 +8,7 @@ from contextlib import closing
 import click
 
 from dicom_common.cli._errors import ExitCode
+from dicom_common.cli._garbage import settle_down
 from dicom_common.cli._help import below
 from dicom_common.cli._interrupt import stopping_on_signals
 from dicom_common.cli._output import note
@@ -54,6 +55,7 @@ def worker(session: Session) -> int:
         stopping_on_signals("Stopping after the current batch.") as stop,
     ):
         relay.start()
+        settle_down()
         note("Indexing; SIGINT or SIGTERM ends it.")
         Worker(services, on_progress=tally.add).run(stop)
         relay.finish()

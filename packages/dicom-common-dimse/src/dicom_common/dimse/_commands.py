@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from dicom_common.cli import ExitCode, RelayThread, Session, below, note, pass_session, stopping_on_signals
+from dicom_common.cli import ExitCode, RelayThread, Session, below, note, pass_session, settle_down, stopping_on_signals
 from dicom_common.core import AuditKind, hookimpl
 from dicom_common.dimse._ae import ApplicationEntity
 from dicom_common.dimse._metrics_port import shown_metrics
@@ -64,6 +64,7 @@ def scp(session: Session, *, file: Path | None, host: str | None, port: int | No
             closing(RelayThread(session)) as relay,
         ):
             relay.start()
+            settle_down()
             with stopping_on_signals(_STOPPING) as stop:
                 _tell(settings, listening)
                 _serve(session, settings, listening, stop)

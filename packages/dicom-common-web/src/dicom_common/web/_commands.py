@@ -17,6 +17,7 @@ from dicom_common.cli import (
     pass_session,
     print_line,
     servers_beside,
+    settle_down,
     stopping_on_signals,
 )
 from dicom_common.core import AuditKind, hookimpl
@@ -83,6 +84,7 @@ def serve(session: Session, *, host: str | None, port: int | None, workers: int 
             servers_beside(session, settings.beside, setting="web.beside"),
         ):
             relay.start()
+            settle_down()
             note(f"Listening on {site}{settings.root}" + (f"; the page is {site}/" if settings.page else ""))
             if authenticator is None and not settings.clients:
                 note("There is no authenticator: every user of this machine may do everything.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from typing import Final, NamedTuple
 
 from dicom_common.dimse._receiving._command_set import Command, parse_command
@@ -116,10 +117,17 @@ class Incoming:
         self._fragments = fragments
         self._rest = memoryview(b"")
         self._is_over = False
-        self.end: AssociationEndError | None = None
-        """Why there will be no more, though some is missing."""
+        self._end: AssociationEndError | None = None
         self.size = 0
         """Bytes that have come."""
+
+    @property
+    def end(self) -> AssociationEndError | None:
+        """Why there will be no more, though some is missing: another error each time.
+
+        One that is raised has the frames that it came through, which have this, and what has come so far.
+        """
+        return copy(self._end)
 
     def collect(self, held: bytearray, most: int) -> bool:
         """Add what comes to `held`, until it has more than `most` bytes; tell whether that is all."""
@@ -168,8 +176,8 @@ class Incoming:
         if self._rest:
             piece, self._rest = self._rest, memoryview(b"")
             return piece
-        if self.end is not None:
-            raise self.end
+        if self._end is not None:
+            raise copy(self._end)
         while not self._is_over:
             try:
                 piece = next(self._fragments)
@@ -177,7 +185,7 @@ class Incoming:
                 self._is_over = True
             except AssociationEndError as error:
                 # The iterator is at its end from now on, which must not look like the end of the data set.
-                self.end = error
+                self._end = copy(error)
                 raise
             else:
                 if piece:

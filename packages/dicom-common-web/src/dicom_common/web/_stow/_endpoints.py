@@ -58,8 +58,11 @@ async def _store(call: Call) -> Response:
     for one in outcomes:
         if isinstance(one, Result) and one.reason.endswith("-failed"):  # the answer has a code for it and no words
             _log.error("an instance was not stored: %s", one.message)
-    if error is not None:
-        raise error
+    try:
+        if error is not None:
+            raise error
+    finally:
+        del error  # its traceback has this frame: what came would stay until the garbage collector comes
     if not outcomes:
         raise HttpError(400, "The request has no instance: send each as a part of the body.")
     return answer(outcomes, call.service_root, media_type)
