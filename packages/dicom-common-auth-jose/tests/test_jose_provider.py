@@ -29,7 +29,6 @@ ALGORITHMS = ("RS256", "ES256")
 FAST = 5
 """The clock for the age of keys runs so many times faster than that of the wall: their life is 5 seconds or more."""
 LIFE = 5.0
-"""Seconds of the wall that a fetch of keys is given here."""
 
 
 class Realm:

@@ -226,7 +226,7 @@ def test_an_ingest_goes_on_when_the_server_is_killed_and_started_again(private_s
 @pytest.mark.kills
 def test_a_server_that_is_gone_is_said_within_seconds_and_found_again(private_server: Callable[..., Any]) -> None:
     server = private_server()
-    with closing(MysqlDatabase(of_private(server, connect_timeout=1, retry_timeout=0.5))) as database:
+    with closing(MysqlDatabase(of_private(server, connect_timeout=5, retry_timeout=2))) as database:
         server.stop(signal.SIGKILL)
         start = time.monotonic()
         assert health_of(database).status is HealthStatus.FAILED

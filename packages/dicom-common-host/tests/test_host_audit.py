@@ -49,7 +49,7 @@ def test_without_an_audit_extension_nobody_is_called() -> None:
 def test_a_trail_that_fails_is_told_loudly_by_ids_and_others_are_written(
     services_with: Callable[..., Services], fate: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    services, told = services_with(time_limit=0.2, bad=AUDIT + fate, good=AUDIT + "return None"), event()
+    services, told = services_with(time_limit=2, bad=AUDIT + fate, good=AUDIT + "return None"), event()
     assert not services.extensions.audit([told])
     __import__("acme_bad").GATE.set()
     [record] = caplog.records

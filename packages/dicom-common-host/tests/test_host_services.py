@@ -193,7 +193,7 @@ def test_wrong_settings_and_missing_plugins_are_told_when_the_backend_is_asked_f
 @pytest.mark.parametrize(
     ("how", "detail"),
     [
-        ("hang", "no answer within 0.3 s"),
+        ("hang", "no answer within 3 s"),
         ("raise", "its check failed: KeyError"),
         ("refuse", "no permission for the bucket"),
         ("time out", "its check failed: TimeoutError"),
@@ -209,7 +209,7 @@ def test_a_sick_backend_is_reported_and_the_others_are_well(
         how = "raise" if how == "lie" else how
         detail = "cannot be opened" if how in ("raise", "time out", "exit") else detail
     services = Services.from_file(overrides={**overrides, f"storage.{when}": how})
-    found = services.check(time_limit=0.3)
+    found = services.check(time_limit=3)
     module("storage").GATE.set()
     assert found["storage"].status is HealthStatus.FAILED
     assert detail in found["storage"].detail

@@ -37,7 +37,7 @@ import sys, threading
 from dicom_common.host import Config, Services
 from dicom_common.pipeline import Worker
 overrides = {"data": sys.argv[1], "ingest.mode": "queued", "worker.batch_messages": 5, "worker.batch_seconds": 0.1,
-             "broker.lease": 1.0}
+             "broker.lease": 4.0}
 with Services(Config.load(overrides=overrides, variables={})) as services:
     Worker(services).run(threading.Event())
 """
