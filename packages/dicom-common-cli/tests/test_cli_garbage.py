@@ -33,10 +33,12 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "command", [("worker",), ("serve", "--port", "0"), ("scp", "--port", "0")], ids=lambda one: one[0]
+    "command",
+    [("worker",), ("relay",), ("events", "log_queue", "--follow"), ("serve", "--port", "0"), ("scp", "--port", "0")],
+    ids=lambda one: one[0],
 )
 def test_a_server_looks_for_garbage(tmp_path: Path, command: tuple[str, ...]) -> None:
-    if command[0] != "worker":
+    if command[0] in ("serve", "scp"):
         pytest.importorskip("dicom_common.web" if command[0] == "serve" else "dicom_common.dimse")
     words = [sys.executable, "-c", STARTED, "--data", str(tmp_path), *command]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)

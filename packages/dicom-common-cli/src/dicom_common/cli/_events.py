@@ -10,6 +10,7 @@ import click
 
 from dicom_common.cli._bodies import readable
 from dicom_common.cli._errors import ExitCode
+from dicom_common.cli._garbage import settle_down
 from dicom_common.cli._help import below
 from dicom_common.cli._interrupt import stopping_on_signals
 from dicom_common.cli._output import note, print_json, print_line
@@ -52,6 +53,7 @@ def relay(session: Session, *, once: bool) -> int:
     with stopping_on_signals() as stop:
         try:
             if not once:
+                settle_down()
                 note("Publishing events; SIGINT or SIGTERM ends it.")
                 worker.run(stop)
                 return ExitCode.OK
@@ -99,6 +101,8 @@ def events(session: Session, topic: str, group: str | None, limit: int | None, *
         with stopping_on_signals() as stop, broker.consume([topic], name) as consumer:
             # What is there now, and no more: a topic that is written to has no end.
             most = limit if follow else min(broker.backlog(topic, name), limit or sys.maxsize)
+            if follow:
+                settle_down()
             printed = _print(consumer, stop, limit=most, follow=follow, acknowledge=group is not None)
     finally:
         if group is None and isinstance(broker, Groups):
