@@ -155,10 +155,8 @@ class Database(Protocol):
         Args:
             tenant: whose index it is.
             level: the level of the matches.
-            matches: they need the unique keys of their level and the levels above, which `find` always gives.
-
-        Returns:
-            None where there is no such instance any more, and for a patient without a Patient ID.
+            matches: they need the unique keys of their level and the levels above, which `find` always gives. The
+                answer is None where there is no such instance any more, and for a patient without a Patient ID.
         """
         ...
 
@@ -265,19 +263,12 @@ class KeptFrames(Protocol):
 
 @runtime_checkable
 class BriefSearches(Protocol):
-    """A database that knows which searches it answers at once: an event loop may ask for these by itself.
-
-    To hand a search to a thread and its answer back can take longer than the search.
-    """
+    """A database that knows which searches it answers at once: an event loop may ask for these by itself."""
 
     def find_briefly(self, query: Query) -> list[Match] | None:
-        """Do what `Database.find` does where that takes a millisecond or two. Otherwise None: ask `find`, in a thread.
+        """Do what `Database.find` does within some 2 ms, without waiting for a server, a lock or another thread.
 
-        It waits for no server, no lock and no other thread. It gives up by itself what turns out to take longer, and
-        says None where the index failed: `find` raises that.
-
-        Raises:
-            QueryError: as `find`.
+        None: it gave up, or failed. Ask `find`, in a thread.
         """
         ...
 

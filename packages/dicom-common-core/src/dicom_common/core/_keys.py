@@ -53,9 +53,5 @@ class EncryptionKeys(Protocol):
         ...
 
     def destroy_keys(self, tenant: str) -> int:
-        """Destroy all keys of a tenant permanently: its objects can no longer be read or written. Can be repeated.
-
-        Returns:
-            How many there were.
-        """
+        """Destroy all keys of a tenant permanently, so that no object can be read or written; return how many."""
         ...

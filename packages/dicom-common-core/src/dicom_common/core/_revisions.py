@@ -35,17 +35,12 @@ class Revisions(Protocol):
     """
 
     def revisions(self, tenant: str, study_uid: str, series_uid: str | None = None) -> list[SeriesRevision]:
-        """Return the revisions of all series of a study, or of the one, by Series Instance UID; a cheap question.
-
-        Nothing where the study or the series is not there.
-        """
+        """Return the revisions of all series of a study, or of the one if it is there, by UID; a cheap question."""
         ...
 
     def changed_series(self, *, before: datetime, after: str = "") -> Iterator[SeriesRevision]:
         """Iterate over the series of all tenants that last changed before a moment, the longest unchanged first.
 
-        Args:
-            before: the moment.
-            after: the revision behind which to go on; from the beginning by default.
+        It goes on behind the revision `after`, if there is one.
         """
         ...
