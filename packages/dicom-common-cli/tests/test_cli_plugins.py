@@ -30,6 +30,8 @@ BACKEND = """
     def dicom_common_cache():
         return Backend("odd", Settings, lambda settings: Cache())
     """
+NATIVE = "`dicom-common config explain` shows, at reader.engine, which reader runs.\n"
+"""What `plugins` says where the native reader is installed, too."""
 HANGS = "import time\ntime.sleep(600)"
 ENDINGS = {
     "hangs": HANGS,
@@ -66,7 +68,7 @@ def test_what_the_configuration_does_not_use_is_not_imported(own: Installation, 
     for words in (["check", "--time-limit", "60"], ["config", "show"], ["config", "explain"], ["plugins"], ["--help"]):
         answer = own(*words)
         assert answer.code == 0, answer
-        assert not answer.err
+        assert answer.err in ("", NATIVE)
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
