@@ -268,7 +268,7 @@ class BriefSearches(Protocol):
     def find_briefly(self, query: Query) -> list[Match] | None:
         """Do what `Database.find` does within some 2 ms, without waiting for a server, a lock or another thread.
 
-        None: it gave up, or failed. Ask `find`, in a thread.
+        None: it gave up, or failed: ask `find`, in a thread. It raises `QueryError` as `find` does.
         """
         ...
 
