@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tempfile
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -157,6 +158,18 @@ def test_7_6_the_statuses_of_the_peer_are_counted(
     got = _Got(live, key("STUDY", StudyInstanceUID=study_uid(1)), [_SC, _CT], status=status)
     assert got.final == final
     assert len(got.failed) == final[1][2]
+
+
+def test_7_6_a_full_temporary_folder_costs_large_instances_alone(
+    live: LiveAe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    large = make_instance(3, 1, 1, EncapsulatedDocument=bytes(17 << 20), MIMETypeOfEncapsulatedDocument="text/plain")
+    ingest(live, large, make_instance(3, 1, 2))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "not there"))
+    got = _Got(live, key("STUDY", StudyInstanceUID=study_uid(3)), [_SC])
+    assert got.final == (0xB000, (None, 1, 1, 0))
+    assert got.failed == [instance_uid(3, 1, 1)]
+    assert "TMPDIR" in caplog.text
 
 
 def test_7_6_c_cancel_ends_the_sub_operations(live: LiveAe) -> None:

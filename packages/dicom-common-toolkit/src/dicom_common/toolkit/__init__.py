@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         SPOOL_MEMORY as SPOOL_MEMORY,
         SpoolSink as SpoolSink,
         spooled_upload as spooled_upload,
+        spooling as spooling,
     )
     from dicom_common.toolkit._statement import StatementSection as StatementSection, StatementTable as StatementTable
     from dicom_common.toolkit._suggestion import did_you_mean as did_you_mean
@@ -61,6 +62,7 @@ __all__ = [
     "process_user",
     "read_regular",
     "spooled_upload",
+    "spooling",
     "walk_tree",
 ]
 
@@ -92,6 +94,7 @@ _HOMES = {
     "process_user": "_process_user",
     "read_regular": "_regular_files",
     "spooled_upload": "_spool",
+    "spooling": "_spool",
     "walk_tree": "_walk",
 }
 """Where each name is. It is imported when it is used: a cache needs no walk and no statement."""

@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 from dicom_common.core import ObjectInfo, Storage, UnavailableError
 from dicom_common.toolkit._uploads import StreamedUpload
 
-__all__ = ["SPOOL_MEMORY", "SpoolSink", "spooled_upload"]
+__all__ = ["SPOOL_MEMORY", "SpoolSink", "spooled_upload", "spooling"]
 
 SPOOL_MEMORY = 1 << 20
 """How many bytes of a spool stay in memory; with more, all are in a file."""
@@ -33,12 +33,12 @@ class SpoolSink:
 
     def append(self, data: memoryview) -> None:
         """See `Sink.append`."""
-        with _translated():
+        with spooling():
             self._file.write(data)
 
     def place(self, key: str, sha256: str, *, if_absent: bool) -> ObjectInfo:
         """See `Sink.place`."""
-        with _translated():
+        with spooling():
             self._file.seek(0)
             return self._storage.write(key, self._file, if_absent=if_absent, sha256=sha256)
 
@@ -53,7 +53,8 @@ def spooled_upload(storage: Storage) -> StreamedUpload:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def spooling() -> Iterator[None]:
+    """Say of an error in this block, which writes to a temporary file, what to do: an `UnavailableError`."""
     try:
         yield
     except OSError as error:

@@ -12,6 +12,7 @@ from dicom_common.codecs import Codecs, Ranges
 from dicom_common.core import Stored
 from dicom_common.dicom import read_header
 from dicom_common.dimse._moving._implicit import to_implicit
+from dicom_common.toolkit import spooling
 
 __all__ = ["EXPLICIT", "IMPLICIT", "DataSet", "data_set"]
 
@@ -48,18 +49,16 @@ def data_set(chunks: Iterable[bytes], stored: Stored, transfer_syntax: str, code
         codecs: what converts.
 
     Raises:
-        BackendError: the object cannot be read, or is damaged.
+        BackendError: the object cannot be read, or is damaged; the temporary folder is full.
         DicomError: it cannot be converted.
     """
     with SpooledTemporaryFile[bytes](_IN_MEMORY) as file:
-        for chunk in chunks:
-            file.write(chunk)
+        _fill(file, chunks)
         if transfer_syntax == stored.transfer_syntax_uid:
             yield DataSet(file, _start(file, stored))
             return
         with SpooledTemporaryFile[bytes](_IN_MEMORY) as converted:
-            for piece in codecs.transcoded(_ranges(file, stored.size), EXPLICIT):
-                converted.write(piece)
+            _fill(converted, codecs.transcoded(_ranges(file, stored.size), EXPLICIT))
             start = _behind_meta(converted)
             assert start is not None  # the codecs have written it
             if transfer_syntax == EXPLICIT:
@@ -67,8 +66,15 @@ def data_set(chunks: Iterable[bytes], stored: Stored, transfer_syntax: str, code
                 return
             with SpooledTemporaryFile[bytes](_IN_MEMORY) as implicit:
                 converted.seek(start)
-                to_implicit(converted, implicit)
+                with spooling():
+                    to_implicit(converted, implicit)
                 yield DataSet(implicit, 0)
+
+
+def _fill(file: IO[bytes], pieces: Iterable[bytes]) -> None:
+    with spooling():
+        for piece in pieces:
+            file.write(piece)
 
 
 def _start(file: IO[bytes], stored: Stored) -> int:
