@@ -7,7 +7,7 @@ import inspect
 import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -20,6 +20,7 @@ from tenant_sites import SITES, TWO_TENANTS, backends_of, opened, site_of
 from dicom_common import core
 from dicom_common.core import (
     BackendError,
+    BriefSearches,
     Condition,
     Database,
     DicomCommonError,
@@ -30,6 +31,7 @@ from dicom_common.core import (
     Level,
     Like,
     Logs,
+    Match,
     NotFoundError,
     OneOf,
     Query,
@@ -149,9 +151,18 @@ def _paths(asked: Asked) -> Iterator[tuple[str, str | None, str | None]]:
         yield sop[: -len(".1.1")], sop[: -len(".1")], sop
 
 
+def _briefly(db: Any, query: Query) -> list[Match]:
+    """Search briefly where the database can, and where it knows that this search is brief."""
+    query = replace(query, limit=10)
+    expected = list(db.find(query))
+    found = db.find_briefly(query) if isinstance(db, BriefSearches) else None
+    return expected if found is None else found
+
+
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 READS: dict[str, Callable[[Any, str, Asked], Any]] = {
     "find": lambda db, tenant, asked: [list(db.find(query)) for query in _queries(tenant, asked)],
+    "find_briefly": lambda db, tenant, asked: [_briefly(db, query) for query in _queries(tenant, asked)],
     "count": lambda db, tenant, asked: [db.count(query) for query in _queries(tenant, asked)],
     "stored": lambda db, tenant, asked: db.stored(tenant, asked.sops),
     "instances": lambda db, tenant, asked: [list(db.instances(tenant, *path)) for path in _paths(asked)],

@@ -67,8 +67,9 @@ class Call:
         root, link = self.site.public_url, link_of(self.request)
         if not root:
             scope = self.request.scope
-            host = self.request.headers.get("host")
-            root = _origin(scope.get("scheme", "http"), host, scope.get("server")) + self.site.settings.root
+            host, server = self.request.headers.get("host"), scope.get("server")
+            server = None if server is None else tuple(server)  # ASGI promises no more than that it can be iterated
+            root = _origin(scope.get("scheme", "http"), host, server) + self.site.settings.root
         return root if link is None else root_of(root, link)
 
 

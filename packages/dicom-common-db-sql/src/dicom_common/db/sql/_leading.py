@@ -48,7 +48,7 @@ def _leads_by_modality(shape: Shape, level: Level, *, whole: bool) -> bool:
 
     Not of several: a study that has two of them would be met twice.
     """
-    one = shape.kind == "in" and shape.form == (1,)
+    one = shape.kind == "in" and shape.form == (1,) and level >= Level.STUDY  # patients are above the studies
     # A whole answer of series is looked up by the index on the series themselves.
     return one and (of_study(shape, level) or (shape.keywords[0] == "Modality" and not whole))
 

@@ -311,6 +311,7 @@ SEARCHES: tuple[Search, ...] = (
     of_series("1.1 1.2", ModalitiesInStudy="SR"),
     of_instances("1.1.1 1.1.2 1.2.1", ModalitiesInStudy="SR"),
     Search(Level.PATIENT, {"ModalitiesInStudy": "MR"}, ("P_1", "p1")),
+    Search(Level.PATIENT, {"Modality": "MR"}, ("P_1", "p1")),
     of_studies("2 3", SOPClassUID=MR_IMAGE),
     of_studies("3 1 7 6 4", SOPClassUID=CT_IMAGE),
     of_series("1.2", SOPClassUID=REPORT),
