@@ -1,4 +1,4 @@
-"""How a presentation state shows one frame: what a worker is told of it."""
+"""What a worker process needs to show one frame as a presentation state specifies."""
 
 from __future__ import annotations
 

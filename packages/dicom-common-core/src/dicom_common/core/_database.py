@@ -156,7 +156,7 @@ class Database(Protocol):
             tenant: whose index it is.
             level: the level of the matches.
             matches: they need the unique keys of their level and the levels above, which `find` always gives. The
-                answer is None where there is no such instance any more, and for a patient without a Patient ID.
+                answer is None for an instance that was removed, and for a patient without a Patient ID.
         """
         ...
 

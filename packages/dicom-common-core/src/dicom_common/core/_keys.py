@@ -53,5 +53,5 @@ class EncryptionKeys(Protocol):
         ...
 
     def destroy_keys(self, tenant: str) -> int:
-        """Destroy all keys of a tenant permanently, so that no object can be read or written; return how many."""
+        """Destroy all keys of a tenant for good: none of its objects can be read. Can be repeated; return how many."""
         ...

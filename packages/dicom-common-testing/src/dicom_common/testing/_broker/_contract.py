@@ -256,9 +256,7 @@ class BrokerContract(BrokerMessages, ServedContract):
         broker.publish(case_topic, numbered(10))
         with child(children.receive_and_hang, open_broker, case_topic, "readers", 10) as running:
             running.report()
-            last_sign = (
-                time.monotonic()
-            )  # before it dies: what it is waited for counts from here, however long that takes
+            last_sign = time.monotonic()  # before it dies, however long that takes
             running.kill()
         after_death, after_close = takeover(case_topic, last_sign), []
         for attempt in range(5):  # the best of five: a machine may be busy
