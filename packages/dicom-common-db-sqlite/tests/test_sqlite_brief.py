@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from dicom_common.core import Level, Like, OneOf, Query, UnavailableError
+from dicom_common.core import BackendError, Level, Like, OneOf, Query, UnavailableError
 from dicom_common.db.sqlite import Settings, SqliteDatabase
-from dicom_common.db.sqlite._brief import FEW, BriefSession
+from dicom_common.db.sqlite._brief import FEW
 from dicom_common.testing import make_entry, make_instance
 
 FAR = 40
@@ -82,6 +82,49 @@ def test_a_search_that_takes_longer_is_given_up_and_left_to_a_thread_next_time(d
     assert len(database.find(query)) == 1
 
 
+def test_a_search_that_was_given_up_is_not_compiled_anew_each_time(database: SqliteDatabase) -> None:
+    """Python 3.11 keeps a statement that failed for one in use."""
+    of_study = [replace(by_uid(n), fields=("PatientID", "ModalitiesInStudy", "SOPClassesInStudy")) for n in (1, 2)]
+    assert becomes_brief(database, of_study[0])
+    database.add([make_entry(make_instance(n, study=1, series=n)) for n in range(200, 8200)])
+    assert database.find_briefly(of_study[0]) is None
+    assert becomes_brief(database, of_study[1])
+    compiled = []
+
+    def may(*what: object) -> int:
+        compiled.append(what)
+        return sqlite3.SQLITE_OK
+
+    (session,) = database._connections._brief
+    # SQLite asks whether a statement is allowed while it compiles it; to say so, it compiles all of them once more.
+    session.raw.set_authorizer(may)
+    assert becomes_brief(database, of_study[1])
+    assert compiled
+    compiled.clear()
+    for _ in range(3):
+        assert becomes_brief(database, of_study[1])
+    assert not compiled
+
+
+def test_a_connection_on_which_a_statement_failed_is_not_lent_again(database: SqliteDatabase) -> None:
+    with pytest.raises(BackendError), database._connections.reading() as failed:
+        failed.rows("SELECT abs(-9223372036854775808)", ())
+    with database._connections.reading() as session:
+        assert session is not failed
+    with pytest.raises(sqlite3.ProgrammingError):
+        failed.rows("SELECT 1", ())
+
+
+def test_a_search_in_a_thread_opens_the_connection_of_brief_ones(database: SqliteDatabase) -> None:
+    query = by_uid(1)
+    for _ in range(FAR):
+        database.find(query)
+    assert not database._connections._brief, "nobody has asked for a brief one"
+    assert database.find_briefly(query) is None
+    assert becomes_brief(database, query)
+    assert len(database._connections._brief) == 1
+
+
 def test_a_writer_delays_nothing(database: SqliteDatabase) -> None:
     assert becomes_brief(database, by_uid(1))
     with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
@@ -92,7 +135,9 @@ def test_a_writer_delays_nothing(database: SqliteDatabase) -> None:
 
 
 def test_no_lock_is_waited_for(database: SqliteDatabase) -> None:
-    with database._connections.brief(BriefSession) as session:
+    assert becomes_brief(database, by_uid(1))
+    with database._connections.brief() as session:
+        assert session is not None
         assert session.rows("PRAGMA busy_timeout", ()) == [(0,)]
 
 

@@ -168,6 +168,28 @@ def test_one_record_that_the_index_refuses_does_not_take_others_with_it(
     assert "id-13" not in caplog.text
 
 
+def test_a_record_is_made_by_the_thread_that_writes_and_one_that_fails_takes_no_others_with_it(
+    services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    threads = []
+
+    def made() -> WebAccess:
+        threads.append(threading.current_thread().name)
+        return access(2)
+
+    def fails() -> WebAccess:
+        raise ValueError("secret of a request")
+
+    with AccessLog(services) as log:
+        for one in (access(1), fails, made, fails):
+            log.write(one)
+    assert logged(services) == ["/studies/1", "/studies/2"]
+    assert threads == ["dicom-common-access-log"]
+    assert log.lost == 2
+    assert "could not be written: ValueError" in caplog.text
+    assert "secret" not in caplog.text
+
+
 @pytest.mark.parametrize(
     "fields",
     [

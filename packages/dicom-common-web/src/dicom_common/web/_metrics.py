@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -13,6 +14,7 @@ from dicom_common.pipeline import Result
 __all__ = ["Metrics"]
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
+_LABELS = 512
 
 
 class Metrics:
@@ -30,6 +32,9 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        # To find the numbers of a label takes longer than to count: labels are few, and known after the first request.
+        self._requests_of = lru_cache(_LABELS)(self._requests.labels)
+        self._seconds_of = lru_cache(_LABELS)(self._seconds.labels)
         self._stores = Counter(
             "dicom_common_web_stores",
             "Parts of store requests, by their outcome.",
@@ -57,8 +62,8 @@ class Metrics:
 
     def count_request(self, endpoint: str, status: int, seconds: float) -> None:
         """Count a request."""
-        self._requests.labels(endpoint, str(status)).inc()
-        self._seconds.labels(endpoint).observe(seconds)
+        self._requests_of(endpoint, status).inc()
+        self._seconds_of(endpoint).observe(seconds)
 
     def count_stores(self, outcomes: Iterable[object]) -> None:
         """Count the parts of a store request: by the status of their results, or as not read."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import anyio.to_thread
+from starlette.datastructures import Headers
 
 from dicom_common.core import AuditEvent, WebAccess, uuid7
 from dicom_common.web._call import Call
@@ -39,28 +40,37 @@ async def audit(site: Site, events: Sequence[AuditEvent], *, must: bool = False)
 
 async def log_access(call: Call, *, status: int, sent: int, seconds: float) -> None:
     """Have a request logged, also if its client has gone away."""
-    request, log = call.request, call.site.access_log
-    record = WebAccess(
-        id=str(uuid7()),
-        time=datetime.now(UTC) - timedelta(seconds=seconds),
-        tenant=call.tenant,
-        method=request.method,
-        path=request.scope["path"],
-        status=status,
-        request_id=call.request_id,
-        query=request.scope["query_string"].decode("latin-1"),
-        peer=request.client.host if request.client else None,
-        # The page that a link was followed from may have the link in its own address.
-        headers={name: value for name, value in request.headers.items() if name != "referer" or "/links/" not in value},
-        user=call.user,
-        content_length=sent,
-        duration_ms=round(seconds * 1000, 3),
-    )
+    log, ended = call.site.access_log, datetime.now(UTC)
+
+    def made() -> WebAccess:
+        return WebAccess(
+            id=str(uuid7()),
+            time=ended - timedelta(seconds=seconds),
+            tenant=tenant,
+            method=scope["method"],
+            path=scope["path"],
+            status=status,
+            request_id=request_id,
+            query=scope["query_string"].decode("latin-1"),
+            peer=scope["client"][0] if scope.get("client") else None,
+            # The page that a link was followed from may have the link in its own address.
+            headers={
+                name: value
+                for name, value in Headers(scope=scope).items()
+                if name != "referer" or "/links/" not in value
+            },
+            user=user,
+            content_length=sent,
+            duration_ms=round(seconds * 1000, 3),
+        )
+
+    # What waits to be written must not keep the body of the request, which the call has.
+    scope, tenant, user, request_id = call.request.scope, call.tenant, call.user, call.request_id
     if log.is_full:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(log.write, record)
+            await anyio.to_thread.run_sync(log.write, made)
     else:
-        log.write(record)
+        log.write(made)
 
 
 def _not_recorded() -> HttpError:

@@ -11,11 +11,11 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 from dicom_common.core import BackendError, RefusedError, UnavailableError
 from dicom_common.db.sql import Row
@@ -53,9 +53,6 @@ class SqliteSession:
         self.raw.executemany(text, bound)
 
 
-S = TypeVar("S", bound=SqliteSession)
-
-
 class Connections:
     """The connections of one process to one file. After a fork the child opens its own."""
 
@@ -75,21 +72,44 @@ class Connections:
         """Lend a connection. Each statement sees what was committed before it."""
         return _Lent(self)
 
+    def open_brief(self, kind: type[SqliteSession]) -> None:
+        """Open the connection that `brief` lends, if there is none. It may take some milliseconds.
+
+        Args:
+            kind: what is lent. The connection waits for no lock, and has SQLite's small cache.
+
+        Raises:
+            sqlite3.Error: it cannot be opened.
+        """
+        if not self._brief and not self._closed:
+            raw = self._connect(waits=False)
+            try:
+                raw.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # reads the schema
+                self._keep_brief(kind(raw))
+            except BaseException:
+                raw.close()
+                raise
+
     @contextmanager
-    def brief(self, made: Callable[[sqlite3.Connection], S]) -> Iterator[S]:
-        """Lend a connection of its own kind, which waits for no lock. One is kept, and has SQLite's small cache."""
-        self._require_open()
+    def brief(self) -> Iterator[SqliteSession | None]:
+        """Lend the connection that `open_brief` opened; None: there is none now. It does not survive an error."""
         try:
-            session = cast("S", self._brief.pop())
+            session = self._brief.pop()
         except IndexError:
-            session = made(self._connect(waits=False))
+            yield None
+            return
         try:
             yield session
-        finally:
-            if self._closed or self._brief:
-                session.raw.close()
-            else:
-                self._brief.append(session)
+        except BaseException:
+            session.raw.close()
+            raise
+        self._keep_brief(session)
+
+    def _keep_brief(self, session: SqliteSession) -> None:
+        if self._closed or self._brief:
+            session.raw.close()
+        else:
+            self._brief.append(session)
 
     @contextmanager
     def writing(self) -> Iterator[SqliteSession]:
@@ -267,7 +287,11 @@ class _Lent:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._connections.give_back(self._session)
+            if isinstance(error, sqlite3.Error):
+                # Python 3.11 takes a statement that failed for one in use, and compiles it anew each time from then on.
+                self._session.raw.close()
+            else:
+                self._connections.give_back(self._session)
         except sqlite3.Error as failure:
             if error is None:
                 raise self._connections.failed(failure) from failure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from dataclasses import replace
 from time import perf_counter
 
@@ -36,6 +37,8 @@ class SqliteDatabase(SqlDatabase):
             )
         self.path = settings.path
         self._connections, self._shapes = Connections(settings), Shapes()
+        self._lacks_brief = False
+        """Whether a brief search found no connection of its own: the next search in a thread opens it."""
         dialect = SqliteDialect(self._connections, settings.path, Frozen.from_file(FROZEN))
         super().__init__(dialect, f"The index {settings.path}")
         self.prepare_schema(settings.migrate)
@@ -45,6 +48,10 @@ class SqliteDatabase(SqlDatabase):
         began = perf_counter()
         found = super().find(query)
         self._shapes.note(query, found, began)
+        if self._lacks_brief:
+            with suppress(sqlite3.Error):
+                self._connections.open_brief(BriefSession)
+                self._lacks_brief = False
         return found
 
     def find_briefly(self, query: Query) -> list[Match] | None:
@@ -55,7 +62,10 @@ class SqliteDatabase(SqlDatabase):
             return None
         began = perf_counter()
         try:
-            with self._connections.brief(BriefSession) as session:
+            with self._connections.brief() as session:
+                if not isinstance(session, BriefSession):  # there is none now
+                    self._lacks_brief = True
+                    return None
                 session.begin()
                 few = replace(query, limit=min(query.limit or 0, FEW + 1))
                 found = self._search.find(session, tenant, few)

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Final, NamedTuple, Self
@@ -61,8 +61,12 @@ class AccessLog:
         """How many records of this process could not be written."""
         return self._queue.lost
 
-    def write(self, access: WebAccess) -> None:
+    def write(self, access: WebAccess | Callable[[], WebAccess]) -> None:
         """Have a record written. It returns at once; where ten batches wait, it waits for room up to `full_seconds`.
+
+        Args:
+            access: the record, or what makes it, once, in the thread that writes: no request waits for that either. It
+                keeps in memory what it refers to.
 
         Raises:
             DicomCommonError: the log is closed.
@@ -107,7 +111,7 @@ class _Queue:
 
     def __init__(self, services: Services, topic: str, limits: _Limits) -> None:
         self._services, self._topic, self._limits = services, topic, limits
-        self._waiting: deque[WebAccess] = deque()
+        self._waiting: deque[WebAccess | Callable[[], WebAccess]] = deque()
         self._mutex = threading.Lock()
         self._came, self._has_room = threading.Condition(self._mutex), threading.Condition(self._mutex)
         self._closed = threading.Event()
@@ -121,7 +125,7 @@ class _Queue:
         """Whether `write` would wait."""
         return len(self._waiting) >= _FULL * self._limits.size
 
-    def write(self, access: WebAccess) -> None:
+    def write(self, access: WebAccess | Callable[[], WebAccess]) -> None:
         with self._mutex:
             has_room = self._has_room.wait_for(self._may_enter_held, self._limits.full_seconds)
             if self._closed.is_set():
@@ -152,9 +156,17 @@ class _Queue:
 
     def _run(self) -> None:
         while batch := self._next():
-            self._write(batch)
+            if records := list(self._made(batch)):
+                self._write(records)
 
-    def _next(self) -> list[WebAccess]:
+    def _made(self, batch: Sequence[WebAccess | Callable[[], WebAccess]]) -> Iterator[WebAccess]:
+        for one in batch:
+            try:
+                yield one if isinstance(one, WebAccess) else one()
+            except Exception as error:  # noqa: BLE001 - the others go on
+                self._lose(1, type(error).__name__)
+
+    def _next(self) -> list[WebAccess | Callable[[], WebAccess]]:
         """Wait for a batch; an empty one is the end."""
         with self._mutex:
             self._came.wait_for(lambda: self._waiting or self._closed.is_set())

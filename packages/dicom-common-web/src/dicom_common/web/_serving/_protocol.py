@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from dicom_common.web._errors import HttpError, error_response
+from dicom_common.web._serving._joining import Joining
 from dicom_common.web._settings import WebSettings
 
 __all__ = ["protocol"]
@@ -76,6 +77,8 @@ class _Limited(HttpToolsProtocol):
             super().on_headers_complete()
         finally:
             self.app = app
+        if self.scope["method"] != "HEAD":  # whose answer is its head
+            self.cycle.transport = Joining(self.transport, self.cycle)  # type: ignore[assignment]  # it has what is used
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body; where the answer is complete already, read past it, within limits."""
