@@ -153,7 +153,9 @@ def test_the_page_says_that_the_server_is_gone(tmp_path: Path) -> None:
         assert page.comes("document.getElementById('status').textContent === '2 studies'")
         # What fetch does where nothing listens; a port that was free may be taken by another test.
         page.evaluated("window.fetch = () => Promise.reject(new TypeError('Failed to fetch')); location.hash = '#/?x'")
-        assert page.comes("document.querySelector('[role=alert]')?.textContent.startsWith('The server does not answer')")
+        assert page.comes(
+            "document.querySelector('[role=alert]')?.textContent.startsWith('The server does not answer')"
+        )
         assert page.evaluated("document.title") == "That did not work"
 
 
