@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-__all__ = ["absent", "document", "screenshot"]
+__all__ = ["Page", "absent", "document", "opened", "screenshot"]
 
 _PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _OPTIONS = [
@@ -39,7 +39,7 @@ def absent() -> str | None:
 
 def document(url: str, folder: Path, *shows: str) -> str:
     """Return the document as HTML once all of these patterns match in it, or at last after five minutes."""
-    with _page(url, folder) as page:
+    with opened(url, folder) as page:
         return page.until(page.document, lambda text: all(re.search(pattern, text) for pattern in shows))
 
 
@@ -52,13 +52,13 @@ def screenshot(url: str, folder: Path, picture: Path, *, shows: Callable[[Path],
         picture.write_bytes(page.picture())
         return picture
 
-    with _page(url, folder) as page:
+    with opened(url, folder) as page:
         page.until(taken, shows, limit=limit)
     return time.monotonic() - begun
 
 
 @contextmanager
-def _page(url: str, folder: Path) -> Iterator[_Page]:
+def opened(url: str, folder: Path) -> Iterator[Page]:
     """Open a page in a browser of its own; its profile lies below the folder."""
     assert _PROGRAM is not None
     # As root it has no sandbox of its own; the pages are ours, on loopback.
@@ -75,7 +75,7 @@ def _page(url: str, folder: Path) -> Iterator[_Page]:
         os.close(told)
         os.close(said)
         try:
-            yield _Page(tells, hears, url)
+            yield Page(tells, hears, url)
         finally:
             browser.kill()
             os.close(tells)
@@ -89,14 +89,16 @@ def _out_of_the_way(end: int) -> int:
     return moved
 
 
-class _Page:
+class Page:
+    """A page that is open; it can be asked, and used, by expressions in JavaScript."""
+
     def __init__(self, tells: int, hears: int, url: str) -> None:
         self._tells, self._hears = tells, hears
         self._number, self._held, self._session = 0, b"", {}  # type: int, bytes, dict[str, str]
         target = self._call("Target.createTarget", url="about:blank")["targetId"]
         self._session = {"sessionId": self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]}
         self._call("Page.navigate", url=url)
-        self.until(lambda: self._evaluated("document.readyState"), lambda state: state == "complete")
+        self.until(lambda: self.evaluated("document.readyState"), lambda state: state == "complete")
 
     def until(self, look: Callable[[], T], enough: Callable[[T], bool], *, limit: float = _LIMIT) -> T:
         last = time.monotonic() + limit
@@ -105,12 +107,16 @@ class _Page:
         return seen
 
     def document(self) -> str:
-        return self._evaluated("document.documentElement.outerHTML")
+        return self.evaluated("document.documentElement.outerHTML")
 
     def picture(self) -> bytes:
         return base64.b64decode(self._call("Page.captureScreenshot")["data"])
 
-    def _evaluated(self, expression: str) -> str:
+    def comes(self, expression: str) -> bool:
+        """Wait until an expression is true; whether it came to that."""
+        return self.until(lambda: self.evaluated(expression), lambda value: value == "True") == "True"
+
+    def evaluated(self, expression: str) -> str:
         return str(self._call("Runtime.evaluate", expression=expression)["result"].get("value", ""))
 
     def _call(self, method: str, **given: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import pytest
 from _workspace import ROOT
 from PIL import Image
 from pydicom.data import get_testdata_file
+from web_instances import made
 from web_site import PROGRAM, serving
 
 from dicom_common.testing.servers import OHIF
@@ -99,6 +100,65 @@ def test_the_page_says_what_did_not_work(tmp_path: Path) -> None:
     assert "StudyDate" in wrong
 
 
+def test_the_page_begins_at_the_top_tells_whose_image_it_is_and_skips_to_its_content(tmp_path: Path) -> None:
+    status = "document.getElementById('status').textContent"
+    with filled(tmp_path / "data") as address:
+        series = f"{address}/#/studies/{STUDY}/series/{series_of(address)}"
+        with browser.opened(series, tmp_path) as page:
+            assert page.comes(f"{status} === 'Image 1 of 1'")
+            assert page.comes("document.querySelector('main').innerText.includes('1CT1')")
+            page.evaluated("document.querySelector('.skip').click()")
+            assert page.evaluated("document.activeElement.id") == "main"
+            assert page.evaluated("location.href") == series
+            # A new view begins at the top, even where the one before was scrolled.
+            page.evaluated("scrollTo(0, 500); location.hash = '#/'")
+            assert page.comes("document.title === 'Studies'")
+            assert page.evaluated("scrollY") == "0"
+            assert page.comes(f"{status} === '2 studies'")
+
+
+def test_what_has_no_picture_leaves_no_loading_behind(tmp_path: Path) -> None:
+    with filled(tmp_path / "data") as address:
+        with urllib.request.urlopen(f"{address}/dicom-web/series?Modality=RTPLAN") as answer:
+            (plan,) = json.load(answer)
+        study, series = (plan[tag]["Value"][0] for tag in ("0020000D", "0020000E"))
+        with browser.opened(f"{address}/#/studies/{study}/series/{series}", tmp_path) as page:
+            assert page.comes("document.querySelector('.picture [role=alert]') !== null")
+            assert page.evaluated("document.getElementById('status').textContent") == ""
+
+
+def test_a_series_shows_every_image_in_the_order_of_its_numbers(tmp_path: Path) -> None:
+    config = tmp_path / "site.toml"
+    config.write_text('data = "data"\n[web]\nmax_results = 2\n')
+    for number, place in ((3, 1), (1, 2), (2, 3)):
+        (tmp_path / f"{place}.dcm").write_bytes(made(1, 1, place, InstanceNumber=number, SeriesNumber=1))
+    files = [str(tmp_path / f"{place}.dcm") for place in (1, 2, 3)]
+    subprocess.run([*PROGRAM, "--config", str(config), "ingest", *files], check=True, capture_output=True)
+    uid = "document.querySelector('main').innerText.includes('2.25.7.1.1.{}')"
+    with (
+        serving(config) as address,
+        browser.opened(f"{address}/#/studies/2.25.7.1/series/2.25.7.1.1", tmp_path) as page,
+    ):
+        assert page.comes("document.querySelector('output')?.textContent === '1 of 3'")
+        assert page.comes(uid.format(2))
+        press = "document.querySelector('.picture').dispatchEvent(new KeyboardEvent('keydown', {{ key: 'End'{} }}))"
+        page.evaluated(press.format(", altKey: true"))
+        assert page.evaluated("document.querySelector('output').textContent") == "1 of 3"
+        page.evaluated(press.format(""))
+        assert page.comes(uid.format(1))
+
+
+def test_the_page_says_that_the_server_is_gone(tmp_path: Path) -> None:
+    with filled(tmp_path / "data") as address, browser.opened(f"{address}/", tmp_path) as page:
+        assert page.comes("document.getElementById('status').textContent === '2 studies'")
+        # What fetch does where nothing listens; a port that was free may be taken by another test.
+        page.evaluated("window.fetch = () => Promise.reject(new TypeError('Failed to fetch')); location.hash = '#/?x'")
+        assert page.comes(
+            "document.querySelector('[role=alert]')?.textContent.startsWith('The server does not answer')"
+        )
+        assert page.evaluated("document.title") == "That did not work"
+
+
 @pytest.fixture
 def viewer(request: pytest.FixtureRequest) -> str:
     """The folder of OHIF."""
@@ -140,6 +200,20 @@ roles = ["radiologist"]
 [policy.retrieve]
 roles = ["radiologist"]
 """
+
+
+def test_requests_at_the_same_time_share_one_question_for_a_token(tmp_path: Path) -> None:
+    config = tmp_path / "site.toml"
+    config.write_text(SITE.format(key=base64.b64encode(os.urandom(32)).decode()))
+    with serving(config) as address, browser.opened(f"{address}/#/studies/{STUDY}", tmp_path) as page:
+        assert page.comes("document.getElementById('token-dialog').open")
+        assert page.evaluated("document.getElementById('token-refused').hidden") == "True"
+        type_it = "document.getElementById('token').value = 'no token'; document.querySelector('dialog button').click()"
+        page.evaluated(type_it)
+        # Both requests of a study have gone out with what was typed, and the page says that it was not accepted.
+        assert page.comes("!document.getElementById('token-refused').hidden")
+        assert page.comes("document.getElementById('token-dialog').open")
+        assert page.evaluated("document.querySelector('main [role=alert]')") == "None"
 
 
 def status_of(url: str) -> int:

@@ -50,7 +50,7 @@ class PartParser:
     delimiter do. What only begins like a delimiter is data.
 
     Args:
-        boundary: as the media type has it, 1 to 70 bytes.
+        boundary: as the media type has it, 1 to 256 bytes.
     """
 
     def __init__(self, boundary: bytes) -> None:

@@ -29,12 +29,24 @@ function name(group) {
   return [family, first, suffix].filter(Boolean).join(", ");
 }
 
+/** Whose it is and what else identifies it, in a line; each value keeps the direction of its own script. */
+export function line(...values) {
+  const shown = values.filter(Boolean).flatMap((value) => [" · ", make("bdi", {}, value)]);
+  return make("p", {}, ...shown.slice(1));
+}
+
+/** A table that may be wider than the page: the keyboard scrolls it, too. */
+export function wide(label, columns, body) {
+  return make("div", { class: "wide", tabindex: 0, role: "region", "aria-label": label }, make("table", {},
+    make("thead", {}, make("tr", {}, ...columns.map((title) => make("th", { scope: "col" }, title)))), body));
+}
+
 /** A date of DICOM as people read it. */
 export function date(value) {
   return /^\d{8}$/.test(value) ? `${value.slice(0, 4)}-${value.slice(4, 6)}-${value.slice(6)}` : value;
 }
 
-/** Say something in the corner, which a screen reader reads out; it goes after a while unless it is to stay. */
+/** Say something in the header, which a screen reader reads out; it stays until the next message. */
 export function say(message) {
   document.getElementById("status").textContent = message;
 }

@@ -22,13 +22,22 @@ async function show() {
     if (signal.aborted) return;
     main.replaceChildren(...elements.filter(Boolean));
     document.title = main.querySelector("h1").textContent;
-    main.focus({ preventScroll: true });
+    arrive();
   } catch (error) {
     if (error.name === "AbortError" || signal.aborted) return;
     say("");
     main.replaceChildren(make("h1", {}, "That did not work"), make("p", { class: "error", role: "alert" }, error.message),
       make("p", {}, make("button", { click: show }, "Try again")));
+    document.title = "That did not work";
+    arrive();
   }
+}
+
+/** Begin at the top, unless this is an entry of the history that was shown before. */
+function arrive() {
+  main.focus({ preventScroll: true });
+  if (!history.state) scrollTo(0, 0);
+  history.replaceState({ shown: true }, "");
 }
 
 function view(studyUid, seriesUid, parameters, signal) {
@@ -43,5 +52,10 @@ function crumbs(studyUid, seriesUid) {
   return links;
 }
 
+// Its fragment is no view: the address keeps the one that is shown.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
 window.addEventListener("hashchange", show);
 show();

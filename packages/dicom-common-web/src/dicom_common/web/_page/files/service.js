@@ -4,6 +4,7 @@ const meta = (name) => document.querySelector(`meta[name="${name}"]`).content;
 export const root = meta("service-root");
 export const viewer = meta("viewer");
 let token = "";
+let asking = null;
 
 /** The server's answer was an error; the message is its own sentence. */
 export class ServiceError extends Error {
@@ -17,14 +18,21 @@ async function ask(path, accept, signal) {
   for (;;) {
     const headers = { Accept: accept };
     if (token) headers.Authorization = `Bearer ${token}`;
-    const answer = await fetch(root + path, { headers, signal, cache: "no-cache" });
+    const used = token;
+    const answer = await fetch(root + path, { headers, signal, cache: "no-cache" }).catch(unreachable);
     if (answer.status === 401) {
-      await askForToken();
+      // Requests that run at the same time share one question, and its answer.
+      if (token === used) await (asking ??= askForToken().finally(() => { asking = null; }));
       continue;
     }
     if (!answer.ok) throw new ServiceError(answer.status, await sentence(answer));
     return answer;
   }
+}
+
+function unreachable(error) {
+  if (error.name === "AbortError") throw error;
+  throw new ServiceError(0, "The server does not answer: check that it runs and that you are connected, and try again.");
 }
 
 async function sentence(answer) {
@@ -39,6 +47,7 @@ function askForToken() {
   const dialog = document.getElementById("token-dialog");
   const field = document.getElementById("token");
   field.value = "";
+  document.getElementById("token-refused").hidden = !token;
   dialog.showModal();
   return new Promise((done, refused) => {
     dialog.addEventListener("close", () => {
@@ -57,6 +66,16 @@ export async function search(path, parameters, signal) {
   return { matches, more: /additional results/.test(answer.headers.get("Warning") || "") };
 }
 
+/** All matches of a search, in as many requests as the server's limit of results needs. */
+export async function searchAll(path, parameters, signal) {
+  const all = [];
+  for (;;) {
+    const { matches, more } = await search(path, { ...parameters, offset: all.length }, signal);
+    all.push(...matches);
+    if (!more || !matches.length) return all;
+  }
+}
+
 /** The metadata of an instance. */
 export async function metadata(path, signal) {
   const answer = await ask(`${path}/metadata`, "application/dicom+json", signal);
@@ -72,6 +91,6 @@ export async function picture(path, signal) {
 let names;
 /** The names of the attributes, by tag. */
 export async function attributeNames() {
-  names ??= await (await fetch("page/attributes.json")).json();
+  names ??= await (await fetch("page/attributes.json").catch(unreachable)).json();
   return names;
 }

@@ -1,6 +1,6 @@
 // The list of studies: search and paging.
 
-import { counted, date, make, say, text } from "./dom.js";
+import { counted, date, make, say, text, wide } from "./dom.js";
 import { search } from "./service.js";
 
 const PAGE = 25;
@@ -38,7 +38,7 @@ export async function studies(parameters, signal) {
   return [
     make("h1", {}, "Studies"),
     form(parameters),
-    matches.length ? make("div", { class: "wide" }, table(matches)) : make("p", {}, "No study matches."),
+    matches.length ? table(matches) : make("p", {}, "No study matches."),
     make("div", { class: "paging" },
       make("button", { disabled: offset === 0, click: () => page(Math.max(0, offset - PAGE)) }, "Previous"),
       make("span", { class: "quiet" }, matches.length ? `${offset + 1} to ${offset + matches.length}` : ""),
@@ -60,8 +60,7 @@ function form(parameters) {
 }
 
 function table(matches) {
-  return make("table", {},
-    make("thead", {}, make("tr", {}, ...COLUMNS.map(([, title]) => make("th", { scope: "col" }, title)))),
+  return wide("Studies", COLUMNS.map(([, title]) => title),
     make("tbody", {}, ...matches.map((match) => make("tr", {}, ...COLUMNS.map(([tag], column) => cell(match, tag, column))))));
 }
 

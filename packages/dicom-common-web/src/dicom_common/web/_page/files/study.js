@@ -1,33 +1,36 @@
 // A study: its series, each with a picture of it.
 
-import { counted, date, make, say, text } from "./dom.js";
-import { picture, search, viewer } from "./service.js";
+import { counted, date, line, make, say, text } from "./dom.js";
+import { picture, search, searchAll, viewer } from "./service.js";
 
 /** The series of a study. */
 export async function study(uid, signal) {
   const path = `/studies/${uid}`;
-  const [{ matches: [about] }, { matches: series }] = await Promise.all([
+  const [{ matches: [about] }, series] = await Promise.all([
     search("/studies", { StudyInstanceUID: uid, includefield: "StudyDescription" }, signal),
-    search(`${path}/series`, { includefield: "SeriesDescription", limit: 500 }, signal),
+    searchAll(`${path}/series`, { includefield: "SeriesDescription" }, signal),
   ]);
+  say(about ? `${series.length} series` : "");
   if (!about) return [make("h1", {}, "This study is not here."), make("p", {}, make("a", { href: "#/" }, "All studies"))];
-  say(`${series.length} series`);
   const title = text(about, "00081030") || `Study of ${date(text(about, "00080020")) || "an unknown date"}`;
   return [
     make("h1", {}, title),
-    make("p", {}, [text(about, "00100010"), text(about, "00100020"), date(text(about, "00080020")), text(about, "00080061")]
-      .filter(Boolean).join(" · ")),
+    line(text(about, "00100010"), text(about, "00100020"), date(text(about, "00080020")), text(about, "00080061")),
     viewer ? make("p", {}, make("a", { href: `${viewer}/viewer?StudyInstanceUIDs=${uid}` }, "Open in the viewer")) : null,
     make("ul", { class: "series" }, ...series.map((one) => make("li", {}, card(path, one, signal)))),
   ];
 }
 
+/** What a series is called. */
+export function seriesTitle(series) {
+  return text(series, "0008103E") || `Series ${text(series, "00200011")}`.trim();
+}
+
 function card(path, series, signal) {
   const uid = text(series, "0020000E");
   const frame = make("div", { class: "thumbnail" }, text(series, "00080060") || "no modality");
-  const label = text(series, "0008103E") || `Series ${text(series, "00200011") || ""}`.trim();
   show(frame, `${path}/series/${uid}/thumbnail?viewport=160,160`, signal);
-  return make("a", { href: `#${path}/series/${uid}` }, frame, make("strong", {}, label),
+  return make("a", { href: `#${path}/series/${uid}` }, frame, make("strong", {}, seriesTitle(series)),
     make("div", { class: "quiet" }, `${text(series, "00080060")} · ${counted(text(series, "00201209"), "instance", "instances")}`));
 }
 
