@@ -73,7 +73,6 @@ def test_several_transfer_syntaxes_are_taken_in_the_order_of_their_quality() -> 
         "application/dicom; q=0.1234",
         "application/dicom; q",
         'multipart/related; type="application/dicom',
-        "multipart/related; type=application/dicom; type=application/dicom",
         "application/dicom x",
         ";;",
         ", ; ,",
@@ -82,6 +81,20 @@ def test_several_transfer_syntaxes_are_taken_in_the_order_of_their_quality() -> 
 )
 def test_what_is_no_media_range_accepts_nothing(accept: str) -> None:
     assert parse_accept(accept) == ()
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "multipart/related; type=application/dicom; type=application/dicom",
+        f"application/dicom; transfer-syntax={EXPLICIT}; Transfer-Syntax={JPEG_2000}",
+        "text/html, application/dicom; q=0.1; q=0.9",
+    ],
+)
+def test_a_repeated_parameter_is_refused(accept: str) -> None:
+    with pytest.raises(HttpError) as raised:
+        parse_accept(accept)
+    assert raised.value.status == 400
 
 
 def test_a_comma_and_a_semicolon_in_quotation_marks_do_not_count() -> None:

@@ -67,6 +67,14 @@ def test_3_10_a_wrong_method_is_a_405_with_allow(process: ServerProcess) -> None
     assert process.request("OPTIONS", STUDIES).headers["allow"] == "GET, HEAD, OPTIONS, POST"
 
 
+def test_rfc_9110_9_3_7_options_of_the_server_as_a_whole(process: ServerProcess) -> None:
+    answer = process.request("OPTIONS", "*")
+    assert answer.status == 204
+    assert answer.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, POST"
+    assert process.request("OPTIONS", "/nothing").status == 404
+    assert process.request("GET", "*").status == 404
+
+
 def test_9_7_every_answer_says_that_its_type_is_not_to_be_guessed(process: ServerProcess) -> None:
     for path, status in (("/nothing/<script>", 404), (STUDIES, 200), ("/dicom-web/studies/x/series", 400)):
         answer = process.request("GET", path)

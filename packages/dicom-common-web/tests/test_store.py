@@ -87,6 +87,24 @@ def test_6_2_without_a_boundary_it_is_a_400(process: ServerProcess, boundary: st
     assert process.request("POST", STUDIES, b"--b--", content_type=content_type).status == 400
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        'type="application/dicom"; boundary=b; boundary=c',
+        'type="application/dicom"; boundary=b; BOUNDARY="b"',
+        'type="application/dicom"; boundary=b; boundary*=utf-8c',
+        'type="application/dicom"; boundary=b; type="application/dicom+json"',
+        'type="application/dicom"; boundary=b; charset=utf-8; charset=latin1',
+    ],
+)
+def test_a_repeated_parameter_of_the_media_type_is_a_400(process: ServerProcess, parameters: str) -> None:
+    body = b"--b\r\n\r\n" + make_instance(61) + b"\r\n--b--"
+    answer = process.request("POST", STUDIES, body, content_type=f"multipart/related; {parameters}")
+    assert answer.status == 400
+    assert "repeated" in json.loads(answer.body)["detail"]
+    assert process.request("GET", f"{STUDIES}/{study_uid(61)}/metadata").status == 404
+
+
 def test_6_2_a_part_without_a_type_is_of_the_root_type_and_one_of_another_type_is_reported(
     process: ServerProcess,
 ) -> None:

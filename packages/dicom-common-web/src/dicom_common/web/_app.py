@@ -67,7 +67,7 @@ def create_app(services: Services, settings: WebSettings | None = None, *, publi
         linked = Route(settings.root + LINK_PATH, LinkedRequests(app.router, settings.root), include_in_schema=False)
         app.router.routes.insert(0, linked)
     app.router.redirect_slashes = False
-    app.router.default = Dispatch(site, {})
+    app.router.default = Dispatch(site, {}, of_server={one.method for one in endpoints})
     app.state.site, app.state.readiness = site, anyio.Lock()
     return app
 

@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPMethod
 
 import anyio
@@ -60,12 +60,14 @@ class Dispatch:
     Args:
         site: what requests share.
         endpoints: by method; none: there is no such resource.
+        of_server: the methods of all resources, where this answers what is the path of none: `OPTIONS *` asks for them.
     """
 
-    def __init__(self, site: Site, endpoints: Mapping[str, Endpoint]) -> None:
+    def __init__(self, site: Site, endpoints: Mapping[str, Endpoint], *, of_server: Iterable[str] = ()) -> None:
         self._site = site
         self._endpoints = dict(endpoints)
-        methods = {*endpoints, "OPTIONS"} | ({"HEAD"} if "GET" in endpoints else set())
+        methods = {*endpoints, *of_server, "OPTIONS"}
+        methods |= {"HEAD"} if "GET" in methods else set()
         self.allow = ", ".join(sorted(methods))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -119,6 +121,9 @@ class Dispatch:
     async def _answer(self, exchange: _Exchange) -> Response:
         site, request = self._site, exchange.request
         if not self._endpoints:
+            if request.method == "OPTIONS" and request.scope["path"] == "*":
+                refuse_foreign_host(site, request)
+                return self._without_endpoint("OPTIONS")  # the server as a whole (RFC 9110 9.3.7)
             raise HttpError(404, "The server has no such resource.")
         refuse_foreign_host(site, request)
         if is_preflight(request):

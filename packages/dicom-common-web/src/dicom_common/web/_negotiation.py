@@ -163,7 +163,7 @@ def parse_accept(text: str) -> tuple[MediaRange, ...]:
     """Return the media ranges of an Accept header; an invalid member accepts nothing, and is left out.
 
     Raises:
-        HttpError: 400, it is longer than 8 KiB.
+        HttpError: 400, it is longer than 8 KiB, or a parameter of a member is repeated: what it asks for is unclear.
     """
     if len(text) > _MAX_ACCEPT:
         raise HttpError(400, f"Accept is longer than {_MAX_ACCEPT} characters.")
@@ -181,7 +181,9 @@ def _range(parts: Sequence[str]) -> MediaRange | None:
         if not part:
             continue
         name, plain = name.lower(), _unquoted(value)
-        if not equals or not _TOKEN.fullmatch(name) or plain is None or name in parameters:
+        if name in parameters:
+            raise HttpError(400, "A media type in Accept has a repeated parameter: give each once.")
+        if not equals or not _TOKEN.fullmatch(name) or plain is None:
             return None
         parameters[name] = plain.lower() if name == "type" else plain
     quality = parameters.pop("q", "1")

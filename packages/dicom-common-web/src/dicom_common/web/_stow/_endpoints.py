@@ -73,7 +73,8 @@ def _boundary(call: Call) -> bytes | None:
     """Return the boundary of a multipart body; None where the body is one instance.
 
     Raises:
-        HttpError: 400, the boundary is missing or invalid; 415, the body is of another media type.
+        HttpError: 400, the boundary is missing or invalid, or a parameter is repeated; 415, the body is of another
+            media type.
     """
     sent = call.request.headers.getlist("content-type")
     if len(sent) != 1:
@@ -83,6 +84,10 @@ def _boundary(call: Call) -> bytes | None:
     # It reads what clients write: boundaries with an equals sign and without quotation marks, too.
     header = Message()
     header["content-type"] = sent[0]
+    names = [name.lower() for name, _ in header.get_params([])[1:] if name]
+    if len(set(names)) < len(names):
+        # Two readers that choose differently, such as a proxy that inspects the body, would see different instances.
+        raise HttpError(400, "A parameter of Content-Type is repeated: give each once.")
     media_type = header.get_content_type()
     if media_type == _DICOM:
         return None
