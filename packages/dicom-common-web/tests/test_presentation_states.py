@@ -106,6 +106,15 @@ def test_8_3_5_1_a_state_has_a_window_of_its_own_and_no_source_region(server: Li
     assert Image.open(io.BytesIO(large.content)).size == (16, 8)
 
 
+def test_a_study_shows_its_first_image_however_many_states_stand_before_it(tmp_path: Path) -> None:
+    with live_server(tmp_path) as server:
+        server.store(*[state(number) for number in range(1, 121)])
+        assert [server.client.get(f"{STUDY}/rendered", headers=one).status_code for one in (PNG, PARTS)] == [404, 404]
+        server.store(make_instance(1, 3, 1, **PIXELS))
+        assert server.client.get(f"{STUDY}/rendered", headers=PNG).status_code == 200
+        assert len(parts_of(server.client.get(f"{STUDY}/rendered", headers=PARTS))) == 1
+
+
 def test_a_state_has_no_frames_and_no_thumbnail(server: LiveServer) -> None:
     assert server.client.get(f"{state_path(1)}/frames/1/rendered").status_code == 404
     assert server.client.get(f"{state_path(1)}/thumbnail").status_code == 404

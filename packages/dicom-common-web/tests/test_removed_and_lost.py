@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -89,3 +90,22 @@ def test_an_answer_that_breaks_off_is_one_line_of_the_log(tmp_path: Path) -> Non
     assert len(told) == 1
     assert "does not have the object" in told[0]
     assert not any("Traceback" in line or "Exception in ASGI" in line for line in running.said)
+
+
+def test_an_answer_whose_instances_are_removed_meanwhile_has_no_end(tmp_path: Path) -> None:
+    """What is left of the study is not the study that was asked for."""
+    large = make_instance(EncapsulatedDocument=bytes(30 << 20))
+    with server_process(tmp_path / "data", expected="an answer broke off") as running:
+        assert running.store(large, make_instance(instance=2)).status == 200
+        with running.connect() as connection:
+            request = f"GET /dicom-web{STUDY} HTTP/1.1\r\nHost: localhost\r\nAccept: multipart/related\r\n\r\n"
+            connection.sendall(request.encode())
+            received = connection.recv(1000)
+            assert received.startswith(b"HTTP/1.1 200 ")
+            second = INSTANCE.replace(instance_uid(), instance_uid(instance=2))
+            assert running.request("DELETE", f"/dicom-web{second}").status == 204
+            with suppress(ConnectionResetError):
+                while piece := connection.recv(1 << 20):
+                    received = received[-100:] + piece
+        assert not received.endswith(b"0\r\n\r\n")
+        assert b"--\r\n" not in received[-100:]

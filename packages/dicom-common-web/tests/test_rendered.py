@@ -14,6 +14,8 @@ from live_server import LiveServer, TokenIsTenant, live_server
 from made_instances import grey, instance_uid, make_instance, series_uid, study_uid
 from parts import parts_of
 from PIL import Image
+from pydicom.encaps import encapsulate
+from pydicom.uid import MPEG2MPML, JPEG2000Lossless
 
 STUDY = f"/studies/{study_uid()}"
 SERIES = f"{STUDY}/series/{series_uid()}"
@@ -118,6 +120,31 @@ def test_3_9_no_picture_is_a_404_and_no_media_type_a_406(server: LiveServer) -> 
     assert server.client.get(f"{INSTANCE}/frames/0/rendered").status_code == 400
     assert server.client.get(f"{INSTANCE}/rendered", headers={"accept": "image/jp2"}).status_code == 406
     assert server.client.get("/studies/1.2.3/rendered").status_code == 404
+
+
+def test_a_study_whose_images_cannot_all_be_decoded_is_a_206_with_the_others(server: LiveServer) -> None:
+    related = {"accept": 'multipart/related; type="image/png"'}
+    video = make_instance(2, 1, 1, transfer_syntax=MPEG2MPML)
+    server.store(video, make_instance(2, 1, 2, **PIXELS), make_instance(2, 1, 3), make_instance(3, 1, 1))
+    response = server.client.get(f"/studies/{study_uid(2)}/rendered", headers=related)
+    assert response.status_code == 206
+    (part,) = parts_of(response)
+    assert part.headers["content-location"].endswith(f"{instance_uid(2, 1, 2)}/rendered")
+    assert server.client.get(f"/studies/{study_uid(2)}/rendered").status_code == 200
+    # Another instance of it is no image at all, which leaves nothing out.
+    assert server.client.get(f"{STUDY}/rendered", headers=related).status_code == 200
+    assert server.client.get(f"/studies/{study_uid(3)}/rendered", headers=related).status_code == 404
+
+
+def test_a_damaged_image_ends_the_pictures_of_its_study(server: LiveServer) -> None:
+    related = {"accept": 'multipart/related; type="image/png"'}
+    damaged = {**PIXELS, "NumberOfFrames": 1, "PixelData": encapsulate([b"no JPEG 2000"])}
+    server.store(make_instance(4, 1, 1, **PIXELS), make_instance(4, 1, 2, transfer_syntax=JPEG2000Lossless, **damaged))
+    server.store(make_instance(5, 1, 1, transfer_syntax=JPEG2000Lossless, **damaged))
+    with pytest.raises(httpx.RemoteProtocolError):
+        server.client.get(f"/studies/{study_uid(4)}/rendered", headers=related)
+    assert server.client.get(f"/studies/{study_uid(4)}/rendered").status_code == 200
+    assert server.client.get(f"/studies/{study_uid(5)}/rendered", headers=related).status_code == 406
 
 
 def test_3_9_a_picture_can_be_revalidated(server: LiveServer) -> None:

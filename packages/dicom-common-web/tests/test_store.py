@@ -92,7 +92,7 @@ def test_6_2_without_a_boundary_it_is_a_400(process: ServerProcess, boundary: st
     [
         'type="application/dicom"; boundary=b; boundary=c',
         'type="application/dicom"; boundary=b; BOUNDARY="b"',
-        'type="application/dicom"; boundary=b; boundary*=utf-8c',
+        "type=\"application/dicom\"; boundary=b; boundary*=utf-8''c",
         'type="application/dicom"; boundary=b; type="application/dicom+json"',
         'type="application/dicom"; boundary=b; charset=utf-8; charset=latin1',
     ],

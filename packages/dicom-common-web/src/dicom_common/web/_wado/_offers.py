@@ -7,7 +7,7 @@ from dicom_common.core import Stored
 from dicom_common.dicom import transfer_syntax
 from dicom_common.web._negotiation import Offer
 
-__all__ = ["DICOM", "EXPLICIT", "OCTETS", "dicom_offers", "may_go_out", "pixel_offers"]
+__all__ = ["DICOM", "EXPLICIT", "OCTETS", "decodes", "dicom_offers", "may_go_out", "pixel_offers"]
 
 DICOM, OCTETS = "application/dicom", "application/octet-stream"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -21,8 +21,8 @@ def may_go_out(uid: str) -> bool:
     return syntax is None or not (syntax.implicit_vr or syntax.big_endian)
 
 
-def _converts(codecs: Codecs, uid: str) -> bool:
-    """Tell whether explicit VR little endian can be made of a transfer syntax."""
+def decodes(codecs: Codecs, uid: str) -> bool:
+    """Tell whether pixels can be had of a transfer syntax, and with them explicit VR little endian."""
     syntax = transfer_syntax(uid)
     if syntax is None or syntax.video or syntax.referenced:
         return False
@@ -43,7 +43,7 @@ def dicom_offers(codecs: Codecs, stored: Stored, *, single: bool) -> list[Offer]
     uid = stored.transfer_syntax_uid
     syntax = transfer_syntax(uid)
     kept = syntax is None or syntax.lossy or syntax.video or syntax.referenced
-    converts = uid != EXPLICIT and _converts(codecs, uid)
+    converts = uid != EXPLICIT and decodes(codecs, uid)
     syntaxes: list[tuple[str, bool]] = []
     if may_go_out(uid):
         syntaxes.append((uid, uid == EXPLICIT or kept))

@@ -1,8 +1,9 @@
 """Pictures of studies, series, instances and frames: rendered, and as thumbnails (PS3.18 10.4.1.1.3, 10.4.1.1.4).
 
 A body of one picture is that of the first frame that was asked for; of a study or series it is the first image. As
-`multipart/related` an instance gives all its frames, a study or series the first frame of each image. A presentation
-state gives the frames that it is for, as it shows them.
+`multipart/related` an instance gives all its frames, a study or series the first frame of each image: with status 206
+where there are images that the server cannot decode. One that turns out to be damaged ends the answer, because a
+client must not take a part for the whole. A presentation state gives the frames that it is for, as it shows them.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from dicom_common.web._rendering import (
 from dicom_common.web._wado._body import stream_parts
 from dicom_common.web._wado._converted import ranges_of
 from dicom_common.web._wado._frames import frame_numbers
+from dicom_common.web._wado._offers import decodes
 from dicom_common.web._wado._place import INSTANCE, LEVELS, location_of, place_of, stored_of
 from dicom_common.web._wado._presentations import (
     first_picture,
@@ -72,12 +74,19 @@ async def _retrieve(call: Call, *, thumbnail: bool) -> Response:
         headers["etag"] = entity_tag(stored[0], (numbers, offer.multipart), rendering)
         if has_current(call.request, headers["etag"]):
             return Response(None, 304, headers)
+    else:
+        stored = [one for one in stored if not is_state(one)]
     if offer.multipart:
-        await audit_retrieval(call, AuditKind.INSTANCES_ACCESSED, stored)
-        pictures = _all_frames(call, stored[0], numbers, rendering)
+        shown = stored
         if place.instance is None:
-            pictures = _first_frames(call, stored, rendering)
-        return await stream_parts(call, offer, _parts(pictures), headers=headers)
+            # Where there is no other one, the first that is tried tells why.
+            shown = [one for one in stored if decodes(call.site.codecs, one.transfer_syntax_uid)] or stored
+            pictures = _first_frames(call, shown, rendering)
+        else:
+            pictures = _all_frames(call, stored[0], numbers, rendering)
+        await audit_retrieval(call, AuditKind.INSTANCES_ACCESSED, shown)
+        status = 200 if len(shown) == len(stored) else 206
+        return await stream_parts(call, offer, _parts(pictures), status=status, headers=headers)
     one, picture = await lane.run(_picture, call, stored, (numbers or [1])[0], rendering)
     await audit_retrieval(call, AuditKind.INSTANCES_ACCESSED, [one])
     return Response(picture.data, 200, {**headers, "content-type": picture.media_type})
@@ -113,7 +122,7 @@ def _picture(call: Call, stored: list[Stored], frame: int, rendering: Rendering)
             return one, _rendered(call, one, frame, rendering)
         except HttpError as error:
             none = none or error
-    raise none or HttpError(404, "There is no image.")
+    raise none or _no_image()
 
 
 def _rendered(call: Call, stored: Stored, frame: int, rendering: Rendering) -> Picture:
@@ -139,18 +148,22 @@ def _all_frames(
 
 
 def _first_frames(call: Call, stored: list[Stored], rendering: Rendering) -> Iterator[tuple[str, Picture]]:
-    none: HttpError | None = None
     found = False
     for one in stored:
         try:
             picture = _rendered(call, one, 1, rendering)
         except HttpError as error:
-            none = none or error
-            continue
+            if error.status != 404:
+                raise
+            continue  # it is no image
         found = True
         yield f"{location_of(call, one)}/rendered", picture
-    if not found and none is not None:
-        raise none
+    if not found:
+        raise _no_image()
+
+
+def _no_image() -> HttpError:
+    return HttpError(404, "There is no image.")
 
 
 def _parts(pictures: Iterator[tuple[str, Picture]]) -> Iterator[Part]:
