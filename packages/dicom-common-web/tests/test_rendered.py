@@ -203,6 +203,14 @@ def test_wado_uri_gives_what_is_no_image_as_dicom(server: LiveServer) -> None:
     assert wado(server, objectUID=report, frameNumber="1").status_code == 400
 
 
+def test_9_5_2_a_frame_number_is_for_multi_frame_images(server: LiveServer) -> None:
+    single = {name: value for name, value in PIXELS.items() if name != "NumberOfFrames"} | {"PixelData": bytes(32)}
+    server.store(make_instance(1, 1, 4, **single))
+    assert wado(server, objectUID=instance_uid(1, 1, 4)).status_code == 200
+    assert wado(server, objectUID=instance_uid(1, 1, 4), frameNumber="1").status_code == 400
+    assert wado(server, objectUID=instance_uid(1, 1, 2), frameNumber="1").status_code == 200
+
+
 @pytest.mark.parametrize(
     "parameters",
     [

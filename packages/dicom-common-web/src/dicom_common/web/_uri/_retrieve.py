@@ -35,6 +35,8 @@ from dicom_common.web._wado._presentations import first_picture, presented_image
 __all__ = ["uri_endpoints"]
 
 _NO_IMAGE = (CodecReason.NOT_AN_IMAGE, Reason.NO_PIXEL_DATA)
+_NUMBER_OF_FRAMES = "00280008"
+"""What has it is a multi-frame image, also with one frame (PS3.3 C.7.6.6)."""
 _PICTURES = [Offer(media_type=one) for one in PICTURES]
 
 
@@ -91,6 +93,8 @@ def _picture(call: Call, stored: Stored, frame: int, media_type: str, parameters
     codecs = call.site.codecs
     try:
         with codecs.open(ranges_of(call.site.services.storage, stored)) as image:
+            if "frameNumber" in parameters and _NUMBER_OF_FRAMES not in image.header:
+                raise HttpError(400, "The image has a single frame: omit the parameter frameNumber (PS3.18 9.5.2).")
             if not 1 <= frame <= image.frames:
                 raise HttpError(400, f"The parameter frameNumber is from 1 to {image.frames} here (PS3.18 9.5.2).")
             return render(codecs, image, frame, rendering_of(parameters, media_type, image, codecs.settings.max_pixels))
