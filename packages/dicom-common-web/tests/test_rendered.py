@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -15,12 +17,13 @@ from made_instances import grey, instance_uid, make_instance, series_uid, study_
 from parts import parts_of
 from PIL import Image
 from pydicom.encaps import encapsulate
-from pydicom.uid import MPEG2MPML, JPEG2000Lossless
+from pydicom.uid import MPEG2MPML
 
 STUDY = f"/studies/{study_uid()}"
 SERIES = f"{STUDY}/series/{series_uid()}"
 INSTANCE = f"{SERIES}/instances/{instance_uid()}"
 REPORT = f"{SERIES}/instances/{instance_uid(1, 1, 3)}"
+PARTS = {"accept": 'multipart/related; type="image/png"'}
 PIXELS = grey(4, 8, WindowCenter=128, WindowWidth=256, NumberOfFrames=2, PixelData=bytes(range(0, 256, 8)) + bytes(32))
 
 
@@ -31,6 +34,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         results = live.store(make_instance(**PIXELS), make_instance(1, 1, 2, **single), make_instance(1, 1, 3))
         assert {one.status for one in results} == {"stored"}
         yield live
+
+
+def single(value: int) -> dict[str, Any]:
+    return {**PIXELS, "NumberOfFrames": 1, "PixelData": bytes([value]) * 32}
 
 
 def opened(data: bytes) -> Image.Image:
@@ -123,28 +130,95 @@ def test_3_9_no_picture_is_a_404_and_no_media_type_a_406(server: LiveServer) -> 
 
 
 def test_a_study_whose_images_cannot_all_be_decoded_is_a_206_with_the_others(server: LiveServer) -> None:
-    related = {"accept": 'multipart/related; type="image/png"'}
     video = make_instance(2, 1, 1, transfer_syntax=MPEG2MPML)
     server.store(video, make_instance(2, 1, 2, **PIXELS), make_instance(2, 1, 3), make_instance(3, 1, 1))
-    response = server.client.get(f"/studies/{study_uid(2)}/rendered", headers=related)
+    response = server.client.get(f"/studies/{study_uid(2)}/rendered", headers=PARTS)
     assert response.status_code == 206
     (part,) = parts_of(response)
     assert part.headers["content-location"].endswith(f"{instance_uid(2, 1, 2)}/rendered")
     assert server.client.get(f"/studies/{study_uid(2)}/rendered").status_code == 200
     # Another instance of it is no image at all, which leaves nothing out.
-    assert server.client.get(f"{STUDY}/rendered", headers=related).status_code == 200
-    assert server.client.get(f"/studies/{study_uid(3)}/rendered", headers=related).status_code == 404
+    assert server.client.get(f"{STUDY}/rendered", headers=PARTS).status_code == 200
+    assert server.client.get(f"/studies/{study_uid(3)}/rendered", headers=PARTS).status_code == 404
 
 
-def test_a_damaged_image_ends_the_pictures_of_its_study(server: LiveServer) -> None:
-    related = {"accept": 'multipart/related; type="image/png"'}
-    damaged = {**PIXELS, "NumberOfFrames": 1, "PixelData": encapsulate([b"no JPEG 2000"])}
-    server.store(make_instance(4, 1, 1, **PIXELS), make_instance(4, 1, 2, transfer_syntax=JPEG2000Lossless, **damaged))
-    server.store(make_instance(5, 1, 1, transfer_syntax=JPEG2000Lossless, **damaged))
+DAMAGED = {**PIXELS, "NumberOfFrames": 1, "PixelData": encapsulate([b"no JPEG 2000"])}
+J2K = "1.2.840.10008.1.2.4.90"
+
+
+@pytest.mark.parametrize("damaged", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("resource", "accept"),
+    [
+        ("rendered", 'multipart/related; type="image/png"'),
+        ("", 'multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.1'),
+        ("", 'multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.5'),
+        ("", 'multipart/related; type="application/octet-stream"'),
+        ("pixeldata", 'multipart/related; type="application/octet-stream"'),
+        ("bulkdata", 'multipart/related; type="*/*"; transfer-syntax=*'),
+        ("pixeldata", "*/*"),
+    ],
+)
+def test_3_3_what_cannot_be_decoded_of_a_study_is_left_out_wherever_it_stands(
+    server: LiveServer, damaged: int, resource: str, accept: str
+) -> None:
+    study = 10 + damaged
+    for number in (1, 2, 3):
+        given = {"transfer_syntax": J2K, **DAMAGED} if number == damaged else single(9)
+        server.store(make_instance(study, 1, number, **given))
+    response = server.client.get(f"/studies/{study_uid(study)}/{resource}".rstrip("/"), headers={"accept": accept})
+    assert response.status_code == 206
+    sent = [one.headers["content-location"] for one in parts_of(response)]
+    assert [instance_uid(study, 1, number) in "".join(sent) for number in (1, 2, 3)] == [
+        number != damaged for number in (1, 2, 3)
+    ]
+
+
+def test_3_3_where_nothing_can_be_decoded_it_is_a_406(server: LiveServer) -> None:
+    server.store(make_instance(5, 1, 1, transfer_syntax=J2K, **DAMAGED))
+    for resource, accept in (
+        ("/rendered", 'multipart/related; type="image/png"'),
+        ("", 'multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.1'),
+        ("", 'multipart/related; type="application/octet-stream"'),
+    ):
+        response = server.client.get(f"/studies/{study_uid(5)}{resource}", headers={"accept": accept})
+        assert response.status_code == 406, resource
+
+
+def test_an_image_that_cannot_be_decoded_behind_much_that_was_sent_ends_the_answer(server: LiveServer) -> None:
+    """The status is sent: a client must not take a part for the whole."""
+    large = grey(2300, 2300, PixelData=os.urandom(2300 * 2300))
+    server.store(make_instance(4, 1, 1, **large), make_instance(4, 1, 2, transfer_syntax=J2K, **DAMAGED))
     with pytest.raises(httpx.RemoteProtocolError):
-        server.client.get(f"/studies/{study_uid(4)}/rendered", headers=related)
+        server.client.get(
+            f"/studies/{study_uid(4)}/rendered", headers={"accept": 'multipart/related; type="image/png"'}
+        )
     assert server.client.get(f"/studies/{study_uid(4)}/rendered").status_code == 200
-    assert server.client.get(f"/studies/{study_uid(5)}/rendered", headers=related).status_code == 406
+
+
+def test_3_6_frames_of_which_one_cannot_be_decoded_are_a_406(server: LiveServer) -> None:
+    whole = io.BytesIO()
+    Image.frombytes("L", (8, 4), bytes(32)).save(whole, "JPEG2000", irreversible=False)
+    frames = encapsulate([whole.getvalue(), b"no JPEG 2000", whole.getvalue()])
+    given = {**PIXELS, "NumberOfFrames": 3, "PixelData": frames}
+    server.store(make_instance(6, 1, 1, transfer_syntax=J2K, **given))
+    place = f"/studies/{study_uid(6)}/series/{series_uid(6)}/instances/{instance_uid(6)}"
+    octets = 'multipart/related; type="application/octet-stream"'
+    for resource, accept in (
+        ("/frames/1,2,3", octets),
+        ("/frames/3,2", octets),
+        ("/bulkdata/7FE00010", octets),
+        ("/frames/1,2/rendered", "*/*"),
+        ("/rendered", 'multipart/related; type="image/png"'),
+    ):
+        assert server.client.get(f"{place}{resource}", headers={"accept": accept}).status_code == 406, resource
+    assert len(parts_of(server.client.get(f"{place}/frames/1,3", headers={"accept": octets}))) == 2
+    # Who takes it as it is stored gets that.
+    response = server.client.get(
+        f"{place}/frames/1,2,3", headers={"accept": f'{octets}, multipart/related; type="*/*"'}
+    )
+    assert response.status_code == 200
+    assert {one.headers["content-type"].partition(";")[0] for one in parts_of(response)} == {"image/jp2"}
 
 
 def test_3_9_a_picture_can_be_revalidated(server: LiveServer) -> None:

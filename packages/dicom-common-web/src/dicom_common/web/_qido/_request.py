@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from dicom_common.core import ATTRIBUTES_BY_KEYWORD, Level, Query
+from dicom_common.core import ATTRIBUTES_BY_KEYWORD, Level, Query, QueryError
 from dicom_common.dicom import Asked, attribute_of, parse_query
-from dicom_common.toolkit.query_rules import COMPUTED
+from dicom_common.toolkit.query_rules import COMPUTED, shown
 from dicom_common.web._endpoint import Parameter
 from dicom_common.web._errors import HttpError
 from dicom_common.web._qido._resources import Resource
@@ -73,7 +73,7 @@ def parse_search(  # noqa: PLR0913 - what is asked, and what may be told
 
     Raises:
         HttpError: 400, a parameter is not one, or asks for what is not told.
-        QueryError: a matching key is not one, or its value; see `parse_query`.
+        QueryError: a matching key is not one, or its value; see `parse_query`. It does not have the key.
     """
     options: dict[str, str] = {}
     keys: list[tuple[str, str]] = list(parents)
@@ -89,18 +89,29 @@ def parse_search(  # noqa: PLR0913 - what is asked, and what may be told
             options[name] = value
     switches = {name: _switch(name, options.get(name, "false")) for name in _SWITCHES}
     wanted = _wanted(resource, tuple([key for key, _ in keys]), tuple(included), counts)
-    query = parse_query(
-        tenant,
-        resource.level,
-        keys,
-        limit=min(_number("limit", options.get("limit"), settings.max_results), settings.max_results),
-        offset=_offset(options.get("offset"), settings),
-        empty_value_matching=switches["emptyvaluematching"],
-        fuzzy=switches["fuzzymatching"],
-        unknown="ignore-attributes",
-        fields=(*wanted.keywords, *wanted.if_present),
-    )
+    limit = min(_number("limit", options.get("limit"), settings.max_results), settings.max_results)
+    try:
+        query = parse_query(
+            tenant,
+            resource.level,
+            keys,
+            limit=limit,
+            offset=_offset(options.get("offset"), settings),
+            empty_value_matching=switches["emptyvaluematching"],
+            fuzzy=switches["fuzzymatching"],
+            unknown="ignore-attributes",
+            fields=(*wanted.keywords, *wanted.if_present),
+        )
+    except QueryError as error:
+        raise QueryError(_without(str(error), keys)) from None
     return SearchRequest(query=query, **wanted._asdict())
+
+
+def _without(told: str, keys: Iterable[tuple[str, str]]) -> str:
+    """Return a message without what the client has sent: a key may be any text. Keywords of attributes stay."""
+    for key, _ in keys:
+        told = told.replace(shown(key), "A parameter of the query")
+    return told
 
 
 class _Wanted(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 
 from starlette.responses import Response
 
@@ -14,8 +13,40 @@ from dicom_common.web._lanes import Lane
 from dicom_common.web._multipart import Part, multipart_type, new_boundary, write_multipart
 from dicom_common.web._negotiation import Accepted, Offer
 from dicom_common.web._stream import Stream
+from dicom_common.web._wado._offers import OCTETS
 
-__all__ = ["begun", "close_all", "decoded_or_stored", "stream_parts", "stream_single"]
+__all__ = ["Attempt", "attempt_of", "begun", "close_all", "decoded_or_stored", "stream_parts", "stream_single"]
+
+
+_ATTEMPTED = 4 << 20
+"""Bytes of what is decoded that are made before the status is sent; each request holds them."""
+
+
+class Attempt:
+    """The beginning of an answer that is decoded: until its status is sent, what fails can be left out, with 206."""
+
+    def __init__(self) -> None:
+        self.left_out = self._is_over = False
+        """Whether something is left out."""
+
+    def leave_out(self, error: Exception) -> None:
+        """Leave out what cannot be decoded.
+
+        Raises:
+            Exception: the error; the status is sent, and a client must not take a part for the whole.
+        """
+        if self._is_over:
+            raise error
+        self.left_out = True
+
+    def end(self) -> None:
+        """Leave nothing out any more."""
+        self._is_over = True
+
+
+def attempt_of(offer: Offer) -> Attempt | None:
+    """Return the attempt of frames that go out in a form; None: they are not decoded."""
+    return Attempt() if offer.media_type == OCTETS else None
 
 
 async def stream_parts(  # noqa: PLR0913 - what is sent, and how
@@ -26,6 +57,7 @@ async def stream_parts(  # noqa: PLR0913 - what is sent, and how
     status: int = 200,
     headers: Mapping[str, str] | None = None,
     lane: Lane | None = None,
+    attempt: Attempt | None = None,
 ) -> Stream:
     """Answer with `multipart/related`.
 
@@ -36,14 +68,19 @@ async def stream_parts(  # noqa: PLR0913 - what is sent, and how
         status: of HTTP.
         headers: further ones of the answer.
         lane: whose threads read the parts; that of retrievals by default.
+        attempt: of parts that are decoded; 4 MiB of them are made before the status is sent, which is 206 if some are
+            left out.
 
     Raises:
-        DicomCommonError: the first part cannot be had.
+        DicomCommonError: the first part cannot be had, or what is decoded of the first 4 MiB.
     """
     boundary = new_boundary()
     # The first chunk is the header of the first part, the second one has its data.
     lane = lane or call.site.lanes.retrieve
-    body = await lane.run(begun, write_multipart(parts, boundary), 2)
+    body = await lane.run(begun, write_multipart(parts, boundary), 2, 0 if attempt is None else _ATTEMPTED)
+    if attempt is not None:
+        attempt.end()
+        status = 206 if attempt.left_out else status
     given = {**(headers or {}), "content-type": multipart_type(offer.media_type, boundary)}
     return _stream(call, lane, body, given, status)
 
@@ -89,14 +126,23 @@ def _stream(call: Call, lane: Lane, body: Iterator[bytes], headers: Mapping[str,
     return Stream(lane, body, headers, send_seconds=call.site.settings.send_seconds, status_code=status)
 
 
-def begun(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:
+def begun(chunks: Iterator[bytes], count: int, size: int = 0) -> Iterator[bytes]:
     """Read the first chunks, and return an iterator that begins with them. It blocks.
+
+    Args:
+        chunks: all of them.
+        count: how many are read at least.
+        size: how many bytes are read at least.
 
     Raises:
         DicomCommonError: they cannot be had.
     """
     try:
-        first = list(islice(chunks, count))
+        first: list[bytes] = []
+        held = 0
+        while (len(first) < count or held < size) and (chunk := next(chunks, None)) is not None:
+            first.append(chunk)
+            held += len(chunk)
     except BaseException:
         close_all(chunks)
         raise

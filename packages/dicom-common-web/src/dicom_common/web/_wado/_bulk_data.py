@@ -17,7 +17,7 @@ from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._errors import HttpError
 from dicom_common.web._multipart import Part
 from dicom_common.web._negotiation import Offer, accepted_by
-from dicom_common.web._wado._body import decoded_or_stored, stream_parts, stream_single
+from dicom_common.web._wado._body import attempt_of, decoded_or_stored, stream_parts, stream_single
 from dicom_common.web._wado._bulk_parts import bulk_response, encapsulated_parts
 from dicom_common.web._wado._offers import OCTETS, pixel_offers
 from dicom_common.web._wado._place import INSTANCE, LEVELS, SERIES, STUDY, Place, location_of, place_of, stored_of
@@ -40,10 +40,12 @@ async def _value(call: Call) -> Response:
         uid = stored.transfer_syntax_uid
         offers = pixel_offers(call.site.codecs, uid, encapsulated=True, single=False)
         return await decoded_or_stored(
-            accepted, offers, lambda one: stream_parts(call, one, encapsulated_parts(call, stored, one))
+            accepted,
+            offers,
+            lambda one: stream_parts(call, one, encapsulated_parts(call, stored, one), attempt=attempt_of(one)),
         )
     location = f"{location_of(call, stored)}/bulkdata/{path}"
-    asked = call.request.headers.get("range")
+    asked = None if call.request.method == "HEAD" else call.request.headers.get("range")  # RFC 9110 14.2
     # A part of a value is a part of one object: a client that names a range and takes single parts gets that.
     offer = accepted.require(OFFERS if asked is None else OFFERS[::-1])
     if offer.multipart:

@@ -16,7 +16,7 @@ from dicom_common.web._call import Call
 from dicom_common.web._errors import HttpError
 from dicom_common.web._multipart import Part
 from dicom_common.web._negotiation import Accepted, Offer, not_acceptable
-from dicom_common.web._wado._body import stream_parts
+from dicom_common.web._wado._body import Attempt, stream_parts
 from dicom_common.web._wado._frame_parts import frame_parts
 from dicom_common.web._wado._offers import OCTETS, pixel_offers
 from dicom_common.web._wado._place import location_of
@@ -59,7 +59,11 @@ async def bulk_response(
 
 async def _stream(call: Call, wanted: list[Wanted], *, left_out: bool) -> Response:
     offer = wanted[0][2] or _PLAIN
-    return await stream_parts(call, offer, _parts(call, wanted), status=206 if left_out else 200)
+    attempt = Attempt()
+    parts = _parts(call, wanted, attempt)
+    decodes = any(one is not None and one.media_type == OCTETS for _, _, one in wanted)
+    status = 206 if left_out else 200
+    return await stream_parts(call, offer, parts, status=status, attempt=attempt if decodes else None)
 
 
 def _choose(
@@ -101,8 +105,10 @@ def _metadata(call: Call, stored: Stored) -> bytes | None:
     return next(call.site.services.db.metadata(call.tenant, *uids), None)
 
 
-def _parts(call: Call, wanted: Iterable[Wanted]) -> Generator[Part, None, None]:
+def _parts(call: Call, wanted: Iterable[Wanted], attempt: Attempt) -> Generator[Part, None, None]:
     services = call.site.services
+    failed: DicomError | None = None
+    is_empty = True
     settings = services.settings("reader", ReaderSettings)
     for stored, of_instance in groupby(wanted, key=itemgetter(0)):
         here = list(of_instance)
@@ -112,10 +118,23 @@ def _parts(call: Call, wanted: Iterable[Wanted]) -> Generator[Part, None, None]:
             if path in values:
                 location = f"{location_of(call, stored)}/bulkdata/{path}"
                 yield Part({"Content-Type": OCTETS, "Content-Location": location}, values[path].chunks())
+                is_empty = False
             elif path in PIXEL_DATA:
-                yield from encapsulated_parts(call, stored, offer or _PLAIN)
+                parts = encapsulated_parts(call, stored, offer or _PLAIN)
+                try:
+                    first = next(parts, None)
+                except DicomError as error:
+                    attempt.leave_out(error)
+                    failed = failed or error
+                    continue
+                if first is not None:
+                    yield first
+                    is_empty = False
+                yield from parts
             else:
                 raise DamagedError("The stored object lacks bulk data that its metadata names.")
+    if is_empty and failed is not None:
+        raise failed
 
 
 def encapsulated_parts(call: Call, stored: Stored, offer: Offer) -> Generator[Part, None, None]:

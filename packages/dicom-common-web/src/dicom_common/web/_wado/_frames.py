@@ -17,7 +17,7 @@ from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._errors import HttpError
 from dicom_common.web._multipart import Part
 from dicom_common.web._negotiation import Offer, accepted_by
-from dicom_common.web._wado._body import decoded_or_stored, stream_parts, stream_single
+from dicom_common.web._wado._body import attempt_of, decoded_or_stored, stream_parts, stream_single
 from dicom_common.web._wado._frame_parts import frame_bytes, frame_parts, frame_type
 from dicom_common.web._wado._offers import OCTETS, pixel_offers
 from dicom_common.web._wado._place import INSTANCE, Place, location_of, place_of
@@ -74,7 +74,7 @@ async def _retrieve(call: Call) -> Response:
 
 async def _answer(call: Call, frames: Frames, numbers: list[int], offer: Offer) -> Response:
     if offer.multipart:
-        return await stream_parts(call, offer, _parts(call, frames, numbers, offer))
+        return await stream_parts(call, offer, _parts(call, frames, numbers, offer), attempt=attempt_of(offer))
     location = f"{location_of(call, frames.stored)}/frames/{numbers[0]}"
     headers = {"content-type": frame_type(offer), "content-location": location}
     return await stream_single(call, _bytes(call, frames, numbers, offer), headers)

@@ -17,7 +17,7 @@ from dicom_common.web._endpoint import Endpoint
 from dicom_common.web._errors import HttpError
 from dicom_common.web._multipart import Part
 from dicom_common.web._negotiation import Accepted, Offer, accepted_by, not_acceptable
-from dicom_common.web._wado._body import begun, stream_parts, stream_single
+from dicom_common.web._wado._body import Attempt, begun, stream_parts, stream_single
 from dicom_common.web._wado._bulk_parts import bulk_response
 from dicom_common.web._wado._converted import converted
 from dicom_common.web._wado._offers import DICOM, OCTETS, dicom_offers, may_go_out
@@ -43,7 +43,9 @@ async def _retrieve(call: Call) -> Response:
         return await single_instance(call, first, offer, {"content-type": _content_type(offer)})
     try:
         status = 200 if len(chosen) == len(stored) else 206
-        return await stream_parts(call, offer, _parts(call, chosen, place, accepted), status=status)
+        attempt = Attempt() if any(one.transfer_syntax != of.transfer_syntax_uid for of, one in chosen) else None
+        parts = _parts(call, chosen, place, accepted, attempt or Attempt())
+        return await stream_parts(call, offer, parts, status=status, attempt=attempt)
     except DicomError as error:
         raise _cannot_convert() from error
 
@@ -85,8 +87,12 @@ def _choose(call: Call, place: Place, accepted: Accepted) -> tuple[list[Stored],
     return stored, chosen
 
 
-def _parts(call: Call, chosen: list[Chosen], place: Place, accepted: Accepted) -> Generator[Part, None, None]:
+def _parts(
+    call: Call, chosen: list[Chosen], place: Place, accepted: Accepted, attempt: Attempt
+) -> Generator[Part, None, None]:
     offers = iter(chosen)
+    failed: DicomError | None = None
+    is_empty = True
     storage = call.site.services.storage
     retrieved = read_ahead(storage, (one for one, _ in chosen))
     try:
@@ -96,15 +102,22 @@ def _parts(call: Call, chosen: list[Chosen], place: Place, accepted: Accepted) -
             if offer.transfer_syntax != stored.transfer_syntax_uid:
                 try:
                     body = begun(body, 1)
-                except DicomError:
+                except DicomError as error:
+                    if place.instance:
+                        raise
                     # Of many instances one that is damaged must not hold back the others.
                     kept = replace(offer, transfer_syntax=stored.transfer_syntax_uid)
-                    if place.instance or not may_go_out(kept.transfer_syntax) or accepted.choose([kept]) is None:
-                        raise
+                    if not may_go_out(kept.transfer_syntax) or accepted.choose([kept]) is None:
+                        attempt.leave_out(error)
+                        failed = failed or error
+                        continue
                     _log.warning("an instance could not be converted and is sent as stored")
                     offer, body = kept, _chunks(call, stored, read_verified(storage, stored), kept.transfer_syntax)
             headers = {"Content-Type": _content_type(offer), "Content-Location": location_of(call, stored)}
             yield Part(headers, body)
+            is_empty = False
+        if is_empty and failed is not None:
+            raise failed
     finally:
         retrieved.close()
 

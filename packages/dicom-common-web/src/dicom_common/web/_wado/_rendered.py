@@ -2,8 +2,8 @@
 
 A body of one picture is that of the first frame that was asked for; of a study or series it is the first image. As
 `multipart/related` an instance gives all its frames, a study or series the first frame of each image: with status 206
-where there are images that the server cannot decode. One that turns out to be damaged ends the answer, because a
-client must not take a part for the whole. A presentation state gives the frames that it is for, as it shows them.
+where there are images that the server cannot decode. A presentation state gives the frames that it is for, as it
+shows them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from dicom_common.web._rendering import (
     render,
     rendering_error,
 )
-from dicom_common.web._wado._body import stream_parts
+from dicom_common.web._wado._body import Attempt, stream_parts
 from dicom_common.web._wado._converted import ranges_of
 from dicom_common.web._wado._frames import frame_numbers
 from dicom_common.web._wado._offers import decodes
@@ -77,16 +77,16 @@ async def _retrieve(call: Call, *, thumbnail: bool) -> Response:
     else:
         stored = [one for one in stored if not is_state(one)]
     if offer.multipart:
-        shown = stored
+        shown, attempt = stored, Attempt()
         if place.instance is None:
             # Where there is no other one, the first that is tried tells why.
             shown = [one for one in stored if decodes(call.site.codecs, one.transfer_syntax_uid)] or stored
-            pictures = _first_frames(call, shown, rendering)
+            pictures = _first_frames(call, shown, rendering, attempt)
         else:
             pictures = _all_frames(call, stored[0], numbers, rendering)
         await audit_retrieval(call, AuditKind.INSTANCES_ACCESSED, shown)
         status = 200 if len(shown) == len(stored) else 206
-        return await stream_parts(call, offer, _parts(pictures), status=status, headers=headers)
+        return await stream_parts(call, offer, _parts(pictures), status=status, headers=headers, attempt=attempt)
     one, picture = await lane.run(_picture, call, stored, (numbers or [1])[0], rendering)
     await audit_retrieval(call, AuditKind.INSTANCES_ACCESSED, [one])
     return Response(picture.data, 200, {**headers, "content-type": picture.media_type})
@@ -111,7 +111,7 @@ async def _presented(
     location = f"{location_of(call, stored)}/rendered"
     parts = _parts((location, one) for one in presented_pictures(call, images, state, rendering))
     status = 200 if len(images) == len(state.images) else 206
-    return await stream_parts(call, offer, parts, status=status, headers=headers)
+    return await stream_parts(call, offer, parts, status=status, headers=headers, attempt=Attempt())
 
 
 def _picture(call: Call, stored: list[Stored], frame: int, rendering: Rendering) -> tuple[Stored, Picture]:
@@ -147,19 +147,23 @@ def _all_frames(
         raise rendering_error(error) from error
 
 
-def _first_frames(call: Call, stored: list[Stored], rendering: Rendering) -> Iterator[tuple[str, Picture]]:
-    found = False
+def _first_frames(
+    call: Call, stored: list[Stored], rendering: Rendering, attempt: Attempt
+) -> Iterator[tuple[str, Picture]]:
+    failed: HttpError | None = None
+    is_empty = True
     for one in stored:
         try:
             picture = _rendered(call, one, 1, rendering)
         except HttpError as error:
-            if error.status != 404:
-                raise
-            continue  # it is no image
-        found = True
+            if error.status != 404:  # it is an image
+                attempt.leave_out(error)
+                failed = failed or error
+            continue
         yield f"{location_of(call, one)}/rendered", picture
-    if not found:
-        raise _no_image()
+        is_empty = False
+    if is_empty:
+        raise failed or _no_image()
 
 
 def _no_image() -> HttpError:
