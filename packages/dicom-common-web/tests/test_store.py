@@ -87,6 +87,15 @@ def test_6_2_without_a_boundary_it_is_a_400(process: ServerProcess, boundary: st
     assert process.request("POST", STUDIES, b"--b--", content_type=content_type).status == 400
 
 
+@pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID"])
+def test_6_4_what_has_readable_identifiers_is_a_failed_sop_instance(process: ServerProcess, keyword: str) -> None:
+    wrong = make_instance(62, **{keyword: "1..2"})
+    response = json.loads(process.store(wrong).body)
+    (item,) = response["00081198"]["Value"]
+    assert item["00081155"]["Value"] == [instance_uid(62)]
+    assert "0008119A" not in response
+
+
 @pytest.mark.parametrize(
     "parameters",
     [

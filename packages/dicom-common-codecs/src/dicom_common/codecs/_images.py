@@ -29,8 +29,6 @@ from dicom_common.dicom import (
 
 __all__ = ["Image", "open_image"]
 
-_GE_PRIVATE: Final = "1.2.840.113619.5.2"
-"""Implicit VR little endian, but for the pixel data, whose words are big endian."""
 _FIRST: Final = 64 << 10
 _LONGEST_LUT: Final = 256 << 10
 """65,536 entries of 16 bits, and some: no lookup table is longer (PS3.3 C.11.1.1)."""
@@ -123,7 +121,8 @@ class Image:
     def swapped_word(self) -> int:
         """How many bytes the words have whose bytes native pixel data has in big endian order; 1: it has none."""
         pixel = self.instance.pixel_data
-        if pixel is None or not (self.encoding.big_endian or self.instance.transfer_syntax_uid == _GE_PRIVATE):
+        is_so = self.encoding.big_endian or (self.syntax is not None and self.syntax.big_endian_pixels)
+        if pixel is None or not is_so:
             return 1
         return pixel_word(pixel.vr, self.instance.bits_allocated)
 

@@ -20,6 +20,8 @@ class TransferSyntax:
     implicit_vr: bool = False
     """The data set has no VRs: they come from the dictionary (PS3.5 A.1)."""
     big_endian: bool = False
+    big_endian_pixels: bool = False
+    """The words of native Pixel Data are big endian, whatever the others are."""
     deflated: bool = False
     """The whole data set behind the File Meta is one deflate stream (PS3.5 A.5, A.7, A.12)."""
     encapsulated: bool = False
@@ -62,7 +64,7 @@ _ALL: Final = (
     _native(".1", "Explicit VR Little Endian"),
     _encapsulated(".1.98", "Encapsulated Uncompressed Explicit VR Little Endian", _OCTETS),
     _native(".1.99", "Deflated Explicit VR Little Endian", deflated=True),
-    _native(".2", "Explicit VR Big Endian", big_endian=True, retired=True),
+    _native(".2", "Explicit VR Big Endian", big_endian=True, big_endian_pixels=True, retired=True),
     _encapsulated(".4.50", "JPEG Baseline (Process 1)", "image/jpeg", lossy=True),
     _encapsulated(".4.51", "JPEG Extended (Process 2 and 4)", "image/jpeg", lossy=True),
     _retired_jpeg(52, "JPEG Extended (Process 3 and 5)"),
@@ -126,11 +128,11 @@ _ALL: Final = (
     TransferSyntax(
         uid="1.2.840.10008.1.20", name="Papyrus 3 Implicit VR Little Endian", implicit_vr=True, retired=True
     ),
-    # Implicit VR little endian whose pixel data words alone are big endian.
     TransferSyntax(
         uid="1.2.840.113619.5.2",
         name="GE Private Implicit VR Big Endian",
         implicit_vr=True,
+        big_endian_pixels=True,
         private=True,
     ),
 )

@@ -20,6 +20,7 @@ from dicom_common.dicom._read_header import RangeFeed
 from dicom_common.dicom._reasons import Reason
 from dicom_common.dicom._scan import Scanner
 from dicom_common.dicom._settings import ReaderSettings
+from dicom_common.dicom._transfer_syntaxes import transfer_syntax
 from dicom_common.dicom._window import Inflater
 
 __all__ = ["ValuePlace", "find_value", "find_values", "inflate", "pixel_word", "swapped"]
@@ -185,7 +186,14 @@ class _DataSet:
         if self._meta.encoding == BIG:
             width = pixel_word(vr, _bits_allocated(level)) if head.tag == _PIXEL_DATA else head.width
             word = _word(self._read_range, width, value)
+        elif head.tag == _PIXEL_DATA and self._has_big_endian_pixels():
+            width = pixel_word(vr, _bits_allocated(level))
+            word = 1 if value.length % width else width
         return ValuePlace(vr, value.offset, value.length, word, inflated=self._meta.deflated, value=None)
+
+    def _has_big_endian_pixels(self) -> bool:
+        syntax = transfer_syntax(self._meta.transfer_syntax_uid)
+        return syntax is not None and syntax.big_endian_pixels
 
     def _level(self, elements: Elements) -> _Level:
         level = self._levels.get(id(elements))

@@ -24,7 +24,7 @@ from dicom_common.dicom import (
     transfer_syntax,
 )
 from dicom_common.host import Services
-from dicom_common.pipeline._kept_frames import kept_index
+from dicom_common.pipeline._kept_frames import kept_index, may_keep
 from dicom_common.pipeline._object_ranges import damaged, ranges_of
 
 __all__ = ["Frames", "open_frames"]
@@ -241,12 +241,12 @@ def open_frames(services: Services, tenant: str, study_uid: str, series_uid: str
 def _kept_frames(services: Services, stored: Stored) -> _Known | None:
     """Return what the index has kept of the frames of an instance; None where the header has to be read.
 
-    That is so for big endian, too, whose words only the header tells.
+    That is so for big endian words, too, of which only the header tells, also where an earlier version has kept them.
 
     Raises:
         DicomError: the index has kept that there are no frames.
     """
-    if not isinstance(services.db, KeptFrames):
+    if not isinstance(services.db, KeptFrames) or not may_keep(stored.transfer_syntax_uid):
         return None
     found = services.db.frames(stored.tenant, stored.study_uid, stored.series_uid, stored.sop_uid)
     if found is None or found[0] != stored:  # it was removed or replaced meanwhile
@@ -269,7 +269,7 @@ def _found_frames(services: Services, stored: Stored, settings: ReaderSettings) 
     else:
         index = index_frames(read_range, instance)
     pixel_data = instance.pixel_data
-    if syntax is None or not syntax.big_endian or index.encapsulated or pixel_data is None:
+    if syntax is None or not syntax.big_endian_pixels or index.encapsulated or pixel_data is None:
         return _Known(index)
     word = pixel_word(pixel_data.vr, instance.bits_allocated)
     is_whole = pixel_data.length is not None and pixel_data.length % word == 0  # else it has no words

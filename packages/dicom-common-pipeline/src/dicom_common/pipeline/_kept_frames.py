@@ -30,7 +30,7 @@ def may_keep(transfer_syntax_uid: str) -> bool:
     of which the places alone do not tell how they are turned round.
     """
     syntax = transfer_syntax(transfer_syntax_uid)
-    return syntax is None or not (syntax.deflated or syntax.big_endian)
+    return syntax is None or not (syntax.deflated or syntax.big_endian_pixels)
 
 
 def frames_to_keep(instance: Instance, source: bytes | os.PathLike[str] | ReadRange | None) -> bytes:

@@ -23,7 +23,7 @@ __all__ = ["Candidate", "SourceLostError", "prepare", "rejection", "same_data_se
 _CHUNK = 1024 * 1024
 _BEGINNING = 64 * 1024
 """Bytes that name what is refused."""
-_OF_NO_ONE = frozenset((Reason.AMBIGUOUS, Reason.CONFLICTING_IDENTITY, Reason.INVALID_UID, Reason.MEDIA_DIRECTORY))
+_OF_NO_ONE = frozenset((Reason.AMBIGUOUS, Reason.CONFLICTING_IDENTITY, Reason.MEDIA_DIRECTORY))
 """Reasons for which it is not believed what it says it is."""
 
 

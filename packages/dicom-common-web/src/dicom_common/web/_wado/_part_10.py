@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
+from functools import lru_cache
 
-from dicom_common.core import Stored
-from dicom_common.dicom import file_start
+from dicom_common.core import DicomError, Stored
+from dicom_common.dicom import data_set_offset, file_start
 
 __all__ = ["dicom_file"]
 
 _PREAMBLE = 128
 _ZEROS = bytes(_PREAMBLE)
 _PREFIX = b"DICM"
+_META, _GROUP_LENGTH = b"\x02\x00", b"\x02\x00\x00\x00UL\x04\x00"
+_ELEMENTS = 144
+"""Where the elements behind the group length begin."""
+_READ = 1 << 16
+"""Bytes of an object whose File Meta Information is replaced, to find its data set."""
 
 
 def dicom_file(chunks: Iterator[bytes], stored: Stored, *, keep_preamble: bool) -> Iterator[bytes]:
     """Iterate over the file. What was received without preamble or File Meta Information gets them.
+
+    A File Meta Information that is malformed, or names another transfer syntax, class or instance than the index, which
+    knows the data set, is replaced: with it, others could not read the file.
 
     Args:
         chunks: the object as received.
@@ -23,19 +33,61 @@ def dicom_file(chunks: Iterator[bytes], stored: Stored, *, keep_preamble: bool) 
         keep_preamble: whether the preamble, which can carry a program (PS3.10 7.5), stays as it was.
     """
     try:
-        head = next(chunks, b"")
-        while len(head) < _PREAMBLE + len(_PREFIX) and (more := next(chunks, None)) is not None:
-            head += more
+        head = _read(chunks, b"", _PREAMBLE + len(_PREFIX))
         if head[_PREAMBLE : _PREAMBLE + len(_PREFIX)] == _PREFIX:
-            is_as_stored = keep_preamble or head.startswith(_ZEROS)
-            yield head if is_as_stored else b"".join((_ZEROS, memoryview(head)[_PREAMBLE:]))
-        elif head[:2] == b"\x02\x00":
-            yield _ZEROS + _PREFIX + head
+            if not (keep_preamble or head.startswith(_ZEROS)):
+                head = b"".join((_ZEROS, memoryview(head)[_PREAMBLE:]))
+        elif head.startswith(_PREFIX):
+            head = _ZEROS + head
+        elif head.startswith(_META):
+            head = _ZEROS + _PREFIX + head
         else:
-            yield file_start(stored.sop_class_uid, stored.sop_uid, stored.transfer_syntax_uid) + head
+            head = _start(stored) + head
+        yield head if _is_right(head, stored) else _replaced(_read(chunks, head, _READ), stored)
         del head  # not held beside the next chunk
         yield from chunks
     finally:
         close = getattr(chunks, "close", None)
         if close is not None:
             close()
+
+
+def _read(chunks: Iterator[bytes], head: bytes, size: int) -> bytes:
+    while len(head) < size and (more := next(chunks, None)) is not None:
+        head += more
+    return head
+
+
+def _is_right(head: bytes, stored: Stored) -> bool:
+    """Tell whether a File Meta Information ends where it says, and is that of the instance."""
+    end = _ELEMENTS + int.from_bytes(head[_ELEMENTS - 4 : _ELEMENTS], "little")
+    if head[_ELEMENTS - 12 : _ELEMENTS - 4] != _GROUP_LENGTH or head[end : end + 2] in (_META, b""):
+        return False
+    elements = head[_ELEMENTS:end]
+    return (
+        _named(0x0010, stored.transfer_syntax_uid) in elements
+        and _named(0x0002, stored.sop_class_uid) in elements
+        and _element(0x0003, stored.sop_uid) in elements
+    )
+
+
+def _element(number: int, uid: str) -> bytes:
+    value = uid.encode("ascii", "replace")
+    value += b"\0" * (len(value) % 2)
+    return struct.pack("<HH2sH", 0x0002, number, b"UI", len(value)) + value
+
+
+_named = lru_cache(256)(_element)
+"""The few transfer syntaxes and classes come again and again."""
+
+
+def _replaced(head: bytes, stored: Stored) -> bytes:
+    try:
+        data_set = memoryview(head)[data_set_offset(head) :]
+    except DicomError:  # it is longer than what is read here
+        return head
+    return b"".join((head[:_PREAMBLE], _start(stored)[_PREAMBLE:], data_set))
+
+
+def _start(stored: Stored) -> bytes:
+    return file_start(stored.sop_class_uid, stored.sop_uid, stored.transfer_syntax_uid)
