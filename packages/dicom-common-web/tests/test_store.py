@@ -89,7 +89,7 @@ def test_6_2_without_a_boundary_it_is_a_400(process: ServerProcess, boundary: st
 
 @pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID"])
 def test_6_4_what_has_readable_identifiers_is_a_failed_sop_instance(process: ServerProcess, keyword: str) -> None:
-    wrong = make_instance(62, **{keyword: "1..2"})
+    wrong = make_instance(62, 1, 1, **{keyword: "1..2"})
     response = json.loads(process.store(wrong).body)
     (item,) = response["00081198"]["Value"]
     assert item["00081155"]["Value"] == [instance_uid(62)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterable
 from itertools import groupby
 from operator import itemgetter
@@ -71,25 +72,24 @@ def _choose(
 ) -> tuple[list[Wanted], bool]:
     services = call.site.services
     reader = services.settings("reader", ReaderSettings)
-    wanted: list[Wanted] = []
+    found: list[Wanted] = []
     offers: list[Offer] = []
-    left_out = False
     for stored in instances:
         for path in list_bulk_data(services.storage, stored, metadata=_metadata(call, stored), settings=reader):
             if pixels_only and path not in PIXEL_DATA:
                 continue
             here = _offers(call, stored, as_stored=as_stored) if path in PIXEL_DATA else [_PLAIN]
             offers += here
-            offer = accepted.choose(here)
-            if offer is None or (wanted and (wanted[0][2] or _PLAIN).media_type != offer.media_type):
-                left_out = True
-            else:
-                wanted.append((stored, path, offer))
+            found.append((stored, path, accepted.choose(here)))
     if not offers:
         raise NotFoundError("There is no such bulk data: the metadata lists the bulk data of the instance.")
-    if not wanted:
+    # The parts of a body are of one media type: that of most values, so that one of them does not leave out the others.
+    types = Counter(offer.media_type for _, _, offer in found if offer is not None)
+    if not types:
         raise not_acceptable(offers)
-    return wanted, left_out
+    ((most, _),) = types.most_common(1)
+    wanted = [one for one in found if one[2] is not None and one[2].media_type == most]
+    return wanted, len(wanted) < len(found)
 
 
 def _offers(call: Call, stored: Stored, *, as_stored: bool) -> list[Offer]:

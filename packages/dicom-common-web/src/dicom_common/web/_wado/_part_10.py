@@ -14,9 +14,9 @@ __all__ = ["dicom_file"]
 _PREAMBLE = 128
 _ZEROS = bytes(_PREAMBLE)
 _PREFIX = b"DICM"
-_META, _GROUP_LENGTH = b"\x02\x00", b"\x02\x00\x00\x00UL\x04\x00"
-_ELEMENTS = 144
-"""Where the elements behind the group length begin."""
+_META = b"\x02\x00"
+_MOST_META = 8192
+"""Where a transfer syntax is looked for."""
 _READ = 1 << 16
 """Bytes of an object whose File Meta Information is replaced, to find its data set."""
 
@@ -24,8 +24,8 @@ _READ = 1 << 16
 def dicom_file(chunks: Iterator[bytes], stored: Stored, *, keep_preamble: bool) -> Iterator[bytes]:
     """Iterate over the file. What was received without preamble or File Meta Information gets them.
 
-    A File Meta Information that is malformed, or names another transfer syntax, class or instance than the index, which
-    knows the data set, is replaced: with it, others could not read the file.
+    A File Meta Information that names no transfer syntax, or another one than the data set has, is replaced: with it,
+    others could not read the file.
 
     Args:
         chunks: the object as received.
@@ -43,7 +43,8 @@ def dicom_file(chunks: Iterator[bytes], stored: Stored, *, keep_preamble: bool) 
             head = _ZEROS + _PREFIX + head
         else:
             head = _start(stored) + head
-        yield head if _is_right(head, stored) else _replaced(_read(chunks, head, _READ), stored)
+        is_named = head.find(_naming(stored.transfer_syntax_uid), len(_ZEROS), _MOST_META) > 0
+        yield head if is_named else _replaced(_read(chunks, head, _READ), stored)
         del head  # not held beside the next chunk
         yield from chunks
     finally:
@@ -58,27 +59,12 @@ def _read(chunks: Iterator[bytes], head: bytes, size: int) -> bytes:
     return head
 
 
-def _is_right(head: bytes, stored: Stored) -> bool:
-    """Tell whether a File Meta Information ends where it says, and is that of the instance."""
-    end = _ELEMENTS + int.from_bytes(head[_ELEMENTS - 4 : _ELEMENTS], "little")
-    if head[_ELEMENTS - 12 : _ELEMENTS - 4] != _GROUP_LENGTH or head[end : end + 2] in (_META, b""):
-        return False
-    elements = head[_ELEMENTS:end]
-    return (
-        _named(0x0010, stored.transfer_syntax_uid) in elements
-        and _named(0x0002, stored.sop_class_uid) in elements
-        and _element(0x0003, stored.sop_uid) in elements
-    )
-
-
-def _element(number: int, uid: str) -> bytes:
-    value = uid.encode("ascii", "replace")
+@lru_cache(maxsize=256)  # the few transfer syntaxes come again and again
+def _naming(transfer_syntax_uid: str) -> bytes:
+    """Return the element of a File Meta Information that names a transfer syntax, (0002,0010)."""
+    value = transfer_syntax_uid.encode("ascii", "replace")
     value += b"\0" * (len(value) % 2)
-    return struct.pack("<HH2sH", 0x0002, number, b"UI", len(value)) + value
-
-
-_named = lru_cache(256)(_element)
-"""The few transfer syntaxes and classes come again and again."""
+    return struct.pack("<HH2sH", 0x0002, 0x0010, b"UI", len(value)) + value
 
 
 def _replaced(head: bytes, stored: Stored) -> bytes:
