@@ -396,27 +396,3 @@ def test_a_19_text_in_xml_keeps_its_lines(server: LiveServer) -> None:
     (part,) = parts_of(server.client.get(f"{INSTANCE}/metadata", headers=accept))
     document = ET.fromstring(part.data)
     assert document.findtext(".//{*}DicomAttribute[@keyword='PatientComments']/{*}Value") == text
-
-
-@pytest.mark.parametrize(("vr", "bits"), [("OW", 8), ("OW", 16), ("OB", 8)])
-def test_3_6_pixels_whose_words_alone_are_big_endian_are_the_same_in_every_form(
-    tmp_path: Path, vr: str, bits: int
-) -> None:
-    """GE's private transfer syntax is implicit VR little endian with Pixel Data in big endian words."""
-    described = {"BitsAllocated": bits, "BitsStored": bits, "HighBit": bits - 1, "NumberOfFrames": 2}
-    made = pydicom.dcmread(io.BytesIO(make_instance(**grey(2, 4, PixelData=b"") | described)))
-    sent = bytes(range(2 * 8 * bits // 8))
-    made[0x7FE00010].VR, made.PixelData = vr, sent
-    made.file_meta.TransferSyntaxUID = pydicom.uid.UID("1.2.840.113619.5.2")
-    file = io.BytesIO()
-    pydicom.dcmwrite(file, made, implicit_vr=True, little_endian=True, enforce_file_format=True)
-    # Without VRs, Pixel Data is OW (PS3.5 A.1).
-    swapped = b"".join(sent[at : at + 2][::-1] for at in range(0, len(sent), 2))
-    with live_server(tmp_path) as server:
-        (result,) = server.store(file.getvalue())
-        assert result.status == "stored"
-        (part,) = parts_of(server.client.get(INSTANCE))
-        assert pydicom.dcmread(io.BytesIO(part.data)).PixelData == swapped
-        for resource in ("frames/1,2", "bulkdata/7FE00010", "pixeldata"):
-            parts = parts_of(server.client.get(f"{INSTANCE}/{resource}"))
-            assert b"".join(one.data for one in parts) == swapped, resource

@@ -121,8 +121,8 @@ class Image:
     def swapped_word(self) -> int:
         """How many bytes the words have whose bytes native pixel data has in big endian order; 1: it has none."""
         pixel = self.instance.pixel_data
-        is_so = self.encoding.big_endian or (self.syntax is not None and self.syntax.big_endian_pixels)
-        if pixel is None or not is_so:
+        has_them = self.encoding.big_endian or (self.syntax is not None and self.syntax.big_endian_pixels)
+        if pixel is None or not has_them:
             return 1
         return pixel_word(pixel.vr, self.instance.bits_allocated)
 

@@ -73,7 +73,7 @@ class Connections:
         return _Lent(self)
 
     def open_brief(self, kind: type[SqliteSession]) -> None:
-        """Open the connection that `brief` lends, if there is none. It may take some milliseconds.
+        """Open the connection that `brief` lends, unless it is open already. This may take some milliseconds.
 
         Args:
             kind: what is lent. The connection waits for no lock, and has SQLite's small cache.
@@ -92,7 +92,7 @@ class Connections:
 
     @contextmanager
     def brief(self) -> Iterator[SqliteSession | None]:
-        """Lend the connection that `open_brief` opened; None: there is none now. It does not survive an error."""
+        """Lend the connection that `open_brief` opened, or None while there is none. An error closes it."""
         try:
             session = self._brief.pop()
         except IndexError:

@@ -63,7 +63,7 @@ class SqliteDatabase(SqlDatabase):
         began = perf_counter()
         try:
             with self._connections.brief() as session:
-                if not isinstance(session, BriefSession):  # there is none now
+                if not isinstance(session, BriefSession):  # none is open
                     self._lacks_brief = True
                     return None
                 session.begin()

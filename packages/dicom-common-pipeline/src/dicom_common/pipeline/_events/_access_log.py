@@ -24,6 +24,8 @@ _PAUSES: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 20.0)
 """Seconds before an index that is unavailable is tried again: a restart of the database server loses nothing."""
 _FULL: Final = 10
 """Batches that may wait; then `write` does."""
+_Access = WebAccess | Callable[[], WebAccess]
+"""A record, or what makes it."""
 
 
 class AccessLog:
@@ -111,7 +113,7 @@ class _Queue:
 
     def __init__(self, services: Services, topic: str, limits: _Limits) -> None:
         self._services, self._topic, self._limits = services, topic, limits
-        self._waiting: deque[WebAccess | Callable[[], WebAccess]] = deque()
+        self._waiting: deque[_Access] = deque()
         self._mutex = threading.Lock()
         self._came, self._has_room = threading.Condition(self._mutex), threading.Condition(self._mutex)
         self._closed = threading.Event()
@@ -125,7 +127,7 @@ class _Queue:
         """Whether `write` would wait."""
         return len(self._waiting) >= _FULL * self._limits.size
 
-    def write(self, access: WebAccess | Callable[[], WebAccess]) -> None:
+    def write(self, access: _Access) -> None:
         with self._mutex:
             has_room = self._has_room.wait_for(self._may_enter_held, self._limits.full_seconds)
             if self._closed.is_set():
@@ -159,14 +161,14 @@ class _Queue:
             if records := list(self._made(batch)):
                 self._write(records)
 
-    def _made(self, batch: Sequence[WebAccess | Callable[[], WebAccess]]) -> Iterator[WebAccess]:
+    def _made(self, batch: Sequence[_Access]) -> Iterator[WebAccess]:
         for one in batch:
             try:
                 yield one if isinstance(one, WebAccess) else one()
             except Exception as error:  # noqa: BLE001 - the others go on
                 self._lose(1, type(error).__name__)
 
-    def _next(self) -> list[WebAccess | Callable[[], WebAccess]]:
+    def _next(self) -> list[_Access]:
         """Wait for a batch; an empty one is the end."""
         with self._mutex:
             self._came.wait_for(lambda: self._waiting or self._closed.is_set())

@@ -25,7 +25,7 @@ __all__ = ["STOW", "TAKES"]
 
 _log = logging.getLogger(__name__)
 _DICOM = "application/dicom"
-# RFC 2046 5.1.1 gives a sender 70 characters; Orthanc takes 73, and a longer one is as easy to find.
+# RFC 2046 5.1.1 permits a sender 70 characters; those of Orthanc have 73, and longer ones are as easy to find.
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,255}[0-9A-Za-z'()+_,./:=?-]")
 _USUAL_TYPE = re.compile(r'multipart/related; ?type="application/dicom"; ?boundary=("?)([0-9A-Za-z_.-]{1,256})\1')
 TAKES = 'multipart/related; type="application/dicom", application/dicom'
